@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * natskit: the NATS client that every language can use.
+ *
+ * Rules that hold for every function here, unless its own comment says otherwise:
+ *
+ * - Returns a natskit_status: 0 or a negative number. Results go to out-parameters, which are written on
+ *   success only (a handle or message out-parameter is set to zero on failure).
+ * - May be called from any thread at any time, also for the same object at once. Nothing calls back.
+ * - A handle is a number. A closed, stale, forged or wrong-kind handle gives NATSKIT_CLOSED or
+ *   NATSKIT_BAD_HANDLE, never undefined behaviour. Zero is never a valid handle. Every handle fits in 53
+ * bits. A handle that was inherited through fork() gives NATSKIT_FORKED in the child.
+ * - Only functions with a parameter `timeout_ms` or `linger_ms` wait: -1 waits for ever, 0 does not wait,
+ *   other negative values are invalid. A wait ends by its deadline whatever the server does. Clocks are
+ * monotonic.
+ * - Text and bytes go in as pointer and length and are copied or used before the call returns; NATSKIT_ZLEN
+ * as length means NUL-terminated. A pointer with length 0 may be NULL.
+ * - Pointers that come out belong to the message they were asked of and live as long as it.
+ * - Booleans are int32_t 0 or 1; sizes of bytes are size_t or uint64_t; times are int64_t milliseconds
+ * (`_ms`); instants are nanoseconds since 1970 UTC (`_ns`).
+ * - A structure is filled through pointer and size: pass sizeof; the library never writes more than that, and
+ *   later versions add fields only at the end.
+ * - `err` may be NULL. It is filled on failure only, and needs no freeing.
+ */
+#ifndef NATSKIT_H
+#define NATSKIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef NATSKIT_API
+#if defined(__GNUC__)
+#define NATSKIT_API __attribute__((visibility("default")))
+#else
+#define NATSKIT_API
+#endif
+#endif
+
+/* Version of the interface. The SONAME holds the major alone; a minor only adds. */
+#define NATSKIT_ABI_MAJOR 0
+#define NATSKIT_ABI_MINOR 1
+
+/* As a length: the text is NUL-terminated. */
+#define NATSKIT_ZLEN ((size_t)-1)
+
+typedef int32_t natskit_status;
+
+/* Handles: one struct per kind, so that C checks them; an FFI sees one uint64_t. */
+typedef struct natskit_options {
+    uint64_t id;
+} natskit_options;
+typedef struct natskit_headers {
+    uint64_t id;
+} natskit_headers;
+typedef struct natskit_conn {
+    uint64_t id;
+} natskit_conn;
+typedef struct natskit_sub {
+    uint64_t id;
+} natskit_sub;
+typedef struct natskit_op {
+    uint64_t id;
+} natskit_op;
+typedef struct natskit_waitset {
+    uint64_t id;
+} natskit_waitset;
+
+/* A received message or event: opaque, never changes, reference counted. */
+typedef struct natskit_msg natskit_msg;
+
+/* Kinds of handles, as in natskit_ready.kind and natskit_counters. */
+#define NATSKIT_KIND_OPTIONS 1
+#define NATSKIT_KIND_HEADERS 2
+#define NATSKIT_KIND_CONN 3
+#define NATSKIT_KIND_SUB 4
+#define NATSKIT_KIND_OP 5
+#define NATSKIT_KIND_WAITSET 6
+
+/* ------------------------------------------------------------------------------------------------ status */
+
+/* Numbers never change; new ones are added. natskit_status_at gives name, class and text at run time. */
+#define NATSKIT_OK 0
+/* The caller is wrong. */
+#define NATSKIT_INVALID (-1)        /* an argument is not valid; the error text names it */
+#define NATSKIT_BAD_HANDLE (-2)     /* never was a handle of this kind */
+#define NATSKIT_CLOSED (-3)         /* the object was closed */
+#define NATSKIT_FORKED (-4)         /* the handle belongs to the parent process */
+#define NATSKIT_UNKNOWN_OPTION (-5) /* no option of that name */
+#define NATSKIT_BUSY (-6)           /* the object is in another waitset already */
+#define NATSKIT_NO_REPLY (-7)       /* the message asks for no reply */
+/* Expected outcomes. */
+#define NATSKIT_TIMEOUT (-20)      /* the deadline passed */
+#define NATSKIT_WOULD_BLOCK (-21)  /* timeout 0 and nothing there, or no room */
+#define NATSKIT_END (-22)          /* nothing more will come; counters tell why */
+#define NATSKIT_NOT_FOUND (-23)    /* no such entry */
+#define NATSKIT_UNSUBSCRIBED (-24) /* end reason: the application unsubscribed */
+#define NATSKIT_MAX_REACHED (-25)  /* end reason: the asked number of messages arrived */
+#define NATSKIT_PENDING (-26)      /* the operation has not finished */
+/* Limits. */
+#define NATSKIT_TOO_LARGE (-40)     /* headers and payload exceed the server's max_payload */
+#define NATSKIT_NO_HEADERS (-41)    /* the server does not support headers */
+#define NATSKIT_LIMIT (-42)         /* a limit of the library was reached; the error text names it */
+#define NATSKIT_SLOW_CONSUMER (-43) /* event: a queue was full and messages were dropped */
+/* The network. */
+#define NATSKIT_DISCONNECTED (-60)    /* the connection was lost before an answer came */
+#define NATSKIT_CONNECT_REFUSED (-61) /* nobody accepts connections there */
+#define NATSKIT_RESOLVE (-62)         /* the host name has no address */
+#define NATSKIT_STALE (-63)           /* pings were not answered */
+#define NATSKIT_IO (-64)              /* an error of the socket; sys_errno tells */
+#define NATSKIT_NO_SERVERS (-65)      /* every server was tried without success */
+/* The protocol. */
+#define NATSKIT_PROTOCOL (-80)      /* the server sent something that is not the protocol */
+#define NATSKIT_SERVER_ERROR (-81)  /* the server sent -ERR */
+#define NATSKIT_NO_RESPONDERS (-82) /* nobody listens on the subject of the request */
+#define NATSKIT_PERMISSION (-83)    /* the server denies the subject */
+/* Authentication. */
+#define NATSKIT_AUTH (-100)         /* the server refused the credentials */
+#define NATSKIT_AUTH_EXPIRED (-101) /* the credentials have expired or were revoked */
+#define NATSKIT_TLS_REQUIRED (-102) /* the server wants TLS, or TLS was asked for and is not offered */
+/* The system. */
+#define NATSKIT_NO_MEMORY (-120)
+#define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */
+#define NATSKIT_SHUTDOWN (-122) /* natskit_shutdown was called */
+#define NATSKIT_INTERNAL (-123) /* a defect of the library */
+
+/* Classes of status, as in natskit_status_info.status_class. */
+#define NATSKIT_CLASS_OK 0
+#define NATSKIT_CLASS_USAGE 1
+#define NATSKIT_CLASS_OUTCOME 2
+#define NATSKIT_CLASS_LIMIT 3
+#define NATSKIT_CLASS_NETWORK 4
+#define NATSKIT_CLASS_PROTOCOL 5
+#define NATSKIT_CLASS_AUTH 6
+#define NATSKIT_CLASS_SYSTEM 7
+
+/* What went wrong, in full. Owned by the caller; its layout is final. */
+typedef struct natskit_error {
+    natskit_status status;
+    int32_t server_code; /* code that the server gave, or 0 */
+    int32_t err_code;    /* JetStream error code, or 0 */
+    int32_t sys_errno;   /* errno of the system call that failed, or 0 */
+    char text[496];      /* one line of UTF-8, NUL-terminated; never holds a secret */
+} natskit_error;
+
+typedef struct natskit_status_info {
+    natskit_status status;
+    int32_t status_class; /* NATSKIT_CLASS_* */
+    const char *name;     /* "TIMEOUT"; NUL-terminated, static */
+    const char *text;     /* "the deadline passed"; NUL-terminated, static */
+} natskit_status_info;
+
+/* Fills `info` for the index-th status, counting from 0; NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_status_at(size_t index, natskit_status_info *info, size_t info_size);
+
+/* Fills `info` for one status; NATSKIT_NOT_FOUND if the number is not a status. */
+NATSKIT_API natskit_status natskit_status_describe(natskit_status status, natskit_status_info *info,
+                                                   size_t info_size);
+
+/* ----------------------------------------------------------------------------------------------- library */
+
+/* Gives the version of the loaded library: `abi_major` and `abi_minor` (either may be NULL), and `text` like
+ * "0.1.0" (may be NULL; static). A program works with the same major and an equal or greater minor. */
+NATSKIT_API natskit_status natskit_version(uint32_t *abi_major, uint32_t *abi_minor, const char **text);
+
+/* Live objects and resources of the whole process; all fall back to their start after everything was closed.
+ */
+typedef struct natskit_counters {
+    uint64_t options;
+    uint64_t headers;
+    uint64_t conns;
+    uint64_t subs;
+    uint64_t ops;
+    uint64_t waitsets;
+    uint64_t msgs;            /* messages that somebody holds a reference to, queued ones included */
+    uint64_t allocated_bytes; /* memory that the library holds */
+    uint64_t threads;         /* threads of the library */
+} natskit_counters;
+
+/* Fills `counters`. */
+NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
+
+/* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
+ * one still runs (name resolution cannot be interrupted). Messages stay valid. The library may be used again
+ * afterwards. Not needed before exit(). Must not run at the same time as itself. */
+NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
+
+/* ----------------------------------------------------------------------------------------------- options */
+
+/* Scopes: what an options handle is for. */
+#define NATSKIT_OPTIONS_CONNECT 1
+#define NATSKIT_OPTIONS_SUBSCRIBE 2
+#define NATSKIT_OPTIONS_REQUEST 3
+#define NATSKIT_OPTIONS_EVENTS 4
+
+/* Types of options. */
+#define NATSKIT_TYPE_STRING 1
+#define NATSKIT_TYPE_LIST 2     /* of strings */
+#define NATSKIT_TYPE_INTEGER 3  /* also counts and bytes */
+#define NATSKIT_TYPE_BOOLEAN 4  /* "true" or "false", 0 or 1 */
+#define NATSKIT_TYPE_DURATION 5 /* milliseconds, -1 for ever where the bounds allow it */
+
+typedef struct natskit_option_info {
+    int32_t scope;
+    int32_t type;
+    const char *name;         /* NUL-terminated and static, as the others */
+    const char *default_text; /* "" if there is none */
+    const char *unit;         /* "ms", "bytes", "" */
+    int64_t min;
+    int64_t max;
+    const char *since; /* version that brought it */
+    const char *text;  /* one sentence */
+    int32_t secret;    /* 1: the value is never shown */
+} natskit_option_info;
+
+/* Fills `info` for the index-th option of a scope, counting from 0; NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_option_at(int32_t scope, size_t index, natskit_option_info *info,
+                                             size_t info_size);
+
+/* Opens a set of options with every value at its default. To be closed with natskit_options_close; calls that
+ * take it copy what they need, so it may be closed or changed as soon as they have returned. */
+NATSKIT_API natskit_status natskit_options_open(int32_t scope, natskit_options *out);
+
+/* Sets an option from text, read by the option's type; for a list the text replaces it, cut at commas.
+ * NATSKIT_UNKNOWN_OPTION suggests the nearest name; NATSKIT_INVALID tells the bounds. */
+NATSKIT_API natskit_status natskit_options_set(natskit_options options, const char *name, size_t name_len,
+                                               const char *value, size_t value_len, natskit_error *err);
+
+/* Sets an integer, boolean or duration option. */
+NATSKIT_API natskit_status natskit_options_set_int(natskit_options options, const char *name, size_t name_len,
+                                                   int64_t value, natskit_error *err);
+
+/* Appends one entry to a list option. */
+NATSKIT_API natskit_status natskit_options_add(natskit_options options, const char *name, size_t name_len,
+                                               const char *value, size_t value_len, natskit_error *err);
+
+/* Releases the handle. */
+NATSKIT_API natskit_status natskit_options_close(natskit_options options);
+
+/* ----------------------------------------------------------------------------------------------- headers */
+
+/* Opens an empty, reusable set of headers to be sent. A call that sends it copies it. */
+NATSKIT_API natskit_status natskit_headers_open(natskit_headers *out);
+
+/* Appends one header; a name may be repeated and keeps its case. NATSKIT_INVALID if the name is empty or
+ * holds anything but printable ASCII without blank and colon, or the value holds CR, LF or NUL; NATSKIT_LIMIT
+ * beyond 64 KiB in all. */
+NATSKIT_API natskit_status natskit_headers_add(natskit_headers headers, const char *name, size_t name_len,
+                                               const char *value, size_t value_len, natskit_error *err);
+
+/* Removes every header, so that the handle can be filled anew. */
+NATSKIT_API natskit_status natskit_headers_clear(natskit_headers headers);
+
+/* Releases the handle. */
+NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
+
+/* --------------------------------------------------------------------------------------------- connection */
+
+/* Connects and waits until the server has accepted or the deadline has passed. `url` is one server or
+ * several, cut at commas ("nats://host:4222, host2"), or empty: then option `servers`, else 127.0.0.1:4222.
+ * `options` may be {0}. The deadline covers name resolution, connecting, and the handshake with every server
+ * that is tried. Errors: NATSKIT_INVALID (url, option), NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other
+ * network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED. The caller closes the connection. */
+NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
+                                           int64_t timeout_ms, natskit_conn *out, natskit_error *err);
+
+/* Begins to connect: gives the connection at once, and an operation that finishes when the server has
+ * accepted or the attempt has failed (then the connection is closed, too, but its handle still tells state
+ * and events until it is closed). `timeout_ms` is the operation's deadline. Does not wait. */
+NATSKIT_API natskit_status natskit_connect_start(const char *url, size_t url_len, natskit_options options,
+                                                 int64_t timeout_ms, natskit_conn *out, natskit_op *op,
+                                                 natskit_error *err);
+
+/* States of a connection. */
+#define NATSKIT_STATE_CONNECTING 1   /* the first connect is under way */
+#define NATSKIT_STATE_CONNECTED 2    /* a reader runs and the server has answered */
+#define NATSKIT_STATE_RECONNECTING 3 /* lost; servers are tried again */
+#define NATSKIT_STATE_CLOSED 4       /* ended; `reason` tells why */
+
+typedef struct natskit_conn_info {
+    int32_t state;         /* NATSKIT_STATE_* */
+    natskit_status reason; /* of the last disconnect or of the close; 0 if there was none */
+    uint64_t epoch;        /* number of the transport: 1 for the first, one more for each reconnect */
+    uint64_t client_id;    /* the server's number for this client */
+    int64_t max_payload;   /* bytes of headers and data in one message */
+    int32_t headers;       /* 1: the server supports headers */
+    int32_t lame_duck;     /* 1: the server announced that it will leave */
+    char url[272];         /* of the server, without user and password; NUL-terminated */
+    char server_name[128]; /* cut if longer */
+    char server_id[64];
+    char version[32];
+    char reason_text[240];
+} natskit_conn_info;
+
+/* Fills `info`. */
+NATSKIT_API natskit_status natskit_conn_info_get(natskit_conn conn, natskit_conn_info *info,
+                                                 size_t info_size);
+
+typedef struct natskit_conn_stats {
+    uint64_t in_msgs;  /* since the connection was opened, through reconnects */
+    uint64_t in_bytes; /* on the wire */
+    uint64_t out_msgs; /* accepted for sending */
+    uint64_t out_bytes;
+    uint64_t pending_out_bytes; /* accepted and not yet taken by the socket */
+    uint64_t dropped_msgs;      /* by full queues of subscriptions */
+    uint64_t orphan_msgs;       /* for a subscription that was gone */
+    uint64_t late_replies;      /* for a request that was gone */
+    uint64_t unconfirmed;       /* written before a disconnect and never confirmed by a PONG */
+    uint64_t unsent;            /* messages still in the outbox when the connection was closed */
+    uint64_t reconnects;
+    uint64_t subs;     /* live subscriptions */
+    uint64_t requests; /* waiting for their reply */
+} natskit_conn_stats;
+
+/* Fills `stats`. */
+NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_conn_stats *stats,
+                                                  size_t stats_size);
+
+/* Copies the last INFO of the server, as JSON text without a NUL, to `buf`. `*len` is its length even if that
+ * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
+NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
+/* Writes a new unique inbox subject, without a NUL, to `buf`; `*len` as above. */
+NATSKIT_API natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
+/* Begins a bounded subscription to the connection's events; any number may be open. Its messages are of kind
+ * NATSKIT_MSG_EVENT. `options` (scope EVENTS) may be {0}. Ends with NATSKIT_END after the event CLOSED. */
+NATSKIT_API natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, natskit_sub *out,
+                                               natskit_error *err);
+
+/* Sends what was published (waiting for at most `linger_ms` until the server has confirmed it), then ends the
+ * connection and releases the handle. Subscriptions and operations end; what is queued in them stays readable
+ * until they are closed. NATSKIT_TIMEOUT if the linger was too short: the connection is closed all the same.
+ */
+NATSKIT_API natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_ms);
+
+/* --------------------------------------------------------------------------------------------- publishing */
+
+/* Hands one message over for sending, in call order. `reply` may be empty, `headers` {0}. Returns as soon as
+ * the message is in the connection's outbox; natskit_flush tells when the server has it. If the outbox is
+ * full the call waits for room until its deadline: NATSKIT_TIMEOUT, or NATSKIT_WOULD_BLOCK with timeout 0.
+ * While the connection is lost the outbox keeps the messages, and they are sent after the reconnect.
+ * Errors: NATSKIT_INVALID (subject or reply), NATSKIT_TOO_LARGE, NATSKIT_NO_HEADERS, NATSKIT_NO_MEMORY;
+ * then nothing was sent. */
+NATSKIT_API natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t subject_len,
+                                           const char *reply, size_t reply_len, natskit_headers headers,
+                                           const void *data, size_t data_len, int64_t timeout_ms);
+
+typedef struct natskit_outgoing {
+    const char *subject;
+    size_t subject_len;
+    const char *reply;
+    size_t reply_len;
+    natskit_headers headers;
+    const void *data;
+    size_t data_len;
+} natskit_outgoing;
+
+/* As natskit_publish for `count` messages, each `msg_size` = sizeof(natskit_outgoing) bytes apart, with one
+ * hand-over. Stops at the first that cannot be accepted; `*published` tells how many were, also on failure.
+ */
+NATSKIT_API natskit_status natskit_publish_batch(natskit_conn conn, const natskit_outgoing *msgs,
+                                                 size_t msg_size, size_t count, int64_t timeout_ms,
+                                                 size_t *published);
+
+/* Waits until the server has processed everything that was published and subscribed before the call.
+ * NATSKIT_DISCONNECTED if the connection is lost meanwhile. */
+NATSKIT_API natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms);
+
+/* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                               natskit_op *op, natskit_error *err);
+
+/* ------------------------------------------------------------------------------------------- subscriptions
+ */
+
+/* Subscribes. `subject` may hold the wildcards `*` and `>`; `queue` may be empty; `options` (scope SUBSCRIBE)
+ * may be {0}. The subscription is sent in call order with what is published, and again after every reconnect.
+ */
+NATSKIT_API natskit_status natskit_subscribe(natskit_conn conn, const char *subject, size_t subject_len,
+                                             const char *queue, size_t queue_len, natskit_options options,
+                                             natskit_sub *out, natskit_error *err);
+
+/* Takes the next message; the caller owns one reference. NATSKIT_WOULD_BLOCK with timeout 0 and an empty
+ * queue, NATSKIT_TIMEOUT, NATSKIT_END once nothing more can come, NATSKIT_CLOSED if the subscription is
+ * closed meanwhile. */
+NATSKIT_API natskit_status natskit_sub_next(natskit_sub sub, int64_t timeout_ms, natskit_msg **out);
+
+/* Waits for a first message as natskit_sub_next does, then takes up to `cap` that are there, in one step.
+ * `*count` is at least 1 on success and 0 otherwise. */
+NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap,
+                                                  int64_t timeout_ms, size_t *count);
+
+/* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
+ * since it began. What is queued can still be taken, then NATSKIT_END. */
+NATSKIT_API natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max);
+
+typedef struct natskit_sub_stats {
+    uint64_t sid; /* number on the wire; 0 for events */
+    uint64_t received;
+    uint64_t taken;
+    uint64_t pending_msgs;
+    uint64_t pending_bytes; /* memory of the queued messages, their bookkeeping included */
+    uint64_t high_msgs;     /* greatest value of pending_msgs so far */
+    uint64_t high_bytes;
+    uint64_t dropped_msgs; /* newest dropped while the queue was full */
+    uint64_t dropped_bytes;
+    uint64_t limit_msgs;
+    uint64_t limit_bytes;
+    uint64_t max;          /* of natskit_sub_unsubscribe, or 0 */
+    natskit_status reason; /* 0 while it lives; else why it ended */
+} natskit_sub_stats;
+
+/* Fills `stats`; received = taken + pending_msgs + dropped_msgs. */
+NATSKIT_API natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats,
+                                                 size_t stats_size);
+
+/* Ends the subscription, drops what is queued, wakes blocked callers with NATSKIT_CLOSED, releases the
+ * handle. */
+NATSKIT_API natskit_status natskit_sub_close(natskit_sub sub);
+
+/* ------------------------------------------------------------------------------------------ request, reply
+ */
+
+/* Publishes with a reply subject of its own and waits for the first reply, of which the caller owns one
+ * reference. NATSKIT_NO_RESPONDERS at once if nobody listens; NATSKIT_TIMEOUT; NATSKIT_DISCONNECTED if the
+ * connection is lost before the reply. Other errors as natskit_publish. */
+NATSKIT_API natskit_status natskit_request(natskit_conn conn, const char *subject, size_t subject_len,
+                                           natskit_headers headers, const void *data, size_t data_len,
+                                           int64_t timeout_ms, natskit_msg **reply, natskit_error *err);
+
+/* The same as an operation; the reply is taken with natskit_op_take_msg. `options` (scope REQUEST) may be
+ * {0}. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+NATSKIT_API natskit_status natskit_request_start(natskit_conn conn, const char *subject, size_t subject_len,
+                                                 natskit_headers headers, const void *data, size_t data_len,
+                                                 natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                                 natskit_error *err);
+
+/* Publishes to the reply subject of `msg`, on the connection that it came from. NATSKIT_NO_REPLY if it has
+ * none. */
+NATSKIT_API natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, const void *data,
+                                               size_t data_len, int64_t timeout_ms);
+
+/* --------------------------------------------------------------------------------------------- operations */
+
+/* Outcomes: what is known of the effect. */
+#define NATSKIT_OUTCOME_PENDING 0
+#define NATSKIT_OUTCOME_DONE 1
+#define NATSKIT_OUTCOME_NOT_SENT 2 /* it has no effect */
+#define NATSKIT_OUTCOME_UNKNOWN 3  /* it was sent and no answer came */
+#define NATSKIT_OUTCOME_REJECTED 4 /* the other side said no */
+
+/* Waits until the operation has finished: NATSKIT_OK, or NATSKIT_TIMEOUT / NATSKIT_WOULD_BLOCK if it has not.
+ * The operation's own result is told by natskit_op_result. */
+NATSKIT_API natskit_status natskit_op_wait(natskit_op op, int64_t timeout_ms);
+
+/* Returns the operation's own status (NATSKIT_PENDING while it runs), its `outcome` (may be NULL) and `err`.
+ */
+NATSKIT_API natskit_status natskit_op_result(natskit_op op, int32_t *outcome, natskit_error *err);
+
+/* Takes the message of a finished operation; the caller owns its reference. NATSKIT_PENDING while it runs,
+ * its own status if it failed, NATSKIT_NOT_FOUND if it has none or it was taken. */
+NATSKIT_API natskit_status natskit_op_take_msg(natskit_op op, natskit_msg **out);
+
+/* Cancels the operation if it still runs, wakes blocked callers with NATSKIT_CLOSED and releases the handle.
+ * A late reply is dropped and counted. */
+NATSKIT_API natskit_status natskit_op_close(natskit_op op);
+
+/* ------------------------------------------------------------------------------------------------ messages
+ */
+
+/* Kinds of messages. */
+#define NATSKIT_MSG_MESSAGE 1
+#define NATSKIT_MSG_EVENT 2
+
+typedef struct natskit_message_view {
+    int32_t kind;        /* NATSKIT_MSG_* */
+    int32_t status_code; /* of the header block's status line (503, 100, ...), or 0 */
+    uint64_t sid;
+    const char *subject; /* not NUL-terminated, as all text here */
+    size_t subject_len;
+    const char *reply;
+    size_t reply_len;
+    const void *data;
+    size_t data_len;
+    const void *header_block; /* as it was on the wire, or NULL */
+    size_t header_block_len;
+    const char *description; /* of the status line */
+    size_t description_len;
+} natskit_message_view;
+
+/* Fills `view` without copying; an event has only its kind. `msg` must be a live reference. */
+NATSKIT_API natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *view,
+                                            size_t view_size);
+
+/* Ways to compare header names. */
+#define NATSKIT_MATCH_EXACT 0
+#define NATSKIT_MATCH_IGNORE_CASE 1
+
+/* Finds the index-th value, counting from 0, of header `name`. NATSKIT_NOT_FOUND if there are fewer. */
+NATSKIT_API natskit_status natskit_msg_header(const natskit_msg *msg, const char *name, size_t name_len,
+                                              int32_t match, size_t index, const char **value,
+                                              size_t *value_len);
+
+/* Gives the index-th header of the block in wire order; NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_msg_header_at(const natskit_msg *msg, size_t index, const char **name,
+                                                 size_t *name_len, const char **value, size_t *value_len);
+
+/* Adds a reference: one more release is needed. */
+NATSKIT_API natskit_status natskit_msg_retain(natskit_msg *msg);
+
+/* Gives a reference back; the last one frees the message. NULL is allowed. */
+NATSKIT_API natskit_status natskit_msg_release(natskit_msg *msg);
+
+/* Releases `count` messages. */
+NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, size_t count);
+
+/* ------------------------------------------------------------------------------------------------- events */
+
+#define NATSKIT_EVENT_CONNECTED 1     /* first connect */
+#define NATSKIT_EVENT_DISCONNECTED 2  /* `status` and `text` tell why */
+#define NATSKIT_EVENT_RECONNECTING 3  /* a server is tried */
+#define NATSKIT_EVENT_RECONNECTED 4   /* subscriptions were sent again */
+#define NATSKIT_EVENT_SERVERS 5       /* the server told of others; `count` is the size of the pool */
+#define NATSKIT_EVENT_LAME_DUCK 6     /* the server will leave soon */
+#define NATSKIT_EVENT_SLOW_CONSUMER 7 /* begin of an episode; `sid` and `subject` name the subscription */
+#define NATSKIT_EVENT_ASYNC_ERROR 8   /* the server sent -ERR and the connection stays */
+#define NATSKIT_EVENT_STALE 9         /* pings were not answered; the connection is given up */
+#define NATSKIT_EVENT_CLOSED 10       /* the last event */
+
+typedef struct natskit_event_view {
+    int32_t type;          /* NATSKIT_EVENT_* */
+    natskit_status status; /* what went wrong, or 0 */
+    uint64_t epoch;
+    uint64_t sid;
+    uint64_t count;
+    int64_t time_ns;    /* wall clock */
+    const char *server; /* url without user and password; not NUL-terminated, as all text here */
+    size_t server_len;
+    const char *subject;
+    size_t subject_len;
+    const char *text; /* the server's or the library's words */
+    size_t text_len;
+} natskit_event_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_EVENT; NATSKIT_INVALID for another kind. */
+NATSKIT_API natskit_status natskit_msg_event(const natskit_msg *msg, natskit_event_view *view,
+                                             size_t view_size);
+
+/* ------------------------------------------------------------------------------------------------ waitset */
+
+/* One object that became ready: a subscription that has messages or ended, an operation that finished. */
+typedef struct natskit_ready {
+    uint64_t object; /* the handle's id */
+    uint64_t tag;    /* as given by the caller */
+    int32_t kind;    /* NATSKIT_KIND_SUB or NATSKIT_KIND_OP */
+    int32_t reserved;
+} natskit_ready;
+
+/* Opens a set of objects that are waited for together. */
+NATSKIT_API natskit_status natskit_waitset_open(natskit_waitset *out);
+
+/* Adds a subscription or operation, by its id, and arms it. It is reported once when ready, to one thread,
+ * and is then disarmed; taking from a subscription until it is empty arms it again, and so does
+ * natskit_waitset_arm. NATSKIT_BUSY if it is in another waitset; in this one already: the tag is replaced.
+ * Closing the object removes it. */
+NATSKIT_API natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uint64_t tag);
+
+/* Arms an object of the set; if it is ready now it is listed at once. NATSKIT_NOT_FOUND if it is not in the
+ * set. */
+NATSKIT_API natskit_status natskit_waitset_arm(natskit_waitset waitset, uint64_t object);
+
+/* Removes an object. No wait that begins later reports it. */
+NATSKIT_API natskit_status natskit_waitset_remove(natskit_waitset waitset, uint64_t object);
+
+/* Collects up to `cap` records, waiting for the first until the deadline; `record_size` =
+ * sizeof(natskit_ready). NATSKIT_TIMEOUT or NATSKIT_WOULD_BLOCK with `*count` 0; NATSKIT_CLOSED if the
+ * waitset is closed meanwhile. */
+NATSKIT_API natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *records,
+                                                size_t record_size, size_t cap, int64_t timeout_ms,
+                                                size_t *count);
+
+/* Gives a descriptor that is readable if and only if records wait to be collected. It belongs to the waitset,
+ * stays the same until it is closed, and must only be polled. */
+NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *fd);
+
+/* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. */
+NATSKIT_API natskit_status natskit_waitset_close(natskit_waitset waitset);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
