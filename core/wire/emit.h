@@ -1,0 +1,37 @@
+/* Writes what a client sends into memory that the caller has made room for. Arguments were checked before.
+ * Pure, hot. */
+#ifndef NKI_WIRE_EMIT_H
+#define NKI_WIRE_EMIT_H
+
+#include "base/str.h"
+
+/* Bytes that a control line of these arguments takes at most. */
+#define NKI_EMIT_PUB_MAX(subject_len, reply_len)                                                             \
+    ((size_t)(subject_len) + (size_t)(reply_len) + 5 + 2 + 2 * 21 + 2)
+#define NKI_EMIT_SUB_MAX(subject_len, queue_len)                                                             \
+    ((size_t)(subject_len) + (size_t)(queue_len) + 4 + 2 + 21 + 2)
+#define NKI_EMIT_UNSUB_MAX (6 + 2 * 21 + 2)
+
+/* Each returns the end of what was written. */
+uint8_t *nki_emit_u64(uint8_t *out, uint64_t value);
+/* "PUB subject [reply] body_len CRLF", or with header_len > 0 "HPUB subject [reply] header_len body_len
+ * CRLF". The body (header block, payload, CRLF) is the caller's. */
+uint8_t *nki_emit_pub(uint8_t *out, struct nki_str subject, struct nki_str reply, size_t header_len,
+                      size_t body_len);
+uint8_t *nki_emit_sub(uint8_t *out, struct nki_str subject, struct nki_str queue, uint64_t sid);
+/* `max` 0: at once. */
+uint8_t *nki_emit_unsub(uint8_t *out, uint64_t sid, uint64_t max);
+
+enum nki_out_kind {
+    NKI_OUT_PUB, /* PUB and HPUB */
+    NKI_OUT_SUB,
+    NKI_OUT_UNSUB,
+    NKI_OUT_OTHER /* PING, PONG, CONNECT */
+};
+
+/* Length in bytes of the frame (body included) that begins at `data`, which this module wrote, and its kind;
+ * `len` bytes are there and hold at least its control line. Used to find frame borders after a cut; asserts
+ * on anything else. */
+size_t nki_emit_frame_len(const uint8_t *data, size_t len, enum nki_out_kind *kind);
+
+#endif
