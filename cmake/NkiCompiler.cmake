@@ -15,8 +15,11 @@ find_package(Threads REQUIRED)
 add_library(nki_flags INTERFACE)
 target_compile_definitions(nki_flags INTERFACE _GNU_SOURCE)
 target_compile_options(nki_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings
-  -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough)
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wundef
+  -Wimplicit-fallthrough)
+# CPython's slots and keyword lists take constant texts through pointers without const.
+target_compile_options(nki_flags INTERFACE
+  "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:NKI_HOST_WITHOUT_CONST>>>:-Wcast-qual;-Wwrite-strings>")
 if(NATSKIT_WERROR)
   target_compile_options(nki_flags INTERFACE -Werror)
 endif()

@@ -337,6 +337,11 @@ NATSKIT_API natskit_status natskit_conn_events(natskit_conn conn, natskit_option
  */
 NATSKIT_API natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_ms);
 
+/* The same as an operation, for callers that must not wait: the handle is released at once, and the operation
+ * finishes when the connection has ended, with NATSKIT_OK, NATSKIT_TIMEOUT or NATSKIT_DISCONNECTED. */
+NATSKIT_API natskit_status natskit_conn_close_start(natskit_conn conn, int64_t linger_ms, natskit_op *op,
+                                                    natskit_error *err);
+
 /* --------------------------------------------------------------------------------------------- publishing */
 
 /* Hands one message over for sending, in call order. `reply` may be empty, `headers` {0}. Returns as soon as

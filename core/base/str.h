@@ -41,6 +41,8 @@ bool nki_str_u64(struct nki_str text, uint64_t *out);
 /* The same with an optional leading '-'. */
 bool nki_str_i64(struct nki_str text, int64_t *out);
 bool nki_str_utf8_valid(struct nki_str text);
+/* Length of the UTF-8 sequence that `text` begins with; 0 if it is empty or begins with none. */
+size_t nki_str_utf8_len(struct nki_str text);
 /* Copies to a NUL-terminated array of `cap` bytes, cut to what fits without breaking a UTF-8 sequence. */
 void nki_str_copy(char *out, size_t cap, struct nki_str text);
 /* Number of single-character edits between two short names, for suggestions; at most `limit` + 1. */

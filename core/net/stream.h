@@ -33,8 +33,8 @@ struct nki_stream_ops {
 
 struct nki_stream {
     const struct nki_stream_ops *ops;
-    int fd;        /* to be polled; -1 for none */
-    int sys_errno; /* of the last NKI_STREAM_ERROR */
+    int fd;                /* to be polled; -1 for none */
+    _Atomic int sys_errno; /* of the last NKI_STREAM_ERROR; a reader and a writer may both set it */
 };
 
 static inline ptrdiff_t nki_stream_read(struct nki_stream *stream, const struct iovec *iov, int count)

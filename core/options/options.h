@@ -45,6 +45,8 @@ enum nki_option_id {
 /* The index-th row of a scope, or NULL past the last. */
 const struct nki_option_row *nki_option_at(int32_t scope, size_t index);
 
+#define NKI_OPTION_ENTRY_MAX 4096 /* length of one entry of a LIST */
+
 struct nki_options;
 
 /* With every value at its default; NULL if there is no memory. */
@@ -55,8 +57,11 @@ struct nki_options *nki_options_clone(const struct nki_options *options);
 void nki_options_free(struct nki_options *options);
 enum nki_scope nki_options_scope(const struct nki_options *options);
 
-/* NKI_UNKNOWN_OPTION (with the nearest name), NKI_INVALID (type, bounds, control characters or invalid UTF-8
- * in a text), NKI_NO_MEMORY; the old value stays then. An error text never holds a secret's value. */
+/* A value given as text: a decimal integer (a duration in ms), true, false, 1 or 0, any text, or the entries
+ * of a list between commas, which replace the list. nki_options_add appends one entry, which may hold commas.
+ *
+ * NKI_UNKNOWN_OPTION (with the nearest name), NKI_INVALID (type, bounds, control characters or invalid UTF-8
+ * in a text), NKI_NO_MEMORY; the old value stays then. No error text holds a given value but a number. */
 int32_t nki_options_set(struct nki_options *options, struct nki_str name, struct nki_str value,
                         struct nki_error *err);
 int32_t nki_options_set_int(struct nki_options *options, struct nki_str name, int64_t value,

@@ -31,10 +31,10 @@ struct nki_info {
 /* What a server is before it told anything. */
 void nki_info_init(struct nki_info *info);
 
-/* Lays the fields of `json` over `info`: a missing field keeps its value (urls: has_urls says whether they
- * were there). NKI_PROTOCOL, with `info` unchanged, if the text is not a JSON object, a known field has the
- * wrong type, or max_payload is not positive. Texts longer than their field are cut, a nonce longer than its
- * field is an error. */
+/* Lays the fields of `json` over `info`: a missing field, or null, keeps its value (urls: has_urls says
+ * whether they were there). NKI_PROTOCOL, with `info` unchanged, if the text is not a JSON object, a known
+ * field has the wrong type, or max_payload is not positive. Texts longer than their field are cut, a nonce
+ * longer than its field is an error. */
 int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_error *err);
 
 #endif

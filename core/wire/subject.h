@@ -9,7 +9,8 @@
 #define NKI_SUBJECT_MAX 1900
 
 /* Each returns NULL if the text is fine, else what is wrong with it ("is empty", "has an empty token", "holds
- * a blank or control character", "holds a wildcard", "is not valid UTF-8", "is longer than 1900 bytes"). */
+ * a blank or control character", "holds a wildcard", "has a misplaced wildcard", "is not valid UTF-8", "is
+ * longer than 1900 bytes"). */
 const char *nki_subject_publish_fault(struct nki_str subject); /* no wildcards */
 const char *
 nki_subject_subscribe_fault(struct nki_str subject);       /* `*` alone in a token, `>` alone and last */

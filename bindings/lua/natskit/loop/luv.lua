@@ -1,0 +1,194 @@
+--- Coroutines over luv (libuv): every function of natskit that waits suspends its task instead of the program.
+--
+--     local loop = require "natskit.loop.luv"
+--     loop.run(function()
+--         local nc = assert(nats.connect())
+--         loop.spawn(function() ... end)
+--     end)
+--
+-- A task is a coroutine that `run` or `spawn` began. In any other coroutine (a generator, say) the functions of
+-- natskit block as they do without a loop. An error in a task ends `run` and is raised there, unless `on_error` is
+-- set.
+
+local nats = require "natskit"
+local uv = require "luv"
+
+local M = {}
+
+--- Called with (message, coroutine) for an error that no task caught; nil: `run` ends and raises it.
+M.on_error = nil
+
+local tasks = {} -- coroutine -> true, until its function has ended
+local waiting = {} -- token -> {co = coroutine, timer = handle or nil}
+local waits = 0 -- entries of `waiting`; while there are some the loop has to stay alive
+local poll -- handle that watches natskit's descriptor
+local failure -- first error of a task, until `run` takes it
+
+local function hold()
+    waits = waits + 1
+    if waits == 1 and poll then
+        poll:ref()
+    end
+end
+
+local function release()
+    waits = waits - 1
+    if waits == 0 and poll then
+        poll:unref()
+    end
+end
+
+-- Ends the wait of a token, if it is not over already.
+local function take(token)
+    local wait = waiting[token]
+    if wait then
+        waiting[token] = nil
+        if wait.timer then
+            wait.timer:stop()
+            wait.timer:close()
+        end
+        release()
+    end
+    return wait
+end
+
+-- Errors of a task are caught inside it, so what comes back here can only be the end of the coroutine.
+local function resume(token)
+    local wait = take(token)
+    if wait then
+        coroutine.resume(wait.co)
+    end
+end
+
+local function suspend(token, seconds)
+    local co, main = coroutine.running()
+    if main or not tasks[co] then
+        return false
+    end
+    local wait = { co = co }
+    waiting[token] = wait
+    hold()
+    if seconds then
+        wait.timer = uv.new_timer()
+        wait.timer:start(math.ceil(seconds * 1000), 0, function()
+            resume(token)
+        end)
+    end
+    coroutine.yield()
+    take(token) -- is there still if somebody else resumed the task
+    return true
+end
+
+-- An exception in a callback of luv would end the program, so it goes where the errors of tasks go.
+local function report(err, co)
+    if M.on_error then
+        M.on_error(err, co)
+    elseif failure == nil then
+        failure = { err }
+        uv.stop()
+    end
+end
+
+local function pump()
+    local ok, err = xpcall(nats.pump, debug.traceback)
+    if not ok then
+        report(err)
+    end
+end
+
+local function wait_fd(fd)
+    if poll then
+        poll:stop()
+        poll:close()
+        poll = nil
+    end
+    if fd then
+        poll = uv.new_poll(fd)
+        poll:start("r", pump)
+        if waits == 0 then
+            poll:unref()
+        end
+    end
+end
+
+--- Makes luv natskit's scheduler. `run` does it by itself; call it when your program runs luv's loop on its own.
+function M.install()
+    assert(nats.set_scheduler { wait_fd = wait_fd, suspend = suspend, resume = resume })
+end
+
+--- Makes natskit block again. Tasks that are suspended are not resumed any more.
+function M.uninstall()
+    nats.set_scheduler(nil)
+end
+
+local function traceback(err)
+    if type(err) == "string" then
+        return debug.traceback(err, 2)
+    end
+    return err
+end
+
+--- Begins a task: runs `fn(...)` until it waits for the first time, and returns its coroutine.
+function M.spawn(fn, ...)
+    local co
+    co = coroutine.create(function(...)
+        local ok, err = xpcall(fn, traceback, ...)
+        tasks[co] = nil
+        if not ok then
+            report(err, co)
+        end
+    end)
+    tasks[co] = true
+    coroutine.resume(co, ...)
+    return co
+end
+
+--- Suspends the running task for a time; the other tasks go on.
+function M.sleep(seconds)
+    if not suspend({}, seconds) then
+        error("sleep: only a task that was begun with spawn or run can sleep", 2)
+    end
+end
+
+-- Ends the tasks that are left when `run` is over: their <close> variables are closed, nothing resumes them.
+local function abandon()
+    for token in pairs(waiting) do
+        take(token)
+    end
+    for co in pairs(tasks) do
+        tasks[co] = nil
+        if coroutine.status(co) == "suspended" then
+            coroutine.close(co)
+        end
+    end
+end
+
+--- Runs `fn(...)` as a task, and luv's loop until it has ended, and returns its results. Tasks that still wait then
+-- are closed. An error of any task is raised here.
+function M.run(fn, ...)
+    if next(tasks) then
+        error("run: tasks run already; use spawn", 2)
+    end
+    M.install()
+    local results
+    failure = nil
+    M.spawn(function(...)
+        results = table.pack(fn(...))
+        uv.stop()
+    end, ...)
+    while not results and not failure do
+        if not uv.run("default") and not results and not failure then
+            failure = { "run: the task waits for something that luv does not know of" }
+        end
+    end
+    abandon()
+    M.uninstall()
+    local raised = failure
+    failure = nil
+    if raised then
+        error(raised[1], 0)
+    end
+    return table.unpack(results, 1, results.n)
+end
+
+return M

@@ -1,0 +1,234 @@
+/* Arguments that several functions take: times, tables of send options, headers; and the words for subjects that
+ * the library refused. Whatever is wrong raises before anything was sent. */
+#include "lnk.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* Seconds above this wait for ever: 2^53 ms would be next. */
+#define MAX_SECONDS 9.0e12
+
+int64_t lnk_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t lnk_deadline(int64_t timeout_ms)
+{
+    return timeout_ms < 0 ? -1 : lnk_now_ms() + timeout_ms;
+}
+
+int64_t lnk_left(int64_t deadline)
+{
+    if (deadline < 0) {
+        return -1;
+    }
+    int64_t left = deadline - lnk_now_ms();
+    return left > 0 ? left : 0;
+}
+
+int64_t lnk_check_ms(lua_State *L, int index, const char *name)
+{
+    if (lua_type(L, index) != LUA_TNUMBER) {
+        luaL_error(L, "%s: number of seconds expected, got %s", name, luaL_typename(L, index));
+    }
+    lua_Number seconds = lua_tonumber(L, index);
+    if (isnan(seconds) || seconds < 0) {
+        luaL_error(L, "%s: %f is no number of seconds (leave it out or pass math.huge to wait for ever)", name,
+                   seconds);
+    }
+    return seconds > MAX_SECONDS ? -1 : (int64_t)ceil(seconds * 1000);
+}
+
+int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent)
+{
+    return lua_isnoneornil(L, index) ? absent : lnk_check_ms(L, index, name);
+}
+
+/* The flag of a send option, or 0. */
+static unsigned send_option(const char *key)
+{
+    if (strcmp(key, "reply") == 0) {
+        return LNK_OPT_REPLY;
+    }
+    if (strcmp(key, "headers") == 0) {
+        return LNK_OPT_HEADERS;
+    }
+    return strcmp(key, "timeout") == 0 ? LNK_OPT_TIMEOUT : 0;
+}
+
+int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms)
+{
+    if (lua_isnoneornil(L, index)) {
+        lua_pushnil(L);
+        lua_pushnil(L);
+        return timeout_ms;
+    }
+    luaL_checktype(L, index, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        int text = lua_type(L, -2) == LUA_TSTRING;
+        if (!text || (send_option(lua_tostring(L, -2)) & allowed) == 0) {
+            luaL_error(L, "unknown option '%s' (known: timeout%s%s)", luaL_tolstring(L, -2, NULL),
+                       allowed & LNK_OPT_HEADERS ? ", headers" : "", allowed & LNK_OPT_REPLY ? ", reply" : "");
+        }
+    }
+    if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
+        timeout_ms = lnk_check_ms(L, -1, "timeout");
+    }
+    lua_pop(L, 1);
+    int type = lua_getfield(L, index, "reply");
+    if (type != LUA_TNIL && type != LUA_TSTRING) {
+        luaL_error(L, "reply: string expected, got %s", luaL_typename(L, -1));
+    }
+    type = lua_getfield(L, index, "headers");
+    if (type != LUA_TNIL && type != LUA_TTABLE) {
+        luaL_error(L, "headers: table expected, got %s", luaL_typename(L, -1));
+    }
+    return timeout_ms;
+}
+
+/* -- headers ---------------------------------------------------------------------------------------------- */
+
+/* Adds a header of which the value is on top of the stack, and pops that. */
+static void add_header(lua_State *L, natskit_headers headers, const char *name, size_t name_len)
+{
+    int type = lua_type(L, -1);
+    if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+        luaL_error(L, "header '%s': string expected as value, got %s", name, luaL_typename(L, -1));
+    }
+    size_t value_len = 0;
+    const char *value = lua_tolstring(L, -1, &value_len);
+    natskit_error err;
+    natskit_status status = natskit_headers_add(headers, name, name_len, value, value_len, &err);
+    if (status != NATSKIT_OK) {
+        luaL_error(L, "header '%s': %s", name, err.text);
+    }
+    lua_pop(L, 1);
+}
+
+/* Adds {name, value} at the top of the stack, the `i`-th of the list. */
+static void add_pair(lua_State *L, natskit_headers headers, lua_Integer i)
+{
+    if (!lua_istable(L, -1)) {
+        luaL_error(L, "headers[%I]: {name, value} expected, got %s", i, luaL_typename(L, -1));
+    }
+    if (lua_rawgeti(L, -1, 1) != LUA_TSTRING) {
+        luaL_error(L, "headers[%I]: string expected as name, got %s", i, luaL_typename(L, -1));
+    }
+    size_t len = 0;
+    const char *name = lua_tolstring(L, -1, &len);
+    lua_rawgeti(L, -2, 2);
+    add_header(L, headers, name, len);
+    lua_pop(L, 1);
+}
+
+/* Adds `name = value` or `name = {value, ...}`; key and value are on top of the stack. */
+static void add_field(lua_State *L, natskit_headers headers)
+{
+    size_t len = 0;
+    const char *name = lua_tolstring(L, -2, &len);
+    if (!lua_istable(L, -1)) {
+        lua_pushvalue(L, -1); /* a copy: a number is turned into a string in place */
+        add_header(L, headers, name, len);
+        return;
+    }
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        add_header(L, headers, name, len);
+    }
+}
+
+natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
+{
+    natskit_headers none = {0};
+    if (lua_isnoneornil(L, index)) {
+        return none;
+    }
+    lua_pushnil(L);
+    if (!lua_next(L, index)) {
+        return none; /* an empty table */
+    }
+    lua_pop(L, 2);
+    /* Opened anew if natskit_shutdown or a fork has taken the old one. */
+    if (natskit_headers_clear(st->headers) != NATSKIT_OK && natskit_headers_open(&st->headers) != NATSKIT_OK) {
+        luaL_error(L, "headers: no memory");
+    }
+    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, index, i);
+        add_pair(L, st->headers, i);
+        lua_pop(L, 1);
+    }
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        if (lua_type(L, -2) == LUA_TSTRING) {
+            add_field(L, st->headers);
+        } else if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > count) {
+            luaL_error(L, "headers: string expected as name, got %s", luaL_typename(L, -2));
+        }
+    }
+    return st->headers;
+}
+
+/* -- subjects --------------------------------------------------------------------------------------------- */
+
+/* Whether a message can be sent to this subject; only the words of an error depend on it. */
+static int can_publish(const char *text, size_t len)
+{
+    size_t token = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '.') {
+            if (token == 0) {
+                return 0;
+            }
+            token = 0;
+        } else if (c <= ' ' || c == 0x7f) {
+            return 0;
+        } else if ((c == '*' || c == '>') && token == 0 && (i + 1 == len || text[i + 1] == '.')) {
+            return 0;
+        } else {
+            token++;
+        }
+    }
+    return token != 0;
+}
+
+/* Pushes the text in quotes, with control characters visible, and cut if it is long. */
+static const char *push_quoted(lua_State *L, const char *text, size_t len)
+{
+    const size_t most = 80;
+    luaL_Buffer out;
+    luaL_buffinit(L, &out);
+    luaL_addchar(&out, '\'');
+    for (size_t i = 0; i < len && i < most; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= ' ' && c != 0x7f) {
+            luaL_addchar(&out, (char)c);
+        } else {
+            const char *hex = "0123456789abcdef";
+            luaL_addlstring(&out, "\\x", 2);
+            luaL_addchar(&out, hex[c >> 4]);
+            luaL_addchar(&out, hex[c & 15]);
+        }
+    }
+    luaL_addstring(&out, len > most ? "...'" : "'");
+    luaL_pushresult(&out);
+    return lua_tostring(L, -1);
+}
+
+int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply)
+{
+    size_t len = 0;
+    const char *role = "reply";
+    const char *text = lua_tolstring(L, subject, &len);
+    if (reply == 0 || !lua_isstring(L, reply) || !can_publish(text, len)) {
+        role = "subject";
+    } else {
+        text = lua_tolstring(L, reply, &len);
+    }
+    return luaL_error(L, "%s: %s %s is not valid", what, role, push_quoted(L, text, len));
+}

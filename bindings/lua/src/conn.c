@@ -1,0 +1,307 @@
+/* Connections: connect, flush, close, and what can be asked of them. */
+#include "lnk.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {"unknown", "connecting", "connected", "reconnecting", "closed"};
+
+static const char *const connect_others[] = {"timeout", NULL};
+
+/* -- connect ---------------------------------------------------------------------------------------------- */
+
+static int finish_connect(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                          const natskit_error *err)
+{
+    (void)wait;
+    lua_getiuservalue(L, index, 1);
+    if (status == NATSKIT_OK) {
+        return 1;
+    }
+    lnk_conn *conn = lnk_check(L, st, -1, LNK_CONN);
+    natskit_conn_close(conn->conn, 0);
+    conn->conn.id = 0;
+    return lnk_fail(L, status, err);
+}
+
+/* Brings the three forms of arguments into one: (url, options), of which either may be nil. A table is a list of
+ * urls if it has a first entry, else options. */
+static void sort_arguments(lua_State *L)
+{
+    lua_settop(L, 3);
+    int type = lua_type(L, 1);
+    if (type == LUA_TTABLE && lua_rawlen(L, 1) == 0) {
+        luaL_argcheck(L, lua_isnil(L, 2), 2, "options were given as first argument already");
+        lua_pushvalue(L, 1);
+        lua_replace(L, 2);
+        lua_pushnil(L);
+        lua_replace(L, 1);
+    } else if (type != LUA_TNIL && type != LUA_TTABLE && type != LUA_TSTRING) {
+        luaL_typeerror(L, 1, "url, list of urls or table of options");
+    }
+    if (!lua_isnil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+        int twice = lua_getfield(L, 2, "servers") != LUA_TNIL && !lua_isnil(L, 1);
+        luaL_argcheck(L, !twice, 2, "servers are given twice, as url and as option");
+        lua_pop(L, 1);
+    }
+}
+
+static int64_t connect_timeout(lua_State *L)
+{
+    int64_t timeout_ms = LNK_CONNECT_MS;
+    if (!lua_isnil(L, 2)) {
+        lua_getfield(L, 2, "timeout");
+        timeout_ms = lnk_opt_ms(L, -1, "timeout", LNK_CONNECT_MS);
+        lua_pop(L, 1);
+    }
+    return lnk_opt_ms(L, 3, "timeout", timeout_ms);
+}
+
+/* nats.connect([url or list of urls [, options [, timeout]]]) or nats.connect{options} */
+int lnk_connect(lua_State *L)
+{
+    sort_arguments(L);
+    int64_t timeout_ms = connect_timeout(L);
+    if (lua_isnil(L, 2) && lua_istable(L, 1)) {
+        lua_newtable(L);
+        lua_replace(L, 2);
+    }
+    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_CONNECT, connect_others);
+    if (lua_istable(L, 1)) {
+        lnk_options_add_list(L, options, "servers", 1);
+    }
+    size_t url_len = 0;
+    const char *url = lua_isstring(L, 1) ? lua_tolstring(L, 1, &url_len) : NULL;
+
+    lnk_conn *conn = lnk_new(L, LNK_CONN, sizeof *conn, 0);
+    lnk_wait *wait = lnk_push_wait(L, -1);
+    wait->finish = finish_connect;
+    natskit_error err;
+    natskit_status status = natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn,
+                                                  &wait->op, &err);
+    lnk_options_end(options);
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "connect");
+    }
+    return lnk_await(L, lua_gettop(L));
+}
+
+/* -- flush, close ----------------------------------------------------------------------------------------- */
+
+static int finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                        const natskit_error *err)
+{
+    (void)st;
+    (void)wait;
+    (void)index;
+    return lnk_result(L, status, err);
+}
+
+/* nc:flush([timeout]) */
+static int conn_flush(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_conn *conn = lnk_check(L, st, 1, LNK_CONN);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", LNK_FLUSH_MS);
+    natskit_options none = {0};
+    natskit_error err;
+    lua_settop(L, 1);
+    lnk_wait *wait = lnk_push_wait(L, 1);
+    wait->finish = finish_plain;
+    natskit_status status = natskit_flush_start(conn->conn, none, timeout_ms, &wait->op, &err);
+    return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
+}
+
+/* Ends the connection in `linger_ms`. Closing twice is no mistake. */
+static int close_conn(lua_State *L, lnk_conn *conn, int64_t linger_ms)
+{
+    natskit_conn handle = conn->conn;
+    natskit_error err;
+    conn->conn.id = 0;
+    lua_settop(L, 1);
+    if (handle.id == 0) {
+        return lnk_result(L, NATSKIT_OK, NULL);
+    }
+    lnk_wait *wait = lnk_push_wait(L, 1);
+    wait->finish = finish_plain;
+    natskit_status status = natskit_conn_close_start(handle, linger_ms, &wait->op, &err);
+    if (status == NATSKIT_OK) {
+        return lnk_await(L, 2);
+    }
+    natskit_conn_close(handle, 0);
+    int gone = status == NATSKIT_CLOSED || status == NATSKIT_BAD_HANDLE;
+    return gone ? lnk_result(L, NATSKIT_OK, NULL) : lnk_fail(L, status, &err);
+}
+
+/* nc:close([linger]) */
+static int conn_close(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    return close_conn(L, conn, lnk_opt_ms(L, 2, "linger", LNK_LINGER_MS));
+}
+
+static int conn_gc(lua_State *L)
+{
+    lnk_conn *conn = lua_touserdata(L, 1);
+    if (conn->conn.id != 0) {
+        natskit_conn_close(conn->conn, 0);
+        conn->conn.id = 0;
+    }
+    return 0;
+}
+
+/* End of the scope of a <close> variable; a second argument would be the error that ended it. */
+static int conn_to_be_closed(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    return close_conn(L, conn, LNK_LINGER_MS);
+}
+
+/* -- questions --------------------------------------------------------------------------------------------- */
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_boolean(lua_State *L, const char *name, int value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* nc:info() -> table */
+static int conn_info(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    natskit_conn_info info;
+    memset(&info, 0, sizeof info);
+    natskit_status status = natskit_conn_info_get(conn->conn, &info, sizeof info);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    size_t states = sizeof state_names / sizeof state_names[0];
+    lua_createtable(L, 0, 12);
+    set_text(L, "state", state_names[(size_t)info.state < states ? info.state : 0]);
+    if (info.reason != NATSKIT_OK) {
+        lnk_push_code(L, info.reason);
+        lua_setfield(L, -2, "reason");
+        set_text(L, "reason_text", info.reason_text);
+    }
+    set_integer(L, "epoch", (int64_t)info.epoch);
+    set_integer(L, "client_id", (int64_t)info.client_id);
+    set_integer(L, "max_payload", info.max_payload);
+    set_boolean(L, "headers", info.headers);
+    set_boolean(L, "lame_duck", info.lame_duck);
+    set_text(L, "url", info.url);
+    set_text(L, "server_name", info.server_name);
+    set_text(L, "server_id", info.server_id);
+    set_text(L, "version", info.version);
+    return 1;
+}
+
+/* nc:stats() -> table */
+static int conn_stats(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    natskit_conn_stats stats;
+    memset(&stats, 0, sizeof stats);
+    natskit_status status = natskit_conn_stats_get(conn->conn, &stats, sizeof stats);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lua_createtable(L, 0, 13);
+    set_integer(L, "in_msgs", (int64_t)stats.in_msgs);
+    set_integer(L, "in_bytes", (int64_t)stats.in_bytes);
+    set_integer(L, "out_msgs", (int64_t)stats.out_msgs);
+    set_integer(L, "out_bytes", (int64_t)stats.out_bytes);
+    set_integer(L, "pending_out_bytes", (int64_t)stats.pending_out_bytes);
+    set_integer(L, "dropped_msgs", (int64_t)stats.dropped_msgs);
+    set_integer(L, "orphan_msgs", (int64_t)stats.orphan_msgs);
+    set_integer(L, "late_replies", (int64_t)stats.late_replies);
+    set_integer(L, "unconfirmed", (int64_t)stats.unconfirmed);
+    set_integer(L, "unsent", (int64_t)stats.unsent);
+    set_integer(L, "reconnects", (int64_t)stats.reconnects);
+    set_integer(L, "subs", (int64_t)stats.subs);
+    set_integer(L, "requests", (int64_t)stats.requests);
+    return 1;
+}
+
+/* Calls `get` with a buffer that is made larger until the text fits (it may change between two calls). */
+static int push_grown(lua_State *L, natskit_status (*get)(natskit_conn, char *, size_t, size_t *))
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    size_t cap = 1024;
+    for (;;) {
+        luaL_Buffer out;
+        size_t len = 0;
+        char *text = luaL_buffinitsize(L, &out, cap);
+        natskit_status status = get(conn->conn, text, cap, &len);
+        if (status == NATSKIT_OK) {
+            luaL_pushresultsize(&out, len);
+            return 1;
+        }
+        luaL_pushresultsize(&out, 0);
+        lua_pop(L, 1);
+        if (status != NATSKIT_LIMIT || len <= cap) {
+            return lnk_fail(L, status, NULL);
+        }
+        cap = len;
+    }
+}
+
+/* nc:server_info() -> JSON text of the server's last INFO */
+static int conn_server_info(lua_State *L)
+{
+    return push_grown(L, natskit_conn_server_info);
+}
+
+/* nc:new_inbox() -> subject */
+static int conn_new_inbox(lua_State *L)
+{
+    return push_grown(L, natskit_conn_new_inbox);
+}
+
+static int conn_tostring(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    natskit_conn_info info;
+    memset(&info, 0, sizeof info);
+    if (natskit_conn_info_get(conn->conn, &info, sizeof info) != NATSKIT_OK) {
+        lua_pushfstring(L, "natskit.conn (closed): %p", (void *)conn);
+        return 1;
+    }
+    size_t states = sizeof state_names / sizeof state_names[0];
+    const char *state = state_names[(size_t)info.state < states ? info.state : 0];
+    lua_pushfstring(L, "natskit.conn (%s, %s): %p", state, info.url, (void *)conn);
+    return 1;
+}
+
+static const luaL_Reg conn_methods[] = {
+    {"publish", lnk_publish},     {"publish_batch", lnk_publish_batch},
+    {"subscribe", lnk_subscribe}, {"request", lnk_request},
+    {"flush", conn_flush},        {"events", lnk_events},
+    {"close", conn_close},        {"info", conn_info},
+    {"stats", conn_stats},        {"server_info", conn_server_info},
+    {"new_inbox", conn_new_inbox}, {NULL, NULL},
+};
+
+static const luaL_Reg conn_meta[] = {
+    {"__gc", conn_gc}, {"__close", conn_to_be_closed}, {"__tostring", conn_tostring}, {NULL, NULL}};
+
+void lnk_conn_register(lua_State *L, int state_index)
+{
+    luaL_newmetatable(L, lnk_names[LNK_CONN]);
+    lnk_set_funcs(L, state_index, conn_meta);
+    lua_newtable(L);
+    lnk_set_funcs(L, state_index, conn_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

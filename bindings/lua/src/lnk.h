@@ -1,0 +1,222 @@
+/* What the files of the Lua module share. The module is written against natskit.h alone.
+ *
+ * A Lua state is used by one thread at a time, and nothing here is called by other threads, so there are no
+ * locks. Every C function of the module has the state's userdata as its first upvalue; there are no globals.
+ * Memory and handles are owned by userdata from the moment they exist, because a Lua error jumps past C code. */
+#ifndef LNK_H
+#define LNK_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <natskit.h>
+
+/* Kinds of userdata; names of their metatables stand in module.c in the same order. */
+enum lnk_kind { LNK_CONN, LNK_SUB, LNK_MSG, LNK_WAIT, LNK_OPTIONS, LNK_STATE, LNK_KINDS };
+
+/* User values of the state's userdata. */
+enum lnk_slot {
+    LNK_UV_CODES = 1, /* status -> its lower-case name */
+    LNK_UV_MSG_META,  /* metatable of messages */
+    LNK_UV_SUSPEND,   /* the scheduler's functions */
+    LNK_UV_RESUME,
+    LNK_UV_WAIT_FD,
+    LNK_UV_WAITS, /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
+    LNK_UV_COUNT = LNK_UV_WAITS
+};
+
+typedef struct lnk_state {
+    const void *metas[LNK_KINDS]; /* addresses of the metatables: a check of type without a look-up by name */
+    natskit_headers headers;      /* one set for all sends; opened at first use */
+    natskit_waitset waitset;      /* opened by set_scheduler */
+    uint64_t token;               /* last one that was given out; never used twice */
+    size_t unseen_bytes;          /* memory of messages that the collector was not told of yet */
+    int scheduled;                /* a scheduler is set */
+    int streak;                   /* refills since a coroutine was suspended */
+} lnk_state;
+
+typedef struct lnk_conn {
+    natskit_conn conn; /* 0: closed */
+} lnk_conn;
+
+/* Messages that were taken in one step and not handed out yet stay with the subscription, so leaving a loop
+ * loses none. */
+#define LNK_AHEAD 64
+
+typedef struct lnk_sub {
+    natskit_sub sub;      /* 0: closed */
+    uint64_t tag;         /* in the waitset; 0: not in it */
+    uint64_t waitset;     /* in which it was put */
+    unsigned head, count; /* of `ahead`: next one to hand out, and the end */
+    natskit_msg *ahead[LNK_AHEAD];
+} lnk_sub;
+
+/* User values of a subscription. */
+#define LNK_SUB_PARENT 1  /* the connection, which must not be collected before it */
+#define LNK_SUB_WAITERS 2 /* tokens of suspended coroutines, in order; nil until there was one */
+
+typedef struct lnk_msg {
+    natskit_msg *msg; /* NULL: closed */
+} lnk_msg;
+
+/* A running operation and what is to be done when it has finished. User value 1 is its connection. */
+typedef struct lnk_wait {
+    natskit_op op; /* 0: none */
+    uint64_t token;
+    int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
+                  const natskit_error *err);
+} lnk_wait;
+
+/* Milliseconds that a blocking wait lasts at most before hooks (Ctrl-C) get their turn. */
+#define LNK_SLICE_MS 100
+/* Milliseconds between two looks at a full outbox. */
+#define LNK_ROOM_MS 5
+
+/* Defaults, in milliseconds; documented in README.md. */
+#define LNK_CONNECT_MS 5000
+#define LNK_REQUEST_MS 2000
+#define LNK_FLUSH_MS 5000
+#define LNK_PUBLISH_MS 5000
+#define LNK_LINGER_MS 2000
+#define LNK_SHUTDOWN_MS 5000
+
+static inline lnk_state *lnk_state_of(lua_State *L)
+{
+    return (lnk_state *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static inline void lnk_push_slot(lua_State *L, enum lnk_slot slot)
+{
+    lua_getiuservalue(L, lua_upvalueindex(1), slot);
+}
+
+/* The userdata at `index` if it is of this kind, else NULL. */
+static inline void *lnk_test(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
+{
+    void *data = lua_touserdata(L, index);
+    if (data == NULL || !lua_getmetatable(L, index)) {
+        return NULL;
+    }
+    int same = lua_topointer(L, -1) == st->metas[kind];
+    lua_pop(L, 1);
+    return same ? data : NULL;
+}
+
+/* -- module.c: registration ------------------------------------------------------------------------------ */
+
+extern const char *const lnk_names[LNK_KINDS];
+/* As lnk_test, but raises. */
+void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind);
+/* Pushes a new zeroed userdata of a kind. */
+void *lnk_new(lua_State *L, enum lnk_kind kind, size_t size, int user_values);
+/* Fills the metatable on top of the stack with functions that have the state as upvalue; the state's userdata
+ * is at `state_index`. */
+void lnk_set_funcs(lua_State *L, int state_index, const luaL_Reg *funcs);
+
+void lnk_conn_register(lua_State *L, int state_index);
+void lnk_sub_register(lua_State *L, int state_index);
+void lnk_msg_register(lua_State *L, int state_index);
+void lnk_wait_register(lua_State *L, int state_index);
+void lnk_options_register(lua_State *L, int state_index);
+
+/* -- error.c: statuses ------------------------------------------------------------------------------------ */
+
+/* Makes the table of codes and leaves it on the stack. */
+void lnk_push_codes(lua_State *L);
+/* Pushes the code (a string) of a status. */
+void lnk_push_code(lua_State *L, natskit_status status);
+/* Pushes nil, message, code and returns 3. `err` may be NULL. */
+int lnk_fail(lua_State *L, natskit_status status, const natskit_error *err);
+/* The same with a message of the caller. */
+int lnk_fail_text(lua_State *L, natskit_status status, const char *text);
+/* As lnk_fail, but raises if the caller is to blame: `what` ("subscribe") goes before the text. */
+int lnk_fail_or_raise(lua_State *L, natskit_status status, const natskit_error *err, const char *what);
+/* Pushes true for NATSKIT_OK, else as lnk_fail. */
+int lnk_result(lua_State *L, natskit_status status, const natskit_error *err);
+int lnk_status(lua_State *L); /* nats.status */
+
+/* -- args.c: arguments ------------------------------------------------------------------------------------ */
+
+/* What a send is given beside subject and data. */
+#define LNK_OPT_REPLY 1
+#define LNK_OPT_HEADERS 2
+#define LNK_OPT_TIMEOUT 4
+
+/* Milliseconds of the number of seconds at `index`, -1 for math.huge; raises for all that is no time. */
+int64_t lnk_check_ms(lua_State *L, int index, const char *name);
+/* The same for an argument that may be absent or nil. */
+int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent);
+/* Reads the table of send options at `index` (or nil), of which `allowed` are known, and pushes reply and
+ * headers (each may be nil). Returns the timeout. */
+int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms);
+/* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers. */
+natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index);
+/* Explains a NATSKIT_INVALID that came for a subject and a reply (at `reply`, may be nil or 0), and raises. */
+int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply);
+/* Monotonic milliseconds. */
+int64_t lnk_now_ms(void);
+/* When a wait that begins now ends; -1 for never. */
+int64_t lnk_deadline(int64_t timeout_ms);
+/* Milliseconds that are left until a deadline, at least 0; -1 for ever. */
+int64_t lnk_left(int64_t deadline);
+
+/* -- options.c: tables of options ------------------------------------------------------------------------- */
+
+typedef struct lnk_options {
+    natskit_options options;
+} lnk_options;
+
+/* Pushes a set of options of a scope, made from the table at `index` (nil: all at their defaults). Keys in
+ * `others` (NULL-terminated) are left to the caller. */
+lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others);
+/* Adds each entry of the list at `index` to a list option. */
+void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, int index);
+void lnk_options_end(lnk_options *options);
+
+/* -- wait.c: blocking, and suspending coroutines ----------------------------------------------------------- */
+
+/* Whether it is worth to ask the scheduler to suspend the running coroutine. */
+static inline int lnk_may_suspend(lua_State *L, const lnk_state *st)
+{
+    return st->scheduled && lua_isyieldable(L);
+}
+
+/* Puts an object into the waitset, or arms it there. `*set` remembers which waitset it is in. The userdata at
+ * `index` is what `tag` stands for. False: there is no waitset that works, so block. */
+int lnk_watch(lua_State *L, lnk_state *st, uint64_t object, uint64_t tag, int index, uint64_t *set);
+/* Forgets a tag. */
+void lnk_forget(lua_State *L, uint64_t tag);
+/* Pushes the scheduler's suspend with its arguments; the caller goes on with lua_callk(L, 2, 1, ...). */
+void lnk_push_suspend(lua_State *L, uint64_t token, int64_t left_ms);
+/* Pops what suspend returned: true if the coroutine was suspended, false if it is not the scheduler's. */
+int lnk_suspended(lua_State *L, lnk_state *st);
+/* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end. */
+void lnk_wake_sub(lua_State *L, int index);
+/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait. */
+void lnk_breathe(lua_State *L);
+/* Pushes a wait of which the connection is at `conn_index`. */
+lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
+/* Waits for the operation of the wait at the absolute `index`, then returns what its finish returns. */
+int lnk_await(lua_State *L, int index);
+
+int lnk_set_scheduler(lua_State *L); /* nats.set_scheduler */
+int lnk_pump(lua_State *L);          /* nats.pump */
+int lnk_shutdown(lua_State *L);      /* nats.shutdown */
+
+/* -- conn.c, send.c, sub.c, msg.c -------------------------------------------------------------------------- */
+
+int lnk_connect(lua_State *L); /* nats.connect */
+
+int lnk_publish(lua_State *L);
+int lnk_publish_batch(lua_State *L);
+int lnk_request(lua_State *L);
+int lnk_respond(lua_State *L);
+
+int lnk_subscribe(lua_State *L);
+int lnk_events(lua_State *L);
+
+/* Pushes an empty message, to which the caller then gives a reference. */
+lnk_msg *lnk_push_msg(lua_State *L);
+/* Tells the collector of the memory of a message that it cannot see. */
+void lnk_account(lua_State *L, lnk_state *st, const natskit_msg *msg);
+
+#endif

@@ -1,0 +1,145 @@
+/* Entry of the module: luaopen_natskit, the registration of all types, and the functions about the library as a
+ * whole. Runs on the thread of the Lua state. */
+#include "lnk.h"
+
+#include <string.h>
+
+#define LNK_EXPORT __attribute__((visibility("default")))
+
+const char *const lnk_names[LNK_KINDS] = {"natskit.conn", "natskit.sub",     "natskit.msg",
+                                          "natskit.wait", "natskit.options", "natskit.state"};
+
+void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
+{
+    void *data = lnk_test(L, st, index, kind);
+    if (data == NULL) {
+        luaL_typeerror(L, index, lnk_names[kind]);
+    }
+    return data;
+}
+
+void *lnk_new(lua_State *L, enum lnk_kind kind, size_t size, int user_values)
+{
+    void *data = lua_newuserdatauv(L, size, user_values);
+    memset(data, 0, size);
+    luaL_setmetatable(L, lnk_names[kind]);
+    return data;
+}
+
+void lnk_set_funcs(lua_State *L, int state_index, const luaL_Reg *funcs)
+{
+    lua_pushvalue(L, state_index);
+    luaL_setfuncs(L, funcs, 1);
+}
+
+/* nats.version() -> "0.1.0", abi major, abi minor */
+static int version(lua_State *L)
+{
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    const char *text = "";
+    natskit_version(&major, &minor, &text);
+    lua_pushstring(L, text);
+    lua_pushinteger(L, major);
+    lua_pushinteger(L, minor);
+    return 3;
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t count)
+{
+    lua_pushinteger(L, (lua_Integer)count);
+    lua_setfield(L, -2, name);
+}
+
+/* nats.counters() -> table of the live objects of the process */
+static int counters(lua_State *L)
+{
+    natskit_counters now;
+    memset(&now, 0, sizeof now);
+    natskit_counters_get(&now, sizeof now);
+    lua_createtable(L, 0, 9);
+    set_count(L, "options", now.options);
+    set_count(L, "headers", now.headers);
+    set_count(L, "conns", now.conns);
+    set_count(L, "subs", now.subs);
+    set_count(L, "ops", now.ops);
+    set_count(L, "waitsets", now.waitsets);
+    set_count(L, "msgs", now.msgs);
+    set_count(L, "allocated_bytes", now.allocated_bytes);
+    set_count(L, "threads", now.threads);
+    return 1;
+}
+
+/* The state goes last when the Lua state is closed; the library itself lives on for other Lua states. */
+static int state_gc(lua_State *L)
+{
+    lnk_state *st = lua_touserdata(L, 1);
+    natskit_headers_close(st->headers);
+    natskit_waitset_close(st->waitset);
+    st->headers.id = 0;
+    st->waitset.id = 0;
+    st->scheduled = 0;
+    return 0;
+}
+
+static const luaL_Reg state_funcs[] = {{"__gc", state_gc}, {NULL, NULL}};
+
+static const luaL_Reg module_funcs[] = {
+    {"connect", lnk_connect}, {"version", version},   {"counters", counters},
+    {"status", lnk_status},   {"shutdown", lnk_shutdown}, {"set_scheduler", lnk_set_scheduler},
+    {"pump", lnk_pump},       {NULL, NULL},
+};
+
+/* Makes the state's userdata, registers every type, and remembers where the metatables are. */
+static lnk_state *open_state(lua_State *L)
+{
+    luaL_newmetatable(L, lnk_names[LNK_STATE]);
+    lnk_state *st = lua_newuserdatauv(L, sizeof *st, LNK_UV_COUNT);
+    memset(st, 0, sizeof *st);
+    int index = lua_gettop(L);
+    lua_pushvalue(L, index - 1);
+    lnk_set_funcs(L, index, state_funcs);
+    lua_setmetatable(L, index);
+
+    lnk_push_codes(L);
+    lua_setiuservalue(L, index, LNK_UV_CODES);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_setiuservalue(L, index, LNK_UV_WAITS);
+
+    lnk_conn_register(L, index);
+    lnk_sub_register(L, index);
+    lnk_msg_register(L, index);
+    lnk_wait_register(L, index);
+    lnk_options_register(L, index);
+    for (int kind = 0; kind < LNK_KINDS; kind++) {
+        luaL_getmetatable(L, lnk_names[kind]);
+        st->metas[kind] = lua_topointer(L, -1);
+        lua_pop(L, 1);
+    }
+    luaL_getmetatable(L, lnk_names[LNK_MSG]);
+    lua_setiuservalue(L, index, LNK_UV_MSG_META);
+    return st;
+}
+
+LNK_EXPORT int luaopen_natskit(lua_State *L);
+
+LNK_EXPORT int luaopen_natskit(lua_State *L)
+{
+    luaL_checkversion(L);
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    if (natskit_version(&major, &minor, NULL) != NATSKIT_OK || major != NATSKIT_ABI_MAJOR ||
+        minor < NATSKIT_ABI_MINOR) {
+        return luaL_error(L, "this module needs libnatskit with ABI %d.%d or a later minor, found %d.%d",
+                          NATSKIT_ABI_MAJOR, NATSKIT_ABI_MINOR, (int)major, (int)minor);
+    }
+    open_state(L);
+    int index = lua_gettop(L);
+    lua_newtable(L);
+    lnk_set_funcs(L, index, module_funcs);
+    return 1;
+}

@@ -1,0 +1,332 @@
+/* Messages: one userdata holds one reference, and makes a Lua value of a field when that is read. */
+#include "lnk.h"
+
+#include <stddef.h>
+
+/* Fields, as values of the dispatch table; methods stand in the same table as functions. */
+enum field {
+    F_DATA = 1,
+    F_SUBJECT,
+    F_REPLY,
+    F_HEADERS,
+    F_HEADER_LIST,
+    F_SID,
+    F_STATUS,
+    F_DESCRIPTION,
+    F_KIND,
+    F_TYPE,
+    F_SERVER,
+    F_TEXT,
+    F_EPOCH,
+    F_COUNT,
+    F_CODE,
+    F_TIME
+};
+
+static const struct {
+    const char *name;
+    enum field field;
+} fields[] = {{"data", F_DATA},         {"subject", F_SUBJECT},
+              {"reply", F_REPLY},       {"headers", F_HEADERS},
+              {"sid", F_SID},           {"status", F_STATUS},
+              {"kind", F_KIND},         {"description", F_DESCRIPTION},
+              {"type", F_TYPE},         {"header_list", F_HEADER_LIST},
+              {"server", F_SERVER},     {"text", F_TEXT},
+              {"epoch", F_EPOCH},       {"count", F_COUNT},
+              {"code", F_CODE},         {"time", F_TIME}};
+
+static const char *const event_names[] = {
+    "unknown", "connected",     "disconnected", "reconnecting", "reconnected", "servers",
+    "lame_duck", "slow_consumer", "async_error",  "stale",        "closed"};
+
+lnk_msg *lnk_push_msg(lua_State *L)
+{
+    lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
+    msg->msg = NULL;
+    lnk_push_slot(L, LNK_UV_MSG_META);
+    lua_setmetatable(L, -2);
+    return msg;
+}
+
+/* The collector sees a userdata of a few bytes and would let megabytes wait for it. So the size of large messages
+ * is added to its debt, as if Lua had allocated it. Small ones weigh little more than their userdata. */
+void lnk_account(lua_State *L, lnk_state *st, const natskit_msg *msg)
+{
+    const size_t small = 1024;
+    const size_t step = 65536;
+    natskit_message_view view;
+    view.data_len = 0;
+    natskit_msg_view(msg, &view, offsetof(natskit_message_view, header_block));
+    if (view.data_len < small) {
+        return;
+    }
+    st->unseen_bytes += view.data_len;
+    if (st->unseen_bytes >= step) {
+        size_t kib = st->unseen_bytes / 1024;
+        st->unseen_bytes = 0;
+        if (lua_gc(L, LUA_GCISRUNNING)) {
+            lua_gc(L, LUA_GCSTEP, (int)(kib < 1048576 ? kib : 1048576));
+        }
+    }
+}
+
+static natskit_msg *check_open(lua_State *L)
+{
+    lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    if (msg->msg == NULL) {
+        luaL_error(L, "the message was closed");
+    }
+    return msg->msg;
+}
+
+/* -- headers ---------------------------------------------------------------------------------------------- */
+
+/* name -> list of values, in wire order */
+static int push_headers(lua_State *L, const natskit_msg *msg)
+{
+    const char *name, *value;
+    size_t name_len, value_len;
+    lua_newtable(L);
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
+        lua_pushlstring(L, name, name_len);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, -3) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_createtable(L, 1, 0);
+            lua_pushvalue(L, -2);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, -5);
+        }
+        lua_pushlstring(L, value, value_len);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+        lua_pop(L, 2);
+    }
+    return 1;
+}
+
+/* list of {name, value}, in wire order */
+static int push_header_list(lua_State *L, const natskit_msg *msg)
+{
+    const char *name, *value;
+    size_t name_len, value_len;
+    lua_newtable(L);
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
+        lua_createtable(L, 2, 0);
+        lua_pushlstring(L, name, name_len);
+        lua_rawseti(L, -2, 1);
+        lua_pushlstring(L, value, value_len);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int push_header(lua_State *L, int32_t match)
+{
+    natskit_msg *msg = check_open(L);
+    size_t len = 0;
+    const char *name = luaL_checklstring(L, 2, &len);
+    lua_Integer index = luaL_optinteger(L, 3, 1);
+    luaL_argcheck(L, index >= 1, 3, "values are counted from 1");
+    const char *value;
+    size_t value_len;
+    if (natskit_msg_header(msg, name, len, match, (size_t)index - 1, &value, &value_len) != NATSKIT_OK) {
+        lua_pushnil(L);
+    } else {
+        lua_pushlstring(L, value, value_len);
+    }
+    return 1;
+}
+
+/* msg:header(name [, index]) */
+static int msg_header(lua_State *L)
+{
+    return push_header(L, NATSKIT_MATCH_EXACT);
+}
+
+/* msg:header_ignore_case(name [, index]) */
+static int msg_header_ignore_case(lua_State *L)
+{
+    return push_header(L, NATSKIT_MATCH_IGNORE_CASE);
+}
+
+/* -- fields ------------------------------------------------------------------------------------------------ */
+
+/* Text that may be absent. */
+static int push_text(lua_State *L, const char *text, size_t len)
+{
+    if (len == 0) {
+        lua_pushnil(L);
+    } else {
+        lua_pushlstring(L, text, len);
+    }
+    return 1;
+}
+
+static int push_event_field(lua_State *L, const natskit_msg *msg, enum field field)
+{
+    natskit_event_view view;
+    if (natskit_msg_event(msg, &view, sizeof view) != NATSKIT_OK) {
+        lua_pushnil(L);
+        return 1;
+    }
+    size_t names = sizeof event_names / sizeof event_names[0];
+    switch (field) {
+    case F_KIND:
+        lua_pushliteral(L, "event");
+        break;
+    case F_TYPE:
+        lua_pushstring(L, event_names[(size_t)view.type < names ? view.type : 0]);
+        break;
+    case F_SERVER:
+        return push_text(L, view.server, view.server_len);
+    case F_SUBJECT:
+        return push_text(L, view.subject, view.subject_len);
+    case F_TEXT:
+        return push_text(L, view.text, view.text_len);
+    case F_EPOCH:
+        lua_pushinteger(L, (lua_Integer)view.epoch);
+        break;
+    case F_COUNT:
+        lua_pushinteger(L, (lua_Integer)view.count);
+        break;
+    case F_SID:
+        lua_pushinteger(L, (lua_Integer)view.sid);
+        break;
+    case F_TIME:
+        lua_pushnumber(L, (lua_Number)view.time_ns / 1e9);
+        break;
+    case F_CODE:
+        if (view.status != NATSKIT_OK) {
+            lnk_push_code(L, view.status);
+            break;
+        } /* fall through */
+    default:
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+static int push_message_field(lua_State *L, const natskit_msg *msg, const natskit_message_view *view,
+                              enum field field)
+{
+    switch (field) {
+    case F_DATA:
+        lua_pushlstring(L, view->data, view->data_len);
+        break;
+    case F_SUBJECT:
+        lua_pushlstring(L, view->subject, view->subject_len);
+        break;
+    case F_REPLY:
+        return push_text(L, view->reply, view->reply_len);
+    case F_DESCRIPTION:
+        return push_text(L, view->description, view->description_len);
+    case F_SID:
+        lua_pushinteger(L, (lua_Integer)view->sid);
+        break;
+    case F_KIND:
+        lua_pushliteral(L, "message");
+        break;
+    case F_STATUS:
+        if (view->status_code != 0) {
+            lua_pushinteger(L, view->status_code);
+        } else {
+            lua_pushnil(L);
+        }
+        break;
+    case F_HEADERS:
+    case F_HEADER_LIST:
+        if (view->header_block != NULL) {
+            return field == F_HEADERS ? push_headers(L, msg) : push_header_list(L, msg);
+        } /* fall through */
+    default:
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+/* msg.field or msg:method; upvalue 2 is the dispatch table */
+static int msg_index(lua_State *L)
+{
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    lua_settop(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
+        return 1; /* a method, or nil */
+    }
+    enum field field = (enum field)lua_tointeger(L, -1);
+    natskit_message_view view;
+    check_open(L);
+    natskit_msg_view(msg->msg, &view, sizeof view);
+    if (view.kind == NATSKIT_MSG_EVENT) {
+        return push_event_field(L, msg->msg, field);
+    }
+    return push_message_field(L, msg->msg, &view, field);
+}
+
+/* -- life ---------------------------------------------------------------------------------------------------- */
+
+static int msg_gc(lua_State *L)
+{
+    lnk_msg *msg = lua_touserdata(L, 1);
+    natskit_msg_release(msg->msg);
+    msg->msg = NULL;
+    return 0;
+}
+
+/* msg:close() and the end of a <close> variable: gives the memory back at once */
+static int msg_close(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    msg_gc(L);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int msg_tostring(lua_State *L)
+{
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    natskit_message_view view;
+    if (msg->msg == NULL) {
+        lua_pushfstring(L, "natskit.msg (closed): %p", (const void *)msg);
+        return 1;
+    }
+    natskit_msg_view(msg->msg, &view, sizeof view);
+    if (view.kind == NATSKIT_MSG_EVENT) {
+        push_event_field(L, msg->msg, F_TYPE);
+        lua_pushfstring(L, "natskit.msg (event %s): %p", lua_tostring(L, -1), (const void *)msg);
+        return 1;
+    }
+    lua_pushlstring(L, view.subject, view.subject_len);
+    lua_pushfstring(L, "natskit.msg (%s, %I bytes): %p", lua_tostring(L, -1), (lua_Integer)view.data_len,
+                    (const void *)msg);
+    return 1;
+}
+
+static const luaL_Reg msg_methods[] = {{"header", msg_header},
+                                       {"header_ignore_case", msg_header_ignore_case},
+                                       {"respond", lnk_respond},
+                                       {"close", msg_close},
+                                       {NULL, NULL}};
+
+static const luaL_Reg msg_meta[] = {
+    {"__gc", msg_gc}, {"__close", msg_close}, {"__tostring", msg_tostring}, {NULL, NULL}};
+
+void lnk_msg_register(lua_State *L, int state_index)
+{
+    luaL_newmetatable(L, lnk_names[LNK_MSG]);
+    lnk_set_funcs(L, state_index, msg_meta);
+    lua_newtable(L);
+    lnk_set_funcs(L, state_index, msg_methods);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        lua_pushinteger(L, fields[i].field);
+        lua_setfield(L, -2, fields[i].name);
+    }
+    /* Under a name of its own as well, for the test that compares it with the documents. */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "fields");
+    lua_pushvalue(L, state_index);
+    lua_insert(L, -2);
+    lua_pushcclosure(L, msg_index, 2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

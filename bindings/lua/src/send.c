@@ -1,0 +1,305 @@
+/* Sending: publish, publish_batch, respond, and request, which continues as an operation. What is wrong with the
+ * arguments raises before a byte was handed over. While the outbox is full a call waits for room until its
+ * deadline: it blocks in slices, or its coroutine looks again every few milliseconds. */
+#include "lnk.h"
+
+#include <time.h>
+
+/* Ways to send; the numbers go through lua_callk as its context. */
+enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST };
+
+static const char *const way_names[] = {"publish", "publish_batch", "respond", "request"};
+
+/* Slots of a call. S_WHO is the connection, or the message to respond to; S_SUBJECT the list of a batch. */
+enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_DEADLINE, S_REPLY, S_HEADERS, S_EXTRA, S_TOP = S_EXTRA };
+/* S_EXTRA: the wait of a request, or how many of a batch were accepted. */
+
+/* Messages that go to the library in one step. */
+#define CHUNK 32
+
+/* -- batches ------------------------------------------------------------------------------------------------- */
+
+/* Field `name` of the i-th message at the top of the stack, or else its entry `position`. Only strings are taken,
+ * so that the pointer lives as long as the table. */
+static const char *entry_text(lua_State *L, lua_Integer i, const char *name, int position, size_t *len)
+{
+    *len = 0;
+    int type = lua_getfield(L, -1, name);
+    if (type == LUA_TNIL && position != 0) {
+        lua_pop(L, 1);
+        type = lua_rawgeti(L, -1, position);
+    }
+    if (type != LUA_TSTRING && (type != LUA_TNIL || position == 1)) {
+        luaL_error(L, "publish_batch: message %I: %s: string expected, got %s", i, name, luaL_typename(L, -1));
+    }
+    const char *text = lua_tolstring(L, -1, len);
+    lua_pop(L, 1);
+    return text;
+}
+
+/* Reads the i-th message. Its headers, if it has some, are in the one set that the state keeps, which is why such
+ * a message goes alone. */
+static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgoing *out)
+{
+    if (lua_rawgeti(L, S_SUBJECT, i) != LUA_TTABLE) {
+        luaL_error(L, "publish_batch: message %I: table expected, got %s", i, luaL_typename(L, -1));
+    }
+    out->subject = entry_text(L, i, "subject", 1, &out->subject_len);
+    out->data = entry_text(L, i, "data", 2, &out->data_len);
+    out->reply = entry_text(L, i, "reply", 0, &out->reply_len);
+    int type = lua_getfield(L, -1, "headers");
+    if (type != LUA_TNIL && type != LUA_TTABLE) {
+        luaL_error(L, "publish_batch: message %I: headers: table expected, got %s", i, luaL_typename(L, -1));
+    }
+    out->headers = lnk_headers(L, st, lua_gettop(L));
+    lua_pop(L, 2);
+}
+
+/* Reads messages after the first `done` until a step is full. Returns how many. */
+static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total, natskit_outgoing *out)
+{
+    size_t count = 0;
+    while (count < CHUNK && done + (lua_Integer)count < total) {
+        read_entry(L, st, done + (lua_Integer)count + 1, &out[count]);
+        if (out[count].headers.id != 0) {
+            return count == 0 ? 1 : count;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* Hands over what is left of the batch; slot S_EXTRA counts what was accepted. */
+static natskit_status try_batch(lua_State *L, lnk_state *st, int64_t timeout_ms)
+{
+    natskit_outgoing out[CHUNK];
+    const lnk_conn *conn = lua_touserdata(L, S_WHO);
+    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
+    lua_Integer done = lua_tointeger(L, S_EXTRA);
+    natskit_status status = NATSKIT_OK;
+    while (status == NATSKIT_OK && done < total) {
+        size_t published = 0;
+        size_t count = read_chunk(L, st, done, total, out);
+        status = natskit_publish_batch(conn->conn, out, sizeof out[0], count, timeout_ms, &published);
+        done += (lua_Integer)published;
+        lua_pushinteger(L, done);
+        lua_replace(L, S_EXTRA);
+    }
+    return status;
+}
+
+/* Raises for the message of the batch that was refused. */
+static int bad_entry(lua_State *L)
+{
+    lua_Integer i = lua_tointeger(L, S_EXTRA) + 1;
+    lua_rawgeti(L, S_SUBJECT, i);
+    size_t len = 0;
+    const char *subject = entry_text(L, i, "subject", 1, &len);
+    const char *reply = entry_text(L, i, "reply", 0, &len);
+    const char *what = lua_pushfstring(L, "publish_batch: message %I", i);
+    lua_pushstring(L, subject);
+    lua_pushstring(L, reply);
+    return lnk_bad_subject(L, what, lua_gettop(L) - 1, lua_gettop(L));
+}
+
+/* -- one try --------------------------------------------------------------------------------------------------- */
+
+static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *err)
+{
+    const lnk_conn *conn = lua_touserdata(L, S_WHO);
+    lnk_wait *wait = lua_touserdata(L, S_EXTRA);
+    natskit_options none = {0};
+    size_t subject_len = 0;
+    size_t data_len = 0;
+    const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
+    const char *data = lua_tolstring(L, S_DATA, &data_len);
+    natskit_headers headers = lnk_headers(L, st, S_HEADERS);
+    int64_t left = lnk_left((int64_t)lua_tointeger(L, S_DEADLINE));
+    return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, none, left, &wait->op,
+                                 err);
+}
+
+static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms, natskit_error *err)
+{
+    if (way == SEND_BATCH) {
+        return try_batch(L, st, timeout_ms);
+    }
+    if (way == SEND_REQUEST) {
+        return try_request(L, st, err);
+    }
+    size_t data_len = 0;
+    const char *data = lua_tolstring(L, S_DATA, &data_len);
+    natskit_headers headers = lnk_headers(L, st, S_HEADERS);
+    if (way == SEND_RESPOND) {
+        const lnk_msg *msg = lua_touserdata(L, S_WHO);
+        return natskit_msg_respond(msg->msg, headers, data, data_len, timeout_ms);
+    }
+    const lnk_conn *conn = lua_touserdata(L, S_WHO);
+    size_t subject_len = 0;
+    size_t reply_len = 0;
+    const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
+    const char *reply = lua_tolstring(L, S_REPLY, &reply_len);
+    return natskit_publish(conn->conn, subject, subject_len, reply, reply_len, headers, data, data_len,
+                           timeout_ms);
+}
+
+/* -- until there is room --------------------------------------------------------------------------------------- */
+
+/* The end of a send, good or bad. */
+static int sent(lua_State *L, enum way way, natskit_status status, const natskit_error *err)
+{
+    if (status == NATSKIT_INVALID && way == SEND_BATCH) {
+        return bad_entry(L);
+    }
+    if (status == NATSKIT_INVALID && way != SEND_RESPOND) {
+        return lnk_bad_subject(L, way_names[way], S_SUBJECT, S_REPLY);
+    }
+    if (status == NATSKIT_OK && way == SEND_REQUEST) {
+        return lnk_await(L, S_EXTRA);
+    }
+    if (status == NATSKIT_OK && way == SEND_BATCH) {
+        lua_pushvalue(L, S_EXTRA);
+        return 1;
+    }
+    int results = lnk_result(L, status, err);
+    if (way == SEND_BATCH) {
+        lua_pushvalue(L, S_EXTRA); /* how many were accepted all the same */
+        results++;
+    }
+    return results;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec time = {.tv_sec = 0, .tv_nsec = (long)ms * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static int send_k(lua_State *L, int resumed, lua_KContext context)
+{
+    enum way way = (enum way)context;
+    lnk_state *st = lnk_state_of(L);
+    int64_t deadline = (int64_t)lua_tointeger(L, S_DEADLINE);
+    int suspend = resumed == LUA_YIELD ? lnk_suspended(L, st) : lnk_may_suspend(L, st);
+    natskit_error err;
+    err.status = NATSKIT_OK;
+    for (;;) {
+        int64_t left = lnk_left(deadline);
+        int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
+        natskit_status status = try_send(L, st, way, suspend ? 0 : slice, &err);
+        int full = status == NATSKIT_WOULD_BLOCK || status == NATSKIT_TIMEOUT;
+        if (!full || left == 0) {
+            return sent(L, way, status, &err);
+        }
+        int64_t pause = left < 0 || left > LNK_ROOM_MS ? LNK_ROOM_MS : left;
+        if (suspend) {
+            lnk_push_suspend(L, ++st->token, pause);
+            lua_callk(L, 2, 1, context, send_k);
+            suspend = lnk_suspended(L, st);
+            continue;
+        }
+        if (way == SEND_REQUEST) {
+            sleep_ms(pause); /* its start does not wait by itself */
+        }
+        lnk_breathe(L);
+    }
+}
+
+/* The general way: slots up to S_DEADLINE are filled, the last with the table of options. */
+static void prepare(lua_State *L, enum way way, unsigned allowed, int64_t timeout_ms)
+{
+    timeout_ms = lnk_send_options(L, S_DEADLINE, allowed, timeout_ms);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_replace(L, S_DEADLINE);
+    lua_settop(L, S_HEADERS);
+    if (way != SEND_REQUEST) {
+        lua_pushinteger(L, 0);
+    }
+}
+
+/* -- the functions of Lua -------------------------------------------------------------------------------------- */
+
+/* nc:publish(subject [, data [, {reply =, headers =, timeout =}]]) */
+int lnk_publish(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    const lnk_conn *conn = lnk_check(L, st, 1, LNK_CONN);
+    natskit_headers none = {0};
+    size_t subject_len = 0;
+    size_t data_len = 0;
+    const char *subject = luaL_checklstring(L, 2, &subject_len);
+    const char *data = luaL_optlstring(L, 3, "", &data_len);
+    if (lua_isnoneornil(L, 4)) { /* the usual case, and the fast one */
+        natskit_status status =
+            natskit_publish(conn->conn, subject, subject_len, NULL, 0, none, data, data_len, 0);
+        if (status == NATSKIT_OK) {
+            lua_pushboolean(L, 1);
+            return 1;
+        }
+        if (status != NATSKIT_WOULD_BLOCK) {
+            return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", 2, 0) : lnk_fail(L, status, NULL);
+        }
+    }
+    lua_settop(L, S_DEADLINE);
+    prepare(L, SEND_PUBLISH, LNK_OPT_REPLY | LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    return send_k(L, LUA_OK, SEND_PUBLISH);
+}
+
+/* nc:publish_batch(list [, {timeout =}]) -> number of messages */
+int lnk_publish_batch(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_check(L, st, 1, LNK_CONN);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 3);
+    lua_pushnil(L);
+    lua_insert(L, S_DATA);
+    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
+    for (lua_Integer i = 1; i <= total; i++) { /* all are looked at before the first is sent */
+        natskit_outgoing ignored;
+        read_entry(L, st, i, &ignored);
+    }
+    prepare(L, SEND_BATCH, LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    return send_k(L, LUA_OK, SEND_BATCH);
+}
+
+/* msg:respond([data [, {headers =, timeout =}]]) */
+int lnk_respond(lua_State *L)
+{
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    luaL_argcheck(L, msg->msg != NULL, 1, "the message was closed");
+    luaL_optstring(L, 2, "");
+    lua_settop(L, 3);
+    lua_pushnil(L);
+    lua_insert(L, S_SUBJECT);
+    prepare(L, SEND_RESPOND, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    return send_k(L, LUA_OK, SEND_RESPOND);
+}
+
+static int finish_request(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                          const natskit_error *err)
+{
+    (void)index;
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, err);
+    }
+    lnk_msg *reply = lnk_push_msg(L);
+    status = natskit_op_take_msg(wait->op, &reply->msg);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lnk_account(L, st, reply->msg);
+    return 1;
+}
+
+/* nc:request(subject [, data [, {timeout =, headers =}]]) -> reply */
+int lnk_request(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    luaL_checkstring(L, 2);
+    luaL_optstring(L, 3, "");
+    lua_settop(L, S_DEADLINE);
+    prepare(L, SEND_REQUEST, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_REQUEST_MS);
+    lnk_push_wait(L, S_WHO)->finish = finish_request;
+    return send_k(L, LUA_OK, SEND_REQUEST);
+}

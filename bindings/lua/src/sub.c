@@ -1,0 +1,481 @@
+/* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the library's
+ * queue in one step of up to 64 messages and then hands out from there. */
+#include "lnk.h"
+
+#include <string.h>
+
+/* Ways to take; the numbers go through lua_callk as its context. */
+enum way { WAY_NEXT, WAY_BATCH, WAY_MESSAGES, WAY_STRINGS };
+
+/* Slots while a call waits. An iterator is called with other arguments, which are not used. */
+enum slot { S_SUB = 1, S_DEADLINE, S_TOKEN, S_BATCH, S_TOP = S_BATCH };
+
+/* Upvalues of an iterator; the first is the state, as always. */
+enum upvalue { U_SUB = 2, U_TIMEOUT, U_SUBJECT };
+
+/* In a coroutine, so many refills (of 64 messages) without a suspension, then the other coroutines get a turn. */
+#define STREAK 16
+
+/* Bytes of payload from which on sub:strings() gives the message an owner while it makes the string. */
+#define OWNED 65536
+
+static const char *const subscribe_others[] = {"queue", NULL};
+
+/* -- subscribe --------------------------------------------------------------------------------------------- */
+
+static lnk_sub *push_sub(lua_State *L, int parent)
+{
+    lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, 2);
+    lua_pushvalue(L, parent);
+    lua_setiuservalue(L, -2, LNK_SUB_PARENT);
+    return sub;
+}
+
+/* nc:subscribe(subject [, {queue =, max_msgs =, pending_msgs_limit =, pending_bytes_limit =}]) */
+int lnk_subscribe(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    size_t subject_len = 0;
+    size_t queue_len = 0;
+    const char *queue = NULL;
+    const char *subject = luaL_checklstring(L, 2, &subject_len);
+    lua_settop(L, 3);
+    lnk_options *options = lnk_push_options(L, 3, NATSKIT_OPTIONS_SUBSCRIBE, subscribe_others);
+    if (lua_istable(L, 3) && lua_getfield(L, 3, "queue") != LUA_TNIL) {
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            return luaL_error(L, "option 'queue': string expected, got %s", luaL_typename(L, -1));
+        }
+        queue = lua_tolstring(L, -1, &queue_len);
+        if (queue_len == 0) {
+            return luaL_error(L, "option 'queue': the name of a queue group must not be empty");
+        }
+    }
+    lnk_sub *sub = push_sub(L, 1);
+    natskit_error err;
+    natskit_status status = natskit_subscribe(conn->conn, subject, subject_len, queue, queue_len,
+                                              options->options, &sub->sub, &err);
+    lnk_options_end(options);
+    return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "subscribe");
+}
+
+/* nc:events([{pending_msgs_limit =}]) */
+int lnk_events(lua_State *L)
+{
+    lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    lua_settop(L, 2);
+    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_EVENTS, NULL);
+    lnk_sub *sub = push_sub(L, 1);
+    natskit_error err;
+    natskit_status status = natskit_conn_events(conn->conn, options->options, &sub->sub, &err);
+    lnk_options_end(options);
+    return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "events");
+}
+
+/* -- what is handed out -------------------------------------------------------------------------------------- */
+
+/* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked for
+ * only when its userdata is there already; if it is gone, nil is pushed. */
+static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
+{
+    lnk_msg *msg = lnk_push_msg(L);
+    if (sub->head < sub->count) {
+        msg->msg = sub->ahead[sub->head++];
+        lnk_account(L, st, msg->msg);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
+/* subject, data, reply. Most messages of a subscription have the subject of the one before: that string is kept,
+ * which is cheaper than to make it again. */
+static int push_strings(lua_State *L, lnk_sub *sub)
+{
+    natskit_msg *msg = sub->ahead[sub->head];
+    lnk_msg *owner = NULL;
+    natskit_message_view view;
+    natskit_msg_view(msg, &view, sizeof view);
+    if (view.kind != NATSKIT_MSG_MESSAGE) {
+        luaL_error(L, "strings: events have no payload; use messages()");
+    }
+    if (view.data_len > OWNED) { /* Lua may have no memory for so large a string */
+        owner = lnk_push_msg(L);
+        if (sub->head == sub->count) {
+            lua_pushnil(L); /* closed by a finalizer, see push_next */
+            return 1;
+        }
+        owner->msg = msg;
+    }
+    sub->head++;
+    size_t last_len = 0;
+    const char *last = lua_tolstring(L, lua_upvalueindex(U_SUBJECT), &last_len);
+    if (last_len == view.subject_len && memcmp(last, view.subject, last_len) == 0) {
+        lua_pushvalue(L, lua_upvalueindex(U_SUBJECT));
+    } else {
+        lua_pushlstring(L, view.subject, view.subject_len);
+        lua_copy(L, -1, lua_upvalueindex(U_SUBJECT));
+    }
+    lua_pushlstring(L, view.data, view.data_len);
+    int results = 2;
+    if (view.reply_len > 0) {
+        lua_pushlstring(L, view.reply, view.reply_len);
+        results = 3;
+    }
+    if (owner != NULL) {
+        owner->msg = NULL;
+    }
+    natskit_msg_release(msg);
+    return results;
+}
+
+/* Takes what is there into the empty `ahead`. */
+static natskit_status refill(lnk_sub *sub, int64_t timeout_ms)
+{
+    size_t count = 0;
+    natskit_status status = natskit_sub_next_batch(sub->sub, sub->ahead, LNK_AHEAD, timeout_ms, &count);
+    sub->head = 0;
+    sub->count = (unsigned)count;
+    return status;
+}
+
+/* A list of up to `most` messages, without waiting for more. */
+static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer most)
+{
+    lua_createtable(L, most < LNK_AHEAD ? (int)most : LNK_AHEAD, 0);
+    for (lua_Integer i = 1; i <= most; i++) {
+        if (sub->head == sub->count && refill(sub, 0) != NATSKIT_OK) {
+            break;
+        }
+        push_next(L, st, sub);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
+static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
+{
+    switch (way) {
+    case WAY_BATCH:
+        return push_batch(L, st, sub, lua_tointeger(L, S_BATCH));
+    case WAY_STRINGS:
+        return push_strings(L, sub);
+    default:
+        push_next(L, st, sub);
+        return 1;
+    }
+}
+
+/* A `for` loop sees one nil; why it ended stands in sub:stats().reason. */
+static int fail_way(lua_State *L, enum way way, natskit_status status)
+{
+    if (way == WAY_MESSAGES || way == WAY_STRINGS) {
+        lua_pushnil(L);
+        return 1;
+    }
+    return lnk_fail(L, status, NULL);
+}
+
+/* -- waiting --------------------------------------------------------------------------------------------------- */
+
+/* Puts the token of slot S_TOKEN into the list of those who wait for the subscription. */
+static int enlist(lua_State *L, lnk_state *st, lnk_sub *sub)
+{
+    if (sub->tag == 0) {
+        sub->tag = ++st->token;
+    }
+    if (lua_getiuservalue(L, S_SUB, LNK_SUB_WAITERS) != LUA_TTABLE) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, S_SUB, LNK_SUB_WAITERS);
+    }
+    lua_pushvalue(L, S_TOKEN);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_settop(L, S_TOP);
+    return lnk_watch(L, st, sub->sub.id, sub->tag, S_SUB, &sub->waitset);
+}
+
+/* Takes it out again; the pump has taken out the whole list if the subscription became ready. */
+static void delist(lua_State *L)
+{
+    lua_Integer token = lua_tointeger(L, S_TOKEN);
+    if (lua_getiuservalue(L, S_SUB, LNK_SUB_WAITERS) == LUA_TTABLE) {
+        lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+        lua_Integer kept = 0;
+        for (lua_Integer i = 1; i <= count; i++) {
+            lua_rawgeti(L, -1, i);
+            if (lua_tointeger(L, -1) == token) {
+                lua_pop(L, 1);
+            } else {
+                lua_rawseti(L, -2, ++kept);
+            }
+        }
+        if (kept < count) {
+            lua_pushnil(L);
+            lua_rawseti(L, -2, count);
+        }
+    }
+    lua_settop(L, S_TOP);
+}
+
+/* Prepares a suspension and pushes the call of suspend. With `turn` the others get a turn and nothing is waited
+ * for. */
+static int prepare(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t left, int turn)
+{
+    lua_pushinteger(L, (lua_Integer)++st->token);
+    lua_replace(L, S_TOKEN);
+    if (!turn && !enlist(L, st, sub)) {
+        delist(L);
+        return 0;
+    }
+    lnk_push_suspend(L, (uint64_t)lua_tointeger(L, S_TOKEN), turn ? 0 : left);
+    return 1;
+}
+
+static int after_suspend(lua_State *L, lnk_state *st)
+{
+    int owned = lnk_suspended(L, st);
+    delist(L);
+    return owned;
+}
+
+/* Waits until the subscription yields something, then returns that. */
+static int take_k(lua_State *L, int status, lua_KContext context)
+{
+    enum way way = (enum way)context;
+    lnk_state *st = lnk_state_of(L);
+    lnk_sub *sub = lua_touserdata(L, S_SUB);
+    int64_t deadline = (int64_t)lua_tointeger(L, S_DEADLINE);
+    int suspend = status == LUA_YIELD ? after_suspend(L, st) : lnk_may_suspend(L, st);
+    for (;;) {
+        int turn = suspend && st->streak >= STREAK;
+        natskit_status got = NATSKIT_WOULD_BLOCK;
+        int64_t left = lnk_left(deadline);
+        if (sub->head < sub->count) {
+            return push_way(L, st, sub, way);
+        }
+        if (!turn) {
+            int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
+            got = refill(sub, suspend ? 0 : slice);
+            st->streak += suspend;
+        }
+        if (got == NATSKIT_OK) {
+            return push_way(L, st, sub, way);
+        }
+        if (got != NATSKIT_WOULD_BLOCK && got != NATSKIT_TIMEOUT) {
+            return fail_way(L, way, got);
+        }
+        if (!turn && left == 0) {
+            return fail_way(L, way, NATSKIT_TIMEOUT);
+        }
+        if (!suspend) {
+            lnk_breathe(L);
+        } else if ((suspend = prepare(L, st, sub, left, turn))) {
+            lua_callk(L, 2, 1, context, take_k);
+            suspend = after_suspend(L, st);
+        }
+    }
+}
+
+/* Nothing is ahead: refills without waiting if that does, else waits. Slot S_SUB holds the subscription. */
+static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, enum way way)
+{
+    if (timeout_ms == 0) {
+        natskit_status status = refill(sub, 0);
+        return status == NATSKIT_OK ? push_way(L, st, sub, way) : fail_way(L, way, status);
+    }
+    if (!lnk_may_suspend(L, st) && refill(sub, 0) == NATSKIT_OK) {
+        return push_way(L, st, sub, way);
+    }
+    lua_settop(L, S_TOP);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_replace(L, S_DEADLINE);
+    return take_k(L, LUA_OK, way);
+}
+
+/* -- sub:next, sub:next_batch, the iterators ------------------------------------------------------------------- */
+
+/* sub:next([timeout]) */
+static int sub_next(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
+    if (sub->head < sub->count) {
+        push_next(L, st, sub);
+        return 1;
+    }
+    return take(L, st, sub, timeout_ms, WAY_NEXT);
+}
+
+/* sub:next_batch(n [, timeout]) -> list */
+static int sub_next_batch(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    lua_Integer most = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, most >= 1, 2, "a batch has at least one message");
+    int64_t timeout_ms = lnk_opt_ms(L, 3, "timeout", -1);
+    lua_settop(L, S_TOP);
+    lua_pushinteger(L, most);
+    lua_replace(L, S_BATCH);
+    if (sub->head < sub->count) {
+        return push_batch(L, st, sub, most);
+    }
+    return take(L, st, sub, timeout_ms, WAY_BATCH);
+}
+
+static int take_for_loop(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
+{
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(U_SUB));
+    return take(L, st, sub, (int64_t)lua_tointeger(L, lua_upvalueindex(U_TIMEOUT)), way);
+}
+
+static int iterate_messages(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
+    if (sub->head < sub->count) {
+        push_next(L, st, sub);
+        return 1;
+    }
+    return take_for_loop(L, st, sub, WAY_MESSAGES);
+}
+
+static int iterate_strings(lua_State *L)
+{
+    lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
+    if (sub->head < sub->count) {
+        return push_strings(L, sub);
+    }
+    return take_for_loop(L, lnk_state_of(L), sub, WAY_STRINGS);
+}
+
+/* An iterator needs no closing: what it has taken and not handed out stays with the subscription. */
+static int push_iterator(lua_State *L, lua_CFunction iterate)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, (lua_Integer)timeout_ms);
+    lua_pushliteral(L, "");
+    lua_pushcclosure(L, iterate, U_SUBJECT);
+    return 1;
+}
+
+/* for msg in sub:messages([timeout]) do */
+static int sub_messages(lua_State *L)
+{
+    return push_iterator(L, iterate_messages);
+}
+
+/* for subject, data, reply in sub:strings([timeout]) do */
+static int sub_strings(lua_State *L)
+{
+    return push_iterator(L, iterate_strings);
+}
+
+/* -- end, statistics --------------------------------------------------------------------------------------------- */
+
+/* sub:unsubscribe([max]) */
+static int sub_unsubscribe(lua_State *L)
+{
+    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    lua_Integer max = luaL_optinteger(L, 2, 0);
+    luaL_argcheck(L, max >= 0, 2, "a number of messages is not negative");
+    return lnk_result(L, natskit_sub_unsubscribe(sub->sub, (uint64_t)max), NULL);
+}
+
+static int sub_gc(lua_State *L)
+{
+    lnk_sub *sub = lua_touserdata(L, 1);
+    if (sub->sub.id != 0) {
+        natskit_sub_close(sub->sub);
+        sub->sub.id = 0;
+    }
+    if (sub->head < sub->count) {
+        natskit_msg_release_batch(sub->ahead + sub->head, sub->count - sub->head);
+    }
+    sub->head = 0;
+    sub->count = 0;
+    return 0;
+}
+
+/* sub:close(); the library does not report an object that its own user closed, so who waits is woken here. */
+static int sub_close(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    const lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    lua_settop(L, 1);
+    sub_gc(L);
+    if (sub->tag != 0) {
+        lnk_forget(L, sub->tag);
+    }
+    if (st->scheduled) {
+        lnk_wake_sub(L, 1);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* sub:stats() -> table. What is ahead was not handed out yet, so it counts as pending. */
+static int sub_stats(lua_State *L)
+{
+    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    natskit_sub_stats stats;
+    memset(&stats, 0, sizeof stats);
+    natskit_status status = natskit_sub_stats_get(sub->sub, &stats, sizeof stats);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    uint64_t ahead = sub->count - sub->head;
+    lua_createtable(L, 0, 13);
+    set_integer(L, "sid", stats.sid);
+    set_integer(L, "received", stats.received);
+    set_integer(L, "taken", stats.taken - ahead);
+    set_integer(L, "pending_msgs", stats.pending_msgs + ahead);
+    set_integer(L, "pending_bytes", stats.pending_bytes);
+    set_integer(L, "high_msgs", stats.high_msgs);
+    set_integer(L, "high_bytes", stats.high_bytes);
+    set_integer(L, "dropped_msgs", stats.dropped_msgs);
+    set_integer(L, "dropped_bytes", stats.dropped_bytes);
+    set_integer(L, "limit_msgs", stats.limit_msgs);
+    set_integer(L, "limit_bytes", stats.limit_bytes);
+    set_integer(L, "max", stats.max);
+    if (stats.reason != NATSKIT_OK) {
+        lnk_push_code(L, stats.reason);
+        lua_setfield(L, -2, "reason");
+    }
+    return 1;
+}
+
+static int sub_tostring(lua_State *L)
+{
+    const lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    lua_pushfstring(L, sub->sub.id == 0 ? "natskit.sub (closed): %p" : "natskit.sub: %p", (const void *)sub);
+    return 1;
+}
+
+static const luaL_Reg sub_methods[] = {
+    {"next", sub_next},       {"next_batch", sub_next_batch},   {"messages", sub_messages},
+    {"strings", sub_strings}, {"unsubscribe", sub_unsubscribe}, {"stats", sub_stats},
+    {"close", sub_close},     {NULL, NULL}};
+
+static const luaL_Reg sub_meta[] = {
+    {"__gc", sub_gc}, {"__close", sub_close}, {"__tostring", sub_tostring}, {NULL, NULL}};
+
+void lnk_sub_register(lua_State *L, int state_index)
+{
+    luaL_newmetatable(L, lnk_names[LNK_SUB]);
+    lnk_set_funcs(L, state_index, sub_meta);
+    lua_newtable(L);
+    lnk_set_funcs(L, state_index, sub_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

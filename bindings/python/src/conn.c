@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The connection: opening, closing, state and statistics; what sends is in publish.c. The type is the base of
+ * natskit.Client and natskit.sync.Client, which only add names and defaults. An object that was never opened has
+ * the handle 0 and answers like a closed one.
+ */
+#include "state.h"
+
+#include <string.h>
+
+static void *conn_raise(State *st, natskit_status status, const natskit_error *err)
+{
+    return raise_status(st, status, err);
+}
+
+static PyObject *conn_make(PyTypeObject *type, PyObject *args, PyObject *kwargs, State *st, int face)
+{
+    (void)args;
+    (void)kwargs;
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    PyObject *self = alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    Conn *conn = DATA(Conn, self);
+    conn->st = st;
+    conn->face = face;
+    conn->closed = true;
+    budget_reset(&conn->budget);
+    return self;
+}
+
+static void conn_dealloc(PyObject *self);
+
+/* The module's state, from a subclass that Python code made: up the bases to a type of ours, which alone has
+ * this destructor (those of classes made by Python code have Python's). */
+static State *state_of(PyTypeObject *type)
+{
+    while (type != NULL && PyType_GetSlot(type, Py_tp_dealloc) != (void *)(uintptr_t)conn_dealloc)
+        type = PyType_GetSlot(type, Py_tp_base);
+    if (type != NULL)
+        return PyType_GetModuleState(type);
+    PyErr_SetString(PyExc_TypeError, "not a connection of natskit");
+    return NULL;
+}
+
+static PyObject *conn_new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    State *st = state_of(type);
+    return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_ASYNC);
+}
+
+static PyObject *conn_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    State *st = state_of(type);
+    return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_SYNC);
+}
+
+/* _connect(url, options, timeout): `options` are pairs (name, value). */
+static PyObject *conn_connect(PyObject *self, PyObject *args)
+{
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *url, *pairs, *timeout;
+    if (!PyArg_ParseTuple(args, "OOO:_connect", &url, &pairs, &timeout))
+        return NULL;
+    if (conn->handle.id != 0)
+        return raise_text(st, NATSKIT_INVALID, "this client was connected before; make a new one");
+    int64_t timeout_ms;
+    Text text;
+    if (timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0 || text_arg(st, url, "url", "", &text) < 0)
+        return NULL;
+    natskit_options options;
+    if (options_arg(st, NATSKIT_OPTIONS_CONNECT, pairs, &options) < 0) {
+        text_done(&text);
+        return NULL;
+    }
+    natskit_error err = {0};
+    natskit_op op = {0};
+    natskit_status status =
+        natskit_connect_start(text.data, text.len, options, timeout_ms, &conn->handle, &op, &err);
+    text_done(&text);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (status != NATSKIT_OK)
+        return conn_raise(st, status, &err);
+    conn->closed = false;
+    return face_finish(st, conn->face, op, conn->handle, false);
+}
+
+static void conn_end(Conn *conn)
+{
+    if (conn->closed || conn->handle.id == 0)
+        return;
+    conn->closed = true;
+    natskit_conn_stats_get(conn->handle, &conn->last_stats, sizeof conn->last_stats);
+    natskit_conn_close(conn->handle, 0);
+}
+
+/* _close(): at once; a `close` that lets what was published leave is made of flush and this. */
+static PyObject *conn_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    conn_end(DATA(Conn, self));
+    Py_RETURN_NONE;
+}
+
+static void conn_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    conn_end(DATA(Conn, self));
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static int conn_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    (void)arg;
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------ what it tells */
+
+static natskit_status conn_info(const Conn *conn, natskit_conn_info *info)
+{
+    memset(info, 0, sizeof *info);
+    if (conn->closed)
+        return NATSKIT_CLOSED;
+    return natskit_conn_info_get(conn->handle, info, sizeof *info);
+}
+
+/* Whether the connection is in the state that `which` names. */
+static PyObject *conn_get_is(PyObject *self, void *which)
+{
+    const Conn *conn = DATA(Conn, self);
+    natskit_conn_info info;
+    natskit_status status = conn_info(conn, &info);
+    if (status == NATSKIT_FORKED)
+        return conn_raise(conn->st, status, NULL);
+    int32_t state = status == NATSKIT_OK ? info.state : NATSKIT_STATE_CLOSED;
+    return PyBool_FromLong(state == (int32_t)(intptr_t)which);
+}
+
+static PyObject *conn_get_url(PyObject *self, void *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    natskit_conn_info info;
+    if (conn_info(conn, &info) != NATSKIT_OK || info.state != NATSKIT_STATE_CONNECTED)
+        Py_RETURN_NONE;
+    return text_new(info.url, strlen(info.url));
+}
+
+static PyObject *conn_get_max_payload(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_conn_info info;
+    conn_info(DATA(Conn, self), &info);
+    return PyLong_FromLongLong(info.max_payload);
+}
+
+static PyObject *conn_get_client_id(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_conn_info info;
+    conn_info(DATA(Conn, self), &info);
+    return PyLong_FromUnsignedLongLong(info.client_id);
+}
+
+static PyObject *conn_get_last_error(PyObject *self, void *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    natskit_conn_info info;
+    if (conn_info(conn, &info) != NATSKIT_OK || info.reason == NATSKIT_OK)
+        Py_RETURN_NONE;
+    natskit_error err = {.status = info.reason};
+    memcpy(err.text, info.reason_text, sizeof info.reason_text);
+    return error_object(conn->st, info.reason, &err);
+}
+
+/* _server_info(): the server's last INFO as JSON text, or None before the first. */
+static PyObject *conn_server_info(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    size_t cap = 2048, len = 0;
+    for (;;) {
+        char *buf = PyMem_Malloc(cap);
+        if (buf == NULL)
+            return PyErr_NoMemory();
+        natskit_status status =
+            conn->closed ? NATSKIT_NOT_FOUND : natskit_conn_server_info(conn->handle, buf, cap, &len);
+        PyObject *text = status == NATSKIT_OK ? PyUnicode_DecodeUTF8(buf, (Py_ssize_t)len, "replace") : NULL;
+        PyMem_Free(buf);
+        if (status == NATSKIT_OK)
+            return text;
+        if (status == NATSKIT_NOT_FOUND)
+            Py_RETURN_NONE;
+        if (status != NATSKIT_LIMIT)
+            return conn_raise(conn->st, status, NULL);
+        cap = len + 256; /* a longer one may come between the two calls */
+    }
+}
+
+static int set_counter(PyObject *dict, const char *name, uint64_t value)
+{
+    PyObject *number = PyLong_FromUnsignedLongLong(value);
+    int rc = number == NULL ? -1 : PyDict_SetItemString(dict, name, number);
+    Py_XDECREF(number);
+    return rc;
+}
+
+static PyObject *conn_stats(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    natskit_conn_stats s = conn->last_stats;
+    if (!conn->closed) {
+        natskit_status status = natskit_conn_stats_get(conn->handle, &s, sizeof s);
+        if (status != NATSKIT_OK)
+            return conn_raise(conn->st, status, NULL);
+    }
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"in_msgs", s.in_msgs},         {"in_bytes", s.in_bytes},
+        {"out_msgs", s.out_msgs},       {"out_bytes", s.out_bytes},
+        {"reconnects", s.reconnects},   {"pending_out_bytes", s.pending_out_bytes},
+        {"dropped_msgs", s.dropped_msgs}, {"orphan_msgs", s.orphan_msgs},
+        {"late_replies", s.late_replies}, {"unconfirmed", s.unconfirmed},
+        {"unsent", s.unsent},           {"subs", s.subs},
+        {"requests", s.requests},
+    };
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < sizeof rows / sizeof rows[0]; i++)
+        if (set_counter(dict, rows[i].name, rows[i].value) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *conn_new_inbox(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    char buf[512];
+    size_t len = 0;
+    natskit_status status = natskit_conn_new_inbox(conn->handle, buf, sizeof buf, &len);
+    if (status != NATSKIT_OK)
+        return conn_raise(conn->st, status, NULL);
+    return text_new(buf, len);
+}
+
+/* ------------------------------------------------------------------------------------- what it begins */
+
+/* _subscribe(subject, queue, options) */
+static PyObject *conn_subscribe(PyObject *self, PyObject *args)
+{
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *subject, *queue, *pairs;
+    if (!PyArg_ParseTuple(args, "OOO:_subscribe", &subject, &queue, &pairs))
+        return NULL;
+    Text texts[2] = {{0}, {0}};
+    natskit_options options = {0};
+    natskit_sub sub = {0};
+    natskit_error err = {0};
+    PyObject *object = NULL;
+    if (text_arg(st, subject, "subject", NULL, &texts[0]) < 0 || text_arg(st, queue, "queue", "", &texts[1]) < 0 ||
+        options_arg(st, NATSKIT_OPTIONS_SUBSCRIBE, pairs, &options) < 0)
+        goto out;
+    natskit_status status = natskit_subscribe(conn->handle, texts[0].data, texts[0].len, texts[1].data,
+                                              texts[1].len, options, &sub, &err);
+    if (status == NATSKIT_INVALID)
+        raise_class(st, st->bad_subject, status, &err);
+    else if (status != NATSKIT_OK)
+        conn_raise(st, status, &err);
+    else
+        object = sub_new(st, self, sub, subject, queue, false);
+out:
+    text_done(&texts[0]);
+    text_done(&texts[1]);
+    if (options.id != 0)
+        natskit_options_close(options);
+    return object;
+}
+
+/* _events(options) */
+static PyObject *conn_events(PyObject *self, PyObject *pairs)
+{
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    natskit_options options;
+    if (options_arg(st, NATSKIT_OPTIONS_EVENTS, pairs, &options) < 0)
+        return NULL;
+    natskit_sub sub = {0};
+    natskit_error err = {0};
+    natskit_status status = natskit_conn_events(conn->handle, options, &sub, &err);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (status != NATSKIT_OK)
+        return conn_raise(st, status, &err);
+    PyObject *none = text_new("", 0);
+    PyObject *object = none == NULL ? NULL : sub_new(st, self, sub, none, none, true);
+    Py_XDECREF(none);
+    if (none == NULL)
+        natskit_sub_close(sub);
+    return object;
+}
+
+static PyObject *conn_flush(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"flush", 1, 0, 1, {NAME_timeout}};
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *timeout;
+    int64_t timeout_ms;
+    if (match(st, &sig, args, nargs, kwnames, &timeout) < 0 || timeout_arg(st, timeout, 10000, &timeout_ms) < 0)
+        return NULL;
+    natskit_op op = {0};
+    natskit_error err = {0};
+    natskit_status status =
+        natskit_flush_start(conn->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    if (status != NATSKIT_OK)
+        return conn_raise(st, status, &err);
+    return face_finish(st, conn->face, op, conn->handle, false);
+}
+
+/* _room(timeout): until the outbox may have room; for asyncio an awaitable. */
+static PyObject *conn_room(PyObject *self, PyObject *timeout)
+{
+    const Conn *conn = DATA(Conn, self);
+    int64_t timeout_ms;
+    if (timeout_arg(conn->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
+    return room_wait(conn->st, conn->face, conn->handle, timeout_ms);
+}
+
+/* ------------------------------------------------------------------------------------------------ types */
+
+static PyGetSetDef conn_getset[] = {
+    {"is_connecting", conn_get_is, NULL, "The first connect is under way.", (void *)NATSKIT_STATE_CONNECTING},
+    {"is_connected", conn_get_is, NULL, "The server has answered.", (void *)NATSKIT_STATE_CONNECTED},
+    {"is_reconnecting", conn_get_is, NULL, "Lost; servers are tried again.", (void *)NATSKIT_STATE_RECONNECTING},
+    {"is_closed", conn_get_is, NULL, "Ended for good.", (void *)NATSKIT_STATE_CLOSED},
+    {"connected_url", conn_get_url, NULL, "URL of the server, or None while there is none.", NULL},
+    {"max_payload", conn_get_max_payload, NULL, "Bytes that headers and payload may have together.", NULL},
+    {"client_id", conn_get_client_id, NULL, "The server's number for this connection.", NULL},
+    {"last_error", conn_get_last_error, NULL, "Why it was lost last, as an exception, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef conn_methods[] = {
+    {"publish", FAST(conn_publish),
+     "publish(subject, payload=b'', reply='', headers=None, *, timeout=10.0)\n--\n\n"
+     "Hands a message over for sending. Waits only while the outbox is full, for at most `timeout` seconds."},
+    {"publish_batch", FAST(conn_publish_batch),
+     "publish_batch(messages, *, timeout=10.0)\n--\n\n"
+     "Publishes tuples (subject, payload[, reply[, headers]]) in one hand-over; gives their number."},
+    {"request", FAST(conn_request),
+     "request(subject, payload=b'', timeout=0.5, headers=None)\n--\n\nPublishes and gives the first reply."},
+    {"flush", FAST(conn_flush),
+     "flush(timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
+    {"new_inbox", conn_new_inbox, METH_NOARGS, "A new unique subject for replies."},
+    {"stats", conn_stats, METH_NOARGS, "Counters of the connection; after close their last values."},
+    {"_connect", conn_connect, METH_VARARGS, NULL},
+    {"_close", conn_close, METH_NOARGS, NULL},
+    {"_subscribe", conn_subscribe, METH_VARARGS, NULL},
+    {"_events", conn_events, METH_O, NULL},
+    {"_room", conn_room, METH_O, NULL},
+    {"_server_info", conn_server_info, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+#define CONN_SLOTS(make)                                                                                       \
+    {Py_tp_doc, "A connection; see natskit.Client and natskit.sync.Client."}, {Py_tp_new, make},              \
+        {Py_tp_dealloc, conn_dealloc}, {Py_tp_traverse, conn_traverse}, {Py_tp_methods, conn_methods},         \
+        {Py_tp_getset, conn_getset},                                                                           \
+    {                                                                                                          \
+        0, NULL                                                                                                \
+    }
+
+static PyType_Slot async_slots[] = {CONN_SLOTS(conn_new_async)};
+static PyType_Slot sync_slots[] = {CONN_SLOTS(conn_new_sync)};
+
+static PyType_Spec async_spec = {
+    .name = "natskit._natskit.AsyncConnection",
+    .basicsize = sizeof(Conn),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = async_slots,
+};
+
+static PyType_Spec sync_spec = {
+    .name = "natskit._natskit.SyncConnection",
+    .basicsize = sizeof(Conn),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = sync_slots,
+};
+
+int conn_init(PyObject *module, State *st)
+{
+    if (type_add(module, &st->conn_type[FACE_ASYNC], &async_spec, "AsyncConnection") < 0)
+        return -1;
+    return type_add(module, &st->conn_type[FACE_SYNC], &sync_spec, "SyncConnection");
+}

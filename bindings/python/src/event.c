@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Events of a connection, as its event subscriptions yield them. The same type for both faces: an event has no
+ * method that waits.
+ */
+#include "state.h"
+
+#include <string.h>
+
+static int event_view(PyObject *self, natskit_event_view *view)
+{
+    const Msg *event = DATA(Msg, self);
+    natskit_status status = natskit_msg_event(event->msg, view, sizeof *view);
+    if (status == NATSKIT_OK)
+        return 0;
+    raise_status(event->st, status, NULL);
+    return -1;
+}
+
+PyObject *event_new(State *st, natskit_msg *taken)
+{
+    Msg *event = PyObject_New(Msg, st->event_type);
+    if (event == NULL) {
+        natskit_msg_release(taken);
+        return NULL;
+    }
+    event->st = st;
+    event->msg = taken;
+    return (PyObject *)event;
+}
+
+static void event_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    natskit_msg_release(DATA(Msg, self)->msg);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static const char *type_name(int32_t type)
+{
+    static const char *const names[] = {
+        [NATSKIT_EVENT_CONNECTED] = "connected",         [NATSKIT_EVENT_DISCONNECTED] = "disconnected",
+        [NATSKIT_EVENT_RECONNECTING] = "reconnecting",   [NATSKIT_EVENT_RECONNECTED] = "reconnected",
+        [NATSKIT_EVENT_SERVERS] = "servers",             [NATSKIT_EVENT_LAME_DUCK] = "lame_duck",
+        [NATSKIT_EVENT_SLOW_CONSUMER] = "slow_consumer", [NATSKIT_EVENT_ASYNC_ERROR] = "async_error",
+        [NATSKIT_EVENT_STALE] = "stale",                 [NATSKIT_EVENT_CLOSED] = "closed",
+    };
+    bool known = type > 0 && type < (int32_t)(sizeof names / sizeof names[0]);
+    return known ? names[type] : NULL;
+}
+
+static PyObject *event_get_type(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_event_view view;
+    if (event_view(self, &view) < 0)
+        return NULL;
+    const char *name = type_name(view.type);
+    return name != NULL ? PyUnicode_FromString(name) : PyUnicode_FromFormat("event_%d", (int)view.type);
+}
+
+static PyObject *event_get_error(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_event_view view;
+    if (event_view(self, &view) < 0)
+        return NULL;
+    if (view.status == NATSKIT_OK)
+        Py_RETURN_NONE;
+    natskit_error err = {.status = view.status};
+    size_t len = view.text_len < sizeof err.text - 1 ? view.text_len : sizeof err.text - 1;
+    if (len > 0)
+        memcpy(err.text, view.text, len);
+    return error_object(DATA(Msg, self)->st, view.status, &err);
+}
+
+enum { FIELD_SERVER, FIELD_SUBJECT, FIELD_TEXT, FIELD_EPOCH, FIELD_SID, FIELD_COUNT, FIELD_TIME_NS };
+
+static PyObject *event_get_field(PyObject *self, void *which)
+{
+    natskit_event_view view;
+    if (event_view(self, &view) < 0)
+        return NULL;
+    switch ((intptr_t)which) {
+    case FIELD_SERVER:
+        return text_new(view.server, view.server_len);
+    case FIELD_SUBJECT:
+        return text_new(view.subject, view.subject_len);
+    case FIELD_TEXT:
+        return text_new(view.text, view.text_len);
+    case FIELD_EPOCH:
+        return PyLong_FromUnsignedLongLong(view.epoch);
+    case FIELD_SID:
+        return PyLong_FromUnsignedLongLong(view.sid);
+    case FIELD_COUNT:
+        return PyLong_FromUnsignedLongLong(view.count);
+    default:
+        return PyLong_FromLongLong(view.time_ns);
+    }
+}
+
+static PyObject *event_repr(PyObject *self)
+{
+    PyObject *type = event_get_type(self, NULL);
+    PyObject *server = event_get_field(self, (void *)FIELD_SERVER);
+    PyObject *text = event_get_field(self, (void *)FIELD_TEXT);
+    PyObject *repr = NULL;
+    if (type != NULL && server != NULL && text != NULL)
+        repr = PyUnicode_FromFormat("<Event %U server=%R text=%R>", type, server, text);
+    Py_XDECREF(type);
+    Py_XDECREF(server);
+    Py_XDECREF(text);
+    return repr;
+}
+
+#define FIELD(name, which, doc)                                                                                \
+    {                                                                                                          \
+        name, event_get_field, NULL, doc, (void *)which                                                        \
+    }
+
+static PyGetSetDef event_getset[] = {
+    {"type", event_get_type, NULL, "What happened: 'connected', 'disconnected', ...", NULL},
+    {"error", event_get_error, NULL, "The reason as an exception (not raised), or None.", NULL},
+    FIELD("server", FIELD_SERVER, "URL of the server, without user and password, or ''."),
+    FIELD("subject", FIELD_SUBJECT, "Subject that the event is about, or ''."),
+    FIELD("text", FIELD_TEXT, "The words of the server or the library."),
+    FIELD("epoch", FIELD_EPOCH, "Number of the transport: 1 for the first."),
+    FIELD("sid", FIELD_SID, "Number of the subscription that the event is about, or 0."),
+    FIELD("count", FIELD_COUNT, "A number that belongs to the event, such as the size of the server pool."),
+    FIELD("time_ns", FIELD_TIME_NS, "When it happened: nanoseconds since 1970 UTC."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot event_slots[] = {
+    {Py_tp_doc, "Something that happened to a connection."},
+    {Py_tp_dealloc, event_dealloc},
+    {Py_tp_repr, event_repr},
+    {Py_tp_getset, event_getset},
+    {0, NULL},
+};
+
+static PyType_Spec event_spec = {
+    .name = "natskit.Event",
+    .basicsize = sizeof(Msg),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = event_slots,
+};
+
+int event_init(PyObject *module, State *st)
+{
+    return type_add(module, &st->event_type, &event_spec, "Event");
+}

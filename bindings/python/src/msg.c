@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages. An object holds one reference to the core's message; text and bytes are made when they are first
+ * asked for. It takes no part in garbage collection: what it refers to (str, bytes) refers to nothing.
+ */
+#include "state.h"
+
+static int msg_view(const Msg *msg, natskit_message_view *view)
+{
+    natskit_status status = natskit_msg_view(msg->msg, view, sizeof *view);
+    if (status == NATSKIT_OK)
+        return 0;
+    raise_status(msg->st, status, NULL);
+    return -1;
+}
+
+PyObject *msg_new(State *st, int face, natskit_conn conn, natskit_msg *taken)
+{
+    Msg *msg = PyObject_New(Msg, st->msg_type[face]);
+    if (msg == NULL) {
+        natskit_msg_release(taken);
+        return NULL;
+    }
+    msg->st = st;
+    msg->msg = taken;
+    msg->conn = conn;
+    msg->subject = NULL;
+    msg->reply = NULL;
+    msg->data = NULL;
+    msg->face = face;
+    return (PyObject *)msg;
+}
+
+static void msg_dealloc(PyObject *self)
+{
+    Msg *msg = DATA(Msg, self);
+    PyTypeObject *type = Py_TYPE(self);
+    natskit_msg_release(msg->msg);
+    Py_XDECREF(msg->subject);
+    Py_XDECREF(msg->reply);
+    Py_XDECREF(msg->data);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+/* ----------------------------------------------------------------------------------------------- fields */
+
+static PyObject *msg_get_subject(PyObject *self, void *unused)
+{
+    (void)unused;
+    Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg->subject == NULL && msg_view(msg, &view) == 0)
+        msg->subject = text_new(view.subject, view.subject_len);
+    return Py_XNewRef(msg->subject);
+}
+
+static PyObject *msg_get_reply(PyObject *self, void *unused)
+{
+    (void)unused;
+    Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg->reply == NULL && msg_view(msg, &view) == 0)
+        msg->reply = text_new(view.reply, view.reply_len);
+    return Py_XNewRef(msg->reply);
+}
+
+static PyObject *msg_get_data(PyObject *self, void *unused)
+{
+    (void)unused;
+    Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg->data == NULL && msg_view(msg, &view) == 0)
+        msg->data = PyBytes_FromStringAndSize(view.data, (Py_ssize_t)view.data_len);
+    return Py_XNewRef(msg->data);
+}
+
+static PyObject *msg_get_headers(PyObject *self, void *unused)
+{
+    (void)unused;
+    const Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg_view(msg, &view) < 0)
+        return NULL;
+    if (view.header_block == NULL)
+        Py_RETURN_NONE;
+    return headers_new(msg->st, msg->msg);
+}
+
+static PyObject *msg_get_sid(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_message_view view;
+    return msg_view(DATA(Msg, self), &view) < 0 ? NULL : PyLong_FromUnsignedLongLong(view.sid);
+}
+
+static PyObject *msg_get_status_code(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_message_view view;
+    return msg_view(DATA(Msg, self), &view) < 0 ? NULL : PyLong_FromLong(view.status_code);
+}
+
+static PyObject *msg_get_description(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_message_view view;
+    if (msg_view(DATA(Msg, self), &view) < 0)
+        return NULL;
+    return text_new(view.description, view.description_len);
+}
+
+/* ---------------------------------------------------------------------------------------------- buffer */
+
+static int msg_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
+{
+    const Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg_view(msg, &view) < 0) {
+        buffer->obj = NULL;
+        return -1;
+    }
+    /* The buffer holds this object, and this object the message, so the bytes stay as long as they are seen.
+     * The copy of the address drops a const that readonly = 1 puts back. */
+    union {
+        const void *in;
+        void *out;
+    } address = {.in = view.data_len == 0 ? "" : view.data};
+    return PyBuffer_FillInfo(buffer, self, address.out, (Py_ssize_t)view.data_len, 1, flags);
+}
+
+static Py_ssize_t msg_length(PyObject *self)
+{
+    natskit_message_view view;
+    return msg_view(DATA(Msg, self), &view) < 0 ? -1 : (Py_ssize_t)view.data_len;
+}
+
+static int msg_bool(PyObject *self)
+{
+    (void)self;
+    return 1; /* an empty payload does not make a message false */
+}
+
+static PyObject *msg_repr(PyObject *self)
+{
+    const Msg *msg = DATA(Msg, self);
+    natskit_message_view view;
+    if (msg_view(msg, &view) < 0)
+        return NULL;
+    PyObject *subject = msg_get_subject(self, NULL);
+    PyObject *reply = msg_get_reply(self, NULL);
+    PyObject *text = NULL;
+    if (subject != NULL && reply != NULL)
+        text = PyUnicode_FromFormat("<Msg subject=%R reply=%R, %zd bytes%s>", subject, reply,
+                                    (Py_ssize_t)view.data_len, view.header_block == NULL ? "" : ", headers");
+    Py_XDECREF(subject);
+    Py_XDECREF(reply);
+    return text;
+}
+
+/* ------------------------------------------------------------------------------------------------ types */
+
+static PyGetSetDef msg_getset[] = {
+    {"subject", msg_get_subject, NULL, "Subject that the message was published to.", NULL},
+    {"reply", msg_get_reply, NULL, "Subject that a reply is to be sent to, or ''.", NULL},
+    {"data", msg_get_data, NULL, "The payload.", NULL},
+    {"headers", msg_get_headers, NULL, "The headers, or None if the message has no header block.", NULL},
+    {"header", msg_get_headers, NULL, "The same as headers.", NULL},
+    {"sid", msg_get_sid, NULL, "Number of the subscription on the wire.", NULL},
+    {"status_code", msg_get_status_code, NULL, "Code of the header block's status line, or 0.", NULL},
+    {"description", msg_get_description, NULL, "Text of the header block's status line, or ''.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef msg_methods[] = {
+    {"respond", (PyCFunction)(void (*)(void))msg_respond, METH_FASTCALL | METH_KEYWORDS,
+     "respond(data=b'', headers=None, *, timeout=10.0)\n--\n\nPublishes to the reply subject."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot msg_slots[] = {
+    {Py_tp_doc, "A received message. Supports the buffer protocol: memoryview(msg) is its payload, not copied."},
+    {Py_tp_dealloc, msg_dealloc},
+    {Py_tp_repr, msg_repr},
+    {Py_tp_getset, msg_getset},
+    {Py_tp_methods, msg_methods},
+    {Py_sq_length, msg_length},
+    {Py_nb_bool, msg_bool},
+    {Py_bf_getbuffer, msg_get_buffer},
+    {0, NULL},
+};
+
+static PyType_Spec msg_spec = {
+    .name = "natskit.Msg",
+    .basicsize = sizeof(Msg),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = msg_slots,
+};
+
+static PyType_Spec sync_msg_spec = {
+    .name = "natskit.sync.Msg",
+    .basicsize = sizeof(Msg),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = msg_slots,
+};
+
+int msg_init(PyObject *module, State *st)
+{
+    if (type_add(module, &st->msg_type[FACE_ASYNC], &msg_spec, "AsyncMsg") < 0)
+        return -1;
+    return type_add(module, &st->msg_type[FACE_SYNC], &sync_msg_spec, "SyncMsg");
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What sends: publish, publish_batch, request and respond, for both faces. A call that finds room in the outbox is
+ * done when it returns, also for asyncio, where its awaitable is ready. If the outbox is full, the blocking face
+ * waits here; asyncio gets the coroutine of natskit/_later.py, which tries again when there may be room.
+ */
+#include "state.h"
+
+#include <string.h>
+#include <time.h>
+
+#define ROOM_TIMEOUT_MS 10000
+#define REQUEST_TIMEOUT_MS 500
+/* Messages of a batch that are converted and handed over at once. */
+#define CHUNK 256
+/* How long the blocking face looks away while the outbox of a lost connection is full. */
+#define NAP_MS 5
+
+/* NATSKIT_INVALID of a publish: it has only these to complain of. */
+static void *raise_subject(State *st, PyObject *subject, PyObject *reply)
+{
+    natskit_error err = {.status = NATSKIT_INVALID};
+    bool replies = reply != NULL && reply != Py_None && PyObject_IsTrue(reply) > 0;
+    PyObject *text = replies ? PyUnicode_FromFormat("not a valid subject or reply: %R, %R", subject, reply)
+                             : PyUnicode_FromFormat("not a valid subject: %R", subject);
+    Py_ssize_t len;
+    const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &len);
+    if (utf8 != NULL) {
+        size_t cut = (size_t)len < sizeof err.text - 1 ? (size_t)len : sizeof err.text - 1;
+        memcpy(err.text, utf8, cut);
+        raise_class(st, st->bad_subject, NATSKIT_INVALID, &err);
+    }
+    Py_XDECREF(text);
+    return NULL;
+}
+
+static int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
+                       PyObject *headers)
+{
+    send->subject.owner = send->reply.owner = NULL;
+    send->payload.held = false;
+    send->headers.id = 0;
+    if (text_arg(st, subject, "subject", NULL, &send->subject) == 0 &&
+        payload_arg(st, payload, &send->payload) == 0 && text_arg(st, reply, "reply", "", &send->reply) == 0 &&
+        headers_arg(st, headers, &send->headers) == 0)
+        return 0;
+    sending_done(st, send);
+    return -1;
+}
+
+/* The coroutine that repeats `method` of `self`, with `args` (taken over) and the time left, once there may be
+ * room in the outbox. */
+static PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, int64_t timeout_ms)
+{
+    PyObject *attempt = PyObject_GetAttrString(self, method);
+    PyObject *room = PyObject_GetAttrString(self, "_room");
+    PyObject *timeout = timeout_ms < 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble((double)timeout_ms / 1000.0);
+    PyObject *coroutine = NULL;
+    if (attempt != NULL && room != NULL && args != NULL && timeout != NULL)
+        coroutine = PyObject_CallFunctionObjArgs(st->later, room, attempt, args, timeout, NULL);
+    Py_XDECREF(attempt);
+    Py_XDECREF(room);
+    Py_XDECREF(args);
+    Py_XDECREF(timeout);
+    return coroutine;
+}
+
+static PyObject *or_none(PyObject *object)
+{
+    return object == NULL ? Py_None : object;
+}
+
+static PyObject *or_empty(State *st, PyObject *object)
+{
+    (void)st;
+    return object == NULL ? PyUnicode_FromStringAndSize("", 0) : Py_NewRef(object);
+}
+
+/* --------------------------------------------------------------------------------------------- publish */
+
+typedef struct PublishWait {
+    natskit_conn conn;
+    const Sending *send;
+} PublishWait;
+
+static natskit_status publish_block(void *arg, int64_t slice_ms)
+{
+    const PublishWait *wait = arg;
+    const Sending *s = wait->send;
+    return natskit_publish(wait->conn, s->subject.data, s->subject.len, s->reply.data, s->reply.len, s->headers,
+                           s->payload.data, s->payload.len, slice_ms);
+}
+
+static natskit_status publish_now(natskit_conn conn, const Sending *send)
+{
+    PublishWait wait = {conn, send};
+    if (send->payload.len < (size_t)NKPY_LARGE)
+        return publish_block(&wait, 0);
+    natskit_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = publish_block(&wait, 0);
+    Py_END_ALLOW_THREADS
+    return status;
+}
+
+/* The end of a call that was accepted. */
+static PyObject *published(Conn *conn)
+{
+    if (conn->face == FACE_SYNC)
+        Py_RETURN_NONE;
+    if (budget_spent(&conn->budget))
+        return ready_new(conn->st, Py_NewRef(Py_None), true);
+    return Py_NewRef(conn->st->done);
+}
+
+PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {
+        "publish", 5, 1, 4, {NAME_subject, NAME_payload, NAME_reply, NAME_headers, NAME_timeout}};
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *a[5];
+    Sending send;
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 || sending_arg(st, &send, a[0], a[1], a[2], a[3]) < 0)
+        return NULL;
+    natskit_status status = publish_now(conn->handle, &send);
+    int64_t timeout_ms = 0;
+    int rc = 0;
+    if (status == NATSKIT_WOULD_BLOCK)
+        rc = timeout_arg(st, a[4], ROOM_TIMEOUT_MS, &timeout_ms);
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && rc == 0 && conn->face == FACE_SYNC) {
+        PublishWait wait = {conn->handle, &send};
+        rc = block(st, publish_block, &wait, timeout_ms, &status);
+    }
+    sending_done(st, &send);
+    if (rc < 0)
+        return NULL;
+    if (status == NATSKIT_OK)
+        return published(conn);
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
+        PyObject *again = Py_BuildValue("(OONO)", a[0], a[1] == NULL ? or_none(NULL) : a[1], or_empty(st, a[2]),
+                                        or_none(a[3]));
+        return later(st, self, "_publish_now", again, timeout_ms);
+    }
+    return status == NATSKIT_INVALID ? raise_subject(st, a[0], a[2]) : raise_status(st, status, NULL);
+}
+
+/* _publish_now(subject, payload, reply, headers, left): fails with WouldBlockError if there is no room. */
+PyObject *conn_publish_now(PyObject *self, PyObject *args)
+{
+    Conn *conn = DATA(Conn, self);
+    PyObject *subject, *payload, *reply, *headers, *left;
+    Sending send;
+    if (!PyArg_ParseTuple(args, "OOOOO:_publish_now", &subject, &payload, &reply, &headers, &left))
+        return NULL;
+    if (sending_arg(conn->st, &send, subject, payload == Py_None ? NULL : payload, reply, headers) < 0)
+        return NULL;
+    natskit_status status = publish_now(conn->handle, &send);
+    sending_done(conn->st, &send);
+    return status == NATSKIT_OK ? face_done(conn->st, conn->face) : raise_status(conn->st, status, NULL);
+}
+
+/* ----------------------------------------------------------------------------------------------- batch */
+
+typedef struct Batch {
+    natskit_conn conn;
+    Sending send[CHUNK];
+    natskit_outgoing out[CHUNK];
+    size_t count;
+    size_t done; /* of them accepted */
+    size_t bytes;
+} Batch;
+
+static natskit_status batch_block(void *arg, int64_t slice_ms)
+{
+    Batch *batch = arg;
+    size_t accepted = 0;
+    natskit_status status = natskit_publish_batch(batch->conn, batch->out + batch->done, sizeof batch->out[0],
+                                                  batch->count - batch->done, slice_ms, &accepted);
+    batch->done += accepted;
+    return status;
+}
+
+static int batch_add(State *st, Batch *batch, PyObject *item)
+{
+    PyObject *a[4] = {NULL, NULL, NULL, NULL};
+    Py_ssize_t size = PyTuple_Check(item) ? PyTuple_Size(item) : 0;
+    if (size < 1 || size > 4) {
+        PyErr_SetString(PyExc_TypeError, "publish_batch() needs tuples (subject, payload[, reply[, headers]])");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < size; i++)
+        a[i] = PyTuple_GetItem(item, i);
+    Sending *s = &batch->send[batch->count];
+    if (sending_arg(st, s, a[0], a[1], a[2], a[3]) < 0)
+        return -1;
+    batch->out[batch->count++] = (natskit_outgoing){
+        .subject = s->subject.data,
+        .subject_len = s->subject.len,
+        .reply = s->reply.data,
+        .reply_len = s->reply.len,
+        .headers = s->headers,
+        .data = s->payload.data,
+        .data_len = s->payload.len,
+    };
+    batch->bytes += s->payload.len;
+    return 0;
+}
+
+static void batch_done(State *st, Batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        sending_done(st, &batch->send[i]);
+    batch->count = batch->done = batch->bytes = 0;
+}
+
+/* Hands one chunk over, the messages of `list` from `start` on. The batch is left filled. */
+static int batch_chunk(Conn *conn, Batch *batch, PyObject *list, Py_ssize_t start, int64_t timeout_ms,
+                       natskit_status *status)
+{
+    State *st = conn->st;
+    Py_ssize_t size = PyList_Size(list);
+    int rc = 0;
+    for (Py_ssize_t i = start; rc == 0 && i < size && batch->count < CHUNK; i++)
+        rc = batch_add(st, batch, PyList_GetItem(list, i));
+    *status = NATSKIT_OK;
+    if (batch->count == 0)
+        return rc;
+    /* What stands before a wrong item is sent, as it would have been by a loop. */
+    if (batch->bytes < (size_t)NKPY_LARGE) {
+        *status = batch_block(batch, 0);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        *status = batch_block(batch, 0);
+        Py_END_ALLOW_THREADS
+    }
+    if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC && rc == 0)
+        rc = block(st, batch_block, batch, timeout_ms, status);
+    return rc;
+}
+
+/* What a chunk that was not accepted as a whole raises. */
+static void *batch_raise(State *st, const Batch *batch, PyObject *list, Py_ssize_t at, natskit_status status)
+{
+    if (status != NATSKIT_INVALID || batch->done >= batch->count)
+        return raise_status(st, status, NULL);
+    PyObject *item = PyList_GetItem(list, at);
+    PyObject *reply = PyTuple_Size(item) > 2 ? PyTuple_GetItem(item, 2) : NULL;
+    return raise_subject(st, PyTuple_GetItem(item, 0), reply);
+}
+
+/* Publishes a list from `*at` on and moves `*at`. 1: all; 0: no room (asyncio); -1: exception. */
+static int batch_publish(Conn *conn, PyObject *list, Py_ssize_t *at, int64_t timeout_ms)
+{
+    State *st = conn->st;
+    Batch *batch = PyMem_Malloc(sizeof *batch);
+    if (batch == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    batch->conn = conn->handle;
+    batch->count = batch->done = batch->bytes = 0;
+    natskit_status status = NATSKIT_OK;
+    int rc = 0;
+    while (rc == 0 && status == NATSKIT_OK && *at < PyList_Size(list)) {
+        rc = batch_chunk(conn, batch, list, *at, timeout_ms, &status);
+        *at += (Py_ssize_t)batch->done;
+        if (status != NATSKIT_OK && rc == 0 && (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)) {
+            batch_raise(st, batch, list, *at, status);
+            rc = -1;
+        }
+        batch_done(st, batch);
+    }
+    PyMem_Free(batch);
+    return rc < 0 ? -1 : status == NATSKIT_OK;
+}
+
+static PyObject *batch_finish(Conn *conn, PyObject *self, PyObject *list, Py_ssize_t before, int64_t timeout_ms)
+{
+    Py_ssize_t at = 0;
+    int rc = batch_publish(conn, list, &at, timeout_ms);
+    if (rc == 0) {
+        PyObject *rest = PyList_GetSlice(list, at, PyList_Size(list));
+        PyObject *args = rest == NULL ? NULL : Py_BuildValue("(Nn)", rest, before + at);
+        return later(conn->st, self, "_publish_batch_now", args, timeout_ms);
+    }
+    PyObject *total = PyLong_FromSsize_t(before + at);
+    if (rc > 0)
+        return face_value(conn->st, conn->face, total);
+    error_annotate(conn->st, NAME_published, total);
+    Py_XDECREF(total);
+    return NULL;
+}
+
+PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"publish_batch", 2, 1, 1, {NAME_messages, NAME_timeout}};
+    Conn *conn = DATA(Conn, self);
+    PyObject *a[2];
+    int64_t timeout_ms;
+    if (match(conn->st, &sig, args, nargs, kwnames, a) < 0 ||
+        timeout_arg(conn->st, a[1], ROOM_TIMEOUT_MS, &timeout_ms) < 0)
+        return NULL;
+    PyObject *list = PySequence_List(a[0]);
+    if (list == NULL)
+        return NULL;
+    PyObject *result = batch_finish(conn, self, list, 0, timeout_ms);
+    Py_DECREF(list);
+    return result;
+}
+
+/* _publish_batch_now(messages, before, left): what is left of a batch; waits for room again if it must. */
+PyObject *conn_publish_batch_now(PyObject *self, PyObject *args)
+{
+    Conn *conn = DATA(Conn, self);
+    PyObject *list, *left;
+    Py_ssize_t before;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "O!nO:_publish_batch_now", &PyList_Type, &list, &before, &left) ||
+        timeout_arg(conn->st, left, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
+    return batch_finish(conn, self, list, before, timeout_ms);
+}
+
+/* --------------------------------------------------------------------------------------------- request */
+
+typedef struct RequestWait {
+    natskit_conn conn;
+    const Sending *send;
+    int64_t deadline; /* of the operation; -1 for ever */
+    natskit_op op;
+    natskit_error err;
+} RequestWait;
+
+static natskit_status request_try(RequestWait *wait)
+{
+    const Sending *s = wait->send;
+    int64_t left = wait->deadline < 0 ? -1 : wait->deadline - now_ms();
+    return natskit_request_start(wait->conn, s->subject.data, s->subject.len, s->headers, s->payload.data,
+                                 s->payload.len, (natskit_options){0}, wait->deadline < 0 || left > 0 ? left : 0,
+                                 &wait->op, &wait->err);
+}
+
+/* Without the GIL: tries, and waits a little for room. */
+static natskit_status request_block(void *arg, int64_t slice_ms)
+{
+    RequestWait *wait = arg;
+    natskit_status status = request_try(wait);
+    if (status != NATSKIT_WOULD_BLOCK || slice_ms == 0)
+        return status;
+    natskit_status flushed = natskit_flush(wait->conn, slice_ms < 0 || slice_ms > 100 ? 100 : slice_ms);
+    if (flushed != NATSKIT_OK && flushed != NATSKIT_TIMEOUT) {
+        struct timespec nap = {0, NAP_MS * 1000000};
+        nanosleep(&nap, NULL);
+    }
+    return NATSKIT_WOULD_BLOCK;
+}
+
+static natskit_status request_start(RequestWait *wait)
+{
+    if (wait->send->payload.len < (size_t)NKPY_LARGE)
+        return request_try(wait);
+    natskit_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = request_try(wait);
+    Py_END_ALLOW_THREADS
+    return status;
+}
+
+PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {
+        "request", 4, 1, 4, {NAME_subject, NAME_payload, NAME_timeout, NAME_headers}};
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *a[4];
+    int64_t timeout_ms;
+    Sending send;
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
+        timeout_arg(st, a[2], REQUEST_TIMEOUT_MS, &timeout_ms) < 0 ||
+        sending_arg(st, &send, a[0], a[1], NULL, a[3]) < 0)
+        return NULL;
+    RequestWait wait = {conn->handle, &send, timeout_ms < 0 ? -1 : now_ms() + timeout_ms, {0}, {0}};
+    natskit_status status = request_start(&wait);
+    int rc = 0;
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC)
+        rc = block(st, request_block, &wait, timeout_ms, &status);
+    sending_done(st, &send);
+    if (rc < 0)
+        return NULL;
+    if (status == NATSKIT_OK)
+        return face_finish(st, conn->face, wait.op, conn->handle, true);
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
+        PyObject *again = Py_BuildValue("(OOO)", a[0], or_none(a[1]), or_none(a[3]));
+        return later(st, self, "_request_now", again, timeout_ms);
+    }
+    return status == NATSKIT_INVALID ? raise_class(st, st->bad_subject, status, &wait.err)
+                                     : raise_status(st, status, &wait.err);
+}
+
+/* _request_now(subject, payload, headers, left): an awaitable, or WouldBlockError. */
+PyObject *conn_request_now(PyObject *self, PyObject *args)
+{
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *subject, *payload, *headers, *left;
+    int64_t timeout_ms;
+    Sending send;
+    if (!PyArg_ParseTuple(args, "OOOO:_request_now", &subject, &payload, &headers, &left) ||
+        timeout_arg(st, left, NKPY_FOREVER, &timeout_ms) < 0 ||
+        sending_arg(st, &send, subject, payload == Py_None ? NULL : payload, NULL, headers) < 0)
+        return NULL;
+    RequestWait wait = {conn->handle, &send, timeout_ms < 0 ? -1 : now_ms() + timeout_ms, {0}, {0}};
+    natskit_status status = request_start(&wait);
+    sending_done(st, &send);
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &wait.err);
+    return face_finish(st, conn->face, wait.op, conn->handle, true);
+}
+
+/* --------------------------------------------------------------------------------------------- respond */
+
+typedef struct RespondWait {
+    natskit_msg *msg;
+    const Sending *send;
+} RespondWait;
+
+static natskit_status respond_block(void *arg, int64_t slice_ms)
+{
+    const RespondWait *wait = arg;
+    return natskit_msg_respond(wait->msg, wait->send->headers, wait->send->payload.data,
+                               wait->send->payload.len, slice_ms);
+}
+
+static natskit_status respond_now(natskit_msg *msg, const Sending *send)
+{
+    RespondWait wait = {msg, send};
+    if (send->payload.len < (size_t)NKPY_LARGE)
+        return respond_block(&wait, 0);
+    natskit_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = respond_block(&wait, 0);
+    Py_END_ALLOW_THREADS
+    return status;
+}
+
+PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"respond", 3, 0, 2, {NAME_data, NAME_headers, NAME_timeout}};
+    Msg *msg = DATA(Msg, self);
+    State *st = msg->st;
+    PyObject *a[3];
+    int64_t timeout_ms;
+    Sending send;
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 || timeout_arg(st, a[2], ROOM_TIMEOUT_MS, &timeout_ms) < 0 ||
+        sending_arg(st, &send, NULL, a[0], NULL, a[1]) < 0)
+        return NULL;
+    natskit_status status = respond_now(msg->msg, &send);
+    int rc = 0;
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && msg->face == FACE_SYNC) {
+        RespondWait wait = {msg->msg, &send};
+        rc = block(st, respond_block, &wait, timeout_ms, &status);
+    }
+    sending_done(st, &send);
+    if (rc < 0)
+        return NULL;
+    if (status == NATSKIT_OK)
+        return face_done(st, msg->face);
+    if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
+        return raise_status(st, status, NULL);
+    return later(st, self, "_respond_now", Py_BuildValue("(OO)", or_none(a[0]), or_none(a[1])), timeout_ms);
+}
+
+/* _respond_now(data, headers, left): fails with WouldBlockError if there is no room. */
+PyObject *msg_respond_now(PyObject *self, PyObject *args)
+{
+    Msg *msg = DATA(Msg, self);
+    PyObject *data, *headers, *left;
+    Sending send;
+    if (!PyArg_ParseTuple(args, "OOO:_respond_now", &data, &headers, &left) ||
+        sending_arg(msg->st, &send, NULL, data == Py_None ? NULL : data, NULL, headers) < 0)
+        return NULL;
+    natskit_status status = respond_now(msg->msg, &send);
+    sending_done(msg->st, &send);
+    return status == NATSKIT_OK ? face_done(msg->st, msg->face) : raise_status(msg->st, status, NULL);
+}
+
+/* ------------------------------------------------------------------------------------------------ room */
+
+PyObject *room_wait(State *st, int face, natskit_conn conn, int64_t timeout_ms)
+{
+    natskit_op op = {0};
+    natskit_error err = {0};
+    natskit_status status = natskit_flush_start(conn, (natskit_options){0}, timeout_ms, &op, &err);
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &err);
+    return face_finish(st, face, op, conn, false);
+}

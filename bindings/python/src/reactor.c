@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bridge to asyncio: one Reactor per event loop, which holds a waitset whose descriptor the loop watches. When
+ * it becomes readable, the loop calls Reactor._collect, which wakes those who await what became ready. It takes
+ * nothing itself: a message leaves the core's queue only in the call that returns it, so a cancelled await loses
+ * none. Nothing here blocks, and no thread or executor is involved.
+ *
+ * A source (subscription or operation) belongs to the waitset of the loop that last awaited it. Of those who await
+ * one source only the first is woken; once it has taken something, or has given up, it wakes the next, and so on
+ * until one finds nothing. So no message waits while somebody waits for it.
+ */
+#include "state.h"
+
+#include <string.h>
+
+/* Where a tag leads: so that a record of an object that is gone meanwhile finds nothing. */
+typedef struct Slot {
+    Source *source; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+} Slot;
+
+typedef struct Reactor {
+    NKPY_HEAD
+    State *st;
+    natskit_waitset waitset;
+    int32_t fd;
+    PyObject *loop; /* weak reference */
+    Slot *slots;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t free; /* first free slot, or NO_SLOT */
+} Reactor;
+
+#define NO_SLOT UINT32_MAX
+
+/* ------------------------------------------------------------------------------------------- the slots */
+
+static int slot_grow(Reactor *reactor)
+{
+    uint32_t capacity = reactor->capacity == 0 ? 16 : reactor->capacity * 2;
+    Slot *slots = PyMem_Realloc(reactor->slots, capacity * sizeof *slots);
+    if (slots == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    reactor->slots = slots;
+    reactor->capacity = capacity;
+    return 0;
+}
+
+static int slot_take(Reactor *reactor, Source *source, uint32_t *index)
+{
+    if (reactor->free == NO_SLOT) {
+        if (reactor->count == reactor->capacity && slot_grow(reactor) < 0)
+            return -1;
+        *index = reactor->count++;
+        reactor->slots[*index].generation = 1;
+    } else {
+        *index = reactor->free;
+        reactor->free = reactor->slots[*index].next_free;
+    }
+    reactor->slots[*index].source = source;
+    return 0;
+}
+
+static void slot_give(Reactor *reactor, uint32_t index)
+{
+    Slot *slot = &reactor->slots[index];
+    slot->source = NULL;
+    slot->generation++;
+    slot->next_free = reactor->free;
+    reactor->free = index;
+}
+
+static uint64_t slot_tag(const Reactor *reactor, uint32_t index)
+{
+    return (uint64_t)reactor->slots[index].generation << 32 | index;
+}
+
+static Source *slot_find(const Reactor *reactor, uint64_t tag)
+{
+    uint32_t index = (uint32_t)tag;
+    if (index >= reactor->count || reactor->slots[index].generation != (uint32_t)(tag >> 32))
+        return NULL;
+    return reactor->slots[index].source;
+}
+
+/* --------------------------------------------------------------------------------------------- collect */
+
+/* _collect(): the loop calls this when the descriptor is readable. */
+static PyObject *reactor_collect(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Reactor *reactor = DATA(Reactor, self);
+    natskit_ready records[128];
+    size_t count = 0;
+    bool failed = false;
+    do {
+        if (natskit_waitset_wait(reactor->waitset, records, sizeof records[0], 128, 0, &count) != NATSKIT_OK)
+            break; /* nothing there, or closed by natskit_shutdown, which wakes all by itself */
+        for (size_t i = 0; i < count; i++) {
+            Source *source = slot_find(reactor, records[i].tag);
+            if (source == NULL)
+                continue;
+            if (failed) /* the first exception goes to the loop; the others are woken all the same */
+                source_pass_on(reactor->st, source);
+            else
+                failed = source_wake(reactor->st, source) < 0;
+        }
+    } while (count == 128);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
+/* Gives a future its result, unless it has one. */
+static int settle(State *st, PyObject *future)
+{
+    PyObject *done = PyObject_CallMethodObjArgs(future, name_of(st, NAME_done), NULL);
+    PyObject *result = NULL;
+    if (done == Py_False)
+        result = PyObject_CallMethodObjArgs(future, name_of(st, NAME_set_result), Py_None, NULL);
+    int rc = done == NULL || (done == Py_False && result == NULL) ? -1 : 0;
+    Py_XDECREF(result);
+    Py_XDECREF(done);
+    return rc;
+}
+
+/* _settle(future): what timers and other threads call. */
+PyObject *reactor_settle(PyObject *module, PyObject *future)
+{
+    return settle(PyModule_GetState(module), future) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+int source_wake(State *st, Source *source)
+{
+    if (source->first == NULL || source->first->future == NULL)
+        return 0;
+    PyObject *future = Py_NewRef(source->first->future);
+    int rc = settle(st, future);
+    Py_DECREF(future);
+    return rc;
+}
+
+void source_pass_on(State *st, Source *source)
+{
+    if (source->first == NULL)
+        return;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (source_wake(st, source) < 0)
+        PyErr_Clear(); /* the loop is closed: nobody waits there any more */
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ----------------------------------------------------------------------------------- the loop's reactor */
+
+static int running_loop_import(State *st)
+{
+    PyObject *asyncio = PyImport_ImportModule("asyncio");
+    PyObject *weakref = PyImport_ImportModule("weakref");
+    PyObject *running = NULL, *dict = NULL;
+    if (asyncio != NULL && weakref != NULL) {
+        running = PyObject_GetAttrString(asyncio, "get_running_loop");
+        PyObject *cls = PyObject_GetAttrString(weakref, "WeakKeyDictionary");
+        dict = cls == NULL ? NULL : PyObject_CallNoArgs(cls);
+        Py_XDECREF(cls);
+    }
+    Py_XDECREF(asyncio);
+    Py_XDECREF(weakref);
+    if (running == NULL || dict == NULL) {
+        Py_XDECREF(running);
+        Py_XDECREF(dict);
+        return -1;
+    }
+    set_ref(&st->running_loop, running);
+    set_ref(&st->reactors, dict);
+    return 0;
+}
+
+static int watch(State *st, PyObject *loop, Reactor *reactor)
+{
+    PyObject *fd = PyLong_FromLong(reactor->fd);
+    PyObject *collect = PyObject_GetAttrString((PyObject *)reactor, "_collect");
+    PyObject *result = NULL;
+    if (fd != NULL && collect != NULL)
+        result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_add_reader), fd, collect, NULL);
+    Py_XDECREF(collect);
+    Py_XDECREF(fd);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* A new reactor for the loop, which watches it from now on. */
+static PyObject *reactor_new(State *st, PyObject *loop)
+{
+    Reactor *reactor = PyObject_New(Reactor, st->reactor_type);
+    if (reactor == NULL)
+        return NULL;
+    reactor->st = st;
+    reactor->waitset.id = 0;
+    reactor->fd = -1;
+    reactor->slots = NULL;
+    reactor->count = 0;
+    reactor->capacity = 0;
+    reactor->free = NO_SLOT;
+    reactor->loop = PyWeakref_NewRef(loop, NULL);
+    if (reactor->loop == NULL)
+        goto fail;
+    natskit_status status = natskit_waitset_open(&reactor->waitset);
+    if (status == NATSKIT_OK)
+        status = natskit_waitset_fd(reactor->waitset, &reactor->fd);
+    if (status != NATSKIT_OK) {
+        raise_status(st, status, NULL);
+        goto fail;
+    }
+    if (watch(st, loop, reactor) < 0 || PyObject_SetItem(st->reactors, loop, (PyObject *)reactor) < 0)
+        goto fail;
+    return (PyObject *)reactor;
+fail:
+    Py_DECREF(reactor);
+    return NULL;
+}
+
+/* Forgets a reactor whose waitset is gone: made before a fork, or closed by natskit_shutdown. */
+static int unwatch(State *st, PyObject *loop, const Reactor *reactor)
+{
+    PyObject *fd = PyLong_FromLong(reactor->fd);
+    if (fd == NULL)
+        return -1;
+    PyObject *result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_remove_reader), fd, NULL);
+    Py_DECREF(fd);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* The reactor of `loop`, made when first asked for (a new reference). */
+static PyObject *reactor_of(State *st, PyObject *loop)
+{
+    if (st->last_reactor != NULL) {
+        PyObject *last = PyObject_CallNoArgs(st->last_loop);
+        Py_XDECREF(last); /* the caller holds the loop itself */
+        if (last == loop)
+            return Py_NewRef(st->last_reactor);
+    }
+    PyObject *reactor = PyObject_CallMethodObjArgs(st->reactors, name_of(st, NAME_get), loop, NULL);
+    if (reactor == Py_None) {
+        Py_DECREF(reactor);
+        reactor = reactor_new(st, loop);
+    }
+    if (reactor == NULL)
+        return NULL;
+    set_ref(&st->last_loop, Py_NewRef(DATA(Reactor, reactor)->loop));
+    st->last_reactor = reactor;
+    return reactor;
+}
+
+/* As reactor_of, but never one whose waitset is gone. */
+static PyObject *reactor_alive(State *st, PyObject *loop)
+{
+    PyObject *object = reactor_of(st, loop);
+    if (object == NULL)
+        return NULL;
+    int32_t fd;
+    if (natskit_waitset_fd(DATA(Reactor, object)->waitset, &fd) == NATSKIT_OK)
+        return object;
+    int rc = unwatch(st, loop, DATA(Reactor, object));
+    st->last_reactor = NULL;
+    Py_DECREF(object);
+    return rc < 0 ? NULL : reactor_new(st, loop);
+}
+
+/* 1 if the loop of a reactor exists and is open; -1: exception. `*loop` gets a reference or NULL. */
+static int loop_lives(State *st, const Reactor *reactor, PyObject **loop)
+{
+    *loop = PyObject_CallNoArgs(reactor->loop);
+    if (*loop == NULL)
+        return -1;
+    if (*loop == Py_None)
+        return 0;
+    PyObject *closed = PyObject_CallMethodObjArgs(*loop, name_of(st, NAME_is_closed), NULL);
+    if (closed == NULL)
+        return -1;
+    int lives = closed == Py_False;
+    Py_DECREF(closed);
+    return lives;
+}
+
+/* ------------------------------------------------------------------------------------------ the sources */
+
+static void list_remove(Waiter *waiter)
+{
+    Source *source = waiter->source;
+    if (source == NULL)
+        return;
+    *(waiter->prev == NULL ? &source->first : &waiter->prev->next) = waiter->next;
+    *(waiter->next == NULL ? &source->last : &waiter->next->prev) = waiter->prev;
+    waiter->source = NULL;
+    waiter->prev = waiter->next = NULL;
+}
+
+static void list_append(Source *source, Waiter *waiter)
+{
+    waiter->source = source;
+    waiter->next = NULL;
+    waiter->prev = source->last;
+    *(source->last == NULL ? &source->first : &source->last->next) = waiter;
+    source->last = waiter;
+}
+
+void source_detach(Source *source)
+{
+    while (source->first != NULL)
+        list_remove(source->first);
+    Reactor *reactor = source->reactor;
+    if (reactor == NULL)
+        return;
+    source->reactor = NULL;
+    natskit_waitset_remove(reactor->waitset, source->object); /* an object that is closed was removed by that */
+    slot_give(reactor, source->slot);
+    Py_DECREF(reactor);
+}
+
+/* May the source leave the loop that it belongs to? Not while somebody awaits it there. */
+static int source_leave_loop(State *st, Source *source)
+{
+    if (source->first != NULL) {
+        PyObject *loop;
+        int lives = loop_lives(st, source->reactor, &loop);
+        Py_XDECREF(loop);
+        if (lives != 0) {
+            if (lives > 0)
+                PyErr_SetString(PyExc_RuntimeError, "somebody awaits this in another event loop");
+            return -1;
+        }
+    }
+    source_detach(source);
+    return 0;
+}
+
+/* Brings the source into the running loop's waitset. */
+static int source_attach(State *st, Source *source, PyObject *loop)
+{
+    PyObject *object = reactor_of(st, loop);
+    if (object == NULL)
+        return -1;
+    if (object == (PyObject *)source->reactor &&
+        natskit_waitset_arm(source->reactor->waitset, source->object) == NATSKIT_OK) {
+        Py_DECREF(object);
+        return 0;
+    }
+    Py_DECREF(object);
+    object = reactor_alive(st, loop);
+    if (object == NULL)
+        return -1;
+    Reactor *reactor = DATA(Reactor, object);
+    if (source->reactor != NULL && source->reactor != reactor && source_leave_loop(st, source) < 0) {
+        Py_DECREF(object);
+        return -1;
+    }
+    if (source->reactor == NULL) {
+        if (slot_take(reactor, source, &source->slot) < 0) {
+            Py_DECREF(object);
+            return -1;
+        }
+        source->reactor = (Reactor *)Py_NewRef(object);
+    }
+    Py_DECREF(object);
+    natskit_status status =
+        natskit_waitset_add(reactor->waitset, source->object, slot_tag(reactor, source->slot));
+    if (status != NATSKIT_OK) {
+        source_detach(source);
+        raise_status(st, status, NULL);
+        return -1;
+    }
+    return 0;
+}
+
+void source_wake_all(State *st, Source *source)
+{
+    if (source->first == NULL || source->reactor == NULL)
+        return;
+    PyObject *loop;
+    int lives = loop_lives(st, source->reactor, &loop);
+    for (Waiter *waiter = source->first; lives > 0 && waiter != NULL; waiter = waiter->next) {
+        if (waiter->future == NULL)
+            continue;
+        PyObject *result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_soon_threadsafe), st->settle,
+                                                      waiter->future, NULL);
+        if (result == NULL)
+            break; /* the loop was closed this moment: nobody waits any more */
+        Py_DECREF(result);
+    }
+    PyErr_Clear();
+    Py_XDECREF(loop);
+}
+
+/* ------------------------------------------------------------------------------------------ the waiters */
+
+static int timer_start(State *st, Waiter *waiter, PyObject *loop, int64_t timeout_ms)
+{
+    PyObject *delay = PyFloat_FromDouble((double)timeout_ms / 1000.0);
+    if (delay == NULL)
+        return -1;
+    waiter->timer = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_later), delay, st->settle,
+                                               waiter->future, NULL);
+    Py_DECREF(delay);
+    return waiter->timer == NULL ? -1 : 0;
+}
+
+PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms)
+{
+    if (st->running_loop == NULL && running_loop_import(st) < 0)
+        return NULL;
+    PyObject *loop = PyObject_CallNoArgs(st->running_loop);
+    if (loop == NULL)
+        return NULL;
+    PyObject *future = NULL;
+    if (source_attach(st, source, loop) < 0)
+        goto fail;
+    future = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_create_future), NULL);
+    if (future == NULL)
+        goto fail;
+    waiter->future = future;
+    if (timeout_ms >= 0 && timer_start(st, waiter, loop, timeout_ms) < 0)
+        goto fail;
+    /* What a task must see on a future that is awaited. */
+    if (PyObject_SetAttr(future, name_of(st, NAME__asyncio_future_blocking), Py_True) < 0)
+        goto fail;
+    list_append(source, waiter);
+    Py_DECREF(loop);
+    return Py_NewRef(future);
+fail:
+    waiter_leave(st, waiter);
+    Py_DECREF(loop);
+    return NULL;
+}
+
+void waiter_leave(State *st, Waiter *waiter)
+{
+    list_remove(waiter);
+    if (waiter->timer != NULL) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyObject *result = PyObject_CallMethodObjArgs(waiter->timer, name_of(st, NAME_cancel), NULL);
+        if (result == NULL)
+            PyErr_Clear();
+        Py_XDECREF(result);
+        PyErr_Restore(type, value, traceback);
+        Py_CLEAR(waiter->timer);
+    }
+    Py_CLEAR(waiter->future);
+}
+
+int waiter_traverse(Waiter *waiter, visitproc visit, void *arg)
+{
+    Py_VISIT(waiter->future);
+    Py_VISIT(waiter->timer);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ type */
+
+/* _wake_everything(): after natskit_shutdown every await finds its object closed. */
+PyObject *reactor_wake_everything(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    State *st = PyModule_GetState(module);
+    if (st->reactors == NULL)
+        Py_RETURN_NONE;
+    PyObject *list = PyObject_CallMethod(st->reactors, "values", NULL);
+    PyObject *reactors = list == NULL ? NULL : PySequence_List(list);
+    Py_XDECREF(list);
+    if (reactors == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyList_Size(reactors); i++) {
+        Reactor *reactor = DATA(Reactor, PyList_GetItem(reactors, i));
+        for (uint32_t k = 0; k < reactor->count; k++)
+            if (reactor->slots[k].source != NULL)
+                source_wake_all(st, reactor->slots[k].source);
+    }
+    Py_DECREF(reactors);
+    Py_RETURN_NONE;
+}
+
+static void reactor_dealloc(PyObject *self)
+{
+    Reactor *reactor = DATA(Reactor, self);
+    PyTypeObject *type = Py_TYPE(self);
+    if (reactor->st->last_reactor == self)
+        reactor->st->last_reactor = NULL;
+    if (reactor->waitset.id != 0)
+        natskit_waitset_close(reactor->waitset);
+    PyMem_Free(reactor->slots);
+    Py_XDECREF(reactor->loop);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef reactor_methods[] = {
+    {"_collect", reactor_collect, METH_NOARGS, "Wakes those who await what became ready."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot reactor_slots[] = {
+    {Py_tp_doc, "The waitset of one event loop."},
+    {Py_tp_dealloc, reactor_dealloc},
+    {Py_tp_methods, reactor_methods},
+    {0, NULL},
+};
+
+static PyType_Spec reactor_spec = {
+    .name = "natskit._natskit.Reactor",
+    .basicsize = sizeof(Reactor),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = reactor_slots,
+};
+
+int reactor_init(PyObject *module, State *st)
+{
+    return type_add(module, &st->reactor_type, &reactor_spec, "Reactor");
+}

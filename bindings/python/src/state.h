@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every source of the extension shares: the state of one module object, the layout of its types, and the
+ * functions between the files. The extension uses the limited API of Python 3.11 and natskit.h, nothing else.
+ *
+ * Rules: no static or global Python object (an interpreter may load the module again, and others beside it);
+ * instance data is reached through DATA() alone; fields are guarded by the GIL, which is released only around
+ * calls of natskit that wait or copy much; nothing here runs on a thread that Python did not make.
+ */
+#ifndef NKPY_STATE_H
+#define NKPY_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <natskit.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The one way from an object to its data. Where object headers are opaque (free-threaded stable ABI), this
+ * becomes PyObject_GetTypeData and NKPY_HEAD becomes empty; so nothing may lean on the cast. */
+#define NKPY_HEAD PyObject_HEAD
+#define DATA(type, object) ((type *)(object))
+
+/* From this size on a payload is copied with the GIL released. */
+#define NKPY_LARGE ((Py_ssize_t)65536)
+/* So many messages an iterator takes at once from the core's queue. */
+#define NKPY_AHEAD 64
+/* A wait without deadline, in milliseconds. */
+#define NKPY_FOREVER ((int64_t)-1)
+
+/* The two faces: awaitables, or calls that block. */
+enum { FACE_ASYNC, FACE_SYNC, FACES };
+
+/* Strings that are needed often: interned once per module. Also the names of keyword parameters. */
+#define NKPY_NAMES(X)                                                                                           \
+    X(subject) X(payload) X(reply) X(headers) X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger)    \
+    X(name) X(ignore_case) X(messages) X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader)     \
+    X(remove_reader) X(is_closed) X(done) X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking)   \
+    X(status) X(server_code) X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
+
+enum {
+#define NKPY_ENUM(name) NAME_##name,
+    NKPY_NAMES(NKPY_ENUM)
+#undef NKPY_ENUM
+    NAMES
+};
+
+typedef struct State {
+    PyTypeObject *msg_type[FACES];
+    PyTypeObject *conn_type[FACES];
+    PyTypeObject *sub_type[FACES];
+    PyTypeObject *events_type[FACES];
+    PyTypeObject *event_type;
+    PyTypeObject *headers_type;
+    PyTypeObject *ready_type;
+    PyTypeObject *next_type;
+    PyTypeObject *finish_type;
+    PyTypeObject *reactor_type;
+
+    PyObject *names[NAMES];
+    PyObject *errors;       /* dict: status -> exception class; set by natskit.errors */
+    PyObject *error_base;   /* natskit.errors.Error */
+    PyObject *sub_closed;   /* natskit.errors.SubscriptionClosedError */
+    PyObject *bad_subject;  /* natskit.errors.BadSubjectError */
+    PyObject *later;        /* natskit._later.later: sends once the outbox has room */
+    PyObject *done;         /* Ready with the value None: what most awaits of ours are given */
+    PyObject *settle;       /* module function _settle(future) */
+
+    PyObject *running_loop; /* asyncio.get_running_loop, from the first wait on */
+    PyObject *reactors;     /* WeakKeyDictionary: event loop -> Reactor */
+    PyObject *last_loop;    /* weak reference to the loop of last_reactor */
+    PyObject *last_reactor; /* borrowed: a reactor that dies takes itself out */
+
+    natskit_headers spare;  /* a set of headers to be filled and sent, or {0} while in use */
+} State;
+
+/* Puts a new reference into a field and drops the one that was there, in this order. */
+static inline void set_ref(PyObject **field, PyObject *value)
+{
+    PyObject *old = *field;
+    *field = value;
+    Py_XDECREF(old);
+}
+
+static inline PyObject *name_of(const State *st, int name)
+{
+    return st->names[name];
+}
+
+/* ---------------------------------------------------------------------------------------------- errors.c */
+
+/* Raise the exception of a status; `err` may be NULL; always give NULL or -1. */
+void *raise_status(State *st, natskit_status status, const natskit_error *err);
+void *raise_text(State *st, natskit_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void *raise_class(State *st, PyObject *cls, natskit_status status, const natskit_error *err);
+/* The exception as an object that is not raised; for reasons and events. */
+PyObject *error_object(State *st, natskit_status status, const natskit_error *err);
+/* Adds an attribute to the exception that is being raised. */
+void error_annotate(State *st, int name, PyObject *value);
+PyObject *errors_statuses(PyObject *module, PyObject *unused);
+PyObject *errors_install(PyObject *module, PyObject *args);
+
+/* ------------------------------------------------------------------------------------------------ args.c */
+
+/* A function's parameters: interned names, the first `required` of which must be there. */
+typedef struct Signature {
+    const char *function;
+    int count;
+    int required;
+    int positional;
+    int names[8];
+} Signature;
+
+/* Matches the arguments of a METH_FASTCALL | METH_KEYWORDS call; `out` gets borrowed references or NULL. */
+int match(const State *st, const Signature *sig, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+          PyObject **out);
+
+typedef struct Text {
+    const char *data;
+    size_t len;
+    PyObject *owner; /* NULL if the str itself owns the bytes */
+} Text;
+
+/* From str; `missing` is what NULL or None stands for (NULL: it must be there). */
+int text_arg(State *st, PyObject *value, const char *what, const char *missing, Text *out);
+void text_done(Text *text);
+PyObject *text_new(const char *data, size_t len);
+
+typedef struct Payload {
+    const void *data;
+    size_t len;
+    Py_buffer view;
+    bool held;
+} Payload;
+
+/* From bytes, str (as UTF-8) or anything with a contiguous buffer; NULL is empty. */
+int payload_arg(State *st, PyObject *value, Payload *out);
+void payload_done(Payload *payload);
+
+/* From None, a mapping of str to str or to a sequence of str, or an iterable of pairs. */
+int headers_arg(State *st, PyObject *value, natskit_headers *out);
+void headers_done(State *st, natskit_headers *headers);
+
+/* Seconds to milliseconds: None is for ever, NULL is `missing_ms`. */
+int timeout_arg(State *st, PyObject *value, int64_t missing_ms, int64_t *out);
+int count_arg(State *st, PyObject *value, const char *what, uint64_t missing, uint64_t *out);
+
+/* What publish, request and respond have in common: subject, reply, payload and headers, ready for a call. */
+typedef struct Sending {
+    Text subject;
+    Text reply;
+    Payload payload;
+    natskit_headers headers;
+} Sending;
+
+void sending_done(State *st, Sending *send);
+
+/* ----------------------------------------------------------------------------------------------- block.c */
+
+int64_t now_ns(void);
+int64_t now_ms(void);
+
+/* Calls `wait` with the GIL released, in slices, until it gives anything but NATSKIT_TIMEOUT and
+ * NATSKIT_WOULD_BLOCK or the time is over; between slices signals are served. -1 if a signal's handler raised. */
+typedef natskit_status (*block_fn)(void *arg, int64_t slice_ms);
+int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_status *status);
+
+/* --------------------------------------------------------------------------------------------- reactor.c */
+
+struct Waiter;
+struct Reactor;
+
+/* Something that a waitset can report, with those who await it. Part of a subscription or an operation. */
+typedef struct Source {
+    uint64_t object; /* the handle's id */
+    struct Reactor *reactor; /* owned; NULL while no wait happened */
+    uint32_t slot;
+    struct Waiter *first;
+    struct Waiter *last;
+} Source;
+
+/* One suspended await. Part of an awaitable. */
+typedef struct Waiter {
+    struct Waiter *prev;
+    struct Waiter *next;
+    Source *source; /* NULL while not in a list */
+    PyObject *future;
+    PyObject *timer;
+} Waiter;
+
+/* Suspends: gives the future to be yielded to the event loop (a new reference). `timeout_ms` -1: no timer. */
+PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms);
+/* Ends the suspension, whatever the reason. */
+void waiter_leave(State *st, Waiter *waiter);
+int waiter_traverse(Waiter *waiter, visitproc visit, void *arg);
+/* Wakes the first who waits, in the loop's own thread. Who was woken and took something, or gave up, wakes the
+ * next; who found nothing does not. */
+int source_wake(State *st, Source *source);
+/* The same where an exception has nowhere to go; one that is set stays. */
+void source_pass_on(State *st, Source *source);
+/* Wakes all, from any thread. */
+void source_wake_all(State *st, Source *source);
+/* Takes the source out of its loop's waitset; every waiter has left or is abandoned. */
+void source_detach(Source *source);
+PyObject *reactor_settle(PyObject *module, PyObject *future);
+PyObject *reactor_wake_everything(PyObject *module, PyObject *unused);
+int reactor_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ wait.c */
+
+/* How long awaits may go on without suspending: 128 of them, or a millisecond. */
+typedef struct Budget {
+    int left;
+    int step;     /* awaits between two looks at the clock */
+    int to_check; /* awaits until the next look */
+    int64_t since;
+    int64_t last;
+} Budget;
+
+void budget_reset(Budget *budget);
+bool budget_spent_slow(Budget *budget);
+
+static inline bool budget_spent(Budget *budget)
+{
+    budget->left--;
+    if (--budget->to_check > 0 && budget->left > 0)
+        return false;
+    return budget_spent_slow(budget);
+}
+
+/* An awaitable that has its value (a reference is taken over) and suspends once first if asked to. */
+PyObject *ready_new(State *st, PyObject *value, bool pause);
+/* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
+PyObject *face_done(State *st, int face);
+PyObject *face_value(State *st, int face, PyObject *value);
+/* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
+ * here on. With `want_msg` the result is the operation's message, else None. */
+PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg);
+int wait_init(PyObject *module, State *st);
+
+/* The coroutine protocol for awaitables of ours: each is one function that goes on until it has to suspend. */
+typedef PySendResult (*wait_step)(PyObject *self, PyObject **result);
+PyObject *wait_send(PyObject *self, wait_step step); /* the method `send` */
+PyObject *wait_next(PyObject *self, wait_step step); /* the slot tp_iternext */
+PyObject *wait_raise(PyObject *args);                /* what `throw` was given */
+
+/* ------------------------------------------------------------------------------------------------- msg.c */
+
+/* A message or, for the type Event, an event. The text fields are made when first asked for. */
+typedef struct Msg {
+    NKPY_HEAD
+    State *st;
+    natskit_msg *msg;
+    natskit_conn conn; /* where `respond` looks for room */
+    PyObject *subject;
+    PyObject *reply;
+    PyObject *data;
+    int face;
+} Msg;
+
+/* Makes the object for a message taken from the core; takes the reference over, also on failure. */
+PyObject *msg_new(State *st, int face, natskit_conn conn, natskit_msg *msg);
+int msg_init(PyObject *module, State *st);
+
+/* ----------------------------------------------------------------------------------------------- event.c */
+
+PyObject *event_new(State *st, natskit_msg *msg);
+int event_init(PyObject *module, State *st);
+
+/* --------------------------------------------------------------------------------------------- headers.c */
+
+typedef struct Headers {
+    NKPY_HEAD
+    State *st;
+    natskit_msg *msg;
+} Headers;
+
+PyObject *headers_new(State *st, natskit_msg *msg);
+int headers_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ conn.c */
+
+typedef struct Conn {
+    NKPY_HEAD
+    State *st;
+    natskit_conn handle;
+    int face;
+    bool closed;
+    Budget budget;
+    natskit_conn_stats last_stats; /* as they were when it was closed */
+} Conn;
+
+int conn_init(PyObject *module, State *st);
+
+/* --------------------------------------------------------------------------------------------- publish.c */
+
+PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* Waits until the outbox may have room; for asyncio an awaitable. */
+PyObject *room_wait(State *st, int face, natskit_conn conn, int64_t timeout_ms);
+
+/* ------------------------------------------------------------------------------------------------- sub.c */
+
+typedef struct Sub {
+    NKPY_HEAD
+    State *st;
+    natskit_sub handle;
+    Source source;
+    PyObject *conn; /* keeps the connection open */
+    natskit_conn conn_handle;
+    PyObject *subject;
+    PyObject *queue;
+    PyObject *next_idle; /* an awaitable of __anext__ that can be used again, or NULL */
+    natskit_msg **ahead; /* taken from the core's queue and not yet given to anybody; NULL before the first */
+    int ahead_first;
+    int ahead_count;
+    int face;
+    bool events;
+    bool closed;
+    Budget budget;
+    natskit_sub_stats last_stats;
+} Sub;
+
+PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue, bool events);
+/* Takes one message without waiting: 1 with *out, 0 if there is none, else *status (END, CLOSED, ...) and -1. */
+int sub_take(Sub *sub, natskit_msg **out, natskit_status *status);
+/* Up to `cap` at once, without waiting. */
+int sub_take_many(Sub *sub, natskit_msg **out, size_t cap, size_t *count, natskit_status *status);
+PyObject *sub_object(Sub *sub, natskit_msg *msg);
+PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count);
+/* Raises what the end of a subscription means to next_msg. */
+void *sub_raise(Sub *sub, natskit_status status);
+int sub_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ next.c */
+
+PyObject *sub_anext(PyObject *self);
+PyObject *sub_iternext(PyObject *self);
+PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+int next_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- module.c */
+
+/* Makes a type of the module, keeps it in `slot` and lists it under `name`. */
+int type_add(PyObject *module, PyTypeObject **slot, PyType_Spec *spec, const char *name);
+PyObject *options_table(PyObject *module, PyObject *scope);
+/* Fills an options handle from a sequence of (name, value); `*out` is {0} for an empty one. */
+int options_arg(State *st, int32_t scope, PyObject *pairs, natskit_options *out);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Awaitables. Those of ours are objects of C that answer am_send: what is ready is returned without suspending,
+ * without a coroutine and without a future. They have send, throw and close as well, so that they pass for
+ * coroutines where one is asked for (asyncio.create_task). Here: Ready, which has its value, and Finish, which
+ * waits for an operation; awaits of messages are in next.c.
+ */
+#include "state.h"
+
+#define BUDGET_AWAITS 128
+#define BUDGET_NS 1000000
+/* The clock is read at the latest after so many awaits, and at least four times in a millisecond. */
+#define BUDGET_STEP 16
+
+void budget_reset(Budget *budget)
+{
+    budget->left = BUDGET_AWAITS;
+    if (budget->step == 0)
+        budget->step = 1;
+    budget->to_check = budget->step;
+    budget->since = budget->last = now_ns();
+}
+
+bool budget_spent_slow(Budget *budget)
+{
+    int64_t now = now_ns();
+    if (budget->left <= 0 || now - budget->since >= BUDGET_NS) {
+        budget_reset(budget);
+        return true;
+    }
+    int64_t pace = (now - budget->last) / budget->step + 1;
+    int64_t step = BUDGET_NS / 4 / pace;
+    budget->step = step < 1 ? 1 : step > BUDGET_STEP ? BUDGET_STEP : (int)step;
+    budget->to_check = budget->step;
+    budget->last = now;
+    return false;
+}
+
+/* --------------------------------------------------------------------------------- the coroutine protocol */
+
+static PyObject *give(PySendResult how, PyObject *result, bool explicit_end)
+{
+    if (how != PYGEN_RETURN)
+        return result; /* what is yielded, or NULL with an exception */
+    if (result != Py_None)
+        PyErr_SetObject(PyExc_StopIteration, result); /* never a tuple or an exception here */
+    else if (explicit_end)
+        PyErr_SetNone(PyExc_StopIteration);
+    Py_DECREF(result);
+    return NULL;
+}
+
+PyObject *wait_send(PyObject *self, wait_step step)
+{
+    PyObject *result = NULL;
+    PySendResult how = step(self, &result);
+    return give(how, result, true);
+}
+
+PyObject *wait_next(PyObject *self, wait_step step)
+{
+    PyObject *result = NULL;
+    PySendResult how = step(self, &result);
+    return give(how, result, false);
+}
+
+PyObject *wait_raise(PyObject *args)
+{
+    PyObject *type, *value = NULL, *traceback = NULL;
+    if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback))
+        return NULL;
+    if (PyExceptionInstance_Check(type)) {
+        PyErr_SetObject((PyObject *)Py_TYPE(type), type);
+        return NULL;
+    }
+    if (!PyExceptionClass_Check(type)) {
+        PyErr_SetString(PyExc_TypeError, "throw() needs an exception");
+        return NULL;
+    }
+    traceback = traceback == Py_None ? NULL : traceback;
+    PyErr_Restore(Py_NewRef(type), Py_XNewRef(value), Py_XNewRef(traceback));
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ Ready */
+
+typedef struct Ready {
+    NKPY_HEAD
+    PyObject *value;
+    bool pause; /* suspend once before giving the value */
+} Ready;
+
+static PySendResult ready_step(PyObject *self, PyObject **result)
+{
+    Ready *ready = DATA(Ready, self);
+    if (ready->pause) {
+        ready->pause = false;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_NEXT;
+    }
+    *result = Py_NewRef(ready->value);
+    return PYGEN_RETURN;
+}
+
+static PySendResult ready_send(PyObject *self, PyObject *value, PyObject **result)
+{
+    (void)value;
+    return ready_step(self, result);
+}
+
+static PyObject *ready_send_method(PyObject *self, PyObject *value)
+{
+    (void)value;
+    return wait_send(self, ready_step);
+}
+
+static PyObject *ready_iternext(PyObject *self)
+{
+    return wait_next(self, ready_step);
+}
+
+static PyObject *ready_throw(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return wait_raise(args);
+}
+
+static PyObject *ready_close(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_NONE;
+}
+
+static void ready_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(DATA(Ready, self)->value);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef ready_methods[] = {
+    {"send", ready_send_method, METH_O, NULL},
+    {"throw", ready_throw, METH_VARARGS, NULL},
+    {"close", ready_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot ready_slots[] = {
+    {Py_tp_doc, "An awaitable that is done: the work happened in the call that gave it."},
+    {Py_tp_dealloc, ready_dealloc},
+    {Py_tp_methods, ready_methods},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, ready_send},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, ready_iternext},
+    {0, NULL},
+};
+
+static PyType_Spec ready_spec = {
+    .name = "natskit._natskit.Ready",
+    .basicsize = sizeof(Ready),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = ready_slots,
+};
+
+PyObject *ready_new(State *st, PyObject *value, bool pause)
+{
+    Ready *ready = value == NULL ? NULL : PyObject_New(Ready, st->ready_type);
+    if (ready == NULL) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    ready->value = value;
+    ready->pause = pause;
+    return (PyObject *)ready;
+}
+
+PyObject *face_done(State *st, int face)
+{
+    return Py_NewRef(face == FACE_ASYNC ? st->done : Py_None);
+}
+
+PyObject *face_value(State *st, int face, PyObject *value)
+{
+    return face == FACE_ASYNC ? ready_new(st, value, false) : value;
+}
+
+/* ----------------------------------------------------------------------------------------------- Finish */
+
+typedef struct Finish {
+    NKPY_HEAD
+    State *st;
+    natskit_op op; /* {0} once its result was given */
+    natskit_conn conn;
+    Source source;
+    Waiter waiter;
+    bool want_msg;
+} Finish;
+
+/* The result of an operation that has finished; closes it. */
+static PyObject *op_collect(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg)
+{
+    static const char *const names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
+    natskit_error err = {0};
+    int32_t outcome = 0;
+    natskit_msg *msg = NULL;
+    natskit_status status = natskit_op_result(op, &outcome, &err);
+    if (status == NATSKIT_OK && want_msg)
+        status = natskit_op_take_msg(op, &msg);
+    natskit_op_close(op);
+    if (status == NATSKIT_OK)
+        return want_msg ? msg_new(st, face, conn, msg) : Py_NewRef(Py_None);
+    raise_status(st, status, &err);
+    if (outcome > 0 && outcome < (int32_t)(sizeof names / sizeof names[0])) {
+        PyObject *name = PyUnicode_FromString(names[outcome]);
+        error_annotate(st, NAME_outcome, name);
+        Py_XDECREF(name);
+    }
+    return NULL;
+}
+
+static void finish_end(Finish *finish)
+{
+    waiter_leave(finish->st, &finish->waiter);
+    source_detach(&finish->source);
+    if (finish->op.id != 0)
+        natskit_op_close(finish->op);
+    finish->op.id = 0;
+}
+
+static PySendResult finish_step(PyObject *self, PyObject **result)
+{
+    Finish *finish = DATA(Finish, self);
+    if (finish->op.id == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot await the same operation twice");
+        return PYGEN_ERROR;
+    }
+    waiter_leave(finish->st, &finish->waiter);
+    if (natskit_op_result(finish->op, NULL, NULL) == NATSKIT_PENDING) {
+        *result = waiter_suspend(finish->st, &finish->waiter, &finish->source, NKPY_FOREVER);
+        if (*result != NULL)
+            return PYGEN_NEXT;
+        finish_end(finish);
+        return PYGEN_ERROR;
+    }
+    natskit_op op = finish->op;
+    finish->op.id = 0;
+    source_detach(&finish->source);
+    *result = op_collect(finish->st, FACE_ASYNC, op, finish->conn, finish->want_msg);
+    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+static PySendResult finish_send(PyObject *self, PyObject *value, PyObject **result)
+{
+    (void)value;
+    return finish_step(self, result);
+}
+
+static PyObject *finish_send_method(PyObject *self, PyObject *value)
+{
+    (void)value;
+    return wait_send(self, finish_step);
+}
+
+static PyObject *finish_iternext(PyObject *self)
+{
+    return wait_next(self, finish_step);
+}
+
+static PyObject *finish_throw(PyObject *self, PyObject *args)
+{
+    finish_end(DATA(Finish, self));
+    return wait_raise(args);
+}
+
+static PyObject *finish_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    finish_end(DATA(Finish, self));
+    Py_RETURN_NONE;
+}
+
+static int finish_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    return waiter_traverse(&DATA(Finish, self)->waiter, visit, arg);
+}
+
+static int finish_clear(PyObject *self)
+{
+    finish_end(DATA(Finish, self));
+    return 0;
+}
+
+static void finish_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    finish_end(DATA(Finish, self));
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef finish_methods[] = {
+    {"send", finish_send_method, METH_O, NULL},
+    {"throw", finish_throw, METH_VARARGS, NULL},
+    {"close", finish_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot finish_slots[] = {
+    {Py_tp_doc, "Awaits an operation that is under way; cancelling the await cancels the operation."},
+    {Py_tp_dealloc, finish_dealloc},
+    {Py_tp_traverse, finish_traverse},
+    {Py_tp_clear, finish_clear},
+    {Py_tp_methods, finish_methods},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, finish_send},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, finish_iternext},
+    {0, NULL},
+};
+
+static PyType_Spec finish_spec = {
+    .name = "natskit._natskit.Finish",
+    .basicsize = sizeof(Finish),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = finish_slots,
+};
+
+static natskit_status op_block(void *arg, int64_t slice_ms)
+{
+    return natskit_op_wait(*(const natskit_op *)arg, slice_ms);
+}
+
+PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg)
+{
+    if (face == FACE_SYNC) {
+        natskit_status status; /* the operation has a deadline of its own */
+        if (block(st, op_block, &op, NKPY_FOREVER, &status) < 0) {
+            natskit_op_close(op);
+            return NULL;
+        }
+        return op_collect(st, face, op, conn, want_msg);
+    }
+    Finish *finish = PyObject_GC_New(Finish, st->finish_type);
+    if (finish == NULL) {
+        natskit_op_close(op);
+        return NULL;
+    }
+    finish->st = st;
+    finish->op = op;
+    finish->conn = conn;
+    finish->source = (Source){.object = op.id};
+    finish->waiter = (Waiter){NULL};
+    finish->want_msg = want_msg;
+    PyObject_GC_Track((PyObject *)finish);
+    return (PyObject *)finish;
+}
+
+int wait_init(PyObject *module, State *st)
+{
+    if (type_add(module, &st->ready_type, &ready_spec, "Ready") < 0 ||
+        type_add(module, &st->finish_type, &finish_spec, "Finish") < 0)
+        return -1;
+    st->done = ready_new(st, Py_NewRef(Py_None), false);
+    return st->done == NULL ? -1 : 0;
+}

@@ -1,0 +1,116 @@
+/* What every public function does first: checks its arguments and pins its objects. Pure but for the pins;
+ * any thread. */
+#ifndef NKI_CAPI_GUARD_H
+#define NKI_CAPI_GUARD_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "capi/handle.h"
+#include "client/conn.h"
+
+#include <string.h>
+
+/* The core fills a caller's error through this cast. */
+_Static_assert(sizeof(natskit_error) == sizeof(struct nki_error) &&
+                   offsetof(natskit_error, status) == offsetof(struct nki_error, status) &&
+                   offsetof(natskit_error, server_code) == offsetof(struct nki_error, server_code) &&
+                   offsetof(natskit_error, err_code) == offsetof(struct nki_error, err_code) &&
+                   offsetof(natskit_error, sys_errno) == offsetof(struct nki_error, sys_errno) &&
+                   offsetof(natskit_error, text) == offsetof(struct nki_error, text),
+               "natskit_error and struct nki_error are laid out alike");
+
+/* Payloads beyond this never fit a server; the bound keeps sums of lengths from wrapping. */
+#define NKI_CAPI_DATA_MAX ((size_t)INT32_MAX)
+
+static inline struct nki_error *nki_capi_err(natskit_error *err)
+{
+    return (struct nki_error *)(void *)err;
+}
+
+/* Text or bytes of the caller. False if there is a length and no pointer. */
+static inline bool nki_capi_str(const void *ptr, size_t len, struct nki_str *out)
+{
+    if (ptr == NULL) {
+        *out = nki_str_make("", 0);
+        return len == 0;
+    }
+    *out = nki_str_make(ptr, len == NATSKIT_ZLEN ? strlen(ptr) : len);
+    return true;
+}
+
+static inline bool nki_capi_timeout_ok(int64_t timeout_ms)
+{
+    return timeout_ms >= -1;
+}
+
+/* For functions that wait: 0, which does not wait, stays 0. */
+static inline int64_t nki_capi_deadline(int64_t timeout_ms)
+{
+    if (timeout_ms <= 0) {
+        return timeout_ms == 0 ? 0 : NKI_NEVER;
+    }
+    return nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+}
+
+/* Copies as much of a filled structure as the caller has room for. */
+static inline int32_t nki_capi_give(void *out, size_t out_size, const void *filled, size_t filled_size)
+{
+    memcpy(out, filled, out_size < filled_size ? out_size : filled_size);
+    return NATSKIT_OK;
+}
+
+/* Pins, with an error text that names the object ("connection", ...). */
+static inline int32_t nki_capi_pin(uint64_t id, int32_t kind, const char *what, struct nki_handle **out,
+                                   natskit_error *err)
+{
+    int32_t status = nki_handle_pin(id, kind, out);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        nki_error_set(nki_capi_err(err), status, "%s: %s", what, nki_status_row(status)->text);
+    }
+    return status;
+}
+
+/* lib.c */
+
+/* NATSKIT_INVALID with a text like: subject "a..b" has an empty token. */
+int32_t nki_capi_fault(natskit_error *err, const char *what, struct nki_str value, const char *fault);
+/* NATSKIT_INVALID for an argument that has no value to show. */
+int32_t nki_capi_invalid(natskit_error *err, const char *text);
+/* In a child after fork. */
+void nki_capi_after_fork(void);
+
+/* options.c */
+
+/* Options that a call reads: locked until nki_capi_options_done; `options` is NULL for {0}. */
+struct nki_capi_options {
+    const struct nki_options *options;
+    struct nki_handle *handle;
+};
+int32_t nki_capi_options_use(natskit_options options, int32_t scope, struct nki_capi_options *out,
+                             natskit_error *err);
+void nki_capi_options_done(struct nki_capi_options *use);
+/* Checks a handle of which nothing is read. */
+int32_t nki_capi_options_check(natskit_options options, int32_t scope, natskit_error *err);
+
+/* headers.c */
+
+/* The encoded block that a headers handle held at the time of the call; shared, and never changed while
+ * anybody holds it. */
+struct nki_capi_block {
+    atomic_uint refs;
+    struct nki_buf buf;
+};
+/* `*out` is NULL for {0} and for an empty set. */
+int32_t nki_capi_headers_take(natskit_headers headers, struct nki_capi_block **out);
+void nki_capi_block_release(struct nki_capi_block *block); /* NULL is allowed */
+
+static inline struct nki_str nki_capi_block_str(const struct nki_capi_block *block)
+{
+    return block != NULL ? nki_str_make((const char *)block->buf.data, block->buf.len) : nki_str_make("", 0);
+}
+
+/* op.c */
+
+extern const struct nki_handle_ops nki_capi_op_ops;
+
+#endif

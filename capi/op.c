@@ -1,0 +1,285 @@
+/* Operations, and the calls that begin one: requests and flushes, each also as a call that blocks until it
+ * has finished. Any thread. The handle of an operation keeps a reference of its connection, which is asked
+ * for waiting and cancelling. */
+#include "capi/guard.h"
+#include "wire/subject.h"
+
+#include <inttypes.h>
+
+_Static_assert(NATSKIT_OUTCOME_PENDING == (int)NKI_OUTCOME_PENDING &&
+                   NATSKIT_OUTCOME_DONE == (int)NKI_OUTCOME_DONE &&
+                   NATSKIT_OUTCOME_NOT_SENT == (int)NKI_OUTCOME_NOT_SENT &&
+                   NATSKIT_OUTCOME_UNKNOWN == (int)NKI_OUTCOME_UNKNOWN &&
+                   NATSKIT_OUTCOME_REJECTED == (int)NKI_OUTCOME_REJECTED,
+               "outcomes are numbered alike");
+
+static void op_close(struct nki_handle *handle)
+{
+    nki_conn_cancel(handle->parent, handle->object);
+}
+
+static void op_destroy(struct nki_handle *handle)
+{
+    nki_op_release(handle->object);
+    nki_conn_release(handle->parent);
+}
+
+const struct nki_handle_ops nki_capi_op_ops = {op_close, op_destroy};
+
+/* -- requests -------------------------------------------------------------------------------------------- */
+
+static int32_t check_request(const char *subject, size_t subject_len, const void *data, size_t data_len,
+                             int64_t timeout_ms, struct nki_outgoing_msg *out, natskit_error *err)
+{
+    if (!nki_capi_str(subject, subject_len, &out->subject)) {
+        return nki_capi_invalid(err, "subject: the pointer is NULL");
+    }
+    if (!nki_capi_str(data, data_len, &out->data)) {
+        return nki_capi_invalid(err, "data: the pointer is NULL");
+    }
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    const char *fault = nki_subject_publish_fault(out->subject);
+    if (fault != NULL) {
+        return nki_capi_fault(err, "subject", out->subject, fault);
+    }
+    if (out->data.len > NKI_CAPI_DATA_MAX) {
+        return nki_error_set(nki_capi_err(err), NATSKIT_TOO_LARGE, NULL);
+    }
+    out->reply = nki_str_make("", 0);
+    out->header_block = nki_str_make("", 0);
+    return NATSKIT_OK;
+}
+
+/* Pins the connection and takes the header block. */
+static int32_t begin_request(natskit_conn conn, natskit_headers headers, struct nki_outgoing_msg *msg,
+                             struct nki_handle **handle, struct nki_capi_block **block, natskit_error *err)
+{
+    int32_t status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_capi_headers_take(headers, block);
+    if (status != NATSKIT_OK) {
+        nki_handle_unpin(*handle);
+        return nki_error_set(nki_capi_err(err), status, "headers: %s", nki_status_row(status)->text);
+    }
+    msg->header_block = nki_capi_block_str(*block);
+    return NATSKIT_OK;
+}
+
+/* Waits for an operation and drops it: its own status, or why the wait ended. */
+static int32_t finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
+                         struct nki_msg **reply, natskit_error *err)
+{
+    int32_t status = nki_conn_wait_op(conn, op, deadline_ns);
+    if (status == NATSKIT_OK) {
+        status = nki_op_result(op, NULL, nki_capi_err(err));
+        if (status == NATSKIT_OK && reply != NULL) {
+            status = nki_op_take_msg(op, reply);
+        }
+    } else {
+        nki_conn_cancel(conn, op);
+    }
+    nki_op_release(op);
+    return status;
+}
+
+natskit_status natskit_request(natskit_conn conn, const char *subject, size_t subject_len,
+                               natskit_headers headers, const void *data, size_t data_len, int64_t timeout_ms,
+                               natskit_msg **reply, natskit_error *err)
+{
+    if (reply == NULL) {
+        return nki_capi_invalid(err, "reply: the pointer is NULL");
+    }
+    *reply = NULL;
+    struct nki_outgoing_msg msg;
+    int32_t status = check_request(subject, subject_len, data, data_len, timeout_ms, &msg, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_handle *handle;
+    struct nki_capi_block *block;
+    status = begin_request(conn, headers, &msg, &handle, &block, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    int64_t deadline_ns = nki_capi_deadline(timeout_ms);
+    struct nki_op *op;
+    status = nki_conn_request(handle->object, &msg, deadline_ns, false, true, &op, nki_capi_err(err));
+    nki_capi_block_release(block);
+    if (status == NATSKIT_OK) {
+        status = finish_op(handle->object, op, deadline_ns, (struct nki_msg **)(void *)reply, err);
+        if (status == NATSKIT_TIMEOUT) {
+            nki_error_set(nki_capi_err(err), status, "no reply on \"%.*s\" within %" PRId64 " ms",
+                          (int)(msg.subject.len < 80 ? msg.subject.len : 80), msg.subject.ptr, timeout_ms);
+        } else if (status == NATSKIT_WOULD_BLOCK || status == NATSKIT_CLOSED) {
+            nki_error_set(nki_capi_err(err), status, NULL);
+        }
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
+/* Makes an operation valid under its handle, which takes over the caller's reference. */
+static void publish_op(struct nki_handle *conn_handle, struct nki_handle *handle, struct nki_op *op)
+{
+    nki_conn_retain(conn_handle->object);
+    nki_handle_publish(handle, &nki_capi_op_ops, op, conn_handle->object);
+}
+
+natskit_status natskit_request_start(natskit_conn conn, const char *subject, size_t subject_len,
+                                     natskit_headers headers, const void *data, size_t data_len,
+                                     natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                     natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    struct nki_outgoing_msg msg;
+    int32_t status = check_request(subject, subject_len, data, data_len, timeout_ms, &msg, err);
+    if (status == NATSKIT_OK) {
+        status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    }
+    struct nki_handle *conn_handle;
+    struct nki_capi_block *block;
+    if (status == NATSKIT_OK) {
+        status = begin_request(conn, headers, &msg, &conn_handle, &block, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    uint64_t id;
+    struct nki_handle *handle;
+    status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &handle);
+    if (status != NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    } else {
+        struct nki_op *inner;
+        int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+        status =
+            nki_conn_request(conn_handle->object, &msg, deadline_ns, true, false, &inner, nki_capi_err(err));
+        if (status == NATSKIT_OK) {
+            publish_op(conn_handle, handle, inner);
+            op->id = id;
+        } else {
+            nki_handle_cancel(handle);
+        }
+    }
+    nki_capi_block_release(block);
+    nki_handle_unpin(conn_handle);
+    return status;
+}
+
+/* -- flushes --------------------------------------------------------------------------------------------- */
+
+natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms)
+{
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(conn.id, NATSKIT_KIND_CONN, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    int64_t deadline_ns = nki_capi_deadline(timeout_ms);
+    struct nki_op *op;
+    status = nki_conn_flush(handle->object, deadline_ns, false, &op, NULL);
+    if (status == NATSKIT_OK) {
+        status = finish_op(handle->object, op, deadline_ns, NULL, NULL);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                   natskit_op *op, natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    int32_t status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_handle *conn_handle;
+    status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &conn_handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    uint64_t id;
+    struct nki_handle *handle;
+    status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &handle);
+    if (status != NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    } else {
+        struct nki_op *inner;
+        int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+        status = nki_conn_flush(conn_handle->object, deadline_ns, true, &inner, nki_capi_err(err));
+        if (status == NATSKIT_OK) {
+            publish_op(conn_handle, handle, inner);
+            op->id = id;
+        } else {
+            nki_handle_cancel(handle);
+        }
+    }
+    nki_handle_unpin(conn_handle);
+    return status;
+}
+
+/* -- operations ------------------------------------------------------------------------------------------ */
+
+natskit_status natskit_op_wait(natskit_op op, int64_t timeout_ms)
+{
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(op.id, NATSKIT_KIND_OP, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_conn_wait_op(handle->parent, handle->object, nki_capi_deadline(timeout_ms));
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_op_result(natskit_op op, int32_t *outcome, natskit_error *err)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_capi_pin(op.id, NATSKIT_KIND_OP, "operation", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_op_result(handle->object, outcome, nki_capi_err(err));
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_op_take_msg(natskit_op op, natskit_msg **out)
+{
+    if (out == NULL) {
+        return NATSKIT_INVALID;
+    }
+    *out = NULL;
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(op.id, NATSKIT_KIND_OP, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_op_take_msg(handle->object, (struct nki_msg **)(void *)out);
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_op_close(natskit_op op)
+{
+    return nki_handle_close(op.id, NATSKIT_KIND_OP);
+}

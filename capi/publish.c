@@ -1,0 +1,182 @@
+/* Publishing and responding: the hot way out. Any thread.
+ *
+ * Each call checks its texts, pins the connection and hands the message over. It asks without a deadline
+ * first: nearly always there is room, and the clock need not be read. */
+#include "capi/guard.h"
+#include "wire/subject.h"
+
+#define BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
+
+/* Checks what is common to all: subject, reply and sizes; the header block is filled in later. */
+static int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply, size_t reply_len,
+                              const void *data, size_t data_len, struct nki_outgoing_msg *out)
+{
+    if (NKI_UNLIKELY(!nki_capi_str(subject, subject_len, &out->subject) ||
+                     !nki_capi_str(reply, reply_len, &out->reply) ||
+                     !nki_capi_str(data, data_len, &out->data))) {
+        return NATSKIT_INVALID;
+    }
+    if (NKI_UNLIKELY(nki_subject_publish_fault(out->subject) != NULL)) {
+        return NATSKIT_INVALID;
+    }
+    if (out->reply.len > 0 && NKI_UNLIKELY(nki_subject_publish_fault(out->reply) != NULL)) {
+        return NATSKIT_INVALID;
+    }
+    if (NKI_UNLIKELY(out->data.len > NKI_CAPI_DATA_MAX)) {
+        return NATSKIT_TOO_LARGE;
+    }
+    out->header_block = nki_str_make("", 0);
+    return NATSKIT_OK;
+}
+
+typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
+
+/* Sends on a connection by id, with the headers of a handle. */
+static natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
+                              int64_t timeout_ms, sender *send)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        return status;
+    }
+    struct nki_capi_block *block = NULL;
+    if (headers.id != 0) {
+        status = nki_capi_headers_take(headers, &block);
+        msg->header_block = nki_capi_block_str(block);
+    }
+    if (status == NATSKIT_OK) {
+        status = send(handle->object, msg, 0);
+        if (NKI_UNLIKELY(status == NATSKIT_WOULD_BLOCK && timeout_ms != 0)) {
+            status = send(handle->object, msg, nki_capi_deadline(timeout_ms));
+        }
+    }
+    nki_capi_block_release(block);
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t subject_len, const char *reply,
+                               size_t reply_len, natskit_headers headers, const void *data, size_t data_len,
+                               int64_t timeout_ms)
+{
+    struct nki_outgoing_msg msg;
+    int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data, data_len, &msg);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        return status;
+    }
+    if (NKI_UNLIKELY(!nki_capi_timeout_ok(timeout_ms))) {
+        return NATSKIT_INVALID;
+    }
+    return send_on(conn.id, &msg, headers, timeout_ms, nki_conn_publish);
+}
+
+natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, const void *data,
+                                   size_t data_len, int64_t timeout_ms)
+{
+    if (msg == NULL || !nki_capi_timeout_ok(timeout_ms)) {
+        return NATSKIT_INVALID;
+    }
+    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
+    struct nki_str reply = nki_msg_reply(inner);
+    if (inner->kind != NKI_MSG_MESSAGE || reply.len == 0) {
+        return NATSKIT_NO_REPLY;
+    }
+    struct nki_outgoing_msg out;
+    int32_t status = check_outgoing(reply.ptr, reply.len, NULL, 0, data, data_len, &out);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    return send_on(inner->origin, &out, headers, timeout_ms, nki_conn_respond);
+}
+
+/* -- batches --------------------------------------------------------------------------------------------- */
+
+struct batch {
+    struct nki_outgoing_msg msgs[BATCH_STEP];
+    struct nki_capi_block *blocks[BATCH_STEP];
+    size_t len;
+};
+
+/* Fills the next step of a batch; returns why it could not be filled wholly. */
+static int32_t batch_fill(struct batch *batch, const char *at, size_t msg_size, size_t count)
+{
+    int32_t status = NATSKIT_OK;
+    batch->len = 0;
+    while (batch->len < count && batch->len < BATCH_STEP) {
+        natskit_outgoing one;
+        struct nki_outgoing_msg *out = &batch->msgs[batch->len];
+        memcpy(&one, at + batch->len * msg_size, sizeof one); /* callers may pack them as they like */
+        status = check_outgoing(one.subject, one.subject_len, one.reply, one.reply_len, one.data,
+                                one.data_len, out);
+        if (status == NATSKIT_OK) {
+            status = nki_capi_headers_take(one.headers, &batch->blocks[batch->len]);
+        }
+        if (status != NATSKIT_OK) {
+            break;
+        }
+        out->header_block = nki_capi_block_str(batch->blocks[batch->len]);
+        batch->len++;
+    }
+    return status;
+}
+
+static void batch_drop(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->len; i++) {
+        nki_capi_block_release(batch->blocks[i]);
+    }
+}
+
+/* Hands one step over; `*published` grows by what was accepted. */
+static int32_t batch_send(struct nki_conn *conn, const struct batch *batch, int64_t timeout_ms,
+                          int64_t *deadline_ns, size_t *published)
+{
+    size_t accepted = 0;
+    int32_t status = nki_conn_publish_batch(conn, batch->msgs, batch->len, 0, &accepted);
+    *published += accepted;
+    if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0) {
+        return status;
+    }
+    if (*deadline_ns == 0) {
+        *deadline_ns = nki_capi_deadline(timeout_ms);
+    }
+    size_t rest = 0;
+    status = nki_conn_publish_batch(conn, batch->msgs + accepted, batch->len - accepted, *deadline_ns, &rest);
+    *published += rest;
+    return status;
+}
+
+natskit_status natskit_publish_batch(natskit_conn conn, const natskit_outgoing *msgs, size_t msg_size,
+                                     size_t count, int64_t timeout_ms, size_t *published)
+{
+    if (published == NULL) {
+        return NATSKIT_INVALID;
+    }
+    *published = 0;
+    if ((msgs == NULL && count > 0) || msg_size < sizeof(natskit_outgoing) ||
+        !nki_capi_timeout_ok(timeout_ms)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(conn.id, NATSKIT_KIND_CONN, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    int64_t deadline_ns = 0;
+    size_t done = 0;
+    while (status == NATSKIT_OK && done < count) {
+        struct batch batch;
+        int32_t fault = batch_fill(&batch, (const char *)msgs + done * msg_size, msg_size, count - done);
+        if (batch.len > 0) {
+            status = batch_send(handle->object, &batch, timeout_ms, &deadline_ns, &done);
+        }
+        batch_drop(&batch);
+        if (status == NATSKIT_OK) {
+            status = fault;
+        }
+    }
+    *published = done;
+    nki_handle_unpin(handle);
+    return status;
+}

@@ -1,0 +1,224 @@
+/* Subscriptions, to subjects and to a connection's events. Any thread; next and next_batch block. */
+#include "capi/guard.h"
+#include "wire/subject.h"
+
+/* Memory that one queued event may take at most: the queue of events is bounded by their number. */
+#define EVENT_BYTES_MAX 4096u
+
+static void sub_close(struct nki_handle *handle)
+{
+    nki_sub_close(handle->object);
+}
+
+static void sub_destroy(struct nki_handle *handle)
+{
+    nki_sub_release(handle->object);
+}
+
+static const struct nki_handle_ops sub_ops = {sub_close, sub_destroy};
+
+/* Options of a subscription, from the handle or the table's defaults. */
+static int32_t read_limits(natskit_options options, int32_t scope, struct nki_inlet_limits *limits,
+                           uint64_t *max, natskit_error *err)
+{
+    struct nki_capi_options use;
+    int32_t status = nki_capi_options_use(options, scope, &use, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_options *defaults = NULL;
+    const struct nki_options *values = use.options;
+    if (values == NULL) {
+        defaults = nki_options_new((enum nki_scope)scope);
+        values = defaults;
+    }
+    if (values == NULL) {
+        return nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
+    }
+    if (scope == NATSKIT_OPTIONS_EVENTS) {
+        limits->msgs = (uint64_t)nki_options_int(values, NKI_OPT_EVENTS_pending_msgs_limit);
+        limits->bytes = limits->msgs * EVENT_BYTES_MAX;
+        *max = 0;
+    } else {
+        limits->msgs = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_msgs_limit);
+        limits->bytes = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_bytes_limit);
+        *max = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_max_msgs);
+    }
+    nki_options_free(defaults);
+    nki_capi_options_done(&use);
+    return NATSKIT_OK;
+}
+
+/* Subscribes on a connection by id; `params` NULL means to its events, with `limits`. */
+static natskit_status open_sub(natskit_conn conn, const struct nki_sub_params *params,
+                               struct nki_inlet_limits limits, natskit_sub *out, natskit_error *err)
+{
+    struct nki_handle *conn_handle;
+    natskit_status status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &conn_handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    uint64_t id;
+    struct nki_handle *handle;
+    status = nki_handle_reserve(NATSKIT_KIND_SUB, &id, &handle);
+    if (status != NATSKIT_OK) {
+        nki_handle_unpin(conn_handle);
+        return nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    struct nki_sub *sub;
+    if (params != NULL) {
+        status = nki_conn_subscribe(conn_handle->object, params, &sub, nki_capi_err(err));
+    } else {
+        status = nki_conn_events(conn_handle->object, limits, &sub, nki_capi_err(err));
+    }
+    if (status == NATSKIT_OK) {
+        nki_handle_publish(handle, &sub_ops, sub, NULL);
+        out->id = id;
+    } else {
+        nki_handle_cancel(handle);
+    }
+    nki_handle_unpin(conn_handle);
+    return status;
+}
+
+natskit_status natskit_subscribe(natskit_conn conn, const char *subject, size_t subject_len,
+                                 const char *queue, size_t queue_len, natskit_options options,
+                                 natskit_sub *out, natskit_error *err)
+{
+    if (out == NULL) {
+        return nki_capi_invalid(err, "out: the pointer is NULL");
+    }
+    out->id = 0;
+    struct nki_sub_params params;
+    if (!nki_capi_str(subject, subject_len, &params.subject)) {
+        return nki_capi_invalid(err, "subject: the pointer is NULL");
+    }
+    if (!nki_capi_str(queue, queue_len, &params.queue)) {
+        return nki_capi_invalid(err, "queue: the pointer is NULL");
+    }
+    const char *fault = nki_subject_subscribe_fault(params.subject);
+    if (fault != NULL) {
+        return nki_capi_fault(err, "subject", params.subject, fault);
+    }
+    fault = params.queue.len > 0 ? nki_subject_queue_fault(params.queue) : NULL;
+    if (fault != NULL) {
+        return nki_capi_fault(err, "queue", params.queue, fault);
+    }
+    int32_t status = read_limits(options, NATSKIT_OPTIONS_SUBSCRIBE, &params.limits, &params.max, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    return open_sub(conn, &params, params.limits, out, err);
+}
+
+natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, natskit_sub *out,
+                                   natskit_error *err)
+{
+    if (out == NULL) {
+        return nki_capi_invalid(err, "out: the pointer is NULL");
+    }
+    out->id = 0;
+    struct nki_inlet_limits limits;
+    uint64_t max;
+    int32_t status = read_limits(options, NATSKIT_OPTIONS_EVENTS, &limits, &max, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    return open_sub(conn, NULL, limits, out, err);
+}
+
+/* -- taking ---------------------------------------------------------------------------------------------- */
+
+/* Asks without a deadline first: what is queued is taken without reading the clock. */
+static inline natskit_status take(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
+                                  size_t *count)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        return status;
+    }
+    struct nki_msg **inner = (struct nki_msg **)(void *)out;
+    status = nki_sub_take(handle->object, inner, cap, 0, count);
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
+        status = nki_sub_take(handle->object, inner, cap, nki_capi_deadline(timeout_ms), count);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_sub_next(natskit_sub sub, int64_t timeout_ms, natskit_msg **out)
+{
+    if (NKI_UNLIKELY(out == NULL)) {
+        return NATSKIT_INVALID;
+    }
+    *out = NULL;
+    if (NKI_UNLIKELY(!nki_capi_timeout_ok(timeout_ms))) {
+        return NATSKIT_INVALID;
+    }
+    size_t count = 0;
+    return take(sub, out, 1, timeout_ms, &count);
+}
+
+natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
+                                      size_t *count)
+{
+    if (count == NULL) {
+        return NATSKIT_INVALID;
+    }
+    *count = 0;
+    if (out == NULL || cap == 0 || !nki_capi_timeout_ok(timeout_ms)) {
+        return NATSKIT_INVALID;
+    }
+    return take(sub, out, cap, timeout_ms, count);
+}
+
+/* -- the rest -------------------------------------------------------------------------------------------- */
+
+natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_sub_unsubscribe(handle->object, max);
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats, size_t stats_size)
+{
+    if (stats == NULL || stats_size == 0) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_inlet_stats now;
+    nki_inlet_stats_get(nki_sub_inlet(handle->object), &now);
+    natskit_sub_stats filled = {
+        .sid = nki_sub_sid(handle->object),
+        .received = now.received,
+        .taken = now.taken,
+        .pending_msgs = now.pending_msgs,
+        .pending_bytes = now.pending_bytes,
+        .high_msgs = now.high_msgs,
+        .high_bytes = now.high_bytes,
+        .dropped_msgs = now.dropped_msgs,
+        .dropped_bytes = now.dropped_bytes,
+        .limit_msgs = now.limits.msgs,
+        .limit_bytes = now.limits.bytes,
+        .max = nki_sub_max(handle->object),
+        .reason = now.end_reason,
+    };
+    nki_handle_unpin(handle);
+    return nki_capi_give(stats, stats_size, &filled, sizeof filled);
+}
+
+natskit_status natskit_sub_close(natskit_sub sub)
+{
+    return nki_handle_close(sub.id, NATSKIT_KIND_SUB);
+}

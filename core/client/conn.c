@@ -1,0 +1,359 @@
+/* The connection as callers use it: opening, publishing, requests, state, end. See conn.h. Any thread. */
+#include "client/conn.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "client/driver.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* A publish that comes alone is written at once; when they come closer than this the I/O thread gathers them.
+ */
+#define ALONE_NS (50 * INT64_C(1000))
+
+void nki_conn_retain(struct nki_conn *conn)
+{
+    atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
+}
+
+void nki_conn_release(struct nki_conn *conn)
+{
+    if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    assert(conn->transport == NULL && conn->resolve == NULL && conn->dial == NULL);
+    nki_engine_free(&conn->engine);
+    if (conn->nudge_fd >= 0) {
+        close(conn->nudge_fd);
+    }
+    pthread_mutex_destroy(&conn->engine_mu);
+    nki_free(conn);
+}
+
+static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nki_error *err, int32_t *status)
+{
+    struct nki_conn *conn = nki_calloc(1, sizeof *conn);
+    struct nki_options *options =
+        params->options != NULL ? nki_options_clone(params->options) : nki_options_new(NKI_SCOPE_CONNECT);
+    if (conn == NULL || options == NULL) {
+        nki_free(conn);
+        nki_options_free(options);
+        *status = nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return NULL;
+    }
+    atomic_init(&conn->refs, 1);
+    pthread_mutex_init(&conn->engine_mu, NULL);
+    conn->nudge_fd = -1;
+    conn->armed_ns = NKI_NEVER;
+    /* Until the first INFO tells better. */
+    atomic_init(&conn->max_payload, NKI_MIB);
+    atomic_init(&conn->headers, true);
+    nki_list_init(&conn->run_node);
+    nki_list_init(&conn->live_node);
+    nki_list_init(&conn->timer_node);
+    nki_list_init(&conn->post_node);
+    *status = nki_engine_init(&conn->engine, options, params->urls, err);
+    conn->engine.origin = params->origin;
+    return conn;
+}
+
+int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **out, struct nki_op **op,
+                      struct nki_error *err)
+{
+    int32_t status;
+    struct nki_op *connect_op = nki_op_new();
+    if (connect_op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    struct nki_conn *conn = conn_new(params, err, &status);
+    if (conn != NULL && status == NKI_OK) {
+        nki_op_retain(connect_op);
+        nki_engine_start(&conn->engine, connect_op, params->deadline_ns, nki_clock_now_ns());
+        status = nki_loop_add(conn, err);
+        if (status != NKI_OK) {
+            nki_engine_close(&conn->engine, NULL, 0);
+        }
+    }
+    if (status != NKI_OK) {
+        nki_op_release(connect_op);
+        if (conn != NULL) {
+            nki_conn_release(conn);
+        }
+        return status;
+    }
+    if (op != NULL) {
+        *op = connect_op;
+    } else {
+        nki_op_release(connect_op);
+    }
+    *out = conn;
+    return NKI_OK;
+}
+
+void nki_conn_set_origin(struct nki_conn *conn, uint64_t origin)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    conn->engine.origin = origin;
+    pthread_mutex_unlock(&conn->engine_mu);
+}
+
+/* Unlocks after an engine call, and writes if the engine got the transmit right. */
+static void leave(struct nki_conn *conn)
+{
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+}
+
+static int32_t check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
+{
+    size_t size = msg->header_block.len + msg->data.len;
+    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->max_payload, memory_order_relaxed))) {
+        return NKI_TOO_LARGE;
+    }
+    if (msg->header_block.len > 0 && !atomic_load_explicit(&conn->headers, memory_order_relaxed)) {
+        return NKI_NO_HEADERS;
+    }
+    return NKI_OK;
+}
+
+/* The outbox was idle and the caller holds the right: writes itself if messages come one by one. The fields
+ * that measure this belong to whoever holds the right. */
+static void kicked_by_publish(struct nki_conn *conn, bool urgent)
+{
+    if (!urgent) {
+        int64_t now_ns = nki_clock_now_ns();
+        uint64_t msgs = nki_outbox_accepted(&conn->engine.outbox);
+        int64_t since = (int64_t)(msgs - conn->last_msgs);
+        bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
+        conn->last_msg_ns = now_ns;
+        conn->last_msgs = msgs;
+        if (!alone) {
+            nki_driver_pass_right(conn);
+            return;
+        }
+    }
+    nki_driver_transmit(conn);
+}
+
+static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
+                       int64_t deadline_ns, bool urgent, size_t *published)
+{
+    int32_t fault = NKI_OK;
+    size_t good = 0;
+    while (good < count && (fault = check_size(conn, &msgs[good])) == NKI_OK) {
+        good++;
+    }
+    bool kick = false;
+    int32_t status = NKI_OK;
+    *published = 0;
+    if (good > 0) {
+        status = nki_outbox_append(&conn->engine.outbox, msgs, good, deadline_ns, published, &kick);
+    }
+    if (kick) {
+        kicked_by_publish(conn, urgent);
+    }
+    return status != NKI_OK ? status : fault;
+}
+
+int32_t nki_conn_publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
+{
+    size_t published;
+    return publish(conn, msg, 1, deadline_ns, false, &published);
+}
+
+int32_t nki_conn_respond(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
+{
+    size_t published;
+    return publish(conn, msg, 1, deadline_ns, true, &published);
+}
+
+int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
+                               int64_t deadline_ns, size_t *published)
+{
+    return publish(conn, msgs, count, deadline_ns, false, published);
+}
+
+int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                         bool timed, bool wait_room, struct nki_op **out, struct nki_error *err)
+{
+    char reply[NKI_INBOX_MAX];
+    size_t reply_len = 0;
+    int32_t status = check_size(conn, msg);
+    struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;
+    if (op == NULL) {
+        return nki_error_set(err, status == NKI_OK ? NKI_NO_MEMORY : status, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
+    status = nki_engine_request(&conn->engine, op, timed ? deadline_ns : NKI_NEVER, reply, &reply_len);
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (status == NKI_OK) {
+        struct nki_outgoing_msg request = *msg;
+        request.reply = nki_str_make(reply, reply_len);
+        size_t published;
+        bool kick;
+        status = nki_outbox_append(&conn->engine.outbox, &request, 1, wait_room ? deadline_ns : 0, &published,
+                                   &kick);
+        right = right || kick;
+        if (status != NKI_OK) {
+            nki_conn_cancel(conn, op);
+        }
+    }
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
+}
+
+int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                       struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_flush(&conn->engine, op, timed ? deadline_ns : NKI_NEVER);
+    leave(conn);
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
+}
+
+int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **out,
+                      struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    bool ok = nki_engine_timer(&conn->engine, op, deadline_ns);
+    leave(conn);
+    if (!ok) {
+        nki_op_release(op);
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_outbox_room(&conn->engine.outbox, op, bytes);
+    *out = op;
+    return NKI_OK;
+}
+
+void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    nki_engine_cancel(&conn->engine, op);
+    leave(conn);
+    nki_op_close(op);
+}
+
+int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out,
+                             struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_op_retain(op);
+    pthread_mutex_lock(&conn->engine_mu);
+    nki_engine_close_linger(&conn->engine, op, deadline_ns, nki_clock_now_ns());
+    leave(conn);
+    *out = op;
+    return NKI_OK;
+}
+
+int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns)
+{
+    struct nki_op *op = NULL;
+    if (deadline_ns == 0 || nki_conn_close_start(conn, deadline_ns, &op, NULL) != NKI_OK) {
+        pthread_mutex_lock(&conn->engine_mu);
+        nki_engine_close(&conn->engine, NULL, nki_clock_now_ns());
+        leave(conn);
+        return NKI_OK;
+    }
+    nki_conn_wait_op(conn, op, NKI_NEVER); /* the close has its own deadline */
+    int32_t status = nki_op_result(op, NULL, NULL);
+    nki_op_release(op);
+    return status;
+}
+
+void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
+{
+    static const enum nki_conn_state states[] = {
+        [NKI_ENGINE_IDLE] = NKI_STATE_CONNECTING,      [NKI_ENGINE_DIALING] = NKI_STATE_CONNECTING,
+        [NKI_ENGINE_WAIT_INFO] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_PONG] = NKI_STATE_CONNECTING,
+        [NKI_ENGINE_CONNECTED] = NKI_STATE_CONNECTED,  [NKI_ENGINE_BACKOFF] = NKI_STATE_CONNECTING,
+        [NKI_ENGINE_CLOSED] = NKI_STATE_CLOSED,
+    };
+    pthread_mutex_lock(&conn->engine_mu);
+    const struct nki_engine *engine = &conn->engine;
+    out->state = states[engine->state];
+    if (out->state == NKI_STATE_CONNECTING && engine->was_connected) {
+        out->state = NKI_STATE_RECONNECTING;
+    }
+    out->reason = engine->last_error.status;
+    nki_str_copy(out->reason_text, sizeof out->reason_text, nki_str_z(engine->last_error.text));
+    out->epoch = engine->epoch;
+    const struct nki_server *server = engine->servers.current;
+    nki_str_copy(out->url, sizeof out->url, server != NULL ? nki_str_z(server->text) : NKI_STR(""));
+    out->info = engine->info;
+    pthread_mutex_unlock(&conn->engine_mu);
+}
+
+void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    const struct nki_engine *engine = &conn->engine;
+    *out = (struct nki_conn_counts){
+        .in_msgs = engine->counts.in_msgs,
+        .in_bytes = engine->counts.in_bytes,
+        .dropped_msgs = engine->counts.dropped_msgs,
+        .orphan_msgs = engine->counts.orphan_msgs,
+        .late_replies = engine->replies.late,
+        .unconfirmed = engine->counts.unconfirmed,
+        .unsent = engine->counts.unsent,
+        .reconnects = engine->counts.reconnects,
+        .subs = engine->subs.by_sid.len,
+        .requests = engine->replies.used,
+    };
+    nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);
+    pthread_mutex_unlock(&conn->engine_mu);
+}
+
+size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    size_t len = conn->engine.info_json.len;
+    if (len > 0 && len <= cap) {
+        memcpy(out, conn->engine.info_json.data, len);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    return len;
+}
+
+size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    struct nki_str prefix = nki_options_str(conn->engine.options, NKI_OPT_CONNECT_inbox_prefix);
+    size_t len = prefix.len + 1 + NKI_NUID_LEN;
+    if (len <= cap) {
+        memcpy(out, prefix.ptr, prefix.len);
+        out[prefix.len] = '.';
+        nki_nuid_next(&conn->engine.nuid, out + prefix.len + 1);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    return len;
+}

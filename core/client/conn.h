@@ -1,0 +1,157 @@
+/* A connection as callers of any thread use it: checks nothing (capi does), blocks where a deadline is given.
+ *
+ * Reference counted. Whoever opened it owns one reference; subscriptions and operations hold their own, so
+ * every function here is safe as long as the caller holds a reference of the object it passes. */
+#ifndef NKI_CLIENT_CONN_H
+#define NKI_CLIENT_CONN_H
+
+#include "base/status.h"
+#include "delivery/event.h"
+#include "delivery/inlet.h"
+#include "delivery/op.h"
+#include "options/options.h"
+#include "wire/info.h"
+
+struct nki_conn;
+struct nki_sub;
+
+enum nki_conn_state {
+    NKI_STATE_CONNECTING = 1,
+    NKI_STATE_CONNECTED,
+    NKI_STATE_RECONNECTING,
+    NKI_STATE_CLOSED
+};
+
+struct nki_conn_params {
+    struct nki_str urls;               /* may be empty: option `servers`, else the default */
+    const struct nki_options *options; /* scope CONNECT, or NULL */
+    uint64_t origin;                   /* number that its messages carry */
+    int64_t deadline_ns;               /* of the first connect */
+};
+
+/* Begins to connect. `*op` (may be asked for with NULL: then nobody waits) gets an operation, with one
+ * reference for the caller, that finishes with the first connect. */
+int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **out, struct nki_op **op,
+                      struct nki_error *err);
+void nki_conn_retain(struct nki_conn *conn);
+void nki_conn_release(struct nki_conn *conn);
+/* The number that messages received from now on carry. */
+void nki_conn_set_origin(struct nki_conn *conn, uint64_t origin);
+
+/* Flushes until the deadline, then ends the connection, its subscriptions and operations. NKI_OK or
+ * NKI_TIMEOUT; closing again is harmless. With a deadline of 0 it does not wait. */
+int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns);
+/* Begins that; the operation (one reference for the caller) finishes when the connection has ended, with
+ * NKI_OK, NKI_TIMEOUT or NKI_DISCONNECTED. */
+int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op,
+                             struct nki_error *err);
+
+/* A message to be published; subject and reply were checked. */
+struct nki_outgoing_msg {
+    struct nki_str subject;
+    struct nki_str reply;
+    struct nki_str header_block; /* empty: none */
+    struct nki_str data;
+};
+
+/* NKI_OK: accepted, in call order. NKI_TOO_LARGE, NKI_NO_HEADERS, NKI_WOULD_BLOCK (deadline 0), NKI_TIMEOUT,
+ * NKI_CLOSED, NKI_NO_MEMORY: nothing of it was or will be sent. */
+int32_t nki_conn_publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
+/* The same for a reply, which is worth a write of its own. */
+int32_t nki_conn_respond(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
+/* Several with one hand-over; `*published` tells how many were accepted. */
+int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
+                               int64_t deadline_ns, size_t *published);
+
+/* Sends a request; the caller gets one reference of `*op`. With `timed` the operation finishes with
+ * NKI_TIMEOUT at its deadline by itself (otherwise the caller watches). Does not wait for room unless
+ * `wait_room`. */
+int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                         bool timed, bool wait_room, struct nki_op **op, struct nki_error *err);
+/* Sends a PING whose PONG finishes the operation. */
+int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **op,
+                       struct nki_error *err);
+
+/* An operation that finishes when the outbox has room for `bytes` bytes. */
+int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                      struct nki_error *err);
+
+/* Blocks until the operation has finished or the deadline has passed, reading the socket itself when nobody
+ * does: NKI_OK, NKI_TIMEOUT, NKI_WOULD_BLOCK (deadline 0), NKI_CLOSED. `conn` is the one that it belongs to.
+ */
+int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns);
+/* Nobody wants the operation's result any more: forgets its token and timer, and marks it closed. The caller
+ * keeps its reference. */
+void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);
+
+struct nki_sub_params {
+    struct nki_str subject; /* checked */
+    struct nki_str queue;   /* checked; may be empty */
+    struct nki_inlet_limits limits;
+    uint64_t max; /* messages after which it ends; 0: never */
+};
+
+/* One reference for the caller. */
+int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_sub **out,
+                           struct nki_error *err);
+/* A subscription to the connection's events. */
+int32_t nki_conn_events(struct nki_conn *conn, struct nki_inlet_limits limits, struct nki_sub **out,
+                        struct nki_error *err);
+
+struct nki_conn_status {
+    enum nki_conn_state state;
+    int32_t reason;
+    char reason_text[240];
+    uint64_t epoch;
+    char url[272];
+    struct nki_info info;
+};
+void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out);
+
+struct nki_conn_counts {
+    uint64_t in_msgs;
+    uint64_t in_bytes;
+    uint64_t out_msgs;
+    uint64_t out_bytes;
+    uint64_t pending_out_bytes;
+    uint64_t dropped_msgs;
+    uint64_t orphan_msgs;
+    uint64_t late_replies;
+    uint64_t unconfirmed;
+    uint64_t unsent;
+    uint64_t reconnects;
+    uint64_t subs;
+    uint64_t requests;
+};
+void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out);
+
+/* Copies the last INFO: its length, or 0 if there was none; nothing is copied if it does not fit. */
+size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap);
+/* Writes a new inbox subject; its length, also if it does not fit (then nothing is written). */
+size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap);
+
+/* Subscriptions. */
+void nki_sub_retain(struct nki_sub *sub);
+void nki_sub_release(struct nki_sub *sub);
+struct nki_inlet *nki_sub_inlet(struct nki_sub *sub);
+uint64_t nki_sub_sid(const struct nki_sub *sub);
+uint64_t nki_sub_max(struct nki_sub *sub);
+/* Takes up to `cap` messages, blocking for the first until the deadline: NKI_OK, NKI_WOULD_BLOCK,
+ * NKI_TIMEOUT, NKI_END, NKI_CLOSED. */
+int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int64_t deadline_ns,
+                     size_t *count);
+/* Ends it at once (max 0) or after `max` messages in all; what is queued stays. NKI_OK also if it has ended
+ * before. */
+int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max);
+/* The handle was closed: unsubscribes and drops what is queued. */
+void nki_sub_close(struct nki_sub *sub);
+
+/* The process. */
+
+/* Ends the I/O thread and the resolver's; every connection was closed before. False if the deadline passed.
+ */
+bool nki_client_shutdown(int64_t deadline_ns);
+/* In a child after fork: the parent's threads and connections are not ours. Lock-free. */
+void nki_client_forget(void);
+
+#endif

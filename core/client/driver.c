@@ -1,0 +1,333 @@
+/* Driving one connection: reading and feeding, writing, dialing, hanging up. See driver.h for who does what.
+ */
+#include "client/driver.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/page_cache.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#define DIRECT_BODY ((size_t)32 * NKI_KIB) /* from here on a body is read to its place without a copy */
+
+void nki_transport_release(struct nki_transport *transport)
+{
+    if (transport != NULL && atomic_fetch_sub_explicit(&transport->refs, 1, memory_order_acq_rel) == 1) {
+        nki_stream_free(transport->stream);
+        nki_free(transport);
+    }
+}
+
+/* One for the I/O thread and one for each caller that reads: more than a few at a time are rare. */
+static struct nki_page_cache buffers = NKI_PAGE_CACHE(NKI_TURN_BYTES, 4096, 4);
+
+uint8_t *nki_driver_buffer_take(void)
+{
+    return nki_page_cache_take(&buffers);
+}
+
+void nki_driver_buffer_give(uint8_t *buffer)
+{
+    nki_page_cache_give(&buffers, buffer);
+}
+
+void nki_driver_release_cache(void)
+{
+    nki_page_cache_release(&buffers);
+}
+
+void nki_driver_forget(void)
+{
+    nki_page_cache_forget(&buffers);
+}
+
+/* The end of the stream, or its error. */
+static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns)
+{
+    struct nki_engine *engine = &conn->engine;
+    struct nki_error error;
+    const char *server = engine->servers.current->text;
+    if (result == NKI_STREAM_EOF) {
+        nki_error_set(&error, NKI_DISCONNECTED, "%s: the server closed the connection", server);
+    } else {
+        nki_error_set_errno(&error, NKI_IO, conn->transport->stream->sys_errno, "%s: reading", server);
+    }
+    nki_engine_lost(engine, &error, now_ns);
+}
+
+void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
+{
+    struct nki_engine *engine = &conn->engine;
+    int64_t now_ns = nki_clock_now_ns();
+    size_t total = 0;
+    bool more = true;
+    while (more && total < NKI_TURN_BYTES && engine->stream != NULL) {
+        struct iovec iov[2];
+        uint8_t *body = NULL;
+        size_t room = nki_engine_body_room(engine, DIRECT_BODY, &body);
+        int count = 0;
+        if (room > 0) {
+            iov[count++] = (struct iovec){body, room};
+        }
+        iov[count++] = (struct iovec){buffer, NKI_TURN_BYTES};
+        ptrdiff_t got = nki_stream_read(engine->stream, iov, count);
+        if (got == NKI_STREAM_AGAIN) {
+            break;
+        }
+        if (got < 0) {
+            lost_by_read(conn, got, now_ns);
+            break;
+        }
+        size_t direct = (size_t)got < room ? (size_t)got : room;
+        if (direct > 0) {
+            nki_engine_fed_body(engine, direct);
+        }
+        nki_engine_feed(engine, buffer, (size_t)got - direct, now_ns);
+        total += (size_t)got;
+        more = (size_t)got == room + NKI_TURN_BYTES; /* less than asked for: the socket is empty */
+    }
+    atomic_store_explicit(&conn->max_payload, engine->info.max_payload, memory_order_relaxed);
+    atomic_store_explicit(&conn->headers, engine->info.headers, memory_order_relaxed);
+}
+
+void nki_driver_interest(struct nki_conn *conn)
+{
+    if (conn->transport == NULL) {
+        return;
+    }
+    uint32_t wanted = (conn->reader == NKI_READER_LOOP ? (uint32_t)EPOLLIN : 0) |
+                      (conn->tx_waiting ? (uint32_t)EPOLLOUT : 0);
+    if (wanted != conn->interest) {
+        conn->interest = wanted;
+        nki_loop_change(conn, conn->transport->stream->fd, wanted);
+    }
+}
+
+bool nki_driver_settle(struct nki_conn *conn)
+{
+    struct nki_engine *engine = &conn->engine;
+    bool kick = (engine->want & NKI_WANT_KICK) != 0;
+    engine->want &= ~NKI_WANT_KICK;
+    if (engine->want != 0 || nki_engine_deadline_ns(engine) < conn->armed_ns) {
+        nki_loop_post(conn);
+    }
+    return kick;
+}
+
+void nki_driver_pass_right(struct nki_conn *conn)
+{
+    atomic_store_explicit(&conn->tx_owed, true, memory_order_release);
+    nki_loop_post(conn);
+}
+
+void nki_driver_transmit(struct nki_conn *conn)
+{
+    enum nki_outbox_result result = nki_outbox_transmit(&conn->engine.outbox, 1);
+    if (result == NKI_OUTBOX_MORE || result == NKI_OUTBOX_AGAIN) {
+        nki_driver_pass_right(conn);
+    }
+}
+
+static void stop_resolving(struct nki_conn *conn)
+{
+    if (conn->resolve != NULL) {
+        nki_resolve_free(conn->resolve);
+        conn->resolve = NULL;
+        nki_loop_resolving(-1);
+    }
+}
+
+/* I/O thread, engine lock: lets go of the transport or of the attempt to get one. */
+static void hang_up(struct nki_conn *conn)
+{
+    if (conn->dial != NULL) {
+        int fds[NKI_ADDRS_MAX];
+        size_t count = nki_tcp_dial_fds(conn->dial, fds);
+        for (size_t i = 0; i < count; i++) {
+            nki_loop_unwatch(conn, fds[i]);
+        }
+        nki_tcp_dial_free(conn->dial);
+        conn->dial = NULL;
+    }
+    stop_resolving(conn);
+    if (conn->transport != NULL) {
+        nki_loop_unwatch(conn, conn->transport->stream->fd);
+        nki_transport_release(conn->transport);
+        conn->transport = NULL;
+        conn->reader = NKI_READER_LOOP;
+        if (conn->nudge_fd >= 0) {
+            nki_wake_raise(conn->nudge_fd); /* a caller that reads finds out at once */
+        }
+    }
+    if (conn->tx_waiting) {
+        conn->tx_waiting = false;
+        nki_outbox_transmit(&conn->engine.outbox, 1); /* there is no stream: gives the right back */
+    }
+}
+
+static void start_resolving(struct nki_conn *conn, int64_t now_ns)
+{
+    const struct nki_url *url = &conn->engine.servers.current->url;
+    struct nki_error error;
+    conn->resolve = nki_resolve_start(url->host, url->port, nki_loop_wake_fd(), &error);
+    if (conn->resolve == NULL) {
+        nki_engine_lost(&conn->engine, &error, now_ns);
+        return;
+    }
+    nki_loop_resolving(+1);
+}
+
+static void name_error(struct nki_conn *conn, struct nki_error *error)
+{
+    struct nki_error plain = *error;
+    nki_error_set(error, plain.status, "%s: %s", conn->engine.servers.current->text, plain.text);
+    error->sys_errno = plain.sys_errno;
+}
+
+static void adopt_stream(struct nki_conn *conn, struct nki_stream *stream, int64_t now_ns)
+{
+    struct nki_transport *transport = nki_alloc(sizeof *transport);
+    if (transport == NULL) {
+        struct nki_error error;
+        nki_stream_free(stream);
+        nki_error_set(&error, NKI_NO_MEMORY, "no memory for a transport");
+        nki_engine_lost(&conn->engine, &error, now_ns);
+        return;
+    }
+    atomic_init(&transport->refs, 1);
+    transport->stream = stream;
+    conn->transport = transport;
+    conn->reader = NKI_READER_LOOP;
+    conn->interest = EPOLLIN;
+    nki_loop_watch(conn, stream->fd, EPOLLIN);
+    nki_engine_connected(&conn->engine, stream, now_ns);
+}
+
+static void step_resolve(struct nki_conn *conn, int64_t now_ns)
+{
+    int32_t status;
+    struct nki_addrs addrs;
+    struct nki_error error;
+    if (!nki_resolve_done(conn->resolve, &status, &addrs, &error)) {
+        return;
+    }
+    stop_resolving(conn);
+    if (status == NKI_OK) {
+        conn->dial = nki_tcp_dial_start(&addrs, now_ns, &error);
+    }
+    if (conn->dial == NULL) {
+        name_error(conn, &error);
+        nki_engine_lost(&conn->engine, &error, now_ns);
+    }
+}
+
+static void step_dial(struct nki_conn *conn, int64_t now_ns)
+{
+    int fds[NKI_ADDRS_MAX];
+    struct nki_stream *stream = NULL;
+    struct nki_error error;
+    /* Sockets that the step closes must have left the poller before: a copy in a forked child would keep them
+     * in. */
+    size_t count = nki_tcp_dial_fds(conn->dial, fds);
+    for (size_t i = 0; i < count; i++) {
+        nki_loop_unwatch(conn, fds[i]);
+    }
+    int32_t status = nki_tcp_dial_step(conn->dial, now_ns, &stream, &error);
+    if (status == NKI_PENDING) {
+        count = nki_tcp_dial_fds(conn->dial, fds);
+        for (size_t i = 0; i < count; i++) {
+            nki_loop_watch(conn, fds[i], EPOLLOUT);
+        }
+        return;
+    }
+    nki_tcp_dial_free(conn->dial);
+    conn->dial = NULL;
+    if (status == NKI_OK) {
+        adopt_stream(conn, stream, now_ns);
+    } else {
+        name_error(conn, &error);
+        nki_engine_lost(&conn->engine, &error, now_ns);
+    }
+}
+
+/* Does what the engine wants until it wants nothing more of the transport. */
+static void carry_out(struct nki_conn *conn, int64_t now_ns)
+{
+    struct nki_engine *engine = &conn->engine;
+    while ((engine->want & (NKI_WANT_HANGUP | NKI_WANT_DIAL)) != 0) {
+        if ((engine->want & NKI_WANT_HANGUP) != 0) {
+            engine->want &= ~NKI_WANT_HANGUP;
+            hang_up(conn);
+        } else {
+            engine->want &= ~NKI_WANT_DIAL;
+            start_resolving(conn, now_ns);
+        }
+        if (conn->resolve != NULL) {
+            step_resolve(conn, now_ns); /* a literal address is answered at once */
+        }
+        if (conn->dial != NULL) {
+            step_dial(conn, now_ns);
+        }
+    }
+}
+
+/* One turn of writing with the transmit right; whatever is left waits for the poller or the next turn. */
+static void transmit_turn(struct nki_conn *conn)
+{
+    enum nki_outbox_result result = nki_outbox_transmit(&conn->engine.outbox, NKI_TURN_BYTES);
+    if (result == NKI_OUTBOX_MORE) {
+        nki_driver_pass_right(conn);
+    } else if (result == NKI_OUTBOX_AGAIN) {
+        pthread_mutex_lock(&conn->engine_mu);
+        if (conn->transport == NULL || conn->engine.stream == NULL) {
+            nki_driver_pass_right(conn); /* lost meanwhile: the next turn gives the right back */
+        } else {
+            conn->tx_waiting = true;
+            nki_driver_interest(conn);
+        }
+        pthread_mutex_unlock(&conn->engine_mu);
+    }
+}
+
+bool nki_driver_service(struct nki_conn *conn)
+{
+    struct nki_engine *engine = &conn->engine;
+    pthread_mutex_lock(&conn->engine_mu);
+    int64_t now_ns = nki_clock_now_ns();
+    bool ready = conn->io_ready;
+    conn->io_ready = false;
+    if (conn->resolve != NULL) {
+        step_resolve(conn, now_ns);
+    }
+    if (conn->dial != NULL && engine->want == 0) {
+        step_dial(conn, now_ns);
+    }
+    bool right = atomic_exchange_explicit(&conn->tx_owed, false, memory_order_acq_rel);
+    if (ready && conn->tx_waiting) {
+        conn->tx_waiting = false;
+        right = true;
+    }
+    if (ready && conn->transport != NULL && conn->reader == NKI_READER_LOOP) {
+        nki_driver_read(conn, nki_loop_buffer());
+    }
+    if (now_ns >= nki_engine_deadline_ns(engine)) {
+        nki_engine_tick(engine, now_ns);
+    }
+    carry_out(conn, now_ns);
+    right = right || (engine->want & NKI_WANT_KICK) != 0;
+    engine->want &= ~NKI_WANT_KICK;
+    nki_driver_interest(conn);
+    int64_t at = nki_engine_deadline_ns(engine);
+    if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
+        at = nki_tcp_dial_deadline_ns(conn->dial);
+    }
+    conn->armed_ns = at;
+    bool ended = engine->state == NKI_ENGINE_CLOSED;
+    pthread_mutex_unlock(&conn->engine_mu);
+    nki_loop_arm(conn, at);
+    if (right) {
+        transmit_turn(conn);
+    }
+    return !ended;
+}

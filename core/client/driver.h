@@ -1,0 +1,106 @@
+/* The connection as its driver sees it: the engine, the transport, and who reads and writes. Shared by the
+ * files that drive it (conn.c, sub.c, wait.c, driver.c, loop.c).
+ *
+ * Rights. Reading: whoever holds the engine lock and is `reader` reads. Normally that is the I/O thread; a
+ * blocked caller takes the right over (wait.c), polls the socket without a lock, and gives it back. Writing:
+ * the transmit right of the outbox (outbox.h), wherever it is: at a caller, with the I/O thread (`tx_waiting`
+ * or `tx_owed`), or nobody. Dialing, hanging up and timers are the I/O thread's alone. */
+#ifndef NKI_CLIENT_DRIVER_H
+#define NKI_CLIENT_DRIVER_H
+
+#include "client/engine.h"
+#include "net/tcp.h"
+
+/* A stream that lives as long as somebody may poll its descriptor. */
+struct nki_transport {
+    atomic_uint refs;
+    struct nki_stream *stream;
+};
+
+enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER };
+
+struct nki_conn {
+    atomic_uint refs;
+    pthread_mutex_t engine_mu;
+
+    /* guarded by engine_mu */
+    struct nki_engine engine;
+    struct nki_transport *transport; /* NULL: none, or hanging up */
+    enum nki_reader reader;
+    int nudge_fd;      /* wakes the caller that reads; -1 until one did */
+    uint32_t interest; /* of the transport's descriptor, as the I/O thread waits for it */
+    bool tx_waiting;   /* the I/O thread holds the transmit right and waits until the socket takes more */
+    int64_t armed_ns;  /* when the I/O thread looks at this connection at the latest */
+
+    /* what publishing has to know without the engine lock; written with it */
+    _Atomic int64_t max_payload;
+    atomic_bool headers;
+
+    /* the transmit right's holder's */
+    int64_t last_msg_ns; /* when a publish last found the outbox idle */
+    uint64_t last_msgs;  /* and how many had been accepted then */
+
+    atomic_bool tx_owed; /* the transmit right was passed to the I/O thread */
+
+    /* the I/O thread's own */
+    struct nki_resolve *resolve;
+    struct nki_tcp_dial *dial;
+    struct nki_list run_node;   /* in the list of those to be looked at now */
+    struct nki_list live_node;  /* in the list of those that have not ended */
+    struct nki_list timer_node; /* in the list of deadlines, earliest first */
+    int64_t timer_ns;
+    bool io_ready;
+
+    /* guarded by the loop's mutex */
+    struct nki_list post_node;
+    bool posted;
+    bool added;
+};
+
+#define NKI_INBOX_MAX 320 /* of a reply subject: prefix option, nuid, token */
+#define NKI_TURN_BYTES                                                                                       \
+    ((size_t)256 * NKI_KIB) /* read or written for one connection before the next has its turn */
+
+/* A receive buffer of NKI_TURN_BYTES that begins on a page; NULL if there is no memory. */
+uint8_t *nki_driver_buffer_take(void);
+void nki_driver_buffer_give(uint8_t *buffer);
+/* Those kept for reuse: given back to the system; or forgotten in a child after fork. */
+void nki_driver_release_cache(void);
+void nki_driver_forget(void);
+
+/* With the engine lock, by whoever has the reading right: reads and feeds at most one turn. */
+void nki_driver_read(struct nki_conn *conn, uint8_t *buffer);
+/* With the engine lock: tells the I/O thread's poller what to wait for. */
+void nki_driver_interest(struct nki_conn *conn);
+/* After an engine call by any thread, with the engine lock: hands to the I/O thread what only it may do.
+ * Returns whether the caller now holds the transmit right, to be used by nki_driver_transmit after unlocking.
+ */
+bool nki_driver_settle(struct nki_conn *conn);
+/* With the transmit right, without locks: writes once, and passes the right on if something is left. */
+void nki_driver_transmit(struct nki_conn *conn);
+/* The same without writing now. */
+void nki_driver_pass_right(struct nki_conn *conn);
+/* By the I/O thread: does all that is due for the connection. Returns false when it has ended and nothing is
+ * left to do. */
+bool nki_driver_service(struct nki_conn *conn);
+
+void nki_transport_release(struct nki_transport *transport);
+
+/* loop.c: the I/O thread. */
+
+/* Gives the connection to the I/O thread, which is started on need. */
+int32_t nki_loop_add(struct nki_conn *conn, struct nki_error *err);
+/* Has the I/O thread look at the connection. Any thread. */
+void nki_loop_post(struct nki_conn *conn);
+/* The following by the I/O thread, or with the engine lock where they name a transport's descriptor. */
+void nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events);
+void nki_loop_change(struct nki_conn *conn, int fd, uint32_t events);
+void nki_loop_unwatch(struct nki_conn *conn, int fd);
+/* The I/O thread's own. */
+void nki_loop_arm(struct nki_conn *conn, int64_t at_ns);
+uint8_t *nki_loop_buffer(void);
+/* The descriptor that the resolver raises, and how many questions more (or fewer) it is asked. */
+int nki_loop_wake_fd(void);
+void nki_loop_resolving(int more);
+
+#endif

@@ -1,0 +1,421 @@
+/* The engine's frame: making, feeding, handing over, time, end. See engine.h; everything under the engine
+ * lock. */
+#include "client/engine.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "wire/header.h"
+
+/* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
+ * (server 2.15 refuses to start with more than 64 MiB). */
+#define BODY_MAX ((size_t)64 * NKI_MIB)
+
+int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, struct nki_str urls,
+                        struct nki_error *err)
+{
+    memset(engine, 0, sizeof *engine);
+    engine->options = options;
+    nki_slab_init(&engine->slab);
+    nki_subs_init(&engine->subs);
+    nki_servers_init(&engine->servers);
+    nki_info_init(&engine->info);
+    struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, NKI_PARSE_HEADER_MAX,
+                                       BODY_MAX};
+    nki_parser_init(&engine->parser, &limits);
+    nki_rand_seed_system(&engine->rand);
+    nki_nuid_init(&engine->nuid);
+    engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
+    engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
+    int code =
+        nki_outbox_init(&engine->outbox, (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_outbox_bytes));
+    if (code != 0) {
+        return nki_error_set_errno(err, NKI_SYSTEM, code, "no lock for a connection");
+    }
+    struct nki_str prefix = nki_options_str(options, NKI_OPT_CONNECT_inbox_prefix);
+    if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    int32_t status = NKI_OK;
+    size_t listed = nki_options_list_len(options, NKI_OPT_CONNECT_servers);
+    if (urls.len > 0) {
+        status = nki_servers_add(&engine->servers, urls, err);
+    } else if (listed == 0) {
+        status = nki_servers_add(&engine->servers, NKI_STR("nats://127.0.0.1:4222"), err);
+    }
+    for (size_t i = 0; urls.len == 0 && i < listed && status == NKI_OK; i++) {
+        status =
+            nki_servers_add(&engine->servers, nki_options_list_at(options, NKI_OPT_CONNECT_servers, i), err);
+    }
+    if (nki_options_bool(options, NKI_OPT_CONNECT_randomize)) {
+        nki_servers_shuffle(&engine->servers, &engine->rand);
+    }
+    return status;
+}
+
+void nki_engine_free(struct nki_engine *engine)
+{
+    nki_subs_free(&engine->subs);
+    nki_replies_free(&engine->replies);
+    nki_heap_free(&engine->timers);
+    nki_free(engine->pings.ring);
+    nki_servers_free(&engine->servers);
+    nki_parser_free(&engine->parser);
+    nki_buf_free(&engine->info_json);
+    nki_outbox_destroy(&engine->outbox);
+    nki_slab_abandon(&engine->slab);
+    nki_options_free(engine->options);
+}
+
+void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
+{
+    if (nki_list_empty(&engine->subs.events)) {
+        return;
+    }
+    event->epoch = engine->epoch;
+    event->time_ns = nki_clock_wall_ns();
+    if (engine->servers.current != NULL) {
+        event->server = nki_str_z(engine->servers.current->text);
+    }
+    struct nki_list *events = &engine->subs.events;
+    for (struct nki_list *at = events->next; at != events; at = at->next) {
+        struct nki_sub *sub = NKI_CONTAINER_OF(at, struct nki_sub, node);
+        struct nki_msg *msg = nki_event_msg(event);
+        if (msg == NULL) {
+            nki_inlet_missed(&sub->inlet, 1);
+            continue;
+        }
+        bool episode;
+        nki_inlet_stage(&sub->inlet, msg);
+        nki_inlet_flush(&sub->inlet, 0, &episode);
+    }
+}
+
+void nki_engine_control(struct nki_engine *engine, const void *line, size_t len, int64_t now_ns)
+{
+    bool kick;
+    bool ok = nki_outbox_control(&engine->outbox, line, len, &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
+    if (!ok) {
+        struct nki_error error;
+        nki_error_set(&error, NKI_NO_MEMORY, "no memory for a control line");
+        nki_engine_lost(engine, &error, now_ns);
+    }
+}
+
+/* Tells of a new episode of drops. */
+static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t drops)
+{
+    struct nki_event event = {.type = NKI_EVENT_SLOW_CONSUMER,
+                              .status = NKI_SLOW_CONSUMER,
+                              .sid = sub->sid,
+                              .count = drops,
+                              .subject = nki_sub_subject(sub)};
+    nki_engine_emit(engine, &event);
+}
+
+void nki_engine_hand_over(struct nki_engine *engine)
+{
+    struct nki_list *dirty = &engine->subs.dirty;
+    while (!nki_list_empty(dirty)) {
+        struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
+        bool ends = sub->max > 0 && sub->arrived >= sub->max;
+        if (ends) {
+            nki_subs_remove(&engine->subs, sub, NKI_MAX_REACHED);
+            continue;
+        }
+        nki_list_remove(&sub->dirty);
+        bool episode;
+        uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &episode);
+        engine->counts.dropped_msgs += drops;
+        if (episode) {
+            emit_slow(engine, sub, drops);
+        }
+    }
+}
+
+/* A complete reply: finishes its request. Takes over the reference. */
+static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
+{
+    struct nki_op *op = nki_replies_take(&engine->replies, nki_msg_subject(msg));
+    if (op == NULL) {
+        nki_msg_release(msg);
+        return;
+    }
+    nki_engine_untimer(engine, op);
+    struct nki_str description;
+    bool nobody = msg->data_len == 0 && msg->header_len > 0 &&
+                  nki_header_status(nki_msg_header_block(msg), &description) == 503;
+    if (nobody) {
+        nki_msg_release(msg);
+        nki_op_finish(op, NKI_NO_RESPONDERS, NKI_OUTCOME_REJECTED, NULL, NULL);
+    } else {
+        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, msg, NULL);
+    }
+    nki_op_release(op);
+}
+
+/* The begin of a message: whose it is, and memory for it in `incoming` (NULL: nobody's, or no memory). */
+static void begin_message(struct nki_engine *engine, const struct nki_frame *frame)
+{
+    engine->counts.in_msgs++;
+    engine->incoming = NULL;
+    engine->incoming_sub = NULL;
+    engine->incoming_got = 0;
+    engine->incoming_reply = frame->sid == engine->replies.sid && frame->sid != 0;
+    struct nki_sub *sub = NULL;
+    if (!engine->incoming_reply) {
+        sub = nki_map_get(&engine->subs.by_sid, frame->sid);
+        if (sub == NULL || (sub->max > 0 && sub->arrived >= sub->max)) {
+            engine->counts.orphan_msgs++;
+            return;
+        }
+        sub->arrived++;
+    }
+    struct nki_msg *msg =
+        nki_msg_new(&engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
+    if (msg == NULL) {
+        engine->counts.dropped_msgs++;
+        if (sub != NULL) {
+            nki_inlet_missed(&sub->inlet, 1);
+            nki_subs_touch(&engine->subs, sub);
+            emit_slow(engine, sub, 1);
+        }
+        return;
+    }
+    msg->origin = engine->origin;
+    msg->sid = frame->sid;
+    engine->incoming = msg;
+    engine->incoming_sub = sub;
+    if (sub != NULL) {
+        nki_sub_retain(sub);
+    }
+}
+
+/* The body of `incoming` is complete. Returns what is wrong with it, or NULL. */
+static const char *end_message(struct nki_engine *engine)
+{
+    struct nki_msg *msg = engine->incoming;
+    struct nki_sub *sub = engine->incoming_sub;
+    engine->incoming = NULL;
+    engine->incoming_sub = NULL;
+    const char *fault = NULL;
+    if (msg != NULL && msg->header_len > 0) {
+        fault = nki_header_fault(nki_msg_header_block(msg));
+    }
+    if (msg == NULL) {
+        return NULL;
+    }
+    if (fault != NULL || (sub != NULL && !sub->live)) {
+        nki_msg_release(msg);
+    } else if (sub != NULL) {
+        nki_subs_stage(&engine->subs, sub, msg);
+    } else {
+        deliver_reply(engine, msg);
+    }
+    if (sub != NULL) {
+        nki_sub_release(sub);
+    }
+    return fault;
+}
+
+static void drop_incoming(struct nki_engine *engine)
+{
+    nki_msg_release(engine->incoming);
+    if (engine->incoming_sub != NULL) {
+        nki_sub_release(engine->incoming_sub);
+    }
+    engine->incoming = NULL;
+    engine->incoming_sub = NULL;
+}
+
+static void lost_by_protocol(struct nki_engine *engine, const char *fault, int64_t now_ns)
+{
+    struct nki_error error;
+    nki_error_set(&error, NKI_PROTOCOL, "byte %llu of the server: %s",
+                  (unsigned long long)engine->parser.offset, fault);
+    nki_engine_lost(engine, &error, now_ns);
+}
+
+/* A frame other than a message, or a complete message. */
+static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, int64_t now_ns)
+{
+    bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    if (engine->state == NKI_ENGINE_WAIT_INFO && frame->kind != NKI_FRAME_INFO &&
+        frame->kind != NKI_FRAME_ERR) {
+        lost_by_protocol(engine, "something else came before INFO", now_ns);
+        return;
+    }
+    switch (frame->kind) {
+    case NKI_FRAME_MSG:
+        if (!connected) {
+            lost_by_protocol(engine, "a message came before the handshake was done", now_ns);
+            return;
+        }
+        begin_message(engine, frame);
+        if (frame->body != NULL) {
+            if (engine->incoming != NULL) {
+                memcpy(nki_msg_body(engine->incoming), frame->body, frame->body_len);
+            }
+            const char *fault = end_message(engine);
+            if (fault != NULL) {
+                lost_by_protocol(engine, fault, now_ns);
+            }
+        }
+        break;
+    case NKI_FRAME_PING:
+        if (connected) {
+            nki_engine_control(engine, "PONG\r\n", 6, now_ns);
+        }
+        break;
+    case NKI_FRAME_PONG:
+        if (connected) {
+            nki_engine_pong(engine, now_ns);
+        } else {
+            nki_engine_got_handshake_pong(engine, now_ns);
+        }
+        break;
+    case NKI_FRAME_OK:
+        break;
+    case NKI_FRAME_ERR:
+        nki_engine_server_error(engine, frame->text, now_ns);
+        break;
+    case NKI_FRAME_INFO:
+        nki_engine_got_info(engine, frame->text, now_ns);
+        break;
+    }
+}
+
+static bool has_transport(const struct nki_engine *engine)
+{
+    return engine->state == NKI_ENGINE_WAIT_INFO || engine->state == NKI_ENGINE_WAIT_PONG ||
+           engine->state == NKI_ENGINE_CONNECTED;
+}
+
+void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len, int64_t now_ns)
+{
+    struct nki_cursor in = nki_cursor_make(data, len);
+    engine->counts.in_bytes += len;
+    while (has_transport(engine)) {
+        if (engine->parser.body_left > 0) {
+            if (engine->incoming != NULL) {
+                uint8_t *body = nki_msg_body(engine->incoming) + engine->incoming_got;
+                engine->incoming_got += (uint32_t)nki_parser_body(&engine->parser, &in, body);
+            } else {
+                size_t left = nki_cursor_left(&in);
+                size_t skip = left < engine->parser.body_left ? left : engine->parser.body_left;
+                in.at += skip;
+                nki_parser_body_skip(&engine->parser, skip);
+            }
+            if (engine->parser.body_left > 0) {
+                break;
+            }
+        }
+        struct nki_frame frame;
+        struct nki_error error;
+        int result = nki_parser_next(&engine->parser, &in, &frame, &error);
+        if (result == NKI_PARSE_MORE) {
+            break;
+        }
+        if (result < 0) {
+            nki_engine_lost(engine, &error, now_ns);
+        } else if (result == NKI_PARSE_END) {
+            const char *fault = end_message(engine);
+            if (fault != NULL) {
+                lost_by_protocol(engine, fault, now_ns);
+            }
+        } else {
+            got_frame(engine, &frame, now_ns);
+        }
+    }
+    nki_engine_hand_over(engine);
+}
+
+size_t nki_engine_body_room(const struct nki_engine *engine, size_t min, uint8_t **out)
+{
+    if (engine->incoming == NULL || engine->parser.body_left < min) {
+        return 0;
+    }
+    *out = nki_msg_body(engine->incoming) + engine->incoming_got;
+    return engine->parser.body_left;
+}
+
+void nki_engine_fed_body(struct nki_engine *engine, size_t len)
+{
+    engine->counts.in_bytes += len;
+    engine->incoming_got += (uint32_t)len;
+    nki_parser_body_skip(&engine->parser, len);
+}
+
+/* The transport is of no use any more: stops it, keeps what was not sent. */
+void nki_engine_drop_transport(struct nki_engine *engine)
+{
+    drop_incoming(engine);
+    nki_engine_hand_over(engine);
+    nki_parser_reset(&engine->parser);
+    if (engine->stream != NULL) {
+        nki_stream_shutdown(engine->stream);
+        engine->counts.unconfirmed += nki_outbox_detach(&engine->outbox);
+        engine->stream = NULL;
+    }
+    engine->want |= NKI_WANT_HANGUP;
+    engine->want &= ~NKI_WANT_DIAL;
+    engine->ping_ns = NKI_NEVER;
+    engine->attempt_deadline_ns = NKI_NEVER;
+}
+
+static void end_subs(struct nki_engine *engine)
+{
+    size_t at;
+    struct nki_sub *sub;
+    while (at = 0, (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
+        nki_subs_remove(&engine->subs, sub, NKI_CLOSED);
+    }
+    while (!nki_list_empty(&engine->subs.events)) {
+        sub = NKI_CONTAINER_OF(engine->subs.events.next, struct nki_sub, node);
+        nki_subs_remove(&engine->subs, sub, NKI_CLOSED);
+    }
+}
+
+void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_error *error)
+{
+    if (*op != NULL) {
+        nki_op_finish(*op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, error);
+        nki_op_release(*op);
+        *op = NULL;
+    }
+}
+
+void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason, int64_t now_ns)
+{
+    (void)now_ns;
+    if (engine->state == NKI_ENGINE_CLOSED) {
+        return;
+    }
+    bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    nki_engine_drop_transport(engine);
+    engine->state = NKI_ENGINE_CLOSED;
+    if (reason != NULL) {
+        engine->last_error = *reason;
+    } else {
+        nki_error_set(&engine->last_error, NKI_CLOSED, "closed by the application");
+    }
+    nki_engine_fail_ops(engine, NKI_CLOSED);
+    struct nki_heap_node *node;
+    while ((node = nki_heap_top(&engine->timers)) != NULL) {
+        nki_engine_untimer(engine, NKI_CONTAINER_OF(node, struct nki_op, timer));
+    }
+    engine->counts.unsent += nki_outbox_close(&engine->outbox);
+    struct nki_event event = {.type = NKI_EVENT_CLOSED,
+                              .status = engine->last_error.status,
+                              .text = nki_str_z(engine->last_error.text)};
+    if (connected) {
+        struct nki_event gone = {.type = NKI_EVENT_DISCONNECTED, .status = event.status, .text = event.text};
+        nki_engine_emit(engine, &gone);
+    }
+    nki_engine_emit(engine, &event);
+    end_subs(engine);
+    engine->first_deadline_ns = engine->backoff_ns = engine->close_deadline_ns = NKI_NEVER;
+    nki_engine_finish_own(&engine->connect_op, engine->last_error.status, &engine->last_error);
+    int32_t closed = reason == NULL ? NKI_OK : reason->status == NKI_TIMEOUT ? NKI_TIMEOUT : NKI_DISCONNECTED;
+    nki_engine_finish_own(&engine->close_op, closed, reason);
+}

@@ -1,0 +1,177 @@
+/* The protocol of a connection as a state machine without I/O: bytes, time and commands in; frames into the
+ * outbox, messages, completions and events out. Who drives it (client/conn.c under the engine lock, or a test
+ * with its own clock) is not its concern: it knows no socket, thread or clock.
+ *
+ *   IDLE -> DIALING -> WAIT_INFO -> WAIT_PONG -> CONNECTED
+ *              ^            |           |            |        a transport is lost or refused:
+ *              |            v           v            v        the next server of the round, or
+ *              +--------- BACKOFF <-----+------------+        a pause when all were tried
+ *   any -> CLOSED
+ *
+ * Every function is called with the engine lock held, and with the time now in ns of a monotonic clock. After
+ * each call the driver looks at `want`, clears what it has done, and asks nki_engine_deadline_ns when to call
+ * nki_engine_tick. */
+#ifndef NKI_CLIENT_ENGINE_H
+#define NKI_CLIENT_ENGINE_H
+
+#include "base/heap.h"
+#include "client/outbox.h"
+#include "client/replies.h"
+#include "client/servers.h"
+#include "client/subs.h"
+#include "wire/parse.h"
+
+enum nki_engine_state {
+    NKI_ENGINE_IDLE,
+    NKI_ENGINE_DIALING,
+    NKI_ENGINE_WAIT_INFO,
+    NKI_ENGINE_WAIT_PONG,
+    NKI_ENGINE_CONNECTED,
+    NKI_ENGINE_BACKOFF,
+    NKI_ENGINE_CLOSED
+};
+
+/* What the engine asks of its driver. */
+#define NKI_WANT_DIAL 1u   /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
+#define NKI_WANT_HANGUP 2u /* the transport was shut down: let go of it (before dialing again) */
+#define NKI_WANT_KICK 4u   /* the engine holds the transmit right of the outbox: take it over */
+
+#define NKI_PINGS_MAX 4096 /* pings (flushes) that wait for their PONG */
+
+struct nki_ping {
+    struct nki_op *op; /* a reference; NULL: of the liveness check */
+    uint64_t mark;     /* messages accepted before it */
+    bool closes;       /* the last one of a close that lingers */
+};
+
+struct nki_pings {
+    struct nki_ping *ring;
+    uint32_t cap; /* power of two, or 0 */
+    uint32_t head;
+    uint32_t count;
+    uint32_t unanswered; /* of the liveness check */
+};
+
+struct nki_engine_counts {
+    uint64_t in_msgs;
+    uint64_t in_bytes;
+    uint64_t dropped_msgs;
+    uint64_t orphan_msgs;
+    uint64_t unconfirmed;
+    uint64_t unsent;
+    uint64_t reconnects;
+};
+
+struct nki_engine {
+    struct nki_options *options; /* scope CONNECT */
+    uint64_t origin;             /* number that messages carry */
+    struct nki_outbox outbox;    /* has its own lock */
+    struct nki_slab slab;
+    struct nki_parser parser;
+    struct nki_rand rand;
+    struct nki_nuid nuid;
+    struct nki_servers servers;
+    struct nki_subs subs;
+    struct nki_replies replies;
+    struct nki_pings pings;
+    struct nki_heap timers; /* of operations */
+
+    enum nki_engine_state state;
+    uint32_t want;
+    uint64_t epoch;
+    uint32_t rounds;    /* without success, in a row */
+    bool was_connected; /* the first connect has succeeded */
+    bool auth_refused;  /* in this round: the next pause is the longest */
+    struct nki_error last_error;
+    struct nki_stream *stream; /* of the present transport; the driver's */
+
+    int64_t first_deadline_ns;   /* of the first connect */
+    int64_t attempt_deadline_ns; /* of the attempt that runs */
+    int64_t backoff_ns;          /* end of the pause */
+    int64_t ping_ns;             /* next ping */
+    int64_t close_deadline_ns;   /* of a close that lingers */
+    struct nki_op *connect_op;   /* a reference, until the first connect has ended */
+    struct nki_op *close_op;     /* a reference, while a close lingers */
+    bool closing;
+
+    struct nki_info info;
+    struct nki_buf info_json;
+
+    struct nki_sub *incoming_sub; /* of a message whose body is not complete: a reference, or NULL */
+    struct nki_msg *incoming;     /* NULL: its body is passed over */
+    uint32_t incoming_got;
+    bool incoming_reply; /* for the reply router */
+
+    struct nki_engine_counts counts;
+};
+
+/* NKI_OK, NKI_INVALID, NKI_LIMIT or NKI_NO_MEMORY. Takes over `options` in any case. */
+int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, struct nki_str urls,
+                        struct nki_error *err);
+/* It was closed before. */
+void nki_engine_free(struct nki_engine *engine);
+
+/* Begins with the first server. `connect_op`: a reference is taken over; may be NULL. */
+void nki_engine_start(struct nki_engine *engine, struct nki_op *connect_op, int64_t deadline_ns,
+                      int64_t now_ns);
+/* The transport that was wanted is there. */
+void nki_engine_connected(struct nki_engine *engine, struct nki_stream *stream, int64_t now_ns);
+/* The attempt or the transport has failed; `error` says how. Harmless if there is none. */
+void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, int64_t now_ns);
+/* Bytes of the server. */
+void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len, int64_t now_ns);
+/* Where the next bytes of a large message's body belong, so that they can be read to their place: their
+ * number, at least `min`, or 0. The driver then calls nki_engine_fed_body with how many it has read there. */
+size_t nki_engine_body_room(const struct nki_engine *engine, size_t min, uint8_t **out);
+void nki_engine_fed_body(struct nki_engine *engine, size_t len);
+void nki_engine_tick(struct nki_engine *engine, int64_t now_ns);
+int64_t nki_engine_deadline_ns(const struct nki_engine *engine);
+/* Ends everything: subscriptions, operations, events. `reason` 0: the application asked. */
+void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason, int64_t now_ns);
+/* Ends it once what was published is confirmed, or at the deadline; `op` (a reference is taken over) finishes
+ * then. */
+void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns,
+                             int64_t now_ns);
+
+/* Subscribes: in the table, and SUB to the outbox if it is live. NKI_CLOSED, NKI_NO_MEMORY. */
+int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub);
+int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, uint64_t max);
+/* Registers a request and writes its reply subject (at least replies.prefix_len + NKI_REPLIES_TOKEN_MAX
+ * bytes) to `reply`. `deadline_ns` other than NKI_NEVER makes it time out by itself. NKI_CLOSED,
+ * NKI_NO_MEMORY, NKI_LIMIT. */
+int32_t nki_engine_request(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns, char *reply,
+                           size_t *reply_len);
+/* A PING whose PONG finishes `op`. NKI_CLOSED, NKI_DISCONNECTED, NKI_NO_MEMORY, NKI_LIMIT. */
+int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
+/* A timer for an operation that is finished by others. False if there is no memory. */
+bool nki_engine_timer(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
+void nki_engine_untimer(struct nki_engine *engine, struct nki_op *op);
+/* Forgets token and timer. */
+void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op);
+
+/* Tells the event subscriptions. Fields epoch, server and time are filled in. */
+void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
+
+/* Between the files of the engine. */
+
+/* Appends a control line; a failure for lack of memory costs the transport, so that nothing is out of step.
+ */
+void nki_engine_control(struct nki_engine *engine, const void *line, size_t len, int64_t now_ns);
+/* A PING for `op`, or for the liveness check (NULL). */
+int32_t nki_engine_ping(struct nki_engine *engine, struct nki_op *op);
+void nki_engine_pong(struct nki_engine *engine, int64_t now_ns);
+/* Finishes all operations that wait for this transport. */
+void nki_engine_fail_ops(struct nki_engine *engine, int32_t status);
+/* What a text of -ERR means. */
+void nki_engine_server_error(struct nki_engine *engine, struct nki_str text, int64_t now_ns);
+/* Handshake: INFO, PONG. */
+void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t now_ns);
+void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns);
+/* Stops the transport and keeps what was not sent; the state is the caller's to change. */
+void nki_engine_drop_transport(struct nki_engine *engine);
+/* Finishes an operation of the connection's own, if there is one, and drops its reference. */
+void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_error *error);
+/* Hands over what one read has brought. */
+void nki_engine_hand_over(struct nki_engine *engine);
+
+#endif

@@ -1,0 +1,502 @@
+/* The outbox: see outbox.h.
+ *
+ * Frames lie in segments whose data begin on a page (copies at small odd offsets are many times slower on
+ * some processors) and each of which begins with a whole frame. So the borders of frames need no bookkeeping
+ * while sending: after a disconnect they are found again by walking the frames of the segment that was being
+ * sent. */
+#include "client/outbox.h"
+
+#include "base/alloc.h"
+#include "base/page_cache.h"
+#include "wire/emit.h"
+
+#define SEGMENT_HEAD ((size_t)4096)
+#define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
+#define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
+#define IOV_MAX_SEGMENTS 16
+
+struct nki_outbox_segment {
+    struct nki_outbox_segment *next;
+    size_t cap;  /* of data */
+    size_t len;  /* bytes in it */
+    size_t sent; /* of those, accepted by the socket */
+};
+
+static struct nki_page_cache cache =
+    NKI_PAGE_CACHE(SEGMENT_HEAD + SEGMENT_DATA, SEGMENT_HEAD, CACHE_SEGMENTS);
+
+static uint8_t *segment_data(struct nki_outbox_segment *segment)
+{
+    return (uint8_t *)segment + SEGMENT_HEAD;
+}
+
+static struct nki_outbox_segment *segment_new(size_t room)
+{
+    size_t cap =
+        room <= SEGMENT_DATA ? SEGMENT_DATA : (room + SEGMENT_HEAD - 1) / SEGMENT_HEAD * SEGMENT_HEAD;
+    struct nki_outbox_segment *segment =
+        cap == SEGMENT_DATA ? nki_page_cache_take(&cache) : nki_pages_alloc(SEGMENT_HEAD + cap, SEGMENT_HEAD);
+    if (segment == NULL) {
+        return NULL;
+    }
+    segment->next = NULL;
+    segment->cap = cap;
+    segment->len = 0;
+    segment->sent = 0;
+    return segment;
+}
+
+static void segment_free(struct nki_outbox_segment *segment)
+{
+    if (segment->cap == SEGMENT_DATA) {
+        nki_page_cache_give(&cache, segment);
+    } else {
+        nki_pages_free(segment, SEGMENT_HEAD + segment->cap);
+    }
+}
+
+void nki_outbox_release_cache(void)
+{
+    nki_page_cache_release(&cache);
+}
+
+void nki_outbox_forget(void)
+{
+    nki_page_cache_forget(&cache);
+}
+
+int nki_outbox_init(struct nki_outbox *outbox, uint64_t limit)
+{
+    memset(outbox, 0, sizeof *outbox);
+    outbox->limit = limit;
+    nki_list_init(&outbox->room_ops);
+    int code = pthread_mutex_init(&outbox->mu, NULL);
+    if (code == 0) {
+        code = nki_cond_init(&outbox->room);
+    }
+    if (code == 0) {
+        code = nki_cond_init(&outbox->idle);
+    }
+    return code;
+}
+
+static void drop_segments(struct nki_outbox *outbox)
+{
+    while (outbox->head != NULL) {
+        struct nki_outbox_segment *next = outbox->head->next;
+        segment_free(outbox->head);
+        outbox->head = next;
+    }
+    outbox->tail = NULL;
+    outbox->bytes = 0;
+}
+
+void nki_outbox_destroy(struct nki_outbox *outbox)
+{
+    assert(!outbox->writing && outbox->room_waiters == 0);
+    drop_segments(outbox);
+    nki_buf_free(&outbox->handshake);
+    pthread_cond_destroy(&outbox->idle);
+    pthread_cond_destroy(&outbox->room);
+    pthread_mutex_destroy(&outbox->mu);
+}
+
+/* Room for `len` bytes in one piece at the end, or NULL; with mu held. */
+static uint8_t *reserve(struct nki_outbox *outbox, size_t len)
+{
+    struct nki_outbox_segment *tail = outbox->tail;
+    if (tail == NULL || tail->cap - tail->len < len) {
+        struct nki_outbox_segment *segment = segment_new(len);
+        if (segment == NULL) {
+            return NULL;
+        }
+        if (tail != NULL) {
+            tail->next = segment;
+        } else {
+            outbox->head = segment;
+        }
+        outbox->tail = tail = segment;
+    }
+    return segment_data(tail) + tail->len;
+}
+
+static void commit(struct nki_outbox *outbox, size_t len)
+{
+    outbox->tail->len += len;
+    outbox->bytes += len;
+    outbox->accepted_bytes += len;
+}
+
+/* Takes the transmit right if nobody has it and there may be something to write; with mu held. */
+static bool take_right(struct nki_outbox *outbox)
+{
+    bool something = outbox->handshake.len > 0 || (outbox->live && outbox->head != NULL);
+    if (outbox->right_taken || outbox->stream == NULL || !something) {
+        return false;
+    }
+    outbox->right_taken = true;
+    return true;
+}
+
+static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg)
+{
+    size_t body = msg->header_block.len + msg->data.len;
+    uint8_t *begin = reserve(outbox, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body + 2);
+    if (begin == NULL) {
+        return NKI_NO_MEMORY;
+    }
+    uint8_t *at = nki_emit_pub(begin, msg->subject, msg->reply, msg->header_block.len, body);
+    if (msg->header_block.len > 0) {
+        memcpy(at, msg->header_block.ptr, msg->header_block.len);
+        at += msg->header_block.len;
+    }
+    if (msg->data.len > 0) {
+        memcpy(at, msg->data.ptr, msg->data.len);
+        at += msg->data.len;
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    commit(outbox, (size_t)(at - begin));
+    outbox->accepted_msgs++;
+    return NKI_OK;
+}
+
+/* Waits until there is room; with mu held. A message greater than the whole outbox is let in when it is
+ * empty. */
+static int32_t wait_for_room(struct nki_outbox *outbox, size_t len, int64_t deadline_ns)
+{
+    while (!outbox->closed && outbox->bytes > 0 && outbox->bytes + len > outbox->limit) {
+        if (deadline_ns == 0) {
+            return NKI_WOULD_BLOCK;
+        }
+        outbox->room_waiters++;
+        bool in_time = nki_cond_wait(&outbox->room, &outbox->mu, deadline_ns);
+        outbox->room_waiters--;
+        if (!in_time && !outbox->closed && outbox->bytes > 0 && outbox->bytes + len > outbox->limit) {
+            return NKI_TIMEOUT;
+        }
+    }
+    return outbox->closed ? NKI_CLOSED : NKI_OK;
+}
+
+int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                          int64_t deadline_ns, size_t *done, bool *kick)
+{
+    int32_t status = NKI_OK;
+    size_t i = 0;
+    pthread_mutex_lock(&outbox->mu);
+    for (; i < count && status == NKI_OK; i++) {
+        const struct nki_outgoing_msg *msg = &msgs[i];
+        size_t len =
+            NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
+        if (NKI_UNLIKELY(outbox->closed || outbox->bytes + len > outbox->limit)) {
+            status = wait_for_room(outbox, len, deadline_ns);
+        }
+        if (status == NKI_OK) {
+            status = append_one(outbox, msg);
+        }
+    }
+    *done = status == NKI_OK ? i : i - 1;
+    *kick = take_right(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+    return status;
+}
+
+bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick)
+{
+    bool ok = true;
+    pthread_mutex_lock(&outbox->mu);
+    if (outbox->live) {
+        uint8_t *at = reserve(outbox, len);
+        ok = at != NULL;
+        if (ok) {
+            memcpy(at, line, len);
+            commit(outbox, len);
+        }
+    }
+    *kick = take_right(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+    return ok;
+}
+
+/* Finishes every operation that waits for room; with mu held. */
+static void finish_room_ops(struct nki_outbox *outbox, int32_t status)
+{
+    while (!nki_list_empty(&outbox->room_ops)) {
+        struct nki_op *op = NKI_CONTAINER_OF(outbox->room_ops.next, struct nki_op, room_node);
+        nki_list_remove(&op->room_node);
+        nki_op_finish(op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, NULL);
+        nki_op_release(op);
+    }
+}
+
+void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t bytes)
+{
+    pthread_mutex_lock(&outbox->mu);
+    nki_op_retain(op);
+    nki_list_append(&outbox->room_ops, &op->room_node);
+    if (outbox->closed) {
+        finish_room_ops(outbox, NKI_CLOSED);
+    } else if (outbox->bytes == 0 || outbox->bytes + bytes <= outbox->limit) {
+        finish_room_ops(outbox, NKI_OK);
+    }
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+void nki_outbox_room_forget(struct nki_outbox *outbox, struct nki_op *op)
+{
+    pthread_mutex_lock(&outbox->mu);
+    bool waits = !nki_list_empty(&op->room_node);
+    nki_list_remove(&op->room_node);
+    pthread_mutex_unlock(&outbox->mu);
+    if (waits) {
+        nki_op_release(op);
+    }
+}
+
+/* Tells those who wait for room, once half of the outbox is free again; with mu held. */
+static void tell_room(struct nki_outbox *outbox)
+{
+    if (outbox->bytes > outbox->limit / 2) {
+        return;
+    }
+    if (outbox->room_waiters > 0) {
+        pthread_cond_broadcast(&outbox->room);
+    }
+    finish_room_ops(outbox, NKI_OK);
+}
+
+uint64_t nki_outbox_accepted(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    uint64_t accepted = outbox->accepted_msgs;
+    pthread_mutex_unlock(&outbox->mu);
+    return accepted;
+}
+
+void nki_outbox_counts_get(struct nki_outbox *outbox, uint64_t *msgs, uint64_t *bytes, uint64_t *pending)
+{
+    pthread_mutex_lock(&outbox->mu);
+    *msgs = outbox->accepted_msgs;
+    *bytes = outbox->accepted_bytes;
+    *pending = outbox->bytes;
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+void nki_outbox_confirm(struct nki_outbox *outbox, uint64_t accepted)
+{
+    pthread_mutex_lock(&outbox->mu);
+    if (accepted > outbox->confirmed_msgs) {
+        outbox->confirmed_msgs = accepted;
+    }
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
+{
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->stream == NULL && !outbox->live);
+    outbox->stream = stream;
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick)
+{
+    pthread_mutex_lock(&outbox->mu);
+    bool ok = nki_buf_append(&outbox->handshake, data, len);
+    *kick = take_right(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+    return ok;
+}
+
+bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick)
+{
+    struct nki_outbox_segment *first = NULL;
+    if (len > 0) {
+        first = segment_new(len);
+        if (first == NULL) {
+            *kick = false;
+            return false;
+        }
+        memcpy(segment_data(first), replay, len);
+        first->len = len;
+    }
+    pthread_mutex_lock(&outbox->mu);
+    if (first != NULL) {
+        first->next = outbox->head;
+        outbox->head = first;
+        if (outbox->tail == NULL) {
+            outbox->tail = first;
+        }
+        outbox->bytes += len;
+    }
+    outbox->live = true;
+    *kick = take_right(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+    return true;
+}
+
+/* Keeps of a segment the PUB frames that were not wholly sent; returns how many. */
+static uint64_t keep_unsent(struct nki_outbox_segment *segment)
+{
+    uint8_t *data = segment_data(segment);
+    size_t kept = 0;
+    uint64_t msgs = 0;
+    for (size_t at = 0, len; at < segment->len; at += len) {
+        enum nki_out_kind kind;
+        len = nki_emit_frame_len(data + at, segment->len - at, &kind);
+        if (kind == NKI_OUT_PUB && at + len > segment->sent) {
+            memmove(data + kept, data + at, len);
+            kept += len;
+            msgs++;
+        }
+    }
+    segment->len = kept;
+    segment->sent = 0;
+    return msgs;
+}
+
+uint64_t nki_outbox_detach(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    outbox->live = false;
+    while (outbox->writing) {
+        /* The stream was shut down, so the system call that is under way ends at once. */
+        nki_cond_wait(&outbox->idle, &outbox->mu, NKI_NEVER);
+    }
+    outbox->stream = NULL;
+    outbox->handshake.len = 0;
+    uint64_t kept = 0;
+    outbox->bytes = 0;
+    outbox->tail = NULL;
+    for (struct nki_outbox_segment **at = &outbox->head; *at != NULL;) {
+        struct nki_outbox_segment *segment = *at;
+        kept += keep_unsent(segment);
+        if (segment->len == 0) {
+            *at = segment->next;
+            segment_free(segment);
+        } else {
+            outbox->bytes += segment->len;
+            outbox->tail = segment;
+            at = &segment->next;
+        }
+    }
+    uint64_t written = outbox->accepted_msgs - kept;
+    uint64_t unconfirmed = written > outbox->confirmed_msgs ? written - outbox->confirmed_msgs : 0;
+    outbox->confirmed_msgs = written;
+    tell_room(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+    return unconfirmed;
+}
+
+uint64_t nki_outbox_close(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->stream == NULL);
+    outbox->closed = true;
+    uint64_t unsent = outbox->accepted_msgs - outbox->confirmed_msgs;
+    drop_segments(outbox);
+    pthread_cond_broadcast(&outbox->room);
+    finish_room_ops(outbox, NKI_CLOSED);
+    pthread_mutex_unlock(&outbox->mu);
+    return unsent;
+}
+
+/* What is to be written next; with mu held. */
+static int gather(struct nki_outbox *outbox, struct iovec *iov, size_t budget, size_t *total)
+{
+    int count = 0;
+    *total = 0;
+    if (outbox->handshake.len > 0) {
+        iov[count++] = (struct iovec){outbox->handshake.data, outbox->handshake.len};
+        *total = outbox->handshake.len;
+        return count; /* alone, so that accounting stays simple: it is rare */
+    }
+    if (!outbox->live) {
+        return 0;
+    }
+    for (struct nki_outbox_segment *segment = outbox->head;
+         segment != NULL && count < IOV_MAX_SEGMENTS && *total < budget; segment = segment->next) {
+        size_t len = segment->len - segment->sent;
+        iov[count++] = (struct iovec){segment_data(segment) + segment->sent, len};
+        *total += len;
+    }
+    return count;
+}
+
+/* `len` bytes were accepted by the socket; with mu held. */
+static void advance(struct nki_outbox *outbox, size_t len)
+{
+    if (outbox->handshake.len > 0) {
+        nki_buf_consume(&outbox->handshake, len);
+        return;
+    }
+    outbox->bytes -= len;
+    while (len > 0) {
+        struct nki_outbox_segment *segment = outbox->head;
+        size_t step = segment->len - segment->sent;
+        if (len < step) {
+            segment->sent += len;
+            break;
+        }
+        len -= step;
+        outbox->head = segment->next;
+        if (outbox->head == NULL) {
+            outbox->tail = NULL;
+        }
+        segment_free(segment);
+    }
+    tell_room(outbox);
+}
+
+/* One system call; the caller holds mu, which is released meanwhile. */
+static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *total)
+{
+    struct iovec iov[IOV_MAX_SEGMENTS];
+    int count = gather(outbox, iov, budget, total);
+    if (count == 0) {
+        return 0;
+    }
+    struct nki_stream *stream = outbox->stream;
+    outbox->writing = true;
+    pthread_mutex_unlock(&outbox->mu);
+    ptrdiff_t written = nki_stream_write(stream, iov, count);
+    pthread_mutex_lock(&outbox->mu);
+    outbox->writing = false;
+    if (outbox->stream == NULL || !outbox->live) {
+        pthread_cond_broadcast(&outbox->idle);
+    }
+    if (written > 0) {
+        advance(outbox, (size_t)written);
+    }
+    return written;
+}
+
+enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget)
+{
+    enum nki_outbox_result result = NKI_OUTBOX_MORE;
+    size_t spent = 0;
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->right_taken);
+    while (result == NKI_OUTBOX_MORE && spent < budget) {
+        size_t total = 0;
+        ptrdiff_t written = outbox->stream != NULL ? write_some(outbox, budget - spent, &total) : 0;
+        if (total == 0) {
+            result = NKI_OUTBOX_EMPTY;
+        } else if (written == NKI_STREAM_AGAIN || (written > 0 && (size_t)written < total)) {
+            result = NKI_OUTBOX_AGAIN;
+        } else if (written < 0) {
+            result = NKI_OUTBOX_BROKEN;
+        } else {
+            spent += (size_t)written;
+            if (outbox->head == NULL && outbox->handshake.len == 0) {
+                result = NKI_OUTBOX_EMPTY;
+            }
+        }
+    }
+    if (result == NKI_OUTBOX_EMPTY || result == NKI_OUTBOX_BROKEN) {
+        outbox->right_taken = false;
+    }
+    pthread_mutex_unlock(&outbox->mu);
+    return result;
+}

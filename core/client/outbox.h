@@ -1,0 +1,97 @@
+/* What waits to be sent: whole frames in call order, appended by callers of any thread, written by whoever
+ * holds the transmit right.
+ *
+ * Exactly one party holds the transmit right while there is something to write. It is given to the caller
+ * that made an idle outbox non-empty (`kick`), which either writes itself or passes the right to the I/O
+ * thread. While the connection is lost (not live) frames stay, up to the limit; handshake bytes are written
+ * first, and alone until the outbox is live.
+ *
+ * Lock: mu, below the engine lock. No lock is held while the socket is written. */
+#ifndef NKI_CLIENT_OUTBOX_H
+#define NKI_CLIENT_OUTBOX_H
+
+#include "base/buf.h"
+#include "base/sync.h"
+#include "client/conn.h"
+#include "net/stream.h"
+
+struct nki_outbox_segment;
+
+struct nki_outbox {
+    pthread_mutex_t mu;
+    pthread_cond_t room; /* callers that wait for room */
+    pthread_cond_t idle; /* nki_outbox_detach waits until nobody writes */
+
+    /* guarded by mu */
+    struct nki_outbox_segment *head;
+    struct nki_outbox_segment *tail;
+    struct nki_buf handshake;
+    struct nki_stream *stream; /* NULL: no transport */
+    uint64_t limit;            /* bytes of frames */
+    uint64_t bytes;            /* of frames not yet accepted by the socket */
+    uint32_t room_waiters;
+    struct nki_list room_ops; /* operations that wait for room, a reference each */
+    bool live;                /* frames may be written */
+    bool right_taken;         /* somebody holds the transmit right */
+    bool writing;             /* the holder is in a system call */
+    bool closed;
+    uint64_t accepted_msgs;
+    uint64_t accepted_bytes;
+    uint64_t confirmed_msgs; /* of those, known to be at the server, or given up as unconfirmed */
+    uint64_t burst_msgs;     /* accepted_msgs when the outbox last became non-empty */
+    int64_t burst_ns;        /* and when that was */
+};
+
+/* 0 or an errno. */
+int nki_outbox_init(struct nki_outbox *outbox, uint64_t limit);
+void nki_outbox_destroy(struct nki_outbox *outbox);
+
+/* Appends `count` messages, waiting for room until the deadline (0: not at all). NKI_OK, NKI_WOULD_BLOCK,
+ * NKI_TIMEOUT, NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the
+ * transmit right. */
+int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                          int64_t deadline_ns, size_t *done, bool *kick);
+/* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing
+ * happens, since the handshake of the next transport replays what is needed. False if there is no memory. */
+bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick);
+/* The operation finishes as soon as there is room for `bytes` bytes (a reference is taken until then). */
+void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t bytes);
+/* The operation waits no more; harmless if it does not. */
+void nki_outbox_room_forget(struct nki_outbox *outbox, struct nki_op *op);
+/* Messages accepted so far. */
+uint64_t nki_outbox_accepted(struct nki_outbox *outbox);
+/* Messages and bytes accepted so far, and bytes that wait. */
+void nki_outbox_counts_get(struct nki_outbox *outbox, uint64_t *msgs, uint64_t *bytes, uint64_t *pending);
+/* The server has confirmed the first `accepted` messages. */
+void nki_outbox_confirm(struct nki_outbox *outbox, uint64_t accepted);
+
+/* Engine: a transport is there; handshake bytes may be written. */
+void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream);
+/* Engine: bytes of the handshake. False if there is no memory. */
+bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick);
+/* Engine: the handshake is done: `replay` goes before all that waited, and the outbox is live. False if there
+ * is no memory. */
+bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick);
+/* Engine: the transport is gone (it was shut down before): waits until nobody writes, keeps the PUB frames
+ * that were not wholly accepted by the socket, drops other frames. Returns the number of messages that were
+ * written and never confirmed. */
+uint64_t nki_outbox_detach(struct nki_outbox *outbox);
+/* Engine: nothing is accepted any more. Drops what is there and returns the number of messages in it. */
+uint64_t nki_outbox_close(struct nki_outbox *outbox);
+
+enum nki_outbox_result {
+    NKI_OUTBOX_EMPTY, /* all was written, or nothing may be: the right was given back */
+    NKI_OUTBOX_MORE,  /* the budget is used up: the caller still holds the right */
+    NKI_OUTBOX_AGAIN, /* the socket takes no more now: the caller still holds the right */
+    NKI_OUTBOX_BROKEN /* the socket is broken: the right was given back; the reader will find out why */
+};
+
+/* With the transmit right: writes at most about `budget` bytes without blocking. */
+enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget);
+
+/* Segments kept for reuse, given back to the system. */
+void nki_outbox_release_cache(void);
+/* In a child after fork: the cache is the parent's. Lock-free. */
+void nki_outbox_forget(void);
+
+#endif

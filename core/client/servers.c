@@ -1,0 +1,169 @@
+/* The pool of servers: see servers.h. */
+#include "client/servers.h"
+
+#include "base/alloc.h"
+
+void nki_servers_init(struct nki_servers *servers)
+{
+    servers->count = 0;
+    servers->current = NULL;
+}
+
+static void server_free(struct nki_server *server)
+{
+    nki_free_secret(server, sizeof *server);
+}
+
+void nki_servers_free(struct nki_servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        server_free(servers->list[i]);
+    }
+    nki_servers_init(servers);
+}
+
+static struct nki_server *find(const struct nki_servers *servers, const struct nki_url *url)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct nki_url *other = &servers->list[i]->url;
+        if (other->port == url->port && nki_str_eq_nocase(nki_str_z(other->host), nki_str_z(url->host))) {
+            return servers->list[i];
+        }
+    }
+    return NULL;
+}
+
+static int32_t add_url(struct nki_servers *servers, const struct nki_url *url, bool discovered,
+                       struct nki_error *err)
+{
+    if (servers->count == NKI_SERVERS_MAX) {
+        return nki_error_set(err, NKI_LIMIT, "more than %d servers", NKI_SERVERS_MAX);
+    }
+    struct nki_server *server = nki_calloc(1, sizeof *server);
+    if (server == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    server->url = *url;
+    server->discovered = discovered;
+    nki_url_text(url, server->text);
+    servers->list[servers->count++] = server;
+    return NKI_OK;
+}
+
+static int32_t add_one(struct nki_servers *servers, struct nki_str text, struct nki_error *err)
+{
+    struct nki_url url;
+    int32_t status = nki_url_parse(text, &url, err);
+    if (status == NKI_OK && url.scheme != NKI_SCHEME_NATS) {
+        char shown[NKI_URL_TEXT_MAX];
+        nki_url_text(&url, shown);
+        status = nki_error_set(err, NKI_INVALID, "url %s: this version speaks plain nats:// only", shown);
+    }
+    if (status == NKI_OK && find(servers, &url) == NULL) {
+        status = add_url(servers, &url, false, err);
+    }
+    explicit_bzero(&url, sizeof url);
+    return status;
+}
+
+int32_t nki_servers_add(struct nki_servers *servers, struct nki_str text, struct nki_error *err)
+{
+    int32_t status = NKI_OK;
+    while (status == NKI_OK && text.ptr != NULL) {
+        status = add_one(servers, nki_str_trim(nki_str_cut(&text, ',')), err);
+    }
+    return status;
+}
+
+void nki_servers_shuffle(struct nki_servers *servers, struct nki_rand *rand)
+{
+    for (size_t i = servers->count; i > 1; i--) {
+        size_t j = (size_t)nki_rand_below(rand, i);
+        struct nki_server *other = servers->list[j];
+        servers->list[j] = servers->list[i - 1];
+        servers->list[i - 1] = other;
+    }
+}
+
+void nki_servers_begin_round(struct nki_servers *servers)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < servers->count; i++) {
+        servers->list[i]->tried = false;
+        if (servers->list[i] != servers->current) {
+            servers->list[kept++] = servers->list[i];
+        }
+    }
+    if (kept < servers->count) {
+        servers->list[kept] = servers->current;
+    }
+}
+
+struct nki_server *nki_servers_next(struct nki_servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        struct nki_server *server = servers->list[i];
+        if (!server->tried) {
+            server->tried = true;
+            servers->current = server;
+            return server;
+        }
+    }
+    return NULL;
+}
+
+static void remove_at(struct nki_servers *servers, size_t index)
+{
+    server_free(servers->list[index]);
+    servers->count--;
+    memmove(&servers->list[index], &servers->list[index + 1],
+            (servers->count - index) * sizeof(servers->list[0]));
+}
+
+void nki_servers_remove_current(struct nki_servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->list[i] == servers->current) {
+            remove_at(servers, i);
+            break;
+        }
+    }
+    servers->current = NULL;
+}
+
+static bool told(const struct nki_info *info, const struct nki_server *server)
+{
+    for (size_t i = 0; i < info->url_count; i++) {
+        struct nki_url url;
+        if (nki_url_parse(nki_str_z(info->urls[i]), &url, NULL) == NKI_OK && url.port == server->url.port &&
+            nki_str_eq_nocase(nki_str_z(url.host), nki_str_z(server->url.host))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool nki_servers_merge(struct nki_servers *servers, const struct nki_info *info)
+{
+    bool changed = false;
+    if (!info->has_urls) {
+        return false;
+    }
+    for (size_t i = servers->count; i > 0; i--) {
+        struct nki_server *server = servers->list[i - 1];
+        if (server->discovered && server != servers->current && !told(info, server)) {
+            remove_at(servers, i - 1);
+            changed = true;
+        }
+    }
+    for (size_t i = 0; i < info->url_count; i++) {
+        struct nki_url url;
+        /* Only host and port are believed: no scheme, no user. */
+        if (nki_url_parse(nki_str_z(info->urls[i]), &url, NULL) != NKI_OK || url.has_user ||
+            url.scheme != NKI_SCHEME_NATS || find(servers, &url) != NULL) {
+            continue;
+        }
+        changed = add_url(servers, &url, true, NULL) == NKI_OK || changed;
+    }
+    return changed;
+}

@@ -1,0 +1,42 @@
+/* The servers a connection may use: order, rounds, what the cluster tells. Under the connection's engine
+ * lock. */
+#ifndef NKI_CLIENT_SERVERS_H
+#define NKI_CLIENT_SERVERS_H
+
+#include "base/rand.h"
+#include "wire/info.h"
+#include "wire/url.h"
+
+#define NKI_SERVERS_MAX 64
+
+struct nki_server {
+    struct nki_url url;
+    char text[NKI_URL_TEXT_MAX]; /* without user and password */
+    uint32_t failures;           /* in a row */
+    bool discovered;
+    bool tried; /* in this round */
+};
+
+struct nki_servers {
+    struct nki_server *list[NKI_SERVERS_MAX];
+    size_t count;
+    struct nki_server *current; /* the one that is tried or used */
+};
+
+void nki_servers_init(struct nki_servers *servers);
+void nki_servers_free(struct nki_servers *servers);
+/* Adds what `text` (a url, or several cut at commas) names; NKI_INVALID, NKI_LIMIT, NKI_NO_MEMORY. Duplicates
+ * are passed over. */
+int32_t nki_servers_add(struct nki_servers *servers, struct nki_str text, struct nki_error *err);
+void nki_servers_shuffle(struct nki_servers *servers, struct nki_rand *rand);
+/* A new round: every server may be tried again, the current one last. */
+void nki_servers_begin_round(struct nki_servers *servers);
+/* The next one of the round becomes the current; NULL when all were tried. */
+struct nki_server *nki_servers_next(struct nki_servers *servers);
+/* Removes the current one. */
+void nki_servers_remove_current(struct nki_servers *servers);
+/* What a server told (host:port each): adds new ones, with the scheme of the current one, and removes
+ * discovered ones that are not told any more, except the current. Returns whether anything changed. */
+bool nki_servers_merge(struct nki_servers *servers, const struct nki_info *info);
+
+#endif

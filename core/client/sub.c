@@ -1,0 +1,148 @@
+/* Subscriptions as callers use them. Any thread. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "client/driver.h"
+#include "client/wait.h"
+
+void nki_sub_retain(struct nki_sub *sub)
+{
+    atomic_fetch_add_explicit(&sub->refs, 1, memory_order_relaxed);
+}
+
+void nki_sub_release(struct nki_sub *sub)
+{
+    if (atomic_fetch_sub_explicit(&sub->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    struct nki_conn *conn = sub->conn;
+    nki_inlet_destroy(&sub->inlet);
+    nki_free(sub);
+    if (conn != NULL) {
+        nki_conn_release(conn);
+    }
+}
+
+/* Unlocks after an engine call; what it put into the outbox is gathered by the I/O thread. */
+static void leave(struct nki_conn *conn)
+{
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_pass_right(conn);
+    }
+}
+
+static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
+                               struct nki_error *err)
+{
+    struct nki_sub *sub = nki_sub_new(params);
+    if (sub == NULL) {
+        nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return NULL;
+    }
+    sub->conn = conn;
+    nki_conn_retain(conn);
+    return sub;
+}
+
+int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_sub **out,
+                           struct nki_error *err)
+{
+    struct nki_sub *sub = new_sub(conn, params, err);
+    if (sub == NULL) {
+        return NKI_NO_MEMORY;
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_subscribe(&conn->engine, sub);
+    leave(conn);
+    if (status != NKI_OK) {
+        nki_sub_release(sub);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = sub;
+    return NKI_OK;
+}
+
+int32_t nki_conn_events(struct nki_conn *conn, struct nki_inlet_limits limits, struct nki_sub **out,
+                        struct nki_error *err)
+{
+    struct nki_sub_params params = {.subject = NKI_STR(""), .limits = limits};
+    struct nki_sub *sub = new_sub(conn, &params, err);
+    if (sub == NULL) {
+        return NKI_NO_MEMORY;
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    bool closed = conn->engine.state == NKI_ENGINE_CLOSED;
+    if (!closed) {
+        nki_subs_add_events(&conn->engine.subs, sub);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (closed) {
+        nki_sub_release(sub);
+        return nki_error_set(err, NKI_CLOSED, NULL);
+    }
+    *out = sub;
+    return NKI_OK;
+}
+
+struct nki_inlet *nki_sub_inlet(struct nki_sub *sub)
+{
+    return &sub->inlet;
+}
+
+uint64_t nki_sub_sid(const struct nki_sub *sub)
+{
+    return sub->sid;
+}
+
+uint64_t nki_sub_max(struct nki_sub *sub)
+{
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    uint64_t max = sub->max;
+    pthread_mutex_unlock(&sub->conn->engine_mu);
+    return max;
+}
+
+static bool inlet_ready(struct nki_waitable *waitable)
+{
+    return nki_inlet_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_inlet, wait));
+}
+
+int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int64_t deadline_ns,
+                     size_t *count)
+{
+    struct nki_inlet *inlet = &sub->inlet;
+    pthread_mutex_lock(&inlet->wait.mu);
+    int32_t status = nki_inlet_take_locked(inlet, out, cap, count);
+    while (status == NKI_WOULD_BLOCK && deadline_ns != 0) {
+        int32_t waited = nki_wait_locked(sub->conn, &inlet->wait, inlet_ready, deadline_ns);
+        status = nki_inlet_take_locked(inlet, out, cap, count); /* another taker may have been faster */
+        if (waited == NKI_TIMEOUT && status == NKI_WOULD_BLOCK) {
+            status = NKI_TIMEOUT;
+        }
+    }
+    pthread_mutex_unlock(&inlet->wait.mu);
+    return status;
+}
+
+int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
+{
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_unsubscribe(&conn->engine, sub, max);
+    leave(conn);
+    return status;
+}
+
+void nki_sub_close(struct nki_sub *sub)
+{
+    /* Closed first, so that nothing is queued any more, whatever the unsubscribing comes to. */
+    nki_inlet_close(&sub->inlet);
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    if (nki_engine_unsubscribe(&conn->engine, sub, 0) != NKI_OK) {
+        nki_subs_remove(&conn->engine.subs, sub,
+                        NKI_UNSUBSCRIBED); /* the server's messages are orphans then */
+    }
+    leave(conn);
+}

@@ -1,0 +1,107 @@
+/* The table of subscriptions: see subs.h. */
+#include "client/subs.h"
+
+#include "base/alloc.h"
+#include "wire/emit.h"
+
+void nki_subs_init(struct nki_subs *subs)
+{
+    memset(subs, 0, sizeof *subs);
+    subs->next_sid = 1;
+    nki_list_init(&subs->dirty);
+    nki_list_init(&subs->events);
+}
+
+void nki_subs_free(struct nki_subs *subs)
+{
+    assert(subs->by_sid.len == 0 && nki_list_empty(&subs->dirty) && nki_list_empty(&subs->events));
+    nki_map_free(&subs->by_sid);
+}
+
+struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
+{
+    struct nki_sub *sub = nki_alloc(sizeof *sub + params->subject.len + params->queue.len);
+    if (sub == NULL) {
+        return NULL;
+    }
+    memset(sub, 0, sizeof *sub);
+    if (nki_inlet_init(&sub->inlet, params->limits) != 0) {
+        nki_free(sub);
+        return NULL;
+    }
+    atomic_init(&sub->refs, 1);
+    nki_list_init(&sub->node);
+    nki_list_init(&sub->dirty);
+    sub->max = params->max;
+    sub->subject_len = (uint32_t)params->subject.len;
+    sub->queue_len = (uint32_t)params->queue.len;
+    memcpy(sub->names, params->subject.ptr, params->subject.len);
+    if (params->queue.len > 0) {
+        memcpy(sub->names + params->subject.len, params->queue.ptr, params->queue.len);
+    }
+    return sub;
+}
+
+bool nki_subs_add(struct nki_subs *subs, struct nki_sub *sub)
+{
+    if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
+        return false;
+    }
+    sub->sid = subs->next_sid++;
+    sub->live = true;
+    nki_sub_retain(sub);
+    return true;
+}
+
+void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub)
+{
+    nki_list_append(&subs->events, &sub->node);
+    sub->live = true;
+    nki_sub_retain(sub);
+}
+
+void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_reason)
+{
+    if (!sub->live) {
+        return;
+    }
+    sub->live = false;
+    nki_list_remove(&sub->node);
+    if (sub->sid != 0) {
+        nki_map_remove(&subs->by_sid, sub->sid);
+    }
+    if (!nki_list_empty(&sub->dirty)) {
+        nki_list_remove(&sub->dirty);
+        bool episode;
+        nki_inlet_flush(&sub->inlet, end_reason, &episode);
+    } else {
+        nki_inlet_end(&sub->inlet, end_reason);
+    }
+    nki_sub_release(sub);
+}
+
+static bool replay_one(struct nki_sub *sub, struct nki_buf *out)
+{
+    if (!nki_buf_reserve(out, NKI_EMIT_SUB_MAX(sub->subject_len, sub->queue_len) + NKI_EMIT_UNSUB_MAX)) {
+        return false;
+    }
+    uint8_t *end = nki_emit_sub(out->data + out->len, nki_sub_subject(sub), nki_sub_queue(sub), sub->sid);
+    sub->arrived_before = sub->arrived;
+    if (sub->max > 0) {
+        end = nki_emit_unsub(end, sub->sid, sub->max - sub->arrived);
+    }
+    out->len = (size_t)(end - out->data);
+    return true;
+}
+
+bool nki_subs_replay(struct nki_subs *subs, struct nki_buf *out)
+{
+    size_t at = 0;
+    struct nki_sub *sub;
+    while ((sub = nki_map_next(&subs->by_sid, &at)) != NULL) {
+        if (!replay_one(sub, out)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,76 @@
+/* The subscriptions of a connection: found by sid, replayed to every new transport. Everything here runs
+ * under the connection's engine lock. */
+#ifndef NKI_CLIENT_SUBS_H
+#define NKI_CLIENT_SUBS_H
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "client/conn.h"
+
+struct nki_sub {
+    atomic_uint refs;
+    struct nki_inlet inlet;
+    struct nki_conn
+        *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
+    struct nki_list node;    /* in the list of subscriptions to events; else alone */
+    struct nki_list dirty;   /* in the list of those with staged messages; else alone */
+    uint64_t sid;            /* 0: to events */
+    uint64_t max;            /* messages after which it ends; 0: never */
+    uint64_t arrived;        /* messages that have come for it */
+    uint64_t arrived_before; /* of those, by earlier transports, whose server counts no more */
+    int32_t end_reason;      /* to be handed over with the staged messages */
+    bool live;               /* in the table, or in the list for events */
+    uint32_t subject_len;
+    uint32_t queue_len;
+    char names[]; /* subject, queue */
+};
+
+struct nki_subs {
+    struct nki_map by_sid;
+    uint64_t next_sid;
+    struct nki_list dirty;
+    struct nki_list events;
+};
+
+static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
+{
+    return nki_str_make(sub->names, sub->subject_len);
+}
+
+static inline struct nki_str nki_sub_queue(const struct nki_sub *sub)
+{
+    return nki_str_make(sub->names + sub->subject_len, sub->queue_len);
+}
+
+void nki_subs_init(struct nki_subs *subs);
+/* Every subscription was ended before. */
+void nki_subs_free(struct nki_subs *subs);
+
+/* One reference for the caller; not in the table yet. NULL if there is no memory. */
+struct nki_sub *nki_sub_new(const struct nki_sub_params *params);
+/* Takes a reference of its own and gives the sid; false if there is no memory. */
+bool nki_subs_add(struct nki_subs *subs, struct nki_sub *sub) __attribute__((warn_unused_result));
+void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub);
+/* Out of the table or list, and its reference dropped; harmless if it is not in. What is staged is handed
+ * over. */
+void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_reason);
+/* Appends the SUB (and UNSUB with what remains of `max`) of every subscription; false if there is no memory.
+ */
+bool nki_subs_replay(struct nki_subs *subs, struct nki_buf *out) __attribute__((warn_unused_result));
+
+/* Something of it is to be handed over. */
+static inline void nki_subs_touch(struct nki_subs *subs, struct nki_sub *sub)
+{
+    if (nki_list_empty(&sub->dirty)) {
+        nki_list_append(&subs->dirty, &sub->dirty);
+    }
+}
+
+/* Stages a message: takes over its reference. */
+static inline void nki_subs_stage(struct nki_subs *subs, struct nki_sub *sub, struct nki_msg *msg)
+{
+    nki_inlet_stage(&sub->inlet, msg);
+    nki_subs_touch(subs, sub);
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* A blocked caller (request, next, flush) that finds nobody reading takes the reading right, polls the socket
+ * itself, and feeds the engine until its own completion or deadline; then the I/O thread waits for the socket
+ * again. So a round trip that waits alone costs no hop between threads. Whoever finds the right taken sleeps
+ * on its object's condition.
+ *
+ * Locks: waitable.mu is below the engine lock, so it is released before that is taken. The reader polls
+ * without a lock; a completion by somebody else, a close and a hang-up raise the connection's nudge
+ * descriptor. */
+#include "client/wait.h"
+
+#include "base/clock.h"
+#include "client/driver.h"
+
+#include <poll.h>
+
+/* Takes the reading right; with no lock held. NULL if there is no transport or somebody reads. */
+static struct nki_transport *take_reading(struct nki_conn *conn)
+{
+    if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
+        return NULL; /* somebody reads right now, and will complete this caller if it is its turn */
+    }
+    struct nki_transport *transport = conn->transport;
+    bool free_to_take = transport != NULL && conn->engine.stream != NULL && conn->reader == NKI_READER_LOOP;
+    if (free_to_take && conn->nudge_fd < 0) {
+        conn->nudge_fd = nki_wake_open();
+        free_to_take = conn->nudge_fd >= 0;
+    }
+    if (free_to_take) {
+        conn->reader = NKI_READER_CALLER;
+        nki_driver_interest(conn);
+        atomic_fetch_add_explicit(&transport->refs, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    return free_to_take ? transport : NULL;
+}
+
+static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    if (conn->transport == transport) {
+        conn->reader = NKI_READER_LOOP;
+        nki_driver_interest(conn);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    nki_transport_release(transport);
+}
+
+/* Waits for bytes and feeds them. False when the transport is gone. */
+static bool read_once(struct nki_conn *conn, struct nki_transport *transport, uint8_t *buffer,
+                      int64_t deadline_ns)
+{
+    struct pollfd fds[2] = {{.fd = transport->stream->fd, .events = POLLIN},
+                            {.fd = conn->nudge_fd, .events = POLLIN}};
+    int count = poll(fds, 2, nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
+    if (count > 0 && fds[1].revents != 0) {
+        nki_wake_clear(conn->nudge_fd);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    bool mine = conn->transport == transport && conn->engine.stream != NULL;
+    if (mine && count > 0 && fds[0].revents != 0) {
+        nki_driver_read(conn, buffer);
+        mine = conn->engine.stream != NULL;
+    }
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+    return mine;
+}
+
+/* Reads until `ready` or the deadline; false if this caller may not read. With waitable->mu held before and
+ * after. */
+static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*ready)(struct nki_waitable *),
+                  int64_t deadline_ns)
+{
+    if (waitable->nudge_fd >= 0) {
+        return false; /* another caller reads for this object */
+    }
+    pthread_mutex_unlock(&waitable->mu);
+    uint8_t *buffer = NULL;
+    struct nki_transport *transport = take_reading(conn);
+    if (transport != NULL) {
+        buffer = nki_driver_buffer_take();
+    }
+    pthread_mutex_lock(&waitable->mu);
+    bool go_on = buffer != NULL && waitable->nudge_fd < 0;
+    bool drove = go_on;
+    if (go_on) {
+        waitable->nudge_fd = conn->nudge_fd;
+    }
+    while (go_on && !ready(waitable) && nki_clock_now_ns() < deadline_ns) {
+        pthread_mutex_unlock(&waitable->mu);
+        go_on = read_once(conn, transport, buffer, deadline_ns);
+        pthread_mutex_lock(&waitable->mu);
+    }
+    if (drove) {
+        waitable->nudge_fd = -1;
+    }
+    if (transport != NULL) {
+        pthread_mutex_unlock(&waitable->mu);
+        give_reading_back(conn, transport);
+        nki_driver_buffer_give(buffer);
+        pthread_mutex_lock(&waitable->mu);
+    }
+    return drove;
+}
+
+int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
+                        bool (*ready)(struct nki_waitable *), int64_t deadline_ns)
+{
+    /* While this caller sleeps or reads, the object may not go away: the caller holds a reference of it. */
+    while (!ready(waitable)) {
+        if (nki_clock_now_ns() >= deadline_ns) {
+            return NKI_TIMEOUT;
+        }
+        if (drive(conn, waitable, ready, deadline_ns) || ready(waitable)) {
+            continue;
+        }
+        waitable->waiters++;
+        nki_cond_wait(&waitable->cond, &waitable->mu, deadline_ns);
+        waitable->waiters--;
+    }
+    return NKI_OK;
+}
+
+static bool op_ready(struct nki_waitable *waitable)
+{
+    return nki_op_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_op, wait));
+}
+
+int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&op->wait.mu);
+    int32_t status = NKI_OK;
+    if (!op_ready(&op->wait)) {
+        status = deadline_ns == 0 ? NKI_WOULD_BLOCK : nki_wait_locked(conn, &op->wait, op_ready, deadline_ns);
+    }
+    if (op->wait.closed) {
+        status = NKI_CLOSED;
+    }
+    pthread_mutex_unlock(&op->wait.mu);
+    return status;
+}

@@ -1,0 +1,185 @@
+/* Inlets: see inlet.h. */
+#include "delivery/inlet.h"
+
+int nki_inlet_init(struct nki_inlet *inlet, struct nki_inlet_limits limits)
+{
+    memset(inlet, 0, sizeof *inlet);
+    inlet->stats.limits = limits;
+    return nki_waitable_init(&inlet->wait);
+}
+
+void nki_inlet_destroy(struct nki_inlet *inlet)
+{
+    nki_msg_release_chain(inlet->head);
+    nki_msg_release_chain(inlet->staged_head);
+    nki_waitable_destroy(&inlet->wait);
+}
+
+/* Appends a chain of `msgs` messages; with the mutex held. */
+static void append_locked(struct nki_inlet *inlet, struct nki_msg *head, struct nki_msg *tail, uint64_t msgs,
+                          uint64_t bytes)
+{
+    struct nki_inlet_stats *stats = &inlet->stats;
+    if (inlet->tail != NULL) {
+        inlet->tail->next = head;
+    } else {
+        inlet->head = head;
+    }
+    inlet->tail = tail;
+    stats->pending_msgs += msgs;
+    stats->pending_bytes += bytes;
+    if (stats->pending_msgs > stats->high_msgs) {
+        stats->high_msgs = stats->pending_msgs;
+    }
+    if (stats->pending_bytes > stats->high_bytes) {
+        stats->high_bytes = stats->pending_bytes;
+    }
+}
+
+static bool has_room(const struct nki_inlet_stats *stats, uint64_t msgs, uint64_t bytes)
+{
+    return stats->pending_msgs + msgs <= stats->limits.msgs &&
+           stats->pending_bytes + bytes <= stats->limits.bytes;
+}
+
+/* Over a limit: appends what fits, one by one, and returns the chain of those that do not. */
+static struct nki_msg *append_what_fits(struct nki_inlet *inlet, struct nki_msg *head)
+{
+    struct nki_inlet_stats *stats = &inlet->stats;
+    struct nki_msg *dropped = NULL;
+    while (head != NULL) {
+        struct nki_msg *next = head->next;
+        if (has_room(stats, 1, head->slot_bytes)) {
+            head->next = NULL;
+            append_locked(inlet, head, head, 1, head->slot_bytes);
+        } else {
+            stats->dropped_msgs++;
+            stats->dropped_bytes += head->slot_bytes;
+            head->next = dropped;
+            dropped = head;
+        }
+        head = next;
+    }
+    return dropped;
+}
+
+uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode)
+{
+    struct nki_msg *head = inlet->staged_head;
+    struct nki_msg *tail = inlet->staged_tail;
+    uint64_t msgs = inlet->staged_msgs;
+    uint64_t bytes = inlet->staged_bytes;
+    inlet->staged_head = NULL;
+    inlet->staged_tail = NULL;
+    inlet->staged_msgs = 0;
+    inlet->staged_bytes = 0;
+
+    struct nki_msg *dropped = NULL;
+    pthread_mutex_lock(&inlet->wait.mu);
+    struct nki_inlet_stats *stats = &inlet->stats;
+    uint64_t dropped_before = stats->dropped_msgs;
+    stats->received += msgs;
+    if (inlet->wait.closed) {
+        dropped = head;
+        stats->dropped_msgs += msgs;
+        stats->dropped_bytes += bytes;
+    } else if (head != NULL && has_room(stats, msgs, bytes)) {
+        append_locked(inlet, head, tail, msgs, bytes);
+    } else if (head != NULL) {
+        dropped = append_what_fits(inlet, head);
+    }
+    uint64_t drops = stats->dropped_msgs - dropped_before;
+    *episode = drops > 0 && !inlet->slow && !inlet->wait.closed;
+    if (*episode) {
+        inlet->slow = true;
+    }
+    bool ends = end_reason != 0 && stats->end_reason == 0;
+    if (ends) {
+        stats->end_reason = end_reason;
+    }
+    if (inlet->head != NULL || ends) {
+        nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
+    }
+    pthread_mutex_unlock(&inlet->wait.mu);
+    nki_msg_release_chain(dropped);
+    return drops;
+}
+
+void nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    inlet->stats.received += msgs;
+    inlet->stats.dropped_msgs += msgs;
+    pthread_mutex_unlock(&inlet->wait.mu);
+}
+
+void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason)
+{
+    assert(end_reason != 0);
+    pthread_mutex_lock(&inlet->wait.mu);
+    if (inlet->stats.end_reason == 0) {
+        inlet->stats.end_reason = end_reason;
+        nki_waitable_signal(&inlet->wait, true);
+    }
+    pthread_mutex_unlock(&inlet->wait.mu);
+}
+
+void nki_inlet_close(struct nki_inlet *inlet)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    struct nki_msg *head = inlet->head;
+    inlet->head = NULL;
+    inlet->tail = NULL;
+    inlet->stats.dropped_msgs += inlet->stats.pending_msgs;
+    inlet->stats.dropped_bytes += inlet->stats.pending_bytes;
+    inlet->stats.pending_msgs = 0;
+    inlet->stats.pending_bytes = 0;
+    inlet->wait.closed = true;
+    nki_link_remove(&inlet->wait.link);
+    nki_waitable_signal(&inlet->wait, true);
+    pthread_mutex_unlock(&inlet->wait.mu);
+    nki_msg_release_chain(head);
+}
+
+int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count)
+{
+    struct nki_inlet_stats *stats = &inlet->stats;
+    *count = 0;
+    if (inlet->head == NULL) {
+        if (inlet->wait.closed) {
+            return NKI_CLOSED;
+        }
+        return stats->end_reason != 0 ? NKI_END : NKI_WOULD_BLOCK;
+    }
+    struct nki_msg *msg = inlet->head;
+    size_t taken = 0;
+    uint64_t bytes = 0;
+    while (msg != NULL && taken < cap) {
+        out[taken++] = msg;
+        bytes += msg->slot_bytes;
+        msg = msg->next;
+    }
+    inlet->head = msg;
+    stats->taken += taken;
+    stats->pending_msgs -= taken;
+    stats->pending_bytes -= bytes;
+    if (inlet->slow && stats->pending_msgs <= stats->limits.msgs / 2 &&
+        stats->pending_bytes <= stats->limits.bytes / 2) {
+        inlet->slow = false;
+    }
+    if (msg == NULL) {
+        inlet->tail = NULL;
+        if (inlet->wait.link.set != NULL) {
+            nki_link_arm(&inlet->wait.link, stats->end_reason != 0);
+        }
+    }
+    *count = taken;
+    return NKI_OK;
+}
+
+void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    *out = inlet->stats;
+    pthread_mutex_unlock(&inlet->wait.mu);
+}

@@ -1,0 +1,86 @@
+/* The bounded queue between the reader of a connection and the takers of one subscription.
+ *
+ * The reader stages messages without a lock (under the connection's engine lock) and hands over what one read
+ * brought with nki_inlet_flush, under one lock. Takers are any threads. Over a limit the newest are dropped
+ * and counted. */
+#ifndef NKI_DELIVERY_INLET_H
+#define NKI_DELIVERY_INLET_H
+
+#include "delivery/msg.h"
+#include "delivery/waitable.h"
+
+struct nki_inlet_limits {
+    uint64_t msgs;
+    uint64_t bytes;
+};
+
+struct nki_inlet_stats {
+    uint64_t received;
+    uint64_t taken;
+    uint64_t pending_msgs;
+    uint64_t pending_bytes;
+    uint64_t high_msgs;
+    uint64_t high_bytes;
+    uint64_t dropped_msgs;
+    uint64_t dropped_bytes;
+    struct nki_inlet_limits limits;
+    int32_t end_reason;
+};
+
+struct nki_inlet {
+    struct nki_waitable wait;
+    /* guarded by wait.mu */
+    struct nki_msg *head;
+    struct nki_msg *tail;
+    struct nki_inlet_stats stats;
+    bool slow; /* in an episode of drops: ends when the queue was emptied to half */
+
+    /* the reader's, under the engine lock */
+    struct nki_msg *staged_head;
+    struct nki_msg *staged_tail;
+    uint64_t staged_msgs;
+    uint64_t staged_bytes;
+};
+
+/* 0 or an errno. */
+int nki_inlet_init(struct nki_inlet *inlet, struct nki_inlet_limits limits);
+/* Frees what is queued. */
+void nki_inlet_destroy(struct nki_inlet *inlet);
+
+/* The reader's: takes over the reference. */
+static inline void nki_inlet_stage(struct nki_inlet *inlet, struct nki_msg *msg)
+{
+    msg->next = NULL;
+    if (inlet->staged_tail != NULL) {
+        inlet->staged_tail->next = msg;
+    } else {
+        inlet->staged_head = msg;
+    }
+    inlet->staged_tail = msg;
+    inlet->staged_msgs++;
+    inlet->staged_bytes += msg->slot_bytes;
+}
+
+/* The reader's: hands over what is staged, and ends the queue if `end_reason` is not 0. Returns the number of
+ * messages dropped, and sets *episode when a new episode of drops began. */
+uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode);
+
+/* Messages that found no memory: counted as received and dropped. */
+void nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs);
+/* Ends the queue (first reason wins): takers get what is queued, then NKI_END. Any thread. */
+void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason);
+/* The handle was closed: what is queued is dropped, blocked takers get NKI_CLOSED. Any thread. */
+void nki_inlet_close(struct nki_inlet *inlet);
+
+/* Takes what is there, at most `cap`; with wait.mu held. NKI_OK with *count > 0, NKI_WOULD_BLOCK if there is
+ * nothing, NKI_END, NKI_CLOSED. */
+int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count);
+/* Whether a taker would not block; with wait.mu held. */
+static inline bool nki_inlet_ready_locked(const struct nki_inlet *inlet)
+{
+    return inlet->head != NULL || inlet->stats.end_reason != 0 || inlet->wait.closed;
+}
+
+void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out);
+
+#endif

@@ -1,0 +1,98 @@
+/* Messages: see msg.h. */
+#include "delivery/msg.h"
+
+#include "base/alloc.h"
+
+static atomic_uint_fast64_t live_count;
+
+static struct nki_msg *msg_alloc(struct nki_slab *slab, size_t size)
+{
+    struct nki_msg *msg;
+    uint32_t slot_bytes = (uint32_t)size;
+    bool in_slab = slab != NULL && size <= NKI_SLAB_SLOT_MAX;
+    msg = in_slab ? nki_slab_alloc(slab, size, &slot_bytes) : nki_alloc(size);
+    if (msg == NULL) {
+        return NULL;
+    }
+    atomic_init(&msg->refs, 1);
+    msg->in_slab = in_slab;
+    msg->slot_bytes = slot_bytes;
+    msg->next = NULL;
+    atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed);
+    return msg;
+}
+
+struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
+                            uint32_t header_len, uint32_t body_len)
+{
+    assert(header_len <= body_len);
+    struct nki_msg *msg = msg_alloc(slab, sizeof *msg + subject.len + reply.len + body_len);
+    if (msg == NULL) {
+        return NULL;
+    }
+    msg->kind = NKI_MSG_MESSAGE;
+    msg->subject_len = (uint32_t)subject.len;
+    msg->reply_len = (uint32_t)reply.len;
+    msg->header_len = header_len;
+    msg->data_len = body_len - header_len;
+    memcpy(msg->bytes, subject.ptr, subject.len);
+    if (reply.len > 0) {
+        memcpy(msg->bytes + subject.len, reply.ptr, reply.len);
+    }
+    return msg;
+}
+
+struct nki_msg *nki_msg_new_event(size_t len)
+{
+    struct nki_msg *msg = msg_alloc(NULL, sizeof *msg + len);
+    if (msg == NULL) {
+        return NULL;
+    }
+    msg->kind = NKI_MSG_EVENT;
+    msg->origin = 0;
+    msg->sid = 0;
+    msg->subject_len = 0;
+    msg->reply_len = 0;
+    msg->header_len = 0;
+    msg->data_len = 0;
+    return msg;
+}
+
+void nki_msg_retain(struct nki_msg *msg)
+{
+    unsigned before = atomic_fetch_add_explicit(&msg->refs, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+}
+
+void nki_msg_release(struct nki_msg *msg)
+{
+    if (msg == NULL) {
+        return;
+    }
+    unsigned before = atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel);
+    assert(before > 0 && "message released more often than retained");
+    if (before != 1) {
+        return;
+    }
+    atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+    if (msg->in_slab) {
+        nki_slab_free(msg);
+    } else {
+        nki_free(msg);
+    }
+}
+
+void nki_msg_release_chain(struct nki_msg *head)
+{
+    while (head != NULL) {
+        struct nki_msg *next = head->next;
+        nki_msg_release(head);
+        head = next;
+    }
+}
+
+uint64_t nki_msg_count(void)
+{
+    return atomic_load_explicit(&live_count, memory_order_relaxed);
+}

@@ -1,0 +1,69 @@
+/* A message as the application gets it: one piece of memory with subject, reply, header block and payload in
+ * it, which never changes after it was delivered. Reference counted; any thread. */
+#ifndef NKI_DELIVERY_MSG_H
+#define NKI_DELIVERY_MSG_H
+
+#include "base/str.h"
+#include "delivery/slab.h"
+
+#include <stdatomic.h>
+
+enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT = 2 };
+
+struct nki_msg {
+    struct nki_msg *next; /* in the queue that holds it */
+    uint64_t origin;      /* number of the connection, as given by whoever opened it */
+    uint64_t sid;
+    atomic_uint refs;
+    uint32_t slot_bytes; /* memory it takes: what queue limits count */
+    uint32_t subject_len;
+    uint32_t reply_len;
+    uint32_t header_len;
+    uint32_t data_len;
+    uint8_t kind;
+    bool in_slab;
+    uint8_t bytes[]; /* subject, reply, header block, data; an event: struct nki_event and its texts */
+};
+
+/* Makes a message with room for its parts, subject and reply copied, the body (header block and data,
+ * nki_msg_body) to be filled by the caller. `slab` NULL takes the heap. NULL if there is no memory. */
+struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
+                            uint32_t header_len, uint32_t body_len);
+/* An event's message with `len` bytes of room. */
+struct nki_msg *nki_msg_new_event(size_t len);
+
+static inline uint8_t *nki_msg_body(struct nki_msg *msg)
+{
+    return msg->bytes + msg->subject_len + msg->reply_len;
+}
+
+static inline struct nki_str nki_msg_subject(const struct nki_msg *msg)
+{
+    return nki_str_make((const char *)msg->bytes, msg->subject_len);
+}
+
+static inline struct nki_str nki_msg_reply(const struct nki_msg *msg)
+{
+    return nki_str_make((const char *)msg->bytes + msg->subject_len, msg->reply_len);
+}
+
+static inline struct nki_str nki_msg_header_block(const struct nki_msg *msg)
+{
+    return nki_str_make((const char *)msg->bytes + msg->subject_len + msg->reply_len, msg->header_len);
+}
+
+static inline struct nki_str nki_msg_data(const struct nki_msg *msg)
+{
+    return nki_str_make((const char *)msg->bytes + msg->subject_len + msg->reply_len + msg->header_len,
+                        msg->data_len);
+}
+
+void nki_msg_retain(struct nki_msg *msg);
+/* NULL is allowed. */
+void nki_msg_release(struct nki_msg *msg);
+/* A chain linked by `next`. */
+void nki_msg_release_chain(struct nki_msg *head);
+/* Messages alive in the process. */
+uint64_t nki_msg_count(void);
+
+#endif

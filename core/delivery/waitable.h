@@ -1,0 +1,41 @@
+/* What a subscription's inlet and an operation have in common: a mutex, callers that block on it, a place in
+ * a waitset, and the descriptor of a caller that reads the socket by itself while it waits (see
+ * client/wait.c). */
+#ifndef NKI_DELIVERY_WAITABLE_H
+#define NKI_DELIVERY_WAITABLE_H
+
+#include "base/sync.h"
+#include "base/wake.h"
+#include "delivery/waitset.h"
+
+struct nki_waitable {
+    pthread_mutex_t mu;
+    pthread_cond_t cond;
+    /* guarded by mu */
+    uint32_t waiters;
+    int nudge_fd; /* raised for the caller that drives the connection meanwhile; -1: nobody */
+    bool closed;  /* the handle was closed */
+    struct nki_wait_link link;
+};
+
+/* 0 or an errno. */
+int nki_waitable_init(struct nki_waitable *waitable);
+void nki_waitable_destroy(struct nki_waitable *waitable);
+
+/* With mu held: it became ready; `all` wakes every blocked caller, otherwise one. */
+static inline void nki_waitable_signal(struct nki_waitable *waitable, bool all)
+{
+    if (waitable->waiters > 0) {
+        if (all) {
+            pthread_cond_broadcast(&waitable->cond);
+        } else {
+            pthread_cond_signal(&waitable->cond);
+        }
+    }
+    if (waitable->nudge_fd >= 0) {
+        nki_wake_raise(waitable->nudge_fd);
+    }
+    nki_link_ready(&waitable->link);
+}
+
+#endif

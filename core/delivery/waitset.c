@@ -1,0 +1,206 @@
+/* Waitsets: see waitset.h. The descriptor is raised when the list of ready objects becomes non-empty and
+ * cleared when it becomes empty, both under the set's mutex, so that it is readable if and only if records
+ * wait (or the set is closed). */
+#include "delivery/waitset.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/sync.h"
+#include "base/wake.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+struct nki_waitset {
+    atomic_uint refs;
+    int fd;
+    pthread_mutex_t mu;
+    /* guarded by mu */
+    struct nki_list ready;
+    bool closed;
+};
+
+struct nki_waitset *nki_waitset_new(struct nki_error *err)
+{
+    struct nki_waitset *set = nki_alloc(sizeof *set);
+    if (set == NULL) {
+        nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return NULL;
+    }
+    set->fd = nki_wake_open();
+    if (set->fd < 0) {
+        nki_error_set_errno(err, NKI_SYSTEM, errno, "no descriptor for a waitset");
+        nki_free(set);
+        return NULL;
+    }
+    atomic_init(&set->refs, 1);
+    pthread_mutex_init(&set->mu, NULL);
+    nki_list_init(&set->ready);
+    set->closed = false;
+    return set;
+}
+
+void nki_waitset_retain(struct nki_waitset *set)
+{
+    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+}
+
+void nki_waitset_release(struct nki_waitset *set)
+{
+    if (atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    assert(nki_list_empty(&set->ready));
+    close(set->fd);
+    pthread_mutex_destroy(&set->mu);
+    nki_free(set);
+}
+
+void nki_waitset_close(struct nki_waitset *set)
+{
+    pthread_mutex_lock(&set->mu);
+    if (!set->closed) {
+        set->closed = true;
+        nki_wake_raise(set->fd);
+    }
+    pthread_mutex_unlock(&set->mu);
+}
+
+int nki_waitset_fd(const struct nki_waitset *set)
+{
+    return set->fd;
+}
+
+/* Moves up to `cap` ready objects into records; with mu held. */
+static size_t collect(struct nki_waitset *set, struct nki_wait_record *records, size_t cap)
+{
+    size_t count = 0;
+    while (count < cap && !nki_list_empty(&set->ready)) {
+        struct nki_wait_link *link = NKI_CONTAINER_OF(set->ready.next, struct nki_wait_link, node);
+        nki_list_remove(&link->node);
+        link->state = NKI_LINK_DISARMED;
+        records[count++] = (struct nki_wait_record){link->object, link->tag, link->kind, 0};
+    }
+    if (count > 0 && nki_list_empty(&set->ready)) {
+        nki_wake_clear(set->fd);
+    }
+    return count;
+}
+
+int32_t nki_waitset_wait(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
+                         int64_t deadline_ns, size_t *count)
+{
+    *count = 0;
+    for (;;) {
+        pthread_mutex_lock(&set->mu);
+        bool closed = set->closed;
+        *count = closed ? 0 : collect(set, records, cap);
+        pthread_mutex_unlock(&set->mu);
+        if (closed) {
+            return NKI_CLOSED;
+        }
+        if (*count > 0) {
+            return NKI_OK;
+        }
+        if (deadline_ns == 0) {
+            return NKI_WOULD_BLOCK;
+        }
+        int64_t now = nki_clock_now_ns();
+        if (now >= deadline_ns) {
+            return NKI_TIMEOUT;
+        }
+        struct pollfd pfd = {.fd = set->fd, .events = POLLIN};
+        poll(&pfd, 1, nki_deadline_poll_ms(now, deadline_ns)); /* EINTR: looked at again */
+    }
+}
+
+/* The three states of a link change under the set's mutex only. */
+
+static void list_locked(struct nki_wait_link *link)
+{
+    bool first = nki_list_empty(&link->set->ready);
+    nki_list_append(&link->set->ready, &link->node);
+    link->state = NKI_LINK_LISTED;
+    if (first) {
+        nki_wake_raise(link->set->fd);
+    }
+}
+
+static void unlist_locked(struct nki_wait_link *link)
+{
+    nki_list_remove(&link->node);
+    if (nki_list_empty(&link->set->ready) && !link->set->closed) {
+        nki_wake_clear(link->set->fd);
+    }
+}
+
+int32_t nki_link_add(struct nki_wait_link *link, struct nki_waitset *set, uint64_t object, int32_t kind,
+                     uint64_t tag)
+{
+    if (link->set != NULL && link->set != set) {
+        pthread_mutex_lock(&link->set->mu);
+        bool closed = link->set->closed;
+        pthread_mutex_unlock(&link->set->mu);
+        if (!closed) {
+            return NKI_BUSY;
+        }
+        nki_link_remove(link);
+    }
+    if (link->set == NULL) {
+        nki_list_init(&link->node);
+        link->state = NKI_LINK_DISARMED;
+        link->set = set;
+        nki_waitset_retain(set);
+    }
+    pthread_mutex_lock(&set->mu);
+    link->object = object;
+    link->kind = kind;
+    link->tag = tag;
+    pthread_mutex_unlock(&set->mu);
+    return NKI_OK;
+}
+
+void nki_link_remove(struct nki_wait_link *link)
+{
+    struct nki_waitset *set = link->set;
+    if (set == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&set->mu);
+    if (link->state == NKI_LINK_LISTED) {
+        unlist_locked(link);
+    }
+    link->state = NKI_LINK_DISARMED;
+    pthread_mutex_unlock(&set->mu);
+    link->set = NULL;
+    nki_waitset_release(set);
+}
+
+void nki_link_arm(struct nki_wait_link *link, bool ready)
+{
+    struct nki_waitset *set = link->set;
+    if (set == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&set->mu);
+    if (ready && link->state != NKI_LINK_LISTED) {
+        list_locked(link);
+    } else if (!ready && link->state == NKI_LINK_LISTED) {
+        unlist_locked(link);
+        link->state = NKI_LINK_ARMED;
+    } else if (!ready) {
+        link->state = NKI_LINK_ARMED;
+    }
+    pthread_mutex_unlock(&set->mu);
+}
+
+void nki_link_ready_slow(struct nki_wait_link *link)
+{
+    pthread_mutex_lock(&link->set->mu);
+    if (link->state == NKI_LINK_ARMED) {
+        list_locked(link);
+    }
+    pthread_mutex_unlock(&link->set->mu);
+}

@@ -1,0 +1,201 @@
+/* The NATS/1.0 header block: built with checks, read in place. Pure; any thread.
+ *
+ * Lines end at CRLF alone: a bare CR or LF, which another client may have sent, is part of its line. Lengths
+ * are authoritative, so nothing in a block can put the stream out of step (ADR-4). */
+#include "wire/header.h"
+
+static const struct nki_str version_line = {"NATS/1.0", 8};
+
+#define NAME_SHOWN 64 /* characters of a name that an error text shows */
+
+const char *nki_header_fault(struct nki_str block)
+{
+    if (!nki_str_starts(block, version_line)) {
+        return "does not begin with NATS/1.0";
+    }
+    if (block.len < version_line.len + 4 || memcmp(block.ptr + block.len - 4, "\r\n\r\n", 4) != 0) {
+        return "does not end with an empty line";
+    }
+    return NULL;
+}
+
+/* Length of the line that begins at `at`, without its CRLF; *next becomes the begin of the line behind it. */
+static size_t line_len(struct nki_str block, size_t at, size_t *next)
+{
+    size_t from = at;
+    while (from < block.len) {
+        const char *cr = memchr(block.ptr + from, '\r', block.len - from);
+        if (cr == NULL) {
+            break;
+        }
+        from = (size_t)(cr - block.ptr) + 1;
+        if (from < block.len && block.ptr[from] == '\n') {
+            *next = from + 1;
+            return from - 1 - at;
+        }
+    }
+    *next = block.len;
+    return block.len - at;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+int32_t nki_header_status(struct nki_str block, struct nki_str *description)
+{
+    if (description != NULL) {
+        *description = nki_str_make("", 0);
+    }
+    if (!nki_str_starts(block, version_line)) {
+        return 0;
+    }
+    size_t next;
+    struct nki_str line = nki_str_make(block.ptr, line_len(block, 0, &next));
+    struct nki_str text = nki_str_make(line.ptr + version_line.len, line.len - version_line.len);
+    int32_t number = 0;
+    if (text.len > 0 && is_blank(text.ptr[0])) {
+        text = nki_str_trim(text);
+        if (text.len >= 3 && is_digit(text.ptr[0]) && is_digit(text.ptr[1]) && is_digit(text.ptr[2]) &&
+            (text.len == 3 || is_blank(text.ptr[3]))) {
+            number = (text.ptr[0] - '0') * 100 + (text.ptr[1] - '0') * 10 + (text.ptr[2] - '0');
+            text = nki_str_trim(nki_str_make(text.ptr + 3, text.len - 3));
+        }
+    }
+    if (description != NULL) {
+        *description = text;
+    }
+    return number;
+}
+
+bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
+{
+    assert(at != NULL && *at <= block.len && name != NULL && value != NULL);
+    size_t next;
+    if (*at == 0) {
+        (void)line_len(block, 0, at);
+    }
+    while (*at < block.len) {
+        size_t begin = *at;
+        size_t len = line_len(block, begin, &next);
+        if (len == 0) {
+            *at = block.len;
+            return false;
+        }
+        size_t end = begin + len;
+        while (next < block.len && is_blank(block.ptr[next])) { /* continued lines */
+            size_t more = next;
+            end = more + line_len(block, more, &next);
+        }
+        *at = next;
+        /* The colon must stand in the first line; one without a name before it names nothing. */
+        const char *colon = is_blank(block.ptr[begin]) ? NULL : memchr(block.ptr + begin, ':', len);
+        if (colon == NULL || colon == block.ptr + begin) {
+            continue;
+        }
+        size_t name_len = (size_t)(colon - block.ptr) - begin;
+        *name = nki_str_make(block.ptr + begin, name_len);
+        *value = nki_str_trim(nki_str_make(colon + 1, end - begin - name_len - 1));
+        return true;
+    }
+    return false;
+}
+
+bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_match match, size_t index,
+                     struct nki_str *value)
+{
+    assert(value != NULL);
+    struct nki_str found;
+    struct nki_str text;
+    size_t at = 0;
+    while (nki_header_next(block, &at, &found, &text)) {
+        bool same = match == NKI_MATCH_EXACT ? nki_str_eq(found, name) : nki_str_eq_nocase(found, name);
+        if (same && index-- == 0) {
+            *value = text;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *name_fault(struct nki_str name)
+{
+    if (name.len == 0) {
+        return "is empty";
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = (uint8_t)name.ptr[i];
+        if (c <= ' ' || c > '~') {
+            return "holds a blank, a control character or a character that is not ASCII";
+        }
+        if (c == ':') {
+            return "holds a colon";
+        }
+    }
+    return NULL;
+}
+
+static const char *value_fault(struct nki_str value)
+{
+    if (value.len == 0) {
+        return NULL;
+    }
+    if (memchr(value.ptr, '\r', value.len) != NULL || memchr(value.ptr, '\n', value.len) != NULL) {
+        return "holds a line break";
+    }
+    if (memchr(value.ptr, '\0', value.len) != NULL) {
+        return "holds a NUL";
+    }
+    if (is_blank(value.ptr[0]) || is_blank(value.ptr[value.len - 1])) {
+        return "begins or ends with a blank";
+    }
+    return nki_str_utf8_valid(value) ? NULL : "is not valid UTF-8";
+}
+
+int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki_str value,
+                          struct nki_error *err)
+{
+    assert(block != NULL && (block->len == 0 || block->len >= version_line.len + 4));
+    int shown = (int)(name.len < NAME_SHOWN ? name.len : NAME_SHOWN);
+    const char *fault = name_fault(name);
+    if (fault != NULL) {
+        return nki_error_set(err, NKI_INVALID, "header name '%.*s' %s", shown, shown > 0 ? name.ptr : "",
+                             fault);
+    }
+    fault = value_fault(value);
+    if (fault != NULL) {
+        return nki_error_set(err, NKI_INVALID, "value of header '%.*s' %s", shown, name.ptr, fault);
+    }
+    /* Behind the headers stands one CRLF that ends the block; it moves back by the new line. */
+    size_t kept = block->len == 0 ? version_line.len + 2 : block->len - 2;
+    size_t frame = 2 + 2 + 2; /* ": ", CRLF, CRLF */
+    if (kept > NKI_HEADER_BLOCK_MAX || name.len > NKI_HEADER_BLOCK_MAX || value.len > NKI_HEADER_BLOCK_MAX ||
+        kept + name.len + value.len + frame > NKI_HEADER_BLOCK_MAX) {
+        return nki_error_set(err, NKI_LIMIT, "header '%.*s' makes the headers longer than %u bytes", shown,
+                             name.ptr, NKI_HEADER_BLOCK_MAX);
+    }
+    if (!nki_buf_reserve(block, kept + name.len + value.len + frame - block->len)) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    if (block->len == 0) {
+        memcpy(block->data, "NATS/1.0\r\n", kept);
+    }
+    uint8_t *out = block->data + kept;
+    memcpy(out, name.ptr, name.len);
+    out += name.len;
+    memcpy(out, ": ", 2);
+    out += 2;
+    if (value.len > 0) {
+        memcpy(out, value.ptr, value.len);
+        out += value.len;
+    }
+    memcpy(out, "\r\n\r\n", 4);
+    block->len = (size_t)(out + 4 - block->data);
+    return NKI_OK;
+}

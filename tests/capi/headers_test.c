@@ -1,0 +1,259 @@
+/* Sets of headers: checks, limits, reuse, and the way through a real server and back. Main thread; one test
+ * changes a set while other threads send it. */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static natskit_headers open_headers(void)
+{
+    natskit_headers headers;
+    assert_ok(natskit_headers_open(&headers));
+    return headers;
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t name_len;
+        const char *value;
+        size_t value_len;
+    } faults[] = {
+        {"", 0, "v", 1},     {"a b", 3, "v", 1},       {"a:b", 3, "v", 1},   {"a\r\n", 3, "v", 1},
+        {"a\0b", 3, "v", 1}, {"a\xc3\xa4", 3, "v", 1}, {"a\x7f", 2, "v", 1}, {"a", 1, "x\ry", 3},
+        {"a", 1, "x\ny", 3}, {"a", 1, "x\0y", 3},      {"a", 1, "\xff", 1},  {"\t", 1, "v", 1},
+    };
+    natskit_headers headers = open_headers();
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        natskit_error err = {0};
+        assert_status(natskit_headers_add(headers, faults[i].name, faults[i].name_len, faults[i].value,
+                                          faults[i].value_len, &err),
+                      NATSKIT_INVALID);
+        assert_int_equal(err.status, NATSKIT_INVALID);
+        assert_true(err.text[0] != '\0');
+        assert_null(strpbrk(err.text, "\r\n"));
+    }
+    assert_ok(natskit_headers_add(headers, "a", 1, "", 0, NULL));
+    assert_ok(natskit_headers_add(headers, "a", 1, NULL, 0, NULL));
+    assert_ok(natskit_headers_add(headers, "!#$'*+.^_`|~{}()", Z, "\xc3\xa4: b", Z, NULL));
+    assert_ok(natskit_headers_close(headers));
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    static char big[70000];
+    memset(big, 'x', sizeof big);
+    natskit_headers headers = open_headers();
+    natskit_error err;
+    assert_status(natskit_headers_add(headers, "a", 1, big, sizeof big, &err), NATSKIT_LIMIT);
+    assert_int_equal(err.status, NATSKIT_LIMIT);
+    natskit_status status = NATSKIT_OK;
+    int added = 0;
+    while (added < 100000) {
+        status = natskit_headers_add(headers, "name", Z, "value", Z, NULL);
+        if (status != NATSKIT_OK) {
+            break;
+        }
+        added++;
+    }
+    assert_status(status, NATSKIT_LIMIT);
+    assert_in_range(added, 4000, 65536 / 12);
+    assert_ok(natskit_headers_clear(headers));
+    assert_ok(natskit_headers_add(headers, "name", Z, "value", Z, NULL));
+    assert_ok(natskit_headers_close(headers));
+}
+
+/* -- through a server ------------------------------------------------------------------------------------ */
+
+static natskit_sub subscribe(natskit_conn conn, const char *subject)
+{
+    natskit_sub sub;
+    assert_ok(natskit_subscribe(conn, subject, Z, NULL, 0, NO_OPTIONS, &sub, NULL));
+    return sub;
+}
+
+static natskit_msg *next(natskit_sub sub)
+{
+    natskit_msg *msg;
+    assert_ok(natskit_sub_next(sub, 10 * SECONDS, &msg));
+    return msg;
+}
+
+static void expect_header(const natskit_msg *msg, const char *name, int32_t match, size_t index,
+                          const char *wanted)
+{
+    const char *value;
+    size_t len;
+    natskit_status status = natskit_msg_header(msg, name, Z, match, index, &value, &len);
+    if (wanted == NULL) {
+        assert_status(status, NATSKIT_NOT_FOUND);
+        return;
+    }
+    assert_ok(status);
+    assert_true(fx_is(value, len, wanted));
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    natskit_conn conn = fx_connect();
+    natskit_sub sub = subscribe(conn, "h");
+    natskit_headers headers = open_headers();
+    assert_ok(natskit_headers_add(headers, "Key", Z, "one", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "key", Z, "two", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "Key", Z, "three", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "Empty", Z, "", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "Text", Z, "a: b; \xe2\x82\xac", Z, NULL));
+    assert_ok(natskit_publish(conn, "h", Z, NULL, 0, headers, "data", 4, 0));
+    natskit_msg *msg = next(sub);
+    expect_header(msg, "Key", NATSKIT_MATCH_EXACT, 0, "one");
+    expect_header(msg, "Key", NATSKIT_MATCH_EXACT, 1, "three");
+    expect_header(msg, "Key", NATSKIT_MATCH_EXACT, 2, NULL);
+    expect_header(msg, "key", NATSKIT_MATCH_EXACT, 0, "two");
+    expect_header(msg, "KEY", NATSKIT_MATCH_EXACT, 0, NULL);
+    expect_header(msg, "KEY", NATSKIT_MATCH_IGNORE_CASE, 1, "two");
+    expect_header(msg, "KEY", NATSKIT_MATCH_IGNORE_CASE, 2, "three");
+    expect_header(msg, "Empty", NATSKIT_MATCH_EXACT, 0, "");
+    expect_header(msg, "Text", NATSKIT_MATCH_EXACT, 0, "a: b; \xe2\x82\xac");
+    expect_header(msg, "Tex", NATSKIT_MATCH_EXACT, 0, NULL);
+
+    static const char *const names[] = {"Key", "key", "Key", "Empty", "Text"};
+    const char *name;
+    const char *value;
+    size_t name_len;
+    size_t value_len;
+    for (size_t i = 0; i < 5; i++) {
+        assert_ok(natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len));
+        assert_true(fx_is(name, name_len, names[i]));
+    }
+    assert_status(natskit_msg_header_at(msg, 5, &name, &name_len, &value, &value_len), NATSKIT_NOT_FOUND);
+    assert_status(natskit_msg_header_at(msg, SIZE_MAX, &name, &name_len, &value, &value_len),
+                  NATSKIT_NOT_FOUND);
+    assert_status(natskit_msg_header(msg, "", 0, NATSKIT_MATCH_EXACT, 0, &value, &value_len),
+                  NATSKIT_INVALID);
+    assert_status(natskit_msg_header(msg, "Key", Z, 2, 0, &value, &value_len), NATSKIT_INVALID);
+    assert_ok(natskit_msg_release(msg));
+}
+
+/* The same handle, filled anew; an empty set is no header block at all. */
+static void test_reuse(void **state)
+{
+    (void)state;
+    natskit_conn conn = fx_connect();
+    natskit_sub sub = subscribe(conn, "h");
+    natskit_headers headers = open_headers();
+    for (int i = 0; i < 3; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%d", i);
+        assert_ok(natskit_headers_add(headers, "N", Z, text, Z, NULL));
+        assert_ok(natskit_publish(conn, "h", Z, NULL, 0, headers, NULL, 0, 0));
+        assert_ok(natskit_headers_clear(headers));
+    }
+    assert_ok(natskit_publish(conn, "h", Z, NULL, 0, headers, NULL, 0, 0));
+    assert_ok(natskit_headers_close(headers));
+    for (int i = 0; i < 3; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%d", i);
+        natskit_msg *msg = next(sub);
+        expect_header(msg, "N", NATSKIT_MATCH_EXACT, 0, text);
+        expect_header(msg, "N", NATSKIT_MATCH_EXACT, 1, NULL);
+        assert_ok(natskit_msg_release(msg));
+    }
+    natskit_msg *msg = next(sub);
+    natskit_message_view view;
+    assert_ok(natskit_msg_view(msg, &view, sizeof view));
+    assert_null(view.header_block);
+    assert_int_equal(view.header_block_len, 0);
+    expect_header(msg, "N", NATSKIT_MATCH_EXACT, 0, NULL);
+    assert_ok(natskit_msg_release(msg));
+}
+
+/* -- changed while it is sent ---------------------------------------------------------------------------- */
+
+struct sender {
+    natskit_conn conn;
+    natskit_headers headers;
+    atomic_bool stop;
+    atomic_int failed;
+};
+
+static void *send_all(void *arg)
+{
+    struct sender *sender = arg;
+    while (!atomic_load(&sender->stop)) {
+        if (natskit_publish(sender->conn, "h", Z, NULL, 0, sender->headers, "x", 1, 1000) != NATSKIT_OK) {
+            atomic_fetch_add(&sender->failed, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Every message carries the set as it was at some moment: values 0 to n - 1 in order. */
+static void expect_whole(const natskit_msg *msg)
+{
+    const char *name;
+    const char *value;
+    size_t name_len;
+    size_t value_len;
+    char text[16];
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK;
+         i++) {
+        (void)snprintf(text, sizeof text, "%zu", i);
+        assert_true(fx_is(name, name_len, "N"));
+        assert_true(fx_is(value, value_len, text));
+    }
+}
+
+static void test_changed_while_sent(void **state)
+{
+    (void)state;
+    static struct sender sender;
+    pthread_t threads[2];
+    sender.conn = fx_connect();
+    sender.headers = open_headers();
+    natskit_sub sub = subscribe(sender.conn, "h");
+    atomic_store(&sender.stop, false);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, send_all, &sender), 0);
+    }
+    for (int turn = 0; turn < 300; turn++) {
+        char text[16];
+        assert_ok(natskit_headers_clear(sender.headers));
+        for (int i = 0; i < 20; i++) {
+            (void)snprintf(text, sizeof text, "%d", i);
+            assert_ok(natskit_headers_add(sender.headers, "N", Z, text, Z, NULL));
+        }
+        natskit_msg *msg = next(sub);
+        expect_whole(msg);
+        assert_ok(natskit_msg_release(msg));
+    }
+    atomic_store(&sender.stop, true);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&sender.failed), 0);
+    natskit_msg *msg;
+    while (natskit_sub_next(sub, 0, &msg) == NATSKIT_OK) {
+        expect_whole(msg);
+        assert_ok(natskit_msg_release(msg));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_faults, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_limit, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_round_trip, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_reuse, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_changed_while_sent, fx_mark, fx_check_clean),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    fx_server_end();
+    return failed;
+}

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The lanes of ./check, one function lane_<name> each; sourced by it. A lane runs in a subshell with its output in
+# its log. It adds what it ran to the counts by `count`; one that counts nothing is one check, passed or failed by
+# its exit code. Builds are shared: `build dev` does nothing the second time in one run.
+
+count() { # passed failed skipped
+    echo "$1 $2 $3" >>"$counts"
+}
+
+skip() { # why
+    echo "skip: $1"
+    count 0 0 1
+}
+
+# checked TEXT COMMAND...: one check of a lane that consists of several
+checked() {
+    local text=$1
+    shift
+    if "$@"; then
+        count 1 0 0
+    else
+        count 0 1 0
+        echo "FAILED: $text"
+        return 1
+    fi
+}
+
+choose_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        echo "$PYTHON"
+    elif [ -x /usr/bin/python3 ]; then
+        echo /usr/bin/python3
+    else
+        command -v python3
+    fi
+}
+
+# sources PATTERN...: the project's files, committed or about to be
+sources() {
+    { git ls-files --cached --others --exclude-standard -- "$@" 2>/dev/null ||
+        find . -path ./build -prune -o -path ./.git -prune -o -type f -print | sed 's|^\./||'; } | sort -u |
+        while read -r file; do
+            [ -f "$file" ] && printf '%s\n' "$file"
+        done
+}
+
+c_sources() {
+    sources '*.c' '*.h' | grep -E '\.[ch]$'
+}
+
+# -- builds and test runners --------------------------------------------------------------------------------
+
+build() { # preset
+    [ -e "$logs/built.$1" ] && return 0
+    echo "== build $1"
+    cmake --preset "$1" >"$logs/configure.$1.log" 2>&1 || {
+        cat "$logs/configure.$1.log"
+        return 1
+    }
+    cmake --build --preset "$1" -- --quiet -k 0 || return 1
+    touch "$logs/built.$1"
+}
+
+# with_limit COMMAND...: ten minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
+with_limit() {
+    timeout --kill-after=10 600 "$@"
+}
+
+# junit FILE NAME...: the sums of these attributes over the suites of a JUnit file
+junit() {
+    "$python" - "$@" <<'PY'
+import sys
+import xml.etree.ElementTree as tree
+
+root = tree.parse(sys.argv[1]).getroot()
+suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
+print(*(sum(int(s.get(name, 0)) for s in suites) for name in sys.argv[2:]))
+PY
+}
+
+run_ctest() { # preset [ctest's arguments]
+    local preset=$1 status=0 total bad off
+    shift
+    echo "== ctest $preset"
+    rm -f "$logs/ctest.$preset.xml"
+    ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
+        --output-junit "$logs/ctest.$preset.xml" "$@" || status=$?
+    [ -s "$logs/ctest.$preset.xml" ] || return $status
+    read -r total bad off < <(junit "$logs/ctest.$preset.xml" tests failures skipped)
+    count $((total - bad - off)) "$bad" "$off"
+    return $status
+}
+
+run_pytest() { # preset [VARIABLE=value...]
+    local preset=$1 status=0 total bad errors off
+    shift
+    [ -n "$(sources 'tests/python/*.py')" ] || return 0
+    [ -d "build/$preset/python/natskit" ] || { skip "no Python module was built"; return 0; }
+    echo "== pytest $preset"
+    rm -f "$logs/pytest.$preset.xml"
+    with_limit env "$@" PYTHONPATH="$root/build/$preset/python" NATSKIT_BUILD="$root/build/$preset" \
+        "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" tests/python || status=$?
+    if [ ! -s "$logs/pytest.$preset.xml" ]; then
+        count 0 1 0
+        return 1
+    fi
+    read -r total bad errors off < <(junit "$logs/pytest.$preset.xml" tests failures errors skipped)
+    count $((total - bad - errors - off)) $((bad + errors)) "$off"
+    return $status
+}
+
+run_busted() { # preset [VARIABLE=value...]
+    local preset=$1 status=0 line
+    shift
+    [ -n "$(sources 'tests/lua/*_spec.lua')" ] || return 0
+    [ -e "build/$preset/lua/natskit.so" ] || { skip "no Lua module was built"; return 0; }
+    echo "== busted $preset"
+    # busted's own first line takes whatever `lua` is; the module is for 5.4.
+    with_limit env "$@" LUA_CPATH="$root/build/$preset/lua/?.so;;" LUA_PATH="$root/build/$preset/lua/?.lua;$root/build/$preset/lua/?/init.lua;$root/tests/lua/?.lua;;" \
+        NATSKIT_BUILD="$root/build/$preset" \
+        lua5.4 "$(command -v busted)" -o plainTerminal tests/lua >"$logs/busted.$preset.log" 2>&1 || status=$?
+    cat "$logs/busted.$preset.log"
+    line=$(grep -E '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$logs/busted.$preset.log")
+    if [ -z "$line" ]; then
+        count 0 1 0
+        return 1
+    fi
+    # shellcheck disable=SC2046
+    set -- $(echo "$line" | tr -dc '0-9. ' | tr -s ' ')
+    count "$1" $(($2 + $3)) "$4"
+    return $status
+}
+
+# every_face PRESET [VARIABLE=value...]: the tests of all three languages against one build; all run, whatever fails
+every_face() {
+    local bad=0
+    run_ctest "$1" || bad=1
+    run_pytest "$@" || bad=1
+    run_busted "$@" || bad=1
+    return $bad
+}
+
+# -- lanes: text --------------------------------------------------------------------------------------------
+
+lane_format() { # clang-format on every C file
+    local bad
+    bad=$(c_sources | xargs -r clang-format --dry-run -Werror --style=file 2>&1 | sed -n 's/^\([^ :]*:[0-9]*\):.* error: .*/\1: not as clang-format writes it/p' | uniq)
+    [ -z "$bad" ] || { echo "$bad"; echo "clang-format -i on these files mends it"; return 1; }
+}
+
+lane_style() { # length of files and functions, calls and words that are not wanted
+    "$python" tools/style.py
+}
+
+lane_layers() { # every #include against the table of layers
+    "$python" tools/layers.py
+}
+
+lane_docs() { # paths, links and commands in the documents exist
+    "$python" tools/docs.py
+}
+
+lane_lint_lua() { # luacheck
+    local files
+    files=$(sources '*.lua' '*.rockspec' | grep -E '\.lua$')
+    [ -n "$files" ] || return 0
+    echo "$files" | xargs luacheck --no-color -q
+}
+
+lane_lint_python() { # byte-compile and pyflakes
+    local files
+    files=$(sources '*.py')
+    [ -n "$files" ] || return 0
+    echo "$files" | xargs "$python" -W error -c '
+import sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        compile(file.read(), name, "exec")' || return 1
+    echo "$files" | xargs "$python" -m pyflakes
+}
+
+lane_lint_c() { # clang-tidy on core, capi and the bindings
+    cmake --preset clang >"$logs/configure.clang.log" 2>&1 || {
+        cat "$logs/configure.clang.log"
+        return 1
+    }
+    sources 'core/*.c' 'capi/*.c' 'bindings/*.c' |
+        xargs -r -n 3 -P "$jobs" clang-tidy -p build/clang --quiet
+}
+
+# -- lanes: header and interface ----------------------------------------------------------------------------
+
+header_compiles() { # compiler standard includes...
+    local compiler=$1 standard=$2 language=c
+    shift 2
+    if [ "$compiler" = g++ ] || [ "$compiler" = clang++ ]; then language=c++; fi
+    local flags=(-std="$standard" -x "$language" -fsyntax-only -pedantic -Wall -Wextra -Wshadow -Werror -Icapi/include)
+    if [ "$language" = c ]; then flags+=(-Wstrict-prototypes -Wc++-compat); fi
+    printf '#include <natskit.h>\n%.0s' "$@" | "$compiler" "${flags[@]}" -
+}
+
+lane_headers() { # the public header alone and twice, as C99 to C2x and C++11 to C++20
+    local standard bad=0
+    for standard in c99 c11 c17 gnu2x; do
+        checked "gcc $standard" header_compiles gcc $standard once || bad=1
+        checked "gcc $standard twice" header_compiles gcc $standard once again || bad=1
+        checked "clang $standard" header_compiles clang $standard once || bad=1
+    done
+    for standard in c++11 c++20; do
+        checked "g++ $standard" header_compiles g++ $standard once || bad=1
+        checked "g++ $standard twice" header_compiles g++ $standard once again || bad=1
+    done
+    return $bad
+}
+
+lane_symbols() { # header, list, exports of both libraries and what the bindings use agree
+    build dev || return 1
+    "$python" tools/symbols.py build/dev
+}
+
+abi_dump=(abidw --headers-dir capi/include --drop-private-types --exported-interfaces-only --no-corpus-path
+    --no-comp-dir-path --type-id-style hash)
+
+abi_update() {
+    log=$logs/abi-update.log
+    build release >"$log" 2>&1 || { cat "$log"; return 1; }
+    mkdir -p capi/abi
+    "${abi_dump[@]}" --out-file capi/abi/natskit-0.abi build/release/libnatskit.so.0 &&
+        echo "capi/abi/natskit-0.abi written"
+}
+
+lane_abi() { # the interface against its baseline, by libabigail
+    local status=0
+    build release || return 1
+    # Without debug information every change of a type would pass.
+    readelf -S build/release/libnatskit.so.0 | grep -q debug_info || { echo "the library has no debug information"; return 1; }
+    [ -f capi/abi/natskit-0.abi ] || { echo "capi/abi/natskit-0.abi is missing: ./check abi-update"; return 1; }
+    abidiff --headers-dir1 capi/include --headers-dir2 capi/include --suppr capi/abi/natskit.abignore \
+        capi/abi/natskit-0.abi build/release/libnatskit.so.0 || status=$?
+    if [ $((status & 8)) -ne 0 ]; then
+        echo "INCOMPATIBLE: existing programs break (code $status). Undo it, or raise the ABI major and write a new baseline."
+    elif [ $((status & 4)) -ne 0 ]; then
+        echo "The interface changed (code $status): if it was meant and only adds, ./check abi-update, in the same commit."
+    fi
+    return $status
+}
+
+# -- lanes: builds with tests -------------------------------------------------------------------------------
+
+lane_gcc() { # gcc, warnings as errors, the public header set, all tests
+    build dev || return 1
+    cmake --build --preset dev --target all_verify_interface_header_sets -- --quiet || return 1
+    every_face dev
+}
+
+lane_clang() { # clang, warnings as errors, unit tests
+    build clang || return 1
+    run_ctest clang -L 'unit|engine'
+}
+
+lane_asan() { # address and undefined behaviour sanitizers, all tests
+    build asan || return 1
+    # The hosts are not instrumented: the sanitizer is loaded before them, and leaks of theirs are not ours. A
+    # server that such a host starts is, through the wrapper, started without it.
+    if [ -n "${NATS_SERVER:-}" ]; then
+        printf '#!/bin/sh\nunset LD_PRELOAD\nexec "%s" "$@"\n' "$NATS_SERVER" >"$logs/nats-server"
+        chmod 755 "$logs/nats-server"
+        export NATS_SERVER=$logs/nats-server
+    fi
+    every_face asan LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+        ASAN_OPTIONS=detect_leaks=0:handle_segv=2
+}
+
+lane_tsan() { # thread sanitizer, C tests
+    build tsan || return 1
+    run_ctest tsan
+}
+
+lane_fuzz() { # every fuzz target for some seconds, from its corpus
+    local program name bad=0 scratch
+    build fuzz || return 1
+    scratch=$(mktemp -d)
+    for program in build/fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$program" ] && [ -f "$program" ] || continue
+        name=${program##*/fuzz_}
+        mkdir -p "$scratch/$name" "$logs/crashes"
+        checked "fuzz $name" "$program" -max_total_time=$fuzz_seconds -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+            -print_final_stats=1 -artifact_prefix="$logs/crashes/$name-" "$scratch/$name" "tests/fuzz/corpus/$name" || bad=1
+    done
+    rm -rf "$scratch"
+    return $bad
+}
+
+# -- lane: the installed library ----------------------------------------------------------------------------
+
+consumer_by_cmake() { # prefix shared(ON|OFF) folder
+    cmake -S tests/install -B "$3" -G Ninja -DCMAKE_PREFIX_PATH="$1" -DBUILD_SHARED_LIBS="$2" >/dev/null &&
+        cmake --build "$3" -- --quiet && "$3/consumer_c" && "$3/consumer_cxx"
+}
+
+consumer_by_pkgconfig() { # prefix shared|static folder
+    local compiler source libs
+    mkdir -p "$3"
+    export PKG_CONFIG_PATH
+    PKG_CONFIG_PATH=$(find "$1" -name natskit.pc -printf '%h')
+    for compiler in gcc g++; do
+        source=tests/install/main.c
+        if [ $compiler = g++ ]; then source=tests/install/main.cpp; fi
+        if [ "$2" = shared ]; then
+            libs="$(pkg-config --libs natskit) -Wl,-rpath,$(pkg-config --variable=libdir natskit)"
+        else
+            libs="$(pkg-config --libs --static natskit | sed 's/-lnatskit/-l:libnatskit.a/')"
+        fi
+        # shellcheck disable=SC2046,SC2086
+        $compiler -Wall -Werror $(pkg-config --cflags natskit) $source -o "$3/$compiler" $libs && "$3/$compiler" || return 1
+    done
+}
+
+lane_install() { # install, move the tree, use it by CMake and pkg-config, in C and C++, shared and static
+    local scratch kind bad=0
+    build release || return 1
+    scratch=$(mktemp -d)
+    cmake --install build/release --prefix "$scratch/first" >/dev/null || return 1
+    mv "$scratch/first" "$scratch/moved"
+    if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root" "$scratch/moved"; then
+        echo "these installed files hold a path of the build"
+        return 1
+    fi
+    checked "find_package, shared" consumer_by_cmake "$scratch/moved" ON "$scratch/cmake-shared" || bad=1
+    checked "find_package, static" consumer_by_cmake "$scratch/moved" OFF "$scratch/cmake-static" || bad=1
+    for kind in shared static; do
+        checked "pkg-config, $kind" consumer_by_pkgconfig "$scratch/moved" $kind "$scratch/pc-$kind" || bad=1
+    done
+    rm -rf "$scratch"
+    return $bad
+}
+
+# -- lanes that run where their tool is ---------------------------------------------------------------------
+
+lane_ruff() { # ruff, where it is installed
+    command -v ruff >/dev/null 2>&1 || { skip "ruff is not installed"; return 0; }
+    ruff check --no-cache bindings/python tests tools
+}
+
+lane_stubtest() { # the .pyi against the extension, where mypy is installed
+    "$python" -c 'import mypy.stubtest' 2>/dev/null || { skip "mypy is not installed"; return 0; }
+    build dev || return 1
+    PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit
+}
