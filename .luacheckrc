@@ -1,6 +1,6 @@
 -- Settings of luacheck for every Lua file of the project.
 std = "lua54"
-max_line_length = 110
+max_line_length = 120
 cache = false
 exclude_files = { "build" }
 files["tests/lua"] = { std = "lua54+busted" }

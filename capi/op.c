@@ -195,8 +195,22 @@ natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms)
     return status;
 }
 
-natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
-                                   natskit_op *op, natskit_error *err)
+/* What the operations on a connection alone have in common. */
+struct start {
+    int32_t (*begin)(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                     struct nki_error *err);
+    uint64_t bytes;
+};
+
+static int32_t begin_flush(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                           struct nki_error *err)
+{
+    (void)bytes;
+    return nki_conn_flush(conn, deadline_ns, true, op, err);
+}
+
+static natskit_status start_on_conn(const struct start *start, natskit_conn conn, natskit_options options,
+                                    int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
     if (op == NULL) {
         return nki_capi_invalid(err, "op: the pointer is NULL");
@@ -222,7 +236,7 @@ natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, i
     } else {
         struct nki_op *inner;
         int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
-        status = nki_conn_flush(conn_handle->object, deadline_ns, true, &inner, nki_capi_err(err));
+        status = start->begin(conn_handle->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
         if (status == NATSKIT_OK) {
             publish_op(conn_handle, handle, inner);
             op->id = id;
@@ -232,6 +246,20 @@ natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, i
     }
     nki_handle_unpin(conn_handle);
     return status;
+}
+
+natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                   natskit_op *op, natskit_error *err)
+{
+    const struct start start = {begin_flush, 0};
+    return start_on_conn(&start, conn, options, timeout_ms, op, err);
+}
+
+natskit_status natskit_room_start(natskit_conn conn, natskit_options options, uint64_t bytes,
+                                  int64_t timeout_ms, natskit_op *op, natskit_error *err)
+{
+    const struct start start = {nki_conn_room, bytes};
+    return start_on_conn(&start, conn, options, timeout_ms, op, err);
 }
 
 /* -- operations ------------------------------------------------------------------------------------------ */

@@ -222,3 +222,14 @@ natskit_status natskit_sub_close(natskit_sub sub)
 {
     return nki_handle_close(sub.id, NATSKIT_KIND_SUB);
 }
+
+natskit_status natskit_subject_check(const char *subject, size_t subject_len, int32_t wildcards,
+                                     natskit_error *err)
+{
+    struct nki_str text;
+    if (!nki_capi_str(subject, subject_len, &text)) {
+        return nki_capi_invalid(err, "subject: the pointer is NULL");
+    }
+    const char *fault = wildcards != 0 ? nki_subject_subscribe_fault(text) : nki_subject_publish_fault(text);
+    return fault == NULL ? NATSKIT_OK : nki_capi_fault(err, "subject", text, fault);
+}

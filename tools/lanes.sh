@@ -37,17 +37,25 @@ choose_python() {
     fi
 }
 
-# sources PATTERN...: the project's files, committed or about to be
+# sources PATTERN...: the project's files that match, as git sees them (committed or about to be); outside a clone
+# all that are not built. In a pattern * also stands for slashes.
 sources() {
-    { git ls-files --cached --others --exclude-standard -- "$@" 2>/dev/null ||
-        find . -path ./build -prune -o -path ./.git -prune -o -type f -print | sed 's|^\./||'; } | sort -u |
+    local file pattern
+    { git ls-files --cached --others --exclude-standard 2>/dev/null ||
+        find . -name 'build*' -prune -o -name .git -prune -o -type f -printf '%P\n'; } | sort -u |
         while read -r file; do
-            [ -f "$file" ] && printf '%s\n' "$file"
+            for pattern in "$@"; do
+                # shellcheck disable=SC2053
+                if [[ $file == $pattern && -f $file ]]; then
+                    printf '%s\n' "$file"
+                    break
+                fi
+            done
         done
 }
 
 c_sources() {
-    sources '*.c' '*.h' | grep -E '\.[ch]$'
+    sources '*.c' '*.h'
 }
 
 # -- builds and test runners --------------------------------------------------------------------------------
@@ -164,7 +172,7 @@ lane_docs() { # paths, links and commands in the documents exist
 
 lane_lint_lua() { # luacheck
     local files
-    files=$(sources '*.lua' '*.rockspec' | grep -E '\.lua$')
+    files=$(sources '*.lua')
     [ -n "$files" ] || return 0
     echo "$files" | xargs luacheck --no-color -q
 }
@@ -280,14 +288,17 @@ lane_tsan() { # thread sanitizer, C tests
 
 lane_fuzz() { # every fuzz target for some seconds, from its corpus
     local program name bad=0 scratch
+    local -a dictionary
     build fuzz || return 1
     scratch=$(mktemp -d)
     for program in build/fuzz/tests/fuzz/fuzz_*; do
         [ -x "$program" ] && [ -f "$program" ] || continue
         name=${program##*/fuzz_}
         mkdir -p "$scratch/$name" "$logs/crashes"
+        dictionary=()
+        [ -f "tests/fuzz/$name.dict" ] && dictionary=(-dict="tests/fuzz/$name.dict")
         checked "fuzz $name" "$program" -max_total_time=$fuzz_seconds -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-            -print_final_stats=1 -artifact_prefix="$logs/crashes/$name-" "$scratch/$name" "tests/fuzz/corpus/$name" || bad=1
+            -print_final_stats=1 -artifact_prefix="$logs/crashes/$name-" "${dictionary[@]}" "$scratch/$name" "tests/fuzz/corpus/$name" || bad=1
     done
     rm -rf "$scratch"
     return $bad

@@ -379,6 +379,16 @@ NATSKIT_API natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms);
 NATSKIT_API natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                                natskit_op *op, natskit_error *err);
 
+/* An operation that finishes when the outbox has room for a message of `bytes` bytes (subject, reply, headers
+ * and data), for callers that publish with timeout 0. `options` (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_room_start(natskit_conn conn, natskit_options options, uint64_t bytes,
+                                              int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Checks a subject as natskit_publish (`wildcards` 0) and natskit_subscribe (1) do; NATSKIT_INVALID tells in
+ * `err` what is wrong with it. */
+NATSKIT_API natskit_status natskit_subject_check(const char *subject, size_t subject_len, int32_t wildcards,
+                                                 natskit_error *err);
+
 /* ------------------------------------------------------------------------------------------- subscriptions
  */
 

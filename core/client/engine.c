@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "wire/header.h"
+#include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
  * (server 2.15 refuses to start with more than 64 MiB). */
@@ -32,6 +33,10 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
         return nki_error_set_errno(err, NKI_SYSTEM, code, "no lock for a connection");
     }
     struct nki_str prefix = nki_options_str(options, NKI_OPT_CONNECT_inbox_prefix);
+    const char *fault = nki_subject_publish_fault(prefix);
+    if (fault != NULL) {
+        return nki_error_set(err, NKI_INVALID, "option inbox_prefix: \"%.*s\" %s", (int)prefix.len, prefix.ptr, fault);
+    }
     if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }

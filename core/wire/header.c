@@ -60,13 +60,12 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description)
     struct nki_str line = nki_str_make(block.ptr, line_len(block, 0, &next));
     struct nki_str text = nki_str_make(line.ptr + version_line.len, line.len - version_line.len);
     int32_t number = 0;
-    if (text.len > 0 && is_blank(text.ptr[0])) {
-        text = nki_str_trim(text);
-        if (text.len >= 3 && is_digit(text.ptr[0]) && is_digit(text.ptr[1]) && is_digit(text.ptr[2]) &&
-            (text.len == 3 || is_blank(text.ptr[3]))) {
-            number = (text.ptr[0] - '0') * 100 + (text.ptr[1] - '0') * 10 + (text.ptr[2] - '0');
-            text = nki_str_trim(nki_str_make(text.ptr + 3, text.len - 3));
-        }
+    bool apart = text.len > 0 && is_blank(text.ptr[0]);
+    text = nki_str_trim(text);
+    if (apart && text.len >= 3 && is_digit(text.ptr[0]) && is_digit(text.ptr[1]) && is_digit(text.ptr[2]) &&
+        (text.len == 3 || is_blank(text.ptr[3]))) {
+        number = (text.ptr[0] - '0') * 100 + (text.ptr[1] - '0') * 10 + (text.ptr[2] - '0');
+        text = nki_str_trim(nki_str_make(text.ptr + 3, text.len - 3));
     }
     if (description != NULL) {
         *description = text;

@@ -1,5 +1,5 @@
-/* Arguments that several functions take: times, tables of send options, headers; and the words for subjects that
- * the library refused. Whatever is wrong raises before anything was sent. */
+/* Arguments that several functions take: times, tables of send options, headers; and the words for subjects
+ * that the library refused. Whatever is wrong raises before anything was sent. */
 #include "lnk.h"
 
 #include <math.h>
@@ -37,8 +37,8 @@ int64_t lnk_check_ms(lua_State *L, int index, const char *name)
     }
     lua_Number seconds = lua_tonumber(L, index);
     if (isnan(seconds) || seconds < 0) {
-        luaL_error(L, "%s: %f is no number of seconds (leave it out or pass math.huge to wait for ever)", name,
-                   seconds);
+        luaL_error(L, "%s: %f is no number of seconds (leave it out or pass math.huge to wait for ever)",
+                   name, seconds);
     }
     return seconds > MAX_SECONDS ? -1 : (int64_t)ceil(seconds * 1000);
 }
@@ -72,7 +72,8 @@ int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t time
         int text = lua_type(L, -2) == LUA_TSTRING;
         if (!text || (send_option(lua_tostring(L, -2)) & allowed) == 0) {
             luaL_error(L, "unknown option '%s' (known: timeout%s%s)", luaL_tolstring(L, -2, NULL),
-                       allowed & LNK_OPT_HEADERS ? ", headers" : "", allowed & LNK_OPT_REPLY ? ", reply" : "");
+                       allowed & LNK_OPT_HEADERS ? ", headers" : "",
+                       allowed & LNK_OPT_REPLY ? ", reply" : "");
         }
     }
     if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
@@ -90,7 +91,8 @@ int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t time
     return timeout_ms;
 }
 
-/* -- headers ---------------------------------------------------------------------------------------------- */
+/* -- headers ----------------------------------------------------------------------------------------------
+ */
 
 /* Adds a header of which the value is on top of the stack, and pops that. */
 static void add_header(lua_State *L, natskit_headers headers, const char *name, size_t name_len)
@@ -154,7 +156,8 @@ natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
     }
     lua_pop(L, 2);
     /* Opened anew if natskit_shutdown or a fork has taken the old one. */
-    if (natskit_headers_clear(st->headers) != NATSKIT_OK && natskit_headers_open(&st->headers) != NATSKIT_OK) {
+    if (natskit_headers_clear(st->headers) != NATSKIT_OK &&
+        natskit_headers_open(&st->headers) != NATSKIT_OK) {
         luaL_error(L, "headers: no memory");
     }
     lua_Integer count = (lua_Integer)lua_rawlen(L, index);
@@ -173,7 +176,8 @@ natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
     return st->headers;
 }
 
-/* -- subjects --------------------------------------------------------------------------------------------- */
+/* -- subjects ---------------------------------------------------------------------------------------------
+ */
 
 /* Whether a message can be sent to this subject; only the words of an error depend on it. */
 static int can_publish(const char *text, size_t len)

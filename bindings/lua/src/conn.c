@@ -7,7 +7,8 @@ static const char *const state_names[] = {"unknown", "connecting", "connected", 
 
 static const char *const connect_others[] = {"timeout", NULL};
 
-/* -- connect ---------------------------------------------------------------------------------------------- */
+/* -- connect ----------------------------------------------------------------------------------------------
+ */
 
 static int finish_connect(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                           const natskit_error *err)
@@ -23,8 +24,8 @@ static int finish_connect(lua_State *L, lnk_state *st, lnk_wait *wait, int index
     return lnk_fail(L, status, err);
 }
 
-/* Brings the three forms of arguments into one: (url, options), of which either may be nil. A table is a list of
- * urls if it has a first entry, else options. */
+/* Brings the three forms of arguments into one: (url, options), of which either may be nil. A table is a list
+ * of urls if it has a first entry, else options. */
 static void sort_arguments(lua_State *L)
 {
     lua_settop(L, 3);
@@ -74,11 +75,11 @@ int lnk_connect(lua_State *L)
     const char *url = lua_isstring(L, 1) ? lua_tolstring(L, 1, &url_len) : NULL;
 
     lnk_conn *conn = lnk_new(L, LNK_CONN, sizeof *conn, 0);
-    lnk_wait *wait = lnk_push_wait(L, -1);
+    lnk_wait *wait = lnk_push_wait(L, lua_gettop(L));
     wait->finish = finish_connect;
     natskit_error err;
-    natskit_status status = natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn,
-                                                  &wait->op, &err);
+    natskit_status status =
+        natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
     lnk_options_end(options);
     if (status != NATSKIT_OK) {
         return lnk_fail_or_raise(L, status, &err, "connect");
@@ -86,7 +87,8 @@ int lnk_connect(lua_State *L)
     return lnk_await(L, lua_gettop(L));
 }
 
-/* -- flush, close ----------------------------------------------------------------------------------------- */
+/* -- flush, close -----------------------------------------------------------------------------------------
+ */
 
 static int finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                         const natskit_error *err)
@@ -157,7 +159,8 @@ static int conn_to_be_closed(lua_State *L)
     return close_conn(L, conn, LNK_LINGER_MS);
 }
 
-/* -- questions --------------------------------------------------------------------------------------------- */
+/* -- questions ---------------------------------------------------------------------------------------------
+ */
 
 static void set_text(lua_State *L, const char *name, const char *text)
 {
@@ -285,11 +288,11 @@ static int conn_tostring(lua_State *L)
 }
 
 static const luaL_Reg conn_methods[] = {
-    {"publish", lnk_publish},     {"publish_batch", lnk_publish_batch},
-    {"subscribe", lnk_subscribe}, {"request", lnk_request},
-    {"flush", conn_flush},        {"events", lnk_events},
-    {"close", conn_close},        {"info", conn_info},
-    {"stats", conn_stats},        {"server_info", conn_server_info},
+    {"publish", lnk_publish},      {"publish_batch", lnk_publish_batch},
+    {"subscribe", lnk_subscribe},  {"request", lnk_request},
+    {"flush", conn_flush},         {"events", lnk_events},
+    {"close", conn_close},         {"info", conn_info},
+    {"stats", conn_stats},         {"server_info", conn_server_info},
     {"new_inbox", conn_new_inbox}, {NULL, NULL},
 };
 

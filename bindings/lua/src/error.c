@@ -59,8 +59,8 @@ int lnk_fail_text(lua_State *L, natskit_status status, const char *text)
     return 3;
 }
 
-/* A handle that this module made was valid once, so BAD_HANDLE can only mean that it was closed, be it here (the
- * userdata holds 0 then) or by natskit_shutdown. */
+/* A handle that this module made was valid once, so BAD_HANDLE can only mean that it was closed, be it here
+ * (the userdata holds 0 then) or by natskit_shutdown. */
 static natskit_status closed_if_bad(natskit_status status)
 {
     return status == NATSKIT_BAD_HANDLE ? NATSKIT_CLOSED : status;

@@ -2,7 +2,8 @@
  *
  * A Lua state is used by one thread at a time, and nothing here is called by other threads, so there are no
  * locks. Every C function of the module has the state's userdata as its first upvalue; there are no globals.
- * Memory and handles are owned by userdata from the moment they exist, because a Lua error jumps past C code. */
+ * Memory and handles are owned by userdata from the moment they exist, because a Lua error jumps past C code.
+ */
 #ifndef LNK_H
 #define LNK_H
 
@@ -118,7 +119,8 @@ void lnk_msg_register(lua_State *L, int state_index);
 void lnk_wait_register(lua_State *L, int state_index);
 void lnk_options_register(lua_State *L, int state_index);
 
-/* -- error.c: statuses ------------------------------------------------------------------------------------ */
+/* -- error.c: statuses ------------------------------------------------------------------------------------
+ */
 
 /* Makes the table of codes and leaves it on the stack. */
 void lnk_push_codes(lua_State *L);
@@ -134,7 +136,8 @@ int lnk_fail_or_raise(lua_State *L, natskit_status status, const natskit_error *
 int lnk_result(lua_State *L, natskit_status status, const natskit_error *err);
 int lnk_status(lua_State *L); /* nats.status */
 
-/* -- args.c: arguments ------------------------------------------------------------------------------------ */
+/* -- args.c: arguments ------------------------------------------------------------------------------------
+ */
 
 /* What a send is given beside subject and data. */
 #define LNK_OPT_REPLY 1
@@ -148,9 +151,11 @@ int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent);
 /* Reads the table of send options at `index` (or nil), of which `allowed` are known, and pushes reply and
  * headers (each may be nil). Returns the timeout. */
 int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms);
-/* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers. */
+/* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers.
+ */
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index);
-/* Explains a NATSKIT_INVALID that came for a subject and a reply (at `reply`, may be nil or 0), and raises. */
+/* Explains a NATSKIT_INVALID that came for a subject and a reply (at `reply`, may be nil or 0), and raises.
+ */
 int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply);
 /* Monotonic milliseconds. */
 int64_t lnk_now_ms(void);
@@ -159,7 +164,8 @@ int64_t lnk_deadline(int64_t timeout_ms);
 /* Milliseconds that are left until a deadline, at least 0; -1 for ever. */
 int64_t lnk_left(int64_t deadline);
 
-/* -- options.c: tables of options ------------------------------------------------------------------------- */
+/* -- options.c: tables of options -------------------------------------------------------------------------
+ */
 
 typedef struct lnk_options {
     natskit_options options;
@@ -172,7 +178,8 @@ lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char
 void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, int index);
 void lnk_options_end(lnk_options *options);
 
-/* -- wait.c: blocking, and suspending coroutines ----------------------------------------------------------- */
+/* -- wait.c: blocking, and suspending coroutines -----------------------------------------------------------
+ */
 
 /* Whether it is worth to ask the scheduler to suspend the running coroutine. */
 static inline int lnk_may_suspend(lua_State *L, const lnk_state *st)
@@ -189,11 +196,12 @@ void lnk_forget(lua_State *L, uint64_t tag);
 void lnk_push_suspend(lua_State *L, uint64_t token, int64_t left_ms);
 /* Pops what suspend returned: true if the coroutine was suspended, false if it is not the scheduler's. */
 int lnk_suspended(lua_State *L, lnk_state *st);
-/* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end. */
+/* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end.
+ */
 void lnk_wake_sub(lua_State *L, int index);
 /* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait. */
 void lnk_breathe(lua_State *L);
-/* Pushes a wait of which the connection is at `conn_index`. */
+/* Pushes a wait of which the connection is at the absolute `conn_index`. */
 lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
 /* Waits for the operation of the wait at the absolute `index`, then returns what its finish returns. */
 int lnk_await(lua_State *L, int index);
@@ -202,7 +210,8 @@ int lnk_set_scheduler(lua_State *L); /* nats.set_scheduler */
 int lnk_pump(lua_State *L);          /* nats.pump */
 int lnk_shutdown(lua_State *L);      /* nats.shutdown */
 
-/* -- conn.c, send.c, sub.c, msg.c -------------------------------------------------------------------------- */
+/* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
+ */
 
 int lnk_connect(lua_State *L); /* nats.connect */
 

@@ -1,5 +1,5 @@
-/* Entry of the module: luaopen_natskit, the registration of all types, and the functions about the library as a
- * whole. Runs on the thread of the Lua state. */
+/* Entry of the module: luaopen_natskit, the registration of all types, and the functions about the library as
+ * a whole. Runs on the thread of the Lua state. */
 #include "lnk.h"
 
 #include <string.h>
@@ -85,9 +85,10 @@ static int state_gc(lua_State *L)
 static const luaL_Reg state_funcs[] = {{"__gc", state_gc}, {NULL, NULL}};
 
 static const luaL_Reg module_funcs[] = {
-    {"connect", lnk_connect}, {"version", version},   {"counters", counters},
-    {"status", lnk_status},   {"shutdown", lnk_shutdown}, {"set_scheduler", lnk_set_scheduler},
-    {"pump", lnk_pump},       {NULL, NULL},
+    {"connect", lnk_connect},   {"version", version},
+    {"counters", counters},     {"status", lnk_status},
+    {"shutdown", lnk_shutdown}, {"set_scheduler", lnk_set_scheduler},
+    {"pump", lnk_pump},         {NULL, NULL},
 };
 
 /* Makes the state's userdata, registers every type, and remembers where the metatables are. */

@@ -26,18 +26,18 @@ enum field {
 static const struct {
     const char *name;
     enum field field;
-} fields[] = {{"data", F_DATA},         {"subject", F_SUBJECT},
-              {"reply", F_REPLY},       {"headers", F_HEADERS},
-              {"sid", F_SID},           {"status", F_STATUS},
-              {"kind", F_KIND},         {"description", F_DESCRIPTION},
-              {"type", F_TYPE},         {"header_list", F_HEADER_LIST},
-              {"server", F_SERVER},     {"text", F_TEXT},
-              {"epoch", F_EPOCH},       {"count", F_COUNT},
-              {"code", F_CODE},         {"time", F_TIME}};
+} fields[] = {{"data", F_DATA},     {"subject", F_SUBJECT},
+              {"reply", F_REPLY},   {"headers", F_HEADERS},
+              {"sid", F_SID},       {"status", F_STATUS},
+              {"kind", F_KIND},     {"description", F_DESCRIPTION},
+              {"type", F_TYPE},     {"header_list", F_HEADER_LIST},
+              {"server", F_SERVER}, {"text", F_TEXT},
+              {"epoch", F_EPOCH},   {"count", F_COUNT},
+              {"code", F_CODE},     {"time", F_TIME}};
 
-static const char *const event_names[] = {
-    "unknown", "connected",     "disconnected", "reconnecting", "reconnected", "servers",
-    "lame_duck", "slow_consumer", "async_error",  "stale",        "closed"};
+static const char *const event_names[] = {"unknown",     "connected", "disconnected", "reconnecting",
+                                          "reconnected", "servers",   "lame_duck",    "slow_consumer",
+                                          "async_error", "stale",     "closed"};
 
 lnk_msg *lnk_push_msg(lua_State *L)
 {
@@ -48,8 +48,9 @@ lnk_msg *lnk_push_msg(lua_State *L)
     return msg;
 }
 
-/* The collector sees a userdata of a few bytes and would let megabytes wait for it. So the size of large messages
- * is added to its debt, as if Lua had allocated it. Small ones weigh little more than their userdata. */
+/* The collector sees a userdata of a few bytes and would let megabytes wait for it. So the size of large
+ * messages is added to its debt, as if Lua had allocated it. Small ones weigh little more than their
+ * userdata. */
 void lnk_account(lua_State *L, lnk_state *st, const natskit_msg *msg)
 {
     const size_t small = 1024;
@@ -79,7 +80,8 @@ static natskit_msg *check_open(lua_State *L)
     return msg->msg;
 }
 
-/* -- headers ---------------------------------------------------------------------------------------------- */
+/* -- headers ----------------------------------------------------------------------------------------------
+ */
 
 /* name -> list of values, in wire order */
 static int push_headers(lua_State *L, const natskit_msg *msg)
@@ -87,7 +89,8 @@ static int push_headers(lua_State *L, const natskit_msg *msg)
     const char *name, *value;
     size_t name_len, value_len;
     lua_newtable(L);
-    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK;
+         i++) {
         lua_pushlstring(L, name, name_len);
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) == LUA_TNIL) {
@@ -110,7 +113,8 @@ static int push_header_list(lua_State *L, const natskit_msg *msg)
     const char *name, *value;
     size_t name_len, value_len;
     lua_newtable(L);
-    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK;
+         i++) {
         lua_createtable(L, 2, 0);
         lua_pushlstring(L, name, name_len);
         lua_rawseti(L, -2, 1);
@@ -150,7 +154,8 @@ static int msg_header_ignore_case(lua_State *L)
     return push_header(L, NATSKIT_MATCH_IGNORE_CASE);
 }
 
-/* -- fields ------------------------------------------------------------------------------------------------ */
+/* -- fields ------------------------------------------------------------------------------------------------
+ */
 
 /* Text that may be absent. */
 static int push_text(lua_State *L, const char *text, size_t len)
@@ -263,7 +268,8 @@ static int msg_index(lua_State *L)
     return push_message_field(L, msg->msg, &view, field);
 }
 
-/* -- life ---------------------------------------------------------------------------------------------------- */
+/* -- life
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int msg_gc(lua_State *L)
 {

@@ -1,5 +1,5 @@
-/* Tables of options become a set of options of the library. Names, types and bounds come from the library's own
- * table at run time; a duration `x_ms` may also be given as `x`, in seconds. */
+/* Tables of options become a set of options of the library. Names, types and bounds come from the library's
+ * own table at run time; a duration `x_ms` may also be given as `x`, in seconds. */
 #include "lnk.h"
 
 #include <math.h>
@@ -26,11 +26,30 @@ void lnk_options_end(lnk_options *options)
     options->options.id = 0;
 }
 
-static void raise_unless_ok(lua_State *L, natskit_status status, const natskit_error *err, const char *name)
+/* The library's text begins with the name of the option. */
+static void raise_unless_ok(lua_State *L, natskit_status status, const natskit_error *err)
 {
     if (status != NATSKIT_OK) {
-        luaL_error(L, "option '%s': %s", name, err->text);
+        luaL_error(L, "option %s", err->text);
     }
+}
+
+/* Raises with the library's words and its suggestion; the name may be near to a duration without its "_ms".
+ */
+static void raise_unknown(lua_State *L, const lnk_options *options, const char *name)
+{
+    const char *suggestion = ", did you mean";
+    natskit_error err;
+    natskit_error longer;
+    err.text[0] = '\0';
+    longer.text[0] = '\0';
+    natskit_options_set(options->options, name, NATSKIT_ZLEN, "", 0, &err);
+    if (strstr(err.text, suggestion) == NULL) {
+        const char *with_unit = lua_pushfstring(L, "%s_ms", name);
+        natskit_options_set(options->options, with_unit, NATSKIT_ZLEN, "", 0, &longer);
+    }
+    const char *tail = strstr(longer.text, suggestion);
+    luaL_error(L, "%s%s", err.text, tail != NULL ? tail : "");
 }
 
 /* Finds an option; `name` without its "_ms" finds a duration, too, and sets `*seconds`. */
@@ -68,7 +87,7 @@ void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, 
         expect(L, lua_type(L, -1) == LUA_TSTRING, name, "list of strings");
         const char *entry = lua_tolstring(L, -1, &len);
         natskit_status status = natskit_options_add(options->options, name, NATSKIT_ZLEN, entry, len, &err);
-        raise_unless_ok(L, status, &err, name);
+        raise_unless_ok(L, status, &err);
         lua_pop(L, 1);
     }
 }
@@ -81,7 +100,7 @@ static void set_text(lua_State *L, lnk_options *options, const natskit_option_in
            info->type == NATSKIT_TYPE_LIST ? "string or list of strings" : "string");
     const char *text = lua_tolstring(L, -1, &len);
     natskit_status status = natskit_options_set(options->options, info->name, NATSKIT_ZLEN, text, len, &err);
-    raise_unless_ok(L, status, &err, info->name);
+    raise_unless_ok(L, status, &err);
 }
 
 static void set_number(lua_State *L, lnk_options *options, const natskit_option_info *info, const char *name,
@@ -103,7 +122,7 @@ static void set_number(lua_State *L, lnk_options *options, const natskit_option_
         expect(L, is_integer, name, "whole number");
     }
     natskit_status status = natskit_options_set_int(options->options, info->name, NATSKIT_ZLEN, value, &err);
-    raise_unless_ok(L, status, &err, name);
+    raise_unless_ok(L, status, &err);
 }
 
 /* Sets the option whose name and value are the two topmost slots. */
@@ -113,9 +132,7 @@ static void set_option(lua_State *L, lnk_options *options, int32_t scope)
     int seconds = 0;
     const char *name = lua_tostring(L, -2);
     if (!find_option(scope, name, &info, &seconds)) {
-        natskit_error err;
-        natskit_status status = natskit_options_set(options->options, name, NATSKIT_ZLEN, "", 0, &err);
-        luaL_error(L, "option '%s': %s", name, status == NATSKIT_OK ? "not known" : err.text);
+        raise_unknown(L, options, name);
     } else if (info.type == NATSKIT_TYPE_LIST && lua_istable(L, -1)) {
         lnk_options_add_list(L, options, info.name, lua_gettop(L));
     } else if (info.type == NATSKIT_TYPE_LIST || info.type == NATSKIT_TYPE_STRING) {

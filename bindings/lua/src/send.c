@@ -1,6 +1,6 @@
-/* Sending: publish, publish_batch, respond, and request, which continues as an operation. What is wrong with the
- * arguments raises before a byte was handed over. While the outbox is full a call waits for room until its
- * deadline: it blocks in slices, or its coroutine looks again every few milliseconds. */
+/* Sending: publish, publish_batch, respond, and request, which continues as an operation. What is wrong with
+ * the arguments raises before a byte was handed over. While the outbox is full a call waits for room until
+ * its deadline: it blocks in slices, or its coroutine looks again every few milliseconds. */
 #include "lnk.h"
 
 #include <time.h>
@@ -16,29 +16,36 @@ enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_DEADLINE, S_REPLY, S_HEADERS, S_EXTR
 
 /* Messages that go to the library in one step. */
 #define CHUNK 32
+/* Messages in one batch. */
+#define MOST 1000000
 
-/* -- batches ------------------------------------------------------------------------------------------------- */
+/* -- batches
+ * ------------------------------------------------------------------------------------------------- */
 
-/* Field `name` of the i-th message at the top of the stack, or else its entry `position`. Only strings are taken,
- * so that the pointer lives as long as the table. */
+/* Field `name` of the i-th message at the top of the stack, or else its entry `position`. Only strings are
+ * taken, so that the pointer lives as long as the table. */
 static const char *entry_text(lua_State *L, lua_Integer i, const char *name, int position, size_t *len)
 {
     *len = 0;
-    int type = lua_getfield(L, -1, name);
-    if (type == LUA_TNIL && position != 0) {
-        lua_pop(L, 1);
-        type = lua_rawgeti(L, -1, position);
+    int type = position != 0 ? lua_rawgeti(L, -1, position) : LUA_TNIL;
+    if (type == LUA_TNIL) {
+        if (position != 0) {
+            lua_pop(L, 1);
+        }
+        lua_pushstring(L, name);
+        type = lua_rawget(L, -2);
     }
     if (type != LUA_TSTRING && (type != LUA_TNIL || position == 1)) {
-        luaL_error(L, "publish_batch: message %I: %s: string expected, got %s", i, name, luaL_typename(L, -1));
+        luaL_error(L, "publish_batch: message %I: %s: string expected, got %s", i, name,
+                   luaL_typename(L, -1));
     }
     const char *text = lua_tolstring(L, -1, len);
     lua_pop(L, 1);
     return text;
 }
 
-/* Reads the i-th message. Its headers, if it has some, are in the one set that the state keeps, which is why such
- * a message goes alone. */
+/* Reads the i-th message. Its headers, if it has some, are in the one set that the state keeps, which is why
+ * such a message goes alone. */
 static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgoing *out)
 {
     if (lua_rawgeti(L, S_SUBJECT, i) != LUA_TTABLE) {
@@ -47,7 +54,8 @@ static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgo
     out->subject = entry_text(L, i, "subject", 1, &out->subject_len);
     out->data = entry_text(L, i, "data", 2, &out->data_len);
     out->reply = entry_text(L, i, "reply", 0, &out->reply_len);
-    int type = lua_getfield(L, -1, "headers");
+    lua_pushliteral(L, "headers");
+    int type = lua_rawget(L, -2);
     if (type != LUA_TNIL && type != LUA_TTABLE) {
         luaL_error(L, "publish_batch: message %I: headers: table expected, got %s", i, luaL_typename(L, -1));
     }
@@ -56,7 +64,8 @@ static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgo
 }
 
 /* Reads messages after the first `done` until a step is full. Returns how many. */
-static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total, natskit_outgoing *out)
+static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total,
+                         natskit_outgoing *out)
 {
     size_t count = 0;
     while (count < CHUNK && done + (lua_Integer)count < total) {
@@ -102,7 +111,8 @@ static int bad_entry(lua_State *L)
     return lnk_bad_subject(L, what, lua_gettop(L) - 1, lua_gettop(L));
 }
 
-/* -- one try --------------------------------------------------------------------------------------------------- */
+/* -- one try
+ * --------------------------------------------------------------------------------------------------- */
 
 static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *err)
 {
@@ -115,11 +125,12 @@ static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *er
     const char *data = lua_tolstring(L, S_DATA, &data_len);
     natskit_headers headers = lnk_headers(L, st, S_HEADERS);
     int64_t left = lnk_left((int64_t)lua_tointeger(L, S_DEADLINE));
-    return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, none, left, &wait->op,
-                                 err);
+    return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, none, left,
+                                 &wait->op, err);
 }
 
-static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms, natskit_error *err)
+static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms,
+                               natskit_error *err)
 {
     if (way == SEND_BATCH) {
         return try_batch(L, st, timeout_ms);
@@ -143,7 +154,8 @@ static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_
                            timeout_ms);
 }
 
-/* -- until there is room --------------------------------------------------------------------------------------- */
+/* -- until there is room
+ * --------------------------------------------------------------------------------------- */
 
 /* The end of a send, good or bad. */
 static int sent(lua_State *L, enum way way, natskit_status status, const natskit_error *err)
@@ -217,7 +229,8 @@ static void prepare(lua_State *L, enum way way, unsigned allowed, int64_t timeou
     }
 }
 
-/* -- the functions of Lua -------------------------------------------------------------------------------------- */
+/* -- the functions of Lua
+ * -------------------------------------------------------------------------------------- */
 
 /* nc:publish(subject [, data [, {reply =, headers =, timeout =}]]) */
 int lnk_publish(lua_State *L)
@@ -237,7 +250,8 @@ int lnk_publish(lua_State *L)
             return 1;
         }
         if (status != NATSKIT_WOULD_BLOCK) {
-            return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", 2, 0) : lnk_fail(L, status, NULL);
+            return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", 2, 0)
+                                             : lnk_fail(L, status, NULL);
         }
     }
     lua_settop(L, S_DEADLINE);
@@ -249,17 +263,30 @@ int lnk_publish(lua_State *L)
 int lnk_publish_batch(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
-    lnk_check(L, st, 1, LNK_CONN);
+    const lnk_conn *conn = lnk_check(L, st, 1, LNK_CONN);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
     lua_pushnil(L);
     lua_insert(L, S_DATA);
-    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
-    for (lua_Integer i = 1; i <= total; i++) { /* all are looked at before the first is sent */
-        natskit_outgoing ignored;
-        read_entry(L, st, i, &ignored);
-    }
     prepare(L, SEND_BATCH, LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
+    luaL_argcheck(L, total <= MOST, 2, "too many messages for one batch");
+    natskit_outgoing *out = lua_newuserdatauv(L, sizeof *out * (size_t)(total + 1), 0);
+    int alone = 0;
+    for (lua_Integer i = 1; i <= total; i++) { /* all are looked at before the first is sent */
+        read_entry(L, st, i, &out[i - 1]);
+        alone |= out[i - 1].headers.id != 0;
+    }
+    if (!alone && total > 0) { /* what has no room yet is read anew, since the list may change meanwhile */
+        size_t done = 0;
+        natskit_status status = natskit_publish_batch(conn->conn, out, sizeof *out, (size_t)total, 0, &done);
+        lua_pushinteger(L, (lua_Integer)done);
+        lua_replace(L, S_EXTRA);
+        if (status != NATSKIT_WOULD_BLOCK) {
+            return sent(L, SEND_BATCH, status, NULL);
+        }
+    }
+    lua_settop(L, S_TOP);
     return send_k(L, LUA_OK, SEND_BATCH);
 }
 

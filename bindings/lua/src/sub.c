@@ -1,5 +1,5 @@
-/* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the library's
- * queue in one step of up to 64 messages and then hands out from there. */
+/* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the
+ * library's queue in one step of up to 64 messages and then hands out from there. */
 #include "lnk.h"
 
 #include <string.h>
@@ -13,7 +13,8 @@ enum slot { S_SUB = 1, S_DEADLINE, S_TOKEN, S_BATCH, S_TOP = S_BATCH };
 /* Upvalues of an iterator; the first is the state, as always. */
 enum upvalue { U_SUB = 2, U_TIMEOUT, U_SUBJECT };
 
-/* In a coroutine, so many refills (of 64 messages) without a suspension, then the other coroutines get a turn. */
+/* In a coroutine, so many refills (of 64 messages) without a suspension, then the other coroutines get a
+ * turn. */
 #define STREAK 16
 
 /* Bytes of payload from which on sub:strings() gives the message an owner while it makes the string. */
@@ -21,7 +22,8 @@ enum upvalue { U_SUB = 2, U_TIMEOUT, U_SUBJECT };
 
 static const char *const subscribe_others[] = {"queue", NULL};
 
-/* -- subscribe --------------------------------------------------------------------------------------------- */
+/* -- subscribe ---------------------------------------------------------------------------------------------
+ */
 
 static lnk_sub *push_sub(lua_State *L, int parent)
 {
@@ -71,10 +73,11 @@ int lnk_events(lua_State *L)
     return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "events");
 }
 
-/* -- what is handed out -------------------------------------------------------------------------------------- */
+/* -- what is handed out
+ * -------------------------------------------------------------------------------------- */
 
-/* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked for
- * only when its userdata is there already; if it is gone, nil is pushed. */
+/* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
+ * for only when its userdata is there already; if it is gone, nil is pushed. */
 static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = lnk_push_msg(L);
@@ -86,8 +89,8 @@ static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
     }
 }
 
-/* subject, data, reply. Most messages of a subscription have the subject of the one before: that string is kept,
- * which is cheaper than to make it again. */
+/* subject, data, reply. Most messages of a subscription have the subject of the one before: that string is
+ * kept, which is cheaper than to make it again. */
 static int push_strings(lua_State *L, lnk_sub *sub)
 {
     natskit_msg *msg = sub->ahead[sub->head];
@@ -174,7 +177,8 @@ static int fail_way(lua_State *L, enum way way, natskit_status status)
     return lnk_fail(L, status, NULL);
 }
 
-/* -- waiting --------------------------------------------------------------------------------------------------- */
+/* -- waiting
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Puts the token of slot S_TOKEN into the list of those who wait for the subscription. */
 static int enlist(lua_State *L, lnk_state *st, lnk_sub *sub)
@@ -216,8 +220,8 @@ static void delist(lua_State *L)
     lua_settop(L, S_TOP);
 }
 
-/* Prepares a suspension and pushes the call of suspend. With `turn` the others get a turn and nothing is waited
- * for. */
+/* Prepares a suspension and pushes the call of suspend. With `turn` the others get a turn and nothing is
+ * waited for. */
 static int prepare(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t left, int turn)
 {
     lua_pushinteger(L, (lua_Integer)++st->token);
@@ -291,7 +295,8 @@ static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, e
     return take_k(L, LUA_OK, way);
 }
 
-/* -- sub:next, sub:next_batch, the iterators ------------------------------------------------------------------- */
+/* -- sub:next, sub:next_batch, the iterators
+ * ------------------------------------------------------------------- */
 
 /* sub:next([timeout]) */
 static int sub_next(lua_State *L)
@@ -375,7 +380,8 @@ static int sub_strings(lua_State *L)
     return push_iterator(L, iterate_strings);
 }
 
-/* -- end, statistics --------------------------------------------------------------------------------------------- */
+/* -- end, statistics
+ * --------------------------------------------------------------------------------------------- */
 
 /* sub:unsubscribe([max]) */
 static int sub_unsubscribe(lua_State *L)
@@ -462,10 +468,14 @@ static int sub_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg sub_methods[] = {
-    {"next", sub_next},       {"next_batch", sub_next_batch},   {"messages", sub_messages},
-    {"strings", sub_strings}, {"unsubscribe", sub_unsubscribe}, {"stats", sub_stats},
-    {"close", sub_close},     {NULL, NULL}};
+static const luaL_Reg sub_methods[] = {{"next", sub_next},
+                                       {"next_batch", sub_next_batch},
+                                       {"messages", sub_messages},
+                                       {"strings", sub_strings},
+                                       {"unsubscribe", sub_unsubscribe},
+                                       {"stats", sub_stats},
+                                       {"close", sub_close},
+                                       {NULL, NULL}};
 
 static const luaL_Reg sub_meta[] = {
     {"__gc", sub_gc}, {"__close", sub_close}, {"__tostring", sub_tostring}, {NULL, NULL}};

@@ -1,8 +1,9 @@
-/* Waiting. Without a scheduler, or in a coroutine that is not the scheduler's, a call blocks, in slices. Else it
- * puts the object into the state's one waitset under a number (token), calls the scheduler's suspend, and looks
- * again when that returns: the pump has collected the object and called resume with the token, or the time that
- * suspend was given is over. Nothing here keeps a coroutine: the scheduler knows which token belongs to which, and
- * what waits is on the coroutine's own stack, so that it is collected together with it. */
+/* Waiting. Without a scheduler, or in a coroutine that is not the scheduler's, a call blocks, in slices. Else
+ * it puts the object into the state's one waitset under a number (token), calls the scheduler's suspend, and
+ * looks again when that returns: the pump has collected the object and called resume with the token, or the
+ * time that suspend was given is over. Nothing here keeps a coroutine: the scheduler knows which token
+ * belongs to which, and what waits is on the coroutine's own stack, so that it is collected together with it.
+ */
 #include "lnk.h"
 
 #include <string.h>
@@ -20,7 +21,8 @@ void lnk_breathe(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua_State *mother = lua_tothread(L, -1);
     lua_pop(L, 1);
-    /* The handler of lua.c sets its hook on the main thread only; a coroutine that blocks it must run it, too. */
+    /* The handler of lua.c sets its hook on the main thread only; a coroutine that blocks it must run it,
+     * too. */
     int lent = mother != L && lua_gethook(L) == NULL && lua_gethook(mother) != NULL;
     if (lent) {
         lua_sethook(L, lua_gethook(mother), lua_gethookmask(mother), lua_gethookcount(mother));
@@ -32,7 +34,8 @@ void lnk_breathe(lua_State *L)
     }
 }
 
-/* -- the waitset ------------------------------------------------------------------------------------------ */
+/* -- the waitset ------------------------------------------------------------------------------------------
+ */
 
 /* Tells the scheduler which descriptor to watch; -1: none. */
 static void call_wait_fd(lua_State *L, int fd)
@@ -107,7 +110,8 @@ void lnk_forget(lua_State *L, uint64_t tag)
     lua_pop(L, 1);
 }
 
-/* -- suspending and resuming ------------------------------------------------------------------------------ */
+/* -- suspending and resuming ------------------------------------------------------------------------------
+ */
 
 void lnk_push_suspend(lua_State *L, uint64_t token, int64_t left_ms)
 {
@@ -128,8 +132,8 @@ int lnk_suspended(lua_State *L, lnk_state *st)
     return owned && st->scheduled;
 }
 
-/* Calls the scheduler's resume. One coroutine's error must not keep the others waiting, so the first is kept in
- * slot `error_index` and thrown when all were resumed. */
+/* Calls the scheduler's resume. One coroutine's error must not keep the others waiting, so the first is kept
+ * in slot `error_index` and thrown when all were resumed. */
 static void resume_token(lua_State *L, lua_Integer token, int error_index)
 {
     lnk_push_slot(L, LNK_UV_RESUME);
@@ -155,8 +159,8 @@ static void throw_error(lua_State *L, int error_index)
     }
 }
 
-/* All that wait for a subscription are woken: who finds nothing left suspends again. Waking only one would lose
- * the wake-up if that coroutine is gone meanwhile. */
+/* All that wait for a subscription are woken: who finds nothing left suspends again. Waking only one would
+ * lose the wake-up if that coroutine is gone meanwhile. */
 static void wake_waiters(lua_State *L, int index, int error_index)
 {
     if (lua_getiuservalue(L, index, LNK_SUB_WAITERS) == LUA_TTABLE) {
@@ -217,7 +221,8 @@ static void wake_all(lua_State *L, const lnk_state *st, int error_index)
     lua_pop(L, 1);
 }
 
-/* nats.pump() -> number of objects that became ready. For adapters: to be called when the descriptor is readable.
+/* nats.pump() -> number of objects that became ready. For adapters: to be called when the descriptor is
+ * readable.
  */
 int lnk_pump(lua_State *L)
 {
@@ -245,7 +250,8 @@ int lnk_pump(lua_State *L)
     return 1;
 }
 
-/* -- operations ------------------------------------------------------------------------------------------- */
+/* -- operations -------------------------------------------------------------------------------------------
+ */
 
 static int wait_gc(lua_State *L)
 {
@@ -342,13 +348,13 @@ int lnk_await(lua_State *L, int index)
     return await_k(L, LUA_OK, index);
 }
 
-/* -- nats.set_scheduler, nats.shutdown ---------------------------------------------------------------------- */
+/* -- nats.set_scheduler, nats.shutdown ----------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
     enum lnk_slot slot;
-} scheduler_funcs[] = {
-    {"wait_fd", LNK_UV_WAIT_FD}, {"suspend", LNK_UV_SUSPEND}, {"resume", LNK_UV_RESUME}};
+} scheduler_funcs[] = {{"wait_fd", LNK_UV_WAIT_FD}, {"suspend", LNK_UV_SUSPEND}, {"resume", LNK_UV_RESUME}};
 
 #define SCHEDULER_FUNCS (sizeof scheduler_funcs / sizeof scheduler_funcs[0])
 

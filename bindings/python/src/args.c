@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From Python arguments to what natskit.h takes: matching of fast calls, text, payloads, headers, seconds. A wrong
- * type is a TypeError; a value of the right type that cannot be used is natskit.errors.InvalidError.
+ * From Python arguments to what natskit.h takes: matching of fast calls, text, payloads, headers, seconds. A
+ * wrong type is a TypeError; a value of the right type that cannot be used is natskit.errors.InvalidError.
  */
 #include "state.h"
 
@@ -26,11 +26,13 @@ static int match_keywords(const State *st, const Signature *sig, PyObject *const
         PyObject *keyword = PyTuple_GetItem(kwnames, k);
         int i = index_of(st, sig, keyword);
         if (i < 0) {
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", sig->function, keyword);
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", sig->function,
+                         keyword);
             return -1;
         }
         if (out[i] != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", sig->function, keyword);
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", sig->function,
+                         keyword);
             return -1;
         }
         out[i] = values[k];
@@ -141,7 +143,8 @@ int payload_arg(State *st, PyObject *value, Payload *out)
         return 0;
     }
     if (!PyObject_CheckBuffer(value)) {
-        PyErr_Format(PyExc_TypeError, "payload must be bytes-like or str, not %R", (PyObject *)Py_TYPE(value));
+        PyErr_Format(PyExc_TypeError, "payload must be bytes-like or str, not %R",
+                     (PyObject *)Py_TYPE(value));
         return -1;
     }
     if (PyObject_GetBuffer(value, &out->view, PyBUF_SIMPLE) < 0) {
@@ -232,7 +235,8 @@ static int add_received(State *st, natskit_headers headers, const Headers *from)
 {
     const char *name, *value;
     size_t name_len, value_len;
-    for (size_t i = 0; natskit_msg_header_at(from->msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
+    for (size_t i = 0;
+         natskit_msg_header_at(from->msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
         natskit_error err = {0};
         natskit_status status = natskit_headers_add(headers, name, name_len, value, value_len, &err);
         if (status != NATSKIT_OK) {
@@ -273,11 +277,13 @@ int headers_arg(State *st, PyObject *value, natskit_headers *out)
     out->id = 0;
     if (value == NULL || value == Py_None || (PyDict_Check(value) && PyDict_Size(value) == 0))
         return 0;
-    /* One handle is filled again and again; who finds it in use (a large copy without the GIL) opens another. */
+    /* One handle is filled again and again; who finds it in use (a large copy without the GIL) opens another.
+     */
     natskit_headers headers = st->spare;
     st->spare.id = 0;
     natskit_status status = headers.id == 0 ? NATSKIT_CLOSED : natskit_headers_clear(headers);
-    if (status != NATSKIT_OK) /* none yet; or it belonged to the parent process, or the library was shut down */
+    if (status !=
+        NATSKIT_OK) /* none yet; or it belonged to the parent process, or the library was shut down */
         status = natskit_headers_open(&headers);
     if (status != NATSKIT_OK) {
         raise_status(st, status, NULL);

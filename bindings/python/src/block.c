@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Blocking waits. The GIL is released for each wait; on the main thread a wait is cut in slices of 100 ms, between
- * which Python's signal handlers run, so that Ctrl-C ends it. Other threads never run signal handlers: after the
- * first slice they wait in one piece.
+ * Blocking waits. The GIL is released for each wait; on the main thread a wait is cut in slices of 100 ms,
+ * between which Python's signal handlers run, so that Ctrl-C ends it. Other threads never run signal
+ * handlers: after the first slice they wait in one piece.
  */
 #include "state.h"
 
@@ -54,11 +54,8 @@ int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_statu
     for (;;) {
         bool sliced = is_main != 0 && (left < 0 || left > SLICE_MS);
         int64_t slice = sliced ? SLICE_MS : left;
-        Py_BEGIN_ALLOW_THREADS
-        *status = wait(arg, slice);
-        Py_END_ALLOW_THREADS
-        if (*status != NATSKIT_TIMEOUT && *status != NATSKIT_WOULD_BLOCK)
-            return 0;
+        Py_BEGIN_ALLOW_THREADS *status = wait(arg, slice);
+        Py_END_ALLOW_THREADS if (*status != NATSKIT_TIMEOUT && *status != NATSKIT_WOULD_BLOCK) return 0;
         if (PyErr_CheckSignals() < 0)
             return -1;
         if (deadline >= 0) {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The connection: opening, closing, state and statistics; what sends is in publish.c. The type is the base of
- * natskit.Client and natskit.sync.Client, which only add names and defaults. An object that was never opened has
- * the handle 0 and answers like a closed one.
+ * natskit.Client and natskit.sync.Client, which only add names and defaults. An object that was never opened
+ * has the handle 0 and tells that it is closed.
  */
 #include "state.h"
 
 #include <string.h>
+
+#define LINGER_MS 2000
 
 static void *conn_raise(State *st, natskit_status status, const natskit_error *err)
 {
@@ -22,7 +24,7 @@ static PyObject *conn_make(PyTypeObject *type, PyObject *args, PyObject *kwargs,
     if (self == NULL)
         return NULL;
     Conn *conn = DATA(Conn, self);
-    conn->st = st;
+    conn->st = state_hold(st);
     conn->face = face;
     conn->closed = true;
     budget_reset(&conn->budget);
@@ -38,7 +40,7 @@ static State *state_of(PyTypeObject *type)
     while (type != NULL && PyType_GetSlot(type, Py_tp_dealloc) != (void *)(uintptr_t)conn_dealloc)
         type = PyType_GetSlot(type, Py_tp_base);
     if (type != NULL)
-        return PyType_GetModuleState(type);
+        return type_state(type);
     PyErr_SetString(PyExc_TypeError, "not a connection of natskit");
     return NULL;
 }
@@ -84,24 +86,50 @@ static PyObject *conn_connect(PyObject *self, PyObject *args)
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
     conn->closed = false;
+    st->open_conns++;
     return face_finish(st, conn->face, op, conn->handle, false);
+}
+
+/* It counts as closed from now on. */
+static void conn_forget(Conn *conn)
+{
+    natskit_conn_stats_get(conn->handle, &conn->last_stats, sizeof conn->last_stats);
+    conn->closed = true;
+    if (--conn->st->open_conns == 0 && conn->st->spare.id != 0) {
+        natskit_headers_close(conn->st->spare);
+        conn->st->spare.id = 0;
+    }
 }
 
 static void conn_end(Conn *conn)
 {
-    if (conn->closed || conn->handle.id == 0)
+    if (conn->closed)
         return;
-    conn->closed = true;
-    natskit_conn_stats_get(conn->handle, &conn->last_stats, sizeof conn->last_stats);
+    conn_forget(conn);
     natskit_conn_close(conn->handle, 0);
 }
 
-/* _close(): at once; a `close` that lets what was published leave is made of flush and this. */
-static PyObject *conn_close(PyObject *self, PyObject *unused)
+static PyObject *conn_close(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    (void)unused;
-    conn_end(DATA(Conn, self));
-    Py_RETURN_NONE;
+    static const Signature sig = {"close", 1, 0, 1, {NAME_linger}};
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *linger;
+    int64_t linger_ms;
+    if (match(st, &sig, args, nargs, kwnames, &linger) < 0 ||
+        timeout_arg(st, linger, LINGER_MS, &linger_ms) < 0)
+        return NULL;
+    natskit_op op = {0};
+    natskit_error err = {0};
+    if (conn->closed || linger_ms == 0) {
+        conn_end(conn);
+        return face_done(st, conn->face);
+    }
+    conn_forget(conn);
+    natskit_status status = natskit_conn_close_start(conn->handle, linger_ms, &op, &err);
+    if (status != NATSKIT_OK)
+        return conn_raise(st, status, &err);
+    return face_finish(st, conn->face, op, conn->handle, false);
 }
 
 static void conn_dealloc(PyObject *self)
@@ -109,6 +137,8 @@ static void conn_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     conn_end(DATA(Conn, self));
+    if (DATA(Conn, self)->st != NULL)
+        state_drop(DATA(Conn, self)->st);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
@@ -226,12 +256,18 @@ static PyObject *conn_stats(PyObject *self, PyObject *unused)
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"in_msgs", s.in_msgs},         {"in_bytes", s.in_bytes},
-        {"out_msgs", s.out_msgs},       {"out_bytes", s.out_bytes},
-        {"reconnects", s.reconnects},   {"pending_out_bytes", s.pending_out_bytes},
-        {"dropped_msgs", s.dropped_msgs}, {"orphan_msgs", s.orphan_msgs},
-        {"late_replies", s.late_replies}, {"unconfirmed", s.unconfirmed},
-        {"unsent", s.unsent},           {"subs", s.subs},
+        {"in_msgs", s.in_msgs},
+        {"in_bytes", s.in_bytes},
+        {"out_msgs", s.out_msgs},
+        {"out_bytes", s.out_bytes},
+        {"reconnects", s.reconnects},
+        {"pending_out_bytes", s.pending_out_bytes},
+        {"dropped_msgs", s.dropped_msgs},
+        {"orphan_msgs", s.orphan_msgs},
+        {"late_replies", s.late_replies},
+        {"unconfirmed", s.unconfirmed},
+        {"unsent", s.unsent},
+        {"subs", s.subs},
         {"requests", s.requests},
     };
     PyObject *dict = PyDict_New();
@@ -268,7 +304,8 @@ static PyObject *conn_subscribe(PyObject *self, PyObject *args)
     natskit_sub sub = {0};
     natskit_error err = {0};
     PyObject *object = NULL;
-    if (text_arg(st, subject, "subject", NULL, &texts[0]) < 0 || text_arg(st, queue, "queue", "", &texts[1]) < 0 ||
+    if (text_arg(st, subject, "subject", NULL, &texts[0]) < 0 ||
+        text_arg(st, queue, "queue", "", &texts[1]) < 0 ||
         options_arg(st, NATSKIT_OPTIONS_SUBSCRIBE, pairs, &options) < 0)
         goto out;
     natskit_status status = natskit_subscribe(conn->handle, texts[0].data, texts[0].len, texts[1].data,
@@ -317,25 +354,21 @@ static PyObject *conn_flush(PyObject *self, PyObject *const *args, Py_ssize_t na
     State *st = conn->st;
     PyObject *timeout;
     int64_t timeout_ms;
-    if (match(st, &sig, args, nargs, kwnames, &timeout) < 0 || timeout_arg(st, timeout, 10000, &timeout_ms) < 0)
+    if (match(st, &sig, args, nargs, kwnames, &timeout) < 0 ||
+        timeout_arg(st, timeout, 10000, &timeout_ms) < 0)
         return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
-    natskit_status status =
-        natskit_flush_start(conn->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    natskit_status status = natskit_flush_start(conn->handle, (natskit_options){0}, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
     return face_finish(st, conn->face, op, conn->handle, false);
 }
 
-/* _room(timeout): until the outbox may have room; for asyncio an awaitable. */
-static PyObject *conn_room(PyObject *self, PyObject *timeout)
+static PyObject *conn_room(PyObject *self, PyObject *args)
 {
     const Conn *conn = DATA(Conn, self);
-    int64_t timeout_ms;
-    if (timeout_arg(conn->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
-        return NULL;
-    return room_wait(conn->st, conn->face, conn->handle, timeout_ms);
+    return room_wait(conn->st, conn->face, conn->handle, args);
 }
 
 /* ------------------------------------------------------------------------------------------------ types */
@@ -343,7 +376,8 @@ static PyObject *conn_room(PyObject *self, PyObject *timeout)
 static PyGetSetDef conn_getset[] = {
     {"is_connecting", conn_get_is, NULL, "The first connect is under way.", (void *)NATSKIT_STATE_CONNECTING},
     {"is_connected", conn_get_is, NULL, "The server has answered.", (void *)NATSKIT_STATE_CONNECTED},
-    {"is_reconnecting", conn_get_is, NULL, "Lost; servers are tried again.", (void *)NATSKIT_STATE_RECONNECTING},
+    {"is_reconnecting", conn_get_is, NULL, "Lost; servers are tried again.",
+     (void *)NATSKIT_STATE_RECONNECTING},
     {"is_closed", conn_get_is, NULL, "Ended for good.", (void *)NATSKIT_STATE_CLOSED},
     {"connected_url", conn_get_url, NULL, "URL of the server, or None while there is none.", NULL},
     {"max_payload", conn_get_max_payload, NULL, "Bytes that headers and payload may have together.", NULL},
@@ -365,23 +399,30 @@ static PyMethodDef conn_methods[] = {
      "request(subject, payload=b'', timeout=0.5, headers=None)\n--\n\nPublishes and gives the first reply."},
     {"flush", FAST(conn_flush),
      "flush(timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
+    {"close", FAST(conn_close),
+     "close(linger=2.0)\n--\n\nEnds the connection, after what was published has reached the server or "
+     "`linger` "
+     "seconds have passed (then with a TimeoutError, but closed all the same)."},
     {"new_inbox", conn_new_inbox, METH_NOARGS, "A new unique subject for replies."},
     {"stats", conn_stats, METH_NOARGS, "Counters of the connection; after close their last values."},
     {"_connect", conn_connect, METH_VARARGS, NULL},
-    {"_close", conn_close, METH_NOARGS, NULL},
     {"_subscribe", conn_subscribe, METH_VARARGS, NULL},
     {"_events", conn_events, METH_O, NULL},
-    {"_room", conn_room, METH_O, NULL},
+    {"_room", conn_room, METH_VARARGS, NULL},
+    {"_publish_now", conn_publish_now, METH_VARARGS, NULL},
+    {"_publish_batch_now", conn_publish_batch_now, METH_VARARGS, NULL},
+    {"_request_now", conn_request_now, METH_VARARGS, NULL},
     {"_server_info", conn_server_info, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-#define CONN_SLOTS(make)                                                                                       \
-    {Py_tp_doc, "A connection; see natskit.Client and natskit.sync.Client."}, {Py_tp_new, make},              \
-        {Py_tp_dealloc, conn_dealloc}, {Py_tp_traverse, conn_traverse}, {Py_tp_methods, conn_methods},         \
-        {Py_tp_getset, conn_getset},                                                                           \
-    {                                                                                                          \
-        0, NULL                                                                                                \
+static char conn_doc[] = "A connection; see natskit.Client and natskit.sync.Client.";
+
+#define CONN_SLOTS(make)                                                                                     \
+    {Py_tp_doc, conn_doc}, {Py_tp_new, make}, {Py_tp_dealloc, conn_dealloc},                                 \
+        {Py_tp_traverse, conn_traverse}, {Py_tp_methods, conn_methods}, {Py_tp_getset, conn_getset},         \
+    {                                                                                                        \
+        0, NULL                                                                                              \
     }
 
 static PyType_Slot async_slots[] = {CONN_SLOTS(conn_new_async)};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a status of natskit to a Python exception. The classes live in natskit/errors.py, which installs them here
- * by status; what a call failed with beside its status (the server's code, errno, ...) becomes attributes.
+ * From a status of natskit to a Python exception. The classes live in natskit/errors.py, which installs them
+ * here by status; what a call failed with beside its status (the server's code, errno, ...) becomes
+ * attributes.
  */
 #include "state.h"
 
@@ -29,7 +30,7 @@ static int set_number(PyObject *object, PyObject *name, long value)
     return rc;
 }
 
-static PyObject *error_make(State *st, PyObject *cls, natskit_status status, const natskit_error *err)
+PyObject *error_make(State *st, PyObject *cls, natskit_status status, const natskit_error *err)
 {
     bool full = err != NULL && err->status == status;
     const char *text = full && err->text[0] != '\0' ? err->text : status_text(status);
@@ -118,7 +119,8 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
         return NULL;
     natskit_status_info info;
     for (size_t i = 0; natskit_status_at(i, &info, sizeof info) == NATSKIT_OK; i++) {
-        PyObject *row = Py_BuildValue("(iiss)", (int)info.status, (int)info.status_class, info.name, info.text);
+        PyObject *row =
+            Py_BuildValue("(iiss)", (int)info.status, (int)info.status_class, info.name, info.text);
         if (row == NULL || PyList_Append(list, row) < 0) {
             Py_XDECREF(row);
             Py_DECREF(list);
@@ -129,12 +131,14 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
     return list;
 }
 
-/* _install(table, base, subscription_closed, bad_subject, later): called once, when the package is imported. */
+/* _install(table, base, subscription_closed, bad_subject, later): called once, when the package is imported.
+ */
 PyObject *errors_install(PyObject *module, PyObject *args)
 {
-    State *st = PyModule_GetState(module);
+    State *st = module_state(module);
     PyObject *table, *base, *sub_closed, *bad_subject, *later;
-    if (!PyArg_ParseTuple(args, "O!OOOO:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject, &later))
+    if (!PyArg_ParseTuple(args, "O!OOOO:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
+                          &later))
         return NULL;
     set_ref(&st->errors, Py_NewRef(table));
     set_ref(&st->error_base, Py_NewRef(base));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Events of a connection, as its event subscriptions yield them. The same type for both faces: an event has no
- * method that waits.
+ * Events of a connection, as its event subscriptions yield them. The same type for both faces: an event has
+ * no method that waits.
  */
 #include "state.h"
 
@@ -24,7 +24,7 @@ PyObject *event_new(State *st, natskit_msg *taken)
         natskit_msg_release(taken);
         return NULL;
     }
-    event->st = st;
+    event->st = state_hold(st);
     event->msg = taken;
     return (PyObject *)event;
 }
@@ -33,6 +33,7 @@ static void event_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     natskit_msg_release(DATA(Msg, self)->msg);
+    state_drop(DATA(Msg, self)->st);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -40,11 +41,16 @@ static void event_dealloc(PyObject *self)
 static const char *type_name(int32_t type)
 {
     static const char *const names[] = {
-        [NATSKIT_EVENT_CONNECTED] = "connected",         [NATSKIT_EVENT_DISCONNECTED] = "disconnected",
-        [NATSKIT_EVENT_RECONNECTING] = "reconnecting",   [NATSKIT_EVENT_RECONNECTED] = "reconnected",
-        [NATSKIT_EVENT_SERVERS] = "servers",             [NATSKIT_EVENT_LAME_DUCK] = "lame_duck",
-        [NATSKIT_EVENT_SLOW_CONSUMER] = "slow_consumer", [NATSKIT_EVENT_ASYNC_ERROR] = "async_error",
-        [NATSKIT_EVENT_STALE] = "stale",                 [NATSKIT_EVENT_CLOSED] = "closed",
+        [NATSKIT_EVENT_CONNECTED] = "connected",
+        [NATSKIT_EVENT_DISCONNECTED] = "disconnected",
+        [NATSKIT_EVENT_RECONNECTING] = "reconnecting",
+        [NATSKIT_EVENT_RECONNECTED] = "reconnected",
+        [NATSKIT_EVENT_SERVERS] = "servers",
+        [NATSKIT_EVENT_LAME_DUCK] = "lame_duck",
+        [NATSKIT_EVENT_SLOW_CONSUMER] = "slow_consumer",
+        [NATSKIT_EVENT_ASYNC_ERROR] = "async_error",
+        [NATSKIT_EVENT_STALE] = "stale",
+        [NATSKIT_EVENT_CLOSED] = "closed",
     };
     bool known = type > 0 && type < (int32_t)(sizeof names / sizeof names[0]);
     return known ? names[type] : NULL;
@@ -114,9 +120,9 @@ static PyObject *event_repr(PyObject *self)
     return repr;
 }
 
-#define FIELD(name, which, doc)                                                                                \
-    {                                                                                                          \
-        name, event_get_field, NULL, doc, (void *)which                                                        \
+#define FIELD(name, which, doc)                                                                              \
+    {                                                                                                        \
+        name, event_get_field, NULL, doc, (void *)which                                                      \
     }
 
 static PyGetSetDef event_getset[] = {
@@ -132,8 +138,10 @@ static PyGetSetDef event_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static char event_doc[] = "Something that happened to a connection.";
+
 static PyType_Slot event_slots[] = {
-    {Py_tp_doc, "Something that happened to a connection."},
+    {Py_tp_doc, event_doc},
     {Py_tp_dealloc, event_dealloc},
     {Py_tp_repr, event_repr},
     {Py_tp_getset, event_getset},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Headers of a received message: a read-only mapping over the core's header block, which is searched when it is
- * asked. Names keep their case and may repeat; a plain look-up gives the first value of exactly that name.
+ * Headers of a received message: a read-only mapping over the core's header block, which is searched when it
+ * is asked. Names keep their case and may repeat; a plain look-up gives the first value of exactly that name.
  */
 #include "state.h"
 
@@ -11,7 +11,7 @@ PyObject *headers_new(State *st, natskit_msg *msg)
     if (headers == NULL)
         return NULL;
     natskit_msg_retain(msg);
-    headers->st = st;
+    headers->st = state_hold(st);
     headers->msg = msg;
     return (PyObject *)headers;
 }
@@ -20,6 +20,7 @@ static void headers_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     natskit_msg_release(DATA(Headers, self)->msg);
+    state_drop(DATA(Headers, self)->st);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -32,9 +33,9 @@ static PyObject *find(const Headers *headers, PyObject *name, int ignore_case, s
         return NULL;
     const char *value;
     size_t len;
-    natskit_status status =
-        natskit_msg_header(headers->msg, text.data, text.len,
-                           ignore_case ? NATSKIT_MATCH_IGNORE_CASE : NATSKIT_MATCH_EXACT, index, &value, &len);
+    natskit_status status = natskit_msg_header(headers->msg, text.data, text.len,
+                                               ignore_case ? NATSKIT_MATCH_IGNORE_CASE : NATSKIT_MATCH_EXACT,
+                                               index, &value, &len);
     text_done(&text);
     if (status == NATSKIT_OK)
         return text_new(value, len);
@@ -157,7 +158,8 @@ static PyObject *headers_get_all(PyObject *self, PyObject *args, PyObject *kwarg
     static const char *const names[] = {"name", "ignore_case", NULL};
     PyObject *name;
     int ignore_case = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:get_all", (char **)(uintptr_t)names, &name, &ignore_case))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:get_all", (char **)(uintptr_t)names, &name,
+                                     &ignore_case))
         return NULL;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL; i++) {
@@ -208,8 +210,10 @@ static PyMethodDef headers_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static char headers_doc[] = "Headers of a received message: a read-only mapping.";
+
 static PyType_Slot headers_slots[] = {
-    {Py_tp_doc, "Headers of a received message: a read-only mapping."},
+    {Py_tp_doc, headers_doc},
     {Py_tp_dealloc, headers_dealloc},
     {Py_tp_repr, headers_repr},
     {Py_tp_methods, headers_methods},

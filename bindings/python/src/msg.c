@@ -21,7 +21,7 @@ PyObject *msg_new(State *st, int face, natskit_conn conn, natskit_msg *taken)
         natskit_msg_release(taken);
         return NULL;
     }
-    msg->st = st;
+    msg->st = state_hold(st);
     msg->msg = taken;
     msg->conn = conn;
     msg->subject = NULL;
@@ -39,6 +39,7 @@ static void msg_dealloc(PyObject *self)
     Py_XDECREF(msg->subject);
     Py_XDECREF(msg->reply);
     Py_XDECREF(msg->data);
+    state_drop(msg->st);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -141,6 +142,12 @@ static int msg_bool(PyObject *self)
     return 1; /* an empty payload does not make a message false */
 }
 
+static PyObject *msg_room(PyObject *self, PyObject *args)
+{
+    const Msg *msg = DATA(Msg, self);
+    return room_wait(msg->st, msg->face, msg->conn, args);
+}
+
 static PyObject *msg_repr(PyObject *self)
 {
     const Msg *msg = DATA(Msg, self);
@@ -175,19 +182,18 @@ static PyGetSetDef msg_getset[] = {
 static PyMethodDef msg_methods[] = {
     {"respond", (PyCFunction)(void (*)(void))msg_respond, METH_FASTCALL | METH_KEYWORDS,
      "respond(data=b'', headers=None, *, timeout=10.0)\n--\n\nPublishes to the reply subject."},
+    {"_respond_now", msg_respond_now, METH_VARARGS, NULL},
+    {"_room", msg_room, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
+static char msg_doc[] =
+    "A received message. Supports the buffer protocol: memoryview(msg) is its payload, not copied.";
+
 static PyType_Slot msg_slots[] = {
-    {Py_tp_doc, "A received message. Supports the buffer protocol: memoryview(msg) is its payload, not copied."},
-    {Py_tp_dealloc, msg_dealloc},
-    {Py_tp_repr, msg_repr},
-    {Py_tp_getset, msg_getset},
-    {Py_tp_methods, msg_methods},
-    {Py_sq_length, msg_length},
-    {Py_nb_bool, msg_bool},
-    {Py_bf_getbuffer, msg_get_buffer},
-    {0, NULL},
+    {Py_tp_doc, msg_doc},       {Py_tp_dealloc, msg_dealloc},      {Py_tp_repr, msg_repr},
+    {Py_tp_getset, msg_getset}, {Py_tp_methods, msg_methods},      {Py_sq_length, msg_length},
+    {Py_nb_bool, msg_bool},     {Py_bf_getbuffer, msg_get_buffer}, {0, NULL},
 };
 
 static PyType_Spec msg_spec = {

@@ -1,37 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What sends: publish, publish_batch, request and respond, for both faces. A call that finds room in the outbox is
- * done when it returns, also for asyncio, where its awaitable is ready. If the outbox is full, the blocking face
- * waits here; asyncio gets the coroutine of natskit/_later.py, which tries again when there may be room.
+ * What sends: publish, publish_batch, request and respond, for both faces. A call that finds room in the
+ * outbox is done when it returns, also for asyncio, where its awaitable is ready. If the outbox is full, the
+ * blocking face waits here; asyncio gets the coroutine of natskit/_later.py, which tries again when there may
+ * be room.
  */
 #include "state.h"
 
 #include <string.h>
-#include <time.h>
 
 #define ROOM_TIMEOUT_MS 10000
 #define REQUEST_TIMEOUT_MS 500
 /* Messages of a batch that are converted and handed over at once. */
 #define CHUNK 256
-/* How long the blocking face looks away while the outbox of a lost connection is full. */
-#define NAP_MS 5
 
-/* NATSKIT_INVALID of a publish: it has only these to complain of. */
-static void *raise_subject(State *st, PyObject *subject, PyObject *reply)
+/* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
+static void *raise_subject(State *st, const Sending *send)
 {
-    natskit_error err = {.status = NATSKIT_INVALID};
-    bool replies = reply != NULL && reply != Py_None && PyObject_IsTrue(reply) > 0;
-    PyObject *text = replies ? PyUnicode_FromFormat("not a valid subject or reply: %R, %R", subject, reply)
-                             : PyUnicode_FromFormat("not a valid subject: %R", subject);
-    Py_ssize_t len;
-    const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &len);
-    if (utf8 != NULL) {
-        size_t cut = (size_t)len < sizeof err.text - 1 ? (size_t)len : sizeof err.text - 1;
-        memcpy(err.text, utf8, cut);
-        raise_class(st, st->bad_subject, NATSKIT_INVALID, &err);
-    }
-    Py_XDECREF(text);
-    return NULL;
+    natskit_error err = {0};
+    natskit_status status = natskit_subject_check(send->subject.data, send->subject.len, 0, &err);
+    if (status == NATSKIT_OK)
+        status = natskit_subject_check(send->reply.data, send->reply.len, 0, &err);
+    return raise_class(st, st->bad_subject, NATSKIT_INVALID, &err);
 }
 
 static int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
@@ -41,26 +31,35 @@ static int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *pa
     send->payload.held = false;
     send->headers.id = 0;
     if (text_arg(st, subject, "subject", NULL, &send->subject) == 0 &&
-        payload_arg(st, payload, &send->payload) == 0 && text_arg(st, reply, "reply", "", &send->reply) == 0 &&
-        headers_arg(st, headers, &send->headers) == 0)
+        payload_arg(st, payload, &send->payload) == 0 &&
+        text_arg(st, reply, "reply", "", &send->reply) == 0 && headers_arg(st, headers, &send->headers) == 0)
         return 0;
     sending_done(st, send);
     return -1;
 }
 
-/* The coroutine that repeats `method` of `self`, with `args` (taken over) and the time left, once there may be
- * room in the outbox. */
-static PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, int64_t timeout_ms)
+/* Bytes that a message may need in the outbox; too little only means to ask once more. */
+static size_t sending_size(const Sending *send)
+{
+    return send->subject.len + send->reply.len + send->payload.len + (send->headers.id == 0 ? 64 : 4096);
+}
+
+/* The coroutine that repeats `method` of `self`, with `args` (taken over) and the time left, once there may
+ * be room for `size` bytes in the outbox. */
+static PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, size_t size,
+                       int64_t timeout_ms)
 {
     PyObject *attempt = PyObject_GetAttrString(self, method);
     PyObject *room = PyObject_GetAttrString(self, "_room");
+    PyObject *bytes = PyLong_FromSize_t(size);
     PyObject *timeout = timeout_ms < 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble((double)timeout_ms / 1000.0);
     PyObject *coroutine = NULL;
-    if (attempt != NULL && room != NULL && args != NULL && timeout != NULL)
-        coroutine = PyObject_CallFunctionObjArgs(st->later, room, attempt, args, timeout, NULL);
+    if (attempt != NULL && room != NULL && args != NULL && bytes != NULL && timeout != NULL)
+        coroutine = PyObject_CallFunctionObjArgs(st->later, room, attempt, args, bytes, timeout, NULL);
     Py_XDECREF(attempt);
     Py_XDECREF(room);
     Py_XDECREF(args);
+    Py_XDECREF(bytes);
     Py_XDECREF(timeout);
     return coroutine;
 }
@@ -68,12 +67,6 @@ static PyObject *later(State *st, PyObject *self, const char *method, PyObject *
 static PyObject *or_none(PyObject *object)
 {
     return object == NULL ? Py_None : object;
-}
-
-static PyObject *or_empty(State *st, PyObject *object)
-{
-    (void)st;
-    return object == NULL ? PyUnicode_FromStringAndSize("", 0) : Py_NewRef(object);
 }
 
 /* --------------------------------------------------------------------------------------------- publish */
@@ -87,8 +80,8 @@ static natskit_status publish_block(void *arg, int64_t slice_ms)
 {
     const PublishWait *wait = arg;
     const Sending *s = wait->send;
-    return natskit_publish(wait->conn, s->subject.data, s->subject.len, s->reply.data, s->reply.len, s->headers,
-                           s->payload.data, s->payload.len, slice_ms);
+    return natskit_publish(wait->conn, s->subject.data, s->subject.len, s->reply.data, s->reply.len,
+                           s->headers, s->payload.data, s->payload.len, slice_ms);
 }
 
 static natskit_status publish_now(natskit_conn conn, const Sending *send)
@@ -97,10 +90,8 @@ static natskit_status publish_now(natskit_conn conn, const Sending *send)
     if (send->payload.len < (size_t)NKPY_LARGE)
         return publish_block(&wait, 0);
     natskit_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = publish_block(&wait, 0);
-    Py_END_ALLOW_THREADS
-    return status;
+    Py_BEGIN_ALLOW_THREADS status = publish_block(&wait, 0);
+    Py_END_ALLOW_THREADS return status;
 }
 
 /* The end of a call that was accepted. */
@@ -132,17 +123,18 @@ PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
         PublishWait wait = {conn->handle, &send};
         rc = block(st, publish_block, &wait, timeout_ms, &status);
     }
+    size_t size = sending_size(&send);
+    if (rc == 0 && status == NATSKIT_INVALID)
+        raise_subject(st, &send);
     sending_done(st, &send);
-    if (rc < 0)
+    if (rc < 0 || status == NATSKIT_INVALID)
         return NULL;
     if (status == NATSKIT_OK)
         return published(conn);
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
-        PyObject *again = Py_BuildValue("(OONO)", a[0], a[1] == NULL ? or_none(NULL) : a[1], or_empty(st, a[2]),
-                                        or_none(a[3]));
-        return later(st, self, "_publish_now", again, timeout_ms);
-    }
-    return status == NATSKIT_INVALID ? raise_subject(st, a[0], a[2]) : raise_status(st, status, NULL);
+    if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
+        return raise_status(st, status, NULL);
+    PyObject *again = Py_BuildValue("(OOOO)", a[0], or_none(a[1]), or_none(a[2]), or_none(a[3]));
+    return later(st, self, "_publish_now", again, size, timeout_ms);
 }
 
 /* _publish_now(subject, payload, reply, headers, left): fails with WouldBlockError if there is no room. */
@@ -186,7 +178,8 @@ static int batch_add(State *st, Batch *batch, PyObject *item)
     PyObject *a[4] = {NULL, NULL, NULL, NULL};
     Py_ssize_t size = PyTuple_Check(item) ? PyTuple_Size(item) : 0;
     if (size < 1 || size > 4) {
-        PyErr_SetString(PyExc_TypeError, "publish_batch() needs tuples (subject, payload[, reply[, headers]])");
+        PyErr_SetString(PyExc_TypeError,
+                        "publish_batch() needs tuples (subject, payload[, reply[, headers]])");
         return -1;
     }
     for (Py_ssize_t i = 0; i < size; i++)
@@ -230,23 +223,12 @@ static int batch_chunk(Conn *conn, Batch *batch, PyObject *list, Py_ssize_t star
     if (batch->bytes < (size_t)NKPY_LARGE) {
         *status = batch_block(batch, 0);
     } else {
-        Py_BEGIN_ALLOW_THREADS
-        *status = batch_block(batch, 0);
+        Py_BEGIN_ALLOW_THREADS *status = batch_block(batch, 0);
         Py_END_ALLOW_THREADS
     }
     if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC && rc == 0)
         rc = block(st, batch_block, batch, timeout_ms, status);
     return rc;
-}
-
-/* What a chunk that was not accepted as a whole raises. */
-static void *batch_raise(State *st, const Batch *batch, PyObject *list, Py_ssize_t at, natskit_status status)
-{
-    if (status != NATSKIT_INVALID || batch->done >= batch->count)
-        return raise_status(st, status, NULL);
-    PyObject *item = PyList_GetItem(list, at);
-    PyObject *reply = PyTuple_Size(item) > 2 ? PyTuple_GetItem(item, 2) : NULL;
-    return raise_subject(st, PyTuple_GetItem(item, 0), reply);
 }
 
 /* Publishes a list from `*at` on and moves `*at`. 1: all; 0: no room (asyncio); -1: exception. */
@@ -266,7 +248,10 @@ static int batch_publish(Conn *conn, PyObject *list, Py_ssize_t *at, int64_t tim
         rc = batch_chunk(conn, batch, list, *at, timeout_ms, &status);
         *at += (Py_ssize_t)batch->done;
         if (status != NATSKIT_OK && rc == 0 && (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)) {
-            batch_raise(st, batch, list, *at, status);
+            if (status == NATSKIT_INVALID && batch->done < batch->count)
+                raise_subject(st, &batch->send[batch->done]);
+            else
+                raise_status(st, status, NULL);
             rc = -1;
         }
         batch_done(st, batch);
@@ -275,20 +260,12 @@ static int batch_publish(Conn *conn, PyObject *list, Py_ssize_t *at, int64_t tim
     return rc < 0 ? -1 : status == NATSKIT_OK;
 }
 
-static PyObject *batch_finish(Conn *conn, PyObject *self, PyObject *list, Py_ssize_t before, int64_t timeout_ms)
+/* Notes on the exception that is raised how many messages were accepted before it. */
+static void *batch_failed(State *st, Py_ssize_t accepted)
 {
-    Py_ssize_t at = 0;
-    int rc = batch_publish(conn, list, &at, timeout_ms);
-    if (rc == 0) {
-        PyObject *rest = PyList_GetSlice(list, at, PyList_Size(list));
-        PyObject *args = rest == NULL ? NULL : Py_BuildValue("(Nn)", rest, before + at);
-        return later(conn->st, self, "_publish_batch_now", args, timeout_ms);
-    }
-    PyObject *total = PyLong_FromSsize_t(before + at);
-    if (rc > 0)
-        return face_value(conn->st, conn->face, total);
-    error_annotate(conn->st, NAME_published, total);
-    Py_XDECREF(total);
+    PyObject *number = PyLong_FromSsize_t(accepted);
+    error_annotate(st, NAME_published, number);
+    Py_XDECREF(number);
     return NULL;
 }
 
@@ -296,30 +273,51 @@ PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t n
 {
     static const Signature sig = {"publish_batch", 2, 1, 1, {NAME_messages, NAME_timeout}};
     Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
     PyObject *a[2];
     int64_t timeout_ms;
-    if (match(conn->st, &sig, args, nargs, kwnames, a) < 0 ||
-        timeout_arg(conn->st, a[1], ROOM_TIMEOUT_MS, &timeout_ms) < 0)
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
+        timeout_arg(st, a[1], ROOM_TIMEOUT_MS, &timeout_ms) < 0)
         return NULL;
     PyObject *list = PySequence_List(a[0]);
     if (list == NULL)
         return NULL;
-    PyObject *result = batch_finish(conn, self, list, 0, timeout_ms);
+    Py_ssize_t at = 0, total = PyList_Size(list);
+    int rc = batch_publish(conn, list, &at, timeout_ms);
+    PyObject *result = NULL;
+    if (rc > 0) {
+        result = face_value(st, conn->face, PyLong_FromSsize_t(total));
+    } else if (rc < 0) {
+        batch_failed(st, at);
+    } else {
+        PyObject *rest = PyList_GetSlice(list, at, total);
+        PyObject *again = rest == NULL ? NULL : Py_BuildValue("(Nn)", rest, total);
+        result = later(st, self, "_publish_batch_now", again, NKPY_LARGE, timeout_ms);
+    }
     Py_DECREF(list);
     return result;
 }
 
-/* _publish_batch_now(messages, before, left): what is left of a batch; waits for room again if it must. */
+/* _publish_batch_now(messages, total, left): takes out of the list what is accepted; fails with
+ * WouldBlockError if some are left. */
 PyObject *conn_publish_batch_now(PyObject *self, PyObject *args)
 {
     Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
     PyObject *list, *left;
-    Py_ssize_t before;
-    int64_t timeout_ms;
-    if (!PyArg_ParseTuple(args, "O!nO:_publish_batch_now", &PyList_Type, &list, &before, &left) ||
-        timeout_arg(conn->st, left, NKPY_FOREVER, &timeout_ms) < 0)
+    Py_ssize_t total, at = 0;
+    if (!PyArg_ParseTuple(args, "O!nO:_publish_batch_now", &PyList_Type, &list, &total, &left))
         return NULL;
-    return batch_finish(conn, self, list, before, timeout_ms);
+    int rc = batch_publish(conn, list, &at, NKPY_FOREVER);
+    Py_ssize_t rest = PyList_Size(list) - at;
+    if (rc < 0)
+        return batch_failed(st, total - rest);
+    if (PyList_SetSlice(list, 0, at, NULL) < 0)
+        return NULL;
+    if (rc > 0)
+        return face_value(st, conn->face, PyLong_FromSsize_t(total));
+    raise_status(st, NATSKIT_WOULD_BLOCK, NULL);
+    return batch_failed(st, total - rest);
 }
 
 /* --------------------------------------------------------------------------------------------- request */
@@ -337,23 +335,25 @@ static natskit_status request_try(RequestWait *wait)
     const Sending *s = wait->send;
     int64_t left = wait->deadline < 0 ? -1 : wait->deadline - now_ms();
     return natskit_request_start(wait->conn, s->subject.data, s->subject.len, s->headers, s->payload.data,
-                                 s->payload.len, (natskit_options){0}, wait->deadline < 0 || left > 0 ? left : 0,
-                                 &wait->op, &wait->err);
+                                 s->payload.len, (natskit_options){0},
+                                 wait->deadline < 0 || left > 0 ? left : 0, &wait->op, &wait->err);
 }
 
-/* Without the GIL: tries, and waits a little for room. */
+/* Without the GIL: tries, and waits for room. */
 static natskit_status request_block(void *arg, int64_t slice_ms)
 {
     RequestWait *wait = arg;
     natskit_status status = request_try(wait);
     if (status != NATSKIT_WOULD_BLOCK || slice_ms == 0)
         return status;
-    natskit_status flushed = natskit_flush(wait->conn, slice_ms < 0 || slice_ms > 100 ? 100 : slice_ms);
-    if (flushed != NATSKIT_OK && flushed != NATSKIT_TIMEOUT) {
-        struct timespec nap = {0, NAP_MS * 1000000};
-        nanosleep(&nap, NULL);
-    }
-    return NATSKIT_WOULD_BLOCK;
+    natskit_op room = {0};
+    status =
+        natskit_room_start(wait->conn, (natskit_options){0}, sending_size(wait->send), slice_ms, &room, NULL);
+    if (status != NATSKIT_OK)
+        return status;
+    natskit_op_wait(room, slice_ms);
+    natskit_op_close(room);
+    return NATSKIT_WOULD_BLOCK; /* try again */
 }
 
 static natskit_status request_start(RequestWait *wait)
@@ -361,10 +361,8 @@ static natskit_status request_start(RequestWait *wait)
     if (wait->send->payload.len < (size_t)NKPY_LARGE)
         return request_try(wait);
     natskit_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = request_try(wait);
-    Py_END_ALLOW_THREADS
-    return status;
+    Py_BEGIN_ALLOW_THREADS status = request_try(wait);
+    Py_END_ALLOW_THREADS return status;
 }
 
 PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -385,6 +383,7 @@ PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     int rc = 0;
     if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC)
         rc = block(st, request_block, &wait, timeout_ms, &status);
+    size_t size = sending_size(&send);
     sending_done(st, &send);
     if (rc < 0)
         return NULL;
@@ -392,7 +391,7 @@ PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
         return face_finish(st, conn->face, wait.op, conn->handle, true);
     if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
         PyObject *again = Py_BuildValue("(OOO)", a[0], or_none(a[1]), or_none(a[3]));
-        return later(st, self, "_request_now", again, timeout_ms);
+        return later(st, self, "_request_now", again, size, timeout_ms);
     }
     return status == NATSKIT_INVALID ? raise_class(st, st->bad_subject, status, &wait.err)
                                      : raise_status(st, status, &wait.err);
@@ -438,10 +437,8 @@ static natskit_status respond_now(natskit_msg *msg, const Sending *send)
     if (send->payload.len < (size_t)NKPY_LARGE)
         return respond_block(&wait, 0);
     natskit_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = respond_block(&wait, 0);
-    Py_END_ALLOW_THREADS
-    return status;
+    Py_BEGIN_ALLOW_THREADS status = respond_block(&wait, 0);
+    Py_END_ALLOW_THREADS return status;
 }
 
 PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -452,7 +449,8 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
     PyObject *a[3];
     int64_t timeout_ms;
     Sending send;
-    if (match(st, &sig, args, nargs, kwnames, a) < 0 || timeout_arg(st, a[2], ROOM_TIMEOUT_MS, &timeout_ms) < 0 ||
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
+        timeout_arg(st, a[2], ROOM_TIMEOUT_MS, &timeout_ms) < 0 ||
         sending_arg(st, &send, NULL, a[0], NULL, a[1]) < 0)
         return NULL;
     natskit_status status = respond_now(msg->msg, &send);
@@ -461,6 +459,7 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
         RespondWait wait = {msg->msg, &send};
         rc = block(st, respond_block, &wait, timeout_ms, &status);
     }
+    size_t size = sending_size(&send);
     sending_done(st, &send);
     if (rc < 0)
         return NULL;
@@ -468,7 +467,8 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
         return face_done(st, msg->face);
     if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
         return raise_status(st, status, NULL);
-    return later(st, self, "_respond_now", Py_BuildValue("(OO)", or_none(a[0]), or_none(a[1])), timeout_ms);
+    return later(st, self, "_respond_now", Py_BuildValue("(OO)", or_none(a[0]), or_none(a[1])), size,
+                 timeout_ms);
 }
 
 /* _respond_now(data, headers, left): fails with WouldBlockError if there is no room. */
@@ -487,11 +487,18 @@ PyObject *msg_respond_now(PyObject *self, PyObject *args)
 
 /* ------------------------------------------------------------------------------------------------ room */
 
-PyObject *room_wait(State *st, int face, natskit_conn conn, int64_t timeout_ms)
+PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args)
 {
+    PyObject *timeout;
+    Py_ssize_t size;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "nO:_room", &size, &timeout) ||
+        timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
-    natskit_status status = natskit_flush_start(conn, (natskit_options){0}, timeout_ms, &op, &err);
+    natskit_status status =
+        natskit_room_start(conn, (natskit_options){0}, (size_t)size, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(st, status, &err);
     return face_finish(st, face, op, conn, false);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bridge to asyncio: one Reactor per event loop, which holds a waitset whose descriptor the loop watches. When
- * it becomes readable, the loop calls Reactor._collect, which wakes those who await what became ready. It takes
- * nothing itself: a message leaves the core's queue only in the call that returns it, so a cancelled await loses
- * none. Nothing here blocks, and no thread or executor is involved.
+ * The bridge to asyncio: one Reactor per event loop, which holds a waitset whose descriptor the loop watches.
+ * When it becomes readable, the loop calls Reactor._collect, which wakes those who await what became ready.
+ * It takes nothing itself: a message leaves the core's queue only in the call that returns it, so a cancelled
+ * await loses none. Nothing here blocks, and no thread or executor is involved.
  *
- * A source (subscription or operation) belongs to the waitset of the loop that last awaited it. Of those who await
- * one source only the first is woken; once it has taken something, or has given up, it wakes the next, and so on
- * until one finds nothing. So no message waits while somebody waits for it.
+ * A source (subscription or operation) belongs to the waitset of the loop that last awaited it. Of those who
+ * await one source only the first is woken; once it has taken something, or has given up, it wakes the next,
+ * and so on until one finds nothing. So no message waits while somebody waits for it.
  */
 #include "state.h"
 
@@ -128,7 +128,7 @@ static int settle(State *st, PyObject *future)
 /* _settle(future): what timers and other threads call. */
 PyObject *reactor_settle(PyObject *module, PyObject *future)
 {
-    return settle(PyModule_GetState(module), future) < 0 ? NULL : Py_NewRef(Py_None);
+    return settle(module_state(module), future) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 int source_wake(State *st, Source *source)
@@ -196,7 +196,7 @@ static PyObject *reactor_new(State *st, PyObject *loop)
     Reactor *reactor = PyObject_New(Reactor, st->reactor_type);
     if (reactor == NULL)
         return NULL;
-    reactor->st = st;
+    reactor->st = state_hold(st);
     reactor->waitset.id = 0;
     reactor->fd = -1;
     reactor->slots = NULL;
@@ -315,7 +315,8 @@ void source_detach(Source *source)
     if (reactor == NULL)
         return;
     source->reactor = NULL;
-    natskit_waitset_remove(reactor->waitset, source->object); /* an object that is closed was removed by that */
+    natskit_waitset_remove(reactor->waitset,
+                           source->object); /* an object that is closed was removed by that */
     slot_give(reactor, source->slot);
     Py_DECREF(reactor);
 }
@@ -384,8 +385,8 @@ void source_wake_all(State *st, Source *source)
     for (Waiter *waiter = source->first; lives > 0 && waiter != NULL; waiter = waiter->next) {
         if (waiter->future == NULL)
             continue;
-        PyObject *result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_soon_threadsafe), st->settle,
-                                                      waiter->future, NULL);
+        PyObject *result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_soon_threadsafe),
+                                                      st->settle, waiter->future, NULL);
         if (result == NULL)
             break; /* the loop was closed this moment: nobody waits any more */
         Py_DECREF(result);
@@ -438,7 +439,7 @@ fail:
 void waiter_leave(State *st, Waiter *waiter)
 {
     list_remove(waiter);
-    if (waiter->timer != NULL) {
+    if (waiter->timer != NULL && name_of(st, NAME_cancel) != NULL) {
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         PyObject *result = PyObject_CallMethodObjArgs(waiter->timer, name_of(st, NAME_cancel), NULL);
@@ -446,8 +447,8 @@ void waiter_leave(State *st, Waiter *waiter)
             PyErr_Clear();
         Py_XDECREF(result);
         PyErr_Restore(type, value, traceback);
-        Py_CLEAR(waiter->timer);
     }
+    Py_CLEAR(waiter->timer);
     Py_CLEAR(waiter->future);
 }
 
@@ -460,18 +461,15 @@ int waiter_traverse(Waiter *waiter, visitproc visit, void *arg)
 
 /* ------------------------------------------------------------------------------------------------ type */
 
-/* _wake_everything(): after natskit_shutdown every await finds its object closed. */
-PyObject *reactor_wake_everything(PyObject *module, PyObject *unused)
+int reactor_wake_everything(State *st)
 {
-    (void)unused;
-    State *st = PyModule_GetState(module);
     if (st->reactors == NULL)
-        Py_RETURN_NONE;
-    PyObject *list = PyObject_CallMethod(st->reactors, "values", NULL);
-    PyObject *reactors = list == NULL ? NULL : PySequence_List(list);
-    Py_XDECREF(list);
+        return 0;
+    PyObject *values = PyObject_CallMethod(st->reactors, "values", NULL);
+    PyObject *reactors = values == NULL ? NULL : PySequence_List(values);
+    Py_XDECREF(values);
     if (reactors == NULL)
-        return NULL;
+        return -1;
     for (Py_ssize_t i = 0; i < PyList_Size(reactors); i++) {
         Reactor *reactor = DATA(Reactor, PyList_GetItem(reactors, i));
         for (uint32_t k = 0; k < reactor->count; k++)
@@ -479,7 +477,7 @@ PyObject *reactor_wake_everything(PyObject *module, PyObject *unused)
                 source_wake_all(st, reactor->slots[k].source);
     }
     Py_DECREF(reactors);
-    Py_RETURN_NONE;
+    return 0;
 }
 
 static void reactor_dealloc(PyObject *self)
@@ -492,6 +490,7 @@ static void reactor_dealloc(PyObject *self)
         natskit_waitset_close(reactor->waitset);
     PyMem_Free(reactor->slots);
     Py_XDECREF(reactor->loop);
+    state_drop(reactor->st);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -501,8 +500,10 @@ static PyMethodDef reactor_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static char reactor_doc[] = "The waitset of one event loop.";
+
 static PyType_Slot reactor_slots[] = {
-    {Py_tp_doc, "The waitset of one event loop."},
+    {Py_tp_doc, reactor_doc},
     {Py_tp_dealloc, reactor_dealloc},
     {Py_tp_methods, reactor_methods},
     {0, NULL},

@@ -34,20 +34,26 @@
 enum { FACE_ASYNC, FACE_SYNC, FACES };
 
 /* Strings that are needed often: interned once per module. Also the names of keyword parameters. */
-#define NKPY_NAMES(X)                                                                                           \
-    X(subject) X(payload) X(reply) X(headers) X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger)    \
-    X(name) X(ignore_case) X(messages) X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader)     \
-    X(remove_reader) X(is_closed) X(done) X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking)   \
-    X(status) X(server_code) X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
+#define NKPY_NAMES(X)                                                                                        \
+    X(subject)                                                                                               \
+    X(payload) X(reply) X(headers) X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger) X(name)    \
+        X(ignore_case) X(messages) X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader)      \
+            X(remove_reader) X(is_closed) X(done) X(set_result) X(cancel) X(get) X(items)                    \
+                X(_asyncio_future_blocking) X(status) X(server_code) X(err_code) X(errno) X(outcome)         \
+                    X(published) X(main_thread) X(ident)
 
 enum {
 #define NKPY_ENUM(name) NAME_##name,
     NKPY_NAMES(NKPY_ENUM)
 #undef NKPY_ENUM
-    NAMES
+        NAMES
 };
 
 typedef struct State {
+    /* One for the module, one for each instance: destructors may run after the module was cleared, then they
+     * find the objects below gone, but not the memory. */
+    Py_ssize_t refs;
+
     PyTypeObject *msg_type[FACES];
     PyTypeObject *conn_type[FACES];
     PyTypeObject *sub_type[FACES];
@@ -60,20 +66,20 @@ typedef struct State {
     PyTypeObject *reactor_type;
 
     PyObject *names[NAMES];
-    PyObject *errors;       /* dict: status -> exception class; set by natskit.errors */
-    PyObject *error_base;   /* natskit.errors.Error */
-    PyObject *sub_closed;   /* natskit.errors.SubscriptionClosedError */
-    PyObject *bad_subject;  /* natskit.errors.BadSubjectError */
-    PyObject *later;        /* natskit._later.later: sends once the outbox has room */
-    PyObject *done;         /* Ready with the value None: what most awaits of ours are given */
-    PyObject *settle;       /* module function _settle(future) */
+    PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
+    PyObject *error_base;  /* natskit.errors.Error */
+    PyObject *sub_closed;  /* natskit.errors.SubscriptionClosedError */
+    PyObject *bad_subject; /* natskit.errors.BadSubjectError */
+    PyObject *later;       /* natskit._later.later: sends once the outbox has room */
+    PyObject *done;        /* Ready with the value None: what most awaits of ours are given */
+    PyObject *settle;      /* module function _settle(future) */
 
     PyObject *running_loop; /* asyncio.get_running_loop, from the first wait on */
     PyObject *reactors;     /* WeakKeyDictionary: event loop -> Reactor */
     PyObject *last_loop;    /* weak reference to the loop of last_reactor */
     PyObject *last_reactor; /* borrowed: a reactor that dies takes itself out */
 
-    natskit_headers spare;  /* a set of headers to be filled and sent, or {0} while in use */
+    natskit_headers spare; /* a set of headers to be filled and sent, or {0} while in use */
 } State;
 
 /* Puts a new reference into a field and drops the one that was there, in this order. */
@@ -91,12 +97,14 @@ static inline PyObject *name_of(const State *st, int name)
 
 /* ---------------------------------------------------------------------------------------------- errors.c */
 
-/* Raise the exception of a status; `err` may be NULL; always give NULL or -1. */
+/* Raise the exception of a status; `err` may be NULL; always give NULL. */
 void *raise_status(State *st, natskit_status status, const natskit_error *err);
-void *raise_text(State *st, natskit_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void *raise_text(State *st, natskit_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void *raise_class(State *st, PyObject *cls, natskit_status status, const natskit_error *err);
 /* The exception as an object that is not raised; for reasons and events. */
 PyObject *error_object(State *st, natskit_status status, const natskit_error *err);
+PyObject *error_make(State *st, PyObject *cls, natskit_status status, const natskit_error *err);
 /* Adds an attribute to the exception that is being raised. */
 void error_annotate(State *st, int name, PyObject *value);
 PyObject *errors_statuses(PyObject *module, PyObject *unused);
@@ -163,7 +171,8 @@ int64_t now_ns(void);
 int64_t now_ms(void);
 
 /* Calls `wait` with the GIL released, in slices, until it gives anything but NATSKIT_TIMEOUT and
- * NATSKIT_WOULD_BLOCK or the time is over; between slices signals are served. -1 if a signal's handler raised. */
+ * NATSKIT_WOULD_BLOCK or the time is over; between slices signals are served. -1 if a signal's handler
+ * raised. */
 typedef natskit_status (*block_fn)(void *arg, int64_t slice_ms);
 int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_status *status);
 
@@ -174,7 +183,7 @@ struct Reactor;
 
 /* Something that a waitset can report, with those who await it. Part of a subscription or an operation. */
 typedef struct Source {
-    uint64_t object; /* the handle's id */
+    uint64_t object;         /* the handle's id */
     struct Reactor *reactor; /* owned; NULL while no wait happened */
     uint32_t slot;
     struct Waiter *first;
@@ -195,8 +204,8 @@ PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t time
 /* Ends the suspension, whatever the reason. */
 void waiter_leave(State *st, Waiter *waiter);
 int waiter_traverse(Waiter *waiter, visitproc visit, void *arg);
-/* Wakes the first who waits, in the loop's own thread. Who was woken and took something, or gave up, wakes the
- * next; who found nothing does not. */
+/* Wakes the first who waits, in the loop's own thread. Who was woken and took something, or gave up, wakes
+ * the next; who found nothing does not. */
 int source_wake(State *st, Source *source);
 /* The same where an exception has nowhere to go; one that is set stays. */
 void source_pass_on(State *st, Source *source);
@@ -205,7 +214,8 @@ void source_wake_all(State *st, Source *source);
 /* Takes the source out of its loop's waitset; every waiter has left or is abandoned. */
 void source_detach(Source *source);
 PyObject *reactor_settle(PyObject *module, PyObject *future);
-PyObject *reactor_wake_everything(PyObject *module, PyObject *unused);
+/* After natskit_shutdown: every await finds its object closed. */
+int reactor_wake_everything(State *st);
 int reactor_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ wait.c */
@@ -240,7 +250,8 @@ PyObject *face_value(State *st, int face, PyObject *value);
 PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg);
 int wait_init(PyObject *module, State *st);
 
-/* The coroutine protocol for awaitables of ours: each is one function that goes on until it has to suspend. */
+/* The coroutine protocol for awaitables of ours: each is one function that goes on until it has to suspend.
+ */
 typedef PySendResult (*wait_step)(PyObject *self, PyObject **result);
 PyObject *wait_send(PyObject *self, wait_step step); /* the method `send` */
 PyObject *wait_next(PyObject *self, wait_step step); /* the slot tp_iternext */
@@ -300,8 +311,13 @@ PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
 PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-/* Waits until the outbox may have room; for asyncio an awaitable. */
-PyObject *room_wait(State *st, int face, natskit_conn conn, int64_t timeout_ms);
+/* The same once there may be room; for natskit._later. */
+PyObject *conn_publish_now(PyObject *self, PyObject *args);
+PyObject *conn_publish_batch_now(PyObject *self, PyObject *args);
+PyObject *conn_request_now(PyObject *self, PyObject *args);
+PyObject *msg_respond_now(PyObject *self, PyObject *args);
+/* _room(size, timeout): waits until the outbox has room; for asyncio an awaitable. */
+PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
 
@@ -323,10 +339,13 @@ typedef struct Sub {
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
+    PyObject *weak_list;
 } Sub;
 
-PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue, bool events);
-/* Takes one message without waiting: 1 with *out, 0 if there is none, else *status (END, CLOSED, ...) and -1. */
+PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
+                  bool events);
+/* Takes one message without waiting: 1 with *out, 0 if there is none, else *status (END, CLOSED, ...) and -1.
+ */
 int sub_take(Sub *sub, natskit_msg **out, natskit_status *status);
 /* Up to `cap` at once, without waiting. */
 int sub_take_many(Sub *sub, natskit_msg **out, size_t cap, size_t *count, natskit_status *status);
@@ -346,9 +365,12 @@ int next_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 
+State *state_hold(State *st);
+void state_drop(State *st);
+State *module_state(PyObject *module);
+State *type_state(PyTypeObject *type);
 /* Makes a type of the module, keeps it in `slot` and lists it under `name`. */
 int type_add(PyObject *module, PyTypeObject **slot, PyType_Spec *spec, const char *name);
-PyObject *options_table(PyObject *module, PyObject *scope);
 /* Fills an options handle from a sequence of (name, value); `*out` is {0} for an empty one. */
 int options_arg(State *st, int32_t scope, PyObject *pairs, natskit_options *out);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Awaitables. Those of ours are objects of C that answer am_send: what is ready is returned without suspending,
- * without a coroutine and without a future. They have send, throw and close as well, so that they pass for
- * coroutines where one is asked for (asyncio.create_task). Here: Ready, which has its value, and Finish, which
- * waits for an operation; awaits of messages are in next.c.
+ * Awaitables. Those of ours are objects of C that answer am_send: what is ready is returned without
+ * suspending, without a coroutine and without a future. They have send, throw and close as well, so that they
+ * pass for coroutines where one is asked for (asyncio.create_task). Here: Ready, which has its value, and
+ * Finish, which waits for an operation; awaits of messages are in next.c.
  */
 #include "state.h"
 
@@ -147,15 +147,13 @@ static PyMethodDef ready_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static char ready_doc[] = "An awaitable that is done: the work happened in the call that gave it.";
+
 static PyType_Slot ready_slots[] = {
-    {Py_tp_doc, "An awaitable that is done: the work happened in the call that gave it."},
-    {Py_tp_dealloc, ready_dealloc},
-    {Py_tp_methods, ready_methods},
-    {Py_am_await, PyObject_SelfIter},
-    {Py_am_send, ready_send},
-    {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, ready_iternext},
-    {0, NULL},
+    {Py_tp_doc, ready_doc},           {Py_tp_dealloc, ready_dealloc},
+    {Py_tp_methods, ready_methods},   {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, ready_send},         {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, ready_iternext}, {0, NULL},
 };
 
 static PyType_Spec ready_spec = {
@@ -299,6 +297,7 @@ static void finish_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     finish_end(DATA(Finish, self));
+    state_drop(DATA(Finish, self)->st);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
@@ -310,17 +309,15 @@ static PyMethodDef finish_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static char finish_doc[] =
+    "Awaits an operation that is under way; cancelling the await cancels the operation.";
+
 static PyType_Slot finish_slots[] = {
-    {Py_tp_doc, "Awaits an operation that is under way; cancelling the await cancels the operation."},
-    {Py_tp_dealloc, finish_dealloc},
-    {Py_tp_traverse, finish_traverse},
-    {Py_tp_clear, finish_clear},
-    {Py_tp_methods, finish_methods},
-    {Py_am_await, PyObject_SelfIter},
-    {Py_am_send, finish_send},
-    {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, finish_iternext},
-    {0, NULL},
+    {Py_tp_doc, finish_doc},           {Py_tp_dealloc, finish_dealloc},
+    {Py_tp_traverse, finish_traverse}, {Py_tp_clear, finish_clear},
+    {Py_tp_methods, finish_methods},   {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, finish_send},         {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, finish_iternext}, {0, NULL},
 };
 
 static PyType_Spec finish_spec = {
@@ -351,7 +348,7 @@ PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, boo
         natskit_op_close(op);
         return NULL;
     }
-    finish->st = st;
+    finish->st = state_hold(st);
     finish->op = op;
     finish->conn = conn;
     finish->source = (Source){.object = op.id};

@@ -100,6 +100,7 @@ struct conn {
     bool opaque;     /* no NATS text: the oracle is off */
     bool typed;      /* the client's first byte was looked at */
     bool info_seen;
+    bool finished; /* the oracle was told that the client's stream ended */
     uint64_t max_payload; /* the largest announced */
     uint64_t drop_pongs;  /* how many PONGs are still to be dropped */
     struct pipe pipes[2];

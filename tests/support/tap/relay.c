@@ -56,13 +56,14 @@ static void note_violation(struct conn *conn)
 static void finish_oracle(struct conn *conn)
 {
     const struct pipe *up = &conn->pipes[UP], *down = &conn->pipes[DOWN];
-    if (!conn->oracle) {
+    if (!conn->oracle || conn->finished) {
         return;
     }
+    conn->finished = true;
     bool had_error = ts_oracle_error(conn->oracle) != NULL;
     bool partial = conn->was_cut || conn->tap->allow_partial || up->reset || up->broken || up->was_blocked ||
                    up->was_faulty || down->ended || down->broken;
-    if (ts_oracle_finish(conn->oracle, partial) != 0 && !had_error && !conn->opaque) {
+    if (ts_oracle_finish(conn->oracle, partial) != 0 && !had_error) {
         note_violation(conn);
     }
 }
@@ -266,6 +267,9 @@ static void fill(struct conn *conn, int dir)
             }
         } else if (n == 0) {
             pipe->ended = true;
+            if (dir == UP) {
+                finish_oracle(conn); /* now: what the server does after it is no excuse */
+            }
         } else {
             pipe->reset = errno != EAGAIN && errno != EINTR;
             return;

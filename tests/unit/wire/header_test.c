@@ -250,6 +250,7 @@ static void test_status(void **state)
         {"NATS/1.0 5x3\r\n\r\n", 0, "5x3"},
         {"NATS/1.0 No Messages\r\n\r\n", 0, "No Messages"},
         {"NATS/1.0503\r\n\r\n", 0, "503"},
+        {"NATS/1.0503 \t\r\n\r\n", 0, "503"},
         {"NATS/1.0 408 \xff\r\n\r\n", 408, "\xff"},
         {"NATS/1.0\r\nStatus: 503\r\n\r\n", 0, ""},
         {"NATS/1.1 503\r\n\r\n", 0, ""},

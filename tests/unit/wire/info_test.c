@@ -114,77 +114,78 @@ static void refuse(struct nki_str json, const char *text)
         {literal, sizeof(literal) - 1}, text                                                                 \
     }
 
+static const struct {
+    struct nki_str json;
+    const char *text;
+} refused[] = {
+    /* A4, D1 */
+    ROW("", "not valid JSON"),
+    ROW("{", "not valid JSON"),
+    ROW("{\"server_id\":\"x\"", "not valid JSON"),
+    ROW("{\"server_id\":\"x}", "not valid JSON"),
+    ROW("{} x", "not valid JSON"),
+    ROW("{\"a\":1,}", "not valid JSON"),
+    ROW("{'a':1}", "not valid JSON"),
+    ROW("hello", "not valid JSON"),
+    /* A5, D2 */
+    ROW("[]", "not a JSON object"),
+    ROW("5", "not a JSON object"),
+    ROW("null", "not a JSON object"),
+    ROW("\"x\"", "not a JSON object"),
+    /* A6 */
+    ROW("{\"server_id\":5}", "malformed server_id"),
+    ROW("{\"server_name\":[]}", "malformed server_name"),
+    ROW("{\"version\":true}", "malformed version"),
+    ROW("{\"client_ip\":{}}", "malformed client_ip"),
+    ROW("{\"nonce\":5}", "malformed nonce"),
+    ROW("{\"headers\":\"true\"}", "malformed headers"),
+    ROW("{\"headers\":1}", "malformed headers"),
+    ROW("{\"auth_required\":0}", "malformed auth_required"),
+    ROW("{\"tls_required\":\"\"}", "malformed tls_required"),
+    ROW("{\"tls_available\":[]}", "malformed tls_available"),
+    ROW("{\"ldm\":{}}", "malformed ldm"),
+    ROW("{\"jetstream\":\"x\"}", "malformed jetstream"),
+    ROW("{\"proto\":\"1\"}", "malformed proto"),
+    ROW("{\"proto\":-1}", "malformed proto"),
+    ROW("{\"proto\":4294967297}", "malformed proto"),
+    ROW("{\"client_id\":-1}", "malformed client_id"),
+    ROW("{\"client_id\":18446744073709551616}", "malformed client_id"),
+    ROW("{\"client_id\":\"7\"}", "malformed client_id"),
+    /* A7, A8, D3, D5 */
+    ROW("{\"max_payload\":0}", "malformed max_payload"),
+    ROW("{\"max_payload\":-1}", "malformed max_payload"),
+    ROW("{\"max_payload\":1e400}", "malformed max_payload"),
+    ROW("{\"max_payload\":1e99999999999}", "malformed max_payload"),
+    ROW("{\"max_payload\":1.5}", "malformed max_payload"),
+    ROW("{\"max_payload\":9223372036854775808}", "malformed max_payload"),
+    ROW("{\"max_payload\":\"x\"}", "malformed max_payload"),
+    ROW("{\"max_payload\":true}", "malformed max_payload"),
+    /* A12, A13 */
+    ROW("{\"server_id\":\"a\0b\"}", "not valid JSON"),
+    ROW("{\"server_id\":\"a\x01\"}", "not valid JSON"),
+    ROW("\0{}", "not valid JSON"),
+    ROW("{}\0", "not valid JSON"),
+    ROW("{\"server_id\":\"\xff\"}", "not valid JSON"),
+    ROW("{\"unknown\":\"\xc3\"}", "not valid JSON"),
+    ROW("{\"server_id\":\"a\\u0000b\"}", "malformed server_id"),
+    ROW("{\"nonce\":\"\\u0000\"}", "malformed nonce"),
+    /* A23, D4 */
+    ROW("{\"connect_urls\":\"a:1\"}", "malformed connect_urls"),
+    ROW("{\"connect_urls\":{}}", "malformed connect_urls"),
+    ROW("{\"connect_urls\":[1,null,{}]}", "malformed connect_urls"),
+    ROW("{\"connect_urls\":[\"a:1\",2]}", "malformed connect_urls"),
+    ROW("{\"connect_urls\":[null]}", "malformed connect_urls"),
+    /* the fields before a bad one must not stay */
+    ROW("{\"server_id\":\"NEW\",\"connect_urls\":[\"new:1\"],\"headers\":5}", "malformed headers"),
+    /* a name with escapes is that name */
+    ROW("{\"max\\u005fpayload\":\"x\"}", "malformed max_payload"),
+};
+
 static void test_refused(void **state)
 {
     (void)state;
-    static const struct {
-        struct nki_str json;
-        const char *text;
-    } rows[] = {
-        /* A4, D1 */
-        ROW("", "not valid JSON"),
-        ROW("{", "not valid JSON"),
-        ROW("{\"server_id\":\"x\"", "not valid JSON"),
-        ROW("{\"server_id\":\"x}", "not valid JSON"),
-        ROW("{} x", "not valid JSON"),
-        ROW("{\"a\":1,}", "not valid JSON"),
-        ROW("{'a':1}", "not valid JSON"),
-        ROW("hello", "not valid JSON"),
-        /* A5, D2 */
-        ROW("[]", "not a JSON object"),
-        ROW("5", "not a JSON object"),
-        ROW("null", "not a JSON object"),
-        ROW("\"x\"", "not a JSON object"),
-        /* A6 */
-        ROW("{\"server_id\":5}", "malformed server_id"),
-        ROW("{\"server_name\":[]}", "malformed server_name"),
-        ROW("{\"version\":true}", "malformed version"),
-        ROW("{\"client_ip\":{}}", "malformed client_ip"),
-        ROW("{\"nonce\":5}", "malformed nonce"),
-        ROW("{\"headers\":\"true\"}", "malformed headers"),
-        ROW("{\"headers\":1}", "malformed headers"),
-        ROW("{\"auth_required\":0}", "malformed auth_required"),
-        ROW("{\"tls_required\":\"\"}", "malformed tls_required"),
-        ROW("{\"tls_available\":[]}", "malformed tls_available"),
-        ROW("{\"ldm\":{}}", "malformed ldm"),
-        ROW("{\"jetstream\":\"x\"}", "malformed jetstream"),
-        ROW("{\"proto\":\"1\"}", "malformed proto"),
-        ROW("{\"proto\":-1}", "malformed proto"),
-        ROW("{\"proto\":4294967297}", "malformed proto"),
-        ROW("{\"client_id\":-1}", "malformed client_id"),
-        ROW("{\"client_id\":18446744073709551616}", "malformed client_id"),
-        ROW("{\"client_id\":\"7\"}", "malformed client_id"),
-        /* A7, A8, D3, D5 */
-        ROW("{\"max_payload\":0}", "malformed max_payload"),
-        ROW("{\"max_payload\":-1}", "malformed max_payload"),
-        ROW("{\"max_payload\":1e400}", "malformed max_payload"),
-        ROW("{\"max_payload\":1e99999999999}", "malformed max_payload"),
-        ROW("{\"max_payload\":1.5}", "malformed max_payload"),
-        ROW("{\"max_payload\":9223372036854775808}", "malformed max_payload"),
-        ROW("{\"max_payload\":\"x\"}", "malformed max_payload"),
-        ROW("{\"max_payload\":true}", "malformed max_payload"),
-        /* A12, A13 */
-        ROW("{\"server_id\":\"a\0b\"}", "not valid JSON"),
-        ROW("{\"server_id\":\"a\x01\"}", "not valid JSON"),
-        ROW("\0{}", "not valid JSON"),
-        ROW("{}\0", "not valid JSON"),
-        ROW("{\"server_id\":\"\xff\"}", "not valid JSON"),
-        ROW("{\"unknown\":\"\xc3\"}", "not valid JSON"),
-        ROW("{\"server_id\":\"a\\u0000b\"}", "malformed server_id"),
-        ROW("{\"nonce\":\"\\u0000\"}", "malformed nonce"),
-        /* A23, D4 */
-        ROW("{\"connect_urls\":\"a:1\"}", "malformed connect_urls"),
-        ROW("{\"connect_urls\":{}}", "malformed connect_urls"),
-        ROW("{\"connect_urls\":[1,null,{}]}", "malformed connect_urls"),
-        ROW("{\"connect_urls\":[\"a:1\",2]}", "malformed connect_urls"),
-        ROW("{\"connect_urls\":[null]}", "malformed connect_urls"),
-        /* the fields before a bad one must not stay */
-        ROW("{\"server_id\":\"NEW\",\"connect_urls\":[\"new:1\"],\"headers\":5}", "malformed headers"),
-        /* a name with escapes is that name */
-        ROW("{\"max\\u005fpayload\":\"x\"}", "malformed max_payload"),
-    };
-    for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
-        refuse(rows[i].json, rows[i].text);
+    for (size_t i = 0; i < NKI_ARRAY_LEN(refused); i++) {
+        refuse(refused[i].json, refused[i].text);
     }
 }
 

@@ -1,4 +1,4 @@
---- Coroutines over luv (libuv): every function of natskit that waits suspends its task instead of the program.
+--- Coroutines over luv (libuv): what waits in natskit suspends its task instead of the program.
 --
 --     local loop = require "natskit.loop.luv"
 --     loop.run(function()
@@ -6,9 +6,9 @@
 --         loop.spawn(function() ... end)
 --     end)
 --
--- A task is a coroutine that `run` or `spawn` began. In any other coroutine (a generator, say) the functions of
--- natskit block as they do without a loop. An error in a task ends `run` and is raised there, unless `on_error` is
--- set.
+-- A task is a coroutine that `run` or `spawn` began. In any other coroutine (a generator, say) the functions
+-- of natskit block as they do without a loop. An error in a task ends `run` and is raised there, unless
+-- `on_error` is set.
 
 local nats = require "natskit"
 local uv = require "luv"
@@ -23,6 +23,7 @@ local waiting = {} -- token -> {co = coroutine, timer = handle or nil}
 local waits = 0 -- entries of `waiting`; while there are some the loop has to stay alive
 local poll -- handle that watches natskit's descriptor
 local failure -- first error of a task, until `run` takes it
+local looping = false -- `run` is inside luv's loop
 
 local function hold()
     waits = waits + 1
@@ -79,13 +80,20 @@ local function suspend(token, seconds)
     return true
 end
 
+-- Makes `run` look at what has happened.
+local function leave_loop()
+    if looping then
+        uv.stop()
+    end
+end
+
 -- An exception in a callback of luv would end the program, so it goes where the errors of tasks go.
 local function report(err, co)
     if M.on_error then
         M.on_error(err, co)
     elseif failure == nil then
         failure = { err }
-        uv.stop()
+        leave_loop()
     end
 end
 
@@ -111,7 +119,7 @@ local function wait_fd(fd)
     end
 end
 
---- Makes luv natskit's scheduler. `run` does it by itself; call it when your program runs luv's loop on its own.
+--- Makes luv natskit's scheduler. `run` does it by itself; call it if your program runs the loop itself.
 function M.install()
     assert(nats.set_scheduler { wait_fd = wait_fd, suspend = suspend, resume = resume })
 end
@@ -163,8 +171,8 @@ local function abandon()
     end
 end
 
---- Runs `fn(...)` as a task, and luv's loop until it has ended, and returns its results. Tasks that still wait then
--- are closed. An error of any task is raised here.
+--- Runs `fn(...)` as a task, and luv's loop until it has ended, and returns its results. Tasks that still wait
+-- then are closed. An error of any task is raised here.
 function M.run(fn, ...)
     if next(tasks) then
         error("run: tasks run already; use spawn", 2)
@@ -174,15 +182,19 @@ function M.run(fn, ...)
     failure = nil
     M.spawn(function(...)
         results = table.pack(fn(...))
-        uv.stop()
+        leave_loop()
     end, ...)
     while not results and not failure do
-        if not uv.run("default") and not results and not failure then
+        looping = true
+        local alive = uv.run("default")
+        looping = false
+        if not alive and not results and not failure then
             failure = { "run: the task waits for something that luv does not know of" }
         end
     end
     abandon()
     M.uninstall()
+    uv.run("nowait") -- luv does not bear to be unloaded while handles are being closed
     local raised = failure
     failure = nil
     if raised then

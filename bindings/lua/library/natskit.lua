@@ -1,0 +1,356 @@
+---@meta natskit
+--- Annotations (LuaCATS) of the Lua module `natskit`, for editors and checkers. Never loaded at run time.
+---
+--- Failures that a program has to expect are `nil, message, code`; wrong arguments raise. Times are seconds.
+
+---@alias natskit.code string lower-case name of a status: "timeout", "closed", "no_responders", ...
+---@alias natskit.headers table<string, string|string[]>|{ [1]: string, [2]: string }[] name to value(s), or pairs in order
+
+---@class natskit
+local nats = {}
+
+---@class natskit.Status
+---@field number integer number of the status in natskit.h
+---@field code natskit.code
+---@field class string "ok", "usage", "outcome", "limit", "network", "protocol", "auth" or "system"
+---@field text string
+
+---@class natskit.Counters
+---@field options integer
+---@field headers integer
+---@field conns integer
+---@field subs integer
+---@field ops integer
+---@field waitsets integer
+---@field msgs integer
+---@field allocated_bytes integer
+---@field threads integer
+
+--- Options of nats.connect. A duration is given as `x_ms` in milliseconds, or as `x` in seconds.
+---@class natskit.ConnectOptions
+---@field timeout? number seconds for the whole of connecting (5)
+---@field servers? string|string[] servers to try when no url is given
+---@field name? string name of the connection, shown by the server's monitoring
+---@field user? string user name; a user in the url wins
+---@field password? string password; one in the url wins
+---@field token? string token; one in the url wins
+---@field attempt_timeout? number seconds for one server: resolving, connecting and the handshake (5)
+---@field attempt_timeout_ms? integer
+---@field reconnect? boolean whether a lost connection is made anew (true)
+---@field max_reconnect_attempts? integer failed attempts in a row to one server before it is given up; -1 never (-1)
+---@field reconnect_wait? number first wait between two rounds of the servers; doubles with each round (0.25)
+---@field reconnect_wait_ms? integer
+---@field reconnect_wait_max? number cap of that wait (8)
+---@field reconnect_wait_max_ms? integer
+---@field reconnect_jitter? number random time added to each wait (0.1)
+---@field reconnect_jitter_ms? integer
+---@field ping_interval? number time between two pings of an idle connection (10)
+---@field ping_interval_ms? integer
+---@field max_pings_out? integer unanswered pings after which the connection is given up (2)
+---@field randomize? boolean whether servers are tried in random order (true)
+---@field use_discovered? boolean whether servers that the cluster tells of are tried, too (true)
+---@field inbox_prefix? string first tokens of the subjects that replies are sent to ("_INBOX")
+---@field no_echo? boolean whether the server keeps this connection's own messages from its subscriptions (false)
+---@field verbose? boolean whether the server confirms each line with +OK (false)
+---@field pedantic? boolean whether the server checks subjects more strictly (false)
+---@field outbox_bytes? integer room for what is published and not yet sent (8388608)
+
+---@class natskit.SubscribeOptions
+---@field queue? string name of a queue group: each message goes to one of its members
+---@field max_msgs? integer messages after which the subscription ends by itself; 0 never (0)
+---@field pending_msgs_limit? integer messages that may wait in the queue (524288)
+---@field pending_bytes_limit? integer memory that messages in the queue may take (134217728)
+
+---@class natskit.EventOptions
+---@field pending_msgs_limit? integer events that may wait; further ones are dropped and counted (1024)
+
+---@class natskit.PublishOptions
+---@field reply? string subject to which an answer is to be sent
+---@field headers? natskit.headers
+---@field timeout? number seconds to wait for room while the outbox is full (5)
+
+---@class natskit.BatchOptions
+---@field timeout? number seconds to wait for room while the outbox is full (5)
+
+---@class natskit.RespondOptions
+---@field headers? natskit.headers
+---@field timeout? number seconds to wait for room while the outbox is full (5)
+
+---@class natskit.RequestOptions
+---@field headers? natskit.headers
+---@field timeout? number seconds to wait for the reply (2)
+
+---@class natskit.Outgoing one message of a batch; subject and data may also be its entries 1 and 2
+---@field subject? string
+---@field data? string
+---@field reply? string
+---@field headers? natskit.headers
+
+--- What makes coroutines wait instead of the program. See README.md, "A scheduler of your own".
+---@class natskit.Scheduler
+---@field wait_fd fun(fd: integer|nil) watch this descriptor, instead of the one before, and call nats.pump() when it is readable; nil: watch none
+---@field suspend fun(token: any, seconds: number|nil): boolean suspend the running coroutine; false at once if it is not yours
+---@field resume fun(token: any) resume the coroutine that is suspended with this token; ignore a token that is not known
+
+--- Connects and waits until a server has accepted. The url may name several servers, cut at commas.
+---@param url? string|string[]|natskit.ConnectOptions url, list of urls, or all in one table of options
+---@param options? natskit.ConnectOptions
+---@param timeout? number seconds for the whole of connecting (5)
+---@return natskit.conn? conn
+---@return string? message
+---@return natskit.code? code
+function nats.connect(url, options, timeout) end
+
+--- Version of the library, and major and minor number of its ABI.
+---@return string version
+---@return integer major
+---@return integer minor
+function nats.version() end
+
+--- Live objects of the whole process.
+---@return natskit.Counters
+function nats.counters() end
+
+--- Describes a status.
+---@param status natskit.code|integer
+---@return natskit.Status? info
+---@return string? message
+---@return natskit.code? code
+function nats.status(status) end
+
+--- Ends everything of the library in this process, in every Lua state. It can be used again afterwards.
+---@param timeout? number seconds (5)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function nats.shutdown(timeout) end
+
+--- From now on coroutines of the scheduler are suspended while they wait; nil: everything blocks again.
+---@param scheduler natskit.Scheduler|nil
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function nats.set_scheduler(scheduler) end
+
+--- For adapters of schedulers: resumes what can go on. Does not wait.
+---@return integer count objects that became ready
+function nats.pump() end
+
+---@class natskit.ConnInfo
+---@field state string "connecting", "connected", "reconnecting" or "closed"
+---@field reason? natskit.code of the last disconnect or of the close
+---@field reason_text? string
+---@field epoch integer number of the transport: 1 for the first, one more for each reconnect
+---@field client_id integer
+---@field max_payload integer
+---@field headers boolean
+---@field lame_duck boolean
+---@field url string without user and password
+---@field server_name string
+---@field server_id string
+---@field version string
+
+---@class natskit.ConnStats
+---@field in_msgs integer
+---@field in_bytes integer
+---@field out_msgs integer
+---@field out_bytes integer
+---@field pending_out_bytes integer accepted and not yet taken by the socket
+---@field dropped_msgs integer by full queues of subscriptions
+---@field orphan_msgs integer for a subscription that was gone
+---@field late_replies integer for a request that was gone
+---@field unconfirmed integer written before a disconnect and never confirmed
+---@field unsent integer still in the outbox when the connection was closed
+---@field reconnects integer
+---@field subs integer
+---@field requests integer
+
+--- A connection. Collecting it closes it at once; so does the end of a <close> variable, after a linger.
+---@class natskit.conn
+local conn = {}
+
+--- Hands one message over for sending. Waits only while the outbox is full.
+---@param subject string
+---@param data? string
+---@param options? natskit.PublishOptions
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:publish(subject, data, options) end
+
+--- Hands many messages over in one step. On failure the fourth result tells how many were accepted.
+---@param list natskit.Outgoing[]
+---@param options? natskit.BatchOptions
+---@return integer? count
+---@return string? message
+---@return natskit.code? code
+---@return integer? accepted
+function conn:publish_batch(list, options) end
+
+--- Subscribes. The subject may hold the wildcards `*` and `>`.
+---@param subject string
+---@param options? natskit.SubscribeOptions
+---@return natskit.sub? sub
+---@return string? message
+---@return natskit.code? code
+function conn:subscribe(subject, options) end
+
+--- Publishes and waits for the first reply.
+---@param subject string
+---@param data? string
+---@param options? natskit.RequestOptions
+---@return natskit.msg? reply
+---@return string? message
+---@return natskit.code? code
+function conn:request(subject, data, options) end
+
+--- Waits until the server has processed everything that was published and subscribed before.
+---@param timeout? number seconds (5)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:flush(timeout) end
+
+--- Subscribes to what happens to the connection. The messages are events.
+---@param options? natskit.EventOptions
+---@return natskit.sub? sub
+---@return string? message
+---@return natskit.code? code
+function conn:events(options) end
+
+--- Sends what was published, waiting for at most `linger`, and ends the connection. Closing twice is harmless.
+---@param linger? number seconds (2)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:close(linger) end
+
+--- State of the connection and what is known of the server.
+---@return natskit.ConnInfo? info
+---@return string? message
+---@return natskit.code? code
+function conn:info() end
+
+---@return natskit.ConnStats? stats
+---@return string? message
+---@return natskit.code? code
+function conn:stats() end
+
+--- The server's last INFO as JSON text.
+---@return string? json
+---@return string? message
+---@return natskit.code? code
+function conn:server_info() end
+
+--- A new unique subject for replies.
+---@return string? subject
+---@return string? message
+---@return natskit.code? code
+function conn:new_inbox() end
+
+---@class natskit.SubStats
+---@field sid integer number on the wire; 0 for events
+---@field received integer
+---@field taken integer
+---@field pending_msgs integer
+---@field pending_bytes integer
+---@field high_msgs integer
+---@field high_bytes integer
+---@field dropped_msgs integer newest dropped while the queue was full
+---@field dropped_bytes integer
+---@field limit_msgs integer
+---@field limit_bytes integer
+---@field max integer
+---@field reason? natskit.code why it ended: "unsubscribed", "max_reached", "closed", ...; nil while it lives
+
+--- A subscription. Collecting it closes it.
+---@class natskit.sub
+local sub = {}
+
+--- Takes the next message, waiting for it.
+---@param timeout? number seconds; without it, for ever
+---@return natskit.msg? msg
+---@return string? message
+---@return natskit.code? code "timeout", "would_block" (timeout 0), "end", "closed"
+function sub:next(timeout) end
+
+--- Waits for a first message, then takes up to `n` that are there.
+---@param n integer
+---@param timeout? number seconds; without it, for ever
+---@return natskit.msg[]? msgs
+---@return string? message
+---@return natskit.code? code
+function sub:next_batch(n, timeout) end
+
+--- `for msg in sub:messages() do`: ends when nothing more can come, or when nothing came for `timeout` seconds.
+--- Leaving the loop loses nothing and leaves the subscription open.
+---@param timeout? number seconds
+---@return fun(): natskit.msg?
+function sub:messages(timeout) end
+
+--- `for subject, data, reply in sub:strings() do`: as messages(), without an object per message: the fastest way.
+---@param timeout? number seconds
+---@return fun(): string?, string?, string?
+function sub:strings(timeout) end
+
+--- Ends the subscription at the server: at once, or after `max` messages in all. What is queued can still be taken.
+---@param max? integer
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function sub:unsubscribe(max) end
+
+---@return natskit.SubStats? stats
+---@return string? message
+---@return natskit.code? code
+function sub:stats() end
+
+--- Ends the subscription and drops what is queued. Closing twice is harmless.
+---@return boolean ok
+function sub:close() end
+
+--- A message or an event. Fields are made when they are read: keep those in locals that you need twice.
+---@class natskit.msg
+---@field kind string "message" or "event"
+---@field subject? string of a message; of an event that concerns a subscription or publish
+---@field data string payload (messages)
+---@field reply? string subject that an answer goes to (messages)
+---@field headers? table<string, string[]> name to values; a new table each time (messages)
+---@field header_list? string[][] pairs {name, value} in wire order; a new table each time (messages)
+---@field sid integer number of the subscription on the wire
+---@field status? integer of the header block's status line, as 503 (messages)
+---@field description? string of the status line (messages)
+---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale" or "closed" (events)
+---@field server? string url without user and password (events)
+---@field text? string the server's or the library's words (events)
+---@field epoch? integer number of the transport (events)
+---@field count? integer (events)
+---@field code? natskit.code what went wrong (events)
+---@field time? number seconds since 1970 UTC (events)
+local msg = {}
+
+--- Value of a header, names compared exactly; nil if there are fewer than `index`.
+---@param name string
+---@param index? integer counted from 1 (1)
+---@return string?
+function msg:header(name, index) end
+
+--- Value of a header, names compared without regard to case.
+---@param name string
+---@param index? integer counted from 1 (1)
+---@return string?
+function msg:header_ignore_case(name, index) end
+
+--- Publishes to the reply subject, on the connection that the message came from.
+---@param data? string
+---@param options? natskit.RespondOptions
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "no_reply" if the message asks for none
+function msg:respond(data, options) end
+
+--- Gives the memory of the message back at once instead of when it is collected.
+---@return boolean ok
+function msg:close() end
+
+return nats

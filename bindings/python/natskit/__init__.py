@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NATS for asyncio, over a core in C. The blocking face of the same client is natskit.sync.
+
+    nc = await natskit.connect("nats://127.0.0.1:4222")
+    sub = await nc.subscribe("greet.*")
+    await nc.publish("greet.joe", b"hello")
+    async for msg in sub:
+        print(msg.subject, msg.data)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import _later, errors
+from ._client import Client, Events, Msg, Subscription, connect
+from ._natskit import Event, Headers, counters, shutdown, version
+
+__all__ = [
+    "Client",
+    "Event",
+    "Events",
+    "Headers",
+    "Msg",
+    "Subscription",
+    "connect",
+    "counters",
+    "errors",
+    "shutdown",
+    "version",
+]
+
+__version__ = version()
+
+_later.install()
+Mapping.register(Headers)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What asyncio does when the outbox is full: wait for room without blocking the loop, then try again.
+
+The C part gives this coroutine to the caller in place of its ready awaitable; the blocking face waits in C.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from . import _natskit, errors
+
+_ASK_AT_MOST = 1 << 20
+
+
+async def later(
+    room: Callable[[int, float | None], Awaitable[None]],
+    attempt: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...],
+    size: int,
+    timeout: float | None,
+) -> Any:
+    """Awaits room(size, left), then attempt(*args, left), again while that finds no room, until the timeout."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        await room(size, left)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            work = attempt(*args, left)
+        except errors.WouldBlockError as error:
+            if left == 0.0:
+                timed_out = errors.TimeoutError("the outbox had no room until the deadline")
+                timed_out.published = error.published
+                raise timed_out from None
+            # Others were faster, or the size was an estimate that was too small.
+            size = max(size, min(size * 2, _ASK_AT_MOST))
+            continue
+        return await work
+
+
+def install() -> None:
+    """Gives the C part the exceptions and the coroutine; called once, when the package is imported."""
+    _natskit._install(errors.STATUSES, errors.Error, errors.SubscriptionClosedError, errors.BadSubjectError, later)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From keyword arguments to the library's options: names, types, and nats-py's names for some of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import _natskit, errors
+
+Pair = tuple[str, Any]
+
+_STRING, _LIST, _INTEGER, _BOOLEAN, _DURATION = 1, 2, 3, 4, 5
+_TYPES: dict[int, dict[str, int]] = {}
+
+
+def _types(scope: int) -> dict[str, int]:
+    """The type of each option of a scope."""
+    if scope not in _TYPES:
+        _TYPES[scope] = {row[0]: row[1] for row in _natskit._options(scope)}
+    return _TYPES[scope]
+
+
+def _seconds(name: str, value: Any) -> int:
+    """A duration of nats-py, in seconds, as milliseconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or abs(value) > 1e9:
+        raise errors.InvalidError(f"{name}: not a number of seconds that can be waited for")
+    return math.ceil(value * 1000)
+
+
+def _negated(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be bool, not {type(value).__name__}")
+    return not value
+
+
+# nats-py's name -> (the option, how the value changes)
+_ALIASES: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "allow_reconnect": ("reconnect", lambda name, value: value),
+    "connect_timeout": ("attempt_timeout_ms", _seconds),
+    "dont_randomize": ("randomize", _negated),
+    "max_outstanding_pings": ("max_pings_out", lambda name, value: value),
+    "ping_interval": ("ping_interval_ms", _seconds),
+    "reconnect_time_wait": ("reconnect_wait_ms", _seconds),
+}
+
+
+def _checked(name: str, value: Any, kind: int) -> Any:
+    """The value in the form that the C part takes: str, int, bool or a list of str."""
+    wanted = "str"
+    if kind == _BOOLEAN:
+        if isinstance(value, (bool, str)):
+            return value
+        wanted = "bool"
+    elif kind in (_INTEGER, _DURATION):
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            return value
+        if kind == _DURATION and isinstance(value, float) and math.isfinite(value):
+            return math.ceil(value)
+        wanted = "int"
+    elif kind == _LIST:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+            entries = list(value)
+            if all(isinstance(entry, str) for entry in entries):
+                return entries
+        wanted = "str or a list of str"
+    elif isinstance(value, str):
+        return value
+    raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+
+
+def pairs(scope: int, options: dict[str, Any]) -> list[Pair]:
+    """Options as the C part takes them. None stands for the default. Unknown names go through: the library's error
+    suggests the nearest."""
+    types = _types(scope)
+    result: list[Pair] = []
+    for name, value in options.items():
+        if value is None:
+            continue
+        if scope == _natskit.OPTIONS_CONNECT and name in _ALIASES and name not in types:
+            option, change = _ALIASES[name]
+            value = change(name, value)
+            _checked(name, value, types.get(option, _STRING))
+            name = option
+        kind = types.get(name)
+        result.append((name, "" if kind is None else _checked(name, value, kind)))
+    return result
+
+
+def connect_pairs(servers: str | Iterable[str] | None, options: dict[str, Any]) -> tuple[str, list[Pair]]:
+    """The url and the options of a connect: a list of servers becomes the option `servers`."""
+    if servers is None or isinstance(servers, str):
+        return servers or "", pairs(_natskit.OPTIONS_CONNECT, options)
+    return "", pairs(_natskit.OPTIONS_CONNECT, {**options, "servers": servers})

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exceptions of natskit: one class for each status of the library, below one base for each kind of trouble.
+
+``Error`` is the base of all. A wrong type of an argument is a plain TypeError, everything else that a call of natskit
+fails with is one of these. Statuses that the loaded library knows and this file does not get a class of their own
+when the module is imported, so a newer library needs no newer file.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from . import _natskit
+
+
+class Error(Exception):
+    """Base of all errors of natskit.
+
+    Attributes:
+        status: the library's number, e.g. -20.
+        text: one line that says what happened.
+        server_code: the code that the server gave, or 0.
+        err_code: the server's detailed error code, or 0.
+        errno: errno of the system call that failed, or 0.
+        outcome: for an operation, what is known of its effect: "not_sent", "unknown", "rejected"; else "".
+        published: for a batch, how many messages were accepted before the error.
+    """
+
+    status: int = 0
+    name: str = ""
+    server_code: int = 0
+    err_code: int = 0
+    errno: int | None = 0
+    outcome: str = ""
+    published: int = 0
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.name}]" if self.name else self.text
+
+
+# ------------------------------------------------------------------------------ the kinds
+
+
+class UsageError(Error):
+    """The caller is wrong."""
+
+
+class OutcomeError(Error):
+    """An outcome that has to be expected: nothing came in time, nothing is there, the end."""
+
+
+class LimitError(Error):
+    """A limit of the server or of the library."""
+
+
+class NetworkError(Error):
+    """The network, or the other end of it."""
+
+
+class ProtocolError(Error):
+    """The server said no, or something that is not the protocol."""
+
+
+class AuthError(Error):
+    """The server refused the credentials, or security that was asked for cannot be had."""
+
+
+class PlatformError(Error):
+    """The system below: memory, system calls, the library itself."""
+
+
+# --------------------------------------------------------------------- the caller is wrong
+
+
+class InvalidError(UsageError, ValueError):
+    """An argument is not valid; the text names it."""
+
+
+class BadSubjectError(InvalidError):
+    """A subject, reply subject or queue name is not valid."""
+
+
+class BadHandleError(UsageError):
+    """The object was never opened."""
+
+
+class ConnectionClosedError(UsageError):
+    """The connection was closed, by this program or for good."""
+
+
+class SubscriptionClosedError(ConnectionClosedError):
+    """The subscription was closed by this program."""
+
+
+class ForkedError(UsageError):
+    """The object belongs to the parent process; open a new connection in the child."""
+
+
+class UnknownOptionError(UsageError, TypeError):
+    """There is no option of that name; the text suggests the nearest."""
+
+
+class BusyError(UsageError):
+    """Somebody else waits for the object."""
+
+
+class NoReplyError(UsageError):
+    """The message asks for no reply."""
+
+
+# --------------------------------------------------------------------------- expected outcomes
+
+
+class TimeoutError(OutcomeError, builtins.TimeoutError):
+    """The deadline passed. Also a builtin TimeoutError, which is asyncio's, too."""
+
+
+class WouldBlockError(OutcomeError):
+    """Nothing was there, or no room, and the call was not allowed to wait."""
+
+
+class SubscriptionEnded(OutcomeError):
+    """The subscription has ended and everything was taken from it."""
+
+
+class NotFoundError(OutcomeError):
+    """There is no such entry."""
+
+
+class UnsubscribedError(OutcomeError):
+    """Why a subscription ended: the program unsubscribed."""
+
+
+class MaxReachedError(OutcomeError):
+    """Why a subscription ended: the number of messages that was asked for arrived."""
+
+
+class PendingError(OutcomeError):
+    """The operation has not finished."""
+
+
+# ---------------------------------------------------------------------------------- limits
+
+
+class MaxPayloadError(LimitError):
+    """Headers and payload together exceed the server's max_payload."""
+
+
+class HeadersNotSupportedError(LimitError):
+    """The server does not support headers."""
+
+
+class LimitReachedError(LimitError):
+    """A limit of the library was reached; the text names it."""
+
+
+class SlowConsumerError(LimitError):
+    """A queue was full and messages were dropped."""
+
+
+# --------------------------------------------------------------------------------- network
+
+
+class DisconnectedError(NetworkError):
+    """The connection was lost before an answer came."""
+
+
+class ConnectRefusedError(NetworkError):
+    """Nobody accepts connections there."""
+
+
+class ResolveError(NetworkError):
+    """The host name has no address."""
+
+
+class StaleConnectionError(NetworkError):
+    """Pings were not answered."""
+
+
+class SocketError(NetworkError):
+    """An error of the socket; errno tells."""
+
+
+class NoServersError(NetworkError):
+    """Every server was tried without success."""
+
+
+# -------------------------------------------------------------------------------- protocol
+
+
+class BadProtocolError(ProtocolError):
+    """The server sent something that is not the protocol."""
+
+
+class ServerError(ProtocolError):
+    """The server sent an error."""
+
+
+class NoRespondersError(ProtocolError):
+    """Nobody listens on the subject of the request."""
+
+
+class PermissionsError(ProtocolError):
+    """The server denies the subject."""
+
+
+# -------------------------------------------------------------------------- authentication
+
+
+class AuthorizationError(AuthError):
+    """The server refused the credentials."""
+
+
+class AuthExpiredError(AuthError):
+    """The credentials have expired or were revoked."""
+
+
+class SecureConnRequiredError(AuthError):
+    """The server wants TLS, or TLS was asked for and is not offered."""
+
+
+# -------------------------------------------------------------------------------- platform
+
+
+class OutOfMemoryError(PlatformError, MemoryError):
+    """There is no memory left."""
+
+
+class SystemCallError(PlatformError):
+    """A system call failed; errno tells."""
+
+
+class ShutdownError(PlatformError):
+    """The library was shut down."""
+
+
+class InternalError(PlatformError):
+    """A defect of the library."""
+
+
+_KINDS: dict[int, type[Error]] = {
+    1: UsageError,
+    2: OutcomeError,
+    3: LimitError,
+    4: NetworkError,
+    5: ProtocolError,
+    6: AuthError,
+    7: PlatformError,
+}
+
+_CLASSES: dict[str, type[Error]] = {
+    "INVALID": InvalidError,
+    "BAD_HANDLE": BadHandleError,
+    "CLOSED": ConnectionClosedError,
+    "FORKED": ForkedError,
+    "UNKNOWN_OPTION": UnknownOptionError,
+    "BUSY": BusyError,
+    "NO_REPLY": NoReplyError,
+    "TIMEOUT": TimeoutError,
+    "WOULD_BLOCK": WouldBlockError,
+    "END": SubscriptionEnded,
+    "NOT_FOUND": NotFoundError,
+    "UNSUBSCRIBED": UnsubscribedError,
+    "MAX_REACHED": MaxReachedError,
+    "PENDING": PendingError,
+    "TOO_LARGE": MaxPayloadError,
+    "NO_HEADERS": HeadersNotSupportedError,
+    "LIMIT": LimitReachedError,
+    "SLOW_CONSUMER": SlowConsumerError,
+    "DISCONNECTED": DisconnectedError,
+    "CONNECT_REFUSED": ConnectRefusedError,
+    "RESOLVE": ResolveError,
+    "STALE": StaleConnectionError,
+    "IO": SocketError,
+    "NO_SERVERS": NoServersError,
+    "PROTOCOL": BadProtocolError,
+    "SERVER_ERROR": ServerError,
+    "NO_RESPONDERS": NoRespondersError,
+    "PERMISSION": PermissionsError,
+    "AUTH": AuthorizationError,
+    "AUTH_EXPIRED": AuthExpiredError,
+    "TLS_REQUIRED": SecureConnRequiredError,
+    "NO_MEMORY": OutOfMemoryError,
+    "SYSTEM": SystemCallError,
+    "SHUTDOWN": ShutdownError,
+    "INTERNAL": InternalError,
+}
+
+
+def _table() -> dict[int, type[Error]]:
+    """The class of every status, from the list of the library that is loaded."""
+    table: dict[int, type[Error]] = {}
+    for status, kind, name, text in _natskit._statuses():
+        if status == 0:
+            continue
+        cls = _CLASSES.get(name)
+        if cls is None:
+            title = "".join(word.capitalize() for word in name.split("_")) + "Error"
+            fields: dict[str, Any] = {"__doc__": text, "__module__": __name__}
+            cls = type(title, (_KINDS.get(kind, Error),), fields)
+            globals()[title] = cls
+        cls.status = status
+        cls.name = name
+        table[status] = cls
+    return table
+
+
+STATUSES: dict[int, type[Error]] = _table()
+"""Every status of the library and the class that stands for it."""

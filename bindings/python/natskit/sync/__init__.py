@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NATS, blocking: the same methods as natskit, without await. Safe to use from many threads.
+
+    nc = natskit.sync.connect("nats://127.0.0.1:4222")
+    sub = nc.subscribe("greet.*")
+    nc.publish("greet.joe", b"hello")
+    for msg in sub:
+        print(msg.subject, msg.data)
+
+Ctrl-C ends every wait of the main thread.
+"""
+
+from __future__ import annotations
+
+from .. import errors
+from .._natskit import Event, Headers, counters, shutdown, version
+from ._client import Client, Events, Msg, Subscription, connect
+
+__all__ = [
+    "Client",
+    "Event",
+    "Events",
+    "Headers",
+    "Msg",
+    "Subscription",
+    "connect",
+    "counters",
+    "errors",
+    "shutdown",
+    "version",
+]

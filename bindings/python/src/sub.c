@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Subscriptions, of messages and of events, for both faces: taking without waiting, the look-ahead, what they
+ * tell and how they end. Waiting for a message is in next.c.
+ *
+ * Look-ahead: up to 64 messages are taken from the core's queue at once and kept here for whoever asks next,
+ * an iterator or next_msg; so leaving a loop or cancelling an await loses none. Statistics count them as
+ * pending.
+ */
+#include "state.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <structmember.h>
+
+PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
+                  bool events)
+{
+    int face = DATA(Conn, conn)->face;
+    Sub *sub = PyObject_GC_New(Sub, events ? st->events_type[face] : st->sub_type[face]);
+    if (sub == NULL) {
+        natskit_sub_close(handle);
+        return NULL;
+    }
+    sub->st = state_hold(st);
+    sub->handle = handle;
+    sub->source = (Source){.object = handle.id};
+    sub->conn = Py_NewRef(conn);
+    sub->conn_handle = DATA(Conn, conn)->handle;
+    sub->subject = Py_NewRef(subject);
+    sub->queue = Py_NewRef(queue);
+    sub->next_idle = NULL;
+    sub->ahead = NULL;
+    sub->ahead_first = sub->ahead_count = 0;
+    sub->face = face;
+    sub->events = events;
+    sub->closed = false;
+    sub->budget = (Budget){0};
+    budget_reset(&sub->budget);
+    memset(&sub->last_stats, 0, sizeof sub->last_stats);
+    sub->weak_list = NULL;
+    PyObject_GC_Track((PyObject *)sub);
+    return (PyObject *)sub;
+}
+
+/* -------------------------------------------------------------------------------------------- the taking */
+
+static int ahead_fill(Sub *sub, natskit_status *status)
+{
+    if (sub->ahead == NULL && (sub->ahead = PyMem_Malloc(NKPY_AHEAD * sizeof sub->ahead[0])) == NULL) {
+        *status = NATSKIT_NO_MEMORY;
+        return -1;
+    }
+    size_t count = 0;
+    *status = natskit_sub_next_batch(sub->handle, sub->ahead, NKPY_AHEAD, 0, &count);
+    if (*status == NATSKIT_OK) {
+        sub->ahead_first = 0;
+        sub->ahead_count = (int)count;
+        return 1;
+    }
+    return *status == NATSKIT_WOULD_BLOCK || *status == NATSKIT_TIMEOUT ? 0 : -1;
+}
+
+int sub_take(Sub *sub, natskit_msg **out, natskit_status *status)
+{
+    if (sub->ahead_count == 0) {
+        if (sub->closed) {
+            *status = NATSKIT_CLOSED;
+            return -1;
+        }
+        int rc = ahead_fill(sub, status);
+        if (rc <= 0)
+            return rc;
+    }
+    sub->ahead_count--;
+    *out = sub->ahead[sub->ahead_first++];
+    return 1;
+}
+
+int sub_take_many(Sub *sub, natskit_msg **out, size_t cap, size_t *count, natskit_status *status)
+{
+    size_t n = 0;
+    while (n < cap && sub->ahead_count > 0) {
+        sub->ahead_count--;
+        out[n++] = sub->ahead[sub->ahead_first++];
+    }
+    *status = NATSKIT_OK;
+    if (n < cap) {
+        size_t more = 0;
+        *status =
+            sub->closed ? NATSKIT_CLOSED : natskit_sub_next_batch(sub->handle, out + n, cap - n, 0, &more);
+        n += more;
+    }
+    *count = n;
+    if (n > 0)
+        return 1;
+    return *status == NATSKIT_WOULD_BLOCK || *status == NATSKIT_TIMEOUT ? 0 : -1;
+}
+
+static void ahead_drop(Sub *sub)
+{
+    if (sub->ahead_count > 0)
+        natskit_msg_release_batch(sub->ahead + sub->ahead_first, (size_t)sub->ahead_count);
+    sub->ahead_count = 0;
+}
+
+PyObject *sub_object(Sub *sub, natskit_msg *msg)
+{
+    return sub->events ? event_new(sub->st, msg) : msg_new(sub->st, sub->face, sub->conn_handle, msg);
+}
+
+PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; i < count; i++) {
+        PyObject *object = list == NULL ? NULL : sub_object(sub, msgs[i]);
+        if (list == NULL)
+            natskit_msg_release(msgs[i]);
+        else if (object == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SetItem(list, (Py_ssize_t)i, object);
+    }
+    return list;
+}
+
+/* ------------------------------------------------------------------------------------- what it tells */
+
+static natskit_status stats_now(const Sub *sub, natskit_sub_stats *stats)
+{
+    *stats = sub->last_stats;
+    if (sub->closed)
+        return NATSKIT_OK;
+    natskit_status status = natskit_sub_stats_get(sub->handle, stats, sizeof *stats);
+    if (status == NATSKIT_OK) {
+        stats->taken -= (uint64_t)sub->ahead_count;
+        stats->pending_msgs += (uint64_t)sub->ahead_count;
+    }
+    return status;
+}
+
+void *sub_raise(Sub *sub, natskit_status status)
+{
+    State *st = sub->st;
+    if (status == NATSKIT_CLOSED)
+        return raise_class(st, st->sub_closed, status, NULL);
+    if (status != NATSKIT_END)
+        return raise_status(st, status, NULL);
+    natskit_sub_stats stats;
+    natskit_status_info info;
+    if (stats_now(sub, &stats) != NATSKIT_OK || stats.reason == NATSKIT_OK ||
+        natskit_status_describe(stats.reason, &info, sizeof info) != NATSKIT_OK)
+        return raise_status(st, status, NULL);
+    return raise_text(st, status, "the subscription has ended: %s", info.text);
+}
+
+static PyObject *sub_get_reason(PyObject *self, void *unused)
+{
+    (void)unused;
+    const Sub *sub = DATA(Sub, self);
+    natskit_sub_stats stats;
+    natskit_status status = stats_now(sub, &stats);
+    if (status != NATSKIT_OK)
+        return raise_status(sub->st, status, NULL);
+    if (stats.reason == NATSKIT_OK)
+        Py_RETURN_NONE;
+    if (stats.reason == NATSKIT_CLOSED && sub->closed)
+        return error_make(sub->st, sub->st->sub_closed, NATSKIT_CLOSED, NULL);
+    return error_object(sub->st, stats.reason, NULL);
+}
+
+enum { STAT_SID, STAT_PENDING_MSGS, STAT_PENDING_BYTES, STAT_DELIVERED, STAT_DROPPED };
+
+static PyObject *sub_get_stat(PyObject *self, void *which)
+{
+    const Sub *sub = DATA(Sub, self);
+    natskit_sub_stats stats;
+    natskit_status status = stats_now(sub, &stats);
+    if (status != NATSKIT_OK)
+        return raise_status(sub->st, status, NULL);
+    switch ((intptr_t)which) {
+    case STAT_SID:
+        return PyLong_FromUnsignedLongLong(stats.sid);
+    case STAT_PENDING_MSGS:
+        return PyLong_FromUnsignedLongLong(stats.pending_msgs);
+    case STAT_PENDING_BYTES:
+        return PyLong_FromUnsignedLongLong(stats.pending_bytes);
+    case STAT_DELIVERED:
+        return PyLong_FromUnsignedLongLong(stats.taken);
+    default:
+        return PyLong_FromUnsignedLongLong(stats.dropped_msgs);
+    }
+}
+
+static PyObject *sub_stats(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Sub *sub = DATA(Sub, self);
+    natskit_sub_stats s;
+    natskit_status status = stats_now(sub, &s);
+    if (status != NATSKIT_OK)
+        return raise_status(sub->st, status, NULL);
+    return Py_BuildValue(
+        "{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "received", (unsigned long long)s.received, "delivered",
+        (unsigned long long)s.taken, "pending_msgs", (unsigned long long)s.pending_msgs, "pending_bytes",
+        (unsigned long long)s.pending_bytes, "high_msgs", (unsigned long long)s.high_msgs, "high_bytes",
+        (unsigned long long)s.high_bytes, "dropped_msgs", (unsigned long long)s.dropped_msgs, "dropped_bytes",
+        (unsigned long long)s.dropped_bytes, "limit_msgs", (unsigned long long)s.limit_msgs, "limit_bytes",
+        (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max);
+}
+
+static PyObject *sub_get_subject(PyObject *self, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(DATA(Sub, self)->subject);
+}
+
+static PyObject *sub_get_queue(PyObject *self, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(DATA(Sub, self)->queue);
+}
+
+static PyObject *sub_get_is_closed(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(DATA(Sub, self)->closed);
+}
+
+/* --------------------------------------------------------------------------------------------- the end */
+
+static PyObject *sub_unsubscribe(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"unsubscribe", 1, 0, 1, {NAME_limit}};
+    Sub *sub = DATA(Sub, self);
+    PyObject *limit;
+    uint64_t max;
+    if (match(sub->st, &sig, args, nargs, kwnames, &limit) < 0 ||
+        count_arg(sub->st, limit, "limit", 0, &max) < 0)
+        return NULL;
+    natskit_status status = sub->closed ? NATSKIT_CLOSED : natskit_sub_unsubscribe(sub->handle, max);
+    if (status != NATSKIT_OK)
+        return sub_raise(sub, status);
+    return face_done(sub->st, sub->face);
+}
+
+static void sub_end(Sub *sub)
+{
+    if (sub->closed)
+        return;
+    ahead_drop(sub);
+    stats_now(sub, &sub->last_stats);
+    sub->last_stats.pending_msgs = sub->last_stats.pending_bytes = 0;
+    if (sub->last_stats.reason == NATSKIT_OK)
+        sub->last_stats.reason = NATSKIT_CLOSED;
+    sub->closed = true;
+    natskit_sub_close(sub->handle);
+}
+
+static PyObject *sub_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Sub *sub = DATA(Sub, self);
+    sub_end(sub);
+    source_wake_all(sub->st, &sub->source);
+    return face_done(sub->st, sub->face);
+}
+
+static PyObject *sub_exit(PyObject *self, PyObject *args)
+{
+    (void)args;
+    return sub_close(self, NULL);
+}
+
+static PyObject *sub_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Sub *sub = DATA(Sub, self);
+    return face_value(sub->st, sub->face, Py_NewRef(self));
+}
+
+static PyObject *sub_self(PyObject *self, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(self);
+}
+
+static int sub_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Sub *sub = DATA(Sub, self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(sub->conn);
+    Py_VISIT(sub->next_idle);
+    return 0;
+}
+
+static int sub_clear(PyObject *self)
+{
+    Sub *sub = DATA(Sub, self);
+    sub_end(sub);
+    source_detach(&sub->source);
+    Py_CLEAR(sub->next_idle);
+    Py_CLEAR(sub->conn);
+    return 0;
+}
+
+static void sub_dealloc(PyObject *self)
+{
+    Sub *sub = DATA(Sub, self);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (sub->weak_list != NULL)
+        PyObject_ClearWeakRefs(self);
+    sub_clear(self);
+    PyMem_Free(sub->ahead);
+    Py_XDECREF(sub->subject);
+    Py_XDECREF(sub->queue);
+    state_drop(sub->st);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static PyObject *sub_repr(PyObject *self)
+{
+    const Sub *sub = DATA(Sub, self);
+    return PyUnicode_FromFormat("<%s subject=%R%s%U%s>", sub->events ? "Events" : "Subscription",
+                                sub->subject, PyUnicode_GetLength(sub->queue) > 0 ? " queue=" : "",
+                                sub->queue, sub->closed ? " closed" : "");
+}
+
+/* ------------------------------------------------------------------------------------------------ types */
+
+static PyGetSetDef sub_getset[] = {
+    {"subject", sub_get_subject, NULL, "The subject as it was asked for; '' for events.", NULL},
+    {"queue", sub_get_queue, NULL, "The queue group, or ''.", NULL},
+    {"messages", sub_self, NULL, "The subscription itself, as an iterator.", NULL},
+    {"is_closed", sub_get_is_closed, NULL, "Whether close() was called.", NULL},
+    {"reason", sub_get_reason, NULL, "Why it ended, as an exception (not raised), or None.", NULL},
+    {"sid", sub_get_stat, NULL, "Number of the subscription on the wire.", (void *)STAT_SID},
+    {"pending_msgs", sub_get_stat, NULL, "Messages that wait to be taken.", (void *)STAT_PENDING_MSGS},
+    {"pending_bytes", sub_get_stat, NULL, "Memory that the core's queue holds.", (void *)STAT_PENDING_BYTES},
+    {"delivered", sub_get_stat, NULL, "Messages given to the program.", (void *)STAT_DELIVERED},
+    {"dropped", sub_get_stat, NULL, "Messages dropped because the queue was full.", (void *)STAT_DROPPED},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
+#define SUB_METHODS                                                                                          \
+    {"next_msg", FAST(sub_next_msg),                                                                         \
+     "next_msg(timeout=1.0)\n--\n\nThe next message; TimeoutError if none comes in time."},                  \
+        {"next_batch", FAST(sub_next_batch),                                                                 \
+         "next_batch(n, timeout=1.0)\n--\n\nWaits for a first message, then takes up to n that are there."}, \
+        {"unsubscribe", FAST(sub_unsubscribe),                                                               \
+         "unsubscribe(limit=0)\n--\n\nEnds it at the server, at once or after `limit` messages in all; "     \
+         "what "                                                                                             \
+         "is queued can still be taken."},                                                                   \
+        {"close", sub_close, METH_NOARGS, "Ends it and drops what is queued."},                              \
+    {                                                                                                        \
+        "stats", sub_stats, METH_NOARGS, "Counters of the subscription."                                     \
+    }
+
+static PyMethodDef async_methods[] = {
+    SUB_METHODS,
+    {"__aenter__", sub_enter, METH_NOARGS, NULL},
+    {"__aexit__", sub_exit, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMethodDef sync_methods[] = {
+    SUB_METHODS,
+    {"__enter__", sub_enter, METH_NOARGS, NULL},
+    {"__exit__", sub_exit, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef sub_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Sub, weak_list), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+#define SUB_SLOTS                                                                                            \
+    {Py_tp_dealloc, sub_dealloc}, {Py_tp_traverse, sub_traverse}, {Py_tp_clear, sub_clear},                  \
+        {Py_tp_repr, sub_repr}, {Py_tp_getset, sub_getset},                                                  \
+    {                                                                                                        \
+        Py_tp_members, sub_members                                                                           \
+    }
+
+static char async_doc[] = "A subscription: an async iterator.";
+
+static PyType_Slot async_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, async_doc},
+    {Py_tp_methods, async_methods},
+    {Py_am_aiter, PyObject_SelfIter},
+    {Py_am_anext, sub_anext},
+    {0, NULL},
+};
+
+static char sync_doc[] = "A subscription: an iterator that blocks.";
+
+static PyType_Slot sync_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, sync_doc},
+    {Py_tp_methods, sync_methods},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, sub_iternext},
+    {0, NULL},
+};
+
+static PyType_Spec specs[] = {
+    {"natskit.Subscription", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     async_slots},
+    {"natskit.Events", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     async_slots},
+    {"natskit.sync.Subscription", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     sync_slots},
+    {"natskit.sync.Events", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     sync_slots},
+};
+
+int sub_init(PyObject *module, State *st)
+{
+    if (type_add(module, &st->sub_type[FACE_ASYNC], &specs[0], "AsyncSubscription") < 0 ||
+        type_add(module, &st->events_type[FACE_ASYNC], &specs[1], "AsyncEvents") < 0 ||
+        type_add(module, &st->sub_type[FACE_SYNC], &specs[2], "SyncSubscription") < 0)
+        return -1;
+    return type_add(module, &st->events_type[FACE_SYNC], &specs[3], "SyncEvents");
+}

@@ -1,0 +1,322 @@
+-- Servers, fault proxies and scripted servers for the Lua tests, in plain Lua 5.4 without sockets: the programs
+-- nk-serve, nk-tap and nk-scripted are started through io.popen and commanded by nk-ctl. They end with the Lua
+-- process, because they watch the pipe that their standard output is.
+--
+-- Environment: NK_TAP names nk-tap (the others are looked for beside it), else NK_SUPPORT_DIR their folder;
+-- NATS_SERVER names the server, else tools/nats-server of the source tree ($NATSKIT_SOURCE_DIR) finds one.
+-- Every function that fails raises an error with the reason.
+
+local testing = {}
+
+local function quote(text)
+    return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+
+--- The path of nk-tap, nk-serve, nk-scripted or nk-ctl.
+function testing.program(name)
+    local tap = os.getenv("NK_TAP")
+    local folder = tap and (tap:match("^(.*)/[^/]*$") or ".") or os.getenv("NK_SUPPORT_DIR")
+    if not folder then
+        error(name .. " was not found: set NK_TAP to the path of nk-tap", 2)
+    end
+    return folder .. "/" .. name
+end
+
+local function text_file(text)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+    return path
+end
+
+local Helper = {}
+Helper.__index = Helper
+
+-- Starts a program that prints "NAME VALUE NAME VALUE ..." as its first line.
+local function start(name, arguments)
+    local words = { quote(testing.program(name)) }
+    for _, argument in ipairs(arguments) do
+        words[#words + 1] = quote(argument)
+    end
+    -- exec: the shell must not stay between us and the helper
+    local pipe = assert(io.popen("exec " .. table.concat(words, " "), "r"))
+    local line = pipe:read("l")
+    if not line then
+        pipe:close()
+        error(name .. " did not start", 3)
+    end
+    local self = setmetatable({ pipe = pipe, name = name }, Helper)
+    for key, value in line:gmatch("(%S+) (%S+)") do
+        self[key] = value
+    end
+    return self
+end
+
+--- Sends one command; true or false, and the rest of the answer.
+function Helper:try(command)
+    local words = { quote(testing.program("nk-ctl")), self.control, quote(command) }
+    local pipe = assert(io.popen(table.concat(words, " "), "r"))
+    local answer = pipe:read("l")
+    pipe:close()
+    if not answer then
+        error(self.name .. ": no answer to " .. command, 2)
+    end
+    local verdict, rest = answer:match("^(%S+) ?(.*)$")
+    return verdict == "ok", rest
+end
+
+--- Sends one command and returns what follows "ok".
+function Helper:command(command)
+    local good, rest = self:try(command)
+    if not good then
+        error(("%s: %s: %s"):format(self.name, command, rest), 2)
+    end
+    return rest
+end
+
+-- Ends the program; true and its exit code.
+function Helper:finish()
+    if not self.pipe then
+        return true, 0
+    end
+    pcall(self.try, self, "quit")
+    local _, _, code = self.pipe:close()
+    self.pipe = nil
+    return code == 0, code
+end
+
+-- A class whose objects hold a helper; `close` is also called by <close> variables.
+local function class()
+    local methods = {}
+    methods.__index = methods
+    methods.__close = function(self, failure)
+        self:close(failure ~= nil)
+    end
+    return methods
+end
+
+local Server = class()
+
+local function server_of(helper, prefix, owns)
+    return setmetatable({ helper = helper, prefix = prefix, owns = owns }, Server)
+end
+
+--- A real nats-server. Options: config, extra (texts), name, port, jetstream (false turns it off).
+function testing.server(options)
+    options = options or {}
+    local arguments, file = {}, nil
+    if options.config then
+        file = text_file(options.config)
+        arguments = { "--config", file }
+    end
+    for _, name in ipairs({ "extra", "name", "port" }) do
+        if options[name] then
+            arguments[#arguments + 1] = "--" .. name
+            arguments[#arguments + 1] = options[name]
+        end
+    end
+    if options.jetstream == false then
+        arguments[#arguments + 1] = "--no-jetstream"
+    end
+    local good, helper = pcall(start, "nk-serve", arguments)
+    if file then
+        os.remove(file)
+    end
+    if not good then
+        error(helper, 2)
+    end
+    return server_of(helper, "", true)
+end
+
+function Server:command(command)
+    return self.helper:command(self.prefix .. command)
+end
+
+function Server:url()
+    return self:command("url")
+end
+
+function Server:port()
+    return math.tointeger(self:command("port"))
+end
+
+--- 0 when it does not run.
+function Server:pid()
+    return math.tointeger(self:command("pid"))
+end
+
+--- What @PORTn@ of the configuration became.
+function Server:extra_port(number)
+    return math.tointeger(self:command("extra-port " .. number))
+end
+
+for _, name in ipairs({ "stop", "kill", "restart", "pause", "resume" }) do
+    Server[name] = function(self)
+        self:command(name)
+    end
+end
+
+function Server:lame_duck()
+    self:command("signal 12")
+end
+
+function Server:reload(config)
+    local file = text_file(config)
+    local good, why = pcall(self.command, self, "reload " .. file)
+    os.remove(file)
+    if not good then
+        error(why, 2)
+    end
+end
+
+--- The JSON text of the monitoring port.
+function Server:monitor(path)
+    return self:command("monitor " .. path)
+end
+
+function Server:log_contains(text)
+    return (self.helper:try(self.prefix .. "log " .. text))
+end
+
+function Server:wait_log(text, timeout_ms)
+    self:command(("wait-log %d %s"):format(timeout_ms or 10000, text))
+end
+
+--- Stops it for good and removes its folder.
+function Server:close()
+    if self.owns then
+        self.helper:finish()
+    end
+end
+
+local Cluster = class()
+
+--- n servers that form one JetStream cluster: cluster[1] to cluster[n].
+function testing.cluster(size)
+    local helper = start("nk-serve", { "--cluster", size or 3 })
+    local cluster = setmetatable({ helper = helper }, Cluster)
+    for i = 1, size or 3 do
+        cluster[i] = server_of(helper, ("node %d "):format(i - 1), false)
+    end
+    return cluster
+end
+
+function Cluster:wait_ready(timeout_ms)
+    self.helper:command("wait-ready " .. (timeout_ms or 60000))
+end
+
+function Cluster:close()
+    self.helper:finish()
+end
+
+local Tap = class()
+
+--- The fault proxy with the wire oracle in front of a server or URL; more arguments go to nk-tap.
+function testing.tap(server, ...)
+    local url = type(server) == "string" and server or server:url()
+    local scheme, rest = url:match("^(%w+)://(.*)$")
+    local address = (rest or url):match("([^@]*)$"):match("^[^/]*")
+    local helper = start("nk-tap", { "--to", address, "--tied", ... })
+    local port = math.tointeger(helper.listen)
+    return setmetatable({ helper = helper, port = port,
+        url = ("%s://127.0.0.1:%d"):format(scheme or "nats", port) }, Tap)
+end
+
+--- For instance tap:command("down split 1"); returns what follows "ok".
+function Tap:command(command)
+    return self.helper:command(command)
+end
+
+function Tap:stats()
+    local stats = {}
+    for name, value in self:command("stats"):gmatch("(%S+) (%d+)") do
+        stats[name] = math.tointeger(value)
+    end
+    return stats
+end
+
+--- Waits until a number of `stats` has reached a value.
+function Tap:wait_stat(name, at_least, timeout_ms)
+    local deadline = os.time() + math.ceil((timeout_ms or 10000) / 1000)
+    while true do
+        local now = self:stats()[name]
+        if now and now >= at_least then
+            return now
+        end
+        if os.time() > deadline then
+            error(("tap: %s is %s, expected at least %d"):format(name, now, at_least), 2)
+        end
+    end
+end
+
+--- nil or the first violation of the protocol.
+function Tap:violation()
+    local good, rest = self.helper:try("check")
+    return not good and rest or nil
+end
+
+function Tap:check()
+    local found = self:violation()
+    if found then
+        error("the client broke the protocol: " .. found, 2)
+    end
+end
+
+--- Ends it; raises an error when the client broke the protocol (not with `quiet`).
+function Tap:close(quiet)
+    if not self.helper.pipe then
+        return
+    end
+    local found = self:violation()
+    local good, code = self.helper:finish()
+    if not quiet and (found or not good) then
+        error("the client broke the protocol: " .. (found or ("exit code " .. tostring(code))), 2)
+    end
+end
+
+local Scripted = class()
+
+--- A scripted server; see tests/README.md for the script.
+function testing.scripted(script)
+    local file = text_file(script)
+    local good, helper = pcall(start, "nk-scripted", { "--script", file })
+    os.remove(file)
+    if not good then
+        error(helper, 2)
+    end
+    local port = math.tointeger(helper.listen)
+    return setmetatable({ helper = helper, port = port, url = "nats://127.0.0.1:" .. port }, Scripted)
+end
+
+--- Ends the next or current `stall until ctl`.
+function Scripted:proceed()
+    self.helper:command("proceed")
+end
+
+--- A captured value: "subject", "reply", "payload", "sid", "NAME.sid" ...
+function Scripted:get(name)
+    return self.helper:command("get " .. name)
+end
+
+--- Waits for the end of the script; raises an error with the directive that failed.
+function Scripted:wait(timeout_ms)
+    self.helper:command("wait " .. (timeout_ms or 10000))
+end
+
+--- Waits for the end of the script (not with `quiet`) and ends the program.
+function Scripted:close(quiet)
+    if not self.helper.pipe then
+        return
+    end
+    local good, why = true, nil
+    if not quiet then
+        good, why = pcall(self.wait, self)
+    end
+    self.helper:finish()
+    if not good then
+        error(why, 2)
+    end
+end
+
+return testing
