@@ -62,13 +62,15 @@ c_sources() {
 
 build() { # preset
     [ -e "$logs/built.$1" ] && return 0
+    [ -e "$logs/broken.$1" ] && { echo "the build $1 failed before"; return 1; }
     echo "== build $1"
+    touch "$logs/broken.$1"
     cmake --preset "$1" >"$logs/configure.$1.log" 2>&1 || {
         cat "$logs/configure.$1.log"
         return 1
     }
     cmake --build --preset "$1" -- --quiet -k 0 || return 1
-    touch "$logs/built.$1"
+    mv "$logs/broken.$1" "$logs/built.$1"
 }
 
 # with_limit COMMAND...: ten minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
@@ -108,7 +110,8 @@ run_pytest() { # preset [VARIABLE=value...]
     [ -d "build/$preset/python/natskit" ] || { skip "no Python module was built"; return 0; }
     echo "== pytest $preset"
     rm -f "$logs/pytest.$preset.xml"
-    with_limit env "$@" PYTHONPATH="$root/build/$preset/python" NATSKIT_BUILD="$root/build/$preset" \
+    with_limit env "$@" PYTHONPATH="$root/build/$preset/python:$root/tests/support/python" \
+        NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
         "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" tests/python || status=$?
     if [ ! -s "$logs/pytest.$preset.xml" ]; then
         count 0 1 0
@@ -126,8 +129,9 @@ run_busted() { # preset [VARIABLE=value...]
     [ -e "build/$preset/lua/natskit.so" ] || { skip "no Lua module was built"; return 0; }
     echo "== busted $preset"
     # busted's own first line takes whatever `lua` is; the module is for 5.4.
-    with_limit env "$@" LUA_CPATH="$root/build/$preset/lua/?.so;;" LUA_PATH="$root/build/$preset/lua/?.lua;$root/build/$preset/lua/?/init.lua;$root/tests/lua/?.lua;;" \
-        NATSKIT_BUILD="$root/build/$preset" \
+    local lua=$root/build/$preset/lua helpers="$root/tests/support/lua/?.lua;$root/tests/lua/?.lua"
+    with_limit env "$@" LUA_CPATH="$lua/?.so;;" LUA_PATH="$lua/?.lua;$lua/?/init.lua;$helpers;;" \
+        NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
         lua5.4 "$(command -v busted)" -o plainTerminal tests/lua >"$logs/busted.$preset.log" 2>&1 || status=$?
     cat "$logs/busted.$preset.log"
     line=$(grep -E '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$logs/busted.$preset.log")
@@ -291,6 +295,7 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
     local -a dictionary
     build fuzz || return 1
     scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
     for program in build/fuzz/tests/fuzz/fuzz_*; do
         [ -x "$program" ] && [ -f "$program" ] || continue
         name=${program##*/fuzz_}
@@ -300,7 +305,6 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
         checked "fuzz $name" "$program" -max_total_time=$fuzz_seconds -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
             -print_final_stats=1 -artifact_prefix="$logs/crashes/$name-" "${dictionary[@]}" "$scratch/$name" "tests/fuzz/corpus/$name" || bad=1
     done
-    rm -rf "$scratch"
     return $bad
 }
 
@@ -333,6 +337,7 @@ lane_install() { # install, move the tree, use it by CMake and pkg-config, in C 
     local scratch kind bad=0
     build release || return 1
     scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
     cmake --install build/release --prefix "$scratch/first" >/dev/null || return 1
     mv "$scratch/first" "$scratch/moved"
     if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root" "$scratch/moved"; then
@@ -344,7 +349,6 @@ lane_install() { # install, move the tree, use it by CMake and pkg-config, in C 
     for kind in shared static; do
         checked "pkg-config, $kind" consumer_by_pkgconfig "$scratch/moved" $kind "$scratch/pc-$kind" || bad=1
     done
-    rm -rf "$scratch"
     return $bad
 }
 

@@ -91,8 +91,11 @@ static const luaL_Reg module_funcs[] = {
     {"pump", lnk_pump},         {NULL, NULL},
 };
 
-/* Makes the state's userdata, registers every type, and remembers where the metatables are. */
-static lnk_state *open_state(lua_State *L)
+/* Place of the state's userdata in the registry. */
+static const char *const instance_key = "natskit.instance";
+
+/* Pushes the state's userdata; registers every type, and remembers where the metatables are. */
+static void open_state(lua_State *L)
 {
     luaL_newmetatable(L, lnk_names[LNK_STATE]);
     lnk_state *st = lua_newuserdatauv(L, sizeof *st, LNK_UV_COUNT);
@@ -123,7 +126,7 @@ static lnk_state *open_state(lua_State *L)
     }
     luaL_getmetatable(L, lnk_names[LNK_MSG]);
     lua_setiuservalue(L, index, LNK_UV_MSG_META);
-    return st;
+    lua_remove(L, index - 1);
 }
 
 LNK_EXPORT int luaopen_natskit(lua_State *L);
@@ -138,7 +141,13 @@ LNK_EXPORT int luaopen_natskit(lua_State *L)
         return luaL_error(L, "this module needs libnatskit with ABI %d.%d or a later minor, found %d.%d",
                           NATSKIT_ABI_MAJOR, NATSKIT_ABI_MINOR, (int)major, (int)minor);
     }
-    open_state(L);
+    /* A host may load the module anew; what it opened before goes on with the one state. */
+    if (lua_getfield(L, LUA_REGISTRYINDEX, instance_key) != LUA_TUSERDATA) {
+        lua_pop(L, 1);
+        open_state(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, LUA_REGISTRYINDEX, instance_key);
+    }
     int index = lua_gettop(L);
     lua_newtable(L);
     lnk_set_funcs(L, index, module_funcs);
