@@ -174,6 +174,14 @@ lane_docs() { # paths, links and commands in the documents exist
     "$python" tools/docs.py
 }
 
+lane_generated() { # files made from others are up to date: the options page, Python's blocking face
+    local script bad=0
+    for script in tools/options_page.py bindings/python/tools/generate_sync.py; do
+        checked "$script" "$python" "$script" --check || bad=1
+    done
+    return $bad
+}
+
 lane_lint_lua() { # luacheck
     local files
     files=$(sources '*.lua')

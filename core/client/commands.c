@@ -42,10 +42,11 @@ int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, u
         /* The server counts from the SUB of this transport; what it does not know of is taken off here. */
         uint8_t *end = nki_emit_unsub(line, sub->sid, at_once ? 0 : max - sub->arrived_before);
         bool kick;
-        if (!nki_outbox_control(&engine->outbox, line, (size_t)(end - line), &kick)) {
+        bool ok = nki_outbox_control(&engine->outbox, line, (size_t)(end - line), &kick);
+        engine->want |= kick ? NKI_WANT_KICK : 0;
+        if (!ok) {
             return NKI_NO_MEMORY;
         }
-        engine->want |= kick ? NKI_WANT_KICK : 0;
     }
     if (at_once) {
         nki_subs_remove(&engine->subs, sub, max == 0 ? NKI_UNSUBSCRIBED : NKI_MAX_REACHED);
@@ -152,10 +153,11 @@ int32_t nki_engine_ping(struct nki_engine *engine, struct nki_op *op)
     }
     bool kick;
     uint64_t mark = nki_outbox_accepted(&engine->outbox);
-    if (!nki_outbox_control(&engine->outbox, "PING\r\n", 6, &kick)) {
+    bool ok = nki_outbox_control(&engine->outbox, "PING\r\n", 6, &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
+    if (!ok) {
         return NKI_NO_MEMORY;
     }
-    engine->want |= kick ? NKI_WANT_KICK : 0;
     pings->ring[(pings->head + pings->count++) & (pings->cap - 1)] = (struct nki_ping){op, mark, false};
     if (op != NULL) {
         nki_op_retain(op);
@@ -212,14 +214,20 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
     return status;
 }
 
-void nki_engine_fail_ops(struct nki_engine *engine, int32_t status)
+static void fail_requests(struct nki_engine *engine, int32_t status)
 {
     struct nki_op *op;
-    while ((op = nki_replies_take_any(&engine->replies)) != NULL) {
+    uint32_t at = 0;
+    while ((op = nki_replies_take_any(&engine->replies, &at)) != NULL) {
         nki_engine_untimer(engine, op);
         nki_op_finish(op, status, NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_op_release(op);
     }
+}
+
+void nki_engine_fail_ops(struct nki_engine *engine, int32_t status)
+{
+    fail_requests(engine, status);
     while (engine->pings.count > 0) {
         finish_ping(engine, take_ping(&engine->pings), status);
     }
@@ -239,10 +247,15 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     }
     engine->closing = true;
     engine->close_deadline_ns = deadline_ns;
-    bool lingers = now_ns < deadline_ns && engine->was_connected;
+    bool lingers =
+        now_ns < deadline_ns && (engine->was_connected || nki_outbox_accepted(&engine->outbox) > 0);
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
-    if (!lingers || (connected && nki_engine_ping(engine, NULL) != NKI_OK)) {
+    if (!lingers) {
         nki_engine_close(engine, NULL, now_ns);
+    } else if (connected && nki_engine_ping(engine, NULL) != NKI_OK) {
+        struct nki_error error;
+        nki_error_set(&error, NKI_DISCONNECTED, "closed by the application; no ping could be sent to confirm");
+        nki_engine_close(engine, &error, now_ns);
     } else if (connected) {
         engine->pings.ring[(engine->pings.head + engine->pings.count - 1) & (engine->pings.cap - 1)].closes =
             true;
@@ -307,9 +320,10 @@ static void deny_subscription(struct nki_engine *engine, struct nki_str subject,
     if (replies->sid != 0 && subject.len == replies->prefix_len + 1 &&
         memcmp(subject.ptr, replies->prefix, replies->prefix_len) == 0) {
         engine->replies.sid = 0; /* asked for again with the next request */
-        nki_engine_fail_ops(engine, NKI_PERMISSION);
+        fail_requests(engine, NKI_PERMISSION); /* not the pings: their PONGs are still to come */
         return;
     }
+    nki_engine_hand_over(engine); /* so that removing drops nothing unnoticed */
     size_t at = 0;
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {

@@ -20,8 +20,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_subs_init(&engine->subs);
     nki_servers_init(&engine->servers);
     nki_info_init(&engine->info);
-    struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, NKI_PARSE_HEADER_MAX,
-                                       BODY_MAX};
+    struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, BODY_MAX, BODY_MAX};
     nki_parser_init(&engine->parser, &limits);
     nki_rand_seed_system(&engine->rand);
     nki_nuid_init(&engine->nuid);
@@ -35,7 +34,8 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     struct nki_str prefix = nki_options_str(options, NKI_OPT_CONNECT_inbox_prefix);
     const char *fault = nki_subject_publish_fault(prefix);
     if (fault != NULL) {
-        return nki_error_set(err, NKI_INVALID, "option inbox_prefix: \"%.*s\" %s", (int)prefix.len, prefix.ptr, fault);
+        return nki_error_set(err, NKI_INVALID, "option inbox_prefix: \"%.*s\" %s", (int)prefix.len,
+                             prefix.ptr, fault);
     }
     if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
@@ -123,17 +123,15 @@ void nki_engine_hand_over(struct nki_engine *engine)
     struct nki_list *dirty = &engine->subs.dirty;
     while (!nki_list_empty(dirty)) {
         struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
-        bool ends = sub->max > 0 && sub->arrived >= sub->max;
-        if (ends) {
-            nki_subs_remove(&engine->subs, sub, NKI_MAX_REACHED);
-            continue;
-        }
         nki_list_remove(&sub->dirty);
         bool episode;
         uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &episode);
         engine->counts.dropped_msgs += drops;
         if (episode) {
             emit_slow(engine, sub, drops);
+        }
+        if (sub->max > 0 && sub->arrived >= sub->max) {
+            nki_subs_remove(&engine->subs, sub, NKI_MAX_REACHED);
         }
     }
 }
@@ -174,13 +172,13 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
             engine->counts.orphan_msgs++;
             return;
         }
-        sub->arrived++;
     }
     struct nki_msg *msg =
         nki_msg_new(&engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
     if (msg == NULL) {
         engine->counts.dropped_msgs++;
         if (sub != NULL) {
+            sub->arrived++;
             nki_inlet_missed(&sub->inlet, 1);
             nki_subs_touch(&engine->subs, sub);
             emit_slow(engine, sub, 1);
@@ -196,31 +194,29 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
     }
 }
 
-/* The body of `incoming` is complete. Returns what is wrong with it, or NULL. */
-static const char *end_message(struct nki_engine *engine)
+/* The body of `incoming` is complete. Whatever its headers look like it is delivered: the server passes on
+ * what any publisher wrote, who must not be able to cut this connection (docs/decisions/0007). */
+static void end_message(struct nki_engine *engine)
 {
     struct nki_msg *msg = engine->incoming;
     struct nki_sub *sub = engine->incoming_sub;
     engine->incoming = NULL;
     engine->incoming_sub = NULL;
-    const char *fault = NULL;
-    if (msg != NULL && msg->header_len > 0) {
-        fault = nki_header_fault(nki_msg_header_block(msg));
-    }
     if (msg == NULL) {
-        return NULL;
+        return;
     }
-    if (fault != NULL || (sub != NULL && !sub->live)) {
-        nki_msg_release(msg);
-    } else if (sub != NULL) {
+    if (sub == NULL) {
+        deliver_reply(engine, msg);
+        return;
+    }
+    if (sub->live) {
+        sub->arrived++; /* not before: one that is cut off comes to nobody, and does not count */
         nki_subs_stage(&engine->subs, sub, msg);
     } else {
-        deliver_reply(engine, msg);
+        engine->counts.orphan_msgs++; /* it ended while the body was coming */
+        nki_msg_release(msg);
     }
-    if (sub != NULL) {
-        nki_sub_release(sub);
-    }
-    return fault;
+    nki_sub_release(sub);
 }
 
 static void drop_incoming(struct nki_engine *engine)
@@ -261,10 +257,7 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
             if (engine->incoming != NULL) {
                 memcpy(nki_msg_body(engine->incoming), frame->body, frame->body_len);
             }
-            const char *fault = end_message(engine);
-            if (fault != NULL) {
-                lost_by_protocol(engine, fault, now_ns);
-            }
+            end_message(engine);
         }
         break;
     case NKI_FRAME_PING:
@@ -324,10 +317,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         if (result < 0) {
             nki_engine_lost(engine, &error, now_ns);
         } else if (result == NKI_PARSE_END) {
-            const char *fault = end_message(engine);
-            if (fault != NULL) {
-                lost_by_protocol(engine, fault, now_ns);
-            }
+            end_message(engine);
         } else {
             got_frame(engine, &frame, now_ns);
         }
@@ -370,10 +360,13 @@ void nki_engine_drop_transport(struct nki_engine *engine)
 
 static void end_subs(struct nki_engine *engine)
 {
-    size_t at;
+    struct nki_map *by_sid = &engine->subs.by_sid;
     struct nki_sub *sub;
-    while (at = 0, (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
-        nki_subs_remove(&engine->subs, sub, NKI_CLOSED);
+    while (by_sid->len > 0) {
+        /* Removing moves a later entry into the gap, so the same place is looked at again. */
+        for (size_t at = 0; (sub = nki_map_next(by_sid, &at)) != NULL; at--) {
+            nki_subs_remove(&engine->subs, sub, NKI_CLOSED);
+        }
     }
     while (!nki_list_empty(&engine->subs.events)) {
         sub = NKI_CONTAINER_OF(engine->subs.events.next, struct nki_sub, node);

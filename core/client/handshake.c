@@ -117,7 +117,8 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     } else {
         count_failure(engine);
     }
-    if (engine->closing ||
+    /* A close that lingers waits for a new connection, but what was sent over a lost one is in doubt. */
+    if ((engine->closing && connected) ||
         (engine->was_connected && !nki_options_bool(engine->options, NKI_OPT_CONNECT_reconnect))) {
         nki_engine_close(engine, error, now_ns);
         return;
@@ -243,6 +244,10 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     if (engine->state != NKI_ENGINE_WAIT_PONG) {
         return;
     }
+    if (!attach(engine)) {
+        attempt_failed(engine, NKI_NO_MEMORY, "no memory to subscribe again", now_ns);
+        return;
+    }
     bool again = engine->was_connected;
     engine->state = NKI_ENGINE_CONNECTED;
     engine->was_connected = true;
@@ -253,15 +258,11 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->first_deadline_ns = NKI_NEVER;
     engine->pings.unanswered = 0;
     engine->ping_ns = now_ns + option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
-    if (!attach(engine)) {
-        attempt_failed(engine, NKI_NO_MEMORY, "no memory to subscribe again", now_ns);
-        return;
-    }
     engine->counts.reconnects += again ? 1 : 0;
     struct nki_event event = {.type = again ? NKI_EVENT_RECONNECTED : NKI_EVENT_CONNECTED};
     nki_engine_emit(engine, &event);
     nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
-    if (engine->closing) {
+    if (engine->closing && now_ns < engine->close_deadline_ns) { /* else the tick says that it is late */
         nki_engine_close_linger(engine, NULL, engine->close_deadline_ns, now_ns);
     }
 }
@@ -291,8 +292,9 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
         return;
     }
     engine->ping_ns = now_ns + option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
-    if (nki_engine_ping(engine, NULL) == NKI_OK) {
-        engine->pings.unanswered++;
+    int32_t status = nki_engine_ping(engine, NULL);
+    if (status == NKI_OK || status == NKI_LIMIT) {
+        engine->pings.unanswered++; /* at the limit thousands of others wait for an answer */
     }
     nki_slab_trim(&engine->slab);
 }

@@ -219,11 +219,20 @@ bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len,
     return ok;
 }
 
-/* Finishes every operation that waits for room; with mu held. */
+static bool has_room(const struct nki_outbox *outbox, uint64_t bytes)
+{
+    return outbox->bytes == 0 || (bytes <= outbox->limit && outbox->bytes <= outbox->limit - bytes);
+}
+
+/* Finishes the operations that wait for room, those whose room is there or (not NKI_OK) all; with mu held. */
 static void finish_room_ops(struct nki_outbox *outbox, int32_t status)
 {
-    while (!nki_list_empty(&outbox->room_ops)) {
-        struct nki_op *op = NKI_CONTAINER_OF(outbox->room_ops.next, struct nki_op, room_node);
+    for (struct nki_list *at = outbox->room_ops.next, *next; at != &outbox->room_ops; at = next) {
+        next = at->next;
+        struct nki_op *op = NKI_CONTAINER_OF(at, struct nki_op, room_node);
+        if (status == NKI_OK && !has_room(outbox, op->room_bytes)) {
+            continue;
+        }
         nki_list_remove(&op->room_node);
         nki_op_finish(op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, NULL);
         nki_op_release(op);
@@ -234,11 +243,10 @@ void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t byte
 {
     pthread_mutex_lock(&outbox->mu);
     nki_op_retain(op);
+    op->room_bytes = bytes;
     nki_list_append(&outbox->room_ops, &op->room_node);
-    if (outbox->closed) {
-        finish_room_ops(outbox, NKI_CLOSED);
-    } else if (outbox->bytes == 0 || outbox->bytes + bytes <= outbox->limit) {
-        finish_room_ops(outbox, NKI_OK);
+    if (outbox->closed || has_room(outbox, bytes)) {
+        finish_room_ops(outbox, outbox->closed ? NKI_CLOSED : NKI_OK);
     }
     pthread_mutex_unlock(&outbox->mu);
 }

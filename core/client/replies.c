@@ -107,11 +107,12 @@ void nki_replies_remove(struct nki_replies *replies, struct nki_op *op)
     }
 }
 
-struct nki_op *nki_replies_take_any(struct nki_replies *replies)
+struct nki_op *nki_replies_take_any(struct nki_replies *replies, uint32_t *at)
 {
-    for (uint32_t i = 0; replies->used > 0 && i < replies->cap; i++) {
-        if (replies->slots[i].op != NULL) {
-            return vacate(replies, i);
+    while (replies->used > 0 && *at < replies->cap) {
+        uint32_t index = (*at)++;
+        if (replies->slots[index].op != NULL) {
+            return vacate(replies, index);
         }
     }
     return NULL;

@@ -32,7 +32,8 @@ struct nki_op {
     uint64_t token;             /* requests: what the reply is found by; 0: not registered */
 
     /* guarded by the outbox's mutex of that connection */
-    struct nki_list room_node; /* waits for room */
+    struct nki_list room_node; /* waits for room ... */
+    uint64_t room_bytes;       /* ... for so many bytes */
 };
 
 /* One reference; NULL if there is no memory. */

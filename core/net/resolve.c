@@ -63,7 +63,7 @@ static bool add_addr(struct nki_addrs *addrs, const struct sockaddr *addr, sockl
         ((struct sockaddr_in *)&slot->addr)->sin_port = htons(port);
     }
     for (size_t i = 0; i < addrs->count; i++) {
-        if (memcmp(&addrs->list[i], slot, sizeof *slot) == 0) {
+        if (addrs->list[i].len == len && memcmp(&addrs->list[i].addr, &slot->addr, len) == 0) {
             return true; /* files of hosts may name one twice */
         }
     }

@@ -8,17 +8,6 @@ static const struct nki_str version_line = {"NATS/1.0", 8};
 
 #define NAME_SHOWN 64 /* characters of a name that an error text shows */
 
-const char *nki_header_fault(struct nki_str block)
-{
-    if (!nki_str_starts(block, version_line)) {
-        return "does not begin with NATS/1.0";
-    }
-    if (block.len < version_line.len + 4 || memcmp(block.ptr + block.len - 4, "\r\n\r\n", 4) != 0) {
-        return "does not end with an empty line";
-    }
-    return NULL;
-}
-
 /* Length of the line that begins at `at`, without its CRLF; *next becomes the begin of the line behind it. */
 static size_t line_len(struct nki_str block, size_t at, size_t *next)
 {

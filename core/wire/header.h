@@ -7,10 +7,6 @@
 
 #define NKI_HEADER_BLOCK_MAX (64 * NKI_KIB)
 
-/* Whether a received block has the frame of one: begins with "NATS/1.0" and ends with CRLF CRLF (or is the
- * line and CRLF CRLF alone). Looks at both ends only; NULL or what is wrong. */
-const char *nki_header_fault(struct nki_str block);
-
 /* The status line: its number (3 digits after "NATS/1.0 "), or 0 if there is none or it is not a number; and
  * the text behind it, trimmed. */
 int32_t nki_header_status(struct nki_str block, struct nki_str *description);

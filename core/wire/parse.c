@@ -16,7 +16,6 @@ enum {
     STATE_BODY = 2  /* behind NKI_PARSE_BEGIN; a negative state is the status of an error */
 };
 
-#define HEADER_MIN 12      /* "NATS/1.0 CRLF CRLF" */
 #define HELD_KEEP 4096     /* a held line's memory up to this size is kept for the next one */
 #define FAST_MIN 16        /* bytes that the fast path wants to see before it looks at an operation */
 #define EXCERPT_MAX 32     /* bytes of an unknown operation that are shown */
@@ -163,8 +162,7 @@ static inline bool fast_message(struct nki_parser *parser, struct nki_cursor *in
     if (NKI_UNLIKELY(at[1] != '\n' || tail[0] != '\r' || tail[1] != '\n')) {
         return false;
     }
-    if (has_header &&
-        (header_len < HEADER_MIN || header_len > body_len || header_len > parser->limits.header_max)) {
+    if (has_header && (header_len > body_len || header_len > parser->limits.header_max)) {
         return false;
     }
     frame->kind = NKI_FRAME_MSG;
@@ -321,12 +319,6 @@ static size_t split(struct nki_str text, struct nki_str *words, size_t max)
     }
 }
 
-static bool is_clean(struct nki_str word)
-{
-    const uint8_t *begin = (const uint8_t *)word.ptr;
-    return word_end(begin, begin + word.len) == begin + word.len;
-}
-
 /* Reads the arguments behind MSG or HMSG; NULL or what is wrong with them. */
 static const char *read_message(const struct nki_parser *parser, struct nki_str args, bool has_header,
                                 struct nki_frame *frame)
@@ -345,9 +337,6 @@ static const char *read_message(const struct nki_parser *parser, struct nki_str 
     frame->kind = NKI_FRAME_MSG;
     frame->subject = words[0];
     frame->reply = count > least ? words[2] : nki_str_make(words[1].ptr, 0);
-    if (!is_clean(frame->subject) || !is_clean(frame->reply)) {
-        return "message with a control character in its subject or reply";
-    }
     if (!nki_str_u64(words[1], &frame->sid) || frame->sid == 0) {
         return "message with a malformed subscription id";
     }
@@ -361,7 +350,7 @@ static const char *read_message(const struct nki_parser *parser, struct nki_str 
         if (!nki_str_u64(words[count - 2], &header_len)) {
             return "message with a malformed header size";
         }
-        if (header_len < HEADER_MIN || header_len > body_len) {
+        if (header_len > body_len) {
             return "message with a header size that does not fit";
         }
         if (header_len > parser->limits.header_max) {

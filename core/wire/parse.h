@@ -38,7 +38,6 @@ struct nki_parser_limits {
 
 #define NKI_PARSE_LINE_MAX (64 * NKI_KIB)
 #define NKI_PARSE_INFO_MAX (256 * NKI_KIB)
-#define NKI_PARSE_HEADER_MAX (128 * NKI_KIB)
 
 struct nki_parser {
     struct nki_parser_limits limits;

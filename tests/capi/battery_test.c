@@ -381,6 +381,9 @@ static void step_request(struct worker *me)
     }
     if (dice < 4) {
         status = natskit_flush_start(conn, NO_OPTIONS, below(me, 100), &op, &err);
+    } else if (dice == 4) {
+        uint64_t bytes = (uint64_t)below(me, 100) * below(me, 100000);
+        status = natskit_room_start(conn, NO_OPTIONS, bytes, below(me, 100), &op, &err);
     } else {
         const char *subject = below(me, 5) == 0 ? "nobody" : some_subject(me, room, false);
         status = natskit_request_start(conn, subject, Z, some_headers(me), payload, below(me, 50), NO_OPTIONS,
@@ -615,15 +618,20 @@ static void step_library(struct worker *me)
     natskit_option_info option_info;
     natskit_counters counters;
     const char *text;
-    switch (below(me, 4)) {
+    char room[16];
+    switch (below(me, 5)) {
     case 0:
-        gave(me, "status_at", natskit_status_at(below(me, 60), &status_info, below(me, 40)));
+        gave(me, "subject_check",
+             natskit_subject_check(some_subject(me, room, true), Z, (int32_t)below(me, 2), NULL));
         break;
     case 1:
+        gave(me, "status_at", natskit_status_at(below(me, 60), &status_info, below(me, 40)));
+        break;
+    case 2:
         gave(me, "option_at",
              natskit_option_at((int32_t)below(me, 6), below(me, 30), &option_info, sizeof option_info));
         break;
-    case 2:
+    case 3:
         gave(me, "counters", natskit_counters_get(&counters, sizeof counters));
         break;
     default:
@@ -675,9 +683,9 @@ static const struct {
 } steps[] = {
     {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},  {step_next_batch, 60},
     {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
-    {step_sub, 40},      {step_subscribe, 8},      {step_conn, 30},   {step_headers, 60},
-    {step_options, 30},  {step_open, 10},          {step_close, 20},  {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 1},
+    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
+    {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},
 };
 
 static void *work(void *arg)
@@ -738,7 +746,7 @@ static void run_workers(struct worker *workers, uint64_t seed, uint64_t calls, s
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
     while (atomic_load(&running) > 0) {
-        ts_pause_ms(300);
+        ts_pause_ms(100);
         assert_true(ts_tap_command(tap, "live cut"));
     }
     for (size_t i = 0; i < THREADS; i++) {

@@ -50,6 +50,7 @@ CALL(subscribe_options, natskit_subscribe(conn, "a", Z, NULL, 0, H_OPTIONS, &new
 CALL(events_options, natskit_conn_events(conn, H_OPTIONS, &new_sub, &error))
 CALL(request_start_options,
      natskit_request_start(conn, "a", Z, NO_HEADERS, NULL, 0, H_OPTIONS, 0, &new_op, &error))
+CALL(room_start_options, natskit_room_start(conn, H_OPTIONS, 1, 0, &new_op, &error))
 CALL(flush_start_options, natskit_flush_start(conn, H_OPTIONS, 0, &new_op, &error))
 
 CALL(headers_add, natskit_headers_add(H_HEADERS, "a", Z, "b", Z, &error))
@@ -91,6 +92,7 @@ CALL(conn_close, natskit_conn_close(H_CONN, 0))
 CALL(conn_close_start, natskit_conn_close_start(H_CONN, 0, &new_op, &error))
 CALL(publish, natskit_publish(H_CONN, "a", Z, NULL, 0, NO_HEADERS, NULL, 0, 0))
 CALL(flush, natskit_flush(H_CONN, 0))
+CALL(room_start, natskit_room_start(H_CONN, NO_OPTIONS, 1, 0, &new_op, &error))
 CALL(flush_start, natskit_flush_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
 CALL(subscribe, natskit_subscribe(H_CONN, "a", Z, NULL, 0, NO_OPTIONS, &new_sub, &error))
 CALL(request, natskit_request(H_CONN, "a", Z, NO_HEADERS, NULL, 0, 0, &msg, &error))
@@ -167,6 +169,7 @@ static const struct row rows[] = {
     ROW_OPTIONAL(natskit_conn_events, OPTIONS, events_options),
     ROW_OPTIONAL(natskit_request_start, OPTIONS, request_start_options),
     ROW_OPTIONAL(natskit_flush_start, OPTIONS, flush_start_options),
+    ROW_OPTIONAL(natskit_room_start, OPTIONS, room_start_options),
     ROW(natskit_options_close, OPTIONS, options_close),
     ROW(natskit_headers_add, HEADERS, headers_add),
     ROW(natskit_headers_clear, HEADERS, headers_clear),
@@ -184,6 +187,7 @@ static const struct row rows[] = {
     ROW(natskit_publish_batch, CONN, publish_batch),
     ROW(natskit_flush, CONN, flush),
     ROW(natskit_flush_start, CONN, flush_start),
+    ROW(natskit_room_start, CONN, room_start),
     ROW(natskit_subscribe, CONN, subscribe),
     ROW(natskit_request, CONN, request),
     ROW(natskit_request_start, CONN, request_start),
@@ -294,6 +298,12 @@ BAD(batch_timeout, natskit_publish_batch(conn, &outgoing, sizeof outgoing, 1, -2
 BAD(flush_timeout, natskit_flush(conn, -2))
 BAD(flush_start_op, natskit_flush_start(conn, NO_OPTIONS, 0, NULL, &error))
 BAD(flush_start_timeout, natskit_flush_start(conn, NO_OPTIONS, -2, &new_op, &error))
+BAD(room_start_op, natskit_room_start(conn, NO_OPTIONS, 1, 0, NULL, &error))
+BAD(room_start_timeout, natskit_room_start(conn, NO_OPTIONS, 1, -2, &new_op, &error))
+BAD(subject_check_null, natskit_subject_check(NULL, 1, 0, &error))
+BAD(subject_check_empty, natskit_subject_check("", 0, 1, &error))
+BAD(subject_check_wildcard, natskit_subject_check("a.*", Z, 0, &error))
+BAD(subject_check_place, natskit_subject_check("a.>.b", Z, 1, &error))
 BAD(subscribe_out, natskit_subscribe(conn, "a", Z, NULL, 0, NO_OPTIONS, NULL, &error))
 BAD(subscribe_subject, natskit_subscribe(conn, NULL, Z, NULL, 0, NO_OPTIONS, &new_sub, &error))
 BAD(subscribe_text, natskit_subscribe(conn, "a.>.b", Z, NULL, 0, NO_OPTIONS, &new_sub, &error))
@@ -396,6 +406,12 @@ static const struct bad bads[] = {
     BAD_ROW(natskit_flush, flush_timeout),
     BAD_ROW(natskit_flush_start, flush_start_op),
     BAD_ROW(natskit_flush_start, flush_start_timeout),
+    BAD_ROW(natskit_room_start, room_start_op),
+    BAD_ROW(natskit_room_start, room_start_timeout),
+    BAD_ROW(natskit_subject_check, subject_check_null),
+    BAD_ROW(natskit_subject_check, subject_check_empty),
+    BAD_ROW(natskit_subject_check, subject_check_wildcard),
+    BAD_ROW(natskit_subject_check, subject_check_place),
     BAD_ROW(natskit_subscribe, subscribe_out),
     BAD_ROW(natskit_subscribe, subscribe_subject),
     BAD_ROW(natskit_subscribe, subscribe_text),

@@ -160,6 +160,46 @@ static void test_too_large(void **state)
     free(big);
 }
 
+/* Room comes at once while the outbox is empty, and never if nobody takes what is in it. */
+static void test_room(void **state)
+{
+    (void)state;
+    natskit_conn conn = fx_connect();
+    natskit_op op;
+    int32_t outcome;
+    assert_ok(natskit_room_start(conn, NO_OPTIONS, 1000, 10 * SECONDS, &op, NULL));
+    assert_ok(natskit_op_wait(op, 10 * SECONDS));
+    assert_ok(natskit_op_result(op, &outcome, NULL));
+    assert_int_equal(outcome, NATSKIT_OUTCOME_DONE);
+    natskit_conn silent = fx_silent_conn(NULL);
+    static char data[100000];
+    natskit_status status = NATSKIT_OK;
+    for (int i = 0; i < 1000 && status == NATSKIT_OK; i++) {
+        status = natskit_publish(silent, "r", Z, NULL, 0, NO_HEADERS, data, sizeof data, 0);
+    }
+    assert_status(status, NATSKIT_WOULD_BLOCK);
+    assert_status(natskit_publish(silent, "r", Z, NULL, 0, NO_HEADERS, data, sizeof data, 20),
+                  NATSKIT_TIMEOUT);
+    assert_ok(natskit_room_start(silent, NO_OPTIONS, sizeof data, 20, &op, NULL));
+    assert_ok(natskit_op_wait(op, 10 * SECONDS));
+    assert_status(natskit_op_result(op, &outcome, NULL), NATSKIT_TIMEOUT);
+    assert_ok(natskit_room_start(silent, NO_OPTIONS, sizeof data, -1, &op, NULL));
+    assert_ok(natskit_conn_close(silent, 0));
+    assert_ok(natskit_op_wait(op, 10 * SECONDS));
+    assert_status(natskit_op_result(op, &outcome, NULL), NATSKIT_CLOSED);
+}
+
+static void test_subject_check(void **state)
+{
+    (void)state;
+    natskit_error err;
+    assert_ok(natskit_subject_check("a.b", Z, 0, &err));
+    assert_ok(natskit_subject_check("a.*.>", Z, 1, &err));
+    assert_status(natskit_subject_check("a.*.>", Z, 0, &err), NATSKIT_INVALID);
+    assert_non_null(strstr(err.text, "a.*.>"));
+    assert_status(natskit_subject_check("a b", 3, 1, NULL), NATSKIT_INVALID);
+}
+
 static void test_texts_of_a_connection(void **state)
 {
     (void)state;
@@ -509,6 +549,8 @@ int main(void)
         TEST(test_message_outlives),
         TEST(test_batches),
         TEST(test_too_large),
+        TEST(test_room),
+        TEST(test_subject_check),
         TEST(test_texts_of_a_connection),
         TEST(test_requests),
         TEST(test_requests_that_fail),

@@ -79,7 +79,8 @@ struct sim_link {
     size_t sub_count;
     uint64_t *pings; /* messages accepted by the socket before each PING */
     size_t ping_count;
-    size_t pings_read;  /* by the server, that of the handshake included */
+    size_t pings_read; /* by the server, that of the handshake included */
+    uint64_t pongs;    /* after the handshake, that the client has read */
     bool hello;         /* the handshake is done on the client's side */
     bool shut;          /* by the client */
     bool cut;           /* by the server or the network: writes fail, reads end after `out` */
@@ -121,11 +122,12 @@ struct sim_op {
     struct nki_op *op; /* NULL: the entry is free */
     enum sim_op_kind kind;
     int64_t deadline_ns;
-    uint64_t mark;    /* flush, close: messages published before it */
+    uint64_t mark;    /* flush, close: messages published before it; request: the message */
+    uint64_t ping;    /* flush: which PING of its transport */
     uint64_t need;    /* room */
-    int32_t expected; /* status that it must have now; NKI_PENDING */
-    bool any;         /* several ends are right: expected is not looked at */
-    uint64_t epoch;   /* of the connection when it was started */
+    int32_t expected; /* status that it must have now */
+    bool any;         /* it must have finished, in one of several ways */
+    int32_t seen;     /* status when it was last looked at: it never changes once it is final */
 };
 
 struct sim_options {
@@ -163,6 +165,8 @@ struct sim {
     struct sim_pub *pubs;
     uint64_t pub_count;
     uint64_t socket_count; /* of those, accepted by a socket */
+    uint64_t settled; /* of those, by a transport that is gone */
+    uint64_t lost;
     uint64_t confirmed;
     uint64_t unconfirmed;
     struct sim_sub subs[SIM_SUBS_MAX];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void test_wildcards(void **state)
 {
@@ -263,6 +264,33 @@ static void test_child_after_parent(void **state)
     assert_status(natskit_sub_close(sub), NATSKIT_CLOSED);
 }
 
+/* Another client that writes nonsense cannot cut this one's connection: decision 0007. */
+static void test_odd_publisher(void **state)
+{
+    (void)state;
+    static const char odd[] =
+        "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1}\r\n"
+        "PUB odd.\x01 1\r\n1\r\nPUB odd.a\rb 1\r\n2\r\nPUB odd.x \x02 1\r\n3\r\n"
+        "HPUB odd.h 3 4\r\nabc4\r\nHPUB odd.h 12 13\r\nGARBAGE12345"
+        "5\r\nPING\r\n";
+    natskit_conn conn = bench_connect();
+    natskit_sub sub = bench_subscribe(conn, "odd.>", NULL);
+    assert_ok(natskit_flush(conn, WAIT_MS));
+    int fd = ts_connect_raw(ts_server_port(bench.server), WAIT_MS);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, odd, sizeof odd - 1), sizeof odd - 1);
+    for (char data[2] = "1"; data[0] <= '5'; data[0]++) {
+        bench_expect(sub, data);
+    }
+    close(fd);
+    natskit_conn_stats stats;
+    assert_ok(natskit_flush(conn, WAIT_MS));
+    assert_ok(natskit_conn_stats_get(conn, &stats, sizeof stats));
+    assert_int_equal(stats.reconnects, 0);
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+    assert_ok(natskit_sub_close(sub));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_unsubscribe_after_max),
         cmocka_unit_test(test_child_after_parent),
+        cmocka_unit_test(test_odd_publisher),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

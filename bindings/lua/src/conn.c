@@ -30,7 +30,11 @@ static void sort_arguments(lua_State *L)
 {
     lua_settop(L, 3);
     int type = lua_type(L, 1);
-    if (type == LUA_TTABLE && lua_rawlen(L, 1) == 0) {
+    if (type == LUA_TTABLE && lua_rawlen(L, 1) > 0) {
+        for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+            luaL_argcheck(L, lua_isinteger(L, -2), 1, "a list of urls and options are mixed in one table");
+        }
+    } else if (type == LUA_TTABLE) {
         luaL_argcheck(L, lua_isnil(L, 2), 2, "options were given as first argument already");
         lua_pushvalue(L, 1);
         lua_replace(L, 2);

@@ -490,15 +490,15 @@ PyObject *msg_respond_now(PyObject *self, PyObject *args)
 PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args)
 {
     PyObject *timeout;
-    Py_ssize_t size;
+    unsigned long long size;
     int64_t timeout_ms;
-    if (!PyArg_ParseTuple(args, "nO:_room", &size, &timeout) ||
+    if (!PyArg_ParseTuple(args, "KO:_room", &size, &timeout) ||
         timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
     natskit_status status =
-        natskit_room_start(conn, (natskit_options){0}, (size_t)size, timeout_ms, &op, &err);
+        natskit_room_start(conn, (natskit_options){0}, size, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(st, status, &err);
     return face_finish(st, face, op, conn, false);

@@ -80,6 +80,7 @@ typedef struct State {
     PyObject *last_reactor; /* borrowed: a reactor that dies takes itself out */
 
     natskit_headers spare; /* a set of headers to be filled and sent, or {0} while in use */
+    Py_ssize_t open_conns; /* with the last one the spare set is closed, too */
 } State;
 
 /* Puts a new reference into a field and drops the one that was there, in this order. */

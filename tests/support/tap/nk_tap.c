@@ -255,6 +255,7 @@ int main(int argc, char **argv)
     open_control(&tap, control);
     run(&tap);
     relay_finish_all(&tap);
+    relay_reap(&tap);
     if (tap.violations) {
         fprintf(stderr, "nk-tap: %llu violation(s), the first: %s\n", (unsigned long long)tap.violations,
                 tap.violation.at);

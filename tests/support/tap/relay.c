@@ -468,5 +468,4 @@ void relay_finish_all(struct tap *tap)
     for (struct conn *conn = tap->conns; conn; conn = conn->next) {
         relay_cut(conn, false);
     }
-    relay_reap(tap);
 }

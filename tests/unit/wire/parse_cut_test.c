@@ -170,8 +170,7 @@ struct reader {
 
 static void reader_init(struct reader *reader)
 {
-    static const struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX,
-                                                    NKI_PARSE_HEADER_MAX, NKI_MIB};
+    static const struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, NKI_MIB, NKI_MIB};
     nki_parser_init(&reader->parser, &limits);
     reader->count = 0;
     reader->body_fill = 0;

@@ -171,24 +171,10 @@ static const struct bad_row {
     ROW("MSG a 1 5\nhello\r\n", "without CR"),
     ROW("-ERR\n", "without CR"),
     ROW("MSG a 1\n 5\r\n", "without CR"),
-    /* B22: control characters */
-    ROW("MSG a\0b 1 5\r\nhello\r\n", "control character"),
-    ROW("MSG a\x01 1 5\r\nhello\r\n", "control character"),
-    ROW("MSG a\x7f"
-        "b 1 5\r\nhello\r\n",
-        "control character"),
-    ROW("MSG a\rb 1 5\r\nhello\r\n", "control character"),
-    ROW("MSG a 1 r\0 5\r\nhello\r\n", "control character"),
-    ROW("MSG a 1 r\v 5\r\nhello\r\n", "control character"),
-    ROW("MSG \0 1 5\r\nhello\r\n", "control character"),
     ROW("MSG a 1\0 5\r\nhello\r\n", "malformed subscription id"),
     ROW("MSG a 1 5\0\r\nhello\r\n", "malformed size"),
     /* C1 to C3, C10: header sizes */
     ROW("HMSG a 1 13 12\r\nNATS/1.0\r\n\r\n\r\n", "does not fit"),
-    ROW("HMSG a 1 0 5\r\nhello\r\n", "does not fit"),
-    ROW("HMSG a 1 1 5\r\nhello\r\n", "does not fit"),
-    ROW("HMSG a 1 8 13\r\nNATS/1.0hello\r\n", "does not fit"),
-    ROW("HMSG a 1 11 12\r\nNATS/1.0\r\n\r\n\r\n", "does not fit"),
     ROW("HMSG a 1 -12 12\r\nNATS/1.0\r\n\r\n\r\n", "malformed header size"),
     ROW("HMSG a 1 012 12\r\nNATS/1.0\r\n\r\n\r\n", "malformed header size"),
     ROW("HMSG a 1 x 12\r\nNATS/1.0\r\n\r\n\r\n", "malformed header size"),
@@ -247,6 +233,37 @@ static void test_refused(void **state)
 }
 
 /* The place that an error names does not depend on the cuts either. */
+/* What a server passes on from another client, however odd, is a message (decision 0007). */
+static void test_odd_but_framed(void **state)
+{
+    (void)state;
+    static const struct {
+        struct nki_str input, subject, reply;
+        uint32_t header_len;
+    } rows[] = {
+        {NKI_STR("MSG a\0b 1 5\r\nhello\r\n"), NKI_STR("a\0b"), NKI_STR(""), 0},
+        {NKI_STR("MSG a\x01 1 5\r\nhello\r\n"), NKI_STR("a\x01"), NKI_STR(""), 0},
+        {NKI_STR("MSG \x7f\xff 1 5\r\nhello\r\n"), NKI_STR("\x7f\xff"), NKI_STR(""), 0},
+        {NKI_STR("MSG a\rb 1 r\v 5\r\nhello\r\n"), NKI_STR("a\rb"), NKI_STR("r\v"), 0},
+        {NKI_STR("HMSG a 1 3 5\r\nhello\r\n"), NKI_STR("a"), NKI_STR(""), 3},
+        {NKI_STR("HMSG a 1 0 5\r\nhello\r\n"), NKI_STR("a"), NKI_STR(""), 0},
+    };
+    for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
+        struct nki_parser parser;
+        struct nki_frame frame;
+        struct nki_error err;
+        nki_parser_init(&parser, &limits);
+        struct nki_cursor in = nki_cursor_make(rows[i].input.ptr, rows[i].input.len);
+        assert_int_equal(nki_parser_next(&parser, &in, &frame, &err), NKI_PARSE_FRAME);
+        assert_int_equal(nki_cursor_left(&in), 0);
+        assert_true(nki_str_eq(frame.subject, rows[i].subject));
+        assert_true(nki_str_eq(frame.reply, rows[i].reply));
+        assert_int_equal(frame.header_len, rows[i].header_len);
+        assert_int_equal(frame.body_len, 5);
+        nki_parser_free(&parser);
+    }
+}
+
 static void test_offsets(void **state)
 {
     (void)state;
@@ -299,8 +316,7 @@ static void test_line_limits(void **state)
 static void test_endless_lines(void **state)
 {
     (void)state;
-    static const struct nki_parser_limits real = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX,
-                                                  NKI_PARSE_HEADER_MAX, NKI_MIB};
+    static const struct nki_parser_limits real = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, NKI_MIB, NKI_MIB};
     static const struct {
         const char *begin;
         size_t limit;
@@ -336,8 +352,7 @@ static void test_endless_lines(void **state)
 static void test_held_shrinks(void **state)
 {
     (void)state;
-    static const struct nki_parser_limits real = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX,
-                                                  NKI_PARSE_HEADER_MAX, NKI_MIB};
+    static const struct nki_parser_limits real = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, NKI_MIB, NKI_MIB};
     static char filler[100000];
     struct nki_parser parser;
     struct nki_frame frame;
@@ -452,11 +467,11 @@ static void test_many_pings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),           cmocka_unit_test(test_offsets),
-        cmocka_unit_test(test_line_limits),       cmocka_unit_test(test_endless_lines),
-        cmocka_unit_test(test_held_shrinks),      cmocka_unit_test(test_excerpt),
-        cmocka_unit_test(test_final_until_reset), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_many_pings),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_odd_but_framed),
+        cmocka_unit_test(test_offsets),       cmocka_unit_test(test_line_limits),
+        cmocka_unit_test(test_endless_lines), cmocka_unit_test(test_held_shrinks),
+        cmocka_unit_test(test_excerpt),       cmocka_unit_test(test_final_until_reset),
+        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_many_pings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,154 @@
+-- What the Lua specs share: the module, servers and taps of tests/support, a clock, child processes, and the
+-- check that nothing is left behind.
+
+local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "tests/lua"
+package.path = here .. "/../support/lua/?.lua;" .. package.path
+
+local uv = require "luv"
+local nats = require "natskit"
+local testing = require "testing"
+
+local helper = { testing = testing, root = here .. "/../.." }
+
+-- ./check names the programs; by hand those of the build are taken that NATSKIT_BUILD names.
+if not os.getenv("NK_TAP") then
+    local build = os.getenv("NATSKIT_BUILD") or (helper.root .. "/build")
+    function testing.program(name)
+        return build .. "/tests/support/" .. name
+    end
+end
+
+--- Monotonic seconds.
+function helper.now()
+    return uv.hrtime() / 1e9
+end
+
+function helper.sleep(seconds)
+    uv.sleep(math.ceil(seconds * 1000))
+end
+
+--- Calls `fn(...)`; returns the seconds that it took, then its results.
+function helper.timed(fn, ...)
+    local start = helper.now()
+    local results = table.pack(fn(...))
+    return helper.now() - start, table.unpack(results, 1, results.n)
+end
+
+--- Waits until `fn()` gives something true, and returns that.
+function helper.eventually(fn, seconds)
+    local deadline = helper.now() + (seconds or 10)
+    while true do
+        local result = fn()
+        if result then
+            return result
+        end
+        if helper.now() > deadline then
+            error("waited in vain", 2)
+        end
+        helper.sleep(0.005)
+    end
+end
+
+--- One server for a whole spec file; `helper.stop` ends it.
+function helper.start(options)
+    helper.stop()
+    helper.server = testing.server(options)
+    helper.url = helper.server:url()
+    return helper.server
+end
+
+function helper.stop()
+    if helper.server then
+        helper.server:close()
+        helper.server = nil
+    end
+end
+
+function helper.connect(options, url)
+    return assert(nats.connect(url or helper.url, options))
+end
+
+--- A connection whose every byte is read by the wire oracle. `close` raises if it found something.
+function helper.tapped(options, ...)
+    local tap = testing.tap(helper.server, ...)
+    return helper.connect(options, tap.url), tap
+end
+
+local kinds = { "conns", "subs", "ops", "msgs", "waitsets", "options" }
+
+--- Collects garbage and fails if anything of the library lives on.
+function helper.nothing_left()
+    collectgarbage()
+    collectgarbage()
+    local left = {}
+    local function count()
+        local counters = nats.counters()
+        left = {}
+        for _, kind in ipairs(kinds) do
+            if counters[kind] ~= 0 then
+                left[#left + 1] = kind .. " " .. counters[kind]
+            end
+        end
+        return #left == 0
+    end
+    local clean = pcall(helper.eventually, count, 5) -- closing goes on in the library's thread
+    if not clean then
+        error("left behind: " .. table.concat(left, ", "), 2)
+    end
+end
+
+--- Expects `nil, message, code` of a call.
+function helper.fails(code, ...)
+    local result, message, got = ...
+    if result ~= nil or got ~= code or type(message) ~= "string" or message == "" then
+        error(("expected a failure with code %s, got %s, %s, %s"):format(code, tostring(result),
+            tostring(message), tostring(got)), 2)
+    end
+end
+
+--- Expects an error that holds the text; returns its message.
+function helper.raises(text, fn, ...)
+    local good, message = pcall(fn, ...)
+    if good or not tostring(message):find(text, 1, true) then
+        error(("expected an error with '%s', got %s"):format(text, good and "none" or tostring(message)), 2)
+    end
+    return message
+end
+
+-- Begins every program of a child: the same module, and the server's url.
+local preamble = [[
+package.path, package.cpath = %q, %q
+local url = %q
+local nats = require "natskit"
+]]
+
+--- Runs Lua code in a process of its own, at most 20 seconds; returns its output, and its exit code.
+-- `before` is put before the command: "timeout -s INT 1", say.
+function helper.child(code, before)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(preamble:format(package.path, package.cpath, helper.url or ""), code)
+    file:close()
+    local pipe = assert(io.popen(("%s timeout -k 1 20 lua5.4 %s 2>&1"):format(before or "", path), "r"))
+    local output = pipe:read("a")
+    local _, why, exit = pipe:close()
+    os.remove(path)
+    return output, why == "signal" and 128 + exit or exit
+end
+
+--- Starts Lua code in a process of its own, waits until it prints "ready", and returns its pipe.
+function helper.service(code)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(preamble:format(package.path, package.cpath, helper.url or ""), code)
+    file:close()
+    local pipe = assert(io.popen("exec timeout -k 1 60 lua5.4 " .. path, "r"))
+    local line = pipe:read("l")
+    os.remove(path)
+    if line ~= "ready" then
+        error("the service did not start: " .. tostring(line), 2)
+    end
+    return pipe
+end
+
+return helper

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+# Generated from tests/python/test_both_connect.py by bindings/python/tools/generate_sync.py: change that one.
+"""Connecting: what is accepted as servers and options, what fails and how, what a connection tells of itself."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import natskit.sync as natskit
+import pytest
+from natskit import errors
+from natskit_testing import Server, Tap
+
+AUTH = """
+authorization { users = [ { user: "alice", password: "wonder land" } ] }
+"""
+TOKEN = 'authorization { token: "s3cret" }'
+
+
+def closed_port() -> int:
+    """A port that refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def test_await_and_state(url: str, tap: Tap) -> None:
+    nc = natskit.connect(url)
+    assert isinstance(nc, natskit.Client)
+    assert nc.is_connected and not nc.is_closed and not nc.is_connecting and not nc.is_reconnecting
+    assert nc.connected_url == tap.url
+    assert nc.max_payload == 1048576
+    assert nc.client_id > 0
+    assert nc.server_info["client_id"] == nc.client_id
+    assert nc.server_info["max_payload"] == nc.max_payload
+    assert nc.connected_server_version == nc.server_info["version"]
+    assert nc.last_error is None
+    nc.close()
+    assert nc.is_closed and not nc.is_connected
+    assert nc.connected_url is None
+    assert nc.server_info == {}
+    nc.close()  # once more is harmless
+
+
+def test_context_manager(url: str) -> None:
+    with natskit.connect(url) as nc:
+        assert nc.is_connected
+    assert nc.is_closed
+
+
+def test_context_manager_of_a_client(url: str) -> None:
+    nc = natskit.connect(url)
+    with nc as same:
+        assert same is nc
+    assert nc.is_closed
+
+
+def test_context_manager_keeps_the_error(url: str) -> None:
+    with pytest.raises(KeyError):
+        with natskit.connect(url) as nc:
+            raise KeyError("inside")
+    assert nc.is_closed
+
+
+def test_leaving_the_block_sends_what_was_published(url: str) -> None:
+    with natskit.connect(url) as receiver:
+        sub = receiver.subscribe("left.behind")
+        receiver.flush()
+        with natskit.connect(url) as sender:
+            for _ in range(1000):
+                sender.publish("left.behind", b"x" * 100)
+        for _ in range(1000):
+            sub.next_msg(5)
+
+
+def test_servers_in_many_forms(url: str) -> None:
+    dead = f"nats://127.0.0.1:{closed_port()}"
+    address = url.removeprefix("nats://")
+    for servers in (url, address, [url], (url,), f"{dead}, {url}", [dead, url]):
+        with natskit.connect(servers) as nc:
+            assert nc.connected_url == url
+    with natskit.connect(servers=[url]) as nc:
+        assert nc.is_connected
+
+
+def test_options(url: str) -> None:
+    with natskit.connect(
+        url,
+        name="a name",
+        verbose=True,
+        pedantic=True,
+        no_echo=True,
+        inbox_prefix="_OWN.box",
+        ping_interval_ms=5000,
+        max_pings_out=3,
+        outbox_bytes=1 << 20,
+        reconnect=True,
+        randomize=False,
+    ) as nc:
+        assert nc.new_inbox().startswith("_OWN.box.")
+        assert nc.new_inbox() != nc.new_inbox()
+        sub = nc.subscribe("echo")
+        nc.publish("echo", b"not for me")
+        nc.flush()
+        assert sub.pending_msgs == 0
+
+
+def test_names_of_nats_py(url: str) -> None:
+    with natskit.connect(
+        servers=[url],
+        name="n",
+        allow_reconnect=False,
+        connect_timeout=2,
+        reconnect_time_wait=0.5,
+        max_reconnect_attempts=3,
+        ping_interval=20,
+        max_outstanding_pings=2,
+        dont_randomize=True,
+        no_echo=False,
+        verbose=False,
+        pedantic=False,
+    ) as nc:
+        assert nc.is_connected
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"nmae": "x"}, errors.UnknownOptionError),
+        ({"error_cb": print}, errors.UnknownOptionError),
+        ({"name": 5}, TypeError),
+        ({"name": b"x"}, TypeError),
+        ({"verbose": 2.5}, TypeError),
+        ({"verbose": "maybe"}, errors.InvalidError),
+        ({"ping_interval": "5"}, TypeError),
+        ({"ping_interval": float("nan")}, errors.InvalidError),
+        ({"ping_interval_ms": 0}, errors.InvalidError),
+        ({"ping_interval_ms": True}, TypeError),
+        ({"ping_interval_ms": 1 << 70}, errors.InvalidError),
+        ({"dont_randomize": 1}, TypeError),
+        ({"max_pings_out": "many"}, errors.InvalidError),
+        ({"max_pings_out": -1}, errors.InvalidError),
+        ({"outbox_bytes": 1}, errors.InvalidError),
+        ({"inbox_prefix": "a b"}, errors.InvalidError),
+        ({"inbox_prefix": "a.*"}, errors.InvalidError),
+        ({"timeout": -1}, errors.InvalidError),
+        ({"timeout": "1"}, TypeError),
+    ],
+)
+def test_wrong_options(url: str, tap: Tap, options: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        natskit.connect(url, **options)
+    assert str(caught.value)
+    assert tap.stats()["connections"] == 0
+
+
+def test_unknown_option_suggests(url: str) -> None:
+    with pytest.raises(errors.UnknownOptionError, match="reconnect_wait_ms") as caught:
+        natskit.connect(url, reconect_wait_ms=5)
+    assert isinstance(caught.value, TypeError)
+    assert caught.value.name == "UNKNOWN_OPTION"
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["http://127.0.0.1:1", "nats://", "nats://h:0", "nats://h:99999", "nats://h:x", "nats://[::1", "nats://a b", ",,"],
+)
+def test_wrong_urls(servers: str) -> None:
+    with pytest.raises(errors.InvalidError):
+        natskit.connect(servers, timeout=2)
+
+
+@pytest.mark.parametrize("servers", [5, b"nats://127.0.0.1", [5], {"url": 1}.values()])
+def test_wrong_types_of_servers(servers: object) -> None:
+    with pytest.raises(TypeError):
+        natskit.connect(servers, timeout=2)
+
+
+def test_refused() -> None:
+    begin = time.monotonic()
+    with pytest.raises(errors.NetworkError) as caught:
+        natskit.connect(f"nats://127.0.0.1:{closed_port()}", timeout=5)
+    assert time.monotonic() - begin < 4
+    assert caught.value.status in (errors.ConnectRefusedError.status, errors.NoServersError.status)
+
+
+def test_silent_server_ends_by_the_deadline() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        begin = time.monotonic()
+        with pytest.raises((errors.TimeoutError, errors.NetworkError)):
+            natskit.connect(f"nats://127.0.0.1:{silent.getsockname()[1]}", timeout=0.4)
+        assert 0.3 < time.monotonic() - begin < 2
+
+
+def test_user_and_password() -> None:
+    with Server(extra=AUTH, jetstream=False) as server:
+        plain = server.url.rpartition("@")[2].removeprefix("nats://")
+        with natskit.connect(f"nats://{plain}", user="alice", password="wonder land") as nc:
+            assert nc.is_connected
+        with natskit.connect(f"nats://alice:wonder%20land@{plain}") as nc:
+            assert nc.connected_url == f"nats://{plain}"
+        with pytest.raises(errors.AuthError) as caught:
+            natskit.connect(f"nats://{plain}", user="alice", password="wrong pass")
+        assert "wrong pass" not in str(caught.value)
+        with pytest.raises(errors.AuthError):
+            natskit.connect(f"nats://{plain}")
+
+
+def test_token() -> None:
+    with Server(extra=TOKEN, jetstream=False) as server:
+        plain = server.url.rpartition("@")[2].removeprefix("nats://")
+        with natskit.connect(f"nats://{plain}", token="s3cret") as nc:
+            assert nc.is_connected
+        with natskit.connect(f"nats://s3cret@{plain}") as nc:
+            assert nc.is_connected
+        with pytest.raises(errors.AuthError):
+            natskit.connect(f"nats://{plain}", token="other")
+
+
+def test_a_client_that_was_never_connected() -> None:
+    nc = natskit.Client()
+    assert nc.is_closed and not nc.is_connected
+    with pytest.raises(errors.UsageError):
+        nc.publish("a")
+    nc.close()
