@@ -33,7 +33,8 @@ int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
 
 int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, uint64_t max)
 {
-    if (!sub->live) {
+    /* A limit is never raised: the server may have ended the subscription at the old one already. */
+    if (!sub->live || (sub->max > 0 && max > sub->max)) {
         return NKI_OK;
     }
     bool at_once = max == 0 || sub->arrived >= max;

@@ -82,16 +82,21 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
         event->server = nki_str_z(engine->servers.current->text);
     }
     struct nki_list *events = &engine->subs.events;
-    for (struct nki_list *at = events->next; at != events; at = at->next) {
+    for (struct nki_list *at = events->next, *next; at != events; at = next) {
+        next = at->next;
         struct nki_sub *sub = NKI_CONTAINER_OF(at, struct nki_sub, node);
         struct nki_msg *msg = nki_event_msg(event);
         if (msg == NULL) {
             nki_inlet_missed(&sub->inlet, 1);
-            continue;
+        } else {
+            bool episode;
+            nki_inlet_stage(&sub->inlet, msg);
+            nki_inlet_flush(&sub->inlet, 0, &episode);
         }
-        bool episode;
-        nki_inlet_stage(&sub->inlet, msg);
-        nki_inlet_flush(&sub->inlet, 0, &episode);
+        sub->arrived++;
+        if (sub->max > 0 && sub->arrived >= sub->max) {
+            nki_subs_remove(&engine->subs, sub, NKI_MAX_REACHED);
+        }
     }
 }
 

@@ -135,6 +135,8 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
 
 /* Subscribes: in the table, and SUB to the outbox if it is live. NKI_CLOSED, NKI_NO_MEMORY. */
 int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub);
+/* At once (`max` 0), or after `max` messages in all; a `max` above one given before changes nothing. NKI_OK,
+ * NKI_NO_MEMORY (then nothing has changed). */
 int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, uint64_t max);
 /* Registers a request and writes its reply subject (at least replies.prefix_len + NKI_REPLIES_TOKEN_MAX
  * bytes) to `reply`. `deadline_ns` other than NKI_NEVER makes it time out by itself. NKI_CLOSED,

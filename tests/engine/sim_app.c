@@ -383,8 +383,8 @@ static void act_unsubscribe(struct sim *sim, struct sim_sub *model)
     SIM_CHECK(sim, status == NKI_OK || (status == NKI_NO_MEMORY && sim->options.lenient), "unsubscribing gives %d",
               status);
     sim->no_memory += status == NKI_NO_MEMORY;
-    if (status != NKI_OK || !model->live) {
-        return;
+    if (status != NKI_OK || !model->live || (model->max > 0 && max > model->max)) {
+        return; /* a limit is never raised */
     }
     if (max == 0 || max <= model->arrived) {
         model->live = false;
