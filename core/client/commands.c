@@ -255,7 +255,8 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
         nki_engine_close(engine, NULL, now_ns);
     } else if (connected && nki_engine_ping(engine, NULL) != NKI_OK) {
         struct nki_error error;
-        nki_error_set(&error, NKI_DISCONNECTED, "closed by the application; no ping could be sent to confirm");
+        nki_error_set(&error, NKI_DISCONNECTED,
+                      "closed by the application; no ping could be sent to confirm");
         nki_engine_close(engine, &error, now_ns);
     } else if (connected) {
         engine->pings.ring[(engine->pings.head + engine->pings.count - 1) & (engine->pings.cap - 1)].closes =
@@ -320,7 +321,7 @@ static void deny_subscription(struct nki_engine *engine, struct nki_str subject,
     const struct nki_replies *replies = &engine->replies;
     if (replies->sid != 0 && subject.len == replies->prefix_len + 1 &&
         memcmp(subject.ptr, replies->prefix, replies->prefix_len) == 0) {
-        engine->replies.sid = 0; /* asked for again with the next request */
+        engine->replies.sid = 0;               /* asked for again with the next request */
         fail_requests(engine, NKI_PERMISSION); /* not the pings: their PONGs are still to come */
         return;
     }

@@ -241,11 +241,13 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     pthread_mutex_lock(&conn->engine_mu);
-    bool ok = nki_engine_timer(&conn->engine, op, deadline_ns);
+    int32_t status = conn->engine.state == NKI_ENGINE_CLOSED            ? NKI_CLOSED
+                     : nki_engine_timer(&conn->engine, op, deadline_ns) ? NKI_OK
+                                                                        : NKI_NO_MEMORY;
     leave(conn);
-    if (!ok) {
+    if (status != NKI_OK) {
         nki_op_release(op);
-        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return nki_error_set(err, status, NULL);
     }
     nki_outbox_room(&conn->engine.outbox, op, bytes);
     *out = op;

@@ -322,8 +322,11 @@ bool nki_driver_service(struct nki_conn *conn)
     if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
         at = nki_tcp_dial_deadline_ns(conn->dial);
     }
-    conn->armed_ns = at;
     bool ended = engine->state == NKI_ENGINE_CLOSED;
+    if (ended) {
+        at = NKI_NEVER; /* it may be freed without the loop's knowing: nothing of it may stay in a list */
+    }
+    conn->armed_ns = at;
     pthread_mutex_unlock(&conn->engine_mu);
     nki_loop_arm(conn, at);
     if (right) {

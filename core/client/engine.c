@@ -10,6 +10,7 @@
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
  * (server 2.15 refuses to start with more than 64 MiB). */
 #define BODY_MAX ((size_t)64 * NKI_MIB)
+#define PONGS_OVER ((uint64_t)64 * NKI_KIB) /* bytes over the outbox's limit that answers may take */
 
 int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, struct nki_str urls,
                         struct nki_error *err)
@@ -242,6 +243,18 @@ static void lost_by_protocol(struct nki_engine *engine, const char *fault, int64
     nki_engine_lost(engine, &error, now_ns);
 }
 
+/* A server that asks and asks but does not read is not answered without end. */
+static void answer_ping(struct nki_engine *engine, int64_t now_ns)
+{
+    uint64_t msgs;
+    uint64_t bytes;
+    uint64_t pending;
+    nki_outbox_counts_get(&engine->outbox, &msgs, &bytes, &pending);
+    if (pending <= engine->outbox.limit + PONGS_OVER) {
+        nki_engine_control(engine, "PONG\r\n", 6, now_ns);
+    }
+}
+
 /* A frame other than a message, or a complete message. */
 static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, int64_t now_ns)
 {
@@ -267,7 +280,7 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
         break;
     case NKI_FRAME_PING:
         if (connected) {
-            nki_engine_control(engine, "PONG\r\n", 6, now_ns);
+            answer_ping(engine, now_ns);
         }
         break;
     case NKI_FRAME_PONG:

@@ -20,8 +20,8 @@ void sim_fail(struct sim *sim, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     nki_alloc_gate_set(NULL);
-    print_error("seed %" PRIu64 ", step %d (%s), state %d, %.3f s: %s\n", sim->options.seed, sim->step, sim->what,
-                (int)sim->engine.state, (double)sim->now_ns / 1e9, text);
+    print_error("seed %" PRIu64 ", allocation %ld, step %d (%s), state %d, %.3f s: %s\n", sim->options.seed,
+                sim->options.nth, sim->step, sim->what, (int)sim->engine.state, (double)sim->now_ns / 1e9, text);
     fail();
 }
 

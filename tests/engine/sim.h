@@ -133,7 +133,8 @@ struct sim_op {
 struct sim_options {
     uint64_t seed;
     int steps;
-    bool lenient;  /* allocations fail: losses by lack of memory are allowed, lies are not */
+    bool lenient;   /* allocations fail: losses by lack of memory are allowed, lies are not */
+    long nth;       /* ... which one: for the report */
     bool faultless; /* no cuts, stalls and refusals */
 };
 

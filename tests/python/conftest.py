@@ -34,6 +34,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Short names for tests whose parameter is long or cannot be printed."""
+    if isinstance(val, (str, bytes)) and (len(val) > 30 or not str(val).isprintable()):
+        return argname
+    return None
+
+
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     """One server for all tests that leave it alone."""

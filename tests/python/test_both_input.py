@@ -57,13 +57,10 @@ async def test_publish_subjects(url: str, tap: Tap, subject: str) -> None:
             await expect(tap, errors.BadSubjectError, lambda: nc.publish("fine", b"x", subject))
 
 
-@pytest.mark.parametrize("subject", SUBJECTS + ["a>", "a.>.b", "*a", "a.b*"])
+@pytest.mark.parametrize("subject", SUBJECTS + ["a.>.b", "a>", "*a", "a.b*"])
 async def test_subscribe_subjects(url: str, tap: Tap, subject: str) -> None:
     async with natskit.connect(url) as nc:
         await nc.flush()
-        if subject in ("a>", "*a", "a.b*"):  # ordinary tokens that only look like wildcards
-            await nc.subscribe(subject)
-            return
         await expect(tap, errors.BadSubjectError, lambda: nc.subscribe(subject))
 
 

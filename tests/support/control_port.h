@@ -1,6 +1,6 @@
 /*
- * A control port for the stand-alone helpers: lines in, one line as answer to each. Used by nk-serve and nk-scripted
- * on their main thread; no locks.
+ * A control port for the stand-alone helpers: lines in, one line as answer to each. Used by nk-serve and
+ * nk-scripted on their main thread; no locks.
  */
 #ifndef TS_CONTROL_PORT_H
 #define TS_CONTROL_PORT_H
@@ -15,12 +15,13 @@ struct ts_control_port;
 /* Appends the answer ("ok ..." or "err ...") without its LF. */
 typedef void ts_control_fn(void *ctx, char *line, struct ts_buf *answer);
 
-/* Listens on 127.0.0.1 with a free port and blocks SIGTERM and SIGINT until ts_control_run. NULL on failure. */
+/* Listens on 127.0.0.1 with a free port and blocks SIGTERM and SIGINT until ts_control_run. NULL on failure.
+ */
 struct ts_control_port *ts_control_open(uint16_t *port);
 
 /*
- * Answers until ts_control_quit, SIGTERM, SIGINT, or the end of whoever reads our standard output (a pipe): then
- * the test that started us is gone.
+ * Answers until ts_control_quit, SIGTERM, SIGINT, or the end of whoever reads our standard output (a pipe):
+ * then the test that started us is gone.
  */
 void ts_control_run(struct ts_control_port *port, ts_control_fn *fn, void *ctx);
 void ts_control_quit(struct ts_control_port *port);

@@ -358,7 +358,8 @@ static bool object(struct cursor *c, struct names *names, char *scratch, ts_json
     return c->at == c->end || fail(c, "bytes after the end of the object");
 }
 
-const char *ts_json_check_object(const char *text, size_t len, ts_json_member_fn *fn, void *ctx, size_t *offset)
+const char *ts_json_check_object(const char *text, size_t len, ts_json_member_fn *fn, void *ctx,
+                                 size_t *offset)
 {
     struct cursor c = {.start = text, .at = text, .end = text + len};
     struct names names = {.pool = ts_alloc(len)};

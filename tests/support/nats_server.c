@@ -1,6 +1,7 @@
 /*
  * Real nats-servers for C tests.
- * The list of what has to be cleaned up at exit is under a mutex; everything else belongs to the caller's thread.
+ * The list of what has to be cleaned up at exit is under a mutex; everything else belongs to the caller's
+ * thread.
  */
 #include "nats_server.h"
 
@@ -177,8 +178,8 @@ static bool launch(struct ts_server *server)
 {
     const char *program = ts_server_program();
     char port[8], monitor[8];
-    const char *argv[16] = {program, "-c", server->config_path, "--ports_file_dir", server->dir, "-l",
-                            server->log_path};
+    const char *argv[16] = {program,     "-c", server->config_path, "--ports_file_dir",
+                            server->dir, "-l", server->log_path};
     int n = 7;
     if (!program) {
         return false;
@@ -253,7 +254,8 @@ struct ts_server *ts_server_start(const struct ts_server_opts *given)
     struct ts_server_opts opts = given ? *given : (struct ts_server_opts){0};
     struct ts_server *server = ts_alloc(sizeof *server);
     struct ts_buf config = {0};
-    *server = (struct ts_server){.proc = {.out = -1}, .dir = ts_temp_dir(), .owner = getpid(), .port = opts.port};
+    *server =
+        (struct ts_server){.proc = {.out = -1}, .dir = ts_temp_dir(), .owner = getpid(), .port = opts.port};
     server->config_path = in_dir(server->dir, "server.conf");
     server->log_path = in_dir(server->dir, "server.log");
     server->timeout_ms = opts.timeout_ms ? opts.timeout_ms : START_TIMEOUT_MS;

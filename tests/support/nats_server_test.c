@@ -1,6 +1,6 @@
 /*
- * Tests of the helper that runs real nats-servers: start, restart on the same port and store, pause, kill, log,
- * reload, cluster. Skipped when no server program is there. One thread.
+ * Tests of the helper that runs real nats-servers: start, restart on the same port and store, pause, kill,
+ * log, reload, cluster. Skipped when no server program is there. One thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -218,7 +218,8 @@ char *ts_http_get(uint16_t port, const char *path, int64_t timeout_ms)
         }
     }
     close(fd);
-    char *body = got == 0 && text.len > 12 && memcmp(text.at + 8, " 200", 4) == 0 ? strstr(text.at, "\r\n\r\n") : NULL;
+    char *body =
+        got == 0 && text.len > 12 && memcmp(text.at + 8, " 200", 4) == 0 ? strstr(text.at, "\r\n\r\n") : NULL;
     char *copy = body ? ts_strdup(body + 4) : NULL;
     ts_buf_free(&text);
     return copy;

@@ -308,13 +308,14 @@ static int on_unsub(struct ts_oracle *o, const struct ts_slice *args, int count)
     return 0;
 }
 
-/* The members of CONNECT that the protocol knows; a client that sends others leaks what is not the server's business. */
-static const char *const connect_texts[] = {"auth_token", "user",    "pass",      "nkey",       "sig",    "jwt",
-                                            "name",       "lang",    "version",   "proxy_sig",  NULL};
-static const char *const connect_bools[] = {"verbose", "pedantic", "tls_required", "echo",
-                                            "headers", "no_responders", NULL};
-static const char *const connect_needs[] = {"verbose",  "pedantic", "tls_required",  "lang",
-                                            "version",  "protocol", "headers",       "no_responders", NULL};
+/* The members of CONNECT that the protocol knows; a client that sends others leaks what is not the server's
+ * business. */
+static const char *const connect_texts[] = {"auth_token", "user", "pass",    "nkey",      "sig", "jwt",
+                                            "name",       "lang", "version", "proxy_sig", NULL};
+static const char *const connect_bools[] = {"verbose",       "pedantic", "tls_required", "echo", "headers",
+                                            "no_responders", NULL};
+static const char *const connect_needs[] = {"verbose",  "pedantic", "tls_required",  "lang", "version",
+                                            "protocol", "headers",  "no_responders", NULL};
 
 struct connect {
     struct ts_oracle *oracle;
@@ -435,7 +436,8 @@ static bool find_op(struct ts_slice line, enum ts_op *op, struct ts_slice *args)
     }
     *op = guess_op(line.at);
     size_t len = lengths[*op];
-    if (line.len < len || memcmp(line.at, ts_op_name(*op), len) != 0 || (line.len > len && line.at[len] != ' ')) {
+    if (line.len < len || memcmp(line.at, ts_op_name(*op), len) != 0 ||
+        (line.len > len && line.at[len] != ' ')) {
         return false;
     }
     *args = line.len > len ? (struct ts_slice){line.at + len + 1, line.len - len - 1} : (struct ts_slice){0};
@@ -470,12 +472,13 @@ static int on_arguments(struct ts_oracle *o, struct ts_slice rest)
         return on_connect(o, rest);
     }
     if (rest.len > o->limits.max_control_line) {
-        return line_violation(o, "more bytes of arguments than the control line may have", (struct ts_slice){0});
+        return line_violation(o, "more bytes of arguments than the control line may have",
+                              (struct ts_slice){0});
     }
     int count = split(rest, args);
     if (count < 0) {
-        return line_violation(o, count == -1 ? "an empty argument: blanks that are not single" : "too many arguments",
-                              rest);
+        return line_violation(
+            o, count == -1 ? "an empty argument: blanks that are not single" : "too many arguments", rest);
     }
     if (op == TS_OP_SUB) {
         return on_sub(o, args, count);
@@ -548,7 +551,8 @@ static int check_header(struct ts_oracle *o, struct ts_slice block, uint64_t off
         struct ts_slice one = {line, (size_t)(end - line)};
         at += one.len + 2;
         if (one.len == 0) {
-            return at == block.len ? 0 : violation(o, offset, block, "bytes after the empty line of the headers");
+            return at == block.len ? 0
+                                   : violation(o, offset, block, "bytes after the empty line of the headers");
         }
         const char *fault = header_line_fault(one);
         if (fault) {
@@ -617,8 +621,8 @@ static int feed_tail(struct ts_oracle *o, const char **at)
 {
     if (**at != "\r\n"[o->tail_seen]) {
         return violation(o, o->counts.bytes, (struct ts_slice){*at, 1},
-                         "the payload of %s (frame at byte %llu) is not followed by CRLF", ts_op_name(o->frame.op),
-                         (unsigned long long)o->frame.offset);
+                         "the payload of %s (frame at byte %llu) is not followed by CRLF",
+                         ts_op_name(o->frame.op), (unsigned long long)o->frame.offset);
     }
     (*at)++;
     o->counts.bytes++;
@@ -644,10 +648,12 @@ static int feed_line(struct ts_oracle *o, const char **at, const char *end)
     *at += take;
     o->counts.bytes += take;
     if (!lf) {
-        size_t most = memcmp(line.at, "CONNECT ", line.len < 8 ? line.len : 8) == 0 ? o->limits.max_connect
-                                                                                     : o->limits.max_control_line;
+        size_t most = memcmp(line.at, "CONNECT ", line.len < 8 ? line.len : 8) == 0
+                          ? o->limits.max_connect
+                          : o->limits.max_control_line;
         return line.len > most + 2 * LINE_SLACK
-                   ? violation(o, o->frame_start, line, "a control line of more than %zu bytes without end", most)
+                   ? violation(o, o->frame_start, line, "a control line of more than %zu bytes without end",
+                               most)
                    : 0;
     }
     int rc = on_line(o, line);
@@ -665,7 +671,8 @@ int ts_oracle_feed(struct ts_oracle *o, const void *bytes, size_t len)
     const char *end = at + len;
     int rc = o->error[0] ? -1 : 0;
     if (rc == 0 && o->finished && len) {
-        rc = violation(o, o->counts.bytes, (struct ts_slice){at, len}, "bytes after the end of the connection");
+        rc = violation(o, o->counts.bytes, (struct ts_slice){at, len},
+                       "bytes after the end of the connection");
     }
     while (rc == 0 && at < end) {
         switch (o->state) {
@@ -699,6 +706,7 @@ int ts_oracle_finish(struct ts_oracle *o, bool allow_partial)
         struct ts_slice line = {o->line.at, o->line.len};
         return violation(o, o->frame_start, line, "the connection ended inside a control line");
     }
-    return violation(o, o->frame.offset, (struct ts_slice){0}, "the connection ended inside a %s, %llu bytes short",
-                     ts_op_name(o->frame.op), (unsigned long long)ts_oracle_body_left(o));
+    return violation(o, o->frame.offset, (struct ts_slice){0},
+                     "the connection ended inside a %s, %llu bytes short", ts_op_name(o->frame.op),
+                     (unsigned long long)ts_oracle_body_left(o));
 }

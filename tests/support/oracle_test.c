@@ -1,6 +1,6 @@
 /*
- * Tests of the wire oracle: valid streams cut at each byte, and a table of violations that each have to be found,
- * whether they come at once or byte by byte. One thread.
+ * Tests of the wire oracle: valid streams cut at each byte, and a table of violations that each have to be
+ * found, whether they come at once or byte by byte. One thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECT_BODY                                                                                                   \
-    "\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"t \\u00e9\",\"lang\":\"c\","               \
+#define CONNECT_BODY                                                                                         \
+    "\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"t \\u00e9\",\"lang\":\"c\","     \
     "\"version\":\"0.1.0\",\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true"
 #define CONNECT_LINE "CONNECT {" CONNECT_BODY "}\r\n"
 #define START CONNECT_LINE "PING\r\n"
@@ -26,9 +26,9 @@ struct text {
     const char *at;
     size_t len;
 };
-#define TEXT(s)                                                                                                        \
-    {                                                                                                                  \
-        s, sizeof(s) - 1                                                                                               \
+#define TEXT(s)                                                                                              \
+    {                                                                                                        \
+        s, sizeof(s) - 1                                                                                     \
     }
 
 static const struct text valid[] = {
@@ -137,14 +137,16 @@ static const struct row connect_rows[] = {
     {"empty object", TEXT("CONNECT {}\r\n"), "verbose is missing"},
     {"array", TEXT(BAD_CONNECT("[]")), "does not end the line"},
     {"two objects", TEXT(BAD_CONNECT("{" CONNECT_BODY "}{}")), "after the end"},
-    {"no protocol", TEXT(BAD_CONNECT("{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
-                                     "\"version\":\"1\",\"headers\":true,\"no_responders\":true}")),
+    {"no protocol",
+     TEXT(BAD_CONNECT("{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
+                      "\"version\":\"1\",\"headers\":true,\"no_responders\":true}")),
      "protocol is missing"},
     {"protocol 0", TEXT(BAD_CONNECT("{\"protocol\":0}")), "other than 1"},
     {"protocol 1.0", TEXT(BAD_CONNECT("{\"protocol\":1.0}")), "other than 1"},
     {"protocol text", TEXT(BAD_CONNECT("{\"protocol\":\"1\"}")), "other than 1"},
-    {"headers false", TEXT(BAD_CONNECT("{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
-                                       "\"version\":\"1\",\"protocol\":1,\"headers\":false,\"no_responders\":true}")),
+    {"headers false",
+     TEXT(BAD_CONNECT("{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
+                      "\"version\":\"1\",\"protocol\":1,\"headers\":false,\"no_responders\":true}")),
      "have to be true"},
     {"headers 1", TEXT(BAD_CONNECT("{\"headers\":1}")), "true or false"},
     {"verbose text", TEXT(BAD_CONNECT("{\"verbose\":\"false\"}")), "true or false"},
@@ -353,9 +355,10 @@ static void test_limits(void **state)
 static void test_headers_optional(void **state)
 {
     (void)state;
-    static const char start[] = "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
-                                "\"version\":\"1\",\"protocol\":1,\"headers\":false,\"no_responders\":false}\r\n"
-                                "PING\r\n";
+    static const char start[] =
+        "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
+        "\"version\":\"1\",\"protocol\":1,\"headers\":false,\"no_responders\":false}\r\n"
+        "PING\r\n";
     struct ts_oracle *o = ts_oracle_new(&(struct ts_oracle_limits){.headers_optional = true});
     assert_int_equal(ts_oracle_feed(o, start, sizeof start - 1), 0);
     assert_int_equal(ts_oracle_feed(o, "HPUB a 12 12\r\n", 14), -1);
@@ -396,7 +399,8 @@ static void test_error_text(void **state)
     assert_int_equal(ts_oracle_feed(o, "PUB a\x01 0\r\n", 10), -1);
     char expected[200];
     snprintf(expected, sizeof expected,
-             "byte %zu: PUB: a blank or control character in a subject (\"a\\x01\"): \"PUB a\\x01 0\"", strlen(START));
+             "byte %zu: PUB: a blank or control character in a subject (\"a\\x01\"): \"PUB a\\x01 0\"",
+             strlen(START));
     assert_string_equal(ts_oracle_error(o), expected);
     ts_oracle_free(o);
 }

@@ -1,8 +1,8 @@
 /*
- * Child processes of C tests: start, read a line, stop with a deadline, and a temporary folder that goes with them.
- * A child gets PR_SET_PDEATHSIG, so nothing is left when a test crashes. The kernel ties that to the thread that
- * started the child: start children from the main thread, or from one that lives longer than they do.
- * Functions may be called from several threads, each child from one thread at a time.
+ * Child processes of C tests: start, read a line, stop with a deadline, and a temporary folder that goes with
+ * them. A child gets PR_SET_PDEATHSIG, so nothing is left when a test crashes. The kernel ties that to the
+ * thread that started the child: start children from the main thread, or from one that lives longer than they
+ * do. Functions may be called from several threads, each child from one thread at a time.
  */
 #ifndef TS_PROC_H
 #define TS_PROC_H
@@ -19,8 +19,9 @@ struct ts_proc {
 };
 
 /*
- * argv ends with NULL. With a log path both outputs of the child go to the end of that file, else standard output is
- * a pipe and standard error is shared. Returns false and prints the reason when the program can not be run.
+ * argv ends with NULL. With a log path both outputs of the child go to the end of that file, else standard
+ * output is a pipe and standard error is shared. Returns false and prints the reason when the program can not
+ * be run.
  */
 bool ts_proc_start(struct ts_proc *proc, const char *const *argv, const char *log_path);
 

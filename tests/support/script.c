@@ -124,7 +124,10 @@ static bool take_expect(const struct parser *p, struct ts_directive *d, char *re
         return fault(p, "no operation of a client", name);
     }
     d->op = (enum ts_op)op;
-    char *as = strncmp(rest, "as ", 3) == 0 ? rest : strstr(rest, " as ");
+    char *as = strncmp(rest, "as ", 3) == 0 ? rest : NULL;
+    for (char *at = rest; (at = strstr(at, " as ")) != NULL; at++) {
+        as = at; /* the last one: a payload may contain the word too */
+    }
     if (as) {
         char *after = as + (as == rest ? 3 : 4);
         d->name = ts_strdup(next_word(&after));

@@ -1,5 +1,6 @@
 /*
- * The text scripts of the scripted server, parsed: one directive a line, see tests/README.md. Pure; any thread.
+ * The text scripts of the scripted server, parsed: one directive a line, see tests/README.md. Pure; any
+ * thread.
  */
 #ifndef TS_SCRIPT_H
 #define TS_SCRIPT_H
@@ -18,21 +19,21 @@ enum ts_directive_kind {
     TS_DO_EXPECT_NONE, /* expect-none MS */
     TS_DO_ACCEPT,
     TS_DO_HANDSHAKE,
-    TS_DO_USE,         /* use N: number */
-    TS_DO_WAIT_CLOSE,  /* number: ms, or 0 */
+    TS_DO_USE,        /* use N: number */
+    TS_DO_WAIT_CLOSE, /* number: ms, or 0 */
     TS_DO_CUT,
     TS_DO_RST,
     TS_DO_HALFCLOSE,
-    TS_DO_STALL,       /* number: ms; -1: until proceed */
-    TS_DO_SERVE,       /* number: ms; -1: until proceed */
-    TS_DO_DRIBBLE,     /* number: bytes, second: ms, text */
-    TS_DO_REPEAT,      /* number; target: the end */
-    TS_DO_END,         /* target: the repeat */
-    TS_DO_PONG_AUTO,   /* number: on */
-    TS_DO_ORACLE,      /* number: on */
+    TS_DO_STALL,     /* number: ms; -1: until proceed */
+    TS_DO_SERVE,     /* number: ms; -1: until proceed */
+    TS_DO_DRIBBLE,   /* number: bytes, second: ms, text */
+    TS_DO_REPEAT,    /* number; target: the end */
+    TS_DO_END,       /* target: the repeat */
+    TS_DO_PONG_AUTO, /* number: on */
+    TS_DO_ORACLE,    /* number: on */
     TS_DO_REFUSE,
     TS_DO_LISTEN,
-    TS_DO_TIMEOUT      /* number: ms */
+    TS_DO_TIMEOUT /* number: ms */
 };
 
 struct ts_directive {

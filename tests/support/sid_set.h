@@ -1,6 +1,6 @@
 /*
- * The subscription ids of one connection: which were used, which live. A hash table with open addressing, because a
- * test may use millions of ids. No locks: one thread at a time.
+ * The subscription ids of one connection: which were used, which live. A hash table with open addressing,
+ * because a test may use millions of ids. No locks: one thread at a time.
  */
 #ifndef TS_SID_SET_H
 #define TS_SID_SET_H

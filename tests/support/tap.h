@@ -1,8 +1,9 @@
 /*
  * C client of nk-tap: starts the fault proxy in front of a server and commands it.
  *
- * The program is $NK_TAP, else nk-tap in the build folder's tests/support/. It ends with the test process. One tap is
- * used from one thread at a time; start it from the main thread (see proc.h). Commands: tests/README.md.
+ * The program is $NK_TAP, else nk-tap in the build folder's tests/support/. It ends with the test process.
+ * One tap is used from one thread at a time; start it from the main thread (see proc.h). Commands:
+ * tests/README.md.
  */
 #ifndef TS_TAP_H
 #define TS_TAP_H
@@ -39,8 +40,8 @@ bool ts_tap_wait_stat_is(struct ts_tap *tap, const char *name, uint64_t value, i
 const char *ts_tap_check(struct ts_tap *tap);
 
 /*
- * Ends the tap and frees the handle: 0 when the client kept to the protocol on all connections, 1 when not (printed
- * on standard error), 2 or more when the tap itself failed. Close the client first. NULL gives 0.
+ * Ends the tap and frees the handle: 0 when the client kept to the protocol on all connections, 1 when not
+ * (printed on standard error), 2 or more when the tap itself failed. Close the client first. NULL gives 0.
  */
 int ts_tap_stop(struct ts_tap *tap);
 

@@ -1,6 +1,6 @@
 /*
- * Tests of nk-tap by its C client, in front of a small echo peer on a second thread that plays the server: relaying,
- * each fault, edits of INFO, the oracle's verdict. No nats-server is needed.
+ * Tests of nk-tap by its C client, in front of a small echo peer on a second thread that plays the server:
+ * relaying, each fault, edits of INFO, the oracle's verdict. No nats-server is needed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECT_LINE                                                                                                   \
-    "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\",\"version\":\"0\","           \
+#define CONNECT_LINE                                                                                         \
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\",\"version\":\"0\"," \
     "\"protocol\":1,\"headers\":true,\"no_responders\":true}\r\n"
 #define START CONNECT_LINE "PING\r\n"
 #define INFO_LINE "INFO {\"server_id\":\"x\",\"max_payload\":1000,\"headers\":true} \r\n"
@@ -99,7 +99,8 @@ static void test_relay_and_stats(void **state)
     struct pair *p = *state;
     open_pair(p);
     relay(p->server, p->client, INFO_LINE);
-    relay(p->client, p->server, START "SUB a.> q 1\r\nPUB a.b 5\r\nhello\r\nHPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
+    relay(p->client, p->server,
+          START "SUB a.> q 1\r\nPUB a.b 5\r\nhello\r\nHPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
     relay(p->server, p->client, "PONG\r\nMSG a.b 1 5\r\nhello\r\nMSG a.b 1 6\r\nPONG\r\n\r\nPING\r\n");
     relay(p->client, p->server, "PONG\r\nUNSUB 1\r\n");
     assert_int_equal(ts_tap_stat(p->tap, "connections"), 1);
@@ -144,7 +145,8 @@ static void test_edit_info(void **state)
         open_pair(p);
         assert_true(ts_send_all(p->server, INFO_LINE, cut, WAIT_MS));
         assert_true(ts_send_all(p->server, &INFO_LINE[cut], sizeof INFO_LINE - 1 - cut, WAIT_MS));
-        expect(p->client, "INFO {\"max_payload\":100,\"headers\":true,\"connect_urls\":[\"a:1\", \"b:2\"]} \r\n");
+        expect(p->client,
+               "INFO {\"max_payload\":100,\"headers\":true,\"connect_urls\":[\"a:1\", \"b:2\"]} \r\n");
         relay(p->client, p->server, START);
         relay(p->server, p->client, "MSG INFO 1 8\r\nINFO {}\r\r\n");
         close_pair(p);
@@ -413,9 +415,23 @@ static void test_opaque_streams(void **state)
 static void test_wrong_commands(void **state)
 {
     struct pair *p = *state;
-    static const char *const wrong[] = {"nonsense", "split", "split x", "delay -1", "up", "conn 0 cut", "target x",
-                                        "throttle", "stall maybe", "cut-after many", "refuse 5", "drop-pong x",
-                                        "edit-info", "up inject x", "all new", "target 127.0.0.1:99999", ""};
+    static const char *const wrong[] = {"nonsense",
+                                        "split",
+                                        "split x",
+                                        "delay -1",
+                                        "up",
+                                        "conn 0 cut",
+                                        "target x",
+                                        "throttle",
+                                        "stall maybe",
+                                        "cut-after many",
+                                        "refuse 5",
+                                        "drop-pong x",
+                                        "edit-info",
+                                        "up inject x",
+                                        "all new",
+                                        "target 127.0.0.1:99999",
+                                        ""};
     print_message("(refused commands follow: they are expected)\n");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_false(ts_tap_command(p->tap, "%s", wrong[i]));
@@ -429,13 +445,13 @@ static void test_wrong_commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_TAP(test_relay_and_stats),     WITH_TAP(test_violation_is_reported),
-        WITH_TAP(test_edit_info),           WITH_TAP(test_inject),
-        WITH_TAP(test_drop_pong),           WITH_TAP(test_split_and_delay),
-        WITH_TAP(test_throttle),            WITH_TAP(test_stall_and_blackhole),
-        WITH_TAP(test_stall_pushes_back),   WITH_TAP(test_cuts),
-        WITH_TAP(test_reset_halfclose),     WITH_TAP(test_ends_are_passed_on),
-        WITH_TAP(test_refuse_and_target),   WITH_TAP(test_opaque_streams),
+        WITH_TAP(test_relay_and_stats),   WITH_TAP(test_violation_is_reported),
+        WITH_TAP(test_edit_info),         WITH_TAP(test_inject),
+        WITH_TAP(test_drop_pong),         WITH_TAP(test_split_and_delay),
+        WITH_TAP(test_throttle),          WITH_TAP(test_stall_and_blackhole),
+        WITH_TAP(test_stall_pushes_back), WITH_TAP(test_cuts),
+        WITH_TAP(test_reset_halfclose),   WITH_TAP(test_ends_are_passed_on),
+        WITH_TAP(test_refuse_and_target), WITH_TAP(test_opaque_streams),
         WITH_TAP(test_wrong_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

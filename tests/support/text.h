@@ -14,7 +14,8 @@
 int64_t ts_now_ns(void);
 int64_t ts_now_ms(void);
 
-/* Sleeps for at most `ms`; meant for the pause between two looks at a condition, never as a wait by itself. */
+/* Sleeps for at most `ms`; meant for the pause between two looks at a condition, never as a wait by itself.
+ */
 void ts_pause_ms(int64_t ms);
 
 bool ts_utf8_valid(const char *text, size_t len);
@@ -43,7 +44,8 @@ struct ts_buf {
 
 void ts_buf_add(struct ts_buf *buf, const void *bytes, size_t len);
 void ts_buf_printf(struct ts_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void ts_buf_vprintf(struct ts_buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void ts_buf_vprintf(struct ts_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 void ts_buf_drop_front(struct ts_buf *buf, size_t len);
 void ts_buf_free(struct ts_buf *buf);
 

@@ -30,7 +30,8 @@ typedef struct lnk_state {
     natskit_headers headers;      /* one set for all sends; opened at first use */
     natskit_waitset waitset;      /* opened by set_scheduler */
     uint64_t token;               /* last one that was given out; never used twice */
-    size_t unseen_bytes;          /* memory of messages that the collector was not told of yet */
+    size_t live_bytes;            /* of large messages that userdata holds */
+    size_t live_limit;            /* above it all is collected; 0: not set yet */
     int scheduled;                /* a scheduler is set */
     int streak;                   /* refills since a coroutine was suspended */
 } lnk_state;
@@ -57,6 +58,7 @@ typedef struct lnk_sub {
 
 typedef struct lnk_msg {
     natskit_msg *msg; /* NULL: closed */
+    size_t bytes;     /* part of live_bytes; 0 if small */
 } lnk_msg;
 
 /* A running operation and what is to be done when it has finished. User value 1 is its connection. */
@@ -225,7 +227,8 @@ int lnk_events(lua_State *L);
 
 /* Pushes an empty message, to which the caller then gives a reference. */
 lnk_msg *lnk_push_msg(lua_State *L);
-/* Tells the collector of the memory of a message that it cannot see. */
-void lnk_account(lua_State *L, lnk_state *st, const natskit_msg *msg);
+/* Counts the memory of a message, which the collector cannot see, and drives the collector if there is much.
+ */
+void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg);
 
 #endif

@@ -43,32 +43,37 @@ lnk_msg *lnk_push_msg(lua_State *L)
 {
     lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
     msg->msg = NULL;
+    msg->bytes = 0;
     lnk_push_slot(L, LNK_UV_MSG_META);
     lua_setmetatable(L, -2);
     return msg;
 }
 
-/* The collector sees a userdata of a few bytes and would let megabytes wait for it. So the size of large
- * messages is added to its debt, as if Lua had allocated it. Small ones weigh little more than their
- * userdata. */
-void lnk_account(lua_State *L, lnk_state *st, const natskit_msg *msg)
+/* The collector sees a userdata of a few bytes and would let megabytes wait for it. So large messages are
+ * counted, and when what came since the last time exceeds both what was held then and Lua's own heap, all is
+ * collected: the cost for each byte stays the same, as with Lua's own pause of 200 %. Smaller steps would not
+ * do: in generational mode, which lua.c sets, a message that is alive in two of them is old, and stays. */
+void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
 {
     const size_t small = 1024;
-    const size_t step = 65536;
+    const size_t least = 16777216;
     natskit_message_view view;
     view.data_len = 0;
-    natskit_msg_view(msg, &view, offsetof(natskit_message_view, header_block));
+    natskit_msg_view(msg->msg, &view, offsetof(natskit_message_view, header_block));
     if (view.data_len < small) {
         return;
     }
-    st->unseen_bytes += view.data_len;
-    if (st->unseen_bytes >= step) {
-        size_t kib = st->unseen_bytes / 1024;
-        st->unseen_bytes = 0;
-        if (lua_gc(L, LUA_GCISRUNNING)) {
-            lua_gc(L, LUA_GCSTEP, (int)(kib < 1048576 ? kib : 1048576));
-        }
+    msg->bytes = view.data_len;
+    st->live_bytes += msg->bytes;
+    if (st->live_bytes <= st->live_limit || !lua_gc(L, LUA_GCISRUNNING)) {
+        return;
     }
+    if (st->live_limit != 0) {
+        lua_gc(L, LUA_GCCOLLECT);
+    }
+    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+    size_t more = heap > st->live_bytes ? heap : st->live_bytes;
+    st->live_limit = st->live_bytes + (more > least ? more : least);
 }
 
 static natskit_msg *check_open(lua_State *L)
@@ -275,7 +280,9 @@ static int msg_gc(lua_State *L)
 {
     lnk_msg *msg = lua_touserdata(L, 1);
     natskit_msg_release(msg->msg);
+    lnk_state_of(L)->live_bytes -= msg->bytes;
     msg->msg = NULL;
+    msg->bytes = 0;
     return 0;
 }
 

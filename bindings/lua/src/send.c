@@ -315,7 +315,7 @@ static int finish_request(lua_State *L, lnk_state *st, lnk_wait *wait, int index
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
-    lnk_account(L, st, reply->msg);
+    lnk_account(L, st, reply);
     return 1;
 }
 

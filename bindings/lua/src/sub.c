@@ -83,7 +83,7 @@ static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
     lnk_msg *msg = lnk_push_msg(L);
     if (sub->head < sub->count) {
         msg->msg = sub->ahead[sub->head++];
-        lnk_account(L, st, msg->msg);
+        lnk_account(L, st, msg);
     } else {
         lua_pushnil(L);
     }

@@ -58,13 +58,10 @@ def test_publish_subjects(url: str, tap: Tap, subject: str) -> None:
             expect(tap, errors.BadSubjectError, lambda: nc.publish("fine", b"x", subject))
 
 
-@pytest.mark.parametrize("subject", SUBJECTS + ["a>", "a.>.b", "*a", "a.b*"])
+@pytest.mark.parametrize("subject", SUBJECTS + ["a.>.b", "a>", "*a", "a.b*"])
 def test_subscribe_subjects(url: str, tap: Tap, subject: str) -> None:
     with natskit.connect(url) as nc:
         nc.flush()
-        if subject in ("a>", "*a", "a.b*"):  # ordinary tokens that only look like wildcards
-            nc.subscribe(subject)
-            return
         expect(tap, errors.BadSubjectError, lambda: nc.subscribe(subject))
 
 

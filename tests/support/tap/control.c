@@ -3,9 +3,9 @@
  *
  *   [all|new|live|conn ID] [up|down|both] COMMAND ARGUMENTS
  *
- * Without a scope a fault holds for the connections that are open and for all later ones, in both directions. up is
- * from client to server, down from server to client. What can only be done to an open connection (reset, cut,
- * halfclose, inject) ignores later ones. One thread.
+ * Without a scope a fault holds for the connections that are open and for all later ones, in both directions.
+ * up is from client to server, down from server to client. What can only be done to an open connection
+ * (reset, cut, halfclose, inject) ignores later ones. One thread.
  */
 #include "nk_tap.h"
 
@@ -23,9 +23,9 @@ enum { LONGEST_COMMAND = 1048576 };
 struct command {
     struct tap *tap;
     struct ts_buf *answer;
-    bool live;      /* open connections */
-    bool fresh;     /* later ones */
-    uint64_t id;    /* one connection only, or 0 */
+    bool live;   /* open connections */
+    bool fresh;  /* later ones */
+    uint64_t id; /* one connection only, or 0 */
     bool dirs[2];
     bool dirs_given;
     char *name;
@@ -55,7 +55,8 @@ static const char *set_split(const char *rest, struct faults *faults)
     const char *blank = strchr(rest, ' ');
     uint64_t gap = 0;
     snprintf(first, sizeof first, "%.*s", (int)(blank ? blank - rest : (long)strlen(rest)), rest);
-    if (!ts_parse_size(first, &faults->split) || (blank && !ts_parse_size(blank + 1, &gap)) || gap > 60000000) {
+    if (!ts_parse_size(first, &faults->split) || (blank && !ts_parse_size(blank + 1, &gap)) ||
+        gap > 60000000) {
         return "wants the bytes of one write (0: off) and perhaps a pause in microseconds";
     }
     faults->split_gap_ns = (int64_t)gap * 1000;
@@ -249,13 +250,14 @@ static void do_edit_info(struct command *c)
         *value++ = '\0';
     }
     if (!*c->rest) {
-        ts_buf_printf(c->answer, "err edit-info wants the name of a member and a JSON value (none removes it)");
+        ts_buf_printf(c->answer,
+                      "err edit-info wants the name of a member and a JSON value (none removes it)");
         return;
     }
     const char *why = value ? ts_json_check_value(value, strlen(value), &offset) : NULL;
     if (why) {
-        ts_buf_printf(c->answer, "err edit-info %s: the value is not JSON at byte %zu: %s: %s", c->rest, offset, why,
-                      value);
+        ts_buf_printf(c->answer, "err edit-info %s: the value is not JSON at byte %zu: %s: %s", c->rest,
+                      offset, why, value);
         return;
     }
     struct edit *edit = ts_alloc(sizeof *edit);
@@ -314,8 +316,8 @@ static void do_allow_partial(struct command *c)
 static void do_check(struct command *c)
 {
     if (c->tap->violations) {
-        ts_buf_printf(c->answer, "err %llu violation(s), the first: %s", (unsigned long long)c->tap->violations,
-                      c->tap->violation.at);
+        ts_buf_printf(c->answer, "err %llu violation(s), the first: %s",
+                      (unsigned long long)c->tap->violations, c->tap->violation.at);
     } else {
         ts_buf_printf(c->answer, "ok");
     }
@@ -440,7 +442,8 @@ static bool take_scope(struct command *c, char *line)
         if (strcmp(c->name, "new") == 0 || strcmp(c->name, "live") == 0 || strcmp(c->name, "all") == 0) {
             c->live = c->name[0] != 'n';
             c->fresh = c->name[0] != 'l';
-        } else if (strcmp(c->name, "up") == 0 || strcmp(c->name, "down") == 0 || strcmp(c->name, "both") == 0) {
+        } else if (strcmp(c->name, "up") == 0 || strcmp(c->name, "down") == 0 ||
+                   strcmp(c->name, "both") == 0) {
             c->dirs[UP] = c->name[0] != 'd';
             c->dirs[DOWN] = c->name[0] != 'u';
             c->dirs_given = true;

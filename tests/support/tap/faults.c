@@ -56,7 +56,8 @@ void faults_queued(struct pipe *pipe, size_t len, int64_t now)
     pipe->due_total += len;
 }
 
-/* What may go of `pending` bytes: those that were queued before the delay began have no entry and are free. */
+/* What may go of `pending` bytes: those that were queued before the delay began have no entry and are free.
+ */
 static size_t due_bytes(struct pipe *pipe, size_t pending, int64_t now)
 {
     size_t ready = pending - pipe->due_total;

@@ -3,9 +3,9 @@
  *
  *   nk-serve [--config FILE] [--extra TEXT] [--name NAME] [--port N] [--no-jetstream] | --cluster N
  *
- * Prints "control PORT url URL" when the server (or the whole cluster) is ready, and ends, with its servers and their
- * folder, at `quit`, SIGTERM, or when nobody reads its standard output any more. Commands, each with "node N" before
- * it in a cluster (nodes count from 0):
+ * Prints "control PORT url URL" when the server (or the whole cluster) is ready, and ends, with its servers
+ * and their folder, at `quit`, SIGTERM, or when nobody reads its standard output any more. Commands, each
+ * with "node N" before it in a cluster (nodes count from 0):
  *
  *   url, port, pid, dir, monitor-port, extra-port N     what the server has
  *   stop, kill, restart, pause, resume, signal N        what is done to it
@@ -110,7 +110,9 @@ static void on_line(void *ctx, char *line, struct ts_buf *answer)
         index = atoi(next_word(&line));
         name = next_word(&line);
     }
-    struct ts_server *server = s->cluster ? ts_cluster_node(s->cluster, index) : index == 0 ? s->server : NULL;
+    struct ts_server *server = s->cluster   ? ts_cluster_node(s->cluster, index)
+                               : index == 0 ? s->server
+                                            : NULL;
     if (strcmp(name, "quit") == 0) {
         ts_control_quit(s->control);
         ts_buf_printf(answer, "ok");

@@ -5,8 +5,8 @@
  *          [--max-control-line N]
  *
  * Prints "listen PORT control PORT" and relays until `quit`, SIGTERM, or, with --tied, until nobody reads its
- * standard output any more (the test that started it ended). Exit code: 0 clean, 1 the client violated the protocol,
- * 2 wrong usage. Commands: see control.c and tests/README.md. One thread.
+ * standard output any more (the test that started it ended). Exit code: 0 clean, 1 the client violated the
+ * protocol, 2 wrong usage. Commands: see control.c and tests/README.md. One thread.
  */
 #include "nk_tap.h"
 
@@ -160,7 +160,8 @@ static void open_signals(struct tap *tap, bool tied)
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    tap->signals = (struct source){.kind = SOURCE_SIGNAL, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
+    tap->signals =
+        (struct source){.kind = SOURCE_SIGNAL, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
     tap_watch(tap, &tap->signals, EPOLLIN);
     if (tied) {
         /* the write end of a pipe reports an error as soon as its last reader is gone */

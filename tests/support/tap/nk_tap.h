@@ -1,10 +1,10 @@
 /*
- * Inside of nk-tap, the fault proxy with the wire oracle. Everything runs on one thread around one epoll; nothing
- * here is shared with another program.
+ * Inside of nk-tap, the fault proxy with the wire oracle. Everything runs on one thread around one epoll;
+ * nothing here is shared with another program.
  *
- * Each relayed connection has two pipes: UP from client to server, DOWN from server to client. Bytes go from the
- * reading side through a filter (UP: the oracle, DOWN: the scanner that edits and injects) to the pipe's queue, and
- * from there to the writing side as the pipe's faults allow. Without faults the queue stays empty.
+ * Each relayed connection has two pipes: UP from client to server, DOWN from server to client. Bytes go from
+ * the reading side through a filter (UP: the oracle, DOWN: the scanner that edits and injects) to the pipe's
+ * queue, and from there to the writing side as the pipe's faults allow. Without faults the queue stays empty.
  */
 #ifndef NK_TAP_H
 #define NK_TAP_H
@@ -100,7 +100,7 @@ struct conn {
     bool opaque;     /* no NATS text: the oracle is off */
     bool typed;      /* the client's first byte was looked at */
     bool info_seen;
-    bool finished; /* the oracle was told that the client's stream ended */
+    bool finished;        /* the oracle was told that the client's stream ended */
     uint64_t max_payload; /* the largest announced */
     uint64_t drop_pongs;  /* how many PONGs are still to be dropped */
     struct pipe pipes[2];

@@ -1,5 +1,6 @@
 /*
- * nk-tap: the relayed connections: accept, connect to the server, read, filter, queue, write, end. One thread.
+ * nk-tap: the relayed connections: accept, connect to the server, read, filter, queue, write, end. One
+ * thread.
  */
 #include "nk_tap.h"
 
@@ -50,8 +51,8 @@ static void note_violation(struct conn *conn)
 }
 
 /*
- * The end of the client's stream. A frame may stay incomplete when the transport was cut: by us, by the server, by
- * RST, or when the way to the server was stuck so that a client with a deadline had to give up.
+ * The end of the client's stream. A frame may stay incomplete when the transport was cut: by us, by the
+ * server, by RST, or when the way to the server was stuck so that a client with a deadline had to give up.
  */
 static void finish_oracle(struct conn *conn)
 {

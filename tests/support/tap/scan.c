@@ -1,6 +1,7 @@
 /*
- * nk-tap: follows the server's frames on the way to the client, so that INFO can be edited, PONGs dropped, text
- * injected between two frames and a connection cut inside a message. Payloads are jumped over. One thread.
+ * nk-tap: follows the server's frames on the way to the client, so that INFO can be edited, PONGs dropped,
+ * text injected between two frames and a connection cut inside a message. Payloads are jumped over. One
+ * thread.
  */
 #include "nk_tap.h"
 
@@ -25,7 +26,8 @@ static void learn_info(struct conn *conn, const char *json, size_t len)
     if (!conn->oracle) {
         return;
     }
-    if (ts_json_find(json, len, "max_payload", &m) && ts_parse_u64(m.raw, m.raw_len, INT64_MAX, &value) && value) {
+    if (ts_json_find(json, len, "max_payload", &m) && ts_parse_u64(m.raw, m.raw_len, INT64_MAX, &value) &&
+        value) {
         /* a lower limit may cross with messages on their way, so that only a higher one counts later */
         if (!conn->info_seen || value > conn->max_payload) {
             conn->max_payload = value;
@@ -38,7 +40,8 @@ static void learn_info(struct conn *conn, const char *json, size_t len)
     conn->info_seen = true;
 }
 
-/* The INFO line with the edits applied, for free(), or NULL when it stays as it is. Learns from the result. */
+/* The INFO line with the edits applied, for free(), or NULL when it stays as it is. Learns from the result.
+ */
 static char *edit_info(struct conn *conn, const char *line, size_t len, size_t *new_len)
 {
     const char *json = memchr(line, '{', len);
@@ -84,7 +87,8 @@ static uint64_t body_size(const char *line, size_t len)
 enum verdict { PASS, REPLACED, DROPPED };
 
 /* One whole control line with its LF. Sets body_left. */
-static enum verdict judge(struct conn *conn, const char *line, size_t len, char **replaced, size_t *replaced_len)
+static enum verdict judge(struct conn *conn, const char *line, size_t len, char **replaced,
+                          size_t *replaced_len)
 {
     struct server_counts *counts = &conn->tap->server;
     if (begins(line, len, "MSG ") || begins(line, len, "HMSG ")) {
@@ -115,11 +119,13 @@ static enum verdict judge(struct conn *conn, const char *line, size_t len, char 
     return PASS;
 }
 
-/* A started line is kept back only when it may have to change: other partial lines are what a test wants to see. */
+/* A started line is kept back only when it may have to change: other partial lines are what a test wants to
+ * see. */
 static bool must_hold(const struct conn *conn, const char *line, size_t len)
 {
     size_t n = len < 4 ? len : 4;
-    return (conn->tap->edits && memcmp(line, "INFO", n) == 0) || (conn->drop_pongs && memcmp(line, "PONG", n) == 0);
+    return (conn->tap->edits && memcmp(line, "INFO", n) == 0) ||
+           (conn->drop_pongs && memcmp(line, "PONG", n) == 0);
 }
 
 static bool at_boundary(const struct conn *conn)
@@ -143,7 +149,8 @@ void scan_inject(struct conn *conn, const char *bytes, size_t len)
     }
 }
 
-/* Where the cut of cut-in-msg has to be: in the middle of the body that begins at the end of what is queued. */
+/* Where the cut of cut-in-msg has to be: in the middle of the body that begins at the end of what is queued.
+ */
 static void arm_cut(struct conn *conn)
 {
     struct pipe *pipe = &conn->pipes[DOWN];
