@@ -88,9 +88,9 @@ natskit_status natskit_connect(const char *url, size_t url_len, natskit_options 
     if (!nki_capi_timeout_ok(timeout_ms)) {
         return nki_capi_invalid(err, "timeout_ms is less than -1");
     }
-    uint64_t id;
-    struct nki_conn *conn;
-    struct nki_op *op;
+    uint64_t id = 0;
+    struct nki_conn *conn = NULL;
+    struct nki_op *op = NULL;
     /* The handle is published before the wait, so that natskit_shutdown finds the connection. */
     int32_t status = open_conn(urls, options, timeout_ms, &id, &conn, &op, err);
     if (status != NATSKIT_OK) {
@@ -145,10 +145,10 @@ natskit_status natskit_connect_start(const char *url, size_t url_len, natskit_op
     if (!nki_capi_timeout_ok(timeout_ms)) {
         return nki_capi_invalid(err, "timeout_ms is less than -1");
     }
-    uint64_t conn_id;
-    uint64_t op_id;
-    struct nki_conn *conn;
-    struct nki_op *inner;
+    uint64_t conn_id = 0;
+    uint64_t op_id = 0;
+    struct nki_conn *conn = NULL;
+    struct nki_op *inner = NULL;
     int32_t status = open_conn(urls, options, timeout_ms, &conn_id, &conn, &inner, err);
     if (status != NATSKIT_OK) {
         return status;

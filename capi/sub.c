@@ -89,7 +89,7 @@ natskit_status natskit_subscribe(natskit_conn conn, const char *subject, size_t 
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    struct nki_sub_params params;
+    struct nki_sub_params params = {.max = 0};
     if (!nki_capi_str(subject, subject_len, &params.subject)) {
         return nki_capi_invalid(err, "subject: the pointer is NULL");
     }
@@ -118,8 +118,8 @@ natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, n
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    struct nki_inlet_limits limits;
-    uint64_t max;
+    struct nki_inlet_limits limits = {0, 0};
+    uint64_t max = 0;
     int32_t status = read_limits(options, NATSKIT_OPTIONS_EVENTS, &limits, &max, err);
     if (status != NATSKIT_OK) {
         return status;

@@ -442,6 +442,7 @@ static void advance(struct nki_outbox *outbox, size_t len)
     outbox->bytes -= len;
     while (len > 0) {
         struct nki_outbox_segment *segment = outbox->head;
+        assert(segment != NULL);
         size_t step = segment->len - segment->sent;
         if (len < step) {
             segment->sent += len;

@@ -5,10 +5,6 @@
 #include "base/alloc.h"
 #include "wire/emit.h"
 
-#define INDEX_BITS 20
-
-static_assert(NKI_REPLIES_MAX == 1u << INDEX_BITS, "every slot's index fits in a token");
-
 bool nki_replies_init(struct nki_replies *replies, struct nki_str inbox_prefix, struct nki_nuid *nuid)
 {
     memset(replies, 0, sizeof *replies);
@@ -63,7 +59,7 @@ size_t nki_replies_add(struct nki_replies *replies, struct nki_op *op, char *sub
     struct nki_replies_slot *slot = &replies->slots[index];
     replies->free_head = slot->next_free;
     replies->used++;
-    slot->token = replies->serial++ << INDEX_BITS | index;
+    slot->token = replies->serial++ << NKI_REPLIES_INDEX_BITS | index;
     slot->op = op;
     op->token = slot->token;
     nki_op_retain(op);

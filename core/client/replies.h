@@ -26,7 +26,8 @@ struct nki_replies {
 };
 
 #define NKI_REPLIES_TOKEN_MAX 11
-#define NKI_REPLIES_MAX (1u << 20) /* requests in flight on one connection */
+#define NKI_REPLIES_INDEX_BITS 20
+#define NKI_REPLIES_MAX (1u << NKI_REPLIES_INDEX_BITS) /* requests in flight on one connection */
 
 /* False if there is no memory. */
 bool nki_replies_init(struct nki_replies *replies, struct nki_str inbox_prefix, struct nki_nuid *nuid)

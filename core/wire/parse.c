@@ -424,6 +424,7 @@ static int take_frame(struct nki_parser *parser, struct nki_cursor *in, struct n
         return got;
     }
     uint64_t begin = parser->offset - line.len - 2;
+    assert(op != NULL);
     size_t op_len = op->name.len;
     assert(line.len >= op_len); /* no operation's name holds CR or LF */
     struct nki_str args = nki_str_make(line.ptr + op_len, line.len - op_len);

@@ -163,7 +163,8 @@ void rig_free(struct rig *rig)
 
 void rig_say_bytes(struct rig *rig, const void *data, size_t len, size_t step)
 {
-    for (size_t at = 0; at < len && rig->has_stream; at += step) {
+    int dials = rig->dials; /* what is left when the transport is lost is not for the next one */
+    for (size_t at = 0; at < len && rig->has_stream && rig->dials == dials; at += step) {
         size_t size = len - at < step ? len - at : step;
         uint8_t *copy = ts_alloc(size); /* of just this size: a read past its end is seen */
         memcpy(copy, (const uint8_t *)data + at, size);

@@ -71,15 +71,15 @@ describe("headers", function()
         assert.are.same({ A = { "a", "b" } }, assert(inbox:next(5)).headers)
     end)
 
-    it("hold any bytes but line ends", function()
+    it("hold any text but line ends", function()
         local value = {}
-        for i = 1, 255 do
+        for i = 1, 126 do
             if i ~= 10 and i ~= 13 then
                 value[#value + 1] = string.char(i)
             end
         end
-        value = "(" .. table.concat(value) .. ")"
-        assert.is_true(through({ Bytes = value }):header("Bytes") == value)
+        value = "(" .. table.concat(value) .. " grüße 🙂)"
+        assert.are.equal(value, through({ Text = value }):header("Text"))
     end)
 
     it("may be empty", function()
@@ -96,7 +96,7 @@ describe("headers", function()
         assert(nc:publish("nobody.listens", "", { reply = "status" }))
         local msg = assert(inbox:next(5))
         assert.are.equal(503, msg.status)
-        assert.are.same({}, msg.headers)
+        assert.are.equal("table", type(msg.headers)) -- newer servers name the subject in it
         assert.are.equal("", msg.data)
         helper.fails("no_reply", msg:respond("x"))
     end)

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Copies of a client's frames, for the scripted server.
  * No locks: the owner's thread or under the owner's lock.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Copies of a client's frames, for the scripted server: to compare with a pattern and to answer with their
  * fields. No locks: the owner's thread or under the owner's lock.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A control port for the stand-alone helpers.
  * Runs on the helper's main thread; no locks.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A control port for the stand-alone helpers: lines in, one line as answer to each. Used by nk-serve and
  * nk-scripted on their main thread; no locks.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A strict checker of JSON texts (RFC 8259), independent of the library that the client uses.
  * Pure; any thread.
  */

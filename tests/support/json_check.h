@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A strict checker of JSON texts (RFC 8259), independent of the library that the client uses. It builds no
  * tree: it answers whether the text is valid and shows the members of the top-level object in order. Pure;
  * any thread.

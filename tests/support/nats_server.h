@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Real nats-servers for C tests: started on free ports of 127.0.0.1 in a temporary folder, stopped and
  * removed at the end of the process at the latest.
  *

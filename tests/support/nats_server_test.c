@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Tests of the helper that runs real nats-servers: start, restart on the same port and store, pause, kill,
  * log, reload, cluster. Skipped when no server program is there. One thread.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Plain blocking TCP with deadlines for the harness and its own tests: no NATS client is involved.
  * Any thread; one descriptor from one thread at a time.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The wire oracle: a strict, incremental parser of what a NATS client writes.
  * No locks: one thread at a time. Control lines are looked at byte by byte, payloads are jumped over.
  */

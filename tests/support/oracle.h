@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The wire oracle: a strict, incremental parser of what a NATS client writes. It is written from the
  * protocol's description alone and shares no code with the client, so that both can not be wrong in the same
  * way. Where the server is lenient (lower-case ops, runs of blanks, missing CR) the oracle is not: our client

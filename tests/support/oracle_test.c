@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Tests of the wire oracle: valid streams cut at each byte, and a table of violations that each have to be
  * found, whether they come at once or byte by byte. One thread.
  */

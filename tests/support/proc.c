@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Child processes of C tests: start, read a line, stop with a deadline, temporary folders.
  * No shared state; each child is used from one thread at a time.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Child processes of C tests: start, read a line, stop with a deadline, and a temporary folder that goes with
  * them. A child gets PR_SET_PDEATHSIG, so nothing is left when a test crashes. The kernel ties that to the
  * thread that started the child: start children from the main thread, or from one that lives longer than they

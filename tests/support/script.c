@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The text scripts of the scripted server, parsed.
  * Pure; any thread.
  */

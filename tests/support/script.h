@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The text scripts of the scripted server, parsed: one directive a line, see tests/README.md. Pure; any
  * thread.
  */

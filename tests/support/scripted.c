@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A scripted server. The script runs on its own thread; what other threads look at (line, error, captures,
  * count of connections, proceed) is under `lock`, everything else belongs to that thread.
  */

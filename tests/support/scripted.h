@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * A scripted server: plays a text script, line by line, against whatever client connects. What the client
  * writes goes through the wire oracle and is compared with the script; what the server sends can be anything,
  * broken frames included. The script's language: tests/README.md.

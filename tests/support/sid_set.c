@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The subscription ids of one connection: which were used, which live.
  * No locks: one thread at a time.
  */

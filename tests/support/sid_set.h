@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * The subscription ids of one connection: which were used, which live. A hash table with open addressing,
  * because a test may use millions of ids. No locks: one thread at a time.
  */

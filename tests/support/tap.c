@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * C client of nk-tap.
  * No shared state; one tap from one thread at a time.
  */

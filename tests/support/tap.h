@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * C client of nk-tap: starts the fault proxy in front of a server and commands it.
  *
  * The program is $NK_TAP, else nk-tap in the build folder's tests/support/. It ends with the test process.

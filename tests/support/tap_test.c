@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Tests of nk-tap by its C client, in front of a small echo peer on a second thread that plays the server:
  * relaying, each fault, edits of INFO, the oracle's verdict. No nats-server is needed.
  */

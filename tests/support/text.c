@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Small text helpers of the test support: clocks, UTF-8, C escapes, formatted growing text.
  * Runs on any thread; there is no shared state.
  */

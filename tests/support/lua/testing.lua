@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
 -- Servers, fault proxies and scripted servers for the Lua tests, in plain Lua 5.4 without sockets: the programs
 -- nk-serve, nk-tap and nk-scripted are started through io.popen and commanded by nk-ctl. They end with the Lua
 -- process, because they watch the pipe that their standard output is.

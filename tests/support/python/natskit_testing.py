@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers, fault proxies and scripted servers for the Python tests.
 
 The work is done by the programs nk-serve, nk-tap and nk-scripted of the build folder's tests/support/; this module

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-tap: the control port. A line is a command, each gets one line as answer: "ok ..." or "err ...".
  *
  *   [all|new|live|conn ID] [up|down|both] COMMAND ARGUMENTS

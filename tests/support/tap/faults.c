@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-tap: what the faults of one direction mean for the next write. Runs on the tap's one thread.
  */
 #include "nk_tap.h"

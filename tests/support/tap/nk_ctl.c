@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-ctl HOST:PORT COMMAND...: sends one command to the control port of nk-tap, nk-scripted or nk-serve and
  * prints the answer, so that languages without sockets can use them. "HOST:" may be left out. Exit code: 0
  * for "ok", 1 for "err", 2 when there was no answer. One thread.

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-serve: real nats-servers for tests that are not written in C; nats_server.h behind a control port.
  *
  *   nk-serve [--config FILE] [--extra TEXT] [--name NAME] [--port N] [--no-jetstream] | --cluster N

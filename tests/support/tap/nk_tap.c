@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-tap: the fault proxy with the wire oracle, for tests in every language.
  *
  *   nk-tap --listen 127.0.0.1:0 --to HOST:PORT --control 127.0.0.1:0 [--tied] [--no-oracle] [--max-payload N]

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * Inside of nk-tap, the fault proxy with the wire oracle. Everything runs on one thread around one epoll;
  * nothing here is shared with another program.
  *

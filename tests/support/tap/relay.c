@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-tap: the relayed connections: accept, connect to the server, read, filter, queue, write, end. One
  * thread.
  */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: Apache-2.0
+ *
  * nk-tap: follows the server's frames on the way to the client, so that INFO can be edited, PONGs dropped,
  * text injected between two frames and a connection cut inside a message. Payloads are jumped over. One
  * thread.
