@@ -177,6 +177,21 @@ natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_ms)
     return status;
 }
 
+/* Cancelling a close that lingers ends the linger, not the close: no connection lives on without a handle
+ * that natskit_shutdown finds. */
+static void close_op_close(struct nki_handle *handle)
+{
+    (void)nki_conn_close(handle->parent, 0);
+    nki_capi_op_ops.close(handle);
+}
+
+static void close_op_destroy(struct nki_handle *handle)
+{
+    nki_capi_op_ops.destroy(handle);
+}
+
+static const struct nki_handle_ops close_op_ops = {close_op_close, close_op_destroy};
+
 natskit_status natskit_conn_close_start(natskit_conn conn, int64_t linger_ms, natskit_op *op,
                                         natskit_error *err)
 {
@@ -205,7 +220,7 @@ natskit_status natskit_conn_close_start(natskit_conn conn, int64_t linger_ms, na
     status = nki_conn_close_start(inner, deadline_ns, &closing, nki_capi_err(err));
     if (status == NATSKIT_OK) {
         nki_conn_retain(inner);
-        nki_handle_publish(handle, &nki_capi_op_ops, closing, inner);
+        nki_handle_publish(handle, &close_op_ops, closing, inner);
         op->id = id;
     } else {
         /* Its handle is gone already: it ends at once rather than never. */

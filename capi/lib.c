@@ -5,10 +5,6 @@
 #include "capi/guard.h"
 #include "delivery/slab.h"
 
-#ifndef NKI_VERSION
-#define NKI_VERSION "0.1.0"
-#endif
-
 #define FAULT_VALUE_MAX 80 /* bytes of a refused value that an error text shows */
 
 int32_t nki_capi_fault(natskit_error *err, const char *what, struct nki_str value, const char *fault)

@@ -147,14 +147,20 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
     while (good < count && (fault = check_size(conn, &msgs[good])) == NKI_OK) {
         good++;
     }
-    bool kick = false;
-    int32_t status = NKI_OK;
+    int32_t status = good > 0 ? NKI_WOULD_BLOCK : NKI_OK;
     *published = 0;
-    if (good > 0) {
-        status = nki_outbox_append(&conn->engine.outbox, msgs, good, deadline_ns, published, &kick);
-    }
-    if (kick) {
-        kicked_by_publish(conn, urgent);
+    while (status == NKI_WOULD_BLOCK) {
+        bool kick;
+        size_t done;
+        status = nki_outbox_append(&conn->engine.outbox, msgs + *published, good - *published, deadline_ns,
+                                   &done, &kick);
+        *published += done;
+        if (kick) {
+            kicked_by_publish(conn, urgent);
+        }
+        if (deadline_ns == 0) {
+            break;
+        }
     }
     return status != NKI_OK ? status : fault;
 }

@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "wire/connect.h"
 
-#define VERSION "0.1.0"
-
 static int64_t option_ns(const struct nki_engine *engine, enum nki_option_id id)
 {
     return nki_options_int(engine->options, id) * NKI_NS_PER_MS;
@@ -147,7 +145,7 @@ static bool say_hello(struct nki_engine *engine)
         .user = nki_options_str(options, NKI_OPT_CONNECT_user),
         .password = nki_options_str(options, NKI_OPT_CONNECT_password),
         .token = nki_options_str(options, NKI_OPT_CONNECT_token),
-        .version = NKI_STR(VERSION),
+        .version = NKI_STR(NKI_VERSION),
         .verbose = nki_options_bool(options, NKI_OPT_CONNECT_verbose),
         .pedantic = nki_options_bool(options, NKI_OPT_CONNECT_pedantic),
         .echo = !nki_options_bool(options, NKI_OPT_CONNECT_no_echo),

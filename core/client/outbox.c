@@ -184,20 +184,23 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
 {
     int32_t status = NKI_OK;
     size_t i = 0;
+    *kick = false;
     pthread_mutex_lock(&outbox->mu);
     for (; i < count && status == NKI_OK; i++) {
         const struct nki_outgoing_msg *msg = &msgs[i];
         size_t len =
             NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
         if (NKI_UNLIKELY(outbox->closed || outbox->bytes + len > outbox->limit)) {
-            status = wait_for_room(outbox, len, deadline_ns);
+            /* Before waiting: what was appended here must be in somebody's hands, or no room comes. */
+            *kick = i > 0 && outbox->bytes > 0 && take_right(outbox);
+            status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
         }
         if (status == NKI_OK) {
             status = append_one(outbox, msg);
         }
     }
     *done = status == NKI_OK ? i : i - 1;
-    *kick = take_right(outbox);
+    *kick = *kick || take_right(outbox);
     pthread_mutex_unlock(&outbox->mu);
     return status;
 }

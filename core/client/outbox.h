@@ -48,7 +48,8 @@ void nki_outbox_destroy(struct nki_outbox *outbox);
 
 /* Appends `count` messages, waiting for room until the deadline (0: not at all). NKI_OK, NKI_WOULD_BLOCK,
  * NKI_TIMEOUT, NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the
- * transmit right. */
+ * transmit right. NKI_WOULD_BLOCK in spite of a deadline: there is no room until what was appended here is
+ * written, so the caller uses the right and calls again for the rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
 /* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing

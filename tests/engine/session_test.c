@@ -49,7 +49,7 @@ static const struct row {
     {"header size over the size", "HMSG s 1 20 12\r\nNATS/1.0\r\n\r\n\r\n", LOST, NKI_PROTOCOL, NULL},
     {"header size not a number", "HMSG s 1 a 12\r\nNATS/1.0\r\n\r\n\r\n", LOST, NKI_PROTOCOL, NULL},
     {"headers and data", "HMSG s 1 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n", DELIVERED, 0, "hi"},
-    {"folded and repeated headers", "HMSG s 1 30 31\r\nNATS/1.0\r\nA: b\r\n c\r\na:d\r\nA:\r\n\r\nx\r\n", DELIVERED, 0, "x"},
+    {"folded and repeated headers", "HMSG s 1 31 32\r\nNATS/1.0\r\nA: b\r\n c\r\na:d\r\nA:\r\n\r\nx\r\n", DELIVERED, 0, "x"},
     {"a header block of another client's making", "HMSG s 1 12 13\r\nXATS/1.0\r\n\r\ny\r\n", DELIVERED, 0, "y"},
     {"a broken INFO", "INFO {\r\n", IGNORED, 0, NULL},
     {"INFO is an array", "INFO []\r\n", IGNORED, 0, NULL},

@@ -114,6 +114,7 @@ describe("events", function()
         assert.is_true(nc:info().lame_duck)
         nc:close(0)
         events:close()
+        helper.server:kill() -- by itself it takes its time
     end)
 
     it("tell of a server that answers no pings", function()

@@ -122,14 +122,14 @@ local url = %q
 local nats = require "natskit"
 ]]
 
---- Runs Lua code in a process of its own, at most 20 seconds; returns its output, and its exit code.
--- `before` is put before the command: "timeout -s INT 1", say.
-function helper.child(code, before)
+--- Runs Lua code in a process of its own; returns its output, and its exit code. `limit` is the command that ends
+-- it: by default after 20 seconds, for tests of Ctrl-C "timeout -s INT 1", say.
+function helper.child(code, limit)
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
     file:write(preamble:format(package.path, package.cpath, helper.url or ""), code)
     file:close()
-    local pipe = assert(io.popen(("%s timeout -k 1 20 lua5.4 %s 2>&1"):format(before or "", path), "r"))
+    local pipe = assert(io.popen(("%s lua5.4 %s 2>&1"):format(limit or "timeout -k 1 20", path), "r"))
     local output = pipe:read("a")
     local _, why, exit = pipe:close()
     os.remove(path)

@@ -193,15 +193,16 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
     lnk_state *st = lnk_state_of(L);
     int64_t deadline = (int64_t)lua_tointeger(L, S_DEADLINE);
     int suspend = resumed == LUA_YIELD ? lnk_suspended(L, st) : lnk_may_suspend(L, st);
+    int waited = resumed == LUA_YIELD;
     natskit_error err;
     err.status = NATSKIT_OK;
-    for (;;) {
+    for (;; waited = 1) {
         int64_t left = lnk_left(deadline);
         int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
         natskit_status status = try_send(L, st, way, suspend ? 0 : slice, &err);
         int full = status == NATSKIT_WOULD_BLOCK || status == NATSKIT_TIMEOUT;
         if (!full || left == 0) {
-            return sent(L, way, status, &err);
+            return sent(L, way, full && waited ? NATSKIT_TIMEOUT : status, &err);
         }
         int64_t pause = left < 0 || left > LNK_ROOM_MS ? LNK_ROOM_MS : left;
         if (suspend) {
