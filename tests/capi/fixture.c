@@ -97,6 +97,18 @@ void fx_server_end(void)
     }
 }
 
+void fx_wait_received(natskit_sub sub, uint64_t count)
+{
+    natskit_sub_stats stats;
+    int64_t deadline = ts_now_ms() + 20 * SECONDS;
+    assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
+    while (stats.received < count && ts_now_ms() < deadline) {
+        ts_pause_ms(1);
+        assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
+    }
+    assert_int_equal(stats.received, count);
+}
+
 static int count_entries(const char *path)
 {
     int count = 0;

@@ -39,6 +39,9 @@ natskit_conn fx_connect(void);
 /* Ends the server; called once at the end of main. */
 void fx_server_end(void);
 
+/* Waits until `count` messages in all have reached the subscription's queue (or were dropped by it). */
+void fx_wait_received(natskit_sub sub, uint64_t count);
+
 /* Threads of this process. */
 int fx_threads(void);
 /* Open descriptors of this process. */

@@ -24,13 +24,15 @@ static natskit_sub subscribe(natskit_conn conn, const char *subject)
     return sub;
 }
 
-/* Publishes `count` messages that have all arrived when it returns: the server answers the flush last. */
-static void publish(natskit_conn conn, const char *subject, int count)
+/* Publishes `count` messages that are all in the queue when it returns. */
+static void publish(natskit_conn conn, natskit_sub sub, uint64_t count)
 {
-    for (int i = 0; i < count; i++) {
-        assert_ok(natskit_publish(conn, subject, Z, NULL, 0, NO_HEADERS, "x", 1, 0));
+    natskit_sub_stats stats;
+    assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
+    for (uint64_t i = 0; i < count; i++) {
+        assert_ok(natskit_publish(conn, "w", Z, NULL, 0, NO_HEADERS, "x", 1, 0));
     }
-    assert_ok(natskit_flush(conn, 10 * SECONDS));
+    fx_wait_received(sub, stats.received + count);
 }
 
 static void expect_ready(natskit_waitset set, int64_t timeout_ms, uint64_t object, uint64_t tag, int32_t kind)
@@ -79,17 +81,17 @@ static void test_one_shot(void **state)
     assert_ok(natskit_waitset_add(set, sub.id, 42));
     expect_nothing(set);
     assert_false(readable(set));
-    publish(conn, "w", 3);
+    publish(conn, sub, 3);
     assert_true(readable(set));
     expect_ready(set, 0, sub.id, 42, NATSKIT_KIND_SUB);
     assert_false(readable(set));
-    publish(conn, "w", 1);
+    publish(conn, sub, 1);
     expect_nothing(set); /* disarmed until the queue is empty */
     take(sub, 3);
     expect_nothing(set);
     take(sub, 1);
     expect_nothing(set); /* armed, and nothing there */
-    publish(conn, "w", 1);
+    publish(conn, sub, 1);
     expect_ready(set, 0, sub.id, 42, NATSKIT_KIND_SUB);
     assert_ok(natskit_waitset_arm(set, sub.id)); /* not empty: listed at once */
     assert_true(readable(set));
@@ -110,7 +112,7 @@ static void test_adding(void **state)
     natskit_sub sub = subscribe(conn, "w");
     assert_status(natskit_waitset_arm(set, sub.id), NATSKIT_NOT_FOUND);
     assert_status(natskit_waitset_remove(set, sub.id), NATSKIT_NOT_FOUND);
-    publish(conn, "w", 1);
+    publish(conn, sub, 1);
     assert_ok(natskit_waitset_add(set, sub.id, 1)); /* ready already: listed */
     assert_true(readable(set));
     assert_ok(natskit_waitset_add(set, sub.id, 2)); /* the tag is replaced */
@@ -140,7 +142,7 @@ static void test_closed_objects(void **state)
     natskit_sub sub = subscribe(conn, "w");
     natskit_op op;
     assert_ok(natskit_waitset_add(set, sub.id, 1));
-    publish(conn, "w", 1);
+    publish(conn, sub, 1);
     assert_true(readable(set));
     assert_ok(natskit_sub_close(sub));
     assert_false(readable(set));

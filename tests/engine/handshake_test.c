@@ -1,5 +1,5 @@
-/* The way to a connection, byte by byte: hostile greetings, cuts and stalls at each byte, deadlines, rounds and
- * pauses. Catalogue A of the faults, as far as this layer decides. */
+/* The way to a connection, byte by byte: hostile greetings, cuts and stalls at each byte, deadlines, rounds
+ * and pauses. Catalogue A of the faults, as far as this layer decides. */
 #include "rig.h"
 
 #include "base/alloc.h"
@@ -41,7 +41,8 @@ static const struct greeting {
     {"PONG ended by LF", RIG_INFO, "PONG\n", NKI_PROTOCOL},
     {"connect_urls is a text", "INFO {\"connect_urls\":\"b:1\"}\r\n", NO_MORE, NKI_PROTOCOL},
     {"connect_urls of all kinds", "INFO {\"connect_urls\":[1,null,{}]}\r\n", NO_MORE, NKI_PROTOCOL},
-    {"malformed connect_urls", "INFO {\"connect_urls\":[\"\",\":\",\"x:99999\",\"u@h:1\",\"a b:1\"]}\r\n", RIG_PONG, NKI_OK},
+    {"malformed connect_urls", "INFO {\"connect_urls\":[\"\",\":\",\"x:99999\",\"u@h:1\",\"a b:1\"]}\r\n",
+     RIG_PONG, NKI_OK},
     {"TLS is wanted", "INFO {\"tls_required\":true}\r\n", NO_MORE, NKI_TLS_REQUIRED},
     {"no answer to CONNECT", RIG_INFO, "", NKI_TIMEOUT},
     {"garbage for PONG", RIG_INFO, "GARBAGE\r\n", NKI_PROTOCOL},
@@ -98,8 +99,8 @@ static void test_greetings(void **state)
     for (size_t i = 0; i < NKI_ARRAY_LEN(greetings); i++) {
         for (size_t j = 0; j < NKI_ARRAY_LEN(steps); j++) {
             /* A second INFO in the same piece is answered before, so both parts come apart. */
-            if (greetings[i].second == NO_MORE && strncmp(greetings[i].first, RIG_INFO, strlen(RIG_INFO)) == 0 &&
-                steps[j] < 1000000) {
+            if (greetings[i].second == NO_MORE &&
+                strncmp(greetings[i].first, RIG_INFO, strlen(RIG_INFO)) == 0 && steps[j] < 1000000) {
                 continue; /* byte by byte CONNECT is out before the message comes */
             }
             greet(&greetings[i], steps[j]);

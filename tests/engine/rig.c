@@ -128,7 +128,8 @@ struct rig *rig_new(const char *urls, const char *const *settings, int64_t conne
     assert_non_null(options);
     assert_int_equal(nki_options_set(options, NKI_STR("randomize"), NKI_STR("false"), NULL), NKI_OK);
     for (; settings != NULL && settings[0] != NULL; settings += 2) {
-        assert_int_equal(nki_options_set(options, nki_str_z(settings[0]), nki_str_z(settings[1]), NULL), NKI_OK);
+        assert_int_equal(nki_options_set(options, nki_str_z(settings[0]), nki_str_z(settings[1]), NULL),
+                         NKI_OK);
     }
     assert_int_equal(nki_engine_init(&rig->engine, options, nki_str_z(urls), NULL), NKI_OK);
     struct nki_sub_params params = {.subject = NKI_STR(""), .limits = {100000, UINT64_MAX / 2}};

@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #define RIG_EVENTS 64
-#define RIG_INFO "INFO {\"server_id\":\"A\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n"
+#define RIG_INFO                                                                                             \
+    "INFO "                                                                                                  \
+    "{\"server_id\":\"A\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n"
 #define RIG_PONG "PONG\r\n"
 #define RIG_MS(ms) ((int64_t)(ms)*NKI_NS_PER_MS)
 

@@ -1,5 +1,5 @@
-/* A connected engine and a server that does not keep to the protocol, or does in unusual ways: catalogue B, C and D
- * of the faults as far as this layer decides, and what came out of the simulator. */
+/* A connected engine and a server that does not keep to the protocol, or does in unusual ways: catalogue B, C
+ * and D of the faults as far as this layer decides, and what came out of the simulator. */
 #include "rig.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const struct row {
     const char *name;
     const char *text;
     enum verdict verdict;
-    int32_t status; /* LOST: of the event */
+    int32_t status;   /* LOST: of the event */
     const char *data; /* DELIVERED */
 } rows[] = {
     {"size -5", "MSG s 1 -5\r\n", LOST, NKI_PROTOCOL, NULL},
@@ -49,8 +49,10 @@ static const struct row {
     {"header size over the size", "HMSG s 1 20 12\r\nNATS/1.0\r\n\r\n\r\n", LOST, NKI_PROTOCOL, NULL},
     {"header size not a number", "HMSG s 1 a 12\r\nNATS/1.0\r\n\r\n\r\n", LOST, NKI_PROTOCOL, NULL},
     {"headers and data", "HMSG s 1 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n", DELIVERED, 0, "hi"},
-    {"folded and repeated headers", "HMSG s 1 31 32\r\nNATS/1.0\r\nA: b\r\n c\r\na:d\r\nA:\r\n\r\nx\r\n", DELIVERED, 0, "x"},
-    {"a header block of another client's making", "HMSG s 1 12 13\r\nXATS/1.0\r\n\r\ny\r\n", DELIVERED, 0, "y"},
+    {"folded and repeated headers", "HMSG s 1 31 32\r\nNATS/1.0\r\nA: b\r\n c\r\na:d\r\nA:\r\n\r\nx\r\n",
+     DELIVERED, 0, "x"},
+    {"a header block of another client's making", "HMSG s 1 12 13\r\nXATS/1.0\r\n\r\ny\r\n", DELIVERED, 0,
+     "y"},
     {"a broken INFO", "INFO {\r\n", IGNORED, 0, NULL},
     {"INFO is an array", "INFO []\r\n", IGNORED, 0, NULL},
     {"an empty INFO", "INFO {}\r\n", IGNORED, 0, NULL},
@@ -67,7 +69,8 @@ static const struct row {
     {"revoked", "-ERR 'User Authentication Revoked'\r\n", LOST, NKI_AUTH_EXPIRED, NULL},
     {"too many connections", "-ERR 'maximum connections exceeded'\r\n", LOST, NKI_SERVER_ERROR, NULL},
     {"publishing is denied", "-ERR 'Permissions Violation for Publish to \"p\"'\r\n", IGNORED, 0, NULL},
-    {"another subscription is denied", "-ERR 'Permissions Violation for Subscription to \"q\"'\r\n", IGNORED, 0, NULL},
+    {"another subscription is denied", "-ERR 'Permissions Violation for Subscription to \"q\"'\r\n", IGNORED,
+     0, NULL},
     {"too many subscriptions", "-ERR 'maximum subscriptions exceeded'\r\n", IGNORED, 0, NULL},
 };
 
@@ -273,7 +276,8 @@ static void test_requests(void **state)
     rig_free(rig);
 }
 
-/* A message of which only the begin arrived counts for nobody: the new server is asked for all that is missing. */
+/* A message of which only the begin arrived counts for nobody: the new server is asked for all that is
+ * missing. */
 static void test_a_limit_across_a_cut_message(void **state)
 {
     (void)state;
@@ -360,7 +364,8 @@ static void test_drops_at_the_limit_are_told_of(void **state)
     struct nki_sub *sub = nki_sub_new(&params);
     assert_int_equal(nki_engine_subscribe(&rig->engine, sub), NKI_OK);
     rig_settle(rig);
-    rig_say(rig, "MSG s 1 1\r\na\r\nMSG s 1 1\r\nb\r\nMSG s 1 1\r\nc\r\nMSG s 1 1\r\nd\r\nMSG s 1 1\r\ne\r\n");
+    rig_say(rig,
+            "MSG s 1 1\r\na\r\nMSG s 1 1\r\nb\r\nMSG s 1 1\r\nc\r\nMSG s 1 1\r\nd\r\nMSG s 1 1\r\ne\r\n");
     assert_int_equal(rig_end_reason(sub), NKI_MAX_REACHED);
     assert_int_equal(rig->engine.counts.dropped_msgs, 3);
     assert_int_equal(rig_event(rig, NKI_EVENT_SLOW_CONSUMER)->count, 3);

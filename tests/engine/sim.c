@@ -21,7 +21,8 @@ void sim_fail(struct sim *sim, const char *format, ...)
     va_end(args);
     nki_alloc_gate_set(NULL);
     print_error("seed %" PRIu64 ", allocation %ld, step %d (%s), state %d, %.3f s: %s\n", sim->options.seed,
-                sim->options.nth, sim->step, sim->what, (int)sim->engine.state, (double)sim->now_ns / 1e9, text);
+                sim->options.nth, sim->step, sim->what, (int)sim->engine.state, (double)sim->now_ns / 1e9,
+                text);
     fail();
 }
 
@@ -110,7 +111,8 @@ static void check_engine(struct sim *sim)
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     SIM_CHECK(sim, outbox->right_taken == sim->right, "the outbox and we disagree on who has the right");
     SIM_CHECK(sim, connected == (outbox->live && outbox->stream != NULL), "CONNECTED does not mean live");
-    SIM_CHECK(sim, (engine->stream != NULL) == (outbox->stream != NULL), "engine and outbox disagree on the stream");
+    SIM_CHECK(sim, (engine->stream != NULL) == (outbox->stream != NULL),
+              "engine and outbox disagree on the stream");
     SIM_CHECK(sim, !connected || sim->link != NULL, "CONNECTED without a transport");
     bool something = outbox->handshake.len > 0 || (outbox->live && outbox->head != NULL);
     SIM_CHECK(sim, outbox->stream == NULL || !something || sim->right || sim->broken,
@@ -122,7 +124,8 @@ static void check_engine(struct sim *sim)
     uint64_t bytes;
     uint64_t pending;
     nki_outbox_counts_get(&sim->engine.outbox, &msgs, &bytes, &pending);
-    SIM_CHECK(sim, msgs == sim->pub_count, "%" PRIu64 " messages accepted, counted %" PRIu64, sim->pub_count, msgs);
+    SIM_CHECK(sim, msgs == sim->pub_count, "%" PRIu64 " messages accepted, counted %" PRIu64, sim->pub_count,
+              msgs);
     SIM_CHECK(sim, engine->state != NKI_ENGINE_CLOSED || nki_engine_deadline_ns(engine) == NKI_NEVER,
               "closed, and something is still due");
 }
@@ -261,7 +264,8 @@ static void network(struct sim *sim)
     default:
         sim->what = "feed";
         if (link != NULL && link->out.len > 0) {
-            feed(sim, sim_chance(sim, 50) ? SIZE_MAX : 1 + (size_t)sim_below(sim, sim_chance(sim, 50) ? 20 : 2000));
+            feed(sim, sim_chance(sim, 50) ? SIZE_MAX
+                                          : 1 + (size_t)sim_below(sim, sim_chance(sim, 50) ? 20 : 2000));
         } else if (link != NULL && link->cut && sim_chance(sim, 50)) {
             sim->what = "end of stream";
             read_end(sim);
@@ -345,8 +349,10 @@ static void prove_alive(struct sim *sim)
     }
     for (size_t i = 0; i < sim->sub_count && !sim->closed; i++) {
         const struct sim_sub *sub = &sim->subs[i];
-        SIM_CHECK(sim, sub->max == 0 || !sub->live, "sid %" PRIu64 " has got %" PRIu64 " of %" PRIu64
-                  " messages, and its server has none left for it", sub->sid, sub->arrived, sub->max);
+        SIM_CHECK(sim, sub->max == 0 || !sub->live,
+                  "sid %" PRIu64 " has got %" PRIu64 " of %" PRIu64
+                  " messages, and its server has none left for it",
+                  sub->sid, sub->arrived, sub->max);
     }
     int op = sim->closed ? -1 : sim_app_flush(sim, 2000);
     sim_settle(sim);
@@ -375,7 +381,7 @@ static bool begin(struct sim *sim)
         return false;
     }
     static const char *const settings[][2] = {
-        {"randomize", "false"}, {"outbox_bytes", "65536"}, {"attempt_timeout_ms", "2000"},
+        {"randomize", "false"},        {"outbox_bytes", "65536"},   {"attempt_timeout_ms", "2000"},
         {"reconnect_jitter_ms", "10"}, {"inbox_prefix", "_IN.box"},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(settings); i++) {
@@ -427,8 +433,10 @@ uint64_t sim_run(const struct sim_options *options)
     }
     nki_slab_release_cache();
     nki_outbox_release_cache();
-    SIM_CHECK(sim, nki_msg_count() == msgs_before, "%" PRIu64 " messages leak", nki_msg_count() - msgs_before);
-    SIM_CHECK(sim, nki_alloc_bytes() == bytes_before, "%" PRIu64 " bytes leak", nki_alloc_bytes() - bytes_before);
+    SIM_CHECK(sim, nki_msg_count() == msgs_before, "%" PRIu64 " messages leak",
+              nki_msg_count() - msgs_before);
+    SIM_CHECK(sim, nki_alloc_bytes() == bytes_before, "%" PRIu64 " bytes leak",
+              nki_alloc_bytes() - bytes_before);
     uint64_t no_memory = sim->no_memory;
     free(sim->pubs);
     free(sim);

@@ -51,12 +51,12 @@ struct sim_server_sub {
 };
 
 enum sim_mode { /* how a server treats one connection */
-    SIM_MODE_GOOD,
-    SIM_MODE_MUTE,    /* says nothing at all */
-    SIM_MODE_NO_PONG, /* INFO, then nothing */
-    SIM_MODE_AUTH,    /* refuses the credentials */
-    SIM_MODE_GARBAGE, /* garbage for INFO or PONG */
-    SIM_MODE_COUNT
+                SIM_MODE_GOOD,
+                SIM_MODE_MUTE,    /* says nothing at all */
+                SIM_MODE_NO_PONG, /* INFO, then nothing */
+                SIM_MODE_AUTH,    /* refuses the credentials */
+                SIM_MODE_GARBAGE, /* garbage for INFO or PONG */
+                SIM_MODE_COUNT
 };
 
 struct sim;
@@ -79,8 +79,8 @@ struct sim_link {
     size_t sub_count;
     uint64_t *pings; /* messages accepted by the socket before each PING */
     size_t ping_count;
-    size_t pings_read; /* by the server, that of the handshake included */
-    uint64_t pongs;    /* after the handshake, that the client has read */
+    size_t pings_read;  /* by the server, that of the handshake included */
+    uint64_t pongs;     /* after the handshake, that the client has read */
     bool hello;         /* the handshake is done on the client's side */
     bool shut;          /* by the client */
     bool cut;           /* by the server or the network: writes fail, reads end after `out` */
@@ -93,7 +93,7 @@ struct sim_link {
 struct sim_pub {
     uint32_t len;
     uint32_t header_len;
-    int32_t op; /* of a request; -1 */
+    int32_t op;        /* of a request; -1 */
     uint64_t last_sid; /* the newest subscription when it was published; 0: none */
     bool arrived;
     bool lost; /* accepted by a socket that was cut before the server read it */
@@ -149,7 +149,7 @@ struct sim {
 
     /* driver */
     struct sim_link *link;
-    bool right; /* the transmit right is with us */
+    bool right;  /* the transmit right is with us */
     bool broken; /* it was given back because of an error */
     bool dialing;
     int dial_server;
@@ -166,7 +166,7 @@ struct sim {
     struct sim_pub *pubs;
     uint64_t pub_count;
     uint64_t socket_count; /* of those, accepted by a socket */
-    uint64_t settled; /* of those, by a transport that is gone */
+    uint64_t settled;      /* of those, by a transport that is gone */
     uint64_t lost;
     uint64_t confirmed;
     uint64_t unconfirmed;
@@ -180,7 +180,7 @@ struct sim {
     uint64_t episodes;
     uint64_t slow_events;
     uint64_t connects;
-    bool up;         /* by the events */
+    bool up; /* by the events */
     bool event_closed;
     bool closing;
     bool closed;

@@ -46,8 +46,12 @@ static int op_begin(struct sim *sim, enum sim_op_kind kind, int64_t deadline_ns)
         sim->no_memory += i >= 0;
         return -1;
     }
-    sim->ops[i] = (struct sim_op){.op = op, .kind = kind, .deadline_ns = deadline_ns, .mark = sim->pub_count,
-                                  .expected = NKI_PENDING, .seen = NKI_PENDING};
+    sim->ops[i] = (struct sim_op){.op = op,
+                                  .kind = kind,
+                                  .deadline_ns = deadline_ns,
+                                  .mark = sim->pub_count,
+                                  .expected = NKI_PENDING,
+                                  .seen = NKI_PENDING};
     return i;
 }
 
@@ -102,7 +106,8 @@ static void check_end(struct sim *sim, struct sim_op *op, int32_t status)
     } else if (op->kind == SIM_OP_REQUEST) {
         struct nki_msg *msg = NULL;
         int32_t taken = nki_op_take_msg(op->op, &msg);
-        SIM_CHECK(sim, taken == status && (msg != NULL) == (status == NKI_OK), "a reply without success, or none");
+        SIM_CHECK(sim, taken == status && (msg != NULL) == (status == NKI_OK),
+                  "a reply without success, or none");
         if (msg != NULL) {
             char wanted[32];
             snprintf(wanted, sizeof wanted, "r%" PRIu64, op->mark);
@@ -116,19 +121,21 @@ static void check_op(struct sim *sim, struct sim_op *op)
 {
     int32_t outcome;
     int32_t status = nki_op_result(op->op, &outcome, NULL);
-    SIM_CHECK(sim, op->seen == NKI_PENDING || op->seen == status, "an operation ended with %d, and now %d", op->seen,
-              status);
-    SIM_CHECK(sim, (status == NKI_PENDING) == (outcome == NKI_OUTCOME_PENDING), "status and outcome disagree");
+    SIM_CHECK(sim, op->seen == NKI_PENDING || op->seen == status, "an operation ended with %d, and now %d",
+              op->seen, status);
+    SIM_CHECK(sim, (status == NKI_PENDING) == (outcome == NKI_OUTCOME_PENDING),
+              "status and outcome disagree");
     if (op->kind == SIM_OP_REQUEST || op->kind == SIM_OP_FLUSH || op->kind == SIM_OP_ROOM) {
         if (op->expected == NKI_PENDING && !op->any && sim->now_ns >= op->deadline_ns) {
             op->expected = NKI_TIMEOUT;
         }
-        SIM_CHECK(sim, status != NKI_PENDING || sim->now_ns < op->deadline_ns, "an operation outlives its timer");
+        SIM_CHECK(sim, status != NKI_PENDING || sim->now_ns < op->deadline_ns,
+                  "an operation outlives its timer");
     }
     SIM_CHECK(sim, status != NKI_PENDING || !sim->closed, "an operation outlives the connection");
     bool exact = !op->any && op->kind != SIM_OP_ROOM && op->kind != SIM_OP_CLOSE && !sim->options.lenient;
-    SIM_CHECK(sim, !exact || status == op->expected, "an operation of kind %d has status %d instead of %d", op->kind,
-              status, op->expected);
+    SIM_CHECK(sim, !exact || status == op->expected, "an operation of kind %d has status %d instead of %d",
+              op->kind, status, op->expected);
     if (op->seen == NKI_PENDING && status != NKI_PENDING) {
         check_end(sim, op, status);
     }
@@ -292,8 +299,9 @@ static int32_t publish(struct sim *sim, size_t len, struct nki_str reply, int op
         publish_record(sim, len, header_len, op);
     }
     sim->no_memory += status == NKI_NO_MEMORY;
-    SIM_CHECK(sim, status == NKI_OK || (status == NKI_WOULD_BLOCK && sim->engine.outbox.bytes > 0) ||
-              (status == NKI_CLOSED && sim->closed) || (status == NKI_NO_MEMORY && sim->options.lenient),
+    SIM_CHECK(sim,
+              status == NKI_OK || (status == NKI_WOULD_BLOCK && sim->engine.outbox.bytes > 0) ||
+                  (status == NKI_CLOSED && sim->closed) || (status == NKI_NO_MEMORY && sim->options.lenient),
               "publishing gives %d", status);
     return status;
 }
@@ -317,8 +325,10 @@ static void act_request(struct sim *sim)
     int32_t status = nki_engine_request(&sim->engine, op, deadline_ns, reply, &reply_len);
     sim_take_right(sim, (sim->engine.want & NKI_WANT_KICK) != 0);
     sim->engine.want &= ~NKI_WANT_KICK;
-    SIM_CHECK(sim, status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
-              (status == NKI_NO_MEMORY && sim->options.lenient), "a request is refused: %d", status);
+    SIM_CHECK(sim,
+              status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
+                  (status == NKI_NO_MEMORY && sim->options.lenient),
+              "a request is refused: %d", status);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status == NKI_OK) {
         status = publish(sim, (size_t)sim_below(sim, 300), nki_str_make(reply, reply_len), i);
@@ -358,15 +368,19 @@ static void act_subscribe(struct sim *sim)
     snprintf(subject, sizeof subject, "sub.%zu.>", sim->sub_count);
     *model = (struct sim_sub){.limit = sim_chance(sim, 50) ? 4 : 1000, .live = true};
     model->max = sim_chance(sim, 40) ? 1 + sim_below(sim, 20) : 0;
-    struct nki_sub_params params = {.subject = nki_str_z(subject), .queue = NKI_STR(""), .max = model->max,
+    struct nki_sub_params params = {.subject = nki_str_z(subject),
+                                    .queue = NKI_STR(""),
+                                    .max = model->max,
                                     .limits = {model->limit, UINT64_MAX / 2}};
     if (sim_chance(sim, 30)) {
         params.queue = NKI_STR("workers");
     }
     model->sub = nki_sub_new(&params);
     int32_t status = model->sub == NULL ? NKI_NO_MEMORY : nki_engine_subscribe(&sim->engine, model->sub);
-    SIM_CHECK(sim, status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
-              (status == NKI_NO_MEMORY && sim->options.lenient), "subscribing gives %d", status);
+    SIM_CHECK(sim,
+              status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
+                  (status == NKI_NO_MEMORY && sim->options.lenient),
+              "subscribing gives %d", status);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status == NKI_OK) {
         model->sid = nki_sub_sid(model->sub);
@@ -380,8 +394,8 @@ static void act_unsubscribe(struct sim *sim, struct sim_sub *model)
 {
     uint64_t max = sim_chance(sim, 50) ? 0 : 1 + sim_below(sim, 20);
     int32_t status = nki_engine_unsubscribe(&sim->engine, model->sub, max);
-    SIM_CHECK(sim, status == NKI_OK || (status == NKI_NO_MEMORY && sim->options.lenient), "unsubscribing gives %d",
-              status);
+    SIM_CHECK(sim, status == NKI_OK || (status == NKI_NO_MEMORY && sim->options.lenient),
+              "unsubscribing gives %d", status);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status != NKI_OK || !model->live || (model->max > 0 && max > model->max)) {
         return; /* a limit is never raised */
@@ -410,15 +424,18 @@ static uint64_t number_of(struct sim *sim, const struct nki_msg *msg)
     struct nki_str data = nki_msg_data(msg);
     const char *blank = data.len > 0 ? memchr(data.ptr, ' ', data.len) : NULL;
     uint64_t number = 0;
-    SIM_CHECK(sim, blank != NULL && data.ptr[0] == 'm' &&
-              ts_parse_u64(data.ptr + 1, (size_t)(blank - data.ptr) - 1, UINT64_MAX, &number), "a strange message");
+    SIM_CHECK(sim,
+              blank != NULL && data.ptr[0] == 'm' &&
+                  ts_parse_u64(data.ptr + 1, (size_t)(blank - data.ptr) - 1, UINT64_MAX, &number),
+              "a strange message");
     for (const char *at = blank + 1; at < data.ptr + data.len; at++) {
         SIM_CHECK(sim, *at == 'x', "a message has changed");
     }
     struct nki_str reply = nki_msg_reply(msg);
     struct nki_str header = nki_msg_header_block(msg);
     SIM_CHECK(sim, reply.len == 0 || nki_str_eq(reply, NKI_STR("re.ply")), "another reply subject");
-    SIM_CHECK(sim, header.len == 0 || nki_str_eq(header, NKI_STR("NATS/1.0\r\nA: b\r\nA:c\r\n\r\n")), "another header");
+    SIM_CHECK(sim, header.len == 0 || nki_str_eq(header, NKI_STR("NATS/1.0\r\nA: b\r\nA:c\r\n\r\n")),
+              "another header");
     return number;
 }
 
@@ -439,8 +456,9 @@ static void take(struct sim *sim, struct sim_sub *model, size_t cap)
             model->taken = number + 1; /* here: the least number that may follow */
             continue;
         }
-        SIM_CHECK(sim, model->expected_at < model->expected_count &&
-                  number == model->expected[model->expected_at], "message %" PRIu64 " comes unexpected", number);
+        SIM_CHECK(sim,
+                  model->expected_at < model->expected_count && number == model->expected[model->expected_at],
+                  "message %" PRIu64 " comes unexpected", number);
         model->expected_at++;
         model->taken++;
     }
@@ -462,7 +480,8 @@ static void act_take(struct sim *sim)
 static void act_cancel(struct sim *sim)
 {
     struct sim_op *op = &sim->ops[sim_below(sim, SIM_OPS_MAX)];
-    if (op->op != NULL && (op->kind == SIM_OP_REQUEST || op->kind == SIM_OP_ROOM || op->kind == SIM_OP_FLUSH)) {
+    if (op->op != NULL &&
+        (op->kind == SIM_OP_REQUEST || op->kind == SIM_OP_ROOM || op->kind == SIM_OP_FLUSH)) {
         nki_engine_cancel(&sim->engine, op->op);
         nki_op_close(op->op);
         nki_op_release(op->op);
@@ -570,7 +589,8 @@ static void check_events(struct sim *sim)
         int32_t status = nki_inlet_take_locked(&sim->events->inlet, &msg, 1, &count);
         pthread_mutex_unlock(&sim->events->inlet.wait.mu);
         if (status != NKI_OK) {
-            SIM_CHECK(sim, (status == NKI_END) == (sim->engine.state == NKI_ENGINE_CLOSED), "events end with %d", status);
+            SIM_CHECK(sim, (status == NKI_END) == (sim->engine.state == NKI_ENGINE_CLOSED),
+                      "events end with %d", status);
             break;
         }
         if (!incomplete) {
@@ -595,20 +615,23 @@ static void check_sub(struct sim *sim, struct sim_sub *model)
     nki_inlet_stats_get(&model->sub->inlet, &stats);
     SIM_CHECK(sim, stats.received == stats.taken + stats.pending_msgs + stats.dropped_msgs,
               "sid %" PRIu64 ": received %" PRIu64 " is not the sum", model->sid, stats.received);
-    SIM_CHECK(sim, model->sub->live == (stats.end_reason == 0), "ended, but no reason, or the other way round");
+    SIM_CHECK(sim, model->sub->live == (stats.end_reason == 0),
+              "ended, but no reason, or the other way round");
     if (sim->options.lenient) {
         model->live = model->sub->live;
         model->arrived = model->sub->arrived;
         return;
     }
     uint64_t pending = model->expected_count - model->expected_at;
-    SIM_CHECK(sim, stats.received == model->arrived && stats.dropped_msgs == model->dropped &&
-              stats.pending_msgs == pending && stats.taken == model->taken,
-              "sid %" PRIu64 ": received %" PRIu64 " of %" PRIu64 ", dropped %" PRIu64 " of %" PRIu64 ", pending %" PRIu64
-              " of %" PRIu64, model->sid, stats.received, model->arrived, stats.dropped_msgs, model->dropped,
+    SIM_CHECK(sim,
+              stats.received == model->arrived && stats.dropped_msgs == model->dropped &&
+                  stats.pending_msgs == pending && stats.taken == model->taken,
+              "sid %" PRIu64 ": received %" PRIu64 " of %" PRIu64 ", dropped %" PRIu64 " of %" PRIu64
+              ", pending %" PRIu64 " of %" PRIu64,
+              model->sid, stats.received, model->arrived, stats.dropped_msgs, model->dropped,
               stats.pending_msgs, pending);
-    SIM_CHECK(sim, stats.end_reason == model->reason, "sid %" PRIu64 " ended with %d instead of %d", model->sid,
-              stats.end_reason, model->reason);
+    SIM_CHECK(sim, stats.end_reason == model->reason, "sid %" PRIu64 " ended with %d instead of %d",
+              model->sid, stats.end_reason, model->reason);
     SIM_CHECK(sim, stats.pending_msgs > 0 || stats.pending_bytes == 0, "no messages, but bytes");
 }
 
@@ -650,11 +673,12 @@ void sim_app_check(struct sim *sim)
     if (sim->options.lenient) {
         return;
     }
-    /* An orphan counts when it begins, for the model when it ends: one on each transport may be cut between. */
+    /* An orphan counts when it begins, for the model when it ends: one on each transport may be cut between.
+     */
     SIM_CHECK(sim, counts->orphan_msgs >= sim->orphans && counts->orphan_msgs <= sim->orphans + sim->dials,
               "%" PRIu64 " orphans, counted %" PRIu64, sim->orphans, counts->orphan_msgs);
-    SIM_CHECK(sim, sim->engine.replies.late == sim->late, "%" PRIu64 " late replies, counted %" PRIu64, sim->late,
-              sim->engine.replies.late);
+    SIM_CHECK(sim, sim->engine.replies.late == sim->late, "%" PRIu64 " late replies, counted %" PRIu64,
+              sim->late, sim->engine.replies.late);
     SIM_CHECK(sim, counts->dropped_msgs == sim->drops, "%" PRIu64 " drops, counted %" PRIu64, sim->drops,
               counts->dropped_msgs);
 }
@@ -672,7 +696,8 @@ void sim_app_end(struct sim *sim)
             pending = model->sub->inlet.stats.pending_msgs;
             take(sim, model, 64);
         } while (pending > 0);
-        SIM_CHECK(sim, sim->options.lenient || model->expected_at == model->expected_count, "messages are missing");
+        SIM_CHECK(sim, sim->options.lenient || model->expected_at == model->expected_count,
+                  "messages are missing");
         free(model->expected);
         nki_sub_release(model->sub);
     }

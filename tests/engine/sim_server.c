@@ -25,8 +25,10 @@ static void say(struct sim_link *link, enum sim_mark_kind kind, const char *text
 static void say_info(struct sim_link *link)
 {
     struct sim *sim = link->sim;
-    ts_buf_printf(&link->out, "INFO {\"server_id\":\"S%d\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,"
-                  "\"max_payload\":1048576", link->server);
+    ts_buf_printf(&link->out,
+                  "INFO {\"server_id\":\"S%d\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,"
+                  "\"max_payload\":1048576",
+                  link->server);
     if (sim_chance(sim, 30)) {
         ts_buf_printf(&link->out, ",\"connect_urls\":[\"h%d:%d\",\"h1:4223\",\"bad\"]", link->server,
                       SIM_PORT + link->server);
@@ -39,9 +41,20 @@ static void say_info(struct sim_link *link)
 }
 
 static const char *const garbage[] = {
-    "HELLO\r\n", "MSG a 1 -5\r\n", "MSG a 1\r\n", "\r\n", "PING x\r\n", "HMSG a 1 5 3\r\nabc\r\n",
-    "MSG a 0 1\r\nx\r\n", "msg a 1 1\r\nx\r\n", "-ERR 'Stale Connection'\r\n", "-ERR ''\r\n", "-ERR\r\n",
-    "PONG\n", "MSG a 1 99999999999\r\n", "-ERR 'Maximum Payload Violation'\r\n",
+    "HELLO\r\n",
+    "MSG a 1 -5\r\n",
+    "MSG a 1\r\n",
+    "\r\n",
+    "PING x\r\n",
+    "HMSG a 1 5 3\r\nabc\r\n",
+    "MSG a 0 1\r\nx\r\n",
+    "msg a 1 1\r\nx\r\n",
+    "-ERR 'Stale Connection'\r\n",
+    "-ERR ''\r\n",
+    "-ERR\r\n",
+    "PONG\n",
+    "MSG a 1 99999999999\r\n",
+    "-ERR 'Maximum Payload Violation'\r\n",
 };
 
 static void say_garbage(struct sim_link *link)
@@ -60,8 +73,8 @@ void sim_link_message(struct sim_link *link, struct sim_server_sub *sub, size_t 
     size_t head_len = (size_t)snprintf(head, sizeof head, "m%" PRIu64 " ", number);
     len = len < head_len ? head_len : len;
     if (header_len > 0) {
-        ts_buf_printf(&link->out, "HMSG %s %" PRIu64 " %s%zu %zu\r\n%s", sub->subject, sub->sid, reply, header_len,
-                      header_len + len, header);
+        ts_buf_printf(&link->out, "HMSG %s %" PRIu64 " %s%zu %zu\r\n%s", sub->subject, sub->sid, reply,
+                      header_len, header_len + len, header);
     } else {
         ts_buf_printf(&link->out, "MSG %s %" PRIu64 " %s%zu\r\n", sub->subject, sub->sid, reply, len);
     }
@@ -196,8 +209,10 @@ static uint64_t identify(struct sim *sim, const struct ts_frame *frame)
     struct ts_slice body = frame->payload;
     const char *blank = memchr(body.at, ' ', body.len);
     uint64_t number = 0;
-    SIM_CHECK(sim, blank != NULL && ts_parse_u64(body.at, (size_t)(blank - body.at), UINT64_MAX, &number) &&
-              number < sim->pub_count, "a message that nobody published");
+    SIM_CHECK(sim,
+              blank != NULL && ts_parse_u64(body.at, (size_t)(blank - body.at), UINT64_MAX, &number) &&
+                  number < sim->pub_count,
+              "a message that nobody published");
     const struct sim_pub *pub = &sim->pubs[number];
     SIM_CHECK(sim, body.len == pub->len && frame->header.len == pub->header_len,
               "message %" PRIu64 " has changed its size", number);
@@ -228,8 +243,8 @@ static void answer_request(struct sim_link *link, const struct ts_frame *frame, 
     for (int i = 0; i < answers; i++) {
         char body[32];
         int len = snprintf(body, sizeof body, "r%" PRIu64, number);
-        ts_buf_printf(&link->out, "MSG %.*s %" PRIu64 " %d\r\n%s\r\n", reply_len, frame->reply.at, inbox->sid, len,
-                      body);
+        ts_buf_printf(&link->out, "MSG %.*s %" PRIu64 " %d\r\n%s\r\n", reply_len, frame->reply.at, inbox->sid,
+                      len, body);
         mark(link, SIM_MARK_REPLY, inbox->sid, number);
     }
     if (dice >= 70 && dice < 85) {
@@ -404,8 +419,8 @@ void sim_link_end(struct sim_link *link)
     sim->unconfirmed += sim->socket_count - sim->confirmed;
     sim->confirmed = sim->socket_count;
     uint64_t counted = sim->engine.counts.unconfirmed;
-    SIM_CHECK(sim, counted >= sim->lost, "%" PRIu64 " messages were lost, but only %" PRIu64 " are unconfirmed",
-              sim->lost, counted);
+    SIM_CHECK(sim, counted >= sim->lost,
+              "%" PRIu64 " messages were lost, but only %" PRIu64 " are unconfirmed", sim->lost, counted);
     SIM_CHECK(sim, counted == sim->unconfirmed || sim->options.lenient,
               "%" PRIu64 " messages are unconfirmed, counted %" PRIu64, sim->unconfirmed, counted);
     ts_oracle_finish(link->taken, true);

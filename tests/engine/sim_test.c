@@ -6,7 +6,11 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define SEEDS 30 /* slow, and there is one thread */
+#else
 #define SEEDS 300
+#endif
 #define STEPS 1500
 
 static uint64_t number_from(const char *name, uint64_t otherwise)

@@ -1,6 +1,6 @@
-/* A life of a connection in which the n-th allocation fails, for each n; and one in which all after the n-th fail
- * until the end. Nothing may crash, leak or lie; once there is memory again the connection works, or it said that
- * it has ended. */
+/* A life of a connection in which the n-th allocation fails, for each n; and one in which all after the n-th
+ * fail until the end. Nothing may crash, leak or lie; once there is memory again the connection works, or it
+ * said that it has ended. */
 #include "sim.h"
 
 #include "base/alloc.h"
@@ -9,6 +9,12 @@
 #include <stdatomic.h>
 
 #include <cmocka.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define SEEDS 1 /* slow, and there is one thread */
+#else
+#define SEEDS 12
+#endif
 
 static _Atomic long left;
 static bool all_after;
@@ -39,7 +45,7 @@ static long sweep(uint64_t seed, int steps, bool after)
 static void test_each_allocation_fails_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         assert_true(sweep(seed, 500, false) > 20);
     }
 }
@@ -47,7 +53,7 @@ static void test_each_allocation_fails_once(void **state)
 static void test_all_allocations_fail_from_one_on(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         assert_true(sweep(seed, 500, true) > 20);
     }
 }

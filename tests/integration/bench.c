@@ -35,7 +35,7 @@ int bench_begin(void **state)
     return bench.tap != NULL ? 0 : 1;
 }
 
-int bench_end(void **state)
+int bench_check_clean(void **state)
 {
     (void)state;
     natskit_counters left;
@@ -48,6 +48,12 @@ int bench_end(void **state)
                     (unsigned long long)left.threads);
         clean = false;
     }
+    return clean ? 0 : 1;
+}
+
+int bench_end(void **state)
+{
+    bool clean = bench_check_clean(state) == 0;
     clean = ts_tap_stop(bench.tap) == 0 && clean;
     ts_server_free(bench.server);
     return clean ? 0 : 1;

@@ -39,6 +39,9 @@ extern struct bench bench;
 int bench_begin(void **state);
 int bench_end(void **state);
 
+/* The part of the teardown that needs no server: nothing of the library is left. */
+int bench_check_clean(void **state);
+
 natskit_conn bench_connect(void);
 natskit_conn bench_connect_with(natskit_options options);
 natskit_sub bench_subscribe(natskit_conn conn, const char *subject, const char *queue);

@@ -495,8 +495,10 @@ def test_without_a_loop(url: str) -> None:
         sub.next_msg().send(None)
     nc.publish("no.loop", b"publishing needs none")
     wait_for(lambda: sub.pending_msgs)
+    wait = sub.next_msg()
     with pytest.raises(StopIteration) as caught:
-        sub.next_msg().send(None)
+        while True:
+            assert wait.send(None) is None  # it may give way to others once
     assert caught.value.value.data == b"publishing needs none"
     asyncio.run(close_later(nc))
 

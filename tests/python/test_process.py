@@ -129,7 +129,6 @@ def test_fork_with_a_loop_that_is_used_on(url: str) -> None:
     loop.run_until_complete(exchange())
     in_child(lambda: loop.run_until_complete(exchange()))
     loop.close()
-    del loop
     asyncio.run(exchange())
 
 
@@ -307,17 +306,7 @@ def test_shutdown(server: Server) -> None:
     assert lines[2:] == ["0 0", "b'x'", "0"]
 
 
-def test_interpreters(url: str) -> None:
-    """Several interpreters of one process load the module, each with its own state."""
-    run(
-        """
-        import sys
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
-        import natskit.sync
-        code = '''
+IN_AN_INTERPRETER = """
 import sys
 sys.path[:] = PATH
 import natskit.sync
@@ -329,15 +318,28 @@ with natskit.sync.connect(URL) as nc:
         sub.next_msg(0)
     except natskit.sync.errors.TimeoutError:
         pass
-'''.replace("PATH", repr(sys.path)).replace("URL", repr(sys.argv[1]))
-        for _ in range(3):
-            one = interpreters.create()
-            problem = interpreters.run_string(one, code)
-            assert problem is None, problem
-            interpreters.destroy(one)
-        with natskit.sync.connect(sys.argv[1]) as nc:
-            nc.flush()
-        """,
-        url,
-        flags=("-X", "dev") if sys.version_info >= (3, 12) else (),
-    )
+    else:
+        raise AssertionError
+"""
+
+INTERPRETERS = """
+import sys
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import natskit.sync
+code = sys.argv[2].replace("PATH", repr(sys.path)).replace("URL", repr(sys.argv[1]))
+for _ in range(3):
+    one = interpreters.create()
+    problem = interpreters.run_string(one, code)
+    assert problem is None, problem
+    interpreters.destroy(one)
+with natskit.sync.connect(sys.argv[1]) as nc:
+    nc.flush()
+"""
+
+
+def test_interpreters(url: str) -> None:
+    """Several interpreters of one process load the module, each with its own state."""
+    run(INTERPRETERS, url, IN_AN_INTERPRETER, flags=())

@@ -372,13 +372,14 @@ int lnk_set_scheduler(lua_State *L)
     }
     st->scheduled = 0;
     close_waitset(L, st);
-    if (lua_isnil(L, 1)) {
+    int none = lua_isnil(L, 1);
+    for (size_t i = 0; i < SCHEDULER_FUNCS; i++) {
+        lua_pushvalue(L, none ? 1 : 2 + (int)i);
+        lua_setiuservalue(L, lua_upvalueindex(1), scheduler_funcs[i].slot);
+    }
+    if (none) {
         lua_pushboolean(L, 1);
         return 1;
-    }
-    for (size_t i = 0; i < SCHEDULER_FUNCS; i++) {
-        lua_pushvalue(L, 2 + (int)i);
-        lua_setiuservalue(L, lua_upvalueindex(1), scheduler_funcs[i].slot);
     }
     natskit_status status = open_waitset(L, st);
     st->scheduled = status == NATSKIT_OK;

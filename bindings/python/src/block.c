@@ -17,9 +17,17 @@ int64_t now_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-int64_t now_ms(void)
+int64_t deadline_of(int64_t timeout_ms)
 {
-    return now_ns() / 1000000;
+    return timeout_ms < 0 ? NKPY_FOREVER : now_ns() + timeout_ms * 1000000;
+}
+
+int64_t left_ms(int64_t deadline_ns)
+{
+    if (deadline_ns < 0)
+        return NKPY_FOREVER;
+    int64_t left = deadline_ns - now_ns();
+    return left <= 0 ? 0 : (left + 999999) / 1000000; /* up: no wait is shorter than asked for */
 }
 
 /* 1: Python's signal handlers run on this thread; -1: exception. */
@@ -48,7 +56,7 @@ static int on_main_thread(State *st)
 
 int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_status *status)
 {
-    int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    int64_t deadline = deadline_of(timeout_ms);
     int64_t left = timeout_ms;
     int is_main = -1;
     for (;;) {
@@ -58,12 +66,10 @@ int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_statu
         Py_END_ALLOW_THREADS if (*status != NATSKIT_TIMEOUT && *status != NATSKIT_WOULD_BLOCK) return 0;
         if (PyErr_CheckSignals() < 0)
             return -1;
-        if (deadline >= 0) {
-            left = deadline - now_ms();
-            if (left <= 0) {
-                *status = NATSKIT_TIMEOUT;
-                return 0;
-            }
+        left = left_ms(deadline);
+        if (left == 0) {
+            *status = NATSKIT_TIMEOUT;
+            return 0;
         }
         if (is_main < 0 && (is_main = on_main_thread(st)) < 0)
             return -1;

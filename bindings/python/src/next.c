@@ -16,7 +16,7 @@ typedef struct Next {
     State *st;
     Waiter waiter;
     int64_t timeout_ms;
-    int64_t deadline; /* ms; set when it first suspends */
+    int64_t deadline; /* set when it first suspends */
     size_t cap;
     int mode;
     bool started;
@@ -58,7 +58,7 @@ PyObject *sub_anext(PyObject *self)
     Next *next = DATA(Next, object);
     sub->next_idle = NULL;
     next->sub = (Sub *)Py_NewRef(self);
-    next->started = false;
+    next->started = false; /* and its deadline is for ever, as before */
     return object;
 }
 
@@ -99,18 +99,14 @@ static PySendResult next_fail(Next *next, natskit_status status)
     return PYGEN_ERROR;
 }
 
-static PySendResult next_suspend(Next *next, PyObject **result)
+static PySendResult next_suspend(Next *next, bool front, PyObject **result)
 {
-    int64_t left = NKPY_FOREVER;
-    if (next->timeout_ms >= 0) {
-        int64_t now = now_ms();
-        if (next->deadline == 0)
-            next->deadline = now + next->timeout_ms;
-        left = next->deadline - now;
-        if (left <= 0)
-            return next_fail(next, NATSKIT_TIMEOUT);
-    }
-    *result = waiter_suspend(next->st, &next->waiter, &next->sub->source, left);
+    if (next->deadline == 0)
+        next->deadline = deadline_of(next->timeout_ms);
+    int64_t left = left_ms(next->deadline);
+    if (left == 0)
+        return next_fail(next, NATSKIT_TIMEOUT);
+    *result = waiter_suspend(next->st, &next->waiter, &next->sub->source, left, front);
     if (*result != NULL)
         return PYGEN_NEXT;
     next_end(next);
@@ -141,7 +137,7 @@ static PySendResult next_step(PyObject *self, PyObject **result)
     if (rc < 0)
         return next_fail(next, status);
     if (rc == 0)
-        return next_suspend(next, result);
+        return next_suspend(next, waited, result);
     if (sub->source.first != NULL)
         source_pass_on(next->st, &sub->source);
     next_end(next);

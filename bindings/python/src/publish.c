@@ -325,7 +325,7 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args)
 typedef struct RequestWait {
     natskit_conn conn;
     const Sending *send;
-    int64_t deadline; /* of the operation; -1 for ever */
+    int64_t deadline; /* of the operation */
     natskit_op op;
     natskit_error err;
 } RequestWait;
@@ -333,10 +333,9 @@ typedef struct RequestWait {
 static natskit_status request_try(RequestWait *wait)
 {
     const Sending *s = wait->send;
-    int64_t left = wait->deadline < 0 ? -1 : wait->deadline - now_ms();
     return natskit_request_start(wait->conn, s->subject.data, s->subject.len, s->headers, s->payload.data,
-                                 s->payload.len, (natskit_options){0},
-                                 wait->deadline < 0 || left > 0 ? left : 0, &wait->op, &wait->err);
+                                 s->payload.len, (natskit_options){0}, left_ms(wait->deadline), &wait->op,
+                                 &wait->err);
 }
 
 /* Without the GIL: tries, and waits for room. */
@@ -378,7 +377,7 @@ PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
         timeout_arg(st, a[2], REQUEST_TIMEOUT_MS, &timeout_ms) < 0 ||
         sending_arg(st, &send, a[0], a[1], NULL, a[3]) < 0)
         return NULL;
-    RequestWait wait = {conn->handle, &send, timeout_ms < 0 ? -1 : now_ms() + timeout_ms, {0}, {0}};
+    RequestWait wait = {conn->handle, &send, deadline_of(timeout_ms), {0}, {0}};
     natskit_status status = request_start(&wait);
     int rc = 0;
     if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC)
@@ -409,7 +408,7 @@ PyObject *conn_request_now(PyObject *self, PyObject *args)
         timeout_arg(st, left, NKPY_FOREVER, &timeout_ms) < 0 ||
         sending_arg(st, &send, subject, payload == Py_None ? NULL : payload, NULL, headers) < 0)
         return NULL;
-    RequestWait wait = {conn->handle, &send, timeout_ms < 0 ? -1 : now_ms() + timeout_ms, {0}, {0}};
+    RequestWait wait = {conn->handle, &send, deadline_of(timeout_ms), {0}, {0}};
     natskit_status status = request_start(&wait);
     sending_done(st, &send);
     if (status != NATSKIT_OK)
@@ -497,8 +496,7 @@ PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args)
         return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
-    natskit_status status =
-        natskit_room_start(conn, (natskit_options){0}, size, timeout_ms, &op, &err);
+    natskit_status status = natskit_room_start(conn, (natskit_options){0}, size, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(st, status, &err);
     return face_finish(st, face, op, conn, false);

@@ -298,13 +298,14 @@ static void list_remove(Waiter *waiter)
     waiter->prev = waiter->next = NULL;
 }
 
-static void list_append(Source *source, Waiter *waiter)
+/* Into the list, at its end or, who was woken for nothing, back to its front. */
+static void list_insert(Source *source, Waiter *waiter, bool front)
 {
     waiter->source = source;
-    waiter->next = NULL;
-    waiter->prev = source->last;
-    *(source->last == NULL ? &source->first : &source->last->next) = waiter;
-    source->last = waiter;
+    waiter->prev = front ? NULL : source->last;
+    waiter->next = front ? source->first : NULL;
+    *(waiter->prev == NULL ? &source->first : &waiter->prev->next) = waiter;
+    *(waiter->next == NULL ? &source->last : &waiter->next->prev) = waiter;
 }
 
 void source_detach(Source *source)
@@ -408,7 +409,7 @@ static int timer_start(State *st, Waiter *waiter, PyObject *loop, int64_t timeou
     return waiter->timer == NULL ? -1 : 0;
 }
 
-PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms)
+PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms, bool front)
 {
     if (st->running_loop == NULL && running_loop_import(st) < 0)
         return NULL;
@@ -427,7 +428,7 @@ PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t time
     /* What a task must see on a future that is awaited. */
     if (PyObject_SetAttr(future, name_of(st, NAME__asyncio_future_blocking), Py_True) < 0)
         goto fail;
-    list_append(source, waiter);
+    list_insert(source, waiter, front);
     Py_DECREF(loop);
     return Py_NewRef(future);
 fail:

@@ -36,11 +36,13 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
 /* Strings that are needed often: interned once per module. Also the names of keyword parameters. */
 #define NKPY_NAMES(X)                                                                                        \
     X(subject)                                                                                               \
-    X(payload) X(reply) X(headers) X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger) X(name)    \
-        X(ignore_case) X(messages) X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader)      \
-            X(remove_reader) X(is_closed) X(done) X(set_result) X(cancel) X(get) X(items)                    \
-                X(_asyncio_future_blocking) X(status) X(server_code) X(err_code) X(errno) X(outcome)         \
-                    X(published) X(main_thread) X(ident)
+    X(payload)                                                                                               \
+    X(reply)                                                                                                 \
+    X(headers)                                                                                               \
+    X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger) X(name) X(ignore_case) X(messages)        \
+        X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader) X(remove_reader) X(is_closed)   \
+            X(done) X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking) X(status)            \
+                X(server_code) X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
 
 enum {
 #define NKPY_ENUM(name) NAME_##name,
@@ -169,7 +171,9 @@ void sending_done(State *st, Sending *send);
 /* ----------------------------------------------------------------------------------------------- block.c */
 
 int64_t now_ns(void);
-int64_t now_ms(void);
+/* A deadline on the monotonic clock in nanoseconds, and what is left of it; for ever stays for ever. */
+int64_t deadline_of(int64_t timeout_ms);
+int64_t left_ms(int64_t deadline_ns);
 
 /* Calls `wait` with the GIL released, in slices, until it gives anything but NATSKIT_TIMEOUT and
  * NATSKIT_WOULD_BLOCK or the time is over; between slices signals are served. -1 if a signal's handler
@@ -200,8 +204,9 @@ typedef struct Waiter {
     PyObject *timer;
 } Waiter;
 
-/* Suspends: gives the future to be yielded to the event loop (a new reference). `timeout_ms` -1: no timer. */
-PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms);
+/* Suspends: gives the future to be yielded to the event loop (a new reference). `timeout_ms` -1: no timer.
+ * Who was woken for nothing goes to the `front` of those who wait, where it was. */
+PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms, bool front);
 /* Ends the suspension, whatever the reason. */
 void waiter_leave(State *st, Waiter *waiter);
 int waiter_traverse(Waiter *waiter, visitproc visit, void *arg);

@@ -237,7 +237,7 @@ static PySendResult finish_step(PyObject *self, PyObject **result)
     }
     waiter_leave(finish->st, &finish->waiter);
     if (natskit_op_result(finish->op, NULL, NULL) == NATSKIT_PENDING) {
-        *result = waiter_suspend(finish->st, &finish->waiter, &finish->source, NKPY_FOREVER);
+        *result = waiter_suspend(finish->st, &finish->waiter, &finish->source, NKPY_FOREVER, false);
         if (*result != NULL)
             return PYGEN_NEXT;
         finish_end(finish);

@@ -1,0 +1,166 @@
+-- Three lists of the same names must agree: what the module has, what library/natskit.lua annotates, and what
+-- README.md documents; options too, against the library's own table. And the examples run.
+local helper = require "helper"
+local nats = require "natskit"
+
+local function read(path)
+    local file = assert(io.open(helper.root .. "/" .. path))
+    local text = file:read("a")
+    file:close()
+    return text
+end
+
+local function sorted(set)
+    local list = {}
+    for name in pairs(set) do
+        list[#list + 1] = name
+    end
+    table.sort(list)
+    return list
+end
+
+-- Names of the functions of the module and of the methods of each type, as "nats.connect", "sub:next".
+local function functions_of_the_module()
+    local set = {}
+    for name, value in pairs(nats) do
+        assert.are.equal("function", type(value), name)
+        set["nats." .. name] = true
+    end
+    local registry = debug.getregistry()
+    local prefixes = { conn = "nc", sub = "sub", msg = "msg" }
+    for kind, prefix in pairs(prefixes) do
+        local meta = registry["natskit." .. kind]
+        for name, value in pairs(kind == "msg" and meta.fields or meta.__index) do
+            if type(value) == "function" then
+                set[prefix .. ":" .. name] = true
+            end
+        end
+    end
+    return set
+end
+
+local function fields_of_messages()
+    local set = {}
+    for name, value in pairs(debug.getregistry()["natskit.msg"].fields) do
+        if type(value) ~= "function" then
+            set[name] = true
+        end
+    end
+    return set
+end
+
+describe("the documents", function()
+    local annotations = read("bindings/lua/library/natskit.lua")
+    local readme = read("bindings/lua/README.md")
+
+    it("name every function", function()
+        local module = functions_of_the_module()
+        local annotated, documented = {}, {}
+        local prefixes = { nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:" }
+        for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
+            annotated[prefixes[kind] .. name] = true
+        end
+        for name in readme:gmatch("\n| `(nats%.[%w_]+)%(") do
+            documented[name] = true
+        end
+        for name in readme:gmatch("\n| `(%a+:[%w_]+)%(") do
+            documented[name] = true
+        end
+        assert.are.same(sorted(module), sorted(annotated))
+        assert.are.same(sorted(module), sorted(documented))
+        assert.is_true(#sorted(module) > 25)
+    end)
+
+    it("name every field of a message", function()
+        local fields = fields_of_messages()
+        local annotated = {}
+        local class = annotations:match("%-%-%-@class natskit%.msg\n(.-)\nlocal msg")
+        for name in class:gmatch("%-%-%-@field ([%w_]+)") do
+            annotated[name] = true
+        end
+        assert.are.same(sorted(fields), sorted(annotated))
+        for name in pairs(fields) do
+            assert.truthy(readme:find("`msg." .. name .. "`", 1, true), name)
+        end
+    end)
+
+    it("name every option of the library", function()
+        local classes = { CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions" }
+        local row = '\nOPTION%((%u+), [%w_]+, (%u+), "([%w_]+)"'
+        local count = 0
+        for scope, kind, name in read("core/options/options.def"):gmatch(row) do
+            local class = annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
+            for _, form in ipairs { name, kind == "DURATION" and name:gsub("_ms$", "") or nil } do
+                assert.truthy(class:find("@field " .. form .. "? ", 1, true), scope .. " " .. form)
+                assert.truthy(readme:find("`" .. form .. "`", 1, true), form)
+                count = count + 1
+            end
+        end
+        assert.is_true(count > 20)
+    end)
+
+    it("name every field of the tables that functions return", function()
+        helper.start()
+        local nc = helper.connect()
+        local sub = assert(nc:subscribe("a"))
+        local tables = {
+            Counters = nats.counters(), ConnStats = nc:stats(), SubStats = sub:stats(), ConnInfo = nc:info(),
+            Status = nats.status("timeout"),
+        }
+        for class, values in pairs(tables) do
+            local text = annotations:match("%-%-%-@class natskit%." .. class .. "\n(.-)\n\n")
+            for name in pairs(values) do
+                assert.truthy(text:find("@field " .. name .. " ", 1, true), class .. "." .. name)
+                assert.truthy(readme:find("`" .. name .. "`", 1, true), class .. "." .. name)
+            end
+            for name in text:gmatch("@field ([%w_]+) ") do
+                assert.is_not_nil(values[name], class .. "." .. name .. " is annotated and not there")
+            end
+        end
+        nc:close()
+        sub:close()
+        helper.stop()
+    end)
+
+    it("name the functions of the luv adapter", function()
+        for name in pairs(require "natskit.loop.luv") do
+            assert.truthy(readme:find("`loop." .. name, 1, true), name)
+        end
+    end)
+end)
+
+describe("the examples", function()
+    -- Output, then true if the program ended well.
+    local function run(name, url)
+        local environment = ("NATS_URL=%s LUA_PATH='%s' LUA_CPATH='%s'"):format(url, package.path, package.cpath)
+        local program = ("timeout -k 1 20 lua5.4 %s/examples/lua/%s.lua 2>&1"):format(helper.root, name)
+        local pipe = assert(io.popen(environment .. " " .. program))
+        return pipe:read("a"), pipe:close()
+    end
+
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+
+    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "pubsub_luv", "request_reply_luv", "tour" } do
+        it("run: " .. name, function()
+            local output, good = run(name, helper.url)
+            assert.is_true(good, name .. ": " .. output)
+        end)
+    end
+
+    it("fail where there is no server", function()
+        local output, good = run("tour", "nats://127.0.0.1:1")
+        assert.is_nil(good)
+        assert.truthy(output:find("127.0.0.1:1", 1, true), output)
+    end)
+
+    it("show the README's first one", function()
+        local code = read("bindings/lua/README.md"):match("```lua\n(.-)```")
+        code = code:gsub("nats://127.0.0.1:4222", helper.url):gsub("local nats = [^\n]*\n", "")
+        local output, exit = helper.child(code)
+        assert.are.equal("greet.joe\thello\n", output)
+        assert.are.equal(0, exit)
+    end)
+end)

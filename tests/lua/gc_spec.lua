@@ -1,0 +1,265 @@
+-- Life and death: objects that are collected in any order, Lua states that end with everything open, and many
+-- objects one after the other. Nothing crashes, nothing hangs, nothing is left.
+local helper = require "helper"
+local nats = require "natskit"
+
+describe("the collector", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+    after_each(function()
+        collectgarbage("incremental")
+        helper.nothing_left()
+    end)
+
+    it("may take objects in any order at any time", function()
+        local seed = os.time()
+        for round = 1, 12 do
+            math.randomseed(seed, round)
+            collectgarbage(round % 2 == 0 and "generational" or "incremental")
+            local alive = {}
+            local function keep(object)
+                alive[#alive + 1] = object
+            end
+            local steps = {
+                function()
+                    keep((helper.connect()))
+                end,
+                function(nc)
+                    if nc then
+                        keep(nc:subscribe("gc." .. math.random(3)))
+                        keep(nc:events())
+                    end
+                end,
+                function(nc)
+                    if nc then
+                        nc:publish("gc." .. math.random(3), "x", { reply = "gc.1" })
+                    end
+                end,
+                function(_, sub)
+                    if sub then
+                        keep((sub:next(0.01)))
+                        for msg in sub:messages(0) do
+                            keep(msg)
+                            if math.random(2) == 1 then
+                                break
+                            end
+                        end
+                    end
+                end,
+                function(_, sub)
+                    if sub then
+                        keep(sub:messages(0))
+                    end
+                end,
+                function(_, _, msg)
+                    if msg then
+                        msg:respond("y")
+                    end
+                end,
+                function()
+                    if #alive > 0 then
+                        table.remove(alive, math.random(#alive))
+                    end
+                end,
+                function()
+                    collectgarbage(math.random(5) == 1 and "collect" or "step")
+                end,
+            }
+            -- One random object of each kind, if there is one.
+            local function pick(kind)
+                local found = {}
+                for _, object in ipairs(alive) do
+                    if tostring(object):find("natskit." .. kind, 1, true) then
+                        found[#found + 1] = object
+                    end
+                end
+                return #found > 0 and found[math.random(#found)] or nil
+            end
+            for _ = 1, 300 do
+                steps[math.random(#steps)](pick("conn"), pick("sub"), pick("msg"))
+            end
+            alive = {}
+            helper.nothing_left()
+        end
+    end)
+
+    it("finds a subscription's connection alive", function()
+        local sub = assert(helper.connect():subscribe("orphan"))
+        collectgarbage()
+        collectgarbage()
+        local other <close> = helper.connect()
+        assert(other:publish("orphan", "still here"))
+        assert.are.equal("still here", assert(sub:next(5)).data)
+        sub:close()
+    end)
+
+    it("closes what <close> variables leave", function()
+        local copy
+        do
+            local nc <close> = helper.connect()
+            local sub <close> = assert(nc:subscribe("a"))
+            assert(nc:publish("a", "x"))
+            local msg <close> = assert(sub:next(5))
+            assert.are.equal("x", msg.data)
+            copy = { nc, sub, msg }
+        end
+        helper.fails("closed", copy[1]:flush())
+        helper.fails("closed", copy[2]:next())
+        helper.raises("closed", function()
+            return copy[3].data
+        end)
+    end)
+
+    it("may run a finalizer that closes what is read just now", function()
+        local nc <close> = helper.connect()
+        for _ = 1, 50 do
+            local sub = assert(nc:subscribe("trap"))
+            for i = 1, 100 do
+                assert(nc:publish("trap", ("x"):rep(i)))
+            end
+            assert(nc:flush())
+            setmetatable({}, {
+                __gc = function()
+                    sub:close()
+                end,
+            })
+            for _ in sub:messages(0) do
+                collectgarbage("step")
+            end
+        end
+    end)
+
+    it("is not needed for objects that come and go", function()
+        local nc <close> = helper.connect()
+        for _ = 1, 2000 do
+            local sub = assert(nc:subscribe("come.and.go"))
+            sub:close()
+        end
+        for _ = 1, 100 do
+            local other = helper.connect()
+            other:close()
+        end
+        assert.is_true(nc:flush())
+        collectgarbage()
+        collectgarbage()
+        assert.are.equal(0, nats.counters().subs)
+        assert.are.equal(1, nats.counters().conns)
+    end)
+end)
+
+describe("the end of a Lua state", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+
+    local everything = [[
+        local loop = require "natskit.loop.luv"
+        local nc = assert(nats.connect(url))
+        local subs, msgs = {}, {}
+        for i = 1, 20 do
+            subs[i] = assert(nc:subscribe("end." .. i % 3))
+        end
+        local events = assert(nc:events())
+        for i = 1, 200 do
+            assert(nc:publish("end." .. i % 3, "x", { reply = "r", headers = { A = "b" } }))
+        end
+        assert(nc:flush())
+        for i, sub in ipairs(subs) do
+            msgs[i] = sub:next(1)
+            for msg in sub:messages(0) do
+                msgs[#msgs + 1] = msg
+                break
+            end
+        end
+        assert(#msgs > 20)
+    ]]
+    local ends = {
+        ["with everything open"] = "",
+        ["with an error"] = "error('deliberate')",
+        ["by os.exit with lua_close"] = "os.exit(0, true)",
+        ["by os.exit"] = "os.exit(0)",
+        ["with globals in each other's finalizers"] = [[
+            for i = 1, 10 do
+                setmetatable({}, { __gc = function()
+                    subs[i]:close()
+                    nc:publish("end.1", "late")
+                    nc:close(0)
+                    pcall(nc.subscribe, nc, "x")
+                end })
+            end
+        ]],
+        ["with a coroutine that waits"] = [[
+            loop.install()
+            loop.spawn(function()
+                nc:request("nobody.knows", "x", { timeout = 30 })
+            end)
+            for i = 1, 5 do
+                local waiting = assert(nc:subscribe("wait." .. i))
+                loop.spawn(function() waiting:next() end)
+            end
+        ]],
+        ["inside a loop"] = [[
+            loop.run(function()
+                for i = 1, 5 do
+                    local waiting = assert(nc:subscribe("wait." .. i))
+                    loop.spawn(function() waiting:next() end)
+                end
+                os.exit(0, true)
+            end)
+        ]],
+        ["after a shutdown"] = "assert(nats.shutdown(5))",
+        ["while the server is gone"] = "os.execute('kill -STOP ' .. PID)",
+    }
+    for name, code in pairs(ends) do
+        it("is clean " .. name, function()
+            local pid = tostring(helper.server:pid())
+            local took, output, exit = helper.timed(helper.child, everything .. code:gsub("PID", pid) ..
+                "\nio.stdout:write('end')")
+            if code:find("STOP", 1, true) then
+                helper.server:resume()
+            end
+            assert.is_true(took < 5, took)
+            if name == "with an error" then
+                assert.are.equal(1, exit)
+                assert.truthy(output:find("deliberate", 1, true))
+            else
+                assert.are.equal(0, exit, output)
+                assert.truthy(output == "end" or output == "" and code:find("os.exit", 1, true), output)
+            end
+        end)
+    end
+end)
+
+describe("shutdown", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+
+    it("ends everything, and the library can be used again", function()
+        local output, exit = helper.child([[
+            local nc = assert(nats.connect(url))
+            local sub = assert(nc:subscribe("a"))
+            assert(nc:publish("a", "x", { headers = { A = "b" } }))
+            local msg = assert(sub:next(5))
+            assert(nats.shutdown())
+            assert(msg.data == "x" and msg:header("A") == "b")
+            for _, call in ipairs { { nc, "flush" }, { nc, "info" }, { sub, "next" }, { sub, "stats" } } do
+                local result, message, code = call[1][ call[2] ](call[1])
+                assert(result == nil and code == "closed", tostring(code) .. call[2])
+            end
+            assert(nats.counters().threads == 0)
+            local again = assert(nats.connect(url))
+            local other = assert(again:subscribe("a"))
+            assert(again:publish("a", "again", { headers = { A = "c" } }))
+            assert(other:next(5):header("A") == "c")
+            assert(again:close())
+            print("fine")
+        ]])
+        assert.are.equal("fine\n", output)
+        assert.are.equal(0, exit)
+    end)
+end)

@@ -1,0 +1,493 @@
+-- Coroutines over luv: what waits suspends its task, the others go on, and an abandoned task leaves nothing.
+local helper = require "helper"
+local loop = require "natskit.loop.luv"
+local nats = require "natskit"
+local uv = require "luv"
+
+describe("natskit.loop.luv", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+    after_each(function()
+        loop.on_error = nil
+        helper.nothing_left()
+    end)
+
+    -- A service that echoes, as a task.
+    local function echo(nc, subject)
+        local sub = assert(nc:subscribe(subject))
+        loop.spawn(function()
+            for msg in sub:messages() do
+                assert(msg:respond(msg.data))
+            end
+        end)
+        return sub
+    end
+
+    local function wait_for(fn)
+        local deadline = helper.now() + 20
+        while not fn() do
+            assert(helper.now() < deadline, "waited in vain")
+            loop.sleep(0.002)
+        end
+    end
+
+    it("runs a task and returns its results", function()
+        assert.are.same({ 1, nil, "three", n = 3 }, table.pack(loop.run(function(...)
+            return ...
+        end, 1, nil, "three")))
+        assert.are.equal(0, select("#", loop.run(function() end)))
+        assert.are.equal("slept", loop.run(function()
+            loop.sleep(0.01)
+            return "slept"
+        end))
+    end)
+
+    it("lets many requests run at once", function()
+        local done, running, most = 0, 0, 0
+        loop.run(function()
+            local nc <close> = helper.connect()
+            echo(nc, "echo")
+            for i = 1, 2000 do
+                loop.spawn(function()
+                    running = running + 1
+                    most = math.max(most, running)
+                    local reply = assert(nc:request("echo", tostring(i), { timeout = 20 }))
+                    assert.are.equal(tostring(i), reply.data)
+                    running = running - 1
+                    done = done + 1
+                end)
+            end
+            wait_for(function()
+                return done == 2000
+            end)
+        end)
+        assert.is_true(most > 1000, most)
+    end)
+
+    it("iterates in one task while another publishes", function()
+        local got, bytes = {}, 0
+        loop.run(function()
+            local nc, tap = helper.tapped()
+            local sub = assert(nc:subscribe("stream"))
+            local strings = assert(nc:subscribe("stream"))
+            local batches = assert(nc:subscribe("stream"))
+            local left = 3
+            loop.spawn(function()
+                for msg in sub:messages() do
+                    got[#got + 1] = msg.data
+                    if #got == 500 then
+                        break
+                    end
+                end
+                left = left - 1
+            end)
+            loop.spawn(function()
+                local count = 0
+                for _, data in strings:strings() do
+                    bytes = bytes + #data
+                    count = count + 1
+                    if count == 500 then
+                        break
+                    end
+                end
+                left = left - 1
+            end)
+            loop.spawn(function()
+                local count = 0
+                while count < 500 do
+                    count = count + #assert(batches:next_batch(100))
+                end
+                left = left - 1
+            end)
+            for i = 1, 500 do
+                assert(nc:publish("stream", tostring(i)))
+                if i % 50 == 0 then
+                    loop.sleep(0.001)
+                end
+            end
+            wait_for(function()
+                return left == 0
+            end)
+            nc:close()
+            tap:close()
+        end)
+        assert.are.equal(500, #got)
+        for i = 1, 500 do
+            assert.are.equal(tostring(i), got[i])
+        end
+        assert.are.equal(9 + 2 * 90 + 3 * 401, bytes)
+    end)
+
+    it("ends waits in time, while others go on", function()
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("quiet"))
+            local ticks = 0
+            loop.spawn(function()
+                while true do
+                    loop.sleep(0.01)
+                    ticks = ticks + 1
+                end
+            end)
+            local function bounded(code, fn, ...)
+                local before = ticks
+                local took, result, _, got = helper.timed(fn, ...)
+                assert.is_nil(result)
+                assert.are.equal(code, got)
+                assert.is_true(took >= 0.18 and took < 1.2, took)
+                assert.is_true(ticks - before >= 5, "the loop stood still")
+            end
+            bounded("timeout", sub.next, sub, 0.2)
+            bounded("timeout", sub.next_batch, sub, 5, 0.2)
+            bounded("timeout", nc.request, nc, "quiet", "x", { timeout = 0.2 })
+            helper.server:pause()
+            bounded("timeout", nc.flush, nc, 0.2)
+            bounded("timeout", nats.connect, helper.url, nil, 0.2)
+            local other = nc
+            helper.server:resume()
+            assert.is_true(other:flush())
+            local count = 0
+            local took = helper.timed(function()
+                for _ in sub:messages(0.2) do -- what the request above published
+                    count = count + 1
+                end
+            end)
+            assert.are.equal(1, count)
+            assert.is_true(took >= 0.18, took)
+            helper.fails("would_block", sub:next(0))
+        end)
+    end)
+
+    it("waits for room in the outbox without standing still", function()
+        loop.run(function()
+            local nc = helper.connect({ outbox_bytes = 65536 })
+            helper.server:pause()
+            local payload = ("x"):rep(20000)
+            while nc:publish("a", payload, { timeout = 0.05 }) do end
+            local ticks = 0
+            loop.spawn(function()
+                while true do
+                    loop.sleep(0.01)
+                    ticks = ticks + 1
+                end
+            end)
+            helper.fails("timeout", nc:publish("a", payload, { timeout = 0.2 }))
+            helper.fails("timeout", nc:request("a", payload, { timeout = 0.2 }))
+            helper.fails("timeout", nc:publish_batch({ { "a", payload } }, { timeout = 0.2 }))
+            assert.is_true(ticks >= 15, ticks)
+            loop.spawn(function()
+                loop.sleep(0.1)
+                helper.server:resume()
+            end)
+            assert.is_true(nc:publish("a", payload, { timeout = 10 }))
+            assert.is_true(nc:close(10))
+        end)
+    end)
+
+    it("shares a subscription among tasks", function()
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("work"))
+            local done, sum = {}, 0
+            for i = 1, 5 do
+                done[i] = 0
+                loop.spawn(function()
+                    for msg in sub:messages() do
+                        done[i] = done[i] + 1
+                        sum = sum + tonumber(msg.data)
+                        loop.sleep(0.001)
+                    end
+                end)
+            end
+            for i = 1, 100 do
+                assert(nc:publish("work", tostring(i)))
+            end
+            wait_for(function()
+                return sum == 5050
+            end)
+            for i = 1, 5 do
+                assert.is_true(done[i] > 0)
+            end
+        end)
+    end)
+
+    it("wakes those who wait when a subscription or connection is closed", function()
+        loop.run(function()
+            local nc = helper.connect()
+            local codes = {}
+            local function waiter(sub)
+                loop.spawn(function()
+                    local _, _, code = sub:next()
+                    codes[#codes + 1] = code
+                end)
+            end
+            local one, two = assert(nc:subscribe("a")), assert(nc:subscribe("b"))
+            assert(nc:subscribe("silent"))
+            waiter(one)
+            waiter(one)
+            waiter(two)
+            loop.spawn(function()
+                local _, _, code = nc:request("silent", "x", { timeout = 20 })
+                codes[#codes + 1] = code
+            end)
+            loop.sleep(0.01)
+            assert.are.same({}, codes)
+            one:close()
+            assert.are.same({ "closed", "closed" }, codes)
+            nc:close()
+            wait_for(function()
+                return #codes == 4
+            end)
+            table.sort(codes)
+            assert.are.same({ "closed", "closed", "closed", "end" }, codes)
+        end)
+    end)
+
+    it("gives other tasks a turn while messages keep coming", function()
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("flood"))
+            for i = 1, 20000 do
+                assert(nc:publish("flood", tostring(i)))
+            end
+            assert(nc:flush(20))
+            local count, turns = 0, 0
+            loop.spawn(function()
+                while count < 20000 do
+                    loop.sleep(0)
+                    turns = turns + 1
+                end
+            end)
+            for _ in sub:strings() do
+                count = count + 1
+                if count == 20000 then
+                    break
+                end
+            end
+            assert.is_true(turns >= 5, turns)
+        end)
+    end)
+
+    it("raises the error of a task from run", function()
+        for _, where in ipairs { "main", "spawned", "after a wait" } do
+            local good, message = pcall(loop.run, function()
+                local nc <close> = helper.connect()
+                if where == "main" then
+                    error("deliberate")
+                end
+                loop.spawn(function()
+                    if where == "after a wait" then
+                        assert(nc:flush())
+                    end
+                    error("deliberate")
+                end)
+                loop.sleep(20)
+            end)
+            assert.is_false(good)
+            assert.truthy(message:find("luv_spec.lua:%d+: deliberate"), message)
+            assert.truthy(message:find("traceback", 1, true))
+        end
+        local value = {}
+        local good, message = pcall(loop.run, error, value)
+        assert.is_false(good)
+        assert.are.equal(value, message)
+        assert.are.equal("fine", loop.run(function()
+            return "fine"
+        end))
+    end)
+
+    it("gives the errors of tasks to on_error", function()
+        local errors = {}
+        function loop.on_error(message, co)
+            errors[#errors + 1] = { message, co }
+        end
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = echo(nc, "echo")
+            local co = loop.spawn(function()
+                assert(nc:request("echo", "x"))
+                error("in a task")
+            end)
+            wait_for(function()
+                return #errors == 1
+            end)
+            assert.are.equal(co, errors[1][2])
+            assert.truthy(errors[1][1]:find("in a task", 1, true))
+            assert.are.equal("still works", assert(nc:request("echo", "still works")).data)
+            sub:close()
+        end)
+    end)
+
+    it("closes tasks that still wait when run is over", function()
+        local closed = 0
+        loop.run(function()
+            local nc = helper.connect()
+            for i = 1, 10 do
+                loop.spawn(function()
+                    local sub <close> = assert(nc:subscribe("never." .. i))
+                    local mark <close> = setmetatable({}, {
+                        __close = function()
+                            closed = closed + 1
+                        end,
+                    })
+                    assert(sub)
+                    if i % 2 == 0 then
+                        nc:request("never.1", "x", { timeout = 60 })
+                    else
+                        sub:next()
+                    end
+                    assert(not mark)
+                end)
+            end
+        end)
+        assert.are.equal(10, closed)
+    end)
+
+    it("leaves nothing of a task that is abandoned while it waits", function()
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("abandoned"))
+            do
+                local tasks = {}
+                for i = 1, 20 do
+                    tasks[i] = loop.spawn(function()
+                        if i % 2 == 0 then
+                            nc:request("abandoned", "x", { timeout = 60 })
+                        else
+                            sub:next()
+                        end
+                    end)
+                end
+                for _, task in ipairs(tasks) do
+                    if coroutine.status(task) == "suspended" then
+                        coroutine.close(task)
+                    end
+                end
+            end
+            collectgarbage()
+            collectgarbage()
+            assert.are.equal(0, nc:stats().requests)
+            assert(nc:publish("abandoned", "for who asks next"))
+            local found
+            for msg in sub:messages(1) do
+                if msg.data == "for who asks next" then
+                    found = true
+                    break
+                end
+            end
+            assert.is_true(found)
+        end)
+    end)
+
+    it("blocks in a coroutine that is no task", function()
+        loop.run(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("generated"))
+            for i = 1, 5 do
+                assert(nc:publish("generated", tostring(i)))
+            end
+            local generator = coroutine.wrap(function()
+                for msg in sub:messages(0.05) do
+                    coroutine.yield(msg.data)
+                end
+                assert(nc:flush())
+                coroutine.yield("flushed")
+            end)
+            local all = {}
+            for data in generator do
+                all[#all + 1] = data
+            end
+            assert.are.equal("1 2 3 4 5 flushed", table.concat(all, " "))
+        end)
+    end)
+
+    it("works in a loop that the program runs itself", function()
+        loop.install()
+        local result
+        loop.spawn(function()
+            local nc <close> = helper.connect()
+            local sub = assert(nc:subscribe("own"))
+            local timer = uv.new_timer()
+            timer:start(20, 0, function()
+                timer:close()
+                assert(nc:publish("own", "from a callback"))
+            end)
+            result = assert(sub:next(5)).data
+        end)
+        uv.run() -- ends by itself, since nothing waits any more
+        assert.are.equal("from a callback", result)
+        helper.raises("only a task", loop.sleep, 1)
+        loop.uninstall()
+        uv.run("nowait")
+    end)
+
+    it("tells when a task waits for something that never comes", function()
+        helper.raises("does not know of", loop.run, coroutine.yield)
+        helper.raises("use spawn", loop.run, function()
+            loop.run(function() end)
+        end)
+    end)
+
+    it("reconnects while tasks wait", function()
+        loop.run(function()
+            local nc = helper.connect({ reconnect_wait = 0.02, reconnect_wait_max = 0.1 })
+            local sub = assert(nc:subscribe("through"))
+            local events = assert(nc:events())
+            local seen, got = {}, nil
+            loop.spawn(function()
+                for event in events:messages() do
+                    seen[#seen + 1] = event.type
+                end
+            end)
+            loop.spawn(function()
+                got = assert(sub:next()).data
+            end)
+            helper.server:kill()
+            wait_for(function()
+                return seen[1] == "disconnected"
+            end)
+            assert(nc:publish("through", "kept"))
+            helper.server:restart()
+            wait_for(function()
+                return got
+            end)
+            assert.are.equal("kept", got)
+            nc:close()
+            wait_for(function()
+                return seen[#seen] == "closed"
+            end)
+        end)
+    end)
+
+    it("survives a shutdown of the library", function()
+        loop.run(function()
+            local nc = helper.connect()
+            local sub = assert(nc:subscribe("a"))
+            local codes = {}
+            loop.spawn(function()
+                local _, _, code = sub:next()
+                codes[#codes + 1] = code
+            end)
+            loop.spawn(function()
+                local _, _, code = nc:request("a.b.c", "x", { timeout = 30 })
+                codes[#codes + 1] = code
+                _, _, code = nc:flush()
+                codes[#codes + 1] = code
+            end)
+            assert(nats.shutdown(5))
+            wait_for(function()
+                return #codes >= 3
+            end)
+            assert.are.equal("closed", codes[#codes])
+            local again <close> = helper.connect()
+            local other = assert(again:subscribe("b"))
+            loop.spawn(function()
+                loop.sleep(0.01)
+                assert(again:publish("b", "again"))
+            end)
+            assert.are.equal("again", assert(other:next(5)).data)
+        end)
+    end)
+end)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run against a real server, end well, and say what they should."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import natskit
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+
+EXPECTED = {
+    "pubsub": ["greet.*: greet.joe 'hello' -", "greet.*: greet.pam 'good morning' en", "greet.>: greet.joe 'hello'"],
+    "queue_group": ["queue group: 30 jobs, 30 done once"],
+    "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
+    "tour": [
+        "connect: nats://127.0.0.1:",
+        "publish/subscribe: received greet.joe 'hello'",
+        "publish/subscribe: received greet.pam 'good morning'",
+        "queue group: 20 jobs, 20 done once",
+        "headers: Color: red, blue",
+        "request/reply: the service sees header Language: Python",
+        "request/reply: got 'hello, joe'",
+        "no responders: ",
+        "timeout: ",
+        "bad input: ",
+        "flush: the server has all ",
+        "events: the last one is closed",
+        "end: nothing is left behind",
+    ],
+}
+
+
+@pytest.mark.parametrize("face", ["", "_sync"])
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_example(url: str, name: str, face: str) -> None:
+    package = str(Path(natskit.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / f"{name}{face}.py"],
+        env={**os.environ, "NATS_URL": url, "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    for text in EXPECTED[name]:
+        assert any(line.startswith(text) for line in lines), f"{text!r} is missing in {lines}"
+
+
+def test_every_example_is_run() -> None:
+    names = {path.stem.removesuffix("_sync") for path in EXAMPLES.glob("*.py")}
+    assert names == set(EXPECTED)
+
+
+def test_an_example_without_a_server_fails() -> None:
+    package = str(Path(natskit.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "pubsub.py"],
+        env={**os.environ, "NATS_URL": "nats://127.0.0.1:9", "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0 and "Error" in done.stderr

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that have to agree: the stub with the extension, the statuses with the exceptions, the blocking face with the
+one it is made from, the options with what connect takes."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import natskit
+import natskit.sync
+import pytest
+from natskit import _natskit, errors
+
+ROOT = Path(__file__).resolve().parents[2]
+STUB = ROOT / "bindings/python/natskit/_natskit.pyi"
+# What every class has, or what only type checkers look for.
+EVERYWHERE = set(dir(object)) | {"__module__", "__buffer__", "__weakref__"}
+
+
+def stub_names(body: list[ast.stmt]) -> dict[str, ast.stmt]:
+    names: dict[str, ast.stmt] = {}
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names[node.name] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names[node.target.id] = node
+    return names
+
+
+def test_stub_has_the_module() -> None:
+    stub = stub_names(ast.parse(STUB.read_text(encoding="utf-8")).body)
+    real = {name for name in vars(_natskit) if not name.startswith("__")}
+    assert real == set(stub)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in vars(_natskit).values() if inspect.isclass(cls)])
+def test_stub_has_the_class(cls: type) -> None:
+    listed = next(name for name, value in vars(_natskit).items() if value is cls)
+    node = stub_names(ast.parse(STUB.read_text(encoding="utf-8")).body)[listed]
+    assert isinstance(node, ast.ClassDef)
+    stub = set(stub_names(node.body)) - EVERYWHERE
+    real = set(vars(cls)) - EVERYWHERE
+    assert real == stub
+    assert cls.__doc__
+
+
+def parameters(node: ast.FunctionDef) -> list[str]:
+    arguments = node.args
+    return [argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
+
+
+def test_stub_has_the_parameters() -> None:
+    """The text signatures of the extension's methods name what the stub names."""
+    stub = stub_names(ast.parse(STUB.read_text(encoding="utf-8")).body)
+    checked = 0
+    for name, value in vars(_natskit).items():
+        if not inspect.isclass(value):
+            continue
+        methods = stub_names(stub[name].body)
+        for method, function in vars(value).items():
+            text = getattr(function, "__text_signature__", None) if not method.startswith("__") else None
+            if not text:
+                continue
+            words = [word.strip().partition("=")[0] for word in text.strip("()").replace("*, ", "").split(",")]
+            words = [word for word in words if word not in ("", "$self", "/", "*")]
+            node = methods[method]
+            assert isinstance(node, ast.FunctionDef)
+            assert words == parameters(node)[1:], f"{name}.{method}"
+            checked += 1
+    assert checked >= 20
+
+
+def test_generated_files_are_fresh() -> None:
+    spec = importlib.util.spec_from_file_location("generate_sync", ROOT / "bindings/python/tools/generate_sync.py")
+    assert spec and spec.loader
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    for source, target in generator.jobs():
+        expected = generator.convert(source.read_text(encoding="utf-8"), source.relative_to(ROOT).as_posix())
+        assert target.read_text(encoding="utf-8") == expected, f"{target}: run bindings/python/tools/generate_sync.py"
+
+
+def test_faces_agree() -> None:
+    assert set(natskit.__all__) == set(natskit.sync.__all__)
+    for one, other in (
+        (natskit.Client, natskit.sync.Client),
+        (natskit.Msg, natskit.sync.Msg),
+        (natskit.Subscription, natskit.sync.Subscription),
+        (natskit.Events, natskit.sync.Events),
+    ):
+        public = [{name for name in dir(cls) if not name.startswith("_")} for cls in (one, other)]
+        assert public[0] == public[1]
+    assert natskit.errors is natskit.sync.errors
+    assert natskit.Event is natskit.sync.Event
+
+
+# ---------------------------------------------------------------------------------------------- errors
+
+
+def test_every_status_has_a_class_of_its_own() -> None:
+    rows = [row for row in _natskit._statuses() if row[0] != 0]
+    assert len(rows) >= 30
+    for status, kind, name, text in rows:
+        cls = errors.STATUSES[status]
+        assert cls is errors._CLASSES[name], f"{name} ({text}) has no class in natskit/errors.py"
+        assert cls.status == status and cls.name == name
+        assert issubclass(cls, errors._KINDS[kind]), name
+        assert cls.__doc__
+    assert len({id(cls) for cls in errors.STATUSES.values()}) == len(rows)
+    assert set(errors._CLASSES) == {row[2] for row in rows}
+
+
+def test_error_tree() -> None:
+    assert issubclass(errors.TimeoutError, TimeoutError)
+    assert issubclass(errors.InvalidError, ValueError)
+    assert issubclass(errors.UnknownOptionError, TypeError)
+    assert issubclass(errors.OutOfMemoryError, MemoryError)
+    assert issubclass(errors.BadSubjectError, errors.InvalidError)
+    assert issubclass(errors.SubscriptionClosedError, errors.ConnectionClosedError)
+    for cls in errors.STATUSES.values():
+        error = cls("what happened")
+        assert error.text == "what happened" and error.args == ("what happened",)
+        assert str(error) == f"what happened [{cls.name}]"
+        assert (error.server_code, error.err_code, error.outcome, error.published) == (0, 0, "", 0)
+        assert not error.errno
+        error.errno = 5
+        assert error.errno == 5
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is cls and copy.text == error.text
+    assert str(errors.Error("only text")) == "only text"
+
+
+def test_a_newer_library_needs_no_newer_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*_natskit._statuses(), (-9999, 4, "BRAND_NEW", "never seen before")]
+    monkeypatch.setattr(_natskit, "_statuses", lambda: rows)
+    cls = errors._table()[-9999]
+    assert cls.__name__ == "BrandNewError" and issubclass(cls, errors.NetworkError) and cls.__doc__
+    assert errors.BrandNewError is cls
+    monkeypatch.delattr(errors, "BrandNewError")
+
+
+# --------------------------------------------------------------------------------------------- the rest
+
+
+def test_module() -> None:
+    assert natskit.version() == natskit.__version__
+    counters = natskit.counters()
+    assert {"conns", "subs", "ops", "msgs", "waitsets", "threads", "allocated_bytes"} <= set(counters)
+    assert issubclass(natskit.Headers, Mapping)
+    for name in natskit.__all__:
+        assert getattr(natskit, name) is not None
+    assert (ROOT / "bindings/python/natskit/py.typed").exists()
+
+
+@pytest.mark.parametrize("cls", [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Headers, natskit.Events])
+def test_types_that_only_the_library_makes(cls: Any) -> None:
+    with pytest.raises(TypeError):
+        cls()
+    with pytest.raises(TypeError):
+        cls.anything = 1
+    assert cls.__module__ == "natskit"
+
+
+def test_options_have_types_that_are_known() -> None:
+    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS):
+        rows = _natskit._options(scope)
+        assert rows
+        for name, kind, default, unit, least, most, text, secret in rows:
+            assert kind in (1, 2, 3, 4, 5) and name and text and least <= most
+            assert isinstance(default, str) and isinstance(unit, str) and isinstance(secret, bool)
+
+
+def test_aliases_name_options() -> None:
+    from natskit import _options
+
+    real = {row[0] for row in _natskit._options(_natskit.OPTIONS_CONNECT)}
+    assert {option for option, _ in _options._ALIASES.values()} <= real
+    assert not set(_options._ALIASES) & real

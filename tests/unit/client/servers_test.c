@@ -1,0 +1,167 @@
+/* The pool of servers: what may be added, rounds, what a cluster tells. */
+#include "client/servers.h"
+
+#include "../base/cmocka_all.h"
+#include "../base/refuse.h"
+
+#include <stdio.h>
+
+static void add(struct nki_servers *servers, const char *text)
+{
+    assert_int_equal(nki_servers_add(servers, nki_str_z(text), NULL), NKI_OK);
+}
+
+static void next_is(struct nki_servers *servers, const char *host)
+{
+    struct nki_server *server = nki_servers_next(servers);
+    if (host == NULL) {
+        assert_null(server);
+        return;
+    }
+    assert_non_null(server);
+    assert_ptr_equal(server, servers->current);
+    assert_string_equal(server->url.host, host);
+}
+
+static void test_adding(void **state)
+{
+    (void)state;
+    uint64_t before = nki_alloc_bytes();
+    struct nki_servers servers;
+    struct nki_error err;
+    nki_servers_init(&servers);
+    add(&servers, "a:1, nats://b:2 ,c");
+    assert_int_equal(servers.count, 3);
+    add(&servers, "A:1,nats://user:pass@b:2");
+    assert_int_equal(servers.count, 3); /* no duplicates, whatever the case */
+    add(&servers, "nats://user:secret@d:5");
+    assert_null(strstr(servers.list[3]->text, "secret"));
+    static const char *const bad[] = {"",    ",",       "a:1,",  "tls://a:1", "ws://a",
+                                      "a:0", "a:65536", "a b:1", "http://x"};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(bad); i++) {
+        assert_int_equal(nki_servers_add(&servers, nki_str_z(bad[i]), &err), NKI_INVALID);
+        assert_true(err.text[0] != '\0');
+    }
+    char text[32];
+    for (int i = 0; servers.count < NKI_SERVERS_MAX; i++) {
+        snprintf(text, sizeof text, "h%d:1", i);
+        add(&servers, text);
+    }
+    assert_int_equal(nki_servers_add(&servers, NKI_STR("more:1"), &err), NKI_LIMIT);
+    assert_int_equal(nki_servers_add(&servers, NKI_STR("a:1"), &err), NKI_OK); /* there already */
+    nki_servers_free(&servers);
+    refuse_begin(1);
+    assert_int_equal(nki_servers_add(&servers, NKI_STR("a:1"), &err), NKI_NO_MEMORY);
+    refuse_end();
+    assert_int_equal(servers.count, 0);
+    nki_servers_free(&servers);
+    assert_int_equal(nki_alloc_bytes(), before);
+}
+
+static void test_rounds(void **state)
+{
+    (void)state;
+    struct nki_servers servers;
+    nki_servers_init(&servers);
+    next_is(&servers, NULL);
+    add(&servers, "a,b,c");
+    next_is(&servers, "a");
+    next_is(&servers, "b"); /* b is connected, and lost */
+    nki_servers_begin_round(&servers);
+    next_is(&servers, "a");
+    next_is(&servers, "c");
+    next_is(&servers, "b");
+    next_is(&servers, NULL);
+    next_is(&servers, NULL);
+    nki_servers_begin_round(&servers);
+    next_is(&servers, "a");
+    nki_servers_remove_current(&servers);
+    assert_null(servers.current);
+    nki_servers_remove_current(&servers); /* harmless */
+    next_is(&servers, "c");
+    nki_servers_begin_round(&servers);
+    next_is(&servers, "b");
+    next_is(&servers, "c");
+    next_is(&servers, NULL);
+    nki_servers_free(&servers);
+}
+
+static void test_shuffling_keeps_all(void **state)
+{
+    (void)state;
+    struct nki_servers servers;
+    struct nki_rand rand;
+    int first[4] = {0};
+    nki_servers_init(&servers);
+    nki_rand_seed(&rand, 7);
+    add(&servers, "h0,h1,h2,h3");
+    for (int round = 0; round < 4000; round++) {
+        nki_servers_shuffle(&servers, &rand);
+        int seen = 0;
+        for (size_t i = 0; i < 4; i++) {
+            seen |= 1 << (servers.list[i]->url.host[1] - '0');
+        }
+        assert_int_equal(seen, 15);
+        first[servers.list[0]->url.host[1] - '0']++;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_in_range(first[i], 850, 1150);
+    }
+    nki_servers_free(&servers);
+}
+
+static struct nki_info *info_of(const char *const *urls)
+{
+    static struct nki_info info;
+    nki_info_init(&info);
+    info.has_urls = urls != NULL;
+    for (; urls != NULL && urls[info.url_count] != NULL; info.url_count++) {
+        snprintf(info.urls[info.url_count], sizeof info.urls[0], "%s", urls[info.url_count]);
+    }
+    return &info;
+}
+
+static void test_what_the_cluster_tells(void **state)
+{
+    (void)state;
+    struct nki_servers servers;
+    nki_servers_init(&servers);
+    add(&servers, "a:1");
+    next_is(&servers, "a");
+    assert_false(nki_servers_merge(&servers, info_of(NULL)));
+    static const char *const two[] = {"b:1", "c:1", "A:1", NULL};
+    assert_true(nki_servers_merge(&servers, info_of(two)));
+    assert_false(nki_servers_merge(&servers, info_of(two)));
+    assert_int_equal(servers.count, 3);
+    next_is(&servers, "b");
+    static const char *const other[] = {"d:1", "user@e:1", "tls://f:1", "g:1:2", NULL};
+    assert_true(nki_servers_merge(&servers, info_of(other)));
+    /* c is gone; a was given by the application, b is in use; only host and port are taken from d on. */
+    assert_int_equal(servers.count, 3);
+    next_is(&servers, "d");
+    static const char *const none[] = {NULL};
+    assert_true(nki_servers_merge(&servers, info_of(none)));
+    assert_int_equal(servers.count, 2); /* b is not in use any more */
+    assert_false(nki_servers_merge(&servers, info_of(NULL)));
+    char many[NKI_INFO_URLS_MAX][16];
+    const char *list[NKI_INFO_URLS_MAX + 1] = {NULL};
+    for (int i = 0; i < NKI_INFO_URLS_MAX; i++) {
+        snprintf(many[i], sizeof many[i], "m%d:1", i);
+        list[i] = many[i];
+    }
+    assert_true(nki_servers_merge(&servers, info_of(list)));
+    assert_int_equal(servers.count, NKI_SERVERS_MAX);
+    assert_string_equal(servers.current->url.host, "d");
+    nki_servers_free(&servers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_adding),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_shuffling_keeps_all),
+        cmocka_unit_test(test_what_the_cluster_tells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

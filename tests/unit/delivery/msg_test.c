@@ -1,0 +1,163 @@
+/* Messages: their parts, references, where their memory is. */
+#include "delivery/msg.h"
+
+#include "../base/cmocka_all.h"
+#include "../base/refuse.h"
+
+#include <pthread.h>
+
+static bool is(struct nki_str text, const char *wanted)
+{
+    return nki_str_eq(text, nki_str_z(wanted));
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    static const char *const replies[] = {"", "re.ply"};
+    static const char *const headers[] = {"", "NATS/1.0\r\nA: b\r\n\r\n"};
+    static const char *const bodies[] = {"", "body"};
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    uint64_t count = nki_msg_count();
+    for (int i = 0; i < 16; i++) {
+        const char *reply = replies[i & 1];
+        const char *header = headers[i >> 1 & 1];
+        const char *body = bodies[i >> 2 & 1];
+        uint32_t header_len = (uint32_t)strlen(header);
+        uint32_t len = header_len + (uint32_t)strlen(body);
+        struct nki_msg *msg =
+            nki_msg_new(i < 8 ? &slab : NULL, NKI_STR("sub.ject"), nki_str_z(reply), header_len, len);
+        assert_non_null(msg);
+        assert_int_equal(nki_msg_count(), count + 1);
+        assert_int_equal(msg->kind, NKI_MSG_MESSAGE);
+        assert_int_equal(msg->in_slab, i < 8);
+        assert_true(msg->slot_bytes >= sizeof *msg + 8 + strlen(reply) + len);
+        memcpy(nki_msg_body(msg), header, header_len);
+        memcpy(nki_msg_body(msg) + header_len, body, len - header_len);
+        assert_true(is(nki_msg_subject(msg), "sub.ject"));
+        assert_true(is(nki_msg_reply(msg), reply));
+        assert_true(is(nki_msg_header_block(msg), header));
+        assert_true(is(nki_msg_data(msg), body));
+        nki_msg_release(msg);
+        assert_int_equal(nki_msg_count(), count);
+    }
+    nki_slab_abandon(&slab);
+}
+
+static void test_large_ones_are_on_the_heap(void **state)
+{
+    (void)state;
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    uint32_t edge = NKI_SLAB_SLOT_MAX - sizeof(struct nki_msg) - 1;
+    for (uint32_t len = edge - 2; len <= edge + 2; len++) {
+        struct nki_msg *msg = nki_msg_new(&slab, NKI_STR("s"), NKI_STR(""), 0, len);
+        assert_int_equal(msg->in_slab, len <= edge);
+        memset(nki_msg_body(msg), 1, len);
+        nki_msg_release(msg);
+    }
+    nki_slab_abandon(&slab);
+}
+
+static void test_references(void **state)
+{
+    (void)state;
+    uint64_t count = nki_msg_count();
+    nki_msg_release(NULL);
+    nki_msg_release_chain(NULL);
+    struct nki_msg *msg = nki_msg_new(NULL, NKI_STR("s"), NKI_STR(""), 0, 1);
+    nki_msg_retain(msg);
+    nki_msg_retain(msg);
+    nki_msg_release(msg);
+    nki_msg_release(msg);
+    assert_int_equal(nki_msg_count(), count + 1);
+    nki_msg_release(msg);
+    struct nki_msg *head = NULL;
+    for (int i = 0; i < 5; i++) {
+        msg = nki_msg_new(NULL, NKI_STR("s"), NKI_STR(""), 0, 1);
+        msg->next = head;
+        head = msg;
+    }
+    nki_msg_retain(msg); /* the first of the chain outlives it */
+    nki_msg_release_chain(head);
+    assert_int_equal(nki_msg_count(), count + 1);
+    nki_msg_release(msg);
+    assert_int_equal(nki_msg_count(), count);
+}
+
+static void test_a_message_outlives_its_slab(void **state)
+{
+    (void)state;
+    nki_slab_release_cache();
+    uint64_t before = nki_alloc_bytes();
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    struct nki_msg *msg = nki_msg_new(&slab, NKI_STR("s"), NKI_STR("r"), 0, 4);
+    memcpy(nki_msg_body(msg), "data", 4);
+    nki_slab_abandon(&slab);
+    assert_true(is(nki_msg_data(msg), "data"));
+    nki_msg_release(msg);
+    nki_slab_release_cache();
+    assert_int_equal(nki_alloc_bytes(), before);
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    uint64_t count = nki_msg_count();
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    nki_slab_release_cache();
+    atomic_store(&refuse_left, 1);
+    for (int i = 0; i < 3; i++) {
+        refuse_begin(1);
+        assert_null(i == 2 ? nki_msg_new_event(10)
+                           : nki_msg_new(i == 0 ? &slab : NULL, NKI_STR("s"), NKI_STR(""), 0, 1));
+        refuse_end();
+    }
+    assert_int_equal(nki_msg_count(), count);
+    nki_slab_abandon(&slab);
+}
+
+static void *run_references(void *arg)
+{
+    struct nki_msg *msg = arg;
+    for (int i = 0; i < 20000; i++) {
+        nki_msg_retain(msg);
+        assert(nki_msg_data(msg).len == 1);
+        nki_msg_release(msg);
+    }
+    nki_msg_release(msg);
+    return NULL;
+}
+
+static void test_references_of_many_threads(void **state)
+{
+    (void)state;
+    uint64_t count = nki_msg_count();
+    struct nki_slab slab;
+    pthread_t threads[4];
+    nki_slab_init(&slab);
+    struct nki_msg *msg = nki_msg_new(&slab, NKI_STR("s"), NKI_STR(""), 0, 1);
+    for (size_t i = 0; i < 4; i++) {
+        nki_msg_retain(msg);
+        assert_int_equal(pthread_create(&threads[i], NULL, run_references, msg), 0);
+    }
+    nki_msg_release(msg);
+    nki_slab_abandon(&slab);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(nki_msg_count(), count);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts),          cmocka_unit_test(test_large_ones_are_on_the_heap),
+        cmocka_unit_test(test_references),     cmocka_unit_test(test_a_message_outlives_its_slab),
+        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_references_of_many_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
