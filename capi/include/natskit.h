@@ -176,7 +176,8 @@ typedef struct natskit_counters {
     uint64_t ops;
     uint64_t waitsets;
     uint64_t msgs;            /* messages that somebody holds a reference to, queued ones included */
-    uint64_t allocated_bytes; /* memory that the library holds */
+    uint64_t allocated_bytes; /* memory that the library holds, without the table of handles, which never
+                                 shrinks */
     uint64_t threads;         /* threads of the library */
 } natskit_counters;
 
@@ -184,8 +185,9 @@ typedef struct natskit_counters {
 NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
 
 /* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
- * one still runs (name resolution cannot be interrupted). Messages stay valid. The library may be used again
- * afterwards. Not needed before exit(). Must not run at the same time as itself. */
+ * one still runs (name resolution cannot be interrupted). It does not flush: close connections with a linger
+ * before. Messages stay valid. The library may be used again afterwards. Not needed before exit(). Must not
+ * run at the same time as itself. */
 NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 
 /* ----------------------------------------------------------------------------------------------- options */
@@ -338,7 +340,8 @@ NATSKIT_API natskit_status natskit_conn_events(natskit_conn conn, natskit_option
 NATSKIT_API natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_ms);
 
 /* The same as an operation, for callers that must not wait: the handle is released at once, and the operation
- * finishes when the connection has ended, with NATSKIT_OK, NATSKIT_TIMEOUT or NATSKIT_DISCONNECTED. */
+ * finishes when the connection has ended, with NATSKIT_OK, NATSKIT_TIMEOUT or NATSKIT_DISCONNECTED. Closing
+ * the operation ends the linger at once. */
 NATSKIT_API natskit_status natskit_conn_close_start(natskit_conn conn, int64_t linger_ms, natskit_op *op,
                                                     natskit_error *err);
 
@@ -380,12 +383,13 @@ NATSKIT_API natskit_status natskit_flush_start(natskit_conn conn, natskit_option
                                                natskit_op *op, natskit_error *err);
 
 /* An operation that finishes when the outbox has room for a message of `bytes` bytes (subject, reply, headers
- * and data), for callers that publish with timeout 0. `options` (scope REQUEST) may be {0}. Does not wait. */
+ * and data), for callers that publish with timeout 0; one that is greater than the whole outbox waits until
+ * it is empty. `options` (scope REQUEST) may be {0}. Does not wait. */
 NATSKIT_API natskit_status natskit_room_start(natskit_conn conn, natskit_options options, uint64_t bytes,
                                               int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
-/* Checks a subject as natskit_publish (`wildcards` 0) and natskit_subscribe (1) do; NATSKIT_INVALID tells in
- * `err` what is wrong with it. */
+/* Checks a subject as natskit_publish (`wildcards` 0) and natskit_subscribe (otherwise) do; NATSKIT_INVALID
+ * tells in `err` what is wrong with it. */
 NATSKIT_API natskit_status natskit_subject_check(const char *subject, size_t subject_len, int32_t wildcards,
                                                  natskit_error *err);
 
@@ -602,7 +606,8 @@ NATSKIT_API natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit
  * stays the same until it is closed, and must only be polled. */
 NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *fd);
 
-/* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. */
+/* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is
+ * closed when the last object that is still in the set is closed, removed, or added to another set. */
 NATSKIT_API natskit_status natskit_waitset_close(natskit_waitset waitset);
 
 #ifdef __cplusplus

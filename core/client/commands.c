@@ -191,6 +191,7 @@ void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
     }
     struct nki_ping ping = take_ping(&engine->pings);
     nki_outbox_confirm(&engine->outbox, ping.mark);
+    nki_engine_hand_over(engine); /* what came before the PONG is in its queue when the flush ends */
     finish_ping(engine, ping, NKI_OK);
     if (ping.closes) {
         nki_engine_close(engine, NULL, now_ns);

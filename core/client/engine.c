@@ -151,6 +151,7 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
         return;
     }
     nki_engine_untimer(engine, op);
+    nki_engine_hand_over(engine); /* what came before the reply is in its queue when the request ends */
     struct nki_str description;
     bool nobody = msg->data_len == 0 && msg->header_len > 0 &&
                   nki_header_status(nki_msg_header_block(msg), &description) == 503;
@@ -403,10 +404,10 @@ void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_
 
 void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason, int64_t now_ns)
 {
-    (void)now_ns;
     if (engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
+    bool late = now_ns >= engine->close_deadline_ns;
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
@@ -432,6 +433,6 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     end_subs(engine);
     engine->first_deadline_ns = engine->backoff_ns = engine->close_deadline_ns = NKI_NEVER;
     nki_engine_finish_own(&engine->connect_op, engine->last_error.status, &engine->last_error);
-    int32_t closed = reason == NULL ? NKI_OK : reason->status == NKI_TIMEOUT ? NKI_TIMEOUT : NKI_DISCONNECTED;
+    int32_t closed = reason == NULL ? NKI_OK : late ? NKI_TIMEOUT : NKI_DISCONNECTED;
     nki_engine_finish_own(&engine->close_op, closed, reason);
 }

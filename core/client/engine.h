@@ -80,6 +80,7 @@ struct nki_engine {
     uint32_t want;
     uint64_t epoch;
     uint32_t rounds;    /* without success, in a row */
+    uint32_t brief;     /* connections in a row that were lost as soon as they were made */
     bool was_connected; /* the first connect has succeeded */
     bool auth_refused;  /* in this round: the next pause is the longest */
     struct nki_error last_error;
@@ -89,6 +90,7 @@ struct nki_engine {
     int64_t attempt_deadline_ns; /* of the attempt that runs */
     int64_t backoff_ns;          /* end of the pause */
     int64_t ping_ns;             /* next ping */
+    int64_t connected_ns;        /* when the present connection was made */
     int64_t close_deadline_ns;   /* of a close that lingers */
     struct nki_op *connect_op;   /* a reference, until the first connect has ended */
     struct nki_op *close_op;     /* a reference, while a close lingers */

@@ -22,6 +22,14 @@ static void dial(struct nki_engine *engine, int64_t now_ns)
     }
 }
 
+static void begin_pause(struct nki_engine *engine, int64_t wait_ns, int64_t now_ns)
+{
+    int64_t jitter = option_ns(engine, NKI_OPT_CONNECT_reconnect_jitter_ms);
+    engine->auth_refused = false;
+    engine->state = NKI_ENGINE_BACKOFF;
+    engine->backoff_ns = now_ns + wait_ns + (int64_t)nki_rand_below(&engine->rand, (uint64_t)jitter + 1);
+}
+
 /* Every server of the round was tried: the first connect has failed, or there is a pause. */
 static void end_round(struct nki_engine *engine, int64_t now_ns)
 {
@@ -42,12 +50,8 @@ static void end_round(struct nki_engine *engine, int64_t now_ns)
     if (engine->auth_refused || wait > cap) {
         wait = cap;
     }
-    int64_t jitter = option_ns(engine, NKI_OPT_CONNECT_reconnect_jitter_ms);
-    wait += (int64_t)nki_rand_below(&engine->rand, (uint64_t)jitter + 1);
     engine->rounds++;
-    engine->auth_refused = false;
-    engine->state = NKI_ENGINE_BACKOFF;
-    engine->backoff_ns = now_ns + wait;
+    begin_pause(engine, wait, now_ns);
 }
 
 static void try_next(struct nki_engine *engine, int64_t now_ns)
@@ -90,6 +94,15 @@ static void count_failure(struct nki_engine *engine)
     }
 }
 
+/* A server that lets us in and then throws us out (what we subscribe again may be what it minds) is not to be
+ * tried without end as fast as it goes. */
+static bool lost_at_once_again(struct nki_engine *engine, int64_t now_ns)
+{
+    bool brief = now_ns - engine->connected_ns < option_ns(engine, NKI_OPT_CONNECT_reconnect_wait_ms);
+    engine->brief = brief ? engine->brief + 1 : 0;
+    return engine->brief > 1;
+}
+
 void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, int64_t now_ns)
 {
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
@@ -124,7 +137,14 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     if (connected) {
         nki_servers_begin_round(&engine->servers);
     }
-    try_next(engine, now_ns);
+    if (connected && lost_at_once_again(engine, now_ns)) {
+        begin_pause(engine,
+                    option_ns(engine, engine->auth_refused ? NKI_OPT_CONNECT_reconnect_wait_max_ms
+                                                           : NKI_OPT_CONNECT_reconnect_wait_ms),
+                    now_ns);
+    } else {
+        try_next(engine, now_ns);
+    }
 }
 
 /* The message that names server and fault of an attempt. */
@@ -250,6 +270,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->state = NKI_ENGINE_CONNECTED;
     engine->was_connected = true;
     engine->rounds = 0;
+    engine->connected_ns = now_ns;
     engine->auth_refused = false;
     engine->servers.current->failures = 0;
     engine->attempt_deadline_ns = NKI_NEVER;

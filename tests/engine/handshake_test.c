@@ -315,6 +315,28 @@ static void test_pauses_grow_to_their_cap(void **state)
     }
 }
 
+/* Let in and thrown out: the first time the next try is at once, then there is a pause. */
+static void test_a_server_that_throws_us_out_at_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new("a:1,b:1", NULL, 5000);
+    for (int i = 0; i < 20; i++) {
+        rig_hello(rig);
+        rig_say(rig, "-ERR 'Maximum Control Line Exceeded'\r\n");
+        assert_int_equal(rig->engine.state == NKI_ENGINE_BACKOFF, i > 0);
+        int64_t due_ns = nki_engine_deadline_ns(&rig->engine);
+        assert_true(i == 0 || (due_ns >= rig->now_ns + RIG_MS(250) && due_ns <= rig->now_ns + RIG_MS(350)));
+        rig_pass(rig, i > 0 ? 350 : 0);
+        rig->event_count = 0;
+    }
+    /* One that lives for a while begins anew. */
+    rig_hello(rig);
+    rig_pass(rig, 250);
+    rig_eof(rig);
+    assert_int_equal(rig->engine.state, NKI_ENGINE_WAIT_INFO);
+    rig_free(rig);
+}
+
 static void test_refused_credentials_wait_for_the_cap(void **state)
 {
     (void)state;
@@ -485,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_every_server_fails),
         cmocka_unit_test(test_the_first_connect_ends_at_its_deadline),
         cmocka_unit_test(test_pauses_grow_to_their_cap),
+        cmocka_unit_test(test_a_server_that_throws_us_out_at_once),
         cmocka_unit_test(test_refused_credentials_wait_for_the_cap),
         cmocka_unit_test(test_servers_are_given_up_after_too_many_failures),
         cmocka_unit_test(test_servers_told_of),

@@ -338,6 +338,9 @@ static void prove_alive(struct sim *sim)
         size_t count = sim->link != NULL ? sim->link->sub_count : 0;
         for (size_t i = 0; i < count; i++) {
             struct sim_server_sub *sub = &sim->link->subs[i];
+            if (!sim->options.lenient) {
+                sim_app_check_limit(sim, sub);
+            }
             while (sub->live && !sub->inbox && (sub->max > 0 || round == 0)) {
                 sim_link_message(sim->link, sub, 20);
                 if (sub->max == 0) {

@@ -230,5 +230,6 @@ void sim_app_lost(struct sim *sim);
 void sim_app_closed(struct sim *sim);
 void sim_app_end(struct sim *sim);
 struct sim_sub *sim_app_sub(struct sim *sim, uint64_t sid);
+void sim_app_check_limit(struct sim *sim, const struct sim_server_sub *sub);
 
 #endif

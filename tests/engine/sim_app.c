@@ -133,6 +133,8 @@ static void check_op(struct sim *sim, struct sim_op *op)
                   "an operation outlives its timer");
     }
     SIM_CHECK(sim, status != NKI_PENDING || !sim->closed, "an operation outlives the connection");
+    SIM_CHECK(sim, status == NKI_PENDING || op->kind == SIM_OP_ROOM || op->op->timer.index == 0,
+              "an operation has ended, its timer has not");
     bool exact = !op->any && op->kind != SIM_OP_ROOM && op->kind != SIM_OP_CLOSE && !sim->options.lenient;
     SIM_CHECK(sim, !exact || status == op->expected, "an operation of kind %d has status %d instead of %d",
               op->kind, status, op->expected);
@@ -607,6 +609,21 @@ static void check_events(struct sim *sim)
     SIM_CHECK(sim, sim->event_closed == sim->closed, "CLOSED and the event of it disagree");
     SIM_CHECK(sim, sim->options.lenient || sim->slow_events == sim->episodes,
               "%" PRIu64 " episodes of drops, %" PRIu64 " events", sim->episodes, sim->slow_events);
+}
+
+/* At rest the server knows of the limit what the client knows. */
+void sim_app_check_limit(struct sim *sim, const struct sim_server_sub *sub)
+{
+    const struct sim_sub *model = sim_app_sub(sim, sub->sid);
+    if (sim->closed || sub->inbox || model == NULL) {
+        return;
+    }
+    SIM_CHECK(sim, sub->live == model->live, "sid %" PRIu64 " lives at one end only", sub->sid);
+    SIM_CHECK(sim, !sub->live || (sub->max == 0) == (model->max == 0),
+              "sid %" PRIu64 ": one end knows a limit", sub->sid);
+    SIM_CHECK(sim, !sub->live || sub->max == 0 || sub->max - sub->delivered == model->max - model->arrived,
+              "sid %" PRIu64 " wants %" PRIu64 " more, the server has %" PRIu64, sub->sid,
+              model->max - model->arrived, sub->max - sub->delivered);
 }
 
 static void check_sub(struct sim *sim, struct sim_sub *model)

@@ -174,6 +174,7 @@ static void take_sub(struct sim_link *link, const struct ts_frame *frame)
             ts_buf_printf(&link->out, " using queue \"%.*s\"", (int)frame->queue.len, frame->queue.at);
         }
         ts_buf_printf(&link->out, "'\r\n");
+        sim->denied_inbox = sim->denied_inbox || sub.inbox;
         mark(link, sub.inbox ? SIM_MARK_DENY_INBOX : SIM_MARK_DENY, frame->sid, 0);
         sub.live = false;
     }
@@ -234,6 +235,7 @@ static void answer_request(struct sim_link *link, const struct ts_frame *frame, 
             inbox = &link->subs[i];
         }
     }
+    SIM_CHECK(sim, inbox != NULL || sim->denied_inbox, "request %" PRIu64 " comes without its inbox", number);
     if (inbox == NULL || link->poisoned) {
         return;
     }

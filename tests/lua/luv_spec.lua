@@ -464,23 +464,19 @@ describe("natskit.loop.luv", function()
     it("survives a shutdown of the library", function()
         loop.run(function()
             local nc = helper.connect()
-            local sub = assert(nc:subscribe("a"))
-            local codes = {}
+            local subs, codes = { assert(nc:subscribe("a")), assert(nc:subscribe("silent")) }, {}
             loop.spawn(function()
-                local _, _, code = sub:next()
-                codes[#codes + 1] = code
+                codes.next = select(3, subs[1]:next())
             end)
             loop.spawn(function()
-                local _, _, code = nc:request("a.b.c", "x", { timeout = 30 })
-                codes[#codes + 1] = code
-                _, _, code = nc:flush()
-                codes[#codes + 1] = code
+                codes.request = select(3, nc:request("silent", "x", { timeout = 30 }))
+                codes.flush = select(3, nc:flush())
             end)
             assert(nats.shutdown(5))
             wait_for(function()
-                return #codes >= 3
+                return codes.next and codes.flush
             end)
-            assert.are.equal("closed", codes[#codes])
+            assert.are.same({ next = "closed", request = "closed", flush = "closed" }, codes)
             local again <close> = helper.connect()
             local other = assert(again:subscribe("b"))
             loop.spawn(function()

@@ -64,7 +64,7 @@ def test_stub_has_the_parameters() -> None:
             continue
         methods = stub_names(stub[name].body)
         for method, function in vars(value).items():
-            text = getattr(function, "__text_signature__", None) if not method.startswith("__") else None
+            text = getattr(function, "__text_signature__", None) if not method.startswith("_") else None
             if not text:
                 continue
             words = [word.strip().partition("=")[0] for word in text.strip("()").replace("*, ", "").split(",")]

@@ -127,7 +127,7 @@ static PySendResult next_step(PyObject *self, PyObject **result)
         budget_reset(&sub->budget);
     } else if (!next->started) {
         next->started = true;
-        if (budget_spent(&sub->budget)) { /* let the loop live, before anything is taken */
+        if (budget_spent(&sub->budget) && sub_ready(sub)) { /* let the loop live, before anything is taken */
             *result = Py_NewRef(Py_None);
             return PYGEN_NEXT;
         }

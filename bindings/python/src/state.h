@@ -39,10 +39,11 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(payload)                                                                                               \
     X(reply)                                                                                                 \
     X(headers)                                                                                               \
-    X(timeout) X(queue) X(options) X(n) X(limit) X(data) X(linger) X(name) X(ignore_case) X(messages)        \
-        X(create_future) X(call_later) X(call_soon_threadsafe) X(add_reader) X(remove_reader) X(is_closed)   \
-            X(done) X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking) X(status)            \
-                X(server_code) X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
+    X(timeout)                                                                                               \
+    X(queue) X(options) X(n) X(limit) X(data) X(linger) X(name) X(ignore_case) X(messages) X(create_future)  \
+        X(call_later) X(call_soon_threadsafe) X(add_reader) X(remove_reader) X(is_closed) X(done)            \
+            X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking) X(status) X(server_code)     \
+                X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
 
 enum {
 #define NKPY_ENUM(name) NAME_##name,
@@ -350,6 +351,8 @@ typedef struct Sub {
 
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   bool events);
+/* Whether a message is there; it is taken into the look-ahead then. */
+bool sub_ready(Sub *sub);
 /* Takes one message without waiting: 1 with *out, 0 if there is none, else *status (END, CLOSED, ...) and -1.
  */
 int sub_take(Sub *sub, natskit_msg **out, natskit_status *status);

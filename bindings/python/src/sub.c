@@ -61,6 +61,12 @@ static int ahead_fill(Sub *sub, natskit_status *status)
     return *status == NATSKIT_WOULD_BLOCK || *status == NATSKIT_TIMEOUT ? 0 : -1;
 }
 
+bool sub_ready(Sub *sub)
+{
+    natskit_status status;
+    return sub->ahead_count > 0 || (!sub->closed && ahead_fill(sub, &status) > 0);
+}
+
 int sub_take(Sub *sub, natskit_msg **out, natskit_status *status)
 {
     if (sub->ahead_count == 0) {
