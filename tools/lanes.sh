@@ -303,7 +303,7 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
     local -a dictionary
     build fuzz || return 1
     scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
+    trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
     for program in build/fuzz/tests/fuzz/fuzz_*; do
         [ -x "$program" ] && [ -f "$program" ] || continue
         name=${program##*/fuzz_}
@@ -345,7 +345,7 @@ lane_install() { # install, move the tree, use it by CMake and pkg-config, in C 
     local scratch kind bad=0
     build release || return 1
     scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
+    trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
     cmake --install build/release --prefix "$scratch/first" >/dev/null || return 1
     mv "$scratch/first" "$scratch/moved"
     if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root" "$scratch/moved"; then

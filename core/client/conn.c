@@ -286,14 +286,15 @@ int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct 
 int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns)
 {
     struct nki_op *op = NULL;
-    if (deadline_ns == 0 || nki_conn_close_start(conn, deadline_ns, &op, NULL) != NKI_OK) {
+    int32_t status = deadline_ns == 0 ? NKI_OK : nki_conn_close_start(conn, deadline_ns, &op, NULL);
+    if (op == NULL) {
         pthread_mutex_lock(&conn->engine_mu);
         nki_engine_close(&conn->engine, NULL, nki_clock_now_ns());
         leave(conn);
-        return NKI_OK;
+        return status;
     }
     nki_conn_wait_op(conn, op, NKI_NEVER); /* the close has its own deadline */
-    int32_t status = nki_op_result(op, NULL, NULL);
+    status = nki_op_result(op, NULL, NULL);
     nki_op_release(op);
     return status;
 }

@@ -347,6 +347,15 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
     return true;
 }
 
+/* CONNECT holds secrets: nothing of it stays in memory once it was sent, or given up. */
+static void wipe_handshake(struct nki_outbox *outbox)
+{
+    if (outbox->handshake.data != NULL) {
+        explicit_bzero(outbox->handshake.data, outbox->handshake.cap);
+    }
+    outbox->handshake.len = 0;
+}
+
 /* Keeps of a segment the PUB frames that were not wholly sent; returns how many. */
 static uint64_t keep_unsent(struct nki_outbox_segment *segment)
 {
@@ -376,7 +385,7 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
         nki_cond_wait(&outbox->idle, &outbox->mu, NKI_NEVER);
     }
     outbox->stream = NULL;
-    outbox->handshake.len = 0;
+    wipe_handshake(outbox);
     uint64_t kept = 0;
     outbox->bytes = 0;
     outbox->tail = NULL;
@@ -440,6 +449,9 @@ static void advance(struct nki_outbox *outbox, size_t len)
 {
     if (outbox->handshake.len > 0) {
         nki_buf_consume(&outbox->handshake, len);
+        if (outbox->handshake.len == 0) {
+            wipe_handshake(outbox);
+        }
         return;
     }
     outbox->bytes -= len;

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publish and subscribe: every subscriber of a matching subject gets each message."""
 
-# [async]
-import asyncio
-# [end]
+import asyncio  # [async]
 import os
 
 import natskit

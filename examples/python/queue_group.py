@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queue groups: of the members of a group, one gets each message, so work is shared between them."""
 
-# [async]
-import asyncio
-# [end]
+import asyncio  # [async]
 import os
 
 import natskit

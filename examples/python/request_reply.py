@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request and reply: a service answers, its caller waits for the answer or for the reason why there is none."""
+"""Request and reply: a service answers, its caller waits for the answer or for why there is none."""
 
-# [async]
-import asyncio
-# [end]
-import os
-# [sync] import threading
+import asyncio  # [async]
+import os  # [sync: import threading]
 
 import natskit
 from natskit import errors

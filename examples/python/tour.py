@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tour through what natskit does: each stop checks what it shows."""
 
-# [async]
-import asyncio
-# [end]
-import os
-# [sync] import threading
+import asyncio  # [async]
+import os  # [sync: import threading]
 
 import natskit
 from natskit import errors
@@ -100,7 +97,8 @@ async def show_bad_input(nc: natskit.Client) -> None:
 async def main() -> None:
     nc = await natskit.connect(URL, name="tour")
     events = nc.events()
-    print(f"connect: {nc.connected_url}, server {nc.connected_server_version}, max_payload {nc.max_payload} bytes")
+    version, limit = nc.connected_server_version, nc.max_payload
+    print(f"connect: {nc.connected_url}, server {version}, max_payload {limit} bytes")
 
     await show_publish_subscribe(nc)
     await show_queue_group(nc)

@@ -43,7 +43,7 @@ static void log_head(struct run *run, const struct nki_frame *frame)
     CHECK((frame->kind == NKI_FRAME_MSG) == (frame->subject.len > 0));
     CHECK((frame->kind == NKI_FRAME_MSG) == (frame->sid > 0));
     CHECK(frame->header_len <= frame->body_len && frame->header_len <= limits.header_max);
-    CHECK(frame->body_len <= limits.body_max && (frame->header_len == 0 || frame->header_len >= 12));
+    CHECK(frame->body_len <= limits.body_max);
     CHECK(frame->subject.len <= limits.line_max && frame->text.len <= limits.info_max);
     log_bytes(run, &frame->kind, sizeof frame->kind);
     log_bytes(run, frame->subject.ptr, frame->subject.len);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the Python tests: real servers, and in front of them the tap, whose strict parser reads every byte that
-the client writes. Tests that are coroutines run in an event loop of their own; no plugin is needed for that."""
+"""Fixtures of the Python tests: real servers, and in front of them the tap, whose strict parser reads every
+byte that the client writes. Tests that are coroutines run in a loop of their own; that needs no plugin."""
 
 from __future__ import annotations
 

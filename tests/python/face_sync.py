@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of both faces need and each face does in its own way. Here: threads; face_async.py has the same names."""
+"""What each face does in its own way for the tests of both. Here: threads; face_async.py has the same."""
 
 from __future__ import annotations
 

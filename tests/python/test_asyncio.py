@@ -63,7 +63,8 @@ async def test_cancelled_waits_lose_nothing(url: str, way: str) -> None:
             except asyncio.CancelledError:
                 cut += 1
                 continue
-            got += [int.from_bytes(msg.data, "big") for msg in (result if isinstance(result, list) else [result])]
+            messages = result if isinstance(result, list) else [result]
+            got += [int.from_bytes(msg.data, "big") for msg in messages]
         await work
         assert got == list(range(count))
         assert sub.pending_msgs == 0
@@ -509,7 +510,7 @@ async def connected(url: str, subject: str) -> tuple[natskit.Client, natskit.Sub
 
 
 async def test_reader_takes_nothing_itself(url: str) -> None:
-    """Messages stay in the core's queue, where its limits and statistics see them, until somebody takes them."""
+    """Messages stay in the core's queue, where its limits and statistics see them, until they are taken."""
     async with natskit.connect(url) as nc:
         sub = await nc.subscribe("untouched")
         for _ in range(500):

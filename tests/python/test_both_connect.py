@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connecting: what is accepted as servers and options, what fails and how, what a connection tells of itself."""
+"""Connecting: what is accepted as servers and options, what fails and how, what a connection tells."""
 
 from __future__ import annotations
 
@@ -163,7 +163,16 @@ async def test_unknown_option_suggests(url: str) -> None:
 
 @pytest.mark.parametrize(
     "servers",
-    ["http://127.0.0.1:1", "nats://", "nats://h:0", "nats://h:99999", "nats://h:x", "nats://[::1", "nats://a b", ",,"],
+    [
+        "http://127.0.0.1:1",
+        "nats://",
+        "nats://h:0",
+        "nats://h:99999",
+        "nats://h:x",
+        "nats://[::1",
+        "a b",
+        ",,",
+    ],
 )
 async def test_wrong_urls(servers: str) -> None:
     with pytest.raises(errors.InvalidError):

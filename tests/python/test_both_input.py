@@ -37,7 +37,10 @@ def written(tap: Tap) -> int:
     return stats["bytes_up"] - stats["pong"] * len(b"PONG\r\n")
 
 
-async def expect(tap: Tap, error: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any]) -> None:
+Kinds = type[Exception] | tuple[type[Exception], ...]
+
+
+async def expect(tap: Tap, error: Kinds, call: Callable[[], Any]) -> None:
     """The call raises it, with a text of one line, and the tap sees no byte."""
     before = written(tap)
     with pytest.raises(error) as caught:
@@ -84,12 +87,13 @@ async def test_header_values(url: str, tap: Tap, value: str) -> None:
     async with natskit.connect(url) as nc:
         await nc.flush()
         await expect(tap, errors.InvalidError, lambda: nc.publish("fine", b"x", headers={"Name": value}))
-        await expect(tap, errors.InvalidError, lambda: nc.publish("fine", b"x", headers={"Name": ["ok", value]}))
+        await expect(tap, errors.InvalidError, lambda: nc.publish("fine", headers={"Name": ["ok", value]}))
 
 
 @pytest.mark.parametrize(
     "headers",
-    [5, "A: b", b"A: b", ["A"], [("A",)], [("A", "b", "c")], ["ab"], {"A": 5}, {"A": [5]}, {"A": None}, {5: "b"}, {b"A": "b"}],
+    [5, "A: b", b"A: b", ["A"], [("A",)], [("A", "b", "c")], ["ab"]]
+    + [{"A": 5}, {"A": [5]}, {"A": None}, {5: "b"}, {b"A": "b"}],
 )
 async def test_header_types(url: str, tap: Tap, headers: object) -> None:
     async with natskit.connect(url) as nc:
@@ -180,7 +184,8 @@ async def test_calls_that_do_not_fit(url: str, tap: Tap) -> None:
         for options in ({"pending_msgs_limit": 0}, {"pending_bytes_limit": -5}, {"max_msgs": -1}):
             await expect(tap, errors.InvalidError, lambda options=options: nc.subscribe("fine", **options))
         for options in ({"pending_msgs_limit": "x" * 3}, {"max_msgs": 1.5}):
-            await expect(tap, (TypeError, errors.InvalidError), lambda options=options: nc.subscribe("fine", **options))
+            kinds = (TypeError, errors.InvalidError)
+            await expect(tap, kinds, lambda options=options: nc.subscribe("fine", **options))
 
 
 async def test_keywords_are_taken(url: str) -> None:

@@ -148,7 +148,7 @@ async def test_headers_are_a_mapping(url: str) -> None:
 
 
 async def test_status_line_is_apart_from_the_headers(url: str) -> None:
-    """Nothing of a message that we send may become a status line; a request's 503 is an error, not a message."""
+    """Nothing of a message that we send may become a status line."""
     async with natskit.connect(url) as nc:
         sub = await nc.subscribe("status")
         await nc.publish("status", b"", headers={"Status": "503"})

@@ -14,7 +14,11 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 EXPECTED = {
-    "pubsub": ["greet.*: greet.joe 'hello' -", "greet.*: greet.pam 'good morning' en", "greet.>: greet.joe 'hello'"],
+    "pubsub": [
+        "greet.*: greet.joe 'hello' -",
+        "greet.*: greet.pam 'good morning' en",
+        "greet.>: greet.pam.again 'only one of the two matches this'",
+    ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
     "tour": [

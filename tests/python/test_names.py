@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that have to agree: the stub with the extension, the statuses with the exceptions, the blocking face with the
-one it is made from, the options with what connect takes."""
+"""Names that have to agree: the stub with the extension, the statuses with the exceptions, the blocking face
+with the one it is made from, the options with what connect takes."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_stub_has_the_parameters() -> None:
             text = getattr(function, "__text_signature__", None) if not method.startswith("_") else None
             if not text:
                 continue
-            words = [word.strip().partition("=")[0] for word in text.strip("()").replace("*, ", "").split(",")]
-            words = [word for word in words if word not in ("", "$self", "/", "*")]
+            words = [word.strip().partition("=")[0] for word in text.strip("()").split(",")]
+            words = [word for word in words if word not in ("$self", "/", "*")]
             node = methods[method]
             assert isinstance(node, ast.FunctionDef)
             assert words == parameters(node)[1:], f"{name}.{method}"
@@ -77,13 +77,17 @@ def test_stub_has_the_parameters() -> None:
 
 
 def test_generated_files_are_fresh() -> None:
-    spec = importlib.util.spec_from_file_location("generate_sync", ROOT / "bindings/python/tools/generate_sync.py")
+    spec = importlib.util.spec_from_file_location(
+        "generate_sync", ROOT / "bindings/python/tools/generate_sync.py"
+    )
     assert spec and spec.loader
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
     for source, target in generator.jobs():
         expected = generator.convert(source.read_text(encoding="utf-8"), source.relative_to(ROOT).as_posix())
-        assert target.read_text(encoding="utf-8") == expected, f"{target}: run bindings/python/tools/generate_sync.py"
+        assert target.read_text(encoding="utf-8") == expected, (
+            f"{target}: run bindings/python/tools/generate_sync.py"
+        )
 
 
 def test_faces_agree() -> None:
@@ -158,7 +162,10 @@ def test_module() -> None:
     assert (ROOT / "bindings/python/natskit/py.typed").exists()
 
 
-@pytest.mark.parametrize("cls", [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Headers, natskit.Events])
+MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Headers, natskit.Events]
+
+
+@pytest.mark.parametrize("cls", MADE)
 def test_types_that_only_the_library_makes(cls: Any) -> None:
     with pytest.raises(TypeError):
         cls()

@@ -20,7 +20,7 @@ from natskit_testing import Server
 
 
 def run(code: str, *arguments: str, flags: tuple[str, ...] = ("-X", "dev", "-W", "error")) -> str:
-    """Runs Python code in a process of its own, which must end well and without a word on its standard error."""
+    """Runs Python code in a process of its own, which must end well and say nothing on its standard error."""
     done = subprocess.run(
         [sys.executable, *flags, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
@@ -98,7 +98,7 @@ async def test_fork_of_the_asyncio_face(url: str) -> None:
             await sub.next_msg(0.01)
 
         async def in_the_child() -> None:
-            for call in (lambda: sub.next_msg(1), lambda: nc.flush(1), lambda: nc.publish("forked.loop", b"")):
+            for call in (lambda: sub.next_msg(1), lambda: nc.flush(1), lambda: nc.publish("forked.loop")):
                 with pytest.raises(errors.ForkedError):
                     await call()
             async with natskit.connect(url) as own:
@@ -114,8 +114,8 @@ async def test_fork_of_the_asyncio_face(url: str) -> None:
 
 
 def test_fork_with_a_loop_that_is_used_on(url: str) -> None:
-    """The child goes on with the parent's event loop object and new connections. (The parent must not, then: the two
-    share one epoll in the kernel, which is asyncio's own limit.)"""
+    """The child goes on with the parent's event loop object and new connections. (The parent must not, then:
+    the two share one epoll in the kernel, which is asyncio's own limit.)"""
     loop = asyncio.new_event_loop()
 
     async def exchange() -> None:
@@ -168,7 +168,8 @@ def test_exit_with_live_traffic_sync(url: str) -> None:
         def send():
             while True:
                 nc.publish("exit.now", b"x" * 100)
-        for work in (take, send, lambda: nc.request("exit.request", b"", 100), lambda: nc.subscribe("q").next_msg(None)):
+        ask = lambda: nc.request("exit.request", b"", 100)
+        for work in (take, send, ask, lambda: nc.subscribe("q").next_msg(None)):
             threading.Thread(target=work, daemon=True).start()
         while sub.delivered < 1000:
             pass
@@ -223,7 +224,8 @@ def test_cycles_and_finalizers(url: str) -> None:
             asyncio.run(loop())
         gc.collect()
         counters = natskit.counters()
-        assert all(counters[name] == 0 for name in ("conns", "subs", "ops", "msgs", "waitsets", "headers")), counters
+        names = ("conns", "subs", "ops", "msgs", "waitsets", "headers")
+        assert all(counters[name] == 0 for name in names), counters
         make()
         """,
         url,

@@ -210,7 +210,8 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
         if (view.status != NATSKIT_OK) {
             lnk_push_code(L, view.status);
             break;
-        } /* fall through */
+        }
+        __attribute__((fallthrough));
     default:
         lua_pushnil(L);
     }
@@ -248,7 +249,8 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
     case F_HEADER_LIST:
         if (view->header_block != NULL) {
             return field == F_HEADERS ? push_headers(L, msg) : push_header_list(L, msg);
-        } /* fall through */
+        }
+        __attribute__((fallthrough));
     default:
         lua_pushnil(L);
     }

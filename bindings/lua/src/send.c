@@ -3,6 +3,7 @@
  * its deadline: it blocks in slices, or its coroutine looks again every few milliseconds. */
 #include "lnk.h"
 
+#include <string.h>
 #include <time.h>
 
 /* Ways to send; the numbers go through lua_callk as its context. */
@@ -44,12 +45,33 @@ static const char *entry_text(lua_State *L, lua_Integer i, const char *name, int
     return text;
 }
 
+/* Reads the message at the top of the stack if it is just {subject, data}: without looking for other names.
+ */
+static int read_plain(lua_State *L, natskit_outgoing *out)
+{
+    int top = lua_gettop(L);
+    int plain = lua_rawgeti(L, top, 1) == LUA_TSTRING && lua_rawgeti(L, top, 2) == LUA_TSTRING;
+    if (plain) {
+        memset(out, 0, sizeof *out);
+        out->subject = lua_tolstring(L, top + 1, &out->subject_len);
+        out->data = lua_tolstring(L, top + 2, &out->data_len);
+        lua_pushinteger(L, 2);
+        plain = !lua_next(L, top);
+    }
+    lua_settop(L, top);
+    return plain;
+}
+
 /* Reads the i-th message. Its headers, if it has some, are in the one set that the state keeps, which is why
  * such a message goes alone. */
 static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgoing *out)
 {
     if (lua_rawgeti(L, S_SUBJECT, i) != LUA_TTABLE) {
         luaL_error(L, "publish_batch: message %I: table expected, got %s", i, luaL_typename(L, -1));
+    }
+    if (read_plain(L, out)) {
+        lua_pop(L, 1);
+        return;
     }
     out->subject = entry_text(L, i, "subject", 1, &out->subject_len);
     out->data = entry_text(L, i, "data", 2, &out->data_len);

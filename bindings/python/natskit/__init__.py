@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """NATS for asyncio, over a core in C. The blocking face of the same client is natskit.sync.
 
-    nc = await natskit.connect("nats://127.0.0.1:4222")
-    sub = await nc.subscribe("greet.*")
-    await nc.publish("greet.joe", b"hello")
-    async for msg in sub:
-        print(msg.subject, msg.data)
+nc = await natskit.connect("nats://127.0.0.1:4222")
+sub = await nc.subscribe("greet.*")
+await nc.publish("greet.joe", b"hello")
+async for msg in sub:
+    print(msg.subject, msg.data)
 """
 
 from __future__ import annotations

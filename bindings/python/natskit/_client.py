@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client: names and defaults over the C part, which does the work.
 
-The one for asyncio, natskit/_client.py, is the source; bindings/python/tools/generate_sync.py makes the blocking one,
-natskit/sync/_client.py, from it.
+The one for asyncio, natskit/_client.py, is the source; bindings/python/tools/generate_sync.py makes the
+blocking one, natskit/sync/_client.py, from it.
 """
 
 from __future__ import annotations
 
 import json
-# [async]
 from collections.abc import Coroutine, Generator, Iterable
-# [end]
-# [sync] from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
@@ -26,8 +23,9 @@ __all__ = ["Client", "Events", "Msg", "Subscription", "connect"]
 class Client(_natskit.AsyncConnection):
     """A connection to a NATS system; made by connect().
 
-    publish, publish_batch, request, flush, close, new_inbox, stats and the properties is_connected, is_connecting,
-    is_reconnecting, is_closed, connected_url, max_payload, client_id and last_error come from the C part.
+    publish, publish_batch, request, flush, close, new_inbox, stats and the properties is_connected,
+    is_connecting, is_reconnecting, is_closed, connected_url, max_payload, client_id and last_error come from
+    the C part.
     """
 
     async def subscribe(
@@ -83,7 +81,9 @@ class Client(_natskit.AsyncConnection):
                 raise
 
 
-async def _open(servers: str | Iterable[str] | None, timeout: float | None, options: dict[str, Any]) -> Client:
+async def _open(
+    servers: str | Iterable[str] | None, timeout: float | None, options: dict[str, Any]
+) -> Client:
     client = Client()
     url, pairs = _options.connect_pairs(servers, options)
     try:
@@ -125,30 +125,17 @@ class _Connecting(Coroutine[Any, Any, Client]):
         await self._client.__aexit__(kind, error, trace)
 
 
+# [end]
 def connect(
     servers: str | Iterable[str] | None = None, *, timeout: float | None = 10.0, **options: Any
 ) -> _Connecting:
     """Connects: `nc = await connect(...)`, or `async with connect(...) as nc:`.
 
     Args:
-        servers: a url like "nats://host:4222", several cut at commas, or a list; none is nats://127.0.0.1:4222.
-        timeout: seconds for all of it: resolving, connecting and the handshake with every server that is tried.
-        options: the library's options by name (docs/reference), and these names of nats-py: allow_reconnect,
-            connect_timeout, dont_randomize, max_outstanding_pings, ping_interval, reconnect_time_wait.
+        servers: a url like "nats://host:4222", several cut at commas, or a list; none is the server on this
+            machine at port 4222.
+        timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
+        options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,
+            dont_randomize, max_outstanding_pings, ping_interval, reconnect_time_wait.
     """
     return _Connecting(_open(servers, timeout, options))
-
-
-# [end]
-# [sync] def connect(
-# [sync]     servers: str | Iterable[str] | None = None, *, timeout: float | None = 10.0, **options: Any
-# [sync] ) -> Client:
-# [sync]     """Connects: `nc = connect(...)`, or `with connect(...) as nc:`.
-# [sync]
-# [sync]     Args:
-# [sync]         servers: a url like "nats://host:4222", several cut at commas, or a list; none is nats://127.0.0.1:4222.
-# [sync]         timeout: seconds for all of it: resolving, connecting and the handshake with every server that is tried.
-# [sync]         options: the library's options by name (docs/reference), and these names of nats-py: allow_reconnect,
-# [sync]             connect_timeout, dont_randomize, max_outstanding_pings, ping_interval, reconnect_time_wait.
-# [sync]     """
-# [sync]     return _open(servers, timeout, options)

@@ -22,7 +22,7 @@ async def later(
     size: int,
     timeout: float | None,
 ) -> Any:
-    """Awaits room(size, left), then attempt(*args, left), again while that finds no room, until the timeout."""
+    """Awaits room(size, left), then attempt(*args, left); again while that finds no room, to the timeout."""
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -43,4 +43,5 @@ async def later(
 
 def install() -> None:
     """Gives the C part the exceptions and the coroutine; called once, when the package is imported."""
-    _natskit._install(errors.STATUSES, errors.Error, errors.SubscriptionClosedError, errors.BadSubjectError, later)
+    closed, bad_subject = errors.SubscriptionClosedError, errors.BadSubjectError
+    _natskit._install(errors.STATUSES, errors.Error, closed, bad_subject, later)

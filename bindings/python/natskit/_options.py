@@ -75,8 +75,8 @@ def _checked(name: str, value: Any, kind: int) -> Any:
 
 
 def pairs(scope: int, options: dict[str, Any]) -> list[Pair]:
-    """Options as the C part takes them. None stands for the default. Unknown names go through: the library's error
-    suggests the nearest."""
+    """Options as the C part takes them. None stands for the default. Unknown names go through: the library's
+    error suggests the nearest."""
     types = _types(scope)
     result: list[Pair] = []
     for name, value in options.items():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exceptions of natskit: one class for each status of the library, below one base for each kind of trouble.
+"""The exceptions of natskit: one class for each status of the library, below a base for each kind of trouble.
 
-``Error`` is the base of all. A wrong type of an argument is a plain TypeError, everything else that a call of natskit
-fails with is one of these. Statuses that the loaded library knows and this file does not get a class of their own
-when the module is imported, so a newer library needs no newer file.
+``Error`` is the base of all. A wrong type of an argument is a plain TypeError, everything else that a call of
+natskit fails with is one of these. Statuses that the loaded library knows and this file does not get a class
+of their own when the module is imported, so a newer library needs no newer file.
 """
 
 from __future__ import annotations

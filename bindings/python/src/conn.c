@@ -390,29 +390,43 @@ static PyGetSetDef conn_getset[] = {
 
 static PyMethodDef conn_methods[] = {
     {"publish", FAST(conn_publish),
-     "publish(subject, payload=b'', reply='', headers=None, *, timeout=10.0)\n--\n\n"
+     "publish($self, subject, payload=b'', reply='', headers=None, *, timeout=10.0)\n--\n\n"
      "Hands a message over for sending. Waits only while the outbox is full, for at most `timeout` seconds."},
     {"publish_batch", FAST(conn_publish_batch),
-     "publish_batch(messages, *, timeout=10.0)\n--\n\n"
+     "publish_batch($self, messages, *, timeout=10.0)\n--\n\n"
      "Publishes tuples (subject, payload[, reply[, headers]]) in one hand-over; gives their number."},
     {"request", FAST(conn_request),
-     "request(subject, payload=b'', timeout=0.5, headers=None)\n--\n\nPublishes and gives the first reply."},
+     "request($self, subject, payload=b'', timeout=0.5, headers=None)\n--\n\nPublishes and gives the first "
+     "reply."},
     {"flush", FAST(conn_flush),
-     "flush(timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
+     "flush($self, timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
     {"close", FAST(conn_close),
-     "close(linger=2.0)\n--\n\nEnds the connection, after what was published has reached the server or "
+     "close($self, linger=2.0)\n--\n\nEnds the connection, after what was published has reached the server "
+     "or "
      "`linger` "
      "seconds have passed (then with a TimeoutError, but closed all the same)."},
-    {"new_inbox", conn_new_inbox, METH_NOARGS, "A new unique subject for replies."},
-    {"stats", conn_stats, METH_NOARGS, "Counters of the connection; after close their last values."},
-    {"_connect", conn_connect, METH_VARARGS, NULL},
-    {"_subscribe", conn_subscribe, METH_VARARGS, NULL},
-    {"_events", conn_events, METH_O, NULL},
-    {"_room", conn_room, METH_VARARGS, NULL},
-    {"_publish_now", conn_publish_now, METH_VARARGS, NULL},
-    {"_publish_batch_now", conn_publish_batch_now, METH_VARARGS, NULL},
-    {"_request_now", conn_request_now, METH_VARARGS, NULL},
-    {"_server_info", conn_server_info, METH_NOARGS, NULL},
+    {"new_inbox", conn_new_inbox, METH_NOARGS, "new_inbox($self)\n--\n\nA new unique subject for replies."},
+    {"stats", conn_stats, METH_NOARGS,
+     "stats($self)\n--\n\nCounters of the connection; after close their last values."},
+    {"_connect", conn_connect, METH_VARARGS,
+     "_connect($self, url, options, timeout, /)\n--\n\nOpens the connection; `options` are pairs (name, "
+     "value)."},
+    {"_subscribe", conn_subscribe, METH_VARARGS,
+     "_subscribe($self, subject, queue, options, /)\n--\n\nSubscribes."},
+    {"_events", conn_events, METH_O, "_events($self, options, /)\n--\n\nBegins a subscription to events."},
+    {"_room", conn_room, METH_VARARGS,
+     "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
+    {"_publish_now", conn_publish_now, METH_VARARGS,
+     "_publish_now($self, subject, payload, reply, headers, left, /)\n--\n\nAs publish; WouldBlockError "
+     "without room."},
+    {"_publish_batch_now", conn_publish_batch_now, METH_VARARGS,
+     "_publish_batch_now($self, messages, total, left, /)\n--\n\nTakes what is accepted out of the list; "
+     "WouldBlockError if some are left."},
+    {"_request_now", conn_request_now, METH_VARARGS,
+     "_request_now($self, subject, payload, headers, left, /)\n--\n\nAs request; WouldBlockError without "
+     "room."},
+    {"_server_info", conn_server_info, METH_NOARGS,
+     "_server_info($self)\n--\n\nThe last INFO of the server as JSON, or None."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -200,13 +200,14 @@ static PyObject *headers_repr(PyObject *self)
 
 static PyMethodDef headers_methods[] = {
     {"get", KEYWORDS(headers_get), METH_VARARGS | METH_KEYWORDS,
-     "get(name, default=None, *, ignore_case=False)\n--\n\nThe first value of a name."},
+     "get($self, name, default=None, *, ignore_case=False)\n--\n\nThe first value of a name."},
     {"get_all", KEYWORDS(headers_get_all), METH_VARARGS | METH_KEYWORDS,
-     "get_all(name, *, ignore_case=False)\n--\n\nAll values of a name, in the order of the wire."},
-    {"pairs", headers_pairs, METH_NOARGS, "All headers with their repeats, in the order of the wire."},
-    {"keys", headers_keys, METH_NOARGS, "The distinct names."},
-    {"values", headers_values, METH_NOARGS, "The first value of each name."},
-    {"items", headers_items, METH_NOARGS, "Each name with its first value."},
+     "get_all($self, name, *, ignore_case=False)\n--\n\nAll values of a name, in the order of the wire."},
+    {"pairs", headers_pairs, METH_NOARGS,
+     "pairs($self)\n--\n\nAll headers with their repeats, in the order of the wire."},
+    {"keys", headers_keys, METH_NOARGS, "keys($self)\n--\n\nThe distinct names."},
+    {"values", headers_values, METH_NOARGS, "values($self)\n--\n\nThe first value of each name."},
+    {"items", headers_items, METH_NOARGS, "items($self)\n--\n\nEach name with its first value."},
     {NULL, NULL, 0, NULL},
 };
 

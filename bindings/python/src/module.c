@@ -40,9 +40,10 @@ State *type_state(PyTypeObject *type)
     X(conn_type[FACE_ASYNC])                                                                                 \
     X(conn_type[FACE_SYNC])                                                                                  \
     X(sub_type[FACE_ASYNC])                                                                                  \
-    X(sub_type[FACE_SYNC]) X(events_type[FACE_ASYNC]) X(events_type[FACE_SYNC]) X(event_type)                \
-        X(headers_type) X(ready_type) X(next_type) X(finish_type) X(reactor_type) X(errors) X(error_base)    \
-            X(sub_closed) X(bad_subject) X(later) X(done) X(settle) X(running_loop) X(reactors) X(last_loop)
+    X(sub_type[FACE_SYNC])                                                                                   \
+    X(events_type[FACE_ASYNC]) X(events_type[FACE_SYNC]) X(event_type) X(headers_type) X(ready_type)         \
+        X(next_type) X(finish_type) X(reactor_type) X(errors) X(error_base) X(sub_closed) X(bad_subject)     \
+            X(later) X(done) X(settle) X(running_loop) X(reactors) X(last_loop)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
@@ -253,15 +254,21 @@ static PyObject *module_shutdown(PyObject *module, PyObject *const *args, Py_ssi
 /* ------------------------------------------------------------------------------------------------- init */
 
 static PyMethodDef functions[] = {
-    {"version", module_version, METH_NOARGS, "version()\n--\n\nVersion of the library, like '0.1.0'."},
+    {"version", module_version, METH_NOARGS, "version($module)\n--\n\nVersion of the library, like '0.1.0'."},
     {"counters", module_counters, METH_NOARGS,
-     "counters()\n--\n\nLive objects and resources of the whole process."},
+     "counters($module)\n--\n\nLive objects and resources of the whole process."},
     {"shutdown", (PyCFunction)(void (*)(void))module_shutdown, METH_FASTCALL | METH_KEYWORDS,
-     "shutdown(timeout=5.0)\n--\n\nCloses everything and ends the library's threads; blocks."},
-    {"_statuses", errors_statuses, METH_NOARGS, NULL},
-    {"_options", options_table, METH_O, NULL},
-    {"_install", errors_install, METH_VARARGS, NULL},
-    {"_settle", reactor_settle, METH_O, NULL},
+     "shutdown($module, timeout=5.0)\n--\n\nCloses everything and ends the library's threads; blocks."},
+    {"_statuses", errors_statuses, METH_NOARGS,
+     "_statuses($module)\n--\n\nEvery status as (status, class, name, text)."},
+    {"_options", options_table, METH_O,
+     "_options($module, scope, /)\n--\n\nEvery option as (name, type, default, unit, min, max, text, "
+     "secret)."},
+    {"_install", errors_install, METH_VARARGS,
+     "_install($module, table, base, subscription_closed, bad_subject, later, /)\n--\n\nTakes the exceptions "
+     "over."},
+    {"_settle", reactor_settle, METH_O,
+     "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
     {NULL, NULL, 0, NULL},
 };
 

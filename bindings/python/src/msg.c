@@ -181,9 +181,11 @@ static PyGetSetDef msg_getset[] = {
 
 static PyMethodDef msg_methods[] = {
     {"respond", (PyCFunction)(void (*)(void))msg_respond, METH_FASTCALL | METH_KEYWORDS,
-     "respond(data=b'', headers=None, *, timeout=10.0)\n--\n\nPublishes to the reply subject."},
-    {"_respond_now", msg_respond_now, METH_VARARGS, NULL},
-    {"_room", msg_room, METH_VARARGS, NULL},
+     "respond($self, data=b'', headers=None, *, timeout=10.0)\n--\n\nPublishes to the reply subject."},
+    {"_respond_now", msg_respond_now, METH_VARARGS,
+     "_respond_now($self, data, headers, left, /)\n--\n\nAs respond; WouldBlockError without room."},
+    {"_room", msg_room, METH_VARARGS,
+     "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},
 };
 

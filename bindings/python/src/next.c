@@ -211,9 +211,9 @@ static void next_dealloc(PyObject *self)
 }
 
 static PyMethodDef next_methods[] = {
-    {"send", next_send_method, METH_O, NULL},
-    {"throw", next_throw, METH_VARARGS, NULL},
-    {"close", next_close, METH_NOARGS, NULL},
+    {"send", next_send_method, METH_O, "send($self, value, /)\n--\n\nAs of a coroutine."},
+    {"throw", next_throw, METH_VARARGS, "throw($self, *args)\n--\n\nAs of a coroutine."},
+    {"close", next_close, METH_NOARGS, "close($self)\n--\n\nAs of a coroutine."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -497,7 +497,8 @@ static void reactor_dealloc(PyObject *self)
 }
 
 static PyMethodDef reactor_methods[] = {
-    {"_collect", reactor_collect, METH_NOARGS, "Wakes those who await what became ready."},
+    {"_collect", reactor_collect, METH_NOARGS,
+     "_collect($self)\n--\n\nWakes those who await what became ready."},
     {NULL, NULL, 0, NULL},
 };
 

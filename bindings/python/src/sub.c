@@ -353,29 +353,33 @@ static PyGetSetDef sub_getset[] = {
 #define FAST(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
 #define SUB_METHODS                                                                                          \
     {"next_msg", FAST(sub_next_msg),                                                                         \
-     "next_msg(timeout=1.0)\n--\n\nThe next message; TimeoutError if none comes in time."},                  \
+     "next_msg($self, timeout=1.0)\n--\n\nThe next message; TimeoutError if none comes in time."},           \
         {"next_batch", FAST(sub_next_batch),                                                                 \
-         "next_batch(n, timeout=1.0)\n--\n\nWaits for a first message, then takes up to n that are there."}, \
+         "next_batch($self, n, timeout=1.0)\n--\n\nWaits for a first message, then takes up to n that are "  \
+         "there."},                                                                                          \
         {"unsubscribe", FAST(sub_unsubscribe),                                                               \
-         "unsubscribe(limit=0)\n--\n\nEnds it at the server, at once or after `limit` messages in all; "     \
+         "unsubscribe($self, limit=0)\n--\n\nEnds it at the server, at once or after `limit` messages in "   \
+         "all; "                                                                                             \
          "what "                                                                                             \
          "is queued can still be taken."},                                                                   \
-        {"close", sub_close, METH_NOARGS, "Ends it and drops what is queued."},                              \
+        {"close", sub_close, METH_NOARGS, "close($self)\n--\n\nEnds it and drops what is queued."},          \
     {                                                                                                        \
         "stats", sub_stats, METH_NOARGS, "Counters of the subscription."                                     \
     }
 
 static PyMethodDef async_methods[] = {
     SUB_METHODS,
-    {"__aenter__", sub_enter, METH_NOARGS, NULL},
-    {"__aexit__", sub_exit, METH_VARARGS, NULL},
+    {"__aenter__", sub_enter, METH_NOARGS, "__aenter__($self)\n--\n\nThe subscription itself."},
+    {"__aexit__", sub_exit, METH_VARARGS,
+     "__aexit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef sync_methods[] = {
     SUB_METHODS,
-    {"__enter__", sub_enter, METH_NOARGS, NULL},
-    {"__exit__", sub_exit, METH_VARARGS, NULL},
+    {"__enter__", sub_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe subscription itself."},
+    {"__exit__", sub_exit, METH_VARARGS,
+     "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -141,9 +141,9 @@ static void ready_dealloc(PyObject *self)
 }
 
 static PyMethodDef ready_methods[] = {
-    {"send", ready_send_method, METH_O, NULL},
-    {"throw", ready_throw, METH_VARARGS, NULL},
-    {"close", ready_close, METH_NOARGS, NULL},
+    {"send", ready_send_method, METH_O, "send($self, value, /)\n--\n\nAs of a coroutine."},
+    {"throw", ready_throw, METH_VARARGS, "throw($self, *args)\n--\n\nAs of a coroutine."},
+    {"close", ready_close, METH_NOARGS, "close($self)\n--\n\nAs of a coroutine."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -303,9 +303,9 @@ static void finish_dealloc(PyObject *self)
 }
 
 static PyMethodDef finish_methods[] = {
-    {"send", finish_send_method, METH_O, NULL},
-    {"throw", finish_throw, METH_VARARGS, NULL},
-    {"close", finish_close, METH_NOARGS, NULL},
+    {"send", finish_send_method, METH_O, "send($self, value, /)\n--\n\nAs of a coroutine."},
+    {"throw", finish_throw, METH_VARARGS, "throw($self, *args)\n--\n\nAs of a coroutine."},
+    {"close", finish_close, METH_NOARGS, "close($self)\n--\n\nAs of a coroutine."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -412,6 +412,35 @@ static void test_a_cut_handshake_leaves_nothing(void **state)
     }
 }
 
+static bool holds_secret(const struct nki_outbox *outbox)
+{
+    return outbox->handshake.data != NULL &&
+           memmem(outbox->handshake.data, outbox->handshake.cap, "protocol", 8) != NULL;
+}
+
+static void test_nothing_of_the_handshake_stays_in_memory(void **state)
+{
+    (void)state;
+    struct nki_outbox outbox;
+    struct fake fake;
+    bool kick;
+    init(&outbox, NKI_MIB);
+    fake_init(&fake, 50, 0, SIZE_MAX);
+    connect_to(&outbox, &fake);
+    assert_false(holds_secret(&outbox)); /* sent */
+    nki_outbox_detach(&outbox);
+    fake_free(&fake);
+    fake_init(&fake, 50, 0, 20);
+    nki_outbox_set_stream(&outbox, &fake.stream);
+    assert_true(nki_outbox_handshake(&outbox, hello, sizeof hello - 1, &kick));
+    assert_int_equal(drain(&outbox, 1000), NKI_OUTBOX_BROKEN);
+    assert_true(holds_secret(&outbox));
+    nki_outbox_detach(&outbox);
+    assert_false(holds_secret(&outbox)); /* given up */
+    end(&outbox);
+    fake_free(&fake);
+}
+
 /* -- room ----------------------------------------------------------------------------------------------- */
 
 static void test_the_limit(void **state)
@@ -794,6 +823,7 @@ int main(void)
         cmocka_unit_test(test_cuts_of_several_segments),
         cmocka_unit_test(test_cuts_again_and_again),
         cmocka_unit_test(test_a_cut_handshake_leaves_nothing),
+        cmocka_unit_test(test_nothing_of_the_handshake_stays_in_memory),
         cmocka_unit_test(test_the_limit),
         cmocka_unit_test(test_operations_that_wait_for_room),
         cmocka_unit_test(test_a_batch_larger_than_the_outbox),
