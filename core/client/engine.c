@@ -88,7 +88,7 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
         struct nki_sub *sub = NKI_CONTAINER_OF(at, struct nki_sub, node);
         struct nki_msg *msg = nki_event_msg(event);
         if (msg == NULL) {
-            nki_inlet_missed(&sub->inlet, 1);
+            (void)nki_inlet_missed(&sub->inlet, 1);
         } else {
             bool episode;
             nki_inlet_stage(&sub->inlet, msg);
@@ -186,9 +186,10 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
         engine->counts.dropped_msgs++;
         if (sub != NULL) {
             sub->arrived++;
-            nki_inlet_missed(&sub->inlet, 1);
             nki_subs_touch(&engine->subs, sub);
-            emit_slow(engine, sub, 1);
+            if (nki_inlet_missed(&sub->inlet, 1)) {
+                emit_slow(engine, sub, 1);
+            }
         }
         return;
     }

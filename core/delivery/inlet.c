@@ -105,12 +105,15 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
     return drops;
 }
 
-void nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs)
+bool nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs)
 {
     pthread_mutex_lock(&inlet->wait.mu);
     inlet->stats.received += msgs;
     inlet->stats.dropped_msgs += msgs;
+    bool episode = msgs > 0 && !inlet->slow && !inlet->wait.closed;
+    inlet->slow = inlet->slow || episode;
     pthread_mutex_unlock(&inlet->wait.mu);
+    return episode;
 }
 
 void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason)

@@ -2,6 +2,8 @@
  * and D of the faults as far as this layer decides, and what came out of the simulator. */
 #include "rig.h"
 
+#include "base/alloc.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -373,6 +375,36 @@ static void test_drops_at_the_limit_are_told_of(void **state)
     rig_free(rig);
 }
 
+static bool refuse_blocks(size_t size)
+{
+    return size < 64 * NKI_KIB;
+}
+
+/* Messages that find no memory are dropped, counted, and told of once for each episode. */
+static void test_messages_without_memory(void **state)
+{
+    (void)state;
+    char data[64];
+    struct rig *rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *sub = rig_subscribe(rig, "s", 0);
+    nki_alloc_gate_set(refuse_blocks);
+    rig_say(rig, "MSG s 1 1\r\na\r\nMSG s 1 1\r\nb\r\n");
+    rig_say_bytes(rig, "MSG s 1 1\r\nc\r\n", 14, 1);
+    nki_alloc_gate_set(NULL);
+    assert_int_equal(rig->engine.counts.dropped_msgs, 3);
+    assert_int_equal(rig_event_count(rig, NKI_EVENT_SLOW_CONSUMER), 1);
+    struct nki_inlet_stats stats;
+    nki_inlet_stats_get(&sub->inlet, &stats);
+    assert_int_equal(stats.received, 3);
+    assert_int_equal(stats.dropped_msgs, 3);
+    rig_say(rig, "MSG s 1 1\r\nd\r\n");
+    assert_true(rig_take(sub, data, sizeof data));
+    assert_string_equal(data, "d");
+    nki_sub_release(sub);
+    rig_free(rig);
+}
+
 static struct nki_op *linger(struct rig *rig, int64_t ms)
 {
     struct nki_op *op = nki_op_new();
@@ -559,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_limits_set_while_a_message_comes),
         cmocka_unit_test(test_events_with_a_limit),
         cmocka_unit_test(test_drops_at_the_limit_are_told_of),
+        cmocka_unit_test(test_messages_without_memory),
         cmocka_unit_test(test_closing_waits_for_what_was_published),
         cmocka_unit_test(test_closing_while_reconnecting),
         cmocka_unit_test(test_closing_without_a_ping),

@@ -71,45 +71,54 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
     natskit_op op = {0};
     natskit_sub sub = {0};
     const natskit_conn parent = {id};
+    natskit_status status = NATSKIT_INVALID;
+    id = 0;
     if (run->count + 2 > HANDLES_MAX) {
         return;
     }
     switch (what % 9) {
     case 0:
-        keep(run, natskit_options_open(what % 6, &options), options.id);
+        status = natskit_options_open(what % 6, &options);
+        id = options.id;
         break;
     case 1:
-        keep(run, natskit_headers_open(&headers), headers.id);
+        status = natskit_headers_open(&headers);
+        id = headers.id;
         break;
     case 2:
-        keep(run, natskit_waitset_open(&waitset), waitset.id);
+        status = natskit_waitset_open(&waitset);
+        id = waitset.id;
         break;
     case 3:
         if (run->conns < CONNS_MAX) {
             run->conns++; /* nobody listens on port 1 */
-            natskit_status status =
-                natskit_connect_start("127.0.0.1:1", NATSKIT_ZLEN, no_options, 1000, &conn, &op, NULL);
+            status = natskit_connect_start("127.0.0.1:1", NATSKIT_ZLEN, no_options, 1000, &conn, &op, NULL);
             keep(run, status, conn.id);
-            keep(run, status, op.id);
+            id = op.id;
         }
         break;
     case 4:
-        keep(run, natskit_subscribe(parent, "a.*", 3, NULL, 0, (natskit_options){0}, &sub, NULL), sub.id);
+        status = natskit_subscribe(parent, "a.*", 3, NULL, 0, (natskit_options){0}, &sub, NULL);
+        id = sub.id;
         break;
     case 5:
-        keep(run, natskit_conn_events(parent, (natskit_options){0}, &sub, NULL), sub.id);
+        status = natskit_conn_events(parent, (natskit_options){0}, &sub, NULL);
+        id = sub.id;
         break;
     case 6:
-        keep(run, natskit_request_start(parent, "a", 1, no_headers, "x", 1, no_options, 100, &op, NULL),
-             op.id);
+        status = natskit_request_start(parent, "a", 1, no_headers, "x", 1, no_options, 100, &op, NULL);
+        id = op.id;
         break;
     case 7:
-        keep(run, natskit_flush_start(parent, no_options, 100, &op, NULL), op.id);
+        status = natskit_flush_start(parent, no_options, 100, &op, NULL);
+        id = op.id;
         break;
     default:
-        keep(run, natskit_room_start(parent, no_options, 1, 100, &op, NULL), op.id);
+        status = natskit_room_start(parent, no_options, 1, 100, &op, NULL);
+        id = op.id;
         break;
     }
+    keep(run, status, id);
 }
 
 static void use_one(uint8_t what, uint64_t id, uint64_t other)

@@ -52,7 +52,8 @@ def test_stub_has_the_class(cls: type) -> None:
 
 def parameters(node: ast.FunctionDef) -> list[str]:
     arguments = node.args
-    return [argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
+    rest = [arguments.vararg] if arguments.vararg else []
+    return [argument.arg for argument in arguments.posonlyargs + arguments.args + rest + arguments.kwonlyargs]
 
 
 def test_stub_has_the_parameters() -> None:
@@ -68,6 +69,7 @@ def test_stub_has_the_parameters() -> None:
             if not text:
                 continue
             words = [word.strip().partition("=")[0] for word in text.strip("()").split(",")]
+            words = [word.removeprefix("*") or word for word in words]
             words = [word for word in words if word not in ("$self", "/", "*")]
             node = methods[method]
             assert isinstance(node, ast.FunctionDef)

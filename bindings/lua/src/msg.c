@@ -39,6 +39,8 @@ static const char *const event_names[] = {"unknown",     "connected", "disconnec
                                           "reconnected", "servers",   "lame_duck",    "slow_consumer",
                                           "async_error", "stale",     "closed"};
 
+#define CLOSED_TEXT "the message was closed"
+
 lnk_msg *lnk_push_msg(lua_State *L)
 {
     lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
@@ -80,7 +82,7 @@ static natskit_msg *check_open(lua_State *L)
 {
     lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     if (msg->msg == NULL) {
-        luaL_error(L, "the message was closed");
+        luaL_error(L, CLOSED_TEXT);
     }
     return msg->msg;
 }
@@ -267,7 +269,9 @@ static int msg_index(lua_State *L)
     }
     enum field field = (enum field)lua_tointeger(L, -1);
     natskit_message_view view;
-    check_open(L);
+    if (msg->msg == NULL) {
+        return luaL_error(L, CLOSED_TEXT);
+    }
     natskit_msg_view(msg->msg, &view, sizeof view);
     if (view.kind == NATSKIT_MSG_EVENT) {
         return push_event_field(L, msg->msg, field);

@@ -10,6 +10,7 @@ from collections.abc import (
     Iterator,
     KeysView,
     Mapping,
+    Sequence,
     ValuesView,
 )
 from types import TracebackType
@@ -20,7 +21,7 @@ from .errors import Error
 _T = TypeVar("_T")
 
 _Payload = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
-_HeaderValue = str | list[str] | tuple[str, ...]
+_HeaderValue = str | Sequence[str]
 _Headers = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
 _Message = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
 _Pairs = list[tuple[str, Any]]
