@@ -414,7 +414,8 @@ NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg *
                                                   int64_t timeout_ms, size_t *count);
 
 /* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
- * since it began. What is queued can still be taken, then NATSKIT_END. */
+ * since it began. A limit that was set before can be lowered, not raised. What is queued can still be taken,
+ * then NATSKIT_END. */
 NATSKIT_API natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max);
 
 typedef struct natskit_sub_stats {

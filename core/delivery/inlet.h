@@ -65,7 +65,8 @@ static inline void nki_inlet_stage(struct nki_inlet *inlet, struct nki_msg *msg)
  * messages dropped, and sets *episode when a new episode of drops began. */
 uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode);
 
-/* Messages that found no memory: counted as received and dropped. Returns whether an episode of drops began. */
+/* Messages that found no memory: counted as received and dropped. Returns whether an episode of drops began.
+ */
 bool nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs);
 /* Ends the queue (first reason wins): takers get what is queued, then NKI_END. Any thread. */
 void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason);

@@ -116,6 +116,7 @@ static void test_garbage_on_a_live_connection(void **state)
     assert_int_equal(told.reason, NATSKIT_PROTOCOL);
     assert_int_equal(told.epoch, 2);
     ts_scripted_proceed(server);
+    assert_true(ts_scripted_wait(server, WAIT_MS));
     assert_ok(natskit_conn_close(conn, 0));
     assert_ok(natskit_sub_close(sub));
     assert_ok(natskit_sub_close(events));

@@ -423,6 +423,27 @@ describe("natskit.loop.luv", function()
         uv.run("nowait")
     end)
 
+    it("lets the program's loop end when the tasks that wait were closed", function()
+        loop.install()
+        local nc = helper.connect()
+        local sub = assert(nc:subscribe("never"))
+        local tasks = {
+            loop.spawn(loop.sleep, 60),
+            loop.spawn(sub.next, sub, 60),
+            loop.spawn(sub.next, sub),
+            loop.spawn(nc.request, nc, "never", "x", { timeout = 60 }),
+        }
+        sub:next(1) -- the request
+        for _, task in ipairs(tasks) do
+            assert.is_true(coroutine.close(task))
+        end
+        assert.is_true(helper.timed(uv.run) < 5)
+        loop.uninstall()
+        uv.run("nowait")
+        sub:close()
+        nc:close()
+    end)
+
     it("tells when a task waits for something that never comes", function()
         helper.raises("does not know of", loop.run, coroutine.yield)
         helper.raises("use spawn", loop.run, function()

@@ -179,60 +179,17 @@ natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
 /* -- subjects ---------------------------------------------------------------------------------------------
  */
 
-/* Whether a message can be sent to this subject; only the words of an error depend on it. */
-static int can_publish(const char *text, size_t len)
-{
-    size_t token = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '.') {
-            if (token == 0) {
-                return 0;
-            }
-            token = 0;
-        } else if (c <= ' ' || c == 0x7f) {
-            return 0;
-        } else if ((c == '*' || c == '>') && token == 0 && (i + 1 == len || text[i + 1] == '.')) {
-            return 0;
-        } else {
-            token++;
-        }
-    }
-    return token != 0;
-}
-
-/* Pushes the text in quotes, with control characters visible, and cut if it is long. */
-static const char *push_quoted(lua_State *L, const char *text, size_t len)
-{
-    const size_t most = 80;
-    luaL_Buffer out;
-    luaL_buffinit(L, &out);
-    luaL_addchar(&out, '\'');
-    for (size_t i = 0; i < len && i < most; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= ' ' && c != 0x7f) {
-            luaL_addchar(&out, (char)c);
-        } else {
-            const char *hex = "0123456789abcdef";
-            luaL_addlstring(&out, "\\x", 2);
-            luaL_addchar(&out, hex[c >> 4]);
-            luaL_addchar(&out, hex[c & 15]);
-        }
-    }
-    luaL_addstring(&out, len > most ? "...'" : "'");
-    luaL_pushresult(&out);
-    return lua_tostring(L, -1);
-}
-
 int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply)
 {
+    natskit_error err;
     size_t len = 0;
-    const char *role = "reply";
     const char *text = lua_tolstring(L, subject, &len);
-    if (reply == 0 || !lua_isstring(L, reply) || !can_publish(text, len)) {
-        role = "subject";
-    } else {
-        text = lua_tolstring(L, reply, &len);
+    if (natskit_subject_check(text, len, 0, &err) != NATSKIT_OK) {
+        return luaL_error(L, "%s: %s", what, err.text);
     }
-    return luaL_error(L, "%s: %s %s is not valid", what, role, push_quoted(L, text, len));
+    text = reply != 0 ? lua_tolstring(L, reply, &len) : NULL;
+    if (text != NULL && natskit_subject_check(text, len, 0, &err) != NATSKIT_OK) {
+        return luaL_error(L, "%s: reply: %s", what, err.text);
+    }
+    return luaL_error(L, "%s: an argument is not valid", what);
 }

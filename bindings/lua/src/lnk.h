@@ -71,7 +71,7 @@ typedef struct lnk_wait {
 
 /* Milliseconds that a blocking wait lasts at most before hooks (Ctrl-C) get their turn. */
 #define LNK_SLICE_MS 100
-/* Milliseconds between two looks at a full outbox. */
+/* Milliseconds until a full outbox is looked at again, where the library does not tell when it has room. */
 #define LNK_ROOM_MS 5
 
 /* Defaults, in milliseconds; documented in README.md. */

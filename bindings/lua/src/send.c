@@ -12,16 +12,15 @@ enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST };
 static const char *const way_names[] = {"publish", "publish_batch", "respond", "request"};
 
 /* Slots of a call. S_WHO is the connection, or the message to respond to; S_SUBJECT the list of a batch. */
-enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_DEADLINE, S_REPLY, S_HEADERS, S_EXTRA, S_TOP = S_EXTRA };
-/* S_EXTRA: the wait of a request, or how many of a batch were accepted. */
+enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_DEADLINE, S_REPLY, S_HEADERS, S_EXTRA, S_ROOM, S_TOP = S_ROOM };
+/* S_EXTRA: the wait of a request, or how many of a batch were accepted. S_ROOM: the wait for room, or nil. */
 
 /* Messages that go to the library in one step. */
 #define CHUNK 32
 /* Messages in one batch. */
 #define MOST 1000000
 
-/* -- batches
- * ------------------------------------------------------------------------------------------------- */
+/* -- batches --------------------------------------------------------------------------------------------- */
 
 /* Field `name` of the i-th message at the top of the stack, or else its entry `position`. Only strings are
  * taken, so that the pointer lives as long as the table. */
@@ -124,17 +123,17 @@ static int bad_entry(lua_State *L)
 {
     lua_Integer i = lua_tointeger(L, S_EXTRA) + 1;
     lua_rawgeti(L, S_SUBJECT, i);
-    size_t len = 0;
-    const char *subject = entry_text(L, i, "subject", 1, &len);
-    const char *reply = entry_text(L, i, "reply", 0, &len);
+    size_t subject_len = 0;
+    size_t reply_len = 0;
+    const char *subject = entry_text(L, i, "subject", 1, &subject_len);
+    const char *reply = entry_text(L, i, "reply", 0, &reply_len);
     const char *what = lua_pushfstring(L, "publish_batch: message %I", i);
-    lua_pushstring(L, subject);
-    lua_pushstring(L, reply);
-    return lnk_bad_subject(L, what, lua_gettop(L) - 1, lua_gettop(L));
+    lua_pushlstring(L, subject, subject_len);
+    lua_pushlstring(L, reply, reply_len);
+    return lnk_bad_subject(L, what, lua_gettop(L) - 1, reply_len > 0 ? lua_gettop(L) : 0);
 }
 
-/* -- one try
- * --------------------------------------------------------------------------------------------------- */
+/* -- one try --------------------------------------------------------------------------------------------- */
 
 static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *err)
 {
@@ -176,8 +175,7 @@ static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_
                            timeout_ms);
 }
 
-/* -- until there is room
- * --------------------------------------------------------------------------------------- */
+/* -- until there is room --------------------------------------------------------------------------------- */
 
 /* The end of a send, good or bad. */
 static int sent(lua_State *L, enum way way, natskit_status status, const natskit_error *err)
@@ -209,6 +207,68 @@ static void sleep_ms(int64_t ms)
     nanosleep(&time, NULL);
 }
 
+/* About how many bytes have to fit. The library's own count is what matters; this only tells when to try
+ * again. */
+static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
+{
+    const uint64_t most_headers = 65536;
+    uint64_t headers = lua_isnil(L, S_HEADERS) ? 0 : most_headers;
+    if (way != SEND_BATCH) {
+        return lua_rawlen(L, S_SUBJECT) + lua_rawlen(L, S_DATA) + headers;
+    }
+    natskit_outgoing next;
+    read_entry(L, st, lua_tointeger(L, S_EXTRA) + 1, &next);
+    return next.subject_len + next.reply_len + next.data_len + (next.headers.id != 0 ? most_headers : 0);
+}
+
+/* Begins an operation that tells when there is room. NULL if there is none: a message knows its connection,
+ * but does not tell, so a response is tried again after a pause; and so is what found no room after such a
+ * wait. */
+static lnk_wait *start_room(lua_State *L, lnk_state *st, enum way way, int64_t left)
+{
+    if (way == SEND_RESPOND) {
+        return NULL;
+    }
+    if (lua_isnil(L, S_ROOM)) {
+        lnk_push_wait(L, S_WHO);
+        lua_replace(L, S_ROOM);
+    }
+    lnk_wait *room = lua_touserdata(L, S_ROOM);
+    if (room->op.id != 0) {
+        natskit_op_close(room->op);
+        room->op.id = 0;
+        return NULL;
+    }
+    const lnk_conn *conn = lua_touserdata(L, S_WHO);
+    natskit_options none = {0};
+    natskit_status status =
+        natskit_room_start(conn->conn, none, bytes_needed(L, st, way), left, &room->op, NULL);
+    return status == NATSKIT_OK ? room : NULL;
+}
+
+/* Pushes the call that suspends the coroutine until there is room, or for a pause. */
+static void push_room(lua_State *L, lnk_state *st, enum way way, int64_t left, int64_t pause)
+{
+    uint64_t none = 0;
+    uint64_t token = ++st->token;
+    const lnk_wait *room = start_room(L, st, way, left);
+    if (room != NULL && lnk_watch(L, st, room->op.id, token, S_ROOM, &none)) {
+        pause = left;
+    }
+    lnk_push_suspend(L, token, pause);
+}
+
+/* Blocks until a request that does not wait by itself may be tried again. */
+static void block_room(lua_State *L, lnk_state *st, enum way way, int64_t left, int64_t pause)
+{
+    const lnk_wait *room = start_room(L, st, way, left);
+    if (room == NULL) {
+        sleep_ms(pause);
+    } else {
+        natskit_op_wait(room->op, left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left);
+    }
+}
+
 static int send_k(lua_State *L, int resumed, lua_KContext context)
 {
     enum way way = (enum way)context;
@@ -228,13 +288,13 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
         }
         int64_t pause = left < 0 || left > LNK_ROOM_MS ? LNK_ROOM_MS : left;
         if (suspend) {
-            lnk_push_suspend(L, ++st->token, pause);
+            push_room(L, st, way, left, pause);
             lua_callk(L, 2, 1, context, send_k);
             suspend = lnk_suspended(L, st);
             continue;
         }
         if (way == SEND_REQUEST) {
-            sleep_ms(pause); /* its start does not wait by itself */
+            block_room(L, st, way, left, pause);
         }
         lnk_breathe(L);
     }
@@ -246,14 +306,14 @@ static void prepare(lua_State *L, enum way way, unsigned allowed, int64_t timeou
     timeout_ms = lnk_send_options(L, S_DEADLINE, allowed, timeout_ms);
     lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
     lua_replace(L, S_DEADLINE);
-    lua_settop(L, S_HEADERS);
-    if (way != SEND_REQUEST) {
+    lua_settop(L, S_TOP);
+    if (way == SEND_BATCH) {
         lua_pushinteger(L, 0);
+        lua_replace(L, S_EXTRA);
     }
 }
 
-/* -- the functions of Lua
- * -------------------------------------------------------------------------------------- */
+/* -- the functions of Lua -------------------------------------------------------------------------------- */
 
 /* nc:publish(subject [, data [, {reply =, headers =, timeout =}]]) */
 int lnk_publish(lua_State *L)
@@ -351,5 +411,6 @@ int lnk_request(lua_State *L)
     lua_settop(L, S_DEADLINE);
     prepare(L, SEND_REQUEST, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_REQUEST_MS);
     lnk_push_wait(L, S_WHO)->finish = finish_request;
+    lua_replace(L, S_EXTRA);
     return send_k(L, LUA_OK, SEND_REQUEST);
 }

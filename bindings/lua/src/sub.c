@@ -73,8 +73,7 @@ int lnk_events(lua_State *L)
     return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "events");
 }
 
-/* -- what is handed out
- * -------------------------------------------------------------------------------------- */
+/* -- what is handed out ---------------------------------------------------------------------------------- */
 
 /* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
  * for only when its userdata is there already; if it is gone, nil is pushed. */
@@ -177,8 +176,7 @@ static int fail_way(lua_State *L, enum way way, natskit_status status)
     return lnk_fail(L, status, NULL);
 }
 
-/* -- waiting
- * --------------------------------------------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------------------------------------- */
 
 /* Puts the token of slot S_TOKEN into the list of those who wait for the subscription. */
 static int enlist(lua_State *L, lnk_state *st, lnk_sub *sub)
@@ -295,8 +293,7 @@ static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, e
     return take_k(L, LUA_OK, way);
 }
 
-/* -- sub:next, sub:next_batch, the iterators
- * ------------------------------------------------------------------- */
+/* -- sub:next, sub:next_batch, the iterators ------------------------------------------------------------- */
 
 /* sub:next([timeout]) */
 static int sub_next(lua_State *L)
@@ -380,8 +377,7 @@ static int sub_strings(lua_State *L)
     return push_iterator(L, iterate_strings);
 }
 
-/* -- end, statistics
- * --------------------------------------------------------------------------------------------- */
+/* -- end, statistics ------------------------------------------------------------------------------------- */
 
 /* sub:unsubscribe([max]) */
 static int sub_unsubscribe(lua_State *L)

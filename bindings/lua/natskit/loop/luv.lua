@@ -16,6 +16,7 @@ local uv = require "luv"
 local M = {}
 
 --- Called with (message, coroutine) for an error that no task caught; nil: `run` ends and raises it.
+---@type fun(message: any, co: thread|nil)|nil
 M.on_error = nil
 
 local tasks = {} -- coroutine -> true, until its function has ended
@@ -53,6 +54,13 @@ local function take(token)
     return wait
 end
 
+-- A wait ends with its coroutine, too, should somebody close that, or resume it without being asked.
+local Wait = {
+    __close = function(wait)
+        take(wait.token)
+    end,
+}
+
 -- Errors of a task are caught inside it, so what comes back here can only be the end of the coroutine.
 local function resume(token)
     local wait = take(token)
@@ -66,7 +74,7 @@ local function suspend(token, seconds)
     if main or not tasks[co] then
         return false
     end
-    local wait = { co = co }
+    local wait <close> = setmetatable({ co = co, token = token }, Wait)
     waiting[token] = wait
     hold()
     if seconds then
@@ -76,7 +84,6 @@ local function suspend(token, seconds)
         end)
     end
     coroutine.yield()
-    take(token) -- is there still if somebody else resumed the task
     return true
 end
 
@@ -136,14 +143,24 @@ local function traceback(err)
     return err
 end
 
+-- A task that was closed is none any more.
+local Task = {
+    __close = function(task)
+        tasks[task.co] = nil
+    end,
+}
+
 --- Begins a task: runs `fn(...)` until it waits for the first time, and returns its coroutine.
+---@param fn fun(...)
+---@param ... any
+---@return thread
 function M.spawn(fn, ...)
     local co
     co = coroutine.create(function(...)
+        local task <close> = setmetatable({ co = co }, Task)
         local ok, err = xpcall(fn, traceback, ...)
-        tasks[co] = nil
         if not ok then
-            report(err, co)
+            report(err, task.co)
         end
     end)
     tasks[co] = true
@@ -152,6 +169,7 @@ function M.spawn(fn, ...)
 end
 
 --- Suspends the running task for a time; the other tasks go on.
+---@param seconds number
 function M.sleep(seconds)
     if not suspend({}, seconds) then
         error("sleep: only a task that was begun with spawn or run can sleep", 2)
@@ -160,19 +178,21 @@ end
 
 -- Ends the tasks that are left when `run` is over: their <close> variables are closed, nothing resumes them.
 local function abandon()
-    for token in pairs(waiting) do
-        take(token)
-    end
-    for co in pairs(tasks) do
+    local co = next(tasks)
+    while co do
         tasks[co] = nil
         if coroutine.status(co) == "suspended" then
             coroutine.close(co)
         end
+        co = next(tasks)
     end
 end
 
 --- Runs `fn(...)` as a task, and luv's loop until it has ended, and returns its results. Tasks that still wait
 -- then are closed. An error of any task is raised here.
+---@param fn fun(...): ...
+---@param ... any
+---@return any ...
 function M.run(fn, ...)
     if next(tasks) then
         error("run: tasks run already; use spawn", 2)
