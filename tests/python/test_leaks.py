@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing grows: each way through the extension, also each that fails, is gone many times, and the
+interpreter holds as many blocks of memory afterwards as before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import natskit
+import natskit.sync
+import pytest
+from natskit import errors
+
+ROUNDS = 300
+SPARE = 60  # blocks: caches of the interpreter, not one for each round
+
+
+def blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+def ways(nc: Any, sub: Any, events: Any) -> dict[str, Callable[[], Any]]:
+    """Calls that give something to be awaited with asyncio, and are done with the blocking face."""
+    wrong: Any = object()
+    return {
+        "publish": lambda: nc.publish("leak", b"x", "re.ply", {"A": ["1", "2"]}),
+        "publish view": lambda: nc.publish("leak", memoryview(bytearray(b"x" * 70000))),
+        "publish bad subject": lambda: nc.publish("not ok", b"x", headers={"A": "1"}),
+        "publish bad type": lambda: nc.publish("leak", wrong),
+        "publish bad header": lambda: nc.publish("leak", bytearray(b"x"), headers=[("A", "1"), ("B", 5)]),
+        "publish bad call": lambda: nc.publish("leak", nonsense=1),
+        "batch": lambda: nc.publish_batch([("leak", b"x"), ("leak", bytearray(b"y"), "", {"A": "1"})]),
+        "batch that fails": lambda: nc.publish_batch([("leak", b"x"), ("leak", b"x", "not ok"), 5]),
+        "request": lambda: nc.request("leak.nobody", b"x", 5, {"A": "1"}),
+        "request bad": lambda: nc.request("not ok", bytearray(b"x")),
+        "flush": lambda: nc.flush(),
+        "nothing there": lambda: events.next_msg(0),
+        "timeout": lambda: events.next_msg(0.001),
+        "batch timeout": lambda: events.next_batch(3, 0.001),
+        "next_msg": lambda: sub.next_msg(),
+        "next_batch": lambda: sub.next_batch(2),
+        "bad n": lambda: sub.next_batch(-1),
+    }
+
+
+def look(nc: Any, sub: Any, msg: Any) -> None:
+    """Everything that can be looked at."""
+    for name in ("subject", "reply", "data", "headers", "sid", "status_code", "description"):
+        getattr(msg, name)
+    if msg.headers is not None:
+        headers = msg.headers
+        headers.pairs(), dict(headers), headers == {"A": "1"}, len(headers)
+        headers.get("a", ignore_case=True), headers.get_all("A")
+        with contextlib.suppress(KeyError):
+            headers["missing"]
+        with contextlib.suppress(TypeError):
+            headers[5]
+    bytes(memoryview(msg)), repr(msg), len(msg)
+    for name in ("subject", "queue", "pending_msgs", "dropped", "reason", "messages"):
+        getattr(sub, name)
+    sub.stats(), repr(sub), nc.stats(), nc.new_inbox(), nc._server_info()
+    for name in ("is_connected", "connected_url", "max_payload", "client_id", "last_error"):
+        getattr(nc, name)
+
+
+WAYS = list(ways(None, None, None))
+
+
+def settled(measure: list[int]) -> bool:
+    return measure[-1] - measure[-2] <= SPARE
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_asyncio(url: str, way: str) -> None:
+    async with natskit.connect(url) as nc:
+        sub = await nc.subscribe("leak", pending_msgs_limit=1_000_000)
+        events = nc.events()
+        call: Callable[[], Awaitable[Any]] = ways(nc, sub, events)[way]
+
+        async def rounds() -> None:
+            for i in range(ROUNDS):
+                for _ in range(8):
+                    await nc.publish("leak", b"filler", headers={"A": "1"} if i % 2 else None)
+                with contextlib.suppress(errors.Error, TypeError):
+                    await call()
+                with contextlib.suppress(errors.Error, TypeError):
+                    call().close()
+                with contextlib.suppress(errors.Error, TypeError, asyncio.CancelledError):
+                    task = asyncio.create_task(call())
+                    await asyncio.sleep(0)
+                    task.cancel()
+                    await task
+                look(nc, sub, await sub.next_msg())
+                (await nc.subscribe("other")).close()
+            while sub.pending_msgs:
+                await sub.next_batch(1000)
+
+        measure = []
+        for _ in range(4):
+            await rounds()
+            measure.append(blocks())
+        assert any(settled(measure[: i + 2]) for i in range(3)), measure
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_sync(url: str, way: str) -> None:
+    with natskit.sync.connect(url) as nc:
+        sub = nc.subscribe("leak", pending_msgs_limit=1_000_000)
+        events = nc.events()
+        call = ways(nc, sub, events)[way]
+
+        def rounds() -> None:
+            for i in range(ROUNDS):
+                for _ in range(8):
+                    nc.publish("leak", b"filler", headers={"A": "1"} if i % 2 else None)
+                with contextlib.suppress(errors.Error, TypeError):
+                    call()
+                look(nc, sub, next(sub) if i % 3 else sub.next_msg())
+                nc.subscribe("other").close()
+                while sub.pending_msgs > 100:
+                    sub.next_batch(1000)
+            while sub.pending_msgs:
+                sub.next_batch(1000)
+
+        measure = []
+        for _ in range(4):
+            rounds()
+            measure.append(blocks())
+        assert any(settled(measure[: i + 2]) for i in range(3)), measure
+
+
+def test_connections_and_errors(url: str) -> None:
+    async def one() -> None:
+        async with natskit.connect(url, name="n") as nc:
+            sub = await nc.subscribe("a", "q", max_msgs=5)
+            await nc.publish("a", b"x")
+            await sub.next_msg()
+            assert [event.type async for event in take(nc.events(), nc)]
+        with contextlib.suppress(errors.Error):
+            await natskit.connect(url, nonsense=1)
+        with contextlib.suppress(TypeError):
+            await natskit.connect(url, name=5)
+
+    def rounds() -> None:
+        for _ in range(30):
+            asyncio.run(one())
+
+    measure = []
+    for _ in range(5):
+        rounds()
+        measure.append(blocks())
+    assert any(settled(measure[: i + 2]) for i in range(4)), measure
+
+
+async def take(events: natskit.Events, nc: natskit.Client) -> Any:
+    """The events of the end."""
+    await nc.close()
+    async for event in events:
+        for name in ("type", "error", "server", "subject", "text", "epoch", "sid", "count", "time_ns"):
+            getattr(event, name)
+        repr(event)
+        yield event
