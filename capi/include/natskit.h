@@ -248,7 +248,8 @@ NATSKIT_API natskit_status natskit_options_close(natskit_options options);
 NATSKIT_API natskit_status natskit_headers_open(natskit_headers *out);
 
 /* Appends one header; a name may be repeated and keeps its case. NATSKIT_INVALID if the name is empty or
- * holds anything but printable ASCII without blank and colon, or the value holds CR, LF or NUL; NATSKIT_LIMIT
+ * holds anything but printable ASCII without blank and colon, or the value holds CR, LF or
+ * NUL, begins or ends with a blank, or is not valid UTF-8; NATSKIT_LIMIT
  * beyond 64 KiB in all. */
 NATSKIT_API natskit_status natskit_headers_add(natskit_headers headers, const char *name, size_t name_len,
                                                const char *value, size_t value_len, natskit_error *err);
@@ -285,12 +286,13 @@ NATSKIT_API natskit_status natskit_connect_start(const char *url, size_t url_len
 typedef struct natskit_conn_info {
     int32_t state;         /* NATSKIT_STATE_* */
     natskit_status reason; /* of the last disconnect or of the close; 0 if there was none */
-    uint64_t epoch;        /* number of the transport: 1 for the first, one more for each reconnect */
-    uint64_t client_id;    /* the server's number for this client */
-    int64_t max_payload;   /* bytes of headers and data in one message */
-    int32_t headers;       /* 1: the server supports headers */
-    int32_t lame_duck;     /* 1: the server announced that it will leave */
-    char url[272];         /* of the server, without user and password; NUL-terminated */
+    uint64_t epoch;      /* number of the transport: one more for each that was opened, whether its handshake
+                            succeeded or not */
+    uint64_t client_id;  /* the server's number for this client */
+    int64_t max_payload; /* bytes of headers and data in one message */
+    int32_t headers;     /* 1: the server supports headers */
+    int32_t lame_duck;   /* 1: the server announced that it will leave */
+    char url[272];       /* of the server, without user and password; NUL-terminated */
     char server_name[128]; /* cut if longer */
     char server_id[64];
     char version[32];
