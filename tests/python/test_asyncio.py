@@ -208,6 +208,11 @@ async def test_ready_awaits_let_the_loop_live(url: str) -> None:
         assert published >= 50_000 // 128
         await nc.flush()
         ticks = 0
+        for _ in range(300):
+            await nc.publish_batch([("elsewhere", b"x")] * 256)
+        assert ticks >= 300 // 128
+        await nc.flush()
+        ticks = 0
         taken = 0
         async for _ in sub:
             taken += 1

@@ -29,7 +29,7 @@ static Next *next_new(Sub *sub, int mode, int64_t timeout_ms, size_t cap)
         return NULL;
     next->sub = (Sub *)Py_NewRef((PyObject *)sub);
     next->st = state_hold(sub->st);
-    next->waiter = (Waiter){NULL};
+    next->waiter = (Waiter){0};
     next->timeout_ms = timeout_ms;
     next->deadline = 0;
     next->cap = cap;

@@ -18,9 +18,8 @@
 static void *raise_subject(State *st, const Sending *send)
 {
     natskit_error err = {0};
-    natskit_status status = natskit_subject_check(send->subject.data, send->subject.len, 0, &err);
-    if (status == NATSKIT_OK)
-        status = natskit_subject_check(send->reply.data, send->reply.len, 0, &err);
+    if (natskit_subject_check(send->subject.data, send->subject.len, 0, &err) == NATSKIT_OK)
+        natskit_subject_check(send->reply.data, send->reply.len, 0, &err);
     return raise_class(st, st->bad_subject, NATSKIT_INVALID, &err);
 }
 
@@ -286,7 +285,9 @@ PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t n
     int rc = batch_publish(conn, list, &at, timeout_ms);
     PyObject *result = NULL;
     if (rc > 0) {
-        result = face_value(st, conn->face, PyLong_FromSsize_t(total));
+        result = PyLong_FromSsize_t(total);
+        if (conn->face == FACE_ASYNC)
+            result = ready_new(st, result, budget_spent(&conn->budget));
     } else if (rc < 0) {
         batch_failed(st, at);
     } else {

@@ -40,11 +40,31 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(reply)                                                                                                 \
     X(headers)                                                                                               \
     X(timeout)                                                                                               \
-    X(queue)                                                                                                 \
-    X(options) X(n) X(limit) X(data) X(linger) X(name) X(ignore_case) X(messages) X(create_future)           \
-        X(call_later) X(call_soon_threadsafe) X(add_reader) X(remove_reader) X(is_closed) X(done)            \
-            X(set_result) X(cancel) X(get) X(items) X(_asyncio_future_blocking) X(status) X(server_code)     \
-                X(err_code) X(errno) X(outcome) X(published) X(main_thread) X(ident)
+    X(n)                                                                                                     \
+    X(limit)                                                                                                 \
+    X(data)                                                                                                  \
+    X(linger)                                                                                                \
+    X(messages)                                                                                              \
+    X(create_future)                                                                                         \
+    X(call_later)                                                                                            \
+    X(call_soon_threadsafe)                                                                                  \
+    X(add_reader)                                                                                            \
+    X(remove_reader)                                                                                         \
+    X(is_closed)                                                                                             \
+    X(done)                                                                                                  \
+    X(set_result)                                                                                            \
+    X(cancel)                                                                                                \
+    X(get)                                                                                                   \
+    X(items)                                                                                                 \
+    X(_asyncio_future_blocking)                                                                              \
+    X(status)                                                                                                \
+    X(server_code)                                                                                           \
+    X(err_code)                                                                                              \
+    X(errno)                                                                                                 \
+    X(outcome)                                                                                               \
+    X(published)                                                                                             \
+    X(main_thread)                                                                                           \
+    X(ident)
 
 enum {
 #define NKPY_ENUM(name) NAME_##name,

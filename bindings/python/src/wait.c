@@ -352,7 +352,7 @@ PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, boo
     finish->op = op;
     finish->conn = conn;
     finish->source = (Source){.object = op.id};
-    finish->waiter = (Waiter){NULL};
+    finish->waiter = (Waiter){0};
     finish->want_msg = want_msg;
     PyObject_GC_Track((PyObject *)finish);
     return (PyObject *)finish;
