@@ -348,7 +348,7 @@ lane_install() { # install, move the tree, use it by CMake and pkg-config, in C 
     trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
     cmake --install build/release --prefix "$scratch/first" >/dev/null || return 1
     mv "$scratch/first" "$scratch/moved"
-    if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root" "$scratch/moved"; then
+    if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root/build" -e "$root/core" -e "$root/capi" "$scratch/moved"; then
         echo "these installed files hold a path of the build"
         return 1
     fi
