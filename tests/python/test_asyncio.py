@@ -150,33 +150,61 @@ async def test_every_await_can_be_cancelled(server: Server) -> None:
 
 
 async def test_cancelled_waiter_passes_its_wake_up_on(url: str) -> None:
-    """A message that arrives while its waiter is being cancelled goes to the next one, at once."""
+    """A waiter is cancelled at each point between the message and its own next step: before it is woken, when
+    it is woken and has not run, and after. The message goes to it or, at once, to the next one."""
     async with natskit.connect(url) as nc:
         sub = await nc.subscribe("baton")
-        for _ in range(200):
-            waiters = [asyncio.create_task(sub.next_msg(20)) for _ in range(3)]
+        answers = []
+        for pause in [0, 1, 2, 3, 4] * 20:
+            waiters = [asyncio.create_task(sub.next_msg(60)) for _ in range(3)]
             await asyncio.sleep(0)
             await nc.publish("baton", b"x")
-            await nc.flush()
+            wait_for(lambda: sub.pending_msgs == 1)  # the loop stands still meanwhile
+            await turns(pause)
             waiters[0].cancel()
-            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
-            if waiters[0].cancelled() or not waiters[0].done():
-                done, _ = await asyncio.wait(waiters[1:], timeout=10, return_when=asyncio.FIRST_COMPLETED)
-                assert done, "nobody was woken"
+            done, _ = await asyncio.wait(waiters, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            if waiters[0].cancelled():
+                done, _ = await asyncio.wait(waiters[1:], timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            assert done, "nobody was woken"
+            answers.append(waiters[0].cancelled())
             for waiter in waiters:
                 waiter.cancel()
             await asyncio.gather(*waiters, return_exceptions=True)
-        assert sub.delivered == 200
+        assert sub.delivered == 100
+        assert set(answers) == {True, False}
+
+
+async def test_woken_for_nothing_keeps_its_place(url: str) -> None:
+    """Who was woken and finds that somebody else took the message is still the first of those who wait."""
+    async with natskit.connect(url) as nc:
+        sub = await nc.subscribe("place")
+        for pause in [0, 1, 2, 3, 4] * 20:
+            waiters = [asyncio.create_task(sub.next_msg(60)) for _ in range(3)]
+            await asyncio.sleep(0)
+            await nc.publish("place", b"taken by another")
+            wait_for(lambda: sub.pending_msgs == 1)
+            await turns(pause)
+            if not waiters[0].done():
+                await sub.next_msg(60)
+                await turns()
+                await nc.publish("place", b"for the first")
+            done, _ = await asyncio.wait(waiters, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            assert done == {waiters[0]}
+            for waiter in waiters:
+                waiter.cancel()
+            await asyncio.gather(*waiters, return_exceptions=True)
 
 
 async def test_many_waiters_of_one_subscription(url: str) -> None:
     async with natskit.connect(url) as nc:
         sub = await nc.subscribe("crowd")
-        waiters = [asyncio.create_task(sub.next_msg(20)) for _ in range(100)]
+        waiters = [asyncio.create_task(sub.next_msg(60)) for _ in range(100)]
         await asyncio.sleep(0)
         for i in range(100):
             await nc.publish("crowd", str(i))
+        begin = time.monotonic()
         answers = await asyncio.gather(*waiters)
+        assert time.monotonic() - begin < 10
         assert [int(msg.data) for msg in answers] == list(range(100))  # first come, first served
 
 

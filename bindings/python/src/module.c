@@ -43,9 +43,22 @@ State *type_state(PyTypeObject *type)
     X(sub_type[FACE_SYNC])                                                                                   \
     X(events_type[FACE_ASYNC])                                                                               \
     X(events_type[FACE_SYNC])                                                                                \
-    X(event_type) X(headers_type) X(ready_type) X(next_type) X(finish_type) X(reactor_type) X(errors)        \
-        X(error_base) X(sub_closed) X(bad_subject) X(later) X(done) X(settle) X(running_loop) X(reactors)    \
-            X(last_loop)
+    X(event_type)                                                                                            \
+    X(headers_type)                                                                                          \
+    X(ready_type)                                                                                            \
+    X(next_type)                                                                                             \
+    X(finish_type)                                                                                           \
+    X(reactor_type)                                                                                          \
+    X(errors)                                                                                                \
+    X(error_base)                                                                                            \
+    X(sub_closed)                                                                                            \
+    X(bad_subject)                                                                                           \
+    X(later)                                                                                                 \
+    X(done)                                                                                                  \
+    X(settle)                                                                                                \
+    X(running_loop)                                                                                          \
+    X(reactors)                                                                                              \
+    X(last_loop)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
