@@ -247,7 +247,9 @@ abi_update() {
     log=$logs/abi-update.log
     build release >"$log" 2>&1 || { cat "$log"; return 1; }
     mkdir -p capi/abi
+    # Where the tree lies is nobody's business, and would differ in every clone.
     "${abi_dump[@]}" --out-file capi/abi/natskit-0.abi build/release/libnatskit.so.0 &&
+        sed -i "s|='$root/|='|g" capi/abi/natskit-0.abi &&
         echo "capi/abi/natskit-0.abi written"
 }
 
@@ -257,7 +259,8 @@ lane_abi() { # the interface against its baseline, by libabigail
     # Without debug information every change of a type would pass.
     readelf -S build/release/libnatskit.so.0 | grep -q debug_info || { echo "the library has no debug information"; return 1; }
     [ -f capi/abi/natskit-0.abi ] || { echo "capi/abi/natskit-0.abi is missing: ./check abi-update"; return 1; }
-    abidiff --headers-dir1 capi/include --headers-dir2 capi/include --suppr capi/abi/natskit.abignore \
+    # No suppression for views that grow at their end: one of libabigail 2.2 also hides a field whose type changed.
+    abidiff --headers-dir1 capi/include --headers-dir2 capi/include \
         capi/abi/natskit-0.abi build/release/libnatskit.so.0 || status=$?
     if [ $((status & 8)) -ne 0 ]; then
         echo "INCOMPATIBLE: existing programs break (code $status). Undo it, or raise the ABI major and write a new baseline."
