@@ -1,0 +1,71 @@
+/* Every example in C runs against a real server, ends well, and says what it should. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static void run_example(const char *name, const char *const *says)
+{
+    char command[4096];
+    char output[8192];
+    snprintf(command, sizeof command, "%s/%s 2>&1", NKI_EXAMPLES_DIR, name);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t len = fread(output, 1, sizeof output - 1, pipe);
+    output[len] = '\0';
+    int status = pclose(pipe);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fail_msg("%s ended with %d: %s", name, status, output);
+    }
+    for (; *says != NULL; says++) {
+        if (strstr(output, *says) == NULL) {
+            fail_msg("%s does not say '%s': %s", name, *says, output);
+        }
+    }
+}
+
+static void test_pubsub(void **state)
+{
+    (void)state;
+    run_example("pubsub",
+                (const char *const[]){"received greet.joe 'hello'", "received greet.bob 'goodbye'", NULL});
+}
+
+static void test_queue_group(void **state)
+{
+    (void)state;
+    run_example("queue_group", (const char *const[]){"member 1 did", "member 2 did", "of 100 jobs", NULL});
+}
+
+static void test_request_reply(void **state)
+{
+    (void)state;
+    run_example("request_reply",
+                (const char *const[]){"got 'hello, joe'", "got 'hello, pam'", "nobody listens", NULL});
+}
+
+static void test_tour(void **state)
+{
+    (void)state;
+    run_example("tour", (const char *const[]){"20 done once", "header Language: C", "bad input: subject",
+                                              "the last one is CLOSED", "nothing is left behind", NULL});
+}
+
+static int begin(void **state)
+{
+    int code = bench_begin(state);
+    return code != 0 ? code : setenv("NATS_URL", ts_tap_url(bench.tap), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pubsub),
+        cmocka_unit_test(test_queue_group),
+        cmocka_unit_test(test_request_reply),
+        cmocka_unit_test(test_tour),
+    };
+    return cmocka_run_group_tests(tests, begin, bench_end);
+}
