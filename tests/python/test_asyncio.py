@@ -162,9 +162,9 @@ async def test_cancelled_waiter_passes_its_wake_up_on(url: str) -> None:
             wait_for(lambda: sub.pending_msgs == 1)  # the loop stands still meanwhile
             await turns(pause)
             waiters[0].cancel()
-            done, _ = await asyncio.wait(waiters, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waiters, timeout=10, return_when=asyncio.FIRST_COMPLETED)
             if waiters[0].cancelled():
-                done, _ = await asyncio.wait(waiters[1:], timeout=5, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(waiters[1:], timeout=10, return_when=asyncio.FIRST_COMPLETED)
             assert done, "nobody was woken"
             answers.append(waiters[0].cancelled())
             for waiter in waiters:
@@ -184,10 +184,12 @@ async def test_woken_for_nothing_keeps_its_place(url: str) -> None:
             await nc.publish("place", b"taken by another")
             wait_for(lambda: sub.pending_msgs == 1)
             await turns(pause)
-            if not waiters[0].done():
-                await sub.next_msg(60)
-                await turns()
-                await nc.publish("place", b"for the first")
+            # On a busy machine this await may suspend once first, and the waiter gets the message after all.
+            with contextlib.suppress(errors.TimeoutError):
+                if not waiters[0].done():
+                    await sub.next_msg(0)
+                    await turns()
+                    await nc.publish("place", b"for the first")
             done, _ = await asyncio.wait(waiters, timeout=10, return_when=asyncio.FIRST_COMPLETED)
             assert done == {waiters[0]}
             for waiter in waiters:
