@@ -254,6 +254,7 @@ natskit_status natskit_conn_info_get(natskit_conn conn, natskit_conn_info *info,
         .max_payload = now.info.max_payload,
         .headers = now.info.headers,
         .lame_duck = now.info.lame_duck,
+        .draining = now.draining,
     };
     nki_str_copy(filled.url, sizeof filled.url, nki_str_z(now.url));
     nki_str_copy(filled.server_name, sizeof filled.server_name, nki_str_z(now.info.server_name));
@@ -290,6 +291,7 @@ natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_conn_stats *sta
         .reconnects = now.reconnects,
         .subs = now.subs,
         .requests = now.requests,
+        .abandoned_msgs = now.abandoned_msgs,
     };
     return nki_capi_give(stats, stats_size, &filled, sizeof filled);
 }

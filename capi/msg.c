@@ -17,7 +17,10 @@ _Static_assert(NATSKIT_EVENT_CONNECTED == (int)NKI_EVENT_CONNECTED &&
                    NATSKIT_EVENT_SLOW_CONSUMER == (int)NKI_EVENT_SLOW_CONSUMER &&
                    NATSKIT_EVENT_ASYNC_ERROR == (int)NKI_EVENT_ASYNC_ERROR &&
                    NATSKIT_EVENT_STALE == (int)NKI_EVENT_STALE &&
-                   NATSKIT_EVENT_CLOSED == (int)NKI_EVENT_CLOSED,
+                   NATSKIT_EVENT_CLOSED == (int)NKI_EVENT_CLOSED &&
+                   NATSKIT_EVENT_PING == (int)NKI_EVENT_PING &&
+                   NATSKIT_EVENT_FORCED_RECONNECT == (int)NKI_EVENT_FORCED_RECONNECT &&
+                   NATSKIT_EVENT_DELAY_NEEDED == (int)NKI_EVENT_DELAY_NEEDED,
                "events are numbered alike");
 
 static const struct nki_msg *inner_of(const natskit_msg *msg)
@@ -122,6 +125,9 @@ natskit_status natskit_msg_event(const natskit_msg *msg, natskit_event_view *vie
         .subject_len = event->subject.len,
         .text = event->text.ptr,
         .text_len = event->text.len,
+        .request = event->request,
+        .delay_ms = event->delay_ms,
+        .pending = event->pending,
     };
     return nki_capi_give(view, view_size, &filled, sizeof filled);
 }

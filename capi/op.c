@@ -69,9 +69,8 @@ static int32_t begin_request(natskit_conn conn, natskit_headers headers, struct 
     return NATSKIT_OK;
 }
 
-/* Waits for an operation and drops it: its own status, or why the wait ended. */
-static int32_t finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
-                         struct nki_msg **reply, natskit_error *err)
+int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
+                           struct nki_msg **reply, natskit_error *err)
 {
     int32_t status = nki_conn_wait_op(conn, op, deadline_ns);
     if (status == NATSKIT_OK) {
@@ -80,6 +79,7 @@ static int32_t finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadl
             status = nki_op_take_msg(op, reply);
         }
     } else {
+        nki_error_set(nki_capi_err(err), status, NULL);
         nki_conn_cancel(conn, op);
     }
     nki_op_release(op);
@@ -110,12 +110,10 @@ natskit_status natskit_request(natskit_conn conn, const char *subject, size_t su
     status = nki_conn_request(handle->object, &msg, deadline_ns, false, true, &op, nki_capi_err(err));
     nki_capi_block_release(block);
     if (status == NATSKIT_OK) {
-        status = finish_op(handle->object, op, deadline_ns, (struct nki_msg **)(void *)reply, err);
+        status = nki_capi_finish_op(handle->object, op, deadline_ns, (struct nki_msg **)(void *)reply, err);
         if (status == NATSKIT_TIMEOUT) {
             nki_error_set(nki_capi_err(err), status, "no reply on \"%.*s\" within %" PRId64 " ms",
                           (int)(msg.subject.len < 80 ? msg.subject.len : 80), msg.subject.ptr, timeout_ms);
-        } else if (status == NATSKIT_WOULD_BLOCK || status == NATSKIT_CLOSED) {
-            nki_error_set(nki_capi_err(err), status, NULL);
         }
     }
     nki_handle_unpin(handle);
@@ -123,10 +121,10 @@ natskit_status natskit_request(natskit_conn conn, const char *subject, size_t su
 }
 
 /* Makes an operation valid under its handle, which takes over the caller's reference. */
-static void publish_op(struct nki_handle *conn_handle, struct nki_handle *handle, struct nki_op *op)
+static void publish_op(struct nki_conn *conn, struct nki_handle *handle, struct nki_op *op)
 {
-    nki_conn_retain(conn_handle->object);
-    nki_handle_publish(handle, &nki_capi_op_ops, op, conn_handle->object);
+    nki_conn_retain(conn);
+    nki_handle_publish(handle, &nki_capi_op_ops, op, conn);
 }
 
 natskit_status natskit_request_start(natskit_conn conn, const char *subject, size_t subject_len,
@@ -162,7 +160,7 @@ natskit_status natskit_request_start(natskit_conn conn, const char *subject, siz
         status =
             nki_conn_request(conn_handle->object, &msg, deadline_ns, true, false, &inner, nki_capi_err(err));
         if (status == NATSKIT_OK) {
-            publish_op(conn_handle, handle, inner);
+            publish_op(conn_handle->object, handle, inner);
             op->id = id;
         } else {
             nki_handle_cancel(handle);
@@ -189,28 +187,14 @@ natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms)
     struct nki_op *op;
     status = nki_conn_flush(handle->object, deadline_ns, false, &op, NULL);
     if (status == NATSKIT_OK) {
-        status = finish_op(handle->object, op, deadline_ns, NULL, NULL);
+        status = nki_capi_finish_op(handle->object, op, deadline_ns, NULL, NULL);
     }
     nki_handle_unpin(handle);
     return status;
 }
 
-/* What the operations on a connection alone have in common. */
-struct start {
-    int32_t (*begin)(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
-                     struct nki_error *err);
-    uint64_t bytes;
-};
-
-static int32_t begin_flush(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
-                           struct nki_error *err)
-{
-    (void)bytes;
-    return nki_conn_flush(conn, deadline_ns, true, op, err);
-}
-
-static natskit_status start_on_conn(const struct start *start, natskit_conn conn, natskit_options options,
-                                    int64_t timeout_ms, natskit_op *op, natskit_error *err)
+natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t object, natskit_options options,
+                              int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
     if (op == NULL) {
         return nki_capi_invalid(err, "op: the pointer is NULL");
@@ -223,8 +207,10 @@ static natskit_status start_on_conn(const struct start *start, natskit_conn conn
     if (status != NATSKIT_OK) {
         return status;
     }
-    struct nki_handle *conn_handle;
-    status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &conn_handle, err);
+    bool on_sub = start->begin_sub != NULL;
+    struct nki_handle *pinned;
+    status = nki_capi_pin(object, on_sub ? NATSKIT_KIND_SUB : NATSKIT_KIND_CONN,
+                          on_sub ? "subscription" : "connection", &pinned, err);
     if (status != NATSKIT_OK) {
         return status;
     }
@@ -236,30 +222,38 @@ static natskit_status start_on_conn(const struct start *start, natskit_conn conn
     } else {
         struct nki_op *inner;
         int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
-        status = start->begin(conn_handle->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
+        status = on_sub ? start->begin_sub(pinned->object, deadline_ns, &inner, nki_capi_err(err))
+                        : start->begin(pinned->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
         if (status == NATSKIT_OK) {
-            publish_op(conn_handle, handle, inner);
+            publish_op(on_sub ? nki_sub_conn(pinned->object) : pinned->object, handle, inner);
             op->id = id;
         } else {
             nki_handle_cancel(handle);
         }
     }
-    nki_handle_unpin(conn_handle);
+    nki_handle_unpin(pinned);
     return status;
+}
+
+static int32_t begin_flush(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                           struct nki_error *err)
+{
+    (void)bytes;
+    return nki_conn_flush(conn, deadline_ns, true, op, err);
 }
 
 natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                    natskit_op *op, natskit_error *err)
 {
-    const struct start start = {begin_flush, 0};
-    return start_on_conn(&start, conn, options, timeout_ms, op, err);
+    const struct nki_capi_start start = {.begin = begin_flush};
+    return nki_capi_start(&start, conn.id, options, timeout_ms, op, err);
 }
 
 natskit_status natskit_room_start(natskit_conn conn, natskit_options options, uint64_t bytes,
                                   int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
-    const struct start start = {nki_conn_room, bytes};
-    return start_on_conn(&start, conn, options, timeout_ms, op, err);
+    const struct nki_capi_start start = {.begin = nki_conn_room, .bytes = bytes};
+    return nki_capi_start(&start, conn.id, options, timeout_ms, op, err);
 }
 
 /* -- operations ------------------------------------------------------------------------------------------ */
@@ -289,6 +283,21 @@ natskit_status natskit_op_result(natskit_op op, int32_t *outcome, natskit_error 
     status = nki_op_result(handle->object, outcome, nki_capi_err(err));
     nki_handle_unpin(handle);
     return status;
+}
+
+natskit_status natskit_op_duration(natskit_op op, int64_t *ns)
+{
+    if (ns == NULL) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(op.id, NATSKIT_KIND_OP, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    *ns = nki_op_duration_ns(handle->object);
+    nki_handle_unpin(handle);
+    return NATSKIT_OK;
 }
 
 natskit_status natskit_op_take_msg(natskit_op op, natskit_msg **out)

@@ -15,7 +15,8 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
                    NATSKIT_TYPE_BOOLEAN == (int)NKI_OPTION_BOOLEAN &&
-                   NATSKIT_TYPE_DURATION == (int)NKI_OPTION_DURATION,
+                   NATSKIT_TYPE_DURATION == (int)NKI_OPTION_DURATION &&
+                   NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE,
                "types are numbered alike");
 
 static const char *const scope_names[] = {"no", "connect", "subscribe", "request", "events"};

@@ -17,9 +17,14 @@ static void sub_destroy(struct nki_handle *handle)
 
 static const struct nki_handle_ops sub_ops = {sub_close, sub_destroy};
 
+struct sub_options {
+    struct nki_sub_params sub;
+    struct nki_events_params events;
+};
+
 /* Options of a subscription, from the handle or the table's defaults. */
-static int32_t read_limits(natskit_options options, int32_t scope, struct nki_inlet_limits *limits,
-                           uint64_t *max, natskit_error *err)
+static int32_t read_options(natskit_options options, int32_t scope, struct sub_options *out,
+                            natskit_error *err)
 {
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(options, scope, &use, err);
@@ -36,22 +41,25 @@ static int32_t read_limits(natskit_options options, int32_t scope, struct nki_in
         return nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
     }
     if (scope == NATSKIT_OPTIONS_EVENTS) {
-        limits->msgs = (uint64_t)nki_options_int(values, NKI_OPT_EVENTS_pending_msgs_limit);
-        limits->bytes = limits->msgs * EVENT_BYTES_MAX;
-        *max = 0;
+        struct nki_events_params *events = &out->events;
+        events->limits.msgs = (uint64_t)nki_options_int(values, NKI_OPT_EVENTS_pending_msgs_limit);
+        events->limits.bytes = events->limits.msgs * EVENT_BYTES_MAX;
+        events->debug = nki_options_bool(values, NKI_OPT_EVENTS_debug);
+        events->answers = nki_options_bool(values, NKI_OPT_EVENTS_answers);
     } else {
-        limits->msgs = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_msgs_limit);
-        limits->bytes = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_bytes_limit);
-        *max = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_max_msgs);
+        struct nki_sub_params *sub = &out->sub;
+        sub->limits.msgs = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_msgs_limit);
+        sub->limits.bytes = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_bytes_limit);
+        sub->max = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_max_msgs);
     }
     nki_options_free(defaults);
     nki_capi_options_done(&use);
     return NATSKIT_OK;
 }
 
-/* Subscribes on a connection by id; `params` NULL means to its events, with `limits`. */
-static natskit_status open_sub(natskit_conn conn, const struct nki_sub_params *params,
-                               struct nki_inlet_limits limits, natskit_sub *out, natskit_error *err)
+/* Subscribes on a connection by id; `sub` NULL means to its events. */
+static natskit_status open_sub(natskit_conn conn, const struct nki_sub_params *sub_params,
+                               const struct nki_events_params *events, natskit_sub *out, natskit_error *err)
 {
     struct nki_handle *conn_handle;
     natskit_status status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &conn_handle, err);
@@ -66,10 +74,10 @@ static natskit_status open_sub(natskit_conn conn, const struct nki_sub_params *p
         return nki_error_set(nki_capi_err(err), status, NULL);
     }
     struct nki_sub *sub;
-    if (params != NULL) {
-        status = nki_conn_subscribe(conn_handle->object, params, &sub, nki_capi_err(err));
+    if (sub_params != NULL) {
+        status = nki_conn_subscribe(conn_handle->object, sub_params, &sub, nki_capi_err(err));
     } else {
-        status = nki_conn_events(conn_handle->object, limits, &sub, nki_capi_err(err));
+        status = nki_conn_events(conn_handle->object, events, &sub, nki_capi_err(err));
     }
     if (status == NATSKIT_OK) {
         nki_handle_publish(handle, &sub_ops, sub, NULL);
@@ -89,26 +97,27 @@ natskit_status natskit_subscribe(natskit_conn conn, const char *subject, size_t 
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    struct nki_sub_params params = {.max = 0};
-    if (!nki_capi_str(subject, subject_len, &params.subject)) {
+    struct sub_options read = {.sub = {.max = 0}};
+    struct nki_sub_params *params = &read.sub;
+    if (!nki_capi_str(subject, subject_len, &params->subject)) {
         return nki_capi_invalid(err, "subject: the pointer is NULL");
     }
-    if (!nki_capi_str(queue, queue_len, &params.queue)) {
+    if (!nki_capi_str(queue, queue_len, &params->queue)) {
         return nki_capi_invalid(err, "queue: the pointer is NULL");
     }
-    const char *fault = nki_subject_subscribe_fault(params.subject);
+    const char *fault = nki_subject_subscribe_fault(params->subject);
     if (fault != NULL) {
-        return nki_capi_fault(err, "subject", params.subject, fault);
+        return nki_capi_fault(err, "subject", params->subject, fault);
     }
-    fault = params.queue.len > 0 ? nki_subject_queue_fault(params.queue) : NULL;
+    fault = params->queue.len > 0 ? nki_subject_queue_fault(params->queue) : NULL;
     if (fault != NULL) {
-        return nki_capi_fault(err, "queue", params.queue, fault);
+        return nki_capi_fault(err, "queue", params->queue, fault);
     }
-    int32_t status = read_limits(options, NATSKIT_OPTIONS_SUBSCRIBE, &params.limits, &params.max, err);
+    int32_t status = read_options(options, NATSKIT_OPTIONS_SUBSCRIBE, &read, err);
     if (status != NATSKIT_OK) {
         return status;
     }
-    return open_sub(conn, &params, params.limits, out, err);
+    return open_sub(conn, params, NULL, out, err);
 }
 
 natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, natskit_sub *out,
@@ -118,13 +127,12 @@ natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, n
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    struct nki_inlet_limits limits = {0, 0};
-    uint64_t max = 0;
-    int32_t status = read_limits(options, NATSKIT_OPTIONS_EVENTS, &limits, &max, err);
+    struct sub_options read = {.events = {.debug = false}};
+    int32_t status = read_options(options, NATSKIT_OPTIONS_EVENTS, &read, err);
     if (status != NATSKIT_OK) {
         return status;
     }
-    return open_sub(conn, NULL, limits, out, err);
+    return open_sub(conn, NULL, &read.events, out, err);
 }
 
 /* -- taking ---------------------------------------------------------------------------------------------- */
@@ -187,6 +195,18 @@ natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max)
     return status;
 }
 
+natskit_status natskit_sub_hold(natskit_sub sub, int32_t on)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_sub_hold(handle->object, on != 0) ? NATSKIT_OK : NATSKIT_INVALID;
+    nki_handle_unpin(handle);
+    return status;
+}
+
 natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats, size_t stats_size)
 {
     if (stats == NULL || stats_size == 0) {
@@ -213,6 +233,8 @@ natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats, 
         .limit_bytes = now.limits.bytes,
         .max = nki_sub_max(handle->object),
         .reason = now.end_reason,
+        .draining = nki_sub_draining(handle->object),
+        .holds = nki_inlet_holds(nki_sub_inlet(handle->object)),
     };
     nki_handle_unpin(handle);
     return nki_capi_give(stats, stats_size, &filled, sizeof filled);

@@ -90,8 +90,9 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_CLOSED (-3)         /* the object was closed */
 #define NATSKIT_FORKED (-4)         /* the handle belongs to the parent process */
 #define NATSKIT_UNKNOWN_OPTION (-5) /* no option of that name */
-#define NATSKIT_BUSY (-6)           /* the object is in another waitset already */
+#define NATSKIT_BUSY (-6)           /* somebody else has it already: another waitset, another subscription */
 #define NATSKIT_NO_REPLY (-7)       /* the message asks for no reply */
+#define NATSKIT_DRAINING (-8)       /* the connection is being drained and takes nothing new */
 /* Expected outcomes. */
 #define NATSKIT_TIMEOUT (-20)      /* the deadline passed */
 #define NATSKIT_WOULD_BLOCK (-21)  /* timeout 0 and nothing there, or no room */
@@ -204,13 +205,14 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_TYPE_INTEGER 3  /* also counts and bytes */
 #define NATSKIT_TYPE_BOOLEAN 4  /* "true" or "false", 0 or 1 */
 #define NATSKIT_TYPE_DURATION 5 /* milliseconds, -1 for ever where the bounds allow it */
+#define NATSKIT_TYPE_CHOICE 6   /* one of the words that `unit` lists, cut at '|' */
 
 typedef struct natskit_option_info {
     int32_t scope;
     int32_t type;
     const char *name;         /* NUL-terminated and static, as the others */
     const char *default_text; /* "" if there is none */
-    const char *unit;         /* "ms", "bytes", "" */
+    const char *unit;         /* "ms", "bytes", "", or the words of a choice: "wait|fail" */
     int64_t min;
     int64_t max;
     const char *since; /* version that brought it */
@@ -265,8 +267,11 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
 /* Connects and waits until the server has accepted or the deadline has passed. `url` is one server or
  * several, cut at commas ("nats://host:4222, host2"), or empty: then option `servers`, else 127.0.0.1:4222.
  * `options` may be {0}. The deadline covers name resolution, connecting, and the handshake with every server
- * that is tried. Errors: NATSKIT_INVALID (url, option), NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other
- * network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED. The caller closes the connection. */
+ * that is tried. Option `first_connect` says what follows when none accepts: "fail" (each is tried once),
+ * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
+ * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
+ * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH,
+ * NATSKIT_TLS_REQUIRED. The caller closes the connection. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 
@@ -297,6 +302,8 @@ typedef struct natskit_conn_info {
     char server_id[64];
     char version[32];
     char reason_text[240];
+    int32_t draining; /* 1: natskit_conn_drain was called */
+    int32_t reserved;
 } natskit_conn_info;
 
 /* Fills `info`. */
@@ -315,8 +322,9 @@ typedef struct natskit_conn_stats {
     uint64_t unconfirmed;       /* written before a disconnect and never confirmed by a PONG */
     uint64_t unsent;            /* messages still in the outbox when the connection was closed */
     uint64_t reconnects;
-    uint64_t subs;     /* live subscriptions */
-    uint64_t requests; /* waiting for their reply */
+    uint64_t subs;           /* live subscriptions */
+    uint64_t requests;       /* waiting for their reply */
+    uint64_t abandoned_msgs; /* received, and not taken when a drain ran into its deadline */
 } natskit_conn_stats;
 
 /* Fills `stats`. */
@@ -331,7 +339,9 @@ NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf
 NATSKIT_API natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, size_t cap, size_t *len);
 
 /* Begins a bounded subscription to the connection's events; any number may be open. Its messages are of kind
- * NATSKIT_MSG_EVENT. `options` (scope EVENTS) may be {0}. Ends with NATSKIT_END after the event CLOSED. */
+ * NATSKIT_MSG_EVENT. `options` (scope EVENTS) may be {0}; option `debug` asks for PING events too, and
+ * `answers` for the requests to the application (NATSKIT_EVENT_DELAY_NEEDED), which go to one subscription
+ * only: NATSKIT_BUSY if there is one already. Ends with NATSKIT_END after the event CLOSED. */
 NATSKIT_API natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, natskit_sub *out,
                                                natskit_error *err);
 
@@ -347,14 +357,54 @@ NATSKIT_API natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_
 NATSKIT_API natskit_status natskit_conn_close_start(natskit_conn conn, int64_t linger_ms, natskit_op *op,
                                                     natskit_error *err);
 
+/* Waits until the connection has ended: NATSKIT_OK if the application closed or drained it, else the reason,
+ * with `err`. NATSKIT_TIMEOUT or NATSKIT_WOULD_BLOCK while it lives. */
+NATSKIT_API natskit_status natskit_conn_closed(natskit_conn conn, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation, which outlives the connection's handle. `options` (scope REQUEST) may be {0}. */
+NATSKIT_API natskit_status natskit_conn_closed_start(natskit_conn conn, natskit_options options,
+                                                     int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Ends the connection in good order, and waits for it: asks the server for no more messages, lets takers take
+ * what has come (natskit_sub_hold), waits for requests in flight, then accepts nothing more, has the server
+ * confirm what was published, and closes. From the call on natskit_subscribe gives NATSKIT_DRAINING, once
+ * everything was taken natskit_publish and natskit_request do so, too. Works while the connection is lost:
+ * then it waits for the reconnect to send what was published. NATSKIT_TIMEOUT: the deadline passed first; the
+ * connection is closed all the same, and `err` and stats.abandoned_msgs tell what was left behind.
+ * NATSKIT_DRAINING if a drain runs already. The handle stays, to be closed by natskit_conn_close. */
+NATSKIT_API natskit_status natskit_conn_drain(natskit_conn conn, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. Closing the operation does
+ * not stop the drain. */
+NATSKIT_API natskit_status natskit_conn_drain_start(natskit_conn conn, natskit_options options,
+                                                    int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Gives up the present transport and connects anew, to another server if there is one, at once; with a pause
+ * under way ends the pause. Nothing happens while a server is being tried. Emits
+ * NATSKIT_EVENT_FORCED_RECONNECT. NATSKIT_DRAINING, NATSKIT_CLOSED. Does not wait. */
+NATSKIT_API natskit_status natskit_conn_reconnect(natskit_conn conn, natskit_error *err);
+
+/* Measures the time of a PING and its PONG in `*rtt_ns` (ns); what was published before goes first. Errors as
+ * natskit_flush. As an operation: natskit_flush_start and natskit_op_duration. */
+NATSKIT_API natskit_status natskit_conn_rtt(natskit_conn conn, int64_t timeout_ms, int64_t *rtt_ns,
+                                            natskit_error *err);
+
+/* Answers the event NATSKIT_EVENT_DELAY_NEEDED with that number of `request`: the next servers are tried
+ * `delay_ms` (0 to 86400000) after the event. NATSKIT_NOT_FOUND if it was answered, is too late, or the
+ * number is another. */
+NATSKIT_API natskit_status natskit_conn_answer_delay(natskit_conn conn, uint64_t request, int64_t delay_ms,
+                                                     natskit_error *err);
+
 /* --------------------------------------------------------------------------------------------- publishing */
 
 /* Hands one message over for sending, in call order. `reply` may be empty, `headers` {0}. Returns as soon as
- * the message is in the connection's outbox; natskit_flush tells when the server has it. If the outbox is
- * full the call waits for room until its deadline: NATSKIT_TIMEOUT, or NATSKIT_WOULD_BLOCK with timeout 0.
- * While the connection is lost the outbox keeps the messages, and they are sent after the reconnect.
- * Errors: NATSKIT_INVALID (subject or reply), NATSKIT_TOO_LARGE, NATSKIT_NO_HEADERS, NATSKIT_NO_MEMORY;
- * then nothing was sent. */
+ * the message is in the connection's outbox; natskit_written tells when the system has taken it for sending,
+ * natskit_flush when the server has it. If the outbox is full (option `outbox_bytes`, and
+ * `reconnect_buffer_bytes` while there is no connection) the call waits for room until its deadline:
+ * NATSKIT_TIMEOUT, or NATSKIT_WOULD_BLOCK with timeout 0 or option `outbox_full` "fail". What was accepted
+ * while the connection was lost is sent once, in order, after the reconnect; with `reconnect_buffer_bytes` 0
+ * nothing is accepted then: NATSKIT_DISCONNECTED. Errors: NATSKIT_INVALID (subject or reply),
+ * NATSKIT_TOO_LARGE, NATSKIT_NO_HEADERS, NATSKIT_DRAINING, NATSKIT_NO_MEMORY; then nothing was sent. */
 NATSKIT_API natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t subject_len,
                                            const char *reply, size_t reply_len, natskit_headers headers,
                                            const void *data, size_t data_len, int64_t timeout_ms);
@@ -383,6 +433,14 @@ NATSKIT_API natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms);
 /* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. */
 NATSKIT_API natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                                natskit_op *op, natskit_error *err);
+
+/* Waits until everything that was published before the call was handed to the system for sending (it may
+ * still be lost: `unconfirmed` counts), through reconnects. NATSKIT_CLOSED if the connection ends first. */
+NATSKIT_API natskit_status natskit_written(natskit_conn conn, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_written_start(natskit_conn conn, natskit_options options,
+                                                 int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
 /* An operation that finishes when the outbox has room for a message of `bytes` bytes (subject, reply, headers
  * and data), for callers that publish with timeout 0; one that is greater than the whole outbox waits until
@@ -420,6 +478,23 @@ NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg *
  * then NATSKIT_END. */
 NATSKIT_API natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max);
 
+/* Ends the subscription in good order, and waits for it: asks the server for no more messages, waits until
+ * those that are under way have come, and until everything was taken and nobody holds the subscription
+ * (natskit_sub_hold). Takers get NATSKIT_END after the last message. NATSKIT_TIMEOUT: the deadline passed
+ * first; what is queued can still be taken. */
+NATSKIT_API natskit_status natskit_sub_drain(natskit_sub sub, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. Closing the operation does
+ * not stop the drain. */
+NATSKIT_API natskit_status natskit_sub_drain_start(natskit_sub sub, natskit_options options,
+                                                   int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Tells that somebody handles messages of the subscription (`on` 1), so that a drain waits for them although
+ * they were taken, or that one of those has done so (`on` 0; NATSKIT_INVALID if there is none). A loop holds
+ * the subscription from its begin until it was told NATSKIT_END. Without holds a drain waits only until the
+ * last message was taken. */
+NATSKIT_API natskit_status natskit_sub_hold(natskit_sub sub, int32_t on);
+
 typedef struct natskit_sub_stats {
     uint64_t sid; /* number on the wire; 0 for events */
     uint64_t received;
@@ -434,6 +509,8 @@ typedef struct natskit_sub_stats {
     uint64_t limit_bytes;
     uint64_t max;          /* of natskit_sub_unsubscribe, or 0 */
     natskit_status reason; /* 0 while it lives; else why it ended */
+    int32_t draining;      /* 1: a drain has begun */
+    uint64_t holds;        /* of natskit_sub_hold */
 } natskit_sub_stats;
 
 /* Fills `stats`; received = taken + pending_msgs + dropped_msgs. */
@@ -482,6 +559,9 @@ NATSKIT_API natskit_status natskit_op_wait(natskit_op op, int64_t timeout_ms);
 /* Returns the operation's own status (NATSKIT_PENDING while it runs), its `outcome` (may be NULL) and `err`.
  */
 NATSKIT_API natskit_status natskit_op_result(natskit_op op, int32_t *outcome, natskit_error *err);
+
+/* Gives the time from the operation's begin to its end, or until now while it runs (ns, monotonic). */
+NATSKIT_API natskit_status natskit_op_duration(natskit_op op, int64_t *ns);
 
 /* Takes the message of a finished operation; the caller owns its reference. NATSKIT_PENDING while it runs,
  * its own status if it failed, NATSKIT_NOT_FOUND if it has none or it was taken. */
@@ -542,16 +622,21 @@ NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, s
 
 /* ------------------------------------------------------------------------------------------------- events */
 
-#define NATSKIT_EVENT_CONNECTED 1     /* first connect */
-#define NATSKIT_EVENT_DISCONNECTED 2  /* `status` and `text` tell why */
-#define NATSKIT_EVENT_RECONNECTING 3  /* a server is tried */
-#define NATSKIT_EVENT_RECONNECTED 4   /* subscriptions were sent again */
-#define NATSKIT_EVENT_SERVERS 5       /* the server told of others; `count` is the size of the pool */
-#define NATSKIT_EVENT_LAME_DUCK 6     /* the server will leave soon */
-#define NATSKIT_EVENT_SLOW_CONSUMER 7 /* begin of an episode; `sid` and `subject` name the subscription */
-#define NATSKIT_EVENT_ASYNC_ERROR 8   /* the server sent -ERR and the connection stays */
-#define NATSKIT_EVENT_STALE 9         /* pings were not answered; the connection is given up */
-#define NATSKIT_EVENT_CLOSED 10       /* the last event */
+#define NATSKIT_EVENT_CONNECTED 1         /* first connect */
+#define NATSKIT_EVENT_DISCONNECTED 2      /* `status` and `text` tell why */
+#define NATSKIT_EVENT_RECONNECTING 3      /* a server is tried */
+#define NATSKIT_EVENT_RECONNECTED 4       /* subscriptions were sent again */
+#define NATSKIT_EVENT_SERVERS 5           /* the server told of others; `count` is the size of the pool */
+#define NATSKIT_EVENT_LAME_DUCK 6         /* the server will leave soon */
+#define NATSKIT_EVENT_SLOW_CONSUMER 7     /* begin of an episode; `sid` and `subject` name the subscription */
+#define NATSKIT_EVENT_ASYNC_ERROR 8       /* the server sent -ERR and the connection stays */
+#define NATSKIT_EVENT_STALE 9             /* pings were not answered; the connection is given up */
+#define NATSKIT_EVENT_CLOSED 10           /* the last event */
+#define NATSKIT_EVENT_PING 11             /* option `debug`: a ping goes out; `count` pings are unanswered */
+#define NATSKIT_EVENT_FORCED_RECONNECT 12 /* natskit_conn_reconnect was called */
+/* Option `answers`: servers will be tried again after `delay_ms`, unless natskit_conn_answer_delay says
+ * otherwise within option `answer_timeout_ms`; `count` rounds of all servers were without success. */
+#define NATSKIT_EVENT_DELAY_NEEDED 13
 
 typedef struct natskit_event_view {
     int32_t type;          /* NATSKIT_EVENT_* */
@@ -566,6 +651,9 @@ typedef struct natskit_event_view {
     size_t subject_len;
     const char *text; /* the server's or the library's words */
     size_t text_len;
+    uint64_t request; /* to be answered; 0: it asks for nothing */
+    int64_t delay_ms; /* DELAY_NEEDED: the pause without an answer */
+    uint64_t pending; /* SLOW_CONSUMER: messages in the full queue */
 } natskit_event_view;
 
 /* Fills `view` of a message of kind NATSKIT_MSG_EVENT; NATSKIT_INVALID for another kind. */

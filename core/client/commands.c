@@ -10,6 +10,9 @@
 
 int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
 {
+    if (engine->draining && engine->state != NKI_ENGINE_CLOSED) {
+        return NKI_DRAINING;
+    }
     if (engine->state == NKI_ENGINE_CLOSED || engine->closing) {
         return NKI_CLOSED;
     }
@@ -38,7 +41,7 @@ int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, u
         return NKI_OK;
     }
     bool at_once = max == 0 || sub->arrived >= max;
-    if (sub->sid != 0) {
+    if (sub->sid != 0 && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
         uint8_t line[NKI_EMIT_UNSUB_MAX];
         /* The server counts from the SUB of this transport; what it does not know of is taken off here. */
         uint8_t *end = nki_emit_unsub(line, sub->sid, at_once ? 0 : max - sub->arrived_before);
@@ -77,7 +80,8 @@ int32_t nki_engine_request(struct nki_engine *engine, struct nki_op *op, int64_t
                            size_t *reply_len)
 {
     if (engine->state == NKI_ENGINE_CLOSED || engine->closing) {
-        return NKI_CLOSED;
+        bool drains = engine->draining && engine->state != NKI_ENGINE_CLOSED;
+        return drains ? NKI_DRAINING : NKI_CLOSED;
     }
     if (engine->replies.sid == 0) {
         int32_t status = subscribe_inbox(engine);
@@ -118,9 +122,29 @@ void nki_engine_untimer(struct nki_engine *engine, struct nki_op *op)
 
 void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
 {
-    nki_outbox_room_forget(&engine->outbox, op);
+    nki_outbox_forget_op(&engine->outbox, op);
     nki_replies_remove(&engine->replies, op);
     nki_engine_untimer(engine, op);
+    if (!nki_list_empty(&op->engine_node)) {
+        nki_list_remove(&op->engine_node);
+        nki_op_release(op);
+    }
+}
+
+bool nki_engine_closed_op(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns)
+{
+    if (engine->state != NKI_ENGINE_CLOSED) {
+        if (!nki_engine_timer(engine, op, deadline_ns)) {
+            return false;
+        }
+        nki_op_retain(op);
+        nki_list_append(&engine->closed_ops, &op->engine_node);
+        return true;
+    }
+    bool asked = engine->by_application;
+    nki_op_finish(op, asked ? NKI_OK : engine->last_error.status,
+                  asked ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, asked ? NULL : &engine->last_error);
+    return true;
 }
 
 static bool pings_reserve(struct nki_pings *pings)
@@ -143,7 +167,7 @@ static bool pings_reserve(struct nki_pings *pings)
     return true;
 }
 
-int32_t nki_engine_ping(struct nki_engine *engine, struct nki_op *op)
+int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct nki_str lines)
 {
     struct nki_pings *pings = &engine->pings;
     if (pings->count == NKI_PINGS_MAX) {
@@ -153,15 +177,21 @@ int32_t nki_engine_ping(struct nki_engine *engine, struct nki_op *op)
         return NKI_NO_MEMORY;
     }
     bool kick;
-    uint64_t mark = nki_outbox_accepted(&engine->outbox);
-    bool ok = nki_outbox_control(&engine->outbox, "PING\r\n", 6, &kick);
+    ping.mark = nki_outbox_accepted(&engine->outbox);
+    if (lines.len == 0) {
+        lines = NKI_STR("PING\r\n");
+    }
+    bool ok = nki_outbox_control(&engine->outbox, lines.ptr, lines.len, &kick);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     if (!ok) {
         return NKI_NO_MEMORY;
     }
-    pings->ring[(pings->head + pings->count++) & (pings->cap - 1)] = (struct nki_ping){op, mark, false};
-    if (op != NULL) {
-        nki_op_retain(op);
+    pings->ring[(pings->head + pings->count++) & (pings->cap - 1)] = ping;
+    if (ping.op != NULL) {
+        nki_op_retain(ping.op);
+    }
+    if (ping.sub != NULL) {
+        nki_sub_retain(ping.sub);
     }
     return NKI_OK;
 }
@@ -181,6 +211,10 @@ static void finish_ping(struct nki_engine *engine, struct nki_ping ping, int32_t
         nki_op_finish(ping.op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_op_release(ping.op);
     }
+    nki_engine_drain_pong(engine, &ping);
+    if (ping.sub != NULL) {
+        nki_sub_release(ping.sub);
+    }
 }
 
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
@@ -193,7 +227,8 @@ void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
     nki_outbox_confirm(&engine->outbox, ping.mark);
     nki_engine_hand_over(engine); /* what came before the PONG is in its queue when the flush ends */
     finish_ping(engine, ping, NKI_OK);
-    if (ping.closes) {
+    if (ping.kind == NKI_PING_CLOSES) {
+        engine->confirmed = true;
         nki_engine_close(engine, NULL, now_ns);
     }
 }
@@ -209,7 +244,8 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
     if (!nki_engine_timer(engine, op, deadline_ns)) {
         return NKI_NO_MEMORY;
     }
-    int32_t status = nki_engine_ping(engine, op);
+    struct nki_ping ping = {.op = op};
+    int32_t status = nki_engine_ping(engine, ping, NKI_STR(""));
     if (status != NKI_OK) {
         nki_engine_untimer(engine, op);
     }
@@ -249,19 +285,20 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     }
     engine->closing = true;
     engine->close_deadline_ns = deadline_ns;
-    bool lingers =
-        now_ns < deadline_ns && (engine->was_connected || nki_outbox_accepted(&engine->outbox) > 0);
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
-    if (!lingers) {
+    /* Without a connection what was sent over the last one is in doubt for good: only what was not sent
+     * counts.
+     */
+    bool something = connected || nki_outbox_unconfirmed(&engine->outbox) > 0;
+    struct nki_ping ping = {.kind = NKI_PING_CLOSES};
+    if (now_ns >= deadline_ns || !something) {
+        engine->confirmed = !something;
         nki_engine_close(engine, NULL, now_ns);
-    } else if (connected && nki_engine_ping(engine, NULL) != NKI_OK) {
+    } else if (connected && nki_engine_ping(engine, ping, NKI_STR("")) != NKI_OK) {
         struct nki_error error;
         nki_error_set(&error, NKI_DISCONNECTED,
                       "closed by the application; no ping could be sent to confirm");
         nki_engine_close(engine, &error, now_ns);
-    } else if (connected) {
-        engine->pings.ring[(engine->pings.head + engine->pings.count - 1) & (engine->pings.cap - 1)].closes =
-            true;
     }
 }
 

@@ -158,7 +158,7 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
         if (kick) {
             kicked_by_publish(conn, urgent);
         }
-        if (deadline_ns == 0) {
+        if (deadline_ns == 0 || conn->engine.outbox.limits.fail_fast) {
             break;
         }
     }
@@ -221,6 +221,17 @@ int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *m
     return NKI_OK;
 }
 
+/* Gives the operation to the caller if it was begun, else drops it. */
+static int32_t give_op(int32_t status, struct nki_op *op, struct nki_op **out, struct nki_error *err)
+{
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
+}
+
 int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
                        struct nki_error *err)
 {
@@ -231,12 +242,16 @@ int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, s
     pthread_mutex_lock(&conn->engine_mu);
     int32_t status = nki_engine_flush(&conn->engine, op, timed ? deadline_ns : NKI_NEVER);
     leave(conn);
-    if (status != NKI_OK) {
-        nki_op_release(op);
-        return nki_error_set(err, status, NULL);
+    return give_op(status, op, out, err);
+}
+
+/* With the engine lock: a timer, if the connection lives. */
+static int32_t begin_timed(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns)
+{
+    if (conn->engine.state == NKI_ENGINE_CLOSED) {
+        return NKI_CLOSED;
     }
-    *out = op;
-    return NKI_OK;
+    return nki_engine_timer(&conn->engine, op, deadline_ns) ? NKI_OK : NKI_NO_MEMORY;
 }
 
 int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **out,
@@ -247,23 +262,76 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     pthread_mutex_lock(&conn->engine_mu);
-    int32_t status = conn->engine.state == NKI_ENGINE_CLOSED            ? NKI_CLOSED
-                     : nki_engine_timer(&conn->engine, op, deadline_ns) ? NKI_OK
-                                                                        : NKI_NO_MEMORY;
+    int32_t status = begin_timed(conn, op, deadline_ns);
     leave(conn);
-    if (status != NKI_OK) {
-        nki_op_release(op);
-        return nki_error_set(err, status, NULL);
+    if (status == NKI_OK) {
+        nki_outbox_room(&conn->engine.outbox, op, bytes);
     }
-    nki_outbox_room(&conn->engine.outbox, op, bytes);
-    *out = op;
-    return NKI_OK;
+    return give_op(status, op, out, err);
+}
+
+int32_t nki_conn_written(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out,
+                         struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = begin_timed(conn, op, deadline_ns);
+    leave(conn);
+    if (status == NKI_OK) {
+        nki_outbox_written(&conn->engine.outbox, op);
+    }
+    return give_op(status, op, out, err);
+}
+
+int32_t nki_conn_closed(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out,
+                        struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    bool ok = nki_engine_closed_op(&conn->engine, op, deadline_ns);
+    leave(conn);
+    return give_op(ok ? NKI_OK : NKI_NO_MEMORY, op, out, err);
+}
+
+int32_t nki_conn_drain(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out, struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_drain(&conn->engine, op, deadline_ns, nki_clock_now_ns());
+    leave(conn);
+    return give_op(status, op, out, err);
+}
+
+int32_t nki_conn_reconnect(struct nki_conn *conn, struct nki_error *err)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_reconnect(&conn->engine, nki_clock_now_ns());
+    leave(conn);
+    return status == NKI_OK ? NKI_OK : nki_error_set(err, status, NULL);
+}
+
+int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t delay_ms)
+{
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_answer_delay(&conn->engine, request, delay_ms, nki_clock_now_ns());
+    leave(conn);
+    return status;
 }
 
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op)
 {
     pthread_mutex_lock(&conn->engine_mu);
     nki_engine_cancel(&conn->engine, op);
+    nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
     nki_op_close(op);
 }
@@ -316,6 +384,7 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     out->reason = engine->last_error.status;
     nki_str_copy(out->reason_text, sizeof out->reason_text, nki_str_z(engine->last_error.text));
     out->epoch = engine->epoch;
+    out->draining = engine->draining;
     const struct nki_server *server = engine->servers.current;
     nki_str_copy(out->url, sizeof out->url, server != NULL ? nki_str_z(server->text) : NKI_STR(""));
     out->info = engine->info;
@@ -337,6 +406,7 @@ void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
         .reconnects = engine->counts.reconnects,
         .subs = engine->subs.by_sid.len,
         .requests = engine->replies.used,
+        .abandoned_msgs = engine->counts.abandoned_msgs,
     };
     nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);
     pthread_mutex_unlock(&conn->engine_mu);

@@ -46,6 +46,19 @@ int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns);
 int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op,
                              struct nki_error *err);
 
+/* See nki_engine_reconnect and nki_engine_answer_delay. */
+int32_t nki_conn_reconnect(struct nki_conn *conn, struct nki_error *err);
+int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t delay_ms);
+
+/* The following begin operations, with one reference for the caller; see natskit.h for what they do. An
+ * operation times out by itself at its deadline. */
+int32_t nki_conn_closed(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op,
+                        struct nki_error *err);
+int32_t nki_conn_drain(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op, struct nki_error *err);
+int32_t nki_conn_written(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op,
+                         struct nki_error *err);
+int32_t nki_sub_drain(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err);
+
 /* A message to be published; subject and reply were checked. */
 struct nki_outgoing_msg {
     struct nki_str subject;
@@ -94,8 +107,14 @@ struct nki_sub_params {
 /* One reference for the caller. */
 int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_sub **out,
                            struct nki_error *err);
-/* A subscription to the connection's events. */
-int32_t nki_conn_events(struct nki_conn *conn, struct nki_inlet_limits limits, struct nki_sub **out,
+struct nki_events_params {
+    struct nki_inlet_limits limits;
+    bool debug;   /* pings, too */
+    bool answers; /* gets the requests to the application */
+};
+
+/* A subscription to the connection's events. NKI_BUSY: another one answers. */
+int32_t nki_conn_events(struct nki_conn *conn, const struct nki_events_params *params, struct nki_sub **out,
                         struct nki_error *err);
 
 struct nki_conn_status {
@@ -103,6 +122,7 @@ struct nki_conn_status {
     int32_t reason;
     char reason_text[240];
     uint64_t epoch;
+    bool draining;
     char url[272];
     struct nki_info info;
 };
@@ -122,6 +142,7 @@ struct nki_conn_counts {
     uint64_t reconnects;
     uint64_t subs;
     uint64_t requests;
+    uint64_t abandoned_msgs;
 };
 void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out);
 
@@ -136,6 +157,11 @@ void nki_sub_release(struct nki_sub *sub);
 struct nki_inlet *nki_sub_inlet(struct nki_sub *sub);
 uint64_t nki_sub_sid(const struct nki_sub *sub);
 uint64_t nki_sub_max(struct nki_sub *sub);
+bool nki_sub_draining(struct nki_sub *sub);
+/* The connection that it belongs to; lives as long as it. */
+struct nki_conn *nki_sub_conn(const struct nki_sub *sub);
+/* One more, or one less, handles what was taken. False if there is none less. */
+bool nki_sub_hold(struct nki_sub *sub, bool on);
 /* Takes up to `cap` messages, blocking for the first until the deadline: NKI_OK, NKI_WOULD_BLOCK,
  * NKI_TIMEOUT, NKI_END, NKI_CLOSED. */
 int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int64_t deadline_ns,

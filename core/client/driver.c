@@ -275,6 +275,16 @@ static void carry_out(struct nki_conn *conn, int64_t now_ns)
     }
 }
 
+/* With the engine lock: when the I/O thread has to look at the connection at the latest. */
+static int64_t next_look_ns(const struct nki_conn *conn)
+{
+    int64_t at = nki_engine_deadline_ns(&conn->engine);
+    if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
+        at = nki_tcp_dial_deadline_ns(conn->dial);
+    }
+    return at;
+}
+
 /* One turn of writing with the transmit right; whatever is left waits for the poller or the next turn. */
 static void transmit_turn(struct nki_conn *conn)
 {
@@ -283,13 +293,18 @@ static void transmit_turn(struct nki_conn *conn)
         nki_driver_pass_right(conn);
     } else if (result == NKI_OUTBOX_AGAIN) {
         pthread_mutex_lock(&conn->engine_mu);
+        int64_t at = conn->armed_ns;
         if (conn->transport == NULL || conn->engine.stream == NULL) {
             nki_driver_pass_right(conn); /* lost meanwhile: the next turn gives the right back */
         } else {
             conn->tx_waiting = true;
+            nki_engine_writing(&conn->engine, true, nki_clock_now_ns());
             nki_driver_interest(conn);
+            at = next_look_ns(conn);
         }
+        conn->armed_ns = at;
         pthread_mutex_unlock(&conn->engine_mu);
+        nki_loop_arm(conn, at);
     }
 }
 
@@ -309,6 +324,7 @@ bool nki_driver_service(struct nki_conn *conn)
     bool right = atomic_exchange_explicit(&conn->tx_owed, false, memory_order_acq_rel);
     if (ready && conn->tx_waiting) {
         conn->tx_waiting = false;
+        nki_engine_writing(engine, false, now_ns);
         right = true;
     }
     if (ready && conn->transport != NULL && conn->reader == NKI_READER_LOOP) {
@@ -321,10 +337,7 @@ bool nki_driver_service(struct nki_conn *conn)
     right = right || (engine->want & NKI_WANT_KICK) != 0;
     engine->want &= ~NKI_WANT_KICK;
     nki_driver_interest(conn);
-    int64_t at = nki_engine_deadline_ns(engine);
-    if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
-        at = nki_tcp_dial_deadline_ns(conn->dial);
-    }
+    int64_t at = next_look_ns(conn);
     bool ended = engine->state == NKI_ENGINE_CLOSED;
     if (ended) {
         at = NKI_NEVER; /* it may be freed without the loop's knowing: nothing of it may stay in a list */

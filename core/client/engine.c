@@ -27,8 +27,14 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_nuid_init(&engine->nuid);
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
-    int code =
-        nki_outbox_init(&engine->outbox, (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_outbox_bytes));
+    engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
+    nki_list_init(&engine->closed_ops);
+    struct nki_outbox_limits room = {
+        .live = (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_outbox_bytes),
+        .offline = (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_reconnect_buffer_bytes),
+        .fail_fast = nki_options_choice(options, NKI_OPT_CONNECT_outbox_full) != 0,
+    };
+    int code = nki_outbox_init(&engine->outbox, room);
     if (code != 0) {
         return nki_error_set_errno(err, NKI_SYSTEM, code, "no lock for a connection");
     }
@@ -72,6 +78,11 @@ void nki_engine_free(struct nki_engine *engine)
     nki_options_free(engine->options);
 }
 
+static bool concerns(const struct nki_sub *sub, const struct nki_event *event)
+{
+    return event->type == NKI_EVENT_PING ? sub->debug : event->request == 0 || sub->answers;
+}
+
 void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
 {
     if (nki_list_empty(&engine->subs.events)) {
@@ -86,6 +97,9 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
     for (struct nki_list *at = events->next, *next; at != events; at = next) {
         next = at->next;
         struct nki_sub *sub = NKI_CONTAINER_OF(at, struct nki_sub, node);
+        if (!concerns(sub, event)) {
+            continue;
+        }
         struct nki_msg *msg = nki_event_msg(event);
         if (msg == NULL) {
             (void)nki_inlet_missed(&sub->inlet, 1);
@@ -116,10 +130,13 @@ void nki_engine_control(struct nki_engine *engine, const void *line, size_t len,
 /* Tells of a new episode of drops. */
 static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t drops)
 {
+    struct nki_inlet_stats stats;
+    nki_inlet_stats_get(&sub->inlet, &stats);
     struct nki_event event = {.type = NKI_EVENT_SLOW_CONSUMER,
                               .status = NKI_SLOW_CONSUMER,
                               .sid = sub->sid,
                               .count = drops,
+                              .pending = stats.pending_msgs,
                               .subject = nki_sub_subject(sub)};
     nki_engine_emit(engine, &event);
 }
@@ -252,7 +269,7 @@ static void answer_ping(struct nki_engine *engine, int64_t now_ns)
     uint64_t bytes;
     uint64_t pending;
     nki_outbox_counts_get(&engine->outbox, &msgs, &bytes, &pending);
-    if (pending <= engine->outbox.limit + PONGS_OVER) {
+    if (pending <= engine->outbox.limits.live + PONGS_OVER) {
         nki_engine_control(engine, "PONG\r\n", 6, now_ns);
     }
 }
@@ -343,6 +360,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         }
     }
     nki_engine_hand_over(engine);
+    nki_engine_drain_step(engine, now_ns);
 }
 
 size_t nki_engine_body_room(const struct nki_engine *engine, size_t min, uint8_t **out)
@@ -375,6 +393,7 @@ void nki_engine_drop_transport(struct nki_engine *engine)
     engine->want |= NKI_WANT_HANGUP;
     engine->want &= ~NKI_WANT_DIAL;
     engine->ping_ns = NKI_NEVER;
+    engine->stall_ns = NKI_NEVER;
     engine->attempt_deadline_ns = NKI_NEVER;
 }
 
@@ -403,18 +422,34 @@ void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_
     }
 }
 
+/* The operations that the end itself finishes. */
+static void finish_last(struct nki_engine *engine, const struct nki_error *reason, bool late)
+{
+    int32_t closed = reason == NULL ? NKI_OK : late ? NKI_TIMEOUT : NKI_DISCONNECTED;
+    bool drained = engine->confirmed && engine->closing && engine->subs_ended;
+    nki_engine_finish_own(&engine->connect_op, engine->last_error.status, &engine->last_error);
+    nki_engine_finish_own(&engine->close_op, closed, reason);
+    nki_engine_finish_own(&engine->drain_op, closed == NKI_OK && !drained ? NKI_CLOSED : closed, reason);
+    while (!nki_list_empty(&engine->closed_ops)) {
+        struct nki_op *op = NKI_CONTAINER_OF(engine->closed_ops.next, struct nki_op, engine_node);
+        nki_list_remove(&op->engine_node);
+        nki_engine_finish_own(&op, reason == NULL ? NKI_OK : engine->last_error.status, reason);
+    }
+}
+
 void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason, int64_t now_ns)
 {
     if (engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
-    bool late = now_ns >= engine->close_deadline_ns;
+    bool late = now_ns >= engine->close_deadline_ns || now_ns >= engine->drain_deadline_ns;
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
     if (reason != NULL) {
         engine->last_error = *reason;
     } else {
+        engine->by_application = true;
         nki_error_set(&engine->last_error, NKI_CLOSED, "closed by the application");
     }
     nki_engine_fail_ops(engine, NKI_CLOSED);
@@ -432,8 +467,8 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     }
     nki_engine_emit(engine, &event);
     end_subs(engine);
+    nki_engine_drain_end(engine);
     engine->first_deadline_ns = engine->backoff_ns = engine->close_deadline_ns = NKI_NEVER;
-    nki_engine_finish_own(&engine->connect_op, engine->last_error.status, &engine->last_error);
-    int32_t closed = reason == NULL ? NKI_OK : late ? NKI_TIMEOUT : NKI_DISCONNECTED;
-    nki_engine_finish_own(&engine->close_op, closed, reason);
+    engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
+    finish_last(engine, reason, late);
 }

@@ -38,10 +38,18 @@ enum nki_engine_state {
 
 #define NKI_PINGS_MAX 4096 /* pings (flushes) that wait for their PONG */
 
+enum nki_ping_kind {
+    NKI_PING_PLAIN,      /* of a flush, or of the liveness check */
+    NKI_PING_CLOSES,     /* the last one of a close that lingers */
+    NKI_PING_DRAINS_SUB, /* behind the UNSUB of one subscription */
+    NKI_PING_DRAINS_ALL  /* behind the UNSUBs of all */
+};
+
 struct nki_ping {
-    struct nki_op *op; /* a reference; NULL: of the liveness check */
-    uint64_t mark;     /* messages accepted before it */
-    bool closes;       /* the last one of a close that lingers */
+    enum nki_ping_kind kind;
+    struct nki_op *op;   /* of a flush: a reference; NULL: of the liveness check */
+    struct nki_sub *sub; /* of one that is drained: a reference */
+    uint64_t mark;       /* messages accepted before it */
 };
 
 struct nki_pings {
@@ -60,6 +68,14 @@ struct nki_engine_counts {
     uint64_t unconfirmed;
     uint64_t unsent;
     uint64_t reconnects;
+    uint64_t abandoned_msgs;
+};
+
+/* The pause that the application was asked about. */
+struct nki_delay {
+    uint64_t serial;
+    uint64_t request; /* 0: none is asked for */
+    int64_t asked_ns;
 };
 
 struct nki_engine {
@@ -83,6 +99,8 @@ struct nki_engine {
     uint32_t brief;     /* connections in a row that were lost as soon as they were made */
     bool was_connected; /* the first connect has succeeded */
     bool auth_refused;  /* in this round: the next pause is the longest */
+    bool forced;        /* the application gives up the transport */
+    struct nki_delay delay;
     struct nki_error last_error;
     struct nki_stream *stream; /* of the present transport; the driver's */
 
@@ -91,10 +109,20 @@ struct nki_engine {
     int64_t backoff_ns;          /* end of the pause */
     int64_t ping_ns;             /* next ping */
     int64_t connected_ns;        /* when the present connection was made */
+    int64_t stall_ns;            /* when the socket has taken nothing for too long */
+    int64_t outage_ns;           /* when there was no connection for too long */
+    int64_t drain_deadline_ns;   /* of a drain of all */
     int64_t close_deadline_ns;   /* of a close that lingers */
     struct nki_op *connect_op;   /* a reference, until the first connect has ended */
+    struct nki_op *drain_op;     /* a reference, while all is drained */
     struct nki_op *close_op;     /* a reference, while a close lingers */
+    struct nki_list closed_ops;  /* wait for the end, a reference each */
+    bool draining;               /* all is drained: no new subscriptions */
+    bool subs_ended;             /* ... and those that there were have ended */
+    uint64_t drains;             /* subscriptions that are being drained */
     bool closing;
+    bool by_application; /* it was closed or drained by it, in time */
+    bool confirmed;      /* ... and the server has confirmed what it had to */
 
     struct nki_info info;
     struct nki_buf info_json;
@@ -127,6 +155,8 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
 size_t nki_engine_body_room(const struct nki_engine *engine, size_t min, uint8_t **out);
 void nki_engine_fed_body(struct nki_engine *engine, size_t len);
 void nki_engine_tick(struct nki_engine *engine, int64_t now_ns);
+/* The socket has taken something, or (`blocked`) takes no more now. */
+void nki_engine_writing(struct nki_engine *engine, bool blocked, int64_t now_ns);
 int64_t nki_engine_deadline_ns(const struct nki_engine *engine);
 /* Ends everything: subscriptions, operations, events. `reason` 0: the application asked. */
 void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason, int64_t now_ns);
@@ -135,7 +165,25 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
 void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns,
                              int64_t now_ns);
 
-/* Subscribes: in the table, and SUB to the outbox if it is live. NKI_CLOSED, NKI_NO_MEMORY. */
+/* Gives up the transport, or the pause, for the application. NKI_OK, NKI_DRAINING, NKI_CLOSED. */
+int32_t nki_engine_reconnect(struct nki_engine *engine, int64_t now_ns);
+/* The application's answer on how long the pause is. NKI_OK, NKI_NOT_FOUND. */
+int32_t nki_engine_answer_delay(struct nki_engine *engine, uint64_t request, int64_t delay_ms,
+                                int64_t now_ns);
+/* The operation finishes when the connection has ended. False if there is no memory. */
+bool nki_engine_closed_op(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
+
+/* Drains one subscription, or all and then the connection: `op` finishes then (a reference is taken). NKI_OK,
+ * NKI_DRAINING, NKI_CLOSED, NKI_NO_MEMORY, NKI_LIMIT; then nothing has changed. */
+int32_t nki_engine_drain_sub(struct nki_engine *engine, struct nki_sub *sub, struct nki_op *op,
+                             int64_t deadline_ns, int64_t now_ns);
+int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns, int64_t now_ns);
+/* Its queue was emptied, or a hold was given up. */
+void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns);
+/* Its handle was closed: ends it, and forgets it. */
+void nki_engine_close_sub(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns);
+
+/* Subscribes: in the table, and SUB to the outbox if it is live. NKI_DRAINING, NKI_CLOSED, NKI_NO_MEMORY. */
 int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub);
 /* At once (`max` 0), or after `max` messages in all; a `max` above one given before changes nothing. NKI_OK,
  * NKI_NO_MEMORY (then nothing has changed). */
@@ -161,8 +209,18 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
 /* Appends a control line; a failure for lack of memory costs the transport, so that nothing is out of step.
  */
 void nki_engine_control(struct nki_engine *engine, const void *line, size_t len, int64_t now_ns);
-/* A PING for `op`, or for the liveness check (NULL). */
-int32_t nki_engine_ping(struct nki_engine *engine, struct nki_op *op);
+/* A PING, with the lines before it (empty, or lines that end with the PING). The references of `ping` are
+ * retained; its mark is filled in. NKI_OK, NKI_LIMIT, NKI_NO_MEMORY. */
+int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct nki_str lines);
+/* The answer to the PING of a drain has come, or will never come. */
+void nki_engine_drain_pong(struct nki_engine *engine, const struct nki_ping *ping);
+/* Closes the connection if all is drained. */
+void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns);
+/* The deadline of a drain has passed: of one subscription, of all. */
+void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op);
+void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns);
+/* The connection ends: no drain goes on, and no ended subscription is kept. */
+void nki_engine_drain_end(struct nki_engine *engine);
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns);
 /* Finishes all operations that wait for this transport. */
 void nki_engine_fail_ops(struct nki_engine *engine, int32_t status);

@@ -65,11 +65,13 @@ void nki_outbox_forget(void)
     nki_page_cache_forget(&cache);
 }
 
-int nki_outbox_init(struct nki_outbox *outbox, uint64_t limit)
+int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits)
 {
     memset(outbox, 0, sizeof *outbox);
-    outbox->limit = limit;
+    outbox->limits = limits;
+    outbox->limit = limits.offline;
     nki_list_init(&outbox->room_ops);
+    nki_list_init(&outbox->written_ops);
     int code = pthread_mutex_init(&outbox->mu, NULL);
     if (code == 0) {
         code = nki_cond_init(&outbox->room);
@@ -124,6 +126,7 @@ static void commit(struct nki_outbox *outbox, size_t len)
 {
     outbox->tail->len += len;
     outbox->bytes += len;
+    outbox->appended_bytes += len;
     outbox->accepted_bytes += len;
 }
 
@@ -161,22 +164,35 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
     return NKI_OK;
 }
 
-/* Waits until there is room; with mu held. A message greater than the whole outbox is let in when it is
- * empty. */
+/* Whether a message of so many bytes is accepted now: NKI_OK, NKI_WOULD_BLOCK, or why none is; with mu held.
+ * One that is greater than the whole outbox is let in when it is empty. */
+static int32_t room_for(const struct nki_outbox *outbox, uint64_t bytes)
+{
+    if (outbox->closed) {
+        return NKI_CLOSED;
+    }
+    if (outbox->sealed) {
+        return NKI_DRAINING;
+    }
+    if (!outbox->live && outbox->limits.offline == 0) {
+        return NKI_DISCONNECTED;
+    }
+    bool fits = bytes <= outbox->limit && outbox->bytes <= outbox->limit - bytes;
+    return outbox->bytes == 0 || fits ? NKI_OK : NKI_WOULD_BLOCK;
+}
+
+/* Waits until there is room; with mu held. */
 static int32_t wait_for_room(struct nki_outbox *outbox, size_t len, int64_t deadline_ns)
 {
-    while (!outbox->closed && outbox->bytes > 0 && outbox->bytes + len > outbox->limit) {
-        if (deadline_ns == 0) {
-            return NKI_WOULD_BLOCK;
-        }
+    int32_t status;
+    bool waits = deadline_ns != 0 && !outbox->limits.fail_fast;
+    bool in_time = waits;
+    while ((status = room_for(outbox, len)) == NKI_WOULD_BLOCK && in_time) {
         outbox->room_waiters++;
-        bool in_time = nki_cond_wait(&outbox->room, &outbox->mu, deadline_ns);
+        in_time = nki_cond_wait(&outbox->room, &outbox->mu, deadline_ns);
         outbox->room_waiters--;
-        if (!in_time && !outbox->closed && outbox->bytes > 0 && outbox->bytes + len > outbox->limit) {
-            return NKI_TIMEOUT;
-        }
     }
-    return outbox->closed ? NKI_CLOSED : NKI_OK;
+    return status == NKI_WOULD_BLOCK && waits ? NKI_TIMEOUT : status;
 }
 
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
@@ -190,7 +206,7 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
         const struct nki_outgoing_msg *msg = &msgs[i];
         size_t len =
             NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
-        if (NKI_UNLIKELY(outbox->closed || outbox->bytes + len > outbox->limit)) {
+        if (NKI_UNLIKELY(outbox->bytes + len > outbox->limit)) {
             /* Before waiting: what was appended here must be in somebody's hands, or no room comes. */
             *kick = i > 0 && outbox->bytes > 0 && take_right(outbox);
             status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
@@ -222,9 +238,12 @@ bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len,
     return ok;
 }
 
-static bool has_room(const struct nki_outbox *outbox, uint64_t bytes)
+/* Takes an operation off its list and finishes it; with mu held. */
+static void finish_op(struct nki_op *op, int32_t status)
 {
-    return outbox->bytes == 0 || (bytes <= outbox->limit && outbox->bytes <= outbox->limit - bytes);
+    nki_list_remove(&op->outbox_node);
+    nki_op_finish(op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, NULL);
+    nki_op_release(op);
 }
 
 /* Finishes the operations that wait for room, those whose room is there or (not NKI_OK) all; with mu held. */
@@ -232,13 +251,24 @@ static void finish_room_ops(struct nki_outbox *outbox, int32_t status)
 {
     for (struct nki_list *at = outbox->room_ops.next, *next; at != &outbox->room_ops; at = next) {
         next = at->next;
-        struct nki_op *op = NKI_CONTAINER_OF(at, struct nki_op, room_node);
-        if (status == NKI_OK && !has_room(outbox, op->room_bytes)) {
-            continue;
+        struct nki_op *op = NKI_CONTAINER_OF(at, struct nki_op, outbox_node);
+        if (status != NKI_OK || room_for(outbox, op->outbox_bytes) == NKI_OK) {
+            finish_op(op, status);
         }
-        nki_list_remove(&op->room_node);
-        nki_op_finish(op, status, status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_NOT_SENT, NULL, NULL);
-        nki_op_release(op);
+    }
+}
+
+/* Finishes the operations before which all is written, or (not NKI_OK) all; with mu held. They are listed in
+ * the order of their places. */
+static void finish_written_ops(struct nki_outbox *outbox, int32_t status)
+{
+    uint64_t written = outbox->appended_bytes - outbox->bytes;
+    while (!nki_list_empty(&outbox->written_ops)) {
+        struct nki_op *op = NKI_CONTAINER_OF(outbox->written_ops.next, struct nki_op, outbox_node);
+        if (status == NKI_OK && op->outbox_bytes > written) {
+            break;
+        }
+        finish_op(op, status);
     }
 }
 
@@ -246,19 +276,40 @@ void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t byte
 {
     pthread_mutex_lock(&outbox->mu);
     nki_op_retain(op);
-    op->room_bytes = bytes;
-    nki_list_append(&outbox->room_ops, &op->room_node);
-    if (outbox->closed || has_room(outbox, bytes)) {
-        finish_room_ops(outbox, outbox->closed ? NKI_CLOSED : NKI_OK);
+    op->outbox_bytes = bytes;
+    nki_list_append(&outbox->room_ops, &op->outbox_node);
+    int32_t status = room_for(outbox, bytes);
+    if (status != NKI_WOULD_BLOCK && status != NKI_DISCONNECTED) {
+        finish_room_ops(outbox, status);
     }
     pthread_mutex_unlock(&outbox->mu);
 }
 
-void nki_outbox_room_forget(struct nki_outbox *outbox, struct nki_op *op)
+void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op)
 {
     pthread_mutex_lock(&outbox->mu);
-    bool waits = !nki_list_empty(&op->room_node);
-    nki_list_remove(&op->room_node);
+    nki_op_retain(op);
+    op->outbox_bytes = outbox->appended_bytes;
+    nki_list_append(&outbox->written_ops, &op->outbox_node);
+    finish_written_ops(outbox, outbox->closed ? NKI_CLOSED : NKI_OK);
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+void nki_outbox_seal(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    outbox->sealed = true;
+    outbox->limit = 0;
+    pthread_cond_broadcast(&outbox->room);
+    finish_room_ops(outbox, NKI_DRAINING);
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op)
+{
+    pthread_mutex_lock(&outbox->mu);
+    bool waits = !nki_list_empty(&op->outbox_node);
+    nki_list_remove(&op->outbox_node);
     pthread_mutex_unlock(&outbox->mu);
     if (waits) {
         nki_op_release(op);
@@ -275,6 +326,14 @@ static void tell_room(struct nki_outbox *outbox)
         pthread_cond_broadcast(&outbox->room);
     }
     finish_room_ops(outbox, NKI_OK);
+}
+
+uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    uint64_t unconfirmed = outbox->accepted_msgs - outbox->confirmed_msgs;
+    pthread_mutex_unlock(&outbox->mu);
+    return unconfirmed;
 }
 
 uint64_t nki_outbox_accepted(struct nki_outbox *outbox)
@@ -320,6 +379,13 @@ bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t le
     return ok;
 }
 
+/* After a change of `live`; with mu held. */
+static void set_limit(struct nki_outbox *outbox)
+{
+    uint64_t limit = outbox->live ? outbox->limits.live : outbox->limits.offline;
+    outbox->limit = outbox->sealed || outbox->closed ? 0 : limit;
+}
+
 bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick)
 {
     struct nki_outbox_segment *first = NULL;
@@ -342,6 +408,8 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
         outbox->bytes += len;
     }
     outbox->live = true;
+    set_limit(outbox);
+    tell_room(outbox);
     *kick = take_right(outbox);
     pthread_mutex_unlock(&outbox->mu);
     return true;
@@ -380,6 +448,7 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mu);
     outbox->live = false;
+    set_limit(outbox);
     while (outbox->writing) {
         /* The stream was shut down, so the system call that is under way ends at once. */
         nki_cond_wait(&outbox->idle, &outbox->mu, NKI_NEVER);
@@ -405,6 +474,14 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
     uint64_t unconfirmed = written > outbox->confirmed_msgs ? written - outbox->confirmed_msgs : 0;
     outbox->confirmed_msgs = written;
     tell_room(outbox);
+    if (outbox->limits.offline == 0) {
+        pthread_cond_broadcast(&outbox->room); /* nobody waits for the reconnect */
+    }
+    /* What was not written has moved: those who wait for it now wait for all that is there. */
+    for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
+        NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes = outbox->appended_bytes;
+    }
+    finish_written_ops(outbox, NKI_OK);
     pthread_mutex_unlock(&outbox->mu);
     return unconfirmed;
 }
@@ -414,10 +491,12 @@ uint64_t nki_outbox_close(struct nki_outbox *outbox)
     pthread_mutex_lock(&outbox->mu);
     assert(outbox->stream == NULL);
     outbox->closed = true;
+    outbox->limit = 0;
     uint64_t unsent = outbox->accepted_msgs - outbox->confirmed_msgs;
     drop_segments(outbox);
     pthread_cond_broadcast(&outbox->room);
     finish_room_ops(outbox, NKI_CLOSED);
+    finish_written_ops(outbox, NKI_CLOSED);
     pthread_mutex_unlock(&outbox->mu);
     return unsent;
 }
@@ -471,6 +550,7 @@ static void advance(struct nki_outbox *outbox, size_t len)
         segment_free(segment);
     }
     tell_room(outbox);
+    finish_written_ops(outbox, NKI_OK);
 }
 
 /* One system call; the caller holds mu, which is released meanwhile. */

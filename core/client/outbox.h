@@ -3,8 +3,8 @@
  *
  * Exactly one party holds the transmit right while there is something to write. It is given to the caller
  * that made an idle outbox non-empty (`kick`), which either writes itself or passes the right to the I/O
- * thread. While the connection is lost (not live) frames stay, up to the limit; handshake bytes are written
- * first, and alone until the outbox is live.
+ * thread. While the connection is lost (not live) frames stay, up to a limit of its own; handshake bytes are
+ * written first, and alone until the outbox is live.
  *
  * Lock: mu, below the engine lock. No lock is held while the socket is written. */
 #ifndef NKI_CLIENT_OUTBOX_H
@@ -17,6 +17,12 @@
 
 struct nki_outbox_segment;
 
+struct nki_outbox_limits {
+    uint64_t live;    /* bytes of frames */
+    uint64_t offline; /* the same while it is not live; 0: nothing is accepted then */
+    bool fail_fast;   /* over the limit nobody waits */
+};
+
 struct nki_outbox {
     pthread_mutex_t mu;
     pthread_cond_t room; /* callers that wait for room */
@@ -26,14 +32,18 @@ struct nki_outbox {
     struct nki_outbox_segment *head;
     struct nki_outbox_segment *tail;
     struct nki_buf handshake;
-    struct nki_stream *stream; /* NULL: no transport */
-    uint64_t limit;            /* bytes of frames */
-    uint64_t bytes;            /* of frames not yet accepted by the socket */
+    struct nki_stream *stream;       /* NULL: no transport */
+    struct nki_outbox_limits limits; /* constant */
+    uint64_t limit;                  /* up to which messages are accepted at present; 0: look closer */
+    uint64_t bytes;                  /* of frames not yet accepted by the socket */
+    uint64_t appended_bytes;         /* in all: where the end is */
     uint32_t room_waiters;
-    struct nki_list room_ops; /* operations that wait for room, a reference each */
-    bool live;                /* frames may be written */
-    bool right_taken;         /* somebody holds the transmit right */
-    bool writing;             /* the holder is in a system call */
+    struct nki_list room_ops;    /* operations that wait for room, a reference each */
+    struct nki_list written_ops; /* that wait until all before them is written, a reference each */
+    bool live;                   /* frames may be written */
+    bool right_taken;            /* somebody holds the transmit right */
+    bool writing;                /* the holder is in a system call */
+    bool sealed;                 /* no messages any more: they are being drained */
     bool closed;
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
@@ -43,13 +53,14 @@ struct nki_outbox {
 };
 
 /* 0 or an errno. */
-int nki_outbox_init(struct nki_outbox *outbox, uint64_t limit);
+int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits);
 void nki_outbox_destroy(struct nki_outbox *outbox);
 
 /* Appends `count` messages, waiting for room until the deadline (0: not at all). NKI_OK, NKI_WOULD_BLOCK,
- * NKI_TIMEOUT, NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the
- * transmit right. NKI_WOULD_BLOCK in spite of a deadline: there is no room until what was appended here is
- * written, so the caller uses the right and calls again for the rest. */
+ * NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING, NKI_CLOSED, NKI_NO_MEMORY; *done
+ * tells how many were appended. *kick: the caller now holds the transmit right. NKI_WOULD_BLOCK in spite of a
+ * deadline: nobody is to wait (fail_fast), or there is no room until what was appended here is written, so
+ * the caller uses the right and calls again for the rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
 /* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing
@@ -57,8 +68,16 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
 bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick);
 /* The operation finishes as soon as there is room for `bytes` bytes (a reference is taken until then). */
 void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t bytes);
-/* The operation waits no more; harmless if it does not. */
-void nki_outbox_room_forget(struct nki_outbox *outbox, struct nki_op *op);
+/* The operation finishes as soon as all that was appended before is written (a reference is taken until
+ * then).
+ */
+void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op);
+/* No message is accepted any more. */
+void nki_outbox_seal(struct nki_outbox *outbox);
+/* The operation waits no more for room or writing; harmless if it does not. */
+void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op);
+/* Messages accepted and not known to be at the server, nor given up as unconfirmed. */
+uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox);
 /* Messages accepted so far. */
 uint64_t nki_outbox_accepted(struct nki_outbox *outbox);
 /* Messages and bytes accepted so far, and bytes that wait. */

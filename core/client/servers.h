@@ -13,6 +13,7 @@ struct nki_server {
     struct nki_url url;
     char text[NKI_URL_TEXT_MAX]; /* without user and password */
     uint32_t failures;           /* in a row */
+    uint32_t auth_failures;      /* of those, refusals of the credentials in a row */
     bool discovered;
     bool tried; /* in this round */
 };

@@ -63,23 +63,30 @@ int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *p
     return NKI_OK;
 }
 
-int32_t nki_conn_events(struct nki_conn *conn, struct nki_inlet_limits limits, struct nki_sub **out,
+int32_t nki_conn_events(struct nki_conn *conn, const struct nki_events_params *params, struct nki_sub **out,
                         struct nki_error *err)
 {
-    struct nki_sub_params params = {.subject = NKI_STR(""), .limits = limits};
-    struct nki_sub *sub = new_sub(conn, &params, err);
+    struct nki_sub_params plain = {.subject = NKI_STR(""), .limits = params->limits};
+    struct nki_sub *sub = new_sub(conn, &plain, err);
     if (sub == NULL) {
         return NKI_NO_MEMORY;
     }
+    sub->debug = params->debug;
+    sub->answers = params->answers;
     pthread_mutex_lock(&conn->engine_mu);
-    bool closed = conn->engine.state == NKI_ENGINE_CLOSED;
-    if (!closed) {
+    int32_t status = NKI_OK;
+    if (conn->engine.state == NKI_ENGINE_CLOSED) {
+        status = nki_error_set(err, NKI_CLOSED, NULL);
+    } else if (params->answers && nki_subs_answering(&conn->engine.subs) != NULL) {
+        status =
+            nki_error_set(err, NKI_BUSY, "option answers: another subscription of the connection answers");
+    } else {
         nki_subs_add_events(&conn->engine.subs, sub);
     }
     pthread_mutex_unlock(&conn->engine_mu);
-    if (closed) {
+    if (status != NKI_OK) {
         nki_sub_release(sub);
-        return nki_error_set(err, NKI_CLOSED, NULL);
+        return status;
     }
     *out = sub;
     return NKI_OK;
@@ -103,6 +110,55 @@ uint64_t nki_sub_max(struct nki_sub *sub)
     return max;
 }
 
+struct nki_conn *nki_sub_conn(const struct nki_sub *sub)
+{
+    return sub->conn;
+}
+
+bool nki_sub_draining(struct nki_sub *sub)
+{
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    bool draining = sub->drain != NKI_DRAIN_NONE;
+    pthread_mutex_unlock(&sub->conn->engine_mu);
+    return draining;
+}
+
+/* All was taken, or a hold was given up: a drain may have waited for that. */
+static void tell_taken(struct nki_sub *sub)
+{
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    nki_engine_taken(&conn->engine, sub, nki_clock_now_ns());
+    leave(conn);
+}
+
+bool nki_sub_hold(struct nki_sub *sub, bool on)
+{
+    bool ok = nki_inlet_hold(&sub->inlet, on);
+    if (ok && !on) {
+        tell_taken(sub);
+    }
+    return ok;
+}
+
+int32_t nki_sub_drain(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out, struct nki_error *err)
+{
+    struct nki_conn *conn = sub->conn;
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_drain_sub(&conn->engine, sub, op, deadline_ns, nki_clock_now_ns());
+    leave(conn);
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
+}
+
 static bool inlet_ready(struct nki_waitable *waitable)
 {
     return nki_inlet_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_inlet, wait));
@@ -121,7 +177,11 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int6
             status = NKI_TIMEOUT;
         }
     }
+    bool drained = nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
+    if (NKI_UNLIKELY(drained) && status == NKI_OK) {
+        tell_taken(sub); /* this caller has taken the last one */
+    }
     return status;
 }
 
@@ -140,9 +200,6 @@ void nki_sub_close(struct nki_sub *sub)
     nki_inlet_close(&sub->inlet);
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
-    if (nki_engine_unsubscribe(&conn->engine, sub, 0) != NKI_OK) {
-        nki_subs_remove(&conn->engine.subs, sub,
-                        NKI_UNSUBSCRIBED); /* the server's messages are orphans then */
-    }
+    nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
     leave(conn);
 }

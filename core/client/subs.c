@@ -10,11 +10,13 @@ void nki_subs_init(struct nki_subs *subs)
     subs->next_sid = 1;
     nki_list_init(&subs->dirty);
     nki_list_init(&subs->events);
+    nki_list_init(&subs->ended);
 }
 
 void nki_subs_free(struct nki_subs *subs)
 {
-    assert(subs->by_sid.len == 0 && nki_list_empty(&subs->dirty) && nki_list_empty(&subs->events));
+    assert(subs->by_sid.len == 0 && nki_list_empty(&subs->dirty) && nki_list_empty(&subs->events) &&
+           nki_list_empty(&subs->ended));
     nki_map_free(&subs->by_sid);
 }
 
@@ -77,7 +79,31 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     } else {
         nki_inlet_end(&sub->inlet, end_reason);
     }
+    if (sub->sid != 0) {
+        nki_list_append(&subs->ended, &sub->node);
+    } else {
+        nki_sub_release(sub);
+    }
+}
+
+void nki_subs_forget(struct nki_sub *sub)
+{
+    if (sub->live || nki_list_empty(&sub->node)) {
+        return;
+    }
+    nki_list_remove(&sub->node);
     nki_sub_release(sub);
+}
+
+struct nki_sub *nki_subs_answering(struct nki_subs *subs)
+{
+    for (struct nki_list *at = subs->events.next; at != &subs->events; at = at->next) {
+        struct nki_sub *sub = NKI_CONTAINER_OF(at, struct nki_sub, node);
+        if (sub->answers) {
+            return sub;
+        }
+    }
+    return NULL;
 }
 
 static bool replay_one(struct nki_sub *sub, struct nki_buf *out)

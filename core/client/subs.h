@@ -7,12 +7,19 @@
 #include "base/map.h"
 #include "client/conn.h"
 
+enum nki_drain {
+    NKI_DRAIN_NONE,
+    NKI_DRAIN_ASKED,  /* UNSUB is out, the PONG behind it is to come */
+    NKI_DRAIN_TAKING, /* nothing more comes; what came is being taken */
+    NKI_DRAIN_DONE
+};
+
 struct nki_sub {
     atomic_uint refs;
     struct nki_inlet inlet;
     struct nki_conn
         *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
-    struct nki_list node;    /* in the list of subscriptions to events; else alone */
+    struct nki_list node;    /* in the list of subscriptions to events, or of those that have ended */
     struct nki_list dirty;   /* in the list of those with staged messages; else alone */
     uint64_t sid;            /* 0: to events */
     uint64_t max;            /* messages after which it ends; 0: never */
@@ -20,6 +27,10 @@ struct nki_sub {
     uint64_t arrived_before; /* of those, by earlier transports, whose server counts no more */
     int32_t end_reason;      /* to be handed over with the staged messages */
     bool live;               /* in the table, or in the list for events */
+    bool debug;              /* to events: PING too */
+    bool answers;            /* to events: gets the requests to the application */
+    enum nki_drain drain;    /* with a reference of its own from ASKED to DONE */
+    struct nki_op *drain_op; /* a reference, or NULL; points back */
     uint32_t subject_len;
     uint32_t queue_len;
     char names[]; /* subject, queue */
@@ -30,6 +41,7 @@ struct nki_subs {
     uint64_t next_sid;
     struct nki_list dirty;
     struct nki_list events;
+    struct nki_list ended; /* whose handles may live on, a reference each: a drain waits for them, too */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
@@ -51,9 +63,13 @@ struct nki_sub *nki_sub_new(const struct nki_sub_params *params);
 /* Takes a reference of its own and gives the sid; false if there is no memory. */
 bool nki_subs_add(struct nki_subs *subs, struct nki_sub *sub) __attribute__((warn_unused_result));
 void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub);
-/* Out of the table or list, and its reference dropped; harmless if it is not in. What is staged is handed
- * over. */
+/* Out of the table, to those that have ended; a subscription to events is out of its list, and its reference
+ * dropped. Harmless if it is not in. What is staged is handed over. */
 void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_reason);
+/* Nobody will take from it any more: out of those that have ended. Harmless if it is not among them. */
+void nki_subs_forget(struct nki_sub *sub);
+/* The subscription to events that gets the requests to the application, or NULL. */
+struct nki_sub *nki_subs_answering(struct nki_subs *subs);
 /* Appends the SUB (and UNSUB with what remains of `max`) of every subscription; false if there is no memory.
  */
 bool nki_subs_replay(struct nki_subs *subs, struct nki_buf *out) __attribute__((warn_unused_result));

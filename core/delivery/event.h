@@ -14,7 +14,10 @@ enum nki_event_type {
     NKI_EVENT_SLOW_CONSUMER,
     NKI_EVENT_ASYNC_ERROR,
     NKI_EVENT_STALE,
-    NKI_EVENT_CLOSED
+    NKI_EVENT_CLOSED,
+    NKI_EVENT_PING,
+    NKI_EVENT_FORCED_RECONNECT,
+    NKI_EVENT_DELAY_NEEDED
 };
 
 struct nki_event {
@@ -27,6 +30,9 @@ struct nki_event {
     struct nki_str server;
     struct nki_str subject;
     struct nki_str text;
+    uint64_t request;
+    int64_t delay_ms;
+    uint64_t pending;
 };
 
 /* Copies the event with its texts; NULL if there is no memory. */

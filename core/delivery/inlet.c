@@ -186,3 +186,37 @@ void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
     *out = inlet->stats;
     pthread_mutex_unlock(&inlet->wait.mu);
 }
+
+void nki_inlet_watch(struct nki_inlet *inlet)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    inlet->watched = true;
+    pthread_mutex_unlock(&inlet->wait.mu);
+}
+
+bool nki_inlet_hold(struct nki_inlet *inlet, bool on)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    bool ok = on || inlet->holds > 0;
+    if (ok) {
+        inlet->holds = on ? inlet->holds + 1 : inlet->holds - 1;
+    }
+    pthread_mutex_unlock(&inlet->wait.mu);
+    return ok;
+}
+
+uint64_t nki_inlet_holds(struct nki_inlet *inlet)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    uint64_t holds = inlet->holds;
+    pthread_mutex_unlock(&inlet->wait.mu);
+    return holds;
+}
+
+bool nki_inlet_drained(struct nki_inlet *inlet)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    bool drained = nki_inlet_drained_locked(inlet);
+    pthread_mutex_unlock(&inlet->wait.mu);
+    return drained;
+}

@@ -33,7 +33,9 @@ struct nki_inlet {
     struct nki_msg *head;
     struct nki_msg *tail;
     struct nki_inlet_stats stats;
-    bool slow; /* in an episode of drops: ends when the queue was emptied to half */
+    bool slow;      /* in an episode of drops: ends when the queue was emptied to half */
+    bool watched;   /* the queue has ended, and the engine waits until it is drained */
+    uint64_t holds; /* of those who handle messages that they have taken */
 
     /* the reader's, under the engine lock */
     struct nki_msg *staged_head;
@@ -76,6 +78,18 @@ void nki_inlet_close(struct nki_inlet *inlet);
 /* Takes what is there, at most `cap`; with wait.mu held. NKI_OK with *count > 0, NKI_WOULD_BLOCK if there is
  * nothing, NKI_END, NKI_CLOSED. */
 int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count);
+/* From now on takers tell the engine when it is drained. */
+void nki_inlet_watch(struct nki_inlet *inlet);
+/* One more, or one less, handles what was taken. False if there is none less. */
+bool nki_inlet_hold(struct nki_inlet *inlet, bool on);
+uint64_t nki_inlet_holds(struct nki_inlet *inlet);
+/* Whether all was taken, and handled by those who hold it. */
+bool nki_inlet_drained(struct nki_inlet *inlet);
+static inline bool nki_inlet_drained_locked(const struct nki_inlet *inlet)
+{
+    return inlet->watched && inlet->head == NULL && inlet->holds == 0;
+}
+
 /* Whether a taker would not block; with wait.mu held. */
 static inline bool nki_inlet_ready_locked(const struct nki_inlet *inlet)
 {

@@ -2,6 +2,7 @@
 #include "delivery/op.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 struct nki_op *nki_op_new(void)
 {
@@ -17,7 +18,9 @@ struct nki_op *nki_op_new(void)
     atomic_init(&op->refs, 1);
     op->status = NKI_PENDING;
     op->outcome = NKI_OUTCOME_PENDING;
-    nki_list_init(&op->room_node);
+    op->begin_ns = nki_clock_now_ns();
+    nki_list_init(&op->engine_node);
+    nki_list_init(&op->outbox_node);
     return op;
 }
 
@@ -51,6 +54,7 @@ bool nki_op_finish(struct nki_op *op, int32_t status, int32_t outcome, struct nk
         op->done = true;
         op->status = status;
         op->outcome = outcome;
+        op->end_ns = nki_clock_now_ns();
         op->error = copy;
         copy = NULL;
         if (!op->wait.closed) {
@@ -93,6 +97,14 @@ int32_t nki_op_result(struct nki_op *op, int32_t *outcome, struct nki_error *err
     }
     pthread_mutex_unlock(&op->wait.mu);
     return status;
+}
+
+int64_t nki_op_duration_ns(struct nki_op *op)
+{
+    pthread_mutex_lock(&op->wait.mu);
+    int64_t end_ns = op->done ? op->end_ns : nki_clock_now_ns();
+    pthread_mutex_unlock(&op->wait.mu);
+    return end_ns - op->begin_ns;
 }
 
 int32_t nki_op_take_msg(struct nki_op *op, struct nki_msg **out)

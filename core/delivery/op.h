@@ -17,6 +17,8 @@ enum nki_outcome {
     NKI_OUTCOME_REJECTED
 };
 
+struct nki_sub;
+
 struct nki_op {
     struct nki_waitable wait;
     atomic_uint refs;
@@ -26,14 +28,18 @@ struct nki_op {
     int32_t outcome;
     struct nki_msg *msg;
     struct nki_error *error; /* NULL: nothing but the status */
+    int64_t begin_ns;        /* monotonic */
+    int64_t end_ns;
 
     /* guarded by the engine lock of the connection it belongs to */
-    struct nki_heap_node timer; /* its deadline, if somebody else than a blocked caller watches it */
-    uint64_t token;             /* requests: what the reply is found by; 0: not registered */
+    struct nki_heap_node timer;  /* its deadline, if somebody else than a blocked caller watches it */
+    uint64_t token;              /* requests: what the reply is found by; 0: not registered */
+    struct nki_list engine_node; /* in a list of the engine's; else alone */
+    struct nki_sub *draining;    /* drains: the subscription, which points back, or NULL */
 
     /* guarded by the outbox's mutex of that connection */
-    struct nki_list room_node; /* waits for room ... */
-    uint64_t room_bytes;       /* ... for so many bytes */
+    struct nki_list outbox_node; /* waits for room, or for writing ... */
+    uint64_t outbox_bytes;       /* ... of so many bytes, or up to this place */
 };
 
 /* One reference; NULL if there is no memory. */
@@ -49,6 +55,8 @@ bool nki_op_finish(struct nki_op *op, int32_t status, int32_t outcome, struct nk
 void nki_op_close(struct nki_op *op);
 /* Its status (NKI_PENDING while it runs), outcome and error text (both may be NULL). */
 int32_t nki_op_result(struct nki_op *op, int32_t *outcome, struct nki_error *error);
+/* From its making to its end, or until now. */
+int64_t nki_op_duration_ns(struct nki_op *op);
 /* NKI_OK, NKI_PENDING, NKI_NOT_FOUND if there is none (any more), or its own status if it failed. */
 int32_t nki_op_take_msg(struct nki_op *op, struct nki_msg **out);
 static inline bool nki_op_ready_locked(const struct nki_op *op)

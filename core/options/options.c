@@ -41,7 +41,7 @@ struct text {
 
 struct value {
     const struct nki_option_row *row;
-    int64_t number;     /* INTEGER, BOOLEAN, DURATION */
+    int64_t number;     /* INTEGER, BOOLEAN, DURATION; CHOICE: which word */
     struct text *texts; /* STRING: one; LIST: the entries */
     size_t count;
 };
@@ -235,6 +235,18 @@ static int32_t set_boolean(struct value *value, struct nki_str given, struct nki
     return NKI_OK;
 }
 
+static int32_t set_choice(struct value *value, struct nki_str given, struct nki_error *err)
+{
+    struct nki_str rest = nki_str_z(value->row->unit);
+    for (int64_t i = 0; rest.ptr != NULL; i++) {
+        if (nki_str_eq(nki_str_cut(&rest, '|'), given)) {
+            value->number = i;
+            return NKI_OK;
+        }
+    }
+    return nki_error_set(err, NKI_INVALID, "%s: not one of %s", value->row->name, value->row->unit);
+}
+
 static int32_t set_from_text(struct value *value, struct nki_str given, struct nki_error *err)
 {
     int64_t number;
@@ -245,6 +257,8 @@ static int32_t set_from_text(struct value *value, struct nki_str given, struct n
         return set_list(value, given, err);
     case NKI_OPTION_BOOLEAN:
         return set_boolean(value, given, err);
+    case NKI_OPTION_CHOICE:
+        return set_choice(value, given, err);
     default:
         if (!nki_str_i64(given, &number)) {
             return nki_error_set(err, NKI_INVALID, "%s: not a decimal integer of 64 bits", value->row->name);
@@ -372,7 +386,8 @@ int32_t nki_options_set_int(struct nki_options *options, struct nki_str name, in
     if (found == NULL) {
         return NKI_UNKNOWN_OPTION;
     }
-    if (found->row->type == NKI_OPTION_STRING || found->row->type == NKI_OPTION_LIST) {
+    int32_t type = found->row->type;
+    if (type == NKI_OPTION_STRING || type == NKI_OPTION_LIST || type == NKI_OPTION_CHOICE) {
         return nki_error_set(err, NKI_INVALID, "%s: takes a text, not a number", found->row->name);
     }
     return set_number(found, value, err);
@@ -424,6 +439,13 @@ bool nki_options_bool(const struct nki_options *options, enum nki_option_id id)
     const struct value *value = value_of(options, id);
     assert(value->row->type == NKI_OPTION_BOOLEAN);
     return value->number != 0;
+}
+
+size_t nki_options_choice(const struct nki_options *options, enum nki_option_id id)
+{
+    const struct value *value = value_of(options, id);
+    assert(value->row->type == NKI_OPTION_CHOICE);
+    return (size_t)value->number;
 }
 
 size_t nki_options_list_len(const struct nki_options *options, enum nki_option_id id)

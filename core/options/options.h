@@ -18,7 +18,8 @@ enum nki_option_type {
     NKI_OPTION_LIST,
     NKI_OPTION_INTEGER,
     NKI_OPTION_BOOLEAN,
-    NKI_OPTION_DURATION
+    NKI_OPTION_DURATION,
+    NKI_OPTION_CHOICE
 };
 
 struct nki_option_row {
@@ -26,8 +27,8 @@ struct nki_option_row {
     int32_t type;
     const char *name;
     const char *default_text;
-    const char *unit;
-    int64_t min; /* bounds of the number; of the length for STRING; of the number of entries for LIST */
+    const char *unit; /* of a CHOICE its words, cut at '|' */
+    int64_t min;      /* bounds of the number; of the length for STRING; of the number of entries for LIST */
     int64_t max;
     bool secret;
     const char *since;
@@ -72,6 +73,8 @@ int32_t nki_options_add(struct nki_options *options, struct nki_str name, struct
 /* Values by id; the id's scope must be the handle's (asserted). Texts belong to the options. */
 struct nki_str nki_options_str(const struct nki_options *options, enum nki_option_id id);
 int64_t nki_options_int(const struct nki_options *options, enum nki_option_id id);
+/* Which word of a CHOICE, counting from 0. */
+size_t nki_options_choice(const struct nki_options *options, enum nki_option_id id);
 bool nki_options_bool(const struct nki_options *options, enum nki_option_id id);
 size_t nki_options_list_len(const struct nki_options *options, enum nki_option_id id);
 struct nki_str nki_options_list_at(const struct nki_options *options, enum nki_option_id id, size_t index);

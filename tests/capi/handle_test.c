@@ -14,6 +14,7 @@ static natskit_options options;
 static natskit_headers headers;
 static natskit_conn conn;
 static natskit_sub sub;
+static natskit_conn drained;
 static natskit_op op;
 static natskit_waitset waitset;
 
@@ -24,6 +25,7 @@ static natskit_conn new_conn;
 static natskit_msg *msg;
 static size_t count;
 static char room[4096];
+static int64_t duration;
 
 /* -- one call for each handle parameter; all else is valid ----------------------------------------------- */
 
@@ -50,6 +52,10 @@ CALL(subscribe_options, natskit_subscribe(conn, "a", Z, NULL, 0, H_OPTIONS, &new
 CALL(events_options, natskit_conn_events(conn, H_OPTIONS, &new_sub, &error))
 CALL(request_start_options,
      natskit_request_start(conn, "a", Z, NO_HEADERS, NULL, 0, H_OPTIONS, 0, &new_op, &error))
+CALL(closed_start_options, natskit_conn_closed_start(conn, H_OPTIONS, 0, &new_op, &error))
+CALL(drain_start_options, natskit_conn_drain_start(drained, H_OPTIONS, 0, &new_op, &error))
+CALL(written_start_options, natskit_written_start(conn, H_OPTIONS, 0, &new_op, &error))
+CALL(sub_drain_start_options, natskit_sub_drain_start(sub, H_OPTIONS, 0, &new_op, &error))
 CALL(room_start_options, natskit_room_start(conn, H_OPTIONS, 1, 0, &new_op, &error))
 CALL(flush_start_options, natskit_flush_start(conn, H_OPTIONS, 0, &new_op, &error))
 
@@ -92,6 +98,15 @@ CALL(conn_close, natskit_conn_close(H_CONN, 0))
 CALL(conn_close_start, natskit_conn_close_start(H_CONN, 0, &new_op, &error))
 CALL(publish, natskit_publish(H_CONN, "a", Z, NULL, 0, NO_HEADERS, NULL, 0, 0))
 CALL(flush, natskit_flush(H_CONN, 0))
+CALL(conn_closed, natskit_conn_closed(H_CONN, 0, &error))
+CALL(conn_closed_start, natskit_conn_closed_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
+CALL(conn_drain, natskit_conn_drain(H_CONN, 0, &error))
+CALL(conn_drain_start, natskit_conn_drain_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
+CALL(conn_reconnect, natskit_conn_reconnect(H_CONN, &error))
+CALL(conn_rtt, natskit_conn_rtt(H_CONN, 0, &duration, &error))
+CALL(conn_answer_delay, natskit_conn_answer_delay(H_CONN, 1, 0, &error))
+CALL(written, natskit_written(H_CONN, 0, &error))
+CALL(written_start, natskit_written_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
 CALL(room_start, natskit_room_start(H_CONN, NO_OPTIONS, 1, 0, &new_op, &error))
 CALL(flush_start, natskit_flush_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
 CALL(subscribe, natskit_subscribe(H_CONN, "a", Z, NULL, 0, NO_OPTIONS, &new_sub, &error))
@@ -108,6 +123,15 @@ static natskit_status sub_stats(uint64_t id)
 CALL(sub_next, natskit_sub_next(H_SUB, 0, &msg))
 CALL(sub_next_batch, natskit_sub_next_batch(H_SUB, &msg, 1, 0, &count))
 CALL(sub_unsubscribe, natskit_sub_unsubscribe(H_SUB, 1000))
+CALL(sub_drain, natskit_sub_drain(H_SUB, 0, &error))
+CALL(sub_drain_start, natskit_sub_drain_start(H_SUB, NO_OPTIONS, 0, &new_op, &error))
+
+static natskit_status sub_hold(uint64_t id)
+{
+    natskit_status status = natskit_sub_hold(H_SUB, 1);
+    return status == NATSKIT_OK ? natskit_sub_hold(H_SUB, 0) : status;
+}
+
 CALL(sub_close, natskit_sub_close(H_SUB))
 CALL(add_sub, natskit_waitset_add(waitset, id, 1))
 CALL(arm_sub, natskit_waitset_arm(waitset, id))
@@ -115,6 +139,7 @@ CALL(remove_sub, natskit_waitset_remove(waitset, id))
 
 CALL(op_wait, natskit_op_wait(H_OP, 0))
 CALL(op_result, natskit_op_result(H_OP, NULL, &error))
+CALL(op_duration, natskit_op_duration(H_OP, &duration))
 CALL(op_take_msg, natskit_op_take_msg(H_OP, &msg))
 CALL(op_close, natskit_op_close(H_OP))
 CALL(add_op, natskit_waitset_add(waitset, id, 1))
@@ -170,6 +195,10 @@ static const struct row rows[] = {
     ROW_OPTIONAL(natskit_request_start, OPTIONS, request_start_options),
     ROW_OPTIONAL(natskit_flush_start, OPTIONS, flush_start_options),
     ROW_OPTIONAL(natskit_room_start, OPTIONS, room_start_options),
+    ROW_OPTIONAL(natskit_conn_closed_start, OPTIONS, closed_start_options),
+    ROW_OPTIONAL(natskit_conn_drain_start, OPTIONS, drain_start_options),
+    ROW_OPTIONAL(natskit_written_start, OPTIONS, written_start_options),
+    ROW_OPTIONAL(natskit_sub_drain_start, OPTIONS, sub_drain_start_options),
     ROW(natskit_options_close, OPTIONS, options_close),
     ROW(natskit_headers_add, HEADERS, headers_add),
     ROW(natskit_headers_clear, HEADERS, headers_clear),
@@ -191,18 +220,31 @@ static const struct row rows[] = {
     ROW(natskit_subscribe, CONN, subscribe),
     ROW(natskit_request, CONN, request),
     ROW(natskit_request_start, CONN, request_start),
+    ROW(natskit_conn_answer_delay, CONN, conn_answer_delay),
+    ROW(natskit_conn_closed, CONN, conn_closed),
+    ROW(natskit_conn_closed_start, CONN, conn_closed_start),
+    ROW(natskit_conn_reconnect, CONN, conn_reconnect),
+    ROW(natskit_conn_rtt, CONN, conn_rtt),
+    ROW(natskit_written, CONN, written),
+    ROW(natskit_written_start, CONN, written_start),
+    ROW(natskit_conn_drain, CONN, conn_drain),
+    ROW(natskit_conn_drain_start, CONN, conn_drain_start),
     ROW(natskit_conn_close_start, CONN, conn_close_start),
     ROW(natskit_conn_close, CONN, conn_close),
     ROW(natskit_sub_next, SUB, sub_next),
     ROW(natskit_sub_next_batch, SUB, sub_next_batch),
     ROW(natskit_sub_unsubscribe, SUB, sub_unsubscribe),
     ROW(natskit_sub_stats_get, SUB, sub_stats),
+    ROW(natskit_sub_hold, SUB, sub_hold),
+    ROW(natskit_sub_drain, SUB, sub_drain),
+    ROW(natskit_sub_drain_start, SUB, sub_drain_start),
     ROW_EITHER(natskit_waitset_add, SUB, add_sub),
     ROW_EITHER(natskit_waitset_arm, SUB, arm_sub),
     ROW_EITHER(natskit_waitset_remove, SUB, remove_sub),
     ROW(natskit_sub_close, SUB, sub_close),
     ROW(natskit_op_wait, OP, op_wait),
     ROW(natskit_op_result, OP, op_result),
+    ROW(natskit_op_duration, OP, op_duration),
     ROW(natskit_op_take_msg, OP, op_take_msg),
     ROW_EITHER(natskit_waitset_add, OP, add_op),
     ROW_EITHER(natskit_waitset_arm, OP, arm_op),
@@ -298,6 +340,24 @@ BAD(batch_timeout, natskit_publish_batch(conn, &outgoing, sizeof outgoing, 1, -2
 BAD(flush_timeout, natskit_flush(conn, -2))
 BAD(flush_start_op, natskit_flush_start(conn, NO_OPTIONS, 0, NULL, &error))
 BAD(flush_start_timeout, natskit_flush_start(conn, NO_OPTIONS, -2, &new_op, &error))
+BAD(closed_timeout, natskit_conn_closed(conn, -2, &error))
+BAD(closed_start_op, natskit_conn_closed_start(conn, NO_OPTIONS, 0, NULL, &error))
+BAD(closed_start_timeout, natskit_conn_closed_start(conn, NO_OPTIONS, -2, &new_op, &error))
+BAD(drain_timeout, natskit_conn_drain(conn, -2, &error))
+BAD(drain_start_op, natskit_conn_drain_start(conn, NO_OPTIONS, 0, NULL, &error))
+BAD(drain_start_timeout, natskit_conn_drain_start(conn, NO_OPTIONS, -2, &new_op, &error))
+BAD(rtt_timeout, natskit_conn_rtt(conn, -2, &duration, &error))
+BAD(rtt_out, natskit_conn_rtt(conn, 0, NULL, &error))
+BAD(answer_negative, natskit_conn_answer_delay(conn, 1, -1, &error))
+BAD(answer_long, natskit_conn_answer_delay(conn, 1, 86400001, &error))
+BAD(written_timeout, natskit_written(conn, -2, &error))
+BAD(written_start_op, natskit_written_start(conn, NO_OPTIONS, 0, NULL, &error))
+BAD(written_start_timeout, natskit_written_start(conn, NO_OPTIONS, -2, &new_op, &error))
+BAD(sub_drain_timeout, natskit_sub_drain(sub, -2, &error))
+BAD(sub_drain_start_op, natskit_sub_drain_start(sub, NO_OPTIONS, 0, NULL, &error))
+BAD(sub_drain_start_timeout, natskit_sub_drain_start(sub, NO_OPTIONS, -2, &new_op, &error))
+BAD(sub_hold_none, natskit_sub_hold(sub, 0))
+BAD(op_duration_out, natskit_op_duration(op, NULL))
 BAD(room_start_op, natskit_room_start(conn, NO_OPTIONS, 1, 0, NULL, &error))
 BAD(room_start_timeout, natskit_room_start(conn, NO_OPTIONS, 1, -2, &new_op, &error))
 BAD(subject_check_null, natskit_subject_check(NULL, 1, 0, &error))
@@ -406,6 +466,24 @@ static const struct bad bads[] = {
     BAD_ROW(natskit_flush, flush_timeout),
     BAD_ROW(natskit_flush_start, flush_start_op),
     BAD_ROW(natskit_flush_start, flush_start_timeout),
+    BAD_ROW(natskit_conn_closed, closed_timeout),
+    BAD_ROW(natskit_conn_closed_start, closed_start_op),
+    BAD_ROW(natskit_conn_closed_start, closed_start_timeout),
+    BAD_ROW(natskit_conn_drain, drain_timeout),
+    BAD_ROW(natskit_conn_drain_start, drain_start_op),
+    BAD_ROW(natskit_conn_drain_start, drain_start_timeout),
+    BAD_ROW(natskit_conn_rtt, rtt_timeout),
+    BAD_ROW(natskit_conn_rtt, rtt_out),
+    BAD_ROW(natskit_conn_answer_delay, answer_negative),
+    BAD_ROW(natskit_conn_answer_delay, answer_long),
+    BAD_ROW(natskit_written, written_timeout),
+    BAD_ROW(natskit_written_start, written_start_op),
+    BAD_ROW(natskit_written_start, written_start_timeout),
+    BAD_ROW(natskit_sub_drain, sub_drain_timeout),
+    BAD_ROW(natskit_sub_drain_start, sub_drain_start_op),
+    BAD_ROW(natskit_sub_drain_start, sub_drain_start_timeout),
+    BAD_ROW(natskit_sub_hold, sub_hold_none),
+    BAD_ROW(natskit_op_duration, op_duration_out),
     BAD_ROW(natskit_room_start, room_start_op),
     BAD_ROW(natskit_room_start, room_start_timeout),
     BAD_ROW(natskit_subject_check, subject_check_null),
@@ -460,6 +538,7 @@ static int open_all(void **state)
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
     assert_ok(natskit_headers_open(&headers));
     conn = fx_silent_conn(&op);
+    drained = fx_silent_conn(NULL);
     assert_ok(natskit_subscribe(conn, "a", Z, NULL, 0, NO_OPTIONS, &sub, NULL));
     assert_ok(natskit_waitset_open(&waitset));
     return 0;
@@ -651,7 +730,8 @@ static void test_live(void **state)
     for (size_t i = 0; i < ROWS; i++) {
         const char *name = rows[i].name;
         size_t len = strlen(name);
-        if (len > 6 && (strcmp(name + len - 6, "_close") == 0 || strstr(name, "close_start") != NULL)) {
+        if (len > 6 && (strcmp(name + len - 6, "_close") == 0 || strstr(name, "close_start") != NULL ||
+                        strstr(name, "conn_drain") != NULL)) {
             continue;
         }
         natskit_status got = rows[i].call(id_of(rows[i].kind));

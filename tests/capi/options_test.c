@@ -24,7 +24,7 @@ static void test_rows(void **state)
         size_t index = 0;
         while (natskit_option_at(scopes[s], index, &info, sizeof info) == NATSKIT_OK) {
             assert_int_equal(info.scope, scopes[s]);
-            assert_in_range(info.type, NATSKIT_TYPE_STRING, NATSKIT_TYPE_DURATION);
+            assert_in_range(info.type, NATSKIT_TYPE_STRING, NATSKIT_TYPE_CHOICE);
             assert_true(info.name[0] != '\0' && info.text[0] != '\0' && info.since[0] != '\0');
             assert_non_null(info.default_text);
             assert_non_null(info.unit);

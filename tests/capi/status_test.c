@@ -115,7 +115,7 @@ static void test_describe_unknown(void **state)
 {
     (void)state;
     natskit_status_info info;
-    static const natskit_status none[] = {1, -999, INT32_MIN, INT32_MAX, -8, -19};
+    static const natskit_status none[] = {1, -999, INT32_MIN, INT32_MAX, -9, -19};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         assert_status(natskit_status_describe(none[i], &info, sizeof info), NATSKIT_NOT_FOUND);
     }

@@ -413,9 +413,7 @@ static void act_unsubscribe(struct sim *sim, struct sim_sub *model)
 static void act_close_sub(struct sim *sim, struct sim_sub *model)
 {
     nki_inlet_close(&model->sub->inlet);
-    if (nki_engine_unsubscribe(&sim->engine, model->sub, 0) != NKI_OK) {
-        nki_subs_remove(&sim->engine.subs, model->sub, NKI_UNSUBSCRIBED);
-    }
+    nki_engine_close_sub(&sim->engine, model->sub, sim->now_ns);
     nki_sub_release(model->sub);
     model->live = false;
     model->released = true;

@@ -102,7 +102,7 @@ static void fake_free(struct fake *fake)
 
 static void init(struct nki_outbox *outbox, uint64_t limit)
 {
-    assert_int_equal(nki_outbox_init(outbox, limit), 0);
+    assert_int_equal(nki_outbox_init(outbox, (struct nki_outbox_limits){limit, limit, false}), 0);
 }
 
 /* Writes until nothing is left or the socket breaks; the caller has the right. */
@@ -496,8 +496,8 @@ static void test_operations_that_wait_for_room(void **state)
         nki_outbox_room(&outbox, ops[i], needs[i]);
         assert_int_equal(status_of(ops[i]), NKI_PENDING);
     }
-    nki_outbox_room_forget(&outbox, ops[FORGOTTEN]);
-    nki_outbox_room_forget(&outbox, ops[FORGOTTEN]);
+    nki_outbox_forget_op(&outbox, ops[FORGOTTEN]);
+    nki_outbox_forget_op(&outbox, ops[FORGOTTEN]);
     bool seen_small_alone = false;
     while (right) {
         enum nki_outbox_result result = nki_outbox_transmit(&outbox, 1);

@@ -57,11 +57,13 @@ static void test_replay(void **state)
     nki_subs_remove(&subs, sub, NKI_UNSUBSCRIBED);
     nki_subs_remove(&subs, sub, NKI_CLOSED);
     assert_int_equal(stats_of(sub).end_reason, NKI_UNSUBSCRIBED);
+    nki_subs_forget(sub);
     nki_sub_release(sub);
     sub = new_sub("b", "", 0);
     assert_true(nki_subs_add(&subs, sub));
     replays(&subs, "SUB b 2\r\n"); /* a sid is never used twice */
     nki_subs_remove(&subs, sub, NKI_CLOSED);
+    nki_subs_forget(sub);
     nki_sub_release(sub);
     nki_subs_free(&subs);
     assert_int_equal(nki_alloc_bytes(), before);
@@ -83,6 +85,7 @@ static void test_ending_hands_over_what_is_staged(void **state)
     assert_int_equal(stats_of(sub).received, 2);
     assert_int_equal(stats_of(sub).pending_msgs, 2);
     assert_int_equal(stats_of(sub).end_reason, NKI_UNSUBSCRIBED);
+    nki_subs_forget(sub);
     nki_sub_release(sub);
     assert_int_equal(nki_msg_count(), msgs); /* what was queued went with it */
     nki_subs_free(&subs);
@@ -108,6 +111,7 @@ static void test_many(void **state)
         } else {
             nki_subs_remove(&subs, all[i], NKI_UNSUBSCRIBED);
             assert_null(nki_map_get(&subs.by_sid, all[i]->sid));
+            nki_subs_forget(all[i]);
             nki_sub_release(all[i]);
             all[i] = NULL;
             live--;
@@ -126,6 +130,7 @@ static void test_many(void **state)
         if (all[i] != NULL) {
             assert_ptr_equal(nki_map_get(&subs.by_sid, all[i]->sid), all[i]);
             nki_subs_remove(&subs, all[i], NKI_CLOSED);
+            nki_subs_forget(all[i]);
             nki_sub_release(all[i]);
         }
     }
@@ -154,6 +159,7 @@ static void test_without_memory(void **state)
     assert_false(nki_subs_replay(&subs, &out));
     refuse_end();
     nki_subs_remove(&subs, sub, NKI_CLOSED);
+    nki_subs_forget(sub);
     nki_sub_release(sub);
     nki_buf_free(&out);
     nki_subs_free(&subs);
@@ -173,6 +179,7 @@ static void test_events(void **state)
     nki_subs_remove(&subs, sub, NKI_CLOSED);
     assert_true(nki_list_empty(&subs.events));
     assert_int_equal(stats_of(sub).end_reason, NKI_CLOSED);
+    nki_subs_forget(sub);
     nki_sub_release(sub);
     nki_subs_free(&subs);
 }

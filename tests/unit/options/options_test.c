@@ -45,11 +45,12 @@ static void test_table_is_consistent(void **state)
         const struct nki_option_row *row;
         for (size_t i = 0; (row = nki_option_at(scope, i)) != NULL; i++) {
             assert_int_equal(row->scope, scope);
-            assert_in_range(row->type, NKI_OPTION_STRING, NKI_OPTION_DURATION);
+            assert_in_range(row->type, NKI_OPTION_STRING, NKI_OPTION_CHOICE);
             assert_true(row->min <= row->max);
             assert_true(strlen(row->name) > 0 && strlen(row->text) > 0 && strlen(row->since) > 0);
             assert_true(row->type != NKI_OPTION_BOOLEAN || (row->min == 0 && row->max == 1));
             assert_true(row->type != NKI_OPTION_DURATION || strcmp(row->unit, "ms") == 0);
+            assert_true(row->type != NKI_OPTION_CHOICE || strchr(row->unit, '|') != NULL);
             assert_true(row->id < NKI_OPT_COUNT);
             for (size_t j = 0; j < i; j++) {
                 assert_string_not_equal(nki_option_at(scope, j)->name, row->name);
@@ -80,6 +81,9 @@ static void test_defaults_are_those_of_the_table(void **state)
                 break;
             case NKI_OPTION_LIST:
                 assert_int_equal(nki_options_list_len(options, id), 0);
+                break;
+            case NKI_OPTION_CHOICE:
+                assert_int_equal(nki_options_choice(options, id), 0); /* the first word is the default */
                 break;
             case NKI_OPTION_BOOLEAN:
                 assert_int_equal(nki_options_bool(options, id), strcmp(row->default_text, "true") == 0);

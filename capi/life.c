@@ -1,0 +1,169 @@
+/* The life of connections and subscriptions after their begin: waiting for the end, draining, connecting
+ * anew, round trips. Each blocking call is the operation of the same name and the wait for it. Any thread. */
+#include "capi/guard.h"
+
+#define DELAY_MS_MAX INT64_C(86400000) /* a day */
+
+/* -- operations ------------------------------------------------------------------------------------------ */
+
+static int32_t begin_closed(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                            struct nki_error *err)
+{
+    (void)bytes;
+    return nki_conn_closed(conn, deadline_ns, op, err);
+}
+
+static int32_t begin_drain(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                           struct nki_error *err)
+{
+    (void)bytes;
+    return nki_conn_drain(conn, deadline_ns, op, err);
+}
+
+static int32_t begin_written(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                             struct nki_error *err)
+{
+    (void)bytes;
+    return nki_conn_written(conn, deadline_ns, op, err);
+}
+
+static const struct nki_capi_start closed_start = {.begin = begin_closed};
+static const struct nki_capi_start drain_start = {.begin = begin_drain};
+static const struct nki_capi_start written_start = {.begin = begin_written};
+static const struct nki_capi_start sub_drain_start = {.begin_sub = nki_sub_drain};
+
+natskit_status natskit_conn_closed_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                         natskit_op *op, natskit_error *err)
+{
+    return nki_capi_start(&closed_start, conn.id, options, timeout_ms, op, err);
+}
+
+natskit_status natskit_conn_drain_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                        natskit_op *op, natskit_error *err)
+{
+    return nki_capi_start(&drain_start, conn.id, options, timeout_ms, op, err);
+}
+
+natskit_status natskit_written_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                     natskit_op *op, natskit_error *err)
+{
+    return nki_capi_start(&written_start, conn.id, options, timeout_ms, op, err);
+}
+
+natskit_status natskit_sub_drain_start(natskit_sub sub, natskit_options options, int64_t timeout_ms,
+                                       natskit_op *op, natskit_error *err)
+{
+    return nki_capi_start(&sub_drain_start, sub.id, options, timeout_ms, op, err);
+}
+
+/* -- blocking calls -------------------------------------------------------------------------------------- */
+
+/* Begins and waits. An operation that changes nothing is given up at the deadline by its waiter; one that
+ * does (`acts`) has the deadline itself, and always finishes. */
+static natskit_status run(const struct nki_capi_start *start, uint64_t object, int64_t timeout_ms, bool acts,
+                          natskit_error *err)
+{
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    bool on_sub = start->begin_sub != NULL;
+    struct nki_handle *pinned;
+    natskit_status status = nki_capi_pin(object, on_sub ? NATSKIT_KIND_SUB : NATSKIT_KIND_CONN,
+                                         on_sub ? "subscription" : "connection", &pinned, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_conn *conn = on_sub ? nki_sub_conn(pinned->object) : pinned->object;
+    int64_t own_ns = acts ? nki_deadline_ns(nki_clock_now_ns(), timeout_ms) : NKI_NEVER;
+    struct nki_op *op;
+    status = on_sub ? start->begin_sub(pinned->object, own_ns, &op, nki_capi_err(err))
+                    : start->begin(conn, 0, own_ns, &op, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        int64_t deadline_ns = acts ? NKI_NEVER : nki_capi_deadline(timeout_ms);
+        status = nki_capi_finish_op(conn, op, deadline_ns, NULL, err);
+    }
+    nki_handle_unpin(pinned);
+    return status;
+}
+
+natskit_status natskit_conn_closed(natskit_conn conn, int64_t timeout_ms, natskit_error *err)
+{
+    return run(&closed_start, conn.id, timeout_ms, false, err);
+}
+
+natskit_status natskit_conn_drain(natskit_conn conn, int64_t timeout_ms, natskit_error *err)
+{
+    return run(&drain_start, conn.id, timeout_ms, true, err);
+}
+
+natskit_status natskit_written(natskit_conn conn, int64_t timeout_ms, natskit_error *err)
+{
+    return run(&written_start, conn.id, timeout_ms, false, err);
+}
+
+natskit_status natskit_sub_drain(natskit_sub sub, int64_t timeout_ms, natskit_error *err)
+{
+    return run(&sub_drain_start, sub.id, timeout_ms, true, err);
+}
+
+natskit_status natskit_conn_rtt(natskit_conn conn, int64_t timeout_ms, int64_t *rtt_ns, natskit_error *err)
+{
+    if (rtt_ns == NULL) {
+        return nki_capi_invalid(err, "rtt_ns: the pointer is NULL");
+    }
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    int64_t deadline_ns = nki_capi_deadline(timeout_ms);
+    struct nki_op *op;
+    status = nki_conn_flush(handle->object, deadline_ns, false, &op, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        nki_op_retain(op);
+        status = nki_capi_finish_op(handle->object, op, deadline_ns, NULL, err);
+        if (status == NATSKIT_OK) {
+            *rtt_ns = nki_op_duration_ns(op);
+        }
+        nki_op_release(op);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
+/* -- orders ---------------------------------------------------------------------------------------------- */
+
+natskit_status natskit_conn_reconnect(natskit_conn conn, natskit_error *err)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &handle, err);
+    if (status == NATSKIT_OK) {
+        status = nki_conn_reconnect(handle->object, nki_capi_err(err));
+        nki_handle_unpin(handle);
+    }
+    return status;
+}
+
+natskit_status natskit_conn_answer_delay(natskit_conn conn, uint64_t request, int64_t delay_ms,
+                                         natskit_error *err)
+{
+    if (delay_ms < 0 || delay_ms > DELAY_MS_MAX) {
+        return nki_error_set(nki_capi_err(err), NATSKIT_INVALID,
+                             "delay_ms: %lld is out of bounds, allowed are 0 to %lld ms", (long long)delay_ms,
+                             (long long)DELAY_MS_MAX);
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &handle, err);
+    if (status == NATSKIT_OK) {
+        status = nki_conn_answer_delay(handle->object, request, delay_ms);
+        nki_handle_unpin(handle);
+        if (status != NATSKIT_OK) {
+            nki_error_set(nki_capi_err(err), status, "request %llu: not open any more",
+                          (unsigned long long)request);
+        }
+    }
+    return status;
+}
