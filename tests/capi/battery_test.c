@@ -354,6 +354,8 @@ static void step_order(struct worker *me)
 {
     enum sort sort;
     int64_t ns;
+    natskit_sub sub;
+    natskit_op op;
     natskit_conn conn = {pick(me, NATSKIT_KIND_CONN, &sort)};
     switch (below(me, 12)) {
     case 0:
@@ -374,20 +376,17 @@ static void step_order(struct worker *me)
         break;
     case 5:
     case 6:
-    case 7: {
-        natskit_sub sub = {pick(me, NATSKIT_KIND_SUB, &sort)};
+    case 7:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
         gave_for(me, "sub_hold", sub.id, sort, natskit_sub_hold(sub, (int32_t)below(me, 2)));
         break;
-    }
-    case 8: {
-        natskit_sub sub = {pick(me, NATSKIT_KIND_SUB, &sort)};
+    case 8:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
         gave_for(me, "sub_drain", sub.id, sort, natskit_sub_drain(sub, 1, NULL));
         break;
-    }
-    default: {
-        natskit_op op = {pick(me, NATSKIT_KIND_OP, &sort)};
+    default:
+        op.id = pick(me, NATSKIT_KIND_OP, &sort);
         gave_for(me, "op_duration", op.id, sort, natskit_op_duration(op, &ns));
-    }
     }
 }
 
