@@ -321,17 +321,12 @@ static void step_headers(struct worker *me)
 static natskit_status start_life(struct worker *me, uint64_t id, natskit_op *op, natskit_error *err)
 {
     natskit_conn conn = {id};
-    switch (below(me, 8)) {
-    case 0:
-    case 1:
-    case 2:
-        return natskit_conn_closed_start(conn, NO_OPTIONS, below(me, 200), op, err);
-    case 3:
-        return below(me, 4) > 0 ? natskit_written_start(conn, NO_OPTIONS, 1, op, err)
-                                : natskit_conn_drain_start(conn, NO_OPTIONS, below(me, 50), op, err);
-    default:
-        return natskit_written_start(conn, NO_OPTIONS, below(me, 100), op, err);
+    unsigned dice = below(me, 32);
+    if (dice == 0) {
+        return natskit_conn_drain_start(conn, NO_OPTIONS, below(me, 50), op, err);
     }
+    return dice < 12 ? natskit_conn_closed_start(conn, NO_OPTIONS, below(me, 200), op, err)
+                     : natskit_written_start(conn, NO_OPTIONS, below(me, 100), op, err);
 }
 
 static void step_life(struct worker *me)
