@@ -48,10 +48,13 @@ static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns
     struct nki_engine *engine = &conn->engine;
     struct nki_error error;
     const char *server = engine->servers.current->text;
-    if (result == NKI_STREAM_EOF) {
+    int code = conn->transport->stream->sys_errno;
+    bool ended = result == NKI_STREAM_EOF;
+    if (ended && (code == 0 || code == EPIPE || code == ECONNRESET)) {
         nki_error_set(&error, NKI_DISCONNECTED, "%s: the server closed the connection", server);
     } else {
-        nki_error_set_errno(&error, NKI_IO, conn->transport->stream->sys_errno, "%s: reading", server);
+        /* An end after a write that failed is the outbox's doing. */
+        nki_error_set_errno(&error, NKI_IO, code, ended ? "%s: writing" : "%s: reading", server);
     }
     nki_engine_lost(engine, &error, now_ns);
 }
