@@ -206,8 +206,13 @@ static void adopt_stream(struct nki_conn *conn, struct nki_stream *stream, int64
     conn->transport = transport;
     conn->reader = NKI_READER_LOOP;
     conn->interest = EPOLLIN;
-    nki_loop_watch(conn, stream->fd, EPOLLIN);
-    nki_engine_connected(&conn->engine, stream, now_ns);
+    struct nki_error error;
+    if (nki_loop_watch(conn, stream->fd, EPOLLIN, &error)) {
+        nki_engine_connected(&conn->engine, stream, now_ns);
+    } else {
+        name_error(conn, &error);
+        nki_engine_lost(&conn->engine, &error, now_ns);
+    }
 }
 
 static void step_resolve(struct nki_conn *conn, int64_t now_ns)
@@ -243,7 +248,11 @@ static void step_dial(struct nki_conn *conn, int64_t now_ns)
     if (status == NKI_PENDING) {
         count = nki_tcp_dial_fds(conn->dial, fds);
         for (size_t i = 0; i < count; i++) {
-            nki_loop_watch(conn, fds[i], EPOLLOUT);
+            if (!nki_loop_watch(conn, fds[i], EPOLLOUT, &error)) {
+                name_error(conn, &error);
+                nki_engine_lost(&conn->engine, &error, now_ns); /* hangs up */
+                break;
+            }
         }
         return;
     }
