@@ -252,6 +252,8 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     bool lingers =
         now_ns < deadline_ns && (engine->was_connected || nki_outbox_accepted(&engine->outbox) > 0);
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    /* Before the last ping: a publish under way in another thread is confirmed by it or is refused. */
+    nki_outbox_seal(&engine->outbox);
     if (!lingers) {
         nki_engine_close(engine, NULL, now_ns);
     } else if (connected && nki_engine_ping(engine, NULL) != NKI_OK) {

@@ -409,15 +409,27 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
     return unconfirmed;
 }
 
+static void seal_locked(struct nki_outbox *outbox)
+{
+    outbox->closed = true;
+    pthread_cond_broadcast(&outbox->room);
+    finish_room_ops(outbox, NKI_CLOSED);
+}
+
+void nki_outbox_seal(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    seal_locked(outbox);
+    pthread_mutex_unlock(&outbox->mu);
+}
+
 uint64_t nki_outbox_close(struct nki_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mu);
     assert(outbox->stream == NULL);
-    outbox->closed = true;
     uint64_t unsent = outbox->accepted_msgs - outbox->confirmed_msgs;
     drop_segments(outbox);
-    pthread_cond_broadcast(&outbox->room);
-    finish_room_ops(outbox, NKI_CLOSED);
+    seal_locked(outbox);
     pthread_mutex_unlock(&outbox->mu);
     return unsent;
 }

@@ -34,7 +34,7 @@ struct nki_outbox {
     bool live;                /* frames may be written */
     bool right_taken;         /* somebody holds the transmit right */
     bool writing;             /* the holder is in a system call */
-    bool closed;
+    bool closed;              /* no message is accepted */
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
     uint64_t confirmed_msgs; /* of those, known to be at the server, or given up as unconfirmed */
@@ -77,6 +77,8 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
  * that were not wholly accepted by the socket, drops other frames. Returns the number of messages that were
  * written and never confirmed. */
 uint64_t nki_outbox_detach(struct nki_outbox *outbox);
+/* Engine: no message is accepted any more; what is there is still sent. */
+void nki_outbox_seal(struct nki_outbox *outbox);
 /* Engine: nothing is accepted any more. Drops what is there and returns the number of messages in it. */
 uint64_t nki_outbox_close(struct nki_outbox *outbox);
 
