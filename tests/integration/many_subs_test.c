@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__)
+enum { SUBS = 1000, LOOPS = 200 };
+#elif defined(__SANITIZE_ADDRESS__)
 enum { SUBS = 2000, LOOPS = 500 };
 #else
 enum { SUBS = 10000, LOOPS = 3000 };
