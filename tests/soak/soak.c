@@ -278,14 +278,17 @@ int main(void)
         return 77;
     }
     begin(&listener);
-    struct resources start = resources();
-    start.threads += THREADS;
+    atomic_store(&soak.quiet, true);
     for (unsigned i = 0; i < WORKERS; i++) {
         numbers[i] = i;
         SOAK_CHECK(pthread_create(&threads[i], NULL, soak_worker, &numbers[i]) == 0, "no thread");
     }
     SOAK_CHECK(pthread_create(&threads[WORKERS], NULL, soak_echo, NULL) == 0, "no thread");
     SOAK_CHECK(pthread_create(&threads[WORKERS + 1], NULL, soak_rough, &listener) == 0, "no thread");
+    /* Measured while the threads stand still and have not used the library yet. */
+    pthread_barrier_wait(&soak.barrier);
+    struct resources start = resources();
+    go_on(false);
     run((int64_t)seconds, &start);
     for (size_t i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
