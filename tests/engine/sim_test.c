@@ -1,5 +1,5 @@
-/* Random lives of a connection. NATSKIT_SEEDS=n runs n of them, from NATSKIT_FIRST_SEED=s on (1), NATSKIT_SEED=s
- * the one that failed. */
+/* Random lives of a connection. NATSKIT_SEEDS=n runs n of them, from NATSKIT_FIRST_SEED=s on (1),
+ * NATSKIT_SEED=s the one that failed. */
 #include "sim.h"
 
 #include <setjmp.h>
