@@ -31,6 +31,13 @@ local function want(got, wanted, what)
     end
 end
 
+-- One of several, cut at |.
+local function want_one(got, wanted, what)
+    if not ("|" .. wanted .. "|"):find("|" .. got .. "|", 1, true) then
+        want(got, wanted, what)
+    end
+end
+
 local function want_text(text, wanted)
     if wanted:sub(1, 1) == "~" and not text:find(wanted:sub(2), 1, true) then
         error("the text is " .. text, 0)
@@ -102,9 +109,7 @@ end
 function steps.fails(self, rest)
     local names, text = rest:match("^(%S+) ?(.*)$")
     local name, _, message = self:connect()
-    if not ("|" .. names .. "|"):find("|" .. name .. "|", 1, true) then
-        error(("%s came instead of %s: %s"):format(name, names, message), 0)
-    end
+    want_one(name, names, message)
     want_text(message, text)
 end
 
@@ -116,7 +121,7 @@ function steps.event(self, rest)
         self.told = event
     until event.type == kind
     if code ~= "" then
-        want(self.told.code and self.told.code:upper(), code, self.told.text)
+        want_one(self.told.code and self.told.code:upper() or "", code, self.told.text)
     end
     want_text(self.told.text or "", text)
 end
@@ -217,17 +222,17 @@ end
 function steps.publish(self, rest)
     local wanted, headers = rest:match("^(%S+) ?(.*)$")
     local options = { timeout = limit, headers = headers ~= "" and { A = "b" } or nil }
-    want(status(self.nc.publish, self.nc, "y", "data", options), wanted)
+    want_one((status(self.nc.publish, self.nc, "y", "data", options)), wanted)
 end
 
 function steps.flush(self, rest)
     local wanted, ms = rest:match("^(%S+) (%d+)$")
-    want(in_time(ms / 1000, self.nc.flush, self.nc, ms / 1000), wanted)
+    want_one((in_time(ms / 1000, self.nc.flush, self.nc, ms / 1000)), wanted)
 end
 
 function steps.request(self, rest)
     local wanted, ms = rest:match("^(%S+) (%d+)$")
-    want(in_time(ms / 1000, self.nc.request, self.nc, "service", "data", { timeout = ms / 1000 }), wanted)
+    want_one((in_time(ms / 1000, self.nc.request, self.nc, "service", "data", { timeout = ms / 1000 })), wanted)
 end
 
 function steps.fill(self, rest)

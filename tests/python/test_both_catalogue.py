@@ -6,6 +6,7 @@ meanwhile."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,15 @@ from natskit_testing import Scripted
 SLACK = 3.0  # seconds that a busy machine adds to a deadline
 STEP = 15.0  # for what should come at once
 FILL = bytes(32768)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """After each of some hundred tests garbage is collected: what is there before them need not be looked at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def plain(text: str) -> bytes:
@@ -118,7 +128,7 @@ class Player:
             if self.event.type == name:
                 break
         if status:
-            assert self.event.error is not None and self.event.error.name == status, repr(self.event)
+            assert self.event.error is not None and self.event.error.name in status.split("|"), repr(self.event)
         assert text.removeprefix("~") in self.event.text
 
     async def step_count(self, rest: str) -> None:
@@ -207,7 +217,7 @@ class Player:
             await self.nc.publish("y", b"data", headers={"A": "b"} if headers else None, timeout=STEP)
         except errors.Error as error:
             name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     async def step_flush(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -218,7 +228,7 @@ class Player:
                 await self.nc.flush(int(ms) / 1000)
             except errors.Error as error:
                 name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     async def step_request(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -229,7 +239,7 @@ class Player:
                 await self.nc.request("service", b"data", int(ms) / 1000)
             except errors.Error as error:
                 name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     async def step_fill(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -242,7 +252,7 @@ class Player:
                     await self.nc.publish("y", FILL, timeout=int(ms) / 1000)
                 except errors.Error as error:
                     name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     async def step_proceed(self, rest: str) -> None:
         self.server.proceed()

@@ -483,7 +483,7 @@ static bool do_dribble(struct ts_scripted *s, const struct ts_directive *d)
     if (good) {
         learn(peer, text.at, text.len);
     }
-    for (size_t at = 0; good && at < text.len && !stopped(s); at += (size_t)d->number) {
+    for (size_t at = 0; good && at < text.len && !stopped(s) && !peer->ended; at += (size_t)d->number) {
         size_t left = text.len - at;
         good = send_bytes(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
         do_stall(s, d->second);

@@ -8,6 +8,7 @@ meanwhile."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,15 @@ from natskit_testing import Scripted
 SLACK = 3.0  # seconds that a busy machine adds to a deadline
 STEP = 15.0  # for what should come at once
 FILL = bytes(32768)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """After each of some hundred tests garbage is collected: what is there before them need not be looked at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def plain(text: str) -> bytes:
@@ -120,7 +130,7 @@ class Player:
             if self.event.type == name:
                 break
         if status:
-            assert self.event.error is not None and self.event.error.name == status, repr(self.event)
+            assert self.event.error is not None and self.event.error.name in status.split("|"), repr(self.event)
         assert text.removeprefix("~") in self.event.text
 
     def step_count(self, rest: str) -> None:
@@ -209,7 +219,7 @@ class Player:
             self.nc.publish("y", b"data", headers={"A": "b"} if headers else None, timeout=STEP)
         except errors.Error as error:
             name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     def step_flush(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -220,7 +230,7 @@ class Player:
                 self.nc.flush(int(ms) / 1000)
             except errors.Error as error:
                 name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     def step_request(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -231,7 +241,7 @@ class Player:
                 self.nc.request("service", b"data", int(ms) / 1000)
             except errors.Error as error:
                 name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     def step_fill(self, rest: str) -> None:
         status, _, ms = rest.partition(" ")
@@ -244,7 +254,7 @@ class Player:
                     self.nc.publish("y", FILL, timeout=int(ms) / 1000)
                 except errors.Error as error:
                     name = error.name
-        assert name == status
+        assert name in status.split("|"), name
 
     def step_proceed(self, rest: str) -> None:
         self.server.proceed()
