@@ -209,6 +209,14 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
 /* Appends a control line; a failure for lack of memory costs the transport, so that nothing is out of step.
  */
 void nki_engine_control(struct nki_engine *engine, const void *line, size_t len, int64_t now_ns);
+static inline int64_t nki_engine_option_ns(const struct nki_engine *engine, enum nki_option_id id)
+{
+    return nki_options_int(engine->options, id) * NKI_NS_PER_MS;
+}
+/* The present attempt is lost, with a message that names its server. */
+void nki_engine_attempt_failed(struct nki_engine *engine, int32_t status, const char *fault, int64_t now_ns);
+/* The pause is over: the next round begins. */
+void nki_engine_end_pause(struct nki_engine *engine, int64_t now_ns);
 /* A PING, with the lines before it (empty, or lines that end with the PING). The references of `ping` are
  * retained; its mark is filled in. NKI_OK, NKI_LIMIT, NKI_NO_MEMORY. */
 int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct nki_str lines);
