@@ -47,8 +47,6 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
     /* Until the first INFO tells better. */
-    atomic_init(&conn->max_payload, NKI_MIB);
-    atomic_init(&conn->headers, true);
     nki_list_init(&conn->run_node);
     nki_list_init(&conn->live_node);
     nki_list_init(&conn->timer_node);
@@ -111,10 +109,10 @@ static void leave(struct nki_conn *conn)
 static int32_t check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
 {
     size_t size = msg->header_block.len + msg->data.len;
-    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->max_payload, memory_order_relaxed))) {
+    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->engine.max_payload, memory_order_relaxed))) {
         return NKI_TOO_LARGE;
     }
-    if (msg->header_block.len > 0 && !atomic_load_explicit(&conn->headers, memory_order_relaxed)) {
+    if (msg->header_block.len > 0 && !atomic_load_explicit(&conn->engine.headers, memory_order_relaxed)) {
         return NKI_NO_HEADERS;
     }
     return NKI_OK;

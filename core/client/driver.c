@@ -90,11 +90,6 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         total += (size_t)got;
         more = (size_t)got == room + NKI_TURN_BYTES; /* less than asked for: the socket is empty */
     }
-    if (engine->state ==
-        NKI_ENGINE_CONNECTED) { /* before, the INFO may be half of one, or of a server that is given up */
-        atomic_store_explicit(&conn->max_payload, engine->info.max_payload, memory_order_relaxed);
-        atomic_store_explicit(&conn->headers, engine->info.headers, memory_order_relaxed);
-    }
 }
 
 void nki_driver_interest(struct nki_conn *conn)

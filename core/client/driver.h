@@ -32,10 +32,6 @@ struct nki_conn {
     bool tx_waiting;   /* the I/O thread holds the transmit right and waits until the socket takes more */
     int64_t armed_ns;  /* when the I/O thread looks at this connection at the latest */
 
-    /* what publishing has to know without the engine lock; written with it */
-    _Atomic int64_t max_payload;
-    atomic_bool headers;
-
     /* the transmit right's holder's */
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
     uint64_t last_msgs;  /* and how many had been accepted then */

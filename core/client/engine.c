@@ -21,6 +21,8 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_subs_init(&engine->subs);
     nki_servers_init(&engine->servers);
     nki_info_init(&engine->info);
+    atomic_init(&engine->max_payload, engine->info.max_payload);
+    atomic_init(&engine->headers, true);
     struct nki_parser_limits limits = {NKI_PARSE_LINE_MAX, NKI_PARSE_INFO_MAX, BODY_MAX, BODY_MAX};
     nki_parser_init(&engine->parser, &limits);
     nki_rand_seed_system(&engine->rand);

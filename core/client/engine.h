@@ -21,6 +21,8 @@
 #include "client/subs.h"
 #include "wire/parse.h"
 
+#include <stdatomic.h>
+
 enum nki_engine_state {
     NKI_ENGINE_IDLE,
     NKI_ENGINE_DIALING,
@@ -126,6 +128,11 @@ struct nki_engine {
 
     struct nki_info info;
     struct nki_buf info_json;
+
+    /* what publishing has to know of it without the engine lock; written before an event tells of the
+     * connection */
+    _Atomic int64_t max_payload;
+    atomic_bool headers;
 
     struct nki_sub *incoming_sub; /* of a message whose body is not complete: a reference, or NULL */
     struct nki_msg *incoming;     /* NULL: its body is passed over */

@@ -61,6 +61,13 @@ static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
     }
 }
 
+/* What is published from now on is held to this server's limits. Not before it has let us in. */
+static void publish_limits(struct nki_engine *engine)
+{
+    atomic_store_explicit(&engine->max_payload, engine->info.max_payload, memory_order_relaxed);
+    atomic_store_explicit(&engine->headers, engine->info.headers, memory_order_relaxed);
+}
+
 void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t now_ns)
 {
     struct nki_error error;
@@ -82,6 +89,9 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
         return;
     }
     keep_info(engine, json);
+    if (engine->state == NKI_ENGINE_CONNECTED) {
+        publish_limits(engine);
+    }
     if (nki_options_bool(engine->options, NKI_OPT_CONNECT_use_discovered) &&
         nki_servers_merge(&engine->servers, &engine->info)) {
         struct nki_event event = {.type = NKI_EVENT_SERVERS, .count = engine->servers.count};
@@ -131,6 +141,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->pings.unanswered = 0;
     engine->ping_ns = now_ns + nki_engine_option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
     engine->counts.reconnects += again ? 1 : 0;
+    publish_limits(engine);
     struct nki_event event = {.type = again ? NKI_EVENT_RECONNECTED : NKI_EVENT_CONNECTED};
     nki_engine_emit(engine, &event);
     nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
