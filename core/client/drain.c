@@ -209,6 +209,11 @@ void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
         engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
+    if (now_ns >= engine->drain_deadline_ns) { /* before the tick that would have said so */
+        nki_engine_drain_late(engine, now_ns);
+        return;
+    }
+    engine->all_taken = true;
     nki_engine_close_linger(engine, NULL, engine->drain_deadline_ns, now_ns);
 }
 

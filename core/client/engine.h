@@ -121,6 +121,7 @@ struct nki_engine {
     struct nki_list closed_ops;  /* wait for the end, a reference each */
     bool draining;               /* all is drained: no new subscriptions */
     bool subs_ended;             /* ... and those that there were have ended */
+    bool all_taken;              /* ... and was taken, and no request waits: it is closing for that */
     uint64_t drains;             /* subscriptions that are being drained */
     bool closing;
     bool by_application; /* it was closed or drained by it, in time */

@@ -406,6 +406,11 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
             outbox->tail = first;
         }
         outbox->bytes += len;
+        outbox->appended_bytes += len;
+        /* What is waited for moves back by what goes before it. */
+        for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
+            NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes += len;
+        }
     }
     outbox->live = true;
     set_limit(outbox);

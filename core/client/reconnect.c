@@ -39,8 +39,11 @@ static void ask_delay(struct nki_engine *engine, int64_t wait_ns, int64_t now_ns
     nki_engine_emit(engine, &event);
 }
 
+/* `wait_ns` is cut to the longest pause, which also is the one after refused credentials. */
 static void begin_pause(struct nki_engine *engine, int64_t wait_ns, int64_t now_ns)
 {
+    int64_t cap_ns = nki_engine_option_ns(engine, NKI_OPT_CONNECT_reconnect_wait_max_ms);
+    wait_ns = engine->auth_refused || wait_ns > cap_ns ? cap_ns : wait_ns;
     const struct nki_server *server = engine->servers.current;
     bool tls = server != NULL && server->url.scheme == NKI_SCHEME_TLS;
     int64_t jitter = nki_engine_option_ns(engine, tls ? NKI_OPT_CONNECT_reconnect_jitter_tls_ms
@@ -81,9 +84,6 @@ static void end_round(struct nki_engine *engine, int64_t now_ns)
     int64_t wait = nki_engine_option_ns(engine, NKI_OPT_CONNECT_reconnect_wait_ms);
     for (uint32_t i = 0; i < engine->rounds && wait < cap; i++) {
         wait *= 2;
-    }
-    if (engine->auth_refused || wait > cap) {
-        wait = cap;
     }
     engine->rounds++;
     begin_pause(engine, wait, now_ns);
@@ -199,10 +199,7 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
         nki_servers_begin_round(&engine->servers);
     }
     if (connected && lost_at_once_again(engine, now_ns)) {
-        begin_pause(engine,
-                    nki_engine_option_ns(engine, engine->auth_refused ? NKI_OPT_CONNECT_reconnect_wait_max_ms
-                                                                      : NKI_OPT_CONNECT_reconnect_wait_ms),
-                    now_ns);
+        begin_pause(engine, nki_engine_option_ns(engine, NKI_OPT_CONNECT_reconnect_wait_ms), now_ns);
     } else {
         try_next(engine, now_ns);
     }
