@@ -22,7 +22,7 @@ from natskit_testing import Tap
 
 SEED = int(os.environ.get("NATSKIT_SEED", time.time_ns() % 1_000_000_007))
 SLOW = "libasan" in os.environ.get("LD_PRELOAD", "")
-ROUNDS = (300 if SLOW else 2000) * int(os.environ.get("NATSKIT_ROUNDS", "1"))
+ROUNDS = (800 if SLOW else 2000) * int(os.environ.get("NATSKIT_ROUNDS", "1"))
 
 
 @pytest.fixture

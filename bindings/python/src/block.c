@@ -59,6 +59,9 @@ int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_statu
     int64_t deadline = deadline_of(timeout_ms);
     int64_t left = timeout_ms;
     int is_main = -1;
+    /* Before the wait, too: a loop in C (list.extend) whose waits all end by a message runs no handlers. */
+    if (PyErr_CheckSignals() < 0)
+        return -1;
     for (;;) {
         bool sliced = is_main != 0 && (left < 0 || left > SLICE_MS);
         int64_t slice = sliced ? SLICE_MS : left;
