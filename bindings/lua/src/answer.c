@@ -168,7 +168,7 @@ natskit_status lnk_answer_begin(lua_State *L, int conn_index, int fn, natskit_er
         }
     }
     lua_settop(L, top);
-    return status;
+    return status == NATSKIT_CLOSED ? NATSKIT_OK : status; /* it has failed already, as the wait will tell */
 }
 
 void lnk_answer_end(lua_State *L, int conn_index)
