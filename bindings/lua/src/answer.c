@@ -83,6 +83,7 @@ int lnk_answer_sub(lua_State *L)
 /* Pushes a list of the subscriptions that get requests, for the functions may open and close connections. */
 static lua_Integer push_subs(lua_State *L)
 {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
     lua_newtable(L);
     lua_Integer count = 0;
     lnk_push_slot(L, LNK_UV_ANSWERERS);
