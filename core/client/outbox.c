@@ -591,6 +591,7 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
             result = NKI_OUTBOX_AGAIN;
         } else if (written < 0) {
             result = NKI_OUTBOX_BROKEN;
+            nki_stream_shutdown(outbox->stream); /* the socket itself may be well: the reader is to find out */
         } else {
             spent += (size_t)written;
             if (outbox->head == NULL && outbox->handshake.len == 0) {

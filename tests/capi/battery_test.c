@@ -321,17 +321,12 @@ static void step_headers(struct worker *me)
 static natskit_status start_life(struct worker *me, uint64_t id, natskit_op *op, natskit_error *err)
 {
     natskit_conn conn = {id};
-    switch (below(me, 8)) {
-    case 0:
-    case 1:
-    case 2:
-        return natskit_conn_closed_start(conn, NO_OPTIONS, below(me, 200), op, err);
-    case 3:
-        return below(me, 4) > 0 ? natskit_written_start(conn, NO_OPTIONS, 1, op, err)
-                                : natskit_conn_drain_start(conn, NO_OPTIONS, below(me, 50), op, err);
-    default:
-        return natskit_written_start(conn, NO_OPTIONS, below(me, 100), op, err);
+    unsigned dice = below(me, 32);
+    if (dice == 0) {
+        return natskit_conn_drain_start(conn, NO_OPTIONS, below(me, 50), op, err);
     }
+    return dice < 12 ? natskit_conn_closed_start(conn, NO_OPTIONS, below(me, 200), op, err)
+                     : natskit_written_start(conn, NO_OPTIONS, below(me, 100), op, err);
 }
 
 static void step_life(struct worker *me)
@@ -354,6 +349,8 @@ static void step_order(struct worker *me)
 {
     enum sort sort;
     int64_t ns;
+    natskit_sub sub;
+    natskit_op op;
     natskit_conn conn = {pick(me, NATSKIT_KIND_CONN, &sort)};
     switch (below(me, 12)) {
     case 0:
@@ -374,20 +371,17 @@ static void step_order(struct worker *me)
         break;
     case 5:
     case 6:
-    case 7: {
-        natskit_sub sub = {pick(me, NATSKIT_KIND_SUB, &sort)};
+    case 7:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
         gave_for(me, "sub_hold", sub.id, sort, natskit_sub_hold(sub, (int32_t)below(me, 2)));
         break;
-    }
-    case 8: {
-        natskit_sub sub = {pick(me, NATSKIT_KIND_SUB, &sort)};
+    case 8:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
         gave_for(me, "sub_drain", sub.id, sort, natskit_sub_drain(sub, 1, NULL));
         break;
-    }
-    default: {
-        natskit_op op = {pick(me, NATSKIT_KIND_OP, &sort)};
+    default:
+        op.id = pick(me, NATSKIT_KIND_OP, &sort);
         gave_for(me, "op_duration", op.id, sort, natskit_op_duration(op, &ns));
-    }
     }
 }
 
