@@ -261,7 +261,7 @@ function conn:start_drain(timeout) end
 ---@param timeout? number seconds; without it, for ever
 ---@return boolean? ok
 ---@return string? message
----@return natskit.code? code "timeout" while it lives; else why it has ended
+---@return natskit.code? code "pending" if it lives on; else why it has ended
 function conn:closed(timeout) end
 
 --- Gives up the present transport and connects anew at once; ends a pause. Does not wait.

@@ -5,6 +5,9 @@
 typedef natskit_status start_fn(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                 natskit_op *op, natskit_error *err);
 
+typedef int finish_fn(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                      const natskit_error *err);
+
 /* Begins an operation of the connection at 1 and pushes the wait for it. */
 static natskit_status begin(lua_State *L, start_fn *start, int64_t timeout_ms, lnk_wait **out,
                             natskit_error *err)
@@ -13,16 +16,16 @@ static natskit_status begin(lua_State *L, start_fn *start, int64_t timeout_ms, l
     natskit_options none = {0};
     lua_settop(L, 1);
     lnk_wait *wait = lnk_push_wait(L, 1);
-    wait->finish = lnk_finish_plain;
     *out = wait;
     return start(conn->conn, none, timeout_ms, &wait->op, err);
 }
 
-static int run(lua_State *L, start_fn *start, int64_t timeout_ms)
+static int run(lua_State *L, start_fn *start, int64_t timeout_ms, finish_fn *finish)
 {
     natskit_error err;
     lnk_wait *wait;
     natskit_status status = begin(L, start, timeout_ms, &wait, &err);
+    wait->finish = finish;
     return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
 }
 
@@ -31,7 +34,7 @@ static int run(lua_State *L, start_fn *start, int64_t timeout_ms)
 /* nc:drain([timeout]) */
 int lnk_conn_drain(lua_State *L)
 {
-    return run(L, natskit_conn_drain_start, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS));
+    return run(L, natskit_conn_drain_start, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS), lnk_finish_plain);
 }
 
 /* The drain goes on without somebody who waits for it. */
@@ -84,6 +87,21 @@ int lnk_sub_start_drain(lua_State *L)
 
 /* -- waiting --------------------------------------------------------------------------------------------- */
 
+/* The operation's deadline and a connection that ended by one look alike, so the connection is asked. */
+static int finish_closed(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                         const natskit_error *err)
+{
+    (void)wait;
+    lua_getiuservalue(L, index, 1);
+    const lnk_conn *conn = lnk_check(L, st, -1, LNK_CONN);
+    natskit_error now;
+    if (status == NATSKIT_TIMEOUT && conn->conn.id != 0) {
+        status = natskit_conn_closed(conn->conn, 0, &now);
+        err = &now;
+    }
+    return lnk_result(L, status, err);
+}
+
 /* nc:closed([timeout]) -> true, or why it has ended. nc:close() releases the handle: who called that has
  * closed it. */
 int lnk_conn_closed(lua_State *L)
@@ -93,13 +111,13 @@ int lnk_conn_closed(lua_State *L)
     if (conn->conn.id == 0) {
         return lnk_result(L, NATSKIT_OK, NULL);
     }
-    return run(L, natskit_conn_closed_start, timeout_ms);
+    return run(L, natskit_conn_closed_start, timeout_ms, finish_closed);
 }
 
 /* nc:written([timeout]) */
 int lnk_conn_written(lua_State *L)
 {
-    return run(L, natskit_written_start, lnk_opt_ms(L, 2, "timeout", LNK_WRITTEN_MS));
+    return run(L, natskit_written_start, lnk_opt_ms(L, 2, "timeout", LNK_WRITTEN_MS), lnk_finish_plain);
 }
 
 static int finish_rtt(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
@@ -121,12 +139,7 @@ static int finish_rtt(lua_State *L, lnk_state *st, lnk_wait *wait, int index, na
 /* nc:rtt([timeout]) -> seconds */
 int lnk_conn_rtt(lua_State *L)
 {
-    natskit_error err;
-    lnk_wait *wait;
-    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", LNK_FLUSH_MS);
-    natskit_status status = begin(L, natskit_flush_start, timeout_ms, &wait, &err);
-    wait->finish = finish_rtt;
-    return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
+    return run(L, natskit_flush_start, lnk_opt_ms(L, 2, "timeout", LNK_FLUSH_MS), finish_rtt);
 }
 
 /* nc:reconnect() */
