@@ -89,6 +89,77 @@ describe("connect", function()
         assert.is_true(took < 4)
     end)
 
+    it("tries again until the deadline with first_connect retry", function()
+        local took, nc, message, code = helper.timed(nats.connect, "nats://127.0.0.1:1",
+            { first_connect = "retry", reconnect_wait = 0.02, reconnect_jitter = 0 }, 0.4)
+        assert.is_nil(nc)
+        assert.are.equal("timeout", code)
+        assert.truthy(message:find("before that: ", 1, true), message) -- what went wrong, too
+        assert.is_true(took >= 0.35 and took < 10, took)
+        -- The server comes while it is tried.
+        local server = helper.testing.server()
+        local url = server:url()
+        server:kill()
+        local pid = io.popen(("exec lua5.4 -e '%s' 2>&1"):format(([[
+            package.path, package.cpath = %q, %q
+            local nc = assert(require("natskit").connect(%q,
+                { first_connect = "retry", reconnect_wait = 0.02, reconnect_wait_max = 0.1 }, 30))
+            assert(nc:flush())
+            io.write(nc:info().state)
+        ]]):format(package.path, package.cpath, url)), "r")
+        server:restart()
+        assert.are.equal("connected", pid:read("a"))
+        pid:close()
+        server:close()
+    end)
+
+    it("returns at once with first_connect background, and connects when the server comes", function()
+        local server = helper.testing.server()
+        local url = server:url()
+        server:kill()
+        local took, nc = helper.timed(nats.connect, url,
+            { first_connect = "background", reconnect_wait = 0.02, reconnect_wait_max = 0.1 }, 30)
+        assert.truthy(nc)
+        assert.is_true(took < 10, took)
+        assert.are.equal("connecting", nc:info().state)
+        local sub = assert(nc:subscribe("kept"))
+        assert.is_true(nc:publish("kept", "for later"))
+        helper.fails("timeout", nc:written(0.05))
+        helper.fails("pending", nc:closed(0.05))
+        server:restart()
+        assert.are.equal("for later", assert(sub:next(20)).data)
+        assert.is_true(nc:written(20))
+        assert.are.equal("connected", nc:info().state)
+        assert.is_true(nc:close())
+        sub:close()
+        server:close()
+    end)
+
+    it("ends after max_outage in the background, and closed tells why", function()
+        local nc = assert(nats.connect("nats://127.0.0.1:1",
+            { first_connect = "background", reconnect_wait = 0.02, max_outage = 0.2 }))
+        local result, message, code = nc:closed(20)
+        assert.is_nil(result)
+        assert.are.equal("timeout", code)
+        assert.truthy(message:find("no connection for 200 ms", 1, true), message)
+        assert.are.equal("closed", nc:info().state)
+        helper.fails("closed", nc:publish("a", "b"))
+        assert.is_true(nc:close())
+        assert.is_true(nc:closed()) -- from now on it is the program that has closed it
+    end)
+
+    it("gives up after max_auth_failures", function()
+        local server = helper.testing.server { config = [[
+            port: -1
+            authorization { user: "joe", password: "right" }
+        ]] }
+        local nc = assert(nats.connect(server:url(), { user = "joe", password = "wrong",
+            first_connect = "background", max_auth_failures = 2, reconnect_wait_max = 0.02, reconnect_wait = 0.01 }))
+        helper.fails("auth", nc:closed(20))
+        nc:close()
+        server:close()
+    end)
+
     it("ends by its deadline when the server says nothing", function()
         helper.server:pause()
         for _, args in ipairs { { helper.url, nil, 0.3 }, { helper.url, { timeout = 0.3 } } } do
@@ -133,6 +204,10 @@ describe("connect", function()
             { "ping_interval_ms: 0 is out of bounds", helper.url, { ping_interval = 0 } },
             { "ping_interval: number of seconds expected", helper.url, { ping_interval = "1" } },
             { "list of strings expected", { servers = { 1, 2 } } },
+            { "first_connect: ", helper.url, { first_connect = "never" } },
+            { "option 'first_connect': string expected, got boolean", helper.url, { first_connect = true } },
+            { "outbox_full: ", helper.url, { outbox_full = "drop" } },
+            { "option 'reconnect_delay': function expected, got number", helper.url, { reconnect_delay = 5 } },
             { "timeout", helper.url, nil, -1 },
             { "timeout", helper.url, nil, 0 / 0 },
             { "timeout", helper.url, { timeout = "soon" } },
@@ -166,6 +241,10 @@ describe("connect", function()
         helper.fails("closed", nc:stats())
         helper.fails("closed", nc:server_info())
         helper.fails("closed", nc:new_inbox())
+        helper.fails("closed", nc:written())
+        helper.fails("closed", nc:rtt())
+        helper.fails("closed", nc:reconnect())
+        assert.is_true(nc:closed())
         helper.fails("end", sub:next(1))
         assert.truthy(tostring(nc):find("closed", 1, true))
         sub:close()

@@ -99,6 +99,43 @@ describe("the documents", function()
         assert.is_true(count > 20)
     end)
 
+    it("name every word of a choice, and what is no option of the library", function()
+        local row = '\nOPTION%(%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
+        local count = 0
+        for name, default, words in read("core/options/options.def"):gmatch(row) do
+            local line = annotations:match("%-%-%-@field " .. name .. "%? ([^\n]+)")
+            assert.truthy(line:find('"' .. words:gsub("|", '"|"') .. '" ', 1, true), name)
+            assert.truthy(line:find('("' .. default .. '")', 1, true), name)
+            local documented = readme:match("\n| `" .. name .. "` | `\"" .. default .. "\"` |([^\n]+)")
+            assert.truthy(documented, name)
+            for word in words:gmatch("%w+") do
+                assert.truthy(documented:find('`"' .. word .. '"`', 1, true), name .. " " .. word)
+            end
+            count = count + 1
+        end
+        assert.is_true(count >= 2)
+        assert.truthy(annotations:find("@field reconnect_delay? fun", 1, true))
+        assert.truthy(readme:find("\n| `reconnect_delay` |", 1, true))
+    end)
+
+    it("name every type of event", function()
+        local names = read("bindings/lua/src/msg.c"):match("event_names%[%] = {(.-)}")
+        local types = {}
+        for name in read("capi/include/natskit.h"):gmatch("#define NATSKIT_EVENT_([%u_]+) ") do
+            types[#types + 1] = name:lower()
+        end
+        local i = -1 -- the first is for unknown types
+        for name in names:gmatch('"([%w_]+)"') do
+            i = i + 1
+            assert.are.equal(i == 0 and "unknown" or types[i], name)
+            if i > 0 then
+                assert.truthy(annotations:find('"' .. name .. '"', 1, true), name)
+                assert.truthy(readme:find('`"' .. name .. '"`', 1, true), name)
+            end
+        end
+        assert.are.equal(#types, i)
+    end)
+
     it("name every field of the tables that functions return", function()
         helper.start()
         local nc = helper.connect()
@@ -143,7 +180,8 @@ describe("the examples", function()
     end)
     teardown(helper.stop)
 
-    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "pubsub_luv", "request_reply_luv", "tour" } do
+    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "pubsub_luv", "request_reply_luv",
+        "drain_luv", "drain", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

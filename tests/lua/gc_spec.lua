@@ -51,6 +51,33 @@ describe("the collector", function()
                 function(_, sub)
                     if sub then
                         keep(sub:messages(0))
+                        keep((select(4, sub:strings(0)))) -- the iterator itself is gone
+                    end
+                end,
+                function()
+                    for _, object in ipairs(alive) do -- one of the iterators above
+                        if type(object) == "function" and math.random(3) == 1 then
+                            keep((object()))
+                            break
+                        end
+                    end
+                end,
+                function(nc, sub)
+                    if sub and math.random(5) == 1 then
+                        sub:start_drain(1)
+                    elseif sub and math.random(10) == 1 then
+                        sub:drain(0)
+                    elseif nc and math.random(20) == 1 then
+                        nc:start_drain(1)
+                    elseif nc and math.random(20) == 1 then
+                        nc:drain(0)
+                    end
+                end,
+                function(nc)
+                    if nc and math.random(3) == 1 then
+                        nc:written(0)
+                        nc:closed(0)
+                        nc:reconnect()
                     end
                 end,
                 function(_, _, msg)
@@ -83,6 +110,91 @@ describe("the collector", function()
             alive = {}
             helper.nothing_left()
         end
+    end)
+
+    it("ends loops in any order with their subscription, and holds end with them", function()
+        local nc <close> = helper.connect()
+        for _, order in ipairs { "iterator", "loop", "sub", "all" } do
+            local kept = { sub = assert(nc:subscribe("hold")) }
+            for i = 1, 3 do
+                assert(nc:publish("hold", tostring(i)))
+            end
+            assert(nc:flush())
+            local holds = function()
+                collectgarbage()
+                collectgarbage()
+                return kept.sub and kept.sub:stats().holds
+            end
+            kept.iterator = kept.sub:messages(0)
+            kept.loop = select(4, kept.sub:messages(0))
+            assert.are.equal("1", kept.iterator().data)
+            assert.are.equal(2, holds())
+            if order == "all" then
+                kept = {}
+            else
+                kept[order] = nil
+            end
+            if order == "iterator" or order == "loop" then
+                assert.are.equal(1, holds())
+                if kept.iterator then
+                    assert.are.equal("2", kept.iterator().data)
+                    kept.iterator = nil
+                else
+                    kept.loop = nil
+                end
+                assert.are.equal(1, holds()) -- for what is ahead
+                while kept.sub:next(0) do end
+                assert.are.equal(0, holds())
+                assert.is_true(kept.sub:drain(20))
+            elseif order == "sub" then -- both of the others keep it
+                holds()
+                assert.are.equal("2", kept.iterator().data)
+                assert.are.equal(1, nats.counters().subs)
+            end
+            kept = {}
+            holds()
+            assert.are.equal(0, nats.counters().subs)
+        end
+    end)
+
+    it("ends a loop whose subscription was closed before, and a loop that is closed twice", function()
+        local nc <close> = helper.connect()
+        local sub = assert(nc:subscribe("closed.before"))
+        assert(nc:publish("closed.before", "x"))
+        assert(nc:flush())
+        for msg in sub:messages() do
+            assert.are.equal("x", msg.data)
+            sub:close()
+        end
+        local other = assert(nc:subscribe("twice"))
+        local _, _, _, mark = other:messages()
+        local close = getmetatable(mark).__close
+        close(mark)
+        close(mark)
+        assert.are.equal(0, other:stats().holds)
+        helper.raises("natskit.loop expected", close, other)
+        other:close()
+        close(mark)
+    end)
+
+    it("ends the loop of a coroutine that is forgotten, so that a drain does not wait for it", function()
+        local nc <close> = helper.connect()
+        local sub = assert(nc:subscribe("forgotten"))
+        assert(nc:publish("forgotten", "x"))
+        assert(nc:flush())
+        do
+            local co = coroutine.wrap(function()
+                for msg in sub:messages() do
+                    coroutine.yield(msg.data)
+                end
+            end)
+            assert.are.equal("x", co())
+            assert.are.equal(1, sub:stats().holds)
+        end
+        collectgarbage()
+        collectgarbage()
+        assert.are.equal(0, sub:stats().holds)
+        assert.is_true(sub:drain(20))
     end)
 
     it("finds a subscription's connection alive", function()
@@ -209,6 +321,22 @@ describe("the end of a Lua state", function()
                 end
                 os.exit(0, true)
             end)
+        ]],
+        ["inside drains"] = [[
+            loop.run(function()
+                loop.spawn(function() for _ in subs[1]:messages() do loop.sleep(60) end end)
+                loop.spawn(function() subs[1]:drain(60) end)
+                loop.spawn(function() nc:drain(60) end)
+                loop.spawn(function() nc:closed() end)
+                os.exit(0, true)
+            end)
+        ]],
+        ["inside a for loop"] = "for _ in subs[1]:messages(0) do break end\n" ..
+            "for _ in subs[2]:strings() do os.exit(0, true) end",
+        ["with a function that reconnects ask for"] = [[
+            local asking
+            asking = assert(nats.connect(url, { reconnect_delay = function() return asking and 1 end }))
+            assert(asking:reconnect())
         ]],
         ["after a shutdown"] = "assert(nats.shutdown(5))",
         ["while the server is gone"] = "os.execute('kill -STOP ' .. PID)",

@@ -144,6 +144,11 @@ describe("natskit.loop.luv", function()
             bounded("timeout", nc.request, nc, "quiet", "x", { timeout = 0.2 })
             helper.server:pause()
             bounded("timeout", nc.flush, nc, 0.2)
+            bounded("timeout", nc.rtt, nc, 0.2)
+            bounded("pending", nc.closed, nc, 0.2)
+            local held = assert(nc:subscribe("held"))
+            bounded("timeout", held.drain, held, 0.2)
+            held:close()
             bounded("timeout", nats.connect, helper.url, nil, 0.2)
             local other = nc
             helper.server:resume()
@@ -176,6 +181,7 @@ describe("natskit.loop.luv", function()
             helper.fails("timeout", nc:publish("a", payload, { timeout = 0.2 }))
             helper.fails("timeout", nc:request("a", payload, { timeout = 0.2 }))
             helper.fails("timeout", nc:publish_batch({ { "a", payload } }, { timeout = 0.2 }))
+            helper.fails("timeout", nc:written(0.2))
             assert.is_true(ticks >= 15, ticks)
             loop.spawn(function()
                 loop.sleep(0.1)
@@ -184,6 +190,128 @@ describe("natskit.loop.luv", function()
             assert.is_true(nc:publish("a", payload, { timeout = 10 }))
             assert.is_true(nc:close(10))
         end)
+    end)
+
+    it("does not wait for room if the connection is told so", function()
+        loop.run(function()
+            local nc = helper.connect({ outbox_bytes = 65536, outbox_full = "fail" })
+            local sub = assert(nc:subscribe("ask"))
+            assert(nc:publish("ask", "x", { reply = "a" }))
+            local asked = assert(sub:next(5))
+            helper.server:pause()
+            local payload, full = ("x"):rep(10000), 0
+            while full <= 50 do
+                full = nc:publish("a", payload) and 0 or full + 1
+                loop.sleep(0.001)
+            end
+            local took = helper.timed(function()
+                helper.fails("would_block", nc:publish("a", payload, { timeout = 30 }))
+                helper.fails("would_block", nc:request("a", payload, { timeout = 30 }))
+                helper.fails("would_block", nc:publish_batch({ { "a", payload } }, { timeout = 30 }))
+                helper.fails("would_block", asked:respond(payload, { timeout = 30 }))
+            end)
+            assert.is_true(took < 10, took)
+            helper.server:resume()
+            nc:close(0)
+        end)
+    end)
+
+    it("measures round trips, and tells the end to those who wait for it", function()
+        loop.run(function()
+            local nc, tap = helper.tapped()
+            tap:command("down delay 50")
+            local rtt = assert(nc:rtt(10))
+            assert.is_true(rtt >= 0.05 and rtt < 10, rtt)
+            assert.are.equal("float", math.type(rtt))
+            assert.is_true(nc:written())
+            local told = {}
+            for i = 1, 3 do
+                loop.spawn(function()
+                    told[i] = nc:closed()
+                end)
+            end
+            loop.spawn(function()
+                told[4] = select(3, nc:closed(0.01))
+            end)
+            wait_for(function()
+                return told[4]
+            end)
+            assert.are.same({ [4] = "pending" }, told)
+            nc:close()
+            wait_for(function()
+                return told[1] and told[2] and told[3]
+            end)
+            assert.are.same({ true, true, true, "pending" }, told)
+            tap:close()
+        end)
+    end)
+
+    it("asks reconnect_delay from the pump", function()
+        local server = helper.testing.server()
+        local asked, nc = 0, nil
+        local options = { reconnect_wait = 60, reconnect_wait_max = 60, answer_timeout = 60 }
+        function options.reconnect_delay(event)
+            asked = asked + 1
+            assert.are.equal("delay_needed", event.type)
+            assert.is_false(coroutine.isyieldable())
+            if event.count == 3 then
+                server:restart()
+            end
+            return 0.01
+        end
+        loop.run(function()
+            nc = helper.connect(options, server:url())
+            local sub = assert(nc:subscribe("through"))
+            server:kill()
+            wait_for(function()
+                return nc:info().state == "reconnecting"
+            end)
+            assert(nc:publish("through", "kept"))
+            assert.are.equal("kept", assert(sub:next(30)).data)
+            assert.is_true(asked >= 3)
+            sub:close()
+        end)
+        -- The same connection in another loop, thus another waitset.
+        asked = 0
+        loop.run(function()
+            server:kill()
+            assert.is_true(nc:flush(30) == nil)
+            wait_for(function()
+                return nc:stats().reconnects == 2
+            end)
+            assert.is_true(asked >= 3)
+            nc:close()
+        end)
+        nc = nil -- luacheck: ignore 311
+        server:close()
+    end)
+
+    it("reports an error of reconnect_delay as that of a task, and asks again", function()
+        local server = helper.testing.server()
+        local errors, asked = {}, 0
+        function loop.on_error(message)
+            errors[#errors + 1] = message
+        end
+        loop.run(function()
+            local nc = helper.connect({
+                reconnect_wait = 0.02, reconnect_wait_max = 0.02, answer_timeout = 0.02,
+                reconnect_delay = function()
+                    asked = asked + 1
+                    if asked <= 2 then
+                        error("deliberate")
+                    end
+                    return 0
+                end,
+            }, server:url())
+            server:kill()
+            wait_for(function()
+                return asked >= 4
+            end)
+            assert.are.equal(2, #errors)
+            assert.truthy(errors[1]:find("deliberate", 1, true), errors[1])
+            nc:close(0)
+        end)
+        server:close()
     end)
 
     it("shares a subscription among tasks", function()
@@ -493,11 +621,18 @@ describe("natskit.loop.luv", function()
                 codes.request = select(3, nc:request("silent", "x", { timeout = 30 }))
                 codes.flush = select(3, nc:flush())
             end)
+            loop.spawn(function()
+                codes.closed = select(3, nc:closed())
+            end)
+            loop.spawn(function()
+                codes.drain = select(3, nc:drain(60))
+            end)
             assert(nats.shutdown(5))
             wait_for(function()
-                return codes.next and codes.flush
+                return codes.next and codes.flush and codes.closed and codes.drain
             end)
-            assert.are.same({ next = "closed", request = "closed", flush = "closed" }, codes)
+            assert.are.same({ next = "closed", request = "closed", flush = "closed", drain = "closed",
+                closed = "closed" }, codes)
             local again <close> = helper.connect()
             local other = assert(again:subscribe("b"))
             loop.spawn(function()

@@ -44,9 +44,20 @@ local nats = {}
 ---@field reconnect_wait_max_ms? integer
 ---@field reconnect_jitter? number random time added to each wait (0.1)
 ---@field reconnect_jitter_ms? integer
+---@field reconnect_jitter_tls? number the same if the server that was lost is spoken to by TLS (1)
+---@field reconnect_jitter_tls_ms? integer
+---@field reconnect_delay? fun(event: natskit.msg): number? says how many seconds a pause is; nil: the default, event.delay
+---@field answer_timeout? number seconds that reconnect_delay or nc:answer_delay have before the default is taken (1)
+---@field answer_timeout_ms? integer
+---@field first_connect? "fail"|"retry"|"background" when no server accepts the first connect: fail tries each once, retry goes on until the deadline, background returns at once and goes on for ever ("fail")
+---@field max_auth_failures? integer refusals of the credentials in a row by one server after which the connection is closed; -1 never (-1)
+---@field max_outage? number seconds without a connection after which it is closed; math.huge never (math.huge)
+---@field max_outage_ms? integer -1 never
 ---@field ping_interval? number time between two pings of an idle connection (10)
 ---@field ping_interval_ms? integer
 ---@field max_pings_out? integer unanswered pings after which the connection is given up (2)
+---@field write_stall? number seconds in which the system takes no byte of what is to be sent, after which the connection is given up (10)
+---@field write_stall_ms? integer
 ---@field randomize? boolean whether servers are tried in random order (true)
 ---@field use_discovered? boolean whether servers that the cluster tells of are tried, too (true)
 ---@field inbox_prefix? string first tokens of the subjects that replies are sent to ("_INBOX")
@@ -54,6 +65,8 @@ local nats = {}
 ---@field verbose? boolean whether the server confirms each line with +OK (false)
 ---@field pedantic? boolean whether the server checks subjects more strictly (false)
 ---@field outbox_bytes? integer room for what is published and not yet sent (8388608)
+---@field reconnect_buffer_bytes? integer the same while there is no connection; 0: nothing is accepted then (8388608)
+---@field outbox_full? "wait"|"fail" what a publish does when there is no room: wait until its deadline, or fail at once ("wait")
 
 ---@class natskit.SubscribeOptions
 ---@field queue? string name of a queue group: each message goes to one of its members
@@ -63,6 +76,8 @@ local nats = {}
 
 ---@class natskit.EventOptions
 ---@field pending_msgs_limit? integer events that may wait; further ones are dropped and counted (1024)
+---@field debug? boolean whether each ping is an event, too (false)
+---@field answers? boolean whether this subscription gets the events that nc:answer_delay answers; one of a connection can (false)
 
 ---@class natskit.PublishOptions
 ---@field reply? string subject to which an answer is to be sent
@@ -145,6 +160,7 @@ function nats.pump() end
 ---@field max_payload integer
 ---@field headers boolean
 ---@field lame_duck boolean
+---@field draining boolean
 ---@field url string without user and password
 ---@field server_name string
 ---@field server_id string
@@ -164,6 +180,7 @@ function nats.pump() end
 ---@field reconnects integer
 ---@field subs integer
 ---@field requests integer
+---@field abandoned_msgs integer received, and not taken when a drain ran into its deadline
 
 --- A connection. Collecting it closes it at once; so does the end of a <close> variable, after a linger.
 ---@class natskit.conn
@@ -210,6 +227,56 @@ function conn:request(subject, data, options) end
 ---@return string? message
 ---@return natskit.code? code
 function conn:flush(timeout) end
+
+--- Waits until everything that was published before was handed to the system for sending, through reconnects.
+---@param timeout? number seconds (5)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:written(timeout) end
+
+--- Measures a round trip to the server; what was published before goes first.
+---@param timeout? number seconds (5)
+---@return number? seconds
+---@return string? message
+---@return natskit.code? code
+function conn:rtt(timeout) end
+
+--- Ends the connection in good order, and waits for it: no more messages are asked for, loops handle what has come,
+--- requests get their replies, what was published is sent and confirmed, then the connection is closed.
+---@param timeout? number seconds (30)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "timeout": the connection is closed all the same; "draining": it is drained already
+function conn:drain(timeout) end
+
+--- Begins a drain and returns at once, for programs that then take what has come; nc:closed() waits for the end.
+---@param timeout? number seconds (30)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:start_drain(timeout) end
+
+--- Waits until the connection has ended: true if the program closed or drained it, else the reason.
+---@param timeout? number seconds; without it, for ever
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "pending" if it lives on; else why it has ended
+function conn:closed(timeout) end
+
+--- Gives up the present transport and connects anew at once; ends a pause. Does not wait.
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:reconnect() end
+
+--- Answers an event "delay_needed": the next servers are tried `delay` after the event.
+---@param event natskit.msg
+---@param delay number seconds
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "not_found" if it was answered already, or it is too late
+function conn:answer_delay(event, delay) end
 
 --- Subscribes to what happens to the connection. The messages are events.
 ---@param options? natskit.EventOptions
@@ -261,6 +328,8 @@ function conn:new_inbox() end
 ---@field limit_msgs integer
 ---@field limit_bytes integer
 ---@field max integer
+---@field draining boolean
+---@field holds integer loops that run, and 1 while messages that were taken ahead wait; a drain waits for them
 ---@field reason? natskit.code why it ended: "unsubscribed", "max_reached", "closed", ...; nil while it lives
 
 --- A subscription. Collecting it closes it.
@@ -283,14 +352,21 @@ function sub:next(timeout) end
 function sub:next_batch(n, timeout) end
 
 --- `for msg in sub:messages() do`: ends when nothing more can come, or when nothing came for `timeout` seconds.
---- Leaving the loop loses nothing and leaves the subscription open.
+--- Leaving the loop loses nothing and leaves the subscription open. A drain waits until the loop is left. The fourth
+--- value is what `for` closes; who calls the iterator without `for` may close it, or leave that to the collector.
 ---@param timeout? number seconds
----@return fun(): natskit.msg?
+---@return fun(): natskit.msg? iterator
+---@return nil
+---@return nil
+---@return userdata loop
 function sub:messages(timeout) end
 
 --- `for subject, data, reply in sub:strings() do`: as messages(), without an object per message: the fastest way.
 ---@param timeout? number seconds
----@return fun(): string?, string?, string?
+---@return fun(): string?, string?, string? iterator
+---@return nil
+---@return nil
+---@return userdata loop
 function sub:strings(timeout) end
 
 --- Ends the subscription at the server: at once, or after `max` messages in all. What is queued can still be taken.
@@ -299,6 +375,20 @@ function sub:strings(timeout) end
 ---@return string? message
 ---@return natskit.code? code
 function sub:unsubscribe(max) end
+
+--- Ends the subscription in good order, and waits until what has come was taken, and loops over it are left.
+---@param timeout? number seconds (30)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "timeout": what is queued can still be taken; "draining": it is drained already
+function sub:drain(timeout) end
+
+--- Begins that and returns at once: takers get what has come, then the end.
+---@param timeout? number seconds (30)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function sub:start_drain(timeout) end
 
 ---@return natskit.SubStats? stats
 ---@return string? message
@@ -320,13 +410,16 @@ function sub:close() end
 ---@field sid integer number of the subscription on the wire
 ---@field status? integer of the header block's status line, as 503 (messages)
 ---@field description? string of the status line (messages)
----@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale" or "closed" (events)
+---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect" or "delay_needed" (events)
 ---@field server? string url without user and password (events)
 ---@field text? string the server's or the library's words (events)
 ---@field epoch? integer number of the transport (events)
----@field count? integer (events)
+---@field count? integer unanswered pings, size of the pool of servers, or rounds without success (events)
 ---@field code? natskit.code what went wrong (events)
 ---@field time? number seconds since 1970 UTC (events)
+---@field request? integer number of the request that the event is ("delay_needed")
+---@field delay? number seconds of the pause without an answer ("delay_needed")
+---@field pending? integer messages in the full queue ("slow_consumer")
 local msg = {}
 
 --- Value of a header, names compared exactly; nil if there are fewer than `index`.

@@ -1,11 +1,11 @@
-/* Connections: connect, flush, close, and what can be asked of them. */
+/* Connections: connect, flush, close, and what can be asked of them. life.c has their other ends. */
 #include "lnk.h"
 
 #include <string.h>
 
 static const char *const state_names[] = {"unknown", "connecting", "connected", "reconnecting", "closed"};
 
-static const char *const connect_others[] = {"timeout", NULL};
+static const char *const connect_others[] = {"timeout", "reconnect_delay", NULL};
 
 /* -- connect ----------------------------------------------------------------------------------------------
  */
@@ -19,6 +19,7 @@ static int finish_connect(lua_State *L, lnk_state *st, lnk_wait *wait, int index
         return 1;
     }
     lnk_conn *conn = lnk_check(L, st, -1, LNK_CONN);
+    lnk_answer_end(L, lua_gettop(L));
     natskit_conn_close(conn->conn, 0);
     conn->conn.id = 0;
     return lnk_fail(L, status, err);
@@ -62,6 +63,24 @@ static int64_t connect_timeout(lua_State *L)
     return lnk_opt_ms(L, 3, "timeout", timeout_ms);
 }
 
+/* What the library does not know: how to send when there is no room, and who says how long a pause is. Pushes
+ * the latter, a function or nil. */
+static int own_options(lua_State *L)
+{
+    int fail_fast = 0;
+    lua_pushnil(L);
+    if (lua_istable(L, 2)) {
+        fail_fast =
+            lua_getfield(L, 2, "outbox_full") == LUA_TSTRING && strcmp(lua_tostring(L, -1), "fail") == 0;
+        lua_pop(L, 2);
+        int type = lua_getfield(L, 2, "reconnect_delay");
+        if (type != LUA_TNIL && type != LUA_TFUNCTION) {
+            luaL_error(L, "option 'reconnect_delay': function expected, got %s", luaL_typename(L, -1));
+        }
+    }
+    return fail_fast;
+}
+
 /* nats.connect([url or list of urls [, options [, timeout]]]) or nats.connect{options} */
 int lnk_connect(lua_State *L)
 {
@@ -78,30 +97,32 @@ int lnk_connect(lua_State *L)
     size_t url_len = 0;
     const char *url = lua_isstring(L, 1) ? lua_tolstring(L, 1, &url_len) : NULL;
 
-    lnk_conn *conn = lnk_new(L, LNK_CONN, sizeof *conn, 0);
-    lnk_wait *wait = lnk_push_wait(L, lua_gettop(L));
+    int fail_fast = own_options(L);
+    int delay = lua_gettop(L);
+    lnk_conn *conn = lnk_new(L, LNK_CONN, sizeof *conn, LNK_CONN_VALUES);
+    conn->fail_fast = fail_fast;
+    int index = lua_gettop(L);
+    lnk_wait *wait = lnk_push_wait(L, index);
     wait->finish = finish_connect;
     natskit_error err;
     natskit_status status =
         natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
     lnk_options_end(options);
+    if (status == NATSKIT_OK && !lua_isnil(L, delay)) {
+        status = lnk_answer_begin(L, index, delay, &err);
+        if (status != NATSKIT_OK) {
+            natskit_conn_close(conn->conn, 0);
+            conn->conn.id = 0;
+        }
+    }
     if (status != NATSKIT_OK) {
         return lnk_fail_or_raise(L, status, &err, "connect");
     }
-    return lnk_await(L, lua_gettop(L));
+    return lnk_await(L, index + 1);
 }
 
 /* -- flush, close -----------------------------------------------------------------------------------------
  */
-
-static int finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
-                        const natskit_error *err)
-{
-    (void)st;
-    (void)wait;
-    (void)index;
-    return lnk_result(L, status, err);
-}
 
 /* nc:flush([timeout]) */
 static int conn_flush(lua_State *L)
@@ -113,7 +134,7 @@ static int conn_flush(lua_State *L)
     natskit_error err;
     lua_settop(L, 1);
     lnk_wait *wait = lnk_push_wait(L, 1);
-    wait->finish = finish_plain;
+    wait->finish = lnk_finish_plain;
     natskit_status status = natskit_flush_start(conn->conn, none, timeout_ms, &wait->op, &err);
     return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
 }
@@ -128,8 +149,9 @@ static int close_conn(lua_State *L, lnk_conn *conn, int64_t linger_ms)
     if (handle.id == 0) {
         return lnk_result(L, NATSKIT_OK, NULL);
     }
+    lnk_answer_end(L, 1);
     lnk_wait *wait = lnk_push_wait(L, 1);
-    wait->finish = finish_plain;
+    wait->finish = lnk_finish_plain;
     natskit_status status = natskit_conn_close_start(handle, linger_ms, &wait->op, &err);
     if (status == NATSKIT_OK) {
         return lnk_await(L, 2);
@@ -195,7 +217,7 @@ static int conn_info(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     size_t states = sizeof state_names / sizeof state_names[0];
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 13);
     set_text(L, "state", state_names[(size_t)info.state < states ? info.state : 0]);
     if (info.reason != NATSKIT_OK) {
         lnk_push_code(L, info.reason);
@@ -207,6 +229,7 @@ static int conn_info(lua_State *L)
     set_integer(L, "max_payload", info.max_payload);
     set_boolean(L, "headers", info.headers);
     set_boolean(L, "lame_duck", info.lame_duck);
+    set_boolean(L, "draining", info.draining);
     set_text(L, "url", info.url);
     set_text(L, "server_name", info.server_name);
     set_text(L, "server_id", info.server_id);
@@ -224,7 +247,7 @@ static int conn_stats(lua_State *L)
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 14);
     set_integer(L, "in_msgs", (int64_t)stats.in_msgs);
     set_integer(L, "in_bytes", (int64_t)stats.in_bytes);
     set_integer(L, "out_msgs", (int64_t)stats.out_msgs);
@@ -238,6 +261,7 @@ static int conn_stats(lua_State *L)
     set_integer(L, "reconnects", (int64_t)stats.reconnects);
     set_integer(L, "subs", (int64_t)stats.subs);
     set_integer(L, "requests", (int64_t)stats.requests);
+    set_integer(L, "abandoned_msgs", (int64_t)stats.abandoned_msgs);
     return 1;
 }
 
@@ -292,12 +316,25 @@ static int conn_tostring(lua_State *L)
 }
 
 static const luaL_Reg conn_methods[] = {
-    {"publish", lnk_publish},      {"publish_batch", lnk_publish_batch},
-    {"subscribe", lnk_subscribe},  {"request", lnk_request},
-    {"flush", conn_flush},         {"events", lnk_events},
-    {"close", conn_close},         {"info", conn_info},
-    {"stats", conn_stats},         {"server_info", conn_server_info},
-    {"new_inbox", conn_new_inbox}, {NULL, NULL},
+    {"publish", lnk_publish},
+    {"publish_batch", lnk_publish_batch},
+    {"subscribe", lnk_subscribe},
+    {"request", lnk_request},
+    {"flush", conn_flush},
+    {"events", lnk_events},
+    {"close", conn_close},
+    {"info", conn_info},
+    {"stats", conn_stats},
+    {"server_info", conn_server_info},
+    {"new_inbox", conn_new_inbox},
+    {"drain", lnk_conn_drain},
+    {"start_drain", lnk_conn_start_drain},
+    {"closed", lnk_conn_closed},
+    {"written", lnk_conn_written},
+    {"rtt", lnk_conn_rtt},
+    {"reconnect", lnk_conn_reconnect},
+    {"answer_delay", lnk_conn_answer_delay},
+    {NULL, NULL},
 };
 
 static const luaL_Reg conn_meta[] = {

@@ -12,7 +12,7 @@
 #include <natskit.h>
 
 /* Kinds of userdata; names of their metatables stand in module.c in the same order. */
-enum lnk_kind { LNK_CONN, LNK_SUB, LNK_MSG, LNK_WAIT, LNK_OPTIONS, LNK_STATE, LNK_KINDS };
+enum lnk_kind { LNK_CONN, LNK_SUB, LNK_MSG, LNK_WAIT, LNK_OPTIONS, LNK_LOOP, LNK_STATE, LNK_KINDS };
 
 /* User values of the state's userdata. */
 enum lnk_slot {
@@ -21,8 +21,9 @@ enum lnk_slot {
     LNK_UV_SUSPEND,   /* the scheduler's functions */
     LNK_UV_RESUME,
     LNK_UV_WAIT_FD,
-    LNK_UV_WAITS, /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
-    LNK_UV_COUNT = LNK_UV_WAITS
+    LNK_UV_WAITS,     /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
+    LNK_UV_ANSWERERS, /* connection with option reconnect_delay -> true; weak, too */
+    LNK_UV_COUNT = LNK_UV_ANSWERERS
 };
 
 typedef struct lnk_state {
@@ -34,20 +35,33 @@ typedef struct lnk_state {
     size_t live_limit;            /* above it all is collected; 0: not set yet */
     int scheduled;                /* a scheduler is set */
     int streak;                   /* refills since a coroutine was suspended */
+    int answers;                  /* there was a connection with option reconnect_delay */
+    int answering;                /* such a function runs */
 } lnk_state;
 
 typedef struct lnk_conn {
     natskit_conn conn; /* 0: closed */
+    int fail_fast;     /* option outbox_full is "fail" */
 } lnk_conn;
+
+/* User values of a connection with option reconnect_delay. */
+#define LNK_CONN_EVENTS 1 /* subscription of events that gets the requests */
+#define LNK_CONN_DELAY 2  /* the function */
+#define LNK_CONN_VALUES 2
 
 /* Messages that were taken in one step and not handed out yet stay with the subscription, so leaving a loop
  * loses none. */
 #define LNK_AHEAD 64
 
+/* A drain has to wait for what is ahead and for loops, so both hold the subscription (natskit_sub_hold): each
+ * loop once, and what is ahead once if there is no loop. */
 typedef struct lnk_sub {
     natskit_sub sub;      /* 0: closed */
     uint64_t tag;         /* in the waitset; 0: not in it */
     uint64_t waitset;     /* in which it was put */
+    unsigned loops;       /* that hold it */
+    int held;             /* for what is ahead */
+    int answers;          /* it is the LNK_CONN_EVENTS of its connection */
     unsigned head, count; /* of `ahead`: next one to hand out, and the end */
     natskit_msg *ahead[LNK_AHEAD];
 } lnk_sub;
@@ -79,6 +93,8 @@ typedef struct lnk_wait {
 #define LNK_REQUEST_MS 2000
 #define LNK_FLUSH_MS 5000
 #define LNK_PUBLISH_MS 5000
+#define LNK_WRITTEN_MS 5000
+#define LNK_DRAIN_MS 30000
 #define LNK_LINGER_MS 2000
 #define LNK_SHUTDOWN_MS 5000
 
@@ -201,16 +217,46 @@ int lnk_suspended(lua_State *L, lnk_state *st);
 /* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end.
  */
 void lnk_wake_sub(lua_State *L, int index);
-/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait. */
+/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait; functions `reconnect_delay`, too. */
 void lnk_breathe(lua_State *L);
 /* Pushes a wait of which the connection is at the absolute `conn_index`. */
 lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
 /* Waits for the operation of the wait at the absolute `index`, then returns what its finish returns. */
 int lnk_await(lua_State *L, int index);
+/* The usual finish: true, or nil, message, code. */
+int lnk_finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                     const natskit_error *err);
 
 int lnk_set_scheduler(lua_State *L); /* nats.set_scheduler */
 int lnk_pump(lua_State *L);          /* nats.pump */
 int lnk_shutdown(lua_State *L);      /* nats.shutdown */
+
+/* -- life.c: the ends of connections and subscriptions -----------------------------------------------------
+ */
+
+int lnk_conn_drain(lua_State *L);
+int lnk_conn_start_drain(lua_State *L);
+int lnk_conn_closed(lua_State *L);
+int lnk_conn_written(lua_State *L);
+int lnk_conn_rtt(lua_State *L);
+int lnk_conn_reconnect(lua_State *L);
+int lnk_sub_drain(lua_State *L);
+int lnk_sub_start_drain(lua_State *L);
+
+/* -- answer.c: requests of the library to the application --------------------------------------------------
+ */
+
+int lnk_conn_answer_delay(lua_State *L);
+/* Makes the function at `fn` answer for the connection at the absolute `conn_index`. */
+natskit_status lnk_answer_begin(lua_State *L, int conn_index, int fn, natskit_error *err);
+/* Ends that; harmless where it never began. */
+void lnk_answer_end(lua_State *L, int conn_index);
+/* Calls the functions for which there are requests. Raises their errors. */
+void lnk_answer_all(lua_State *L, lnk_state *st);
+/* Puts the subscriptions that get requests into a new waitset. */
+void lnk_answer_watch(lua_State *L, lnk_state *st);
+/* A lua_CFunction: the same for the subscription at 1. */
+int lnk_answer_sub(lua_State *L);
 
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */
@@ -224,6 +270,10 @@ int lnk_respond(lua_State *L);
 
 int lnk_subscribe(lua_State *L);
 int lnk_events(lua_State *L);
+/* Pushes a subscription of the connection at `parent`, to which the caller then gives a handle. */
+lnk_sub *lnk_push_sub(lua_State *L, int parent);
+/* Closes the subscription: what is queued and ahead is dropped. */
+void lnk_sub_end(lnk_sub *sub);
 
 /* Pushes an empty message, to which the caller then gives a reference. */
 lnk_msg *lnk_push_msg(lua_State *L);

@@ -6,8 +6,8 @@
 
 #define LNK_EXPORT __attribute__((visibility("default")))
 
-const char *const lnk_names[LNK_KINDS] = {"natskit.conn", "natskit.sub",     "natskit.msg",
-                                          "natskit.wait", "natskit.options", "natskit.state"};
+const char *const lnk_names[LNK_KINDS] = {"natskit.conn",    "natskit.sub",  "natskit.msg",  "natskit.wait",
+                                          "natskit.options", "natskit.loop", "natskit.state"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -94,6 +94,15 @@ static const luaL_Reg module_funcs[] = {
 /* Place of the state's userdata in the registry. */
 static const char *const instance_key = "natskit.instance";
 
+static void push_weak(lua_State *L, const char *mode)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+}
+
 /* Pushes the state's userdata; registers every type, and remembers where the metatables are. */
 static void open_state(lua_State *L)
 {
@@ -107,12 +116,10 @@ static void open_state(lua_State *L)
 
     lnk_push_codes(L);
     lua_setiuservalue(L, index, LNK_UV_CODES);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
+    push_weak(L, "v");
     lua_setiuservalue(L, index, LNK_UV_WAITS);
+    push_weak(L, "k");
+    lua_setiuservalue(L, index, LNK_UV_ANSWERERS);
 
     lnk_conn_register(L, index);
     lnk_sub_register(L, index);

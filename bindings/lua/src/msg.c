@@ -20,24 +20,30 @@ enum field {
     F_EPOCH,
     F_COUNT,
     F_CODE,
-    F_TIME
+    F_TIME,
+    F_REQUEST,
+    F_DELAY,
+    F_PENDING
 };
 
 static const struct {
     const char *name;
     enum field field;
-} fields[] = {{"data", F_DATA},     {"subject", F_SUBJECT},
-              {"reply", F_REPLY},   {"headers", F_HEADERS},
-              {"sid", F_SID},       {"status", F_STATUS},
-              {"kind", F_KIND},     {"description", F_DESCRIPTION},
-              {"type", F_TYPE},     {"header_list", F_HEADER_LIST},
-              {"server", F_SERVER}, {"text", F_TEXT},
-              {"epoch", F_EPOCH},   {"count", F_COUNT},
-              {"code", F_CODE},     {"time", F_TIME}};
+} fields[] = {{"data", F_DATA},      {"subject", F_SUBJECT},
+              {"reply", F_REPLY},    {"headers", F_HEADERS},
+              {"sid", F_SID},        {"status", F_STATUS},
+              {"kind", F_KIND},      {"description", F_DESCRIPTION},
+              {"type", F_TYPE},      {"header_list", F_HEADER_LIST},
+              {"server", F_SERVER},  {"text", F_TEXT},
+              {"epoch", F_EPOCH},    {"count", F_COUNT},
+              {"code", F_CODE},      {"time", F_TIME},
+              {"delay", F_DELAY},    {"request", F_REQUEST},
+              {"pending", F_PENDING}};
 
-static const char *const event_names[] = {"unknown",     "connected", "disconnected", "reconnecting",
-                                          "reconnected", "servers",   "lame_duck",    "slow_consumer",
-                                          "async_error", "stale",     "closed"};
+static const char *const event_names[] = {"unknown",          "connected",   "disconnected", "reconnecting",
+                                          "reconnected",      "servers",     "lame_duck",    "slow_consumer",
+                                          "async_error",      "stale",       "closed",       "ping",
+                                          "forced_reconnect", "delay_needed"};
 
 #define CLOSED_TEXT "the message was closed"
 
@@ -175,6 +181,17 @@ static int push_text(lua_State *L, const char *text, size_t len)
     return 1;
 }
 
+/* A number that only some have. */
+static int push_if(lua_State *L, int has, lua_Integer value)
+{
+    if (has) {
+        lua_pushinteger(L, value);
+    } else {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
 static int push_event_field(lua_State *L, const natskit_msg *msg, enum field field)
 {
     natskit_event_view view;
@@ -207,6 +224,17 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
         break;
     case F_TIME:
         lua_pushnumber(L, (lua_Number)view.time_ns / 1e9);
+        break;
+    case F_REQUEST:
+        return push_if(L, view.request != 0, (lua_Integer)view.request);
+    case F_PENDING:
+        return push_if(L, view.type == NATSKIT_EVENT_SLOW_CONSUMER, (lua_Integer)view.pending);
+    case F_DELAY:
+        if (view.type == NATSKIT_EVENT_DELAY_NEEDED) {
+            lua_pushnumber(L, (lua_Number)view.delay_ms / 1000);
+        } else {
+            lua_pushnil(L);
+        }
         break;
     case F_CODE:
         if (view.status != NATSKIT_OK) {
@@ -241,12 +269,7 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
         lua_pushliteral(L, "message");
         break;
     case F_STATUS:
-        if (view->status_code != 0) {
-            lua_pushinteger(L, view->status_code);
-        } else {
-            lua_pushnil(L);
-        }
-        break;
+        return push_if(L, view->status_code != 0, view->status_code);
     case F_HEADERS:
     case F_HEADER_LIST:
         if (view->header_block != NULL) {

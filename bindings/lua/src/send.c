@@ -269,6 +269,18 @@ static void block_room(lua_State *L, lnk_state *st, enum way way, int64_t left, 
     }
 }
 
+/* Whether what found no room must fail at once (option outbox_full). A message does not tell of which
+ * connection it is, but the library refuses to wait even a moment then. */
+static int fails_fast(lua_State *L, lnk_state *st, enum way way, natskit_status *status, int suspend,
+                      natskit_error *err)
+{
+    if (way == SEND_RESPOND && suspend && *status == NATSKIT_WOULD_BLOCK) {
+        *status = try_send(L, st, way, 1, err);
+    }
+    return way == SEND_RESPOND ? *status == NATSKIT_WOULD_BLOCK
+                               : ((const lnk_conn *)lua_touserdata(L, S_WHO))->fail_fast;
+}
+
 static int send_k(lua_State *L, int resumed, lua_KContext context)
 {
     enum way way = (enum way)context;
@@ -283,6 +295,10 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
         int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
         natskit_status status = try_send(L, st, way, suspend ? 0 : slice, &err);
         int full = status == NATSKIT_WOULD_BLOCK || status == NATSKIT_TIMEOUT;
+        if (full && left != 0 && fails_fast(L, st, way, &status, suspend, &err)) {
+            return sent(L, way, NATSKIT_WOULD_BLOCK, NULL);
+        }
+        full = status == NATSKIT_WOULD_BLOCK || status == NATSKIT_TIMEOUT;
         if (!full || left == 0) {
             return sent(L, way, full && waited ? NATSKIT_TIMEOUT : status, &err);
         }
@@ -332,7 +348,7 @@ int lnk_publish(lua_State *L)
             lua_pushboolean(L, 1);
             return 1;
         }
-        if (status != NATSKIT_WOULD_BLOCK) {
+        if (status != NATSKIT_WOULD_BLOCK || conn->fail_fast) {
             return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", 2, 0)
                                              : lnk_fail(L, status, NULL);
         }
@@ -365,7 +381,7 @@ int lnk_publish_batch(lua_State *L)
         natskit_status status = natskit_publish_batch(conn->conn, out, sizeof *out, (size_t)total, 0, &done);
         lua_pushinteger(L, (lua_Integer)done);
         lua_replace(L, S_EXTRA);
-        if (status != NATSKIT_WOULD_BLOCK) {
+        if (status != NATSKIT_WOULD_BLOCK || conn->fail_fast) {
             return sent(L, SEND_BATCH, status, NULL);
         }
     }

@@ -1,5 +1,6 @@
 /* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the
- * library's queue in one step of up to 64 messages and then hands out from there. */
+ * library's queue in one step of up to 64 messages and then hands out from there. What is ahead, and loops,
+ * hold the subscription, so that a drain waits for them. */
 #include "lnk.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@ enum way { WAY_NEXT, WAY_BATCH, WAY_MESSAGES, WAY_STRINGS };
 enum slot { S_SUB = 1, S_DEADLINE, S_TOKEN, S_BATCH, S_TOP = S_BATCH };
 
 /* Upvalues of an iterator; the first is the state, as always. */
-enum upvalue { U_SUB = 2, U_TIMEOUT, U_SUBJECT };
+enum upvalue { U_SUB = 2, U_TIMEOUT, U_LOOP, U_SUBJECT };
 
 /* In a coroutine, so many refills (of 64 messages) without a suspension, then the other coroutines get a
  * turn. */
@@ -25,7 +26,7 @@ static const char *const subscribe_others[] = {"queue", NULL};
 /* -- subscribe ---------------------------------------------------------------------------------------------
  */
 
-static lnk_sub *push_sub(lua_State *L, int parent)
+lnk_sub *lnk_push_sub(lua_State *L, int parent)
 {
     lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, 2);
     lua_pushvalue(L, parent);
@@ -52,7 +53,7 @@ int lnk_subscribe(lua_State *L)
             return luaL_error(L, "option 'queue': the name of a queue group must not be empty");
         }
     }
-    lnk_sub *sub = push_sub(L, 1);
+    lnk_sub *sub = lnk_push_sub(L, 1);
     natskit_error err;
     natskit_status status = natskit_subscribe(conn->conn, subject, subject_len, queue, queue_len,
                                               options->options, &sub->sub, &err);
@@ -60,18 +61,77 @@ int lnk_subscribe(lua_State *L)
     return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "subscribe");
 }
 
-/* nc:events([{pending_msgs_limit =}]) */
+/* nc:events([{pending_msgs_limit =, debug =, answers =}]) */
 int lnk_events(lua_State *L)
 {
     lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
     lua_settop(L, 2);
     lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_EVENTS, NULL);
-    lnk_sub *sub = push_sub(L, 1);
+    lnk_sub *sub = lnk_push_sub(L, 1);
     natskit_error err;
     natskit_status status = natskit_conn_events(conn->conn, options->options, &sub->sub, &err);
     lnk_options_end(options);
     return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "events");
 }
+
+/* -- holding: what a drain waits for --------------------------------------------------------------------- */
+
+/* A `for` loop over the subscription that is its user value 1. */
+typedef struct loop {
+    int holds;
+} loop;
+
+static void hold_ahead(lnk_sub *sub)
+{
+    if (sub->loops == 0 && !sub->held) {
+        sub->held = natskit_sub_hold(sub->sub, 1) == NATSKIT_OK;
+    }
+}
+
+/* Nothing is ahead any more. */
+static void let_go(lnk_sub *sub)
+{
+    if (sub->held) {
+        sub->held = 0;
+        natskit_sub_hold(sub->sub, 0);
+    }
+}
+
+static void begin_loop(lnk_sub *sub, loop *of)
+{
+    if (!of->holds && natskit_sub_hold(sub->sub, 1) == NATSKIT_OK) {
+        of->holds = 1;
+        sub->loops++;
+    }
+}
+
+/* What the loop leaves ahead is held on. */
+static void end_loop(lnk_sub *sub, loop *of)
+{
+    if (!of->holds) {
+        return;
+    }
+    of->holds = 0;
+    sub->loops--;
+    if (sub->head < sub->count) {
+        hold_ahead(sub);
+    }
+    natskit_sub_hold(sub->sub, 0);
+}
+
+/* __close of a loop, by which break and errors end it, and __gc of one that was dropped. */
+static int loop_end(lua_State *L)
+{
+    loop *ended = lnk_check(L, lnk_state_of(L), 1, LNK_LOOP);
+    lua_getiuservalue(L, 1, 1);
+    lnk_sub *sub = lua_touserdata(L, -1);
+    if (sub != NULL) {
+        end_loop(sub, ended);
+    }
+    return 0;
+}
+
+static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_end}, {NULL, NULL}};
 
 /* -- what is handed out ---------------------------------------------------------------------------------- */
 
@@ -82,6 +142,9 @@ static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
     lnk_msg *msg = lnk_push_msg(L);
     if (sub->head < sub->count) {
         msg->msg = sub->ahead[sub->head++];
+        if (sub->head == sub->count) {
+            let_go(sub);
+        }
         lnk_account(L, st, msg);
     } else {
         lua_pushnil(L);
@@ -107,7 +170,9 @@ static int push_strings(lua_State *L, lnk_sub *sub)
         }
         owner->msg = msg;
     }
-    sub->head++;
+    if (++sub->head == sub->count) {
+        let_go(sub);
+    }
     size_t last_len = 0;
     const char *last = lua_tolstring(L, lua_upvalueindex(U_SUBJECT), &last_len);
     if (last_len == view.subject_len && memcmp(last, view.subject, last_len) == 0) {
@@ -129,13 +194,17 @@ static int push_strings(lua_State *L, lnk_sub *sub)
     return results;
 }
 
-/* Takes what is there into the empty `ahead`. */
+/* Takes what is there into the empty `ahead`. Held before it is taken: else a drain could end in between. */
 static natskit_status refill(lnk_sub *sub, int64_t timeout_ms)
 {
     size_t count = 0;
+    hold_ahead(sub);
     natskit_status status = natskit_sub_next_batch(sub->sub, sub->ahead, LNK_AHEAD, timeout_ms, &count);
     sub->head = 0;
     sub->count = (unsigned)count;
+    if (count == 0) {
+        let_go(sub);
+    }
     return status;
 }
 
@@ -166,10 +235,11 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     }
 }
 
-/* A `for` loop sees one nil; why it ended stands in sub:stats().reason. */
-static int fail_way(lua_State *L, enum way way, natskit_status status)
+/* A `for` loop sees one nil, which ends it; why stands in sub:stats().reason. */
+static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status status)
 {
     if (way == WAY_MESSAGES || way == WAY_STRINGS) {
+        end_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)));
         lua_pushnil(L);
         return 1;
     }
@@ -263,10 +333,10 @@ static int take_k(lua_State *L, int status, lua_KContext context)
             return push_way(L, st, sub, way);
         }
         if (got != NATSKIT_WOULD_BLOCK && got != NATSKIT_TIMEOUT) {
-            return fail_way(L, way, got);
+            return fail_way(L, sub, way, got);
         }
         if (!turn && left == 0) {
-            return fail_way(L, way, NATSKIT_TIMEOUT);
+            return fail_way(L, sub, way, NATSKIT_TIMEOUT);
         }
         if (!suspend) {
             lnk_breathe(L);
@@ -282,7 +352,7 @@ static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, e
 {
     if (timeout_ms == 0) {
         natskit_status status = refill(sub, 0);
-        return status == NATSKIT_OK ? push_way(L, st, sub, way) : fail_way(L, way, status);
+        return status == NATSKIT_OK ? push_way(L, st, sub, way) : fail_way(L, sub, way, status);
     }
     if (!lnk_may_suspend(L, st) && refill(sub, 0) == NATSKIT_OK) {
         return push_way(L, st, sub, way);
@@ -329,6 +399,7 @@ static int take_for_loop(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way
 {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(U_SUB));
+    begin_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP))); /* called again after its end */
     return take(L, st, sub, (int64_t)lua_tointeger(L, lua_upvalueindex(U_TIMEOUT)), way);
 }
 
@@ -352,17 +423,26 @@ static int iterate_strings(lua_State *L)
     return take_for_loop(L, lnk_state_of(L), sub, WAY_STRINGS);
 }
 
-/* An iterator needs no closing: what it has taken and not handed out stays with the subscription. */
+/* The iterator, and the value that `for` closes when it is left. What was taken and not handed out stays with
+ * the subscription. */
 static int push_iterator(lua_State *L, lua_CFunction iterate)
 {
-    lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
     int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
+    loop *begun = lnk_new(L, LNK_LOOP, sizeof *begun, 1);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, 1);
     lua_pushinteger(L, (lua_Integer)timeout_ms);
+    lua_pushvalue(L, -4);
     lua_pushliteral(L, "");
     lua_pushcclosure(L, iterate, U_SUBJECT);
-    return 1;
+    begin_loop(sub, begun);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushvalue(L, -4);
+    return 4;
 }
 
 /* for msg in sub:messages([timeout]) do */
@@ -388,9 +468,8 @@ static int sub_unsubscribe(lua_State *L)
     return lnk_result(L, natskit_sub_unsubscribe(sub->sub, (uint64_t)max), NULL);
 }
 
-static int sub_gc(lua_State *L)
+void lnk_sub_end(lnk_sub *sub)
 {
-    lnk_sub *sub = lua_touserdata(L, 1);
     if (sub->sub.id != 0) {
         natskit_sub_close(sub->sub);
         sub->sub.id = 0;
@@ -400,6 +479,12 @@ static int sub_gc(lua_State *L)
     }
     sub->head = 0;
     sub->count = 0;
+    sub->held = 0;
+}
+
+static int sub_gc(lua_State *L)
+{
+    lnk_sub_end(lua_touserdata(L, 1));
     return 0;
 }
 
@@ -437,7 +522,7 @@ static int sub_stats(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     uint64_t ahead = sub->count - sub->head;
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 15);
     set_integer(L, "sid", stats.sid);
     set_integer(L, "received", stats.received);
     set_integer(L, "taken", stats.taken - ahead);
@@ -450,6 +535,9 @@ static int sub_stats(lua_State *L)
     set_integer(L, "limit_msgs", stats.limit_msgs);
     set_integer(L, "limit_bytes", stats.limit_bytes);
     set_integer(L, "max", stats.max);
+    set_integer(L, "holds", stats.holds);
+    lua_pushboolean(L, stats.draining);
+    lua_setfield(L, -2, "draining");
     if (stats.reason != NATSKIT_OK) {
         lnk_push_code(L, stats.reason);
         lua_setfield(L, -2, "reason");
@@ -469,6 +557,8 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"messages", sub_messages},
                                        {"strings", sub_strings},
                                        {"unsubscribe", sub_unsubscribe},
+                                       {"drain", lnk_sub_drain},
+                                       {"start_drain", lnk_sub_start_drain},
                                        {"stats", sub_stats},
                                        {"close", sub_close},
                                        {NULL, NULL}};
@@ -483,5 +573,7 @@ void lnk_sub_register(lua_State *L, int state_index)
     lua_newtable(L);
     lnk_set_funcs(L, state_index, sub_methods);
     lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    luaL_newmetatable(L, lnk_names[LNK_LOOP]);
+    lnk_set_funcs(L, state_index, loop_meta);
+    lua_pop(L, 2);
 }

@@ -32,6 +32,7 @@ void lnk_breathe(lua_State *L)
     if (lent) {
         lua_sethook(L, NULL, 0, 0);
     }
+    lnk_answer_all(L, lnk_state_of(L));
 }
 
 /* -- the waitset ------------------------------------------------------------------------------------------
@@ -59,6 +60,7 @@ static natskit_status open_waitset(lua_State *L, lnk_state *st)
     }
     if (status == NATSKIT_OK) {
         call_wait_fd(L, fd);
+        lnk_answer_watch(L, st);
     }
     return status;
 }
@@ -132,8 +134,20 @@ int lnk_suspended(lua_State *L, lnk_state *st)
     return owned && st->scheduled;
 }
 
-/* Calls the scheduler's resume. One coroutine's error must not keep the others waiting, so the first is kept
- * in slot `error_index` and thrown when all were resumed. */
+/* One coroutine's error must not keep the others waiting, so the first is kept in slot `error_index` and
+ * thrown when all were resumed. */
+static void call_resumed(lua_State *L, int arguments, int error_index)
+{
+    if (lua_pcall(L, arguments, 0, 0) != LUA_OK) {
+        if (lua_isnil(L, error_index)) {
+            lua_replace(L, error_index);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+}
+
+/* Calls the scheduler's resume. */
 static void resume_token(lua_State *L, lua_Integer token, int error_index)
 {
     lnk_push_slot(L, LNK_UV_RESUME);
@@ -142,13 +156,7 @@ static void resume_token(lua_State *L, lua_Integer token, int error_index)
         return;
     }
     lua_pushinteger(L, token);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-        if (lua_isnil(L, error_index)) {
-            lua_replace(L, error_index);
-        } else {
-            lua_pop(L, 1);
-        }
-    }
+    call_resumed(L, 1, error_index);
 }
 
 static void throw_error(lua_State *L, int error_index)
@@ -192,7 +200,14 @@ static void wake_tag(lua_State *L, const lnk_state *st, lua_Integer tag, int err
     lnk_push_slot(L, LNK_UV_WAITS);
     lua_rawgeti(L, -1, tag);
     int index = lua_gettop(L);
-    if (lnk_test(L, st, index, LNK_SUB) != NULL) {
+    const lnk_sub *sub = lnk_test(L, st, index, LNK_SUB);
+    if (sub != NULL && sub->answers) {
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_pushcclosure(L, lnk_answer_sub, 1);
+        lua_pushvalue(L, index);
+        call_resumed(L, 1, error_index);
+        natskit_waitset_arm(st->waitset, sub->sub.id); /* an error may have left something */
+    } else if (sub != NULL) {
         wake_waiters(L, index, error_index);
     } else if (!lua_isnil(L, index)) {
         resume_token(L, tag, error_index);
@@ -346,6 +361,15 @@ static int await_k(lua_State *L, int status, lua_KContext index)
 int lnk_await(lua_State *L, int index)
 {
     return await_k(L, LUA_OK, index);
+}
+
+int lnk_finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                     const natskit_error *err)
+{
+    (void)st;
+    (void)wait;
+    (void)index;
+    return lnk_result(L, status, err);
 }
 
 /* -- nats.set_scheduler, nats.shutdown ----------------------------------------------------------------------
