@@ -19,8 +19,8 @@ from . import _natskit, _options, errors
 # [async]
 if TYPE_CHECKING:
     import asyncio  # who uses the blocking face alone does not pay for loading it
-# [end]
 
+# [end]
 _FUNCTIONS = {
     "disconnected": "disconnected_cb",
     "reconnected": "reconnected_cb",
@@ -30,6 +30,7 @@ _FUNCTIONS = {
 }
 # What their own functions are for, or an event that follows repeats.
 _NO_ERROR = ("closed", "stale")
+
 
 # [async]
 # An event loop refers to its tasks weakly: here they live until they are done.

@@ -17,7 +17,6 @@ from typing import Any
 
 from .. import _natskit, _options, errors
 
-
 _FUNCTIONS = {
     "disconnected": "disconnected_cb",
     "reconnected": "reconnected_cb",
@@ -27,6 +26,7 @@ _FUNCTIONS = {
 }
 # What their own functions are for, or an event that follows repeats.
 _NO_ERROR = ("closed", "stale")
+
 
 class Watch:
     """The functions of one connection, and the loops that call them."""
