@@ -113,13 +113,16 @@ static inline struct nki_str nki_capi_block_str(const struct nki_capi_block *blo
 
 extern const struct nki_handle_ops nki_capi_op_ops;
 
-/* How an operation begins: on a connection, or (begin_sub) on a subscription. */
+/* How an operation on a connection or a subscription begins. */
 struct nki_capi_start {
-    int32_t (*begin)(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+    int32_t kind; /* of the object's handle */
+    int32_t (*begin)(void *object, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
                      struct nki_error *err);
-    uint64_t bytes;
-    int32_t (*begin_sub)(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err);
+    uint64_t bytes; /* for those that want it */
 };
+/* Pins the object that it is for; `*conn` is its connection. */
+natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t object,
+                                  struct nki_handle **pinned, struct nki_conn **conn, natskit_error *err);
 /* Begins an operation on the object by its id, and gives it a handle. */
 natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t object, natskit_options options,
                               int64_t timeout_ms, natskit_op *op, natskit_error *err);

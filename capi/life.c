@@ -6,31 +6,38 @@
 
 /* -- operations ------------------------------------------------------------------------------------------ */
 
-static int32_t begin_closed(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+static int32_t begin_closed(void *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
                             struct nki_error *err)
 {
     (void)bytes;
     return nki_conn_closed(conn, deadline_ns, op, err);
 }
 
-static int32_t begin_drain(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+static int32_t begin_drain(void *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
                            struct nki_error *err)
 {
     (void)bytes;
     return nki_conn_drain(conn, deadline_ns, op, err);
 }
 
-static int32_t begin_written(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+static int32_t begin_written(void *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
                              struct nki_error *err)
 {
     (void)bytes;
     return nki_conn_written(conn, deadline_ns, op, err);
 }
 
-static const struct nki_capi_start closed_start = {.begin = begin_closed};
-static const struct nki_capi_start drain_start = {.begin = begin_drain};
-static const struct nki_capi_start written_start = {.begin = begin_written};
-static const struct nki_capi_start sub_drain_start = {.begin_sub = nki_sub_drain};
+static int32_t begin_sub_drain(void *sub, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                               struct nki_error *err)
+{
+    (void)bytes;
+    return nki_sub_drain(sub, deadline_ns, op, err);
+}
+
+static const struct nki_capi_start closed_start = {NATSKIT_KIND_CONN, begin_closed, 0};
+static const struct nki_capi_start drain_start = {NATSKIT_KIND_CONN, begin_drain, 0};
+static const struct nki_capi_start written_start = {NATSKIT_KIND_CONN, begin_written, 0};
+static const struct nki_capi_start sub_drain_start = {NATSKIT_KIND_SUB, begin_sub_drain, 0};
 
 natskit_status natskit_conn_closed_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                          natskit_op *op, natskit_error *err)
@@ -66,18 +73,15 @@ static natskit_status run(const struct nki_capi_start *start, uint64_t object, i
     if (!nki_capi_timeout_ok(timeout_ms)) {
         return nki_capi_invalid(err, "timeout_ms is less than -1");
     }
-    bool on_sub = start->begin_sub != NULL;
     struct nki_handle *pinned;
-    natskit_status status = nki_capi_pin(object, on_sub ? NATSKIT_KIND_SUB : NATSKIT_KIND_CONN,
-                                         on_sub ? "subscription" : "connection", &pinned, err);
+    struct nki_conn *conn;
+    natskit_status status = nki_capi_pin_start(start, object, &pinned, &conn, err);
     if (status != NATSKIT_OK) {
         return status;
     }
-    struct nki_conn *conn = on_sub ? nki_sub_conn(pinned->object) : pinned->object;
     int64_t own_ns = acts ? nki_deadline_ns(nki_clock_now_ns(), timeout_ms) : NKI_NEVER;
     struct nki_op *op;
-    status = on_sub ? start->begin_sub(pinned->object, own_ns, &op, nki_capi_err(err))
-                    : start->begin(conn, 0, own_ns, &op, nki_capi_err(err));
+    status = start->begin(pinned->object, 0, own_ns, &op, nki_capi_err(err));
     if (status == NATSKIT_OK) {
         int64_t deadline_ns = acts ? NKI_NEVER : nki_capi_deadline(timeout_ms);
         status = nki_capi_finish_op(conn, op, deadline_ns, NULL, err);
@@ -88,7 +92,14 @@ static natskit_status run(const struct nki_capi_start *start, uint64_t object, i
 
 natskit_status natskit_conn_closed(natskit_conn conn, int64_t timeout_ms, natskit_error *err)
 {
-    return run(&closed_start, conn.id, timeout_ms, false, err);
+    /* A connection may have ended with TIMEOUT, too. */
+    natskit_status status = run(&closed_start, conn.id, timeout_ms, false, err);
+    bool lives = status == NATSKIT_WOULD_BLOCK;
+    if (status == NATSKIT_TIMEOUT) {
+        status = run(&closed_start, conn.id, 0, false, err);
+        lives = status == NATSKIT_WOULD_BLOCK;
+    }
+    return lives ? nki_error_set(nki_capi_err(err), NATSKIT_PENDING, NULL) : status;
 }
 
 natskit_status natskit_conn_drain(natskit_conn conn, int64_t timeout_ms, natskit_error *err)

@@ -193,6 +193,18 @@ natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms)
     return status;
 }
 
+natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t object,
+                                  struct nki_handle **pinned, struct nki_conn **conn, natskit_error *err)
+{
+    bool on_sub = start->kind == NATSKIT_KIND_SUB;
+    natskit_status status =
+        nki_capi_pin(object, start->kind, on_sub ? "subscription" : "connection", pinned, err);
+    if (status == NATSKIT_OK) {
+        *conn = on_sub ? nki_sub_conn((*pinned)->object) : (*pinned)->object;
+    }
+    return status;
+}
+
 natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t object, natskit_options options,
                               int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
@@ -207,10 +219,9 @@ natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t objec
     if (status != NATSKIT_OK) {
         return status;
     }
-    bool on_sub = start->begin_sub != NULL;
     struct nki_handle *pinned;
-    status = nki_capi_pin(object, on_sub ? NATSKIT_KIND_SUB : NATSKIT_KIND_CONN,
-                          on_sub ? "subscription" : "connection", &pinned, err);
+    struct nki_conn *conn;
+    status = nki_capi_pin_start(start, object, &pinned, &conn, err);
     if (status != NATSKIT_OK) {
         return status;
     }
@@ -222,10 +233,9 @@ natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t objec
     } else {
         struct nki_op *inner;
         int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
-        status = on_sub ? start->begin_sub(pinned->object, deadline_ns, &inner, nki_capi_err(err))
-                        : start->begin(pinned->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
+        status = start->begin(pinned->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
         if (status == NATSKIT_OK) {
-            publish_op(on_sub ? nki_sub_conn(pinned->object) : pinned->object, handle, inner);
+            publish_op(conn, handle, inner);
             op->id = id;
         } else {
             nki_handle_cancel(handle);
@@ -235,24 +245,30 @@ natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t objec
     return status;
 }
 
-static int32_t begin_flush(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+static int32_t begin_flush(void *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
                            struct nki_error *err)
 {
     (void)bytes;
     return nki_conn_flush(conn, deadline_ns, true, op, err);
 }
 
+static int32_t begin_room(void *conn, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,
+                          struct nki_error *err)
+{
+    return nki_conn_room(conn, bytes, deadline_ns, op, err);
+}
+
 natskit_status natskit_flush_start(natskit_conn conn, natskit_options options, int64_t timeout_ms,
                                    natskit_op *op, natskit_error *err)
 {
-    const struct nki_capi_start start = {.begin = begin_flush};
+    const struct nki_capi_start start = {NATSKIT_KIND_CONN, begin_flush, 0};
     return nki_capi_start(&start, conn.id, options, timeout_ms, op, err);
 }
 
 natskit_status natskit_room_start(natskit_conn conn, natskit_options options, uint64_t bytes,
                                   int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
-    const struct nki_capi_start start = {.begin = nki_conn_room, .bytes = bytes};
+    const struct nki_capi_start start = {NATSKIT_KIND_CONN, begin_room, bytes};
     return nki_capi_start(&start, conn.id, options, timeout_ms, op, err);
 }
 

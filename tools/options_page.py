@@ -18,6 +18,8 @@ WHAT = {"STRING": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DUR
 def bounds(kind, unit, low, high):
     if kind == "BOOLEAN":
         return "true, false"
+    if kind == "CHOICE":
+        return ", ".join(unit.split("|"))
     return f"{int(low):,} to {int(high):,} {unit or WHAT[kind]}".strip()
 
 

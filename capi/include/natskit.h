@@ -358,7 +358,7 @@ NATSKIT_API natskit_status natskit_conn_close_start(natskit_conn conn, int64_t l
                                                     natskit_error *err);
 
 /* Waits until the connection has ended: NATSKIT_OK if the application closed or drained it, else the reason,
- * with `err`. NATSKIT_TIMEOUT or NATSKIT_WOULD_BLOCK while it lives. */
+ * with `err`. NATSKIT_PENDING if it lives on at the deadline. */
 NATSKIT_API natskit_status natskit_conn_closed(natskit_conn conn, int64_t timeout_ms, natskit_error *err);
 
 /* The same as an operation, which outlives the connection's handle. `options` (scope REQUEST) may be {0}. */

@@ -291,6 +291,8 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
      */
     bool something = connected || nki_outbox_unconfirmed(&engine->outbox) > 0;
     struct nki_ping ping = {.kind = NKI_PING_CLOSES};
+    /* Before the last ping: a publish under way in another thread is confirmed by it, or refused. */
+    nki_outbox_seal(&engine->outbox, engine->draining ? NKI_DRAINING : NKI_CLOSED);
     if (now_ns >= deadline_ns || !something) {
         engine->confirmed = !something;
         nki_engine_close(engine, NULL, now_ns);

@@ -209,7 +209,6 @@ void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
         engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
-    nki_outbox_seal(&engine->outbox);
     nki_engine_close_linger(engine, NULL, engine->drain_deadline_ns, now_ns);
 }
 

@@ -48,10 +48,13 @@ static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns
     struct nki_engine *engine = &conn->engine;
     struct nki_error error;
     const char *server = engine->servers.current->text;
-    if (result == NKI_STREAM_EOF) {
+    int code = conn->transport->stream->sys_errno;
+    bool ended = result == NKI_STREAM_EOF;
+    if (ended && (code == 0 || code == EPIPE || code == ECONNRESET)) {
         nki_error_set(&error, NKI_DISCONNECTED, "%s: the server closed the connection", server);
     } else {
-        nki_error_set_errno(&error, NKI_IO, conn->transport->stream->sys_errno, "%s: reading", server);
+        /* An end after a write that failed is the outbox's doing. */
+        nki_error_set_errno(&error, NKI_IO, code, ended ? "%s: writing" : "%s: reading", server);
     }
     nki_engine_lost(engine, &error, now_ns);
 }
@@ -203,8 +206,13 @@ static void adopt_stream(struct nki_conn *conn, struct nki_stream *stream, int64
     conn->transport = transport;
     conn->reader = NKI_READER_LOOP;
     conn->interest = EPOLLIN;
-    nki_loop_watch(conn, stream->fd, EPOLLIN);
-    nki_engine_connected(&conn->engine, stream, now_ns);
+    struct nki_error error;
+    if (nki_loop_watch(conn, stream->fd, EPOLLIN, &error)) {
+        nki_engine_connected(&conn->engine, stream, now_ns);
+    } else {
+        name_error(conn, &error);
+        nki_engine_lost(&conn->engine, &error, now_ns);
+    }
 }
 
 static void step_resolve(struct nki_conn *conn, int64_t now_ns)
@@ -240,7 +248,11 @@ static void step_dial(struct nki_conn *conn, int64_t now_ns)
     if (status == NKI_PENDING) {
         count = nki_tcp_dial_fds(conn->dial, fds);
         for (size_t i = 0; i < count; i++) {
-            nki_loop_watch(conn, fds[i], EPOLLOUT);
+            if (!nki_loop_watch(conn, fds[i], EPOLLOUT, &error)) {
+                name_error(conn, &error);
+                nki_engine_lost(&conn->engine, &error, now_ns); /* hangs up */
+                break;
+            }
         }
         return;
     }

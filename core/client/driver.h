@@ -93,7 +93,7 @@ int32_t nki_loop_add(struct nki_conn *conn, struct nki_error *err);
 /* Has the I/O thread look at the connection. Any thread. */
 void nki_loop_post(struct nki_conn *conn);
 /* The following by the I/O thread, or with the engine lock where they name a transport's descriptor. */
-void nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events);
+bool nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events, struct nki_error *err);
 void nki_loop_change(struct nki_conn *conn, int fd, uint32_t events);
 void nki_loop_unwatch(struct nki_conn *conn, int fd);
 /* The I/O thread's own. */

@@ -423,10 +423,9 @@ void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_
 }
 
 /* The operations that the end itself finishes. */
-static void finish_last(struct nki_engine *engine, const struct nki_error *reason, bool late)
+static void finish_last(struct nki_engine *engine, const struct nki_error *reason, bool late, bool drained)
 {
     int32_t closed = reason == NULL ? NKI_OK : late ? NKI_TIMEOUT : NKI_DISCONNECTED;
-    bool drained = engine->confirmed && engine->closing && engine->subs_ended;
     nki_engine_finish_own(&engine->connect_op, engine->last_error.status, &engine->last_error);
     nki_engine_finish_own(&engine->close_op, closed, reason);
     nki_engine_finish_own(&engine->drain_op, closed == NKI_OK && !drained ? NKI_CLOSED : closed, reason);
@@ -443,6 +442,7 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
         return;
     }
     bool late = now_ns >= engine->close_deadline_ns || now_ns >= engine->drain_deadline_ns;
+    bool drained = engine->subs_ended && engine->drains == 0 && engine->confirmed;
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
@@ -470,5 +470,5 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     nki_engine_drain_end(engine);
     engine->first_deadline_ns = engine->backoff_ns = engine->close_deadline_ns = NKI_NEVER;
     engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
-    finish_last(engine, reason, late);
+    finish_last(engine, reason, late, drained);
 }

@@ -221,6 +221,7 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     } else {
         try_next(engine, now_ns);
     }
+    nki_engine_drain_step(engine, now_ns); /* subscriptions and requests may have ended with the transport */
 }
 
 int32_t nki_engine_reconnect(struct nki_engine *engine, int64_t now_ns)

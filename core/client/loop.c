@@ -47,25 +47,30 @@ int nki_loop_wake_fd(void)
     return loop.wake_fd;
 }
 
-static void control(struct nki_conn *conn, int op, int fd, uint32_t events)
+static int control(struct nki_conn *conn, int op, int fd, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = conn};
-    epoll_ctl(loop.epoll_fd, op, fd, &event);
+    return epoll_ctl(loop.epoll_fd, op, fd, &event) == 0 ? 0 : errno;
 }
 
-void nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events)
+bool nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events, struct nki_error *err)
 {
-    control(conn, EPOLL_CTL_ADD, fd, events);
+    int code = control(conn, EPOLL_CTL_ADD, fd, events);
+    if (code != 0) {
+        nki_error_set_errno(err, code == ENOMEM ? NKI_NO_MEMORY : NKI_SYSTEM, code,
+                            "cannot wait for a socket");
+    }
+    return code == 0;
 }
 
 void nki_loop_change(struct nki_conn *conn, int fd, uint32_t events)
 {
-    control(conn, EPOLL_CTL_MOD, fd, events);
+    (void)control(conn, EPOLL_CTL_MOD, fd, events); /* needs nothing that could lack */
 }
 
 void nki_loop_unwatch(struct nki_conn *conn, int fd)
 {
-    control(conn, EPOLL_CTL_DEL, fd, 0);
+    (void)control(conn, EPOLL_CTL_DEL, fd, 0);
 }
 
 void nki_loop_resolving(int more)

@@ -171,8 +171,8 @@ static int32_t room_for(const struct nki_outbox *outbox, uint64_t bytes)
     if (outbox->closed) {
         return NKI_CLOSED;
     }
-    if (outbox->sealed) {
-        return NKI_DRAINING;
+    if (outbox->sealed != 0) {
+        return outbox->sealed;
     }
     if (!outbox->live && outbox->limits.offline == 0) {
         return NKI_DISCONNECTED;
@@ -295,13 +295,13 @@ void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op)
     pthread_mutex_unlock(&outbox->mu);
 }
 
-void nki_outbox_seal(struct nki_outbox *outbox)
+void nki_outbox_seal(struct nki_outbox *outbox, int32_t status)
 {
     pthread_mutex_lock(&outbox->mu);
-    outbox->sealed = true;
+    outbox->sealed = outbox->sealed != 0 ? outbox->sealed : status;
     outbox->limit = 0;
     pthread_cond_broadcast(&outbox->room);
-    finish_room_ops(outbox, NKI_DRAINING);
+    finish_room_ops(outbox, outbox->sealed);
     pthread_mutex_unlock(&outbox->mu);
 }
 
@@ -383,7 +383,7 @@ bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t le
 static void set_limit(struct nki_outbox *outbox)
 {
     uint64_t limit = outbox->live ? outbox->limits.live : outbox->limits.offline;
-    outbox->limit = outbox->sealed || outbox->closed ? 0 : limit;
+    outbox->limit = outbox->sealed != 0 || outbox->closed ? 0 : limit;
 }
 
 bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick)
@@ -591,6 +591,7 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
             result = NKI_OUTBOX_AGAIN;
         } else if (written < 0) {
             result = NKI_OUTBOX_BROKEN;
+            nki_stream_shutdown(outbox->stream); /* the socket itself may be well: the reader is to find out */
         } else {
             spent += (size_t)written;
             if (outbox->head == NULL && outbox->handshake.len == 0) {

@@ -43,7 +43,7 @@ struct nki_outbox {
     bool live;                   /* frames may be written */
     bool right_taken;            /* somebody holds the transmit right */
     bool writing;                /* the holder is in a system call */
-    bool sealed;                 /* no messages any more: they are being drained */
+    int32_t sealed;              /* what messages are refused with; 0: they are accepted */
     bool closed;
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
@@ -72,8 +72,9 @@ void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t byte
  * then).
  */
 void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op);
-/* No message is accepted any more. */
-void nki_outbox_seal(struct nki_outbox *outbox);
+/* Engine: no message is accepted any more: NKI_DRAINING or NKI_CLOSED, the first one counts. What is there is
+ * still sent. */
+void nki_outbox_seal(struct nki_outbox *outbox, int32_t status);
 /* The operation waits no more for room or writing; harmless if it does not. */
 void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op);
 /* Messages accepted and not known to be at the server, nor given up as unconfirmed. */

@@ -47,6 +47,7 @@ bool nki_op_finish(struct nki_op *op, int32_t status, int32_t outcome, struct nk
     struct nki_error *copy = error != NULL && error->text[0] != '\0' ? nki_alloc(sizeof *copy) : NULL;
     if (copy != NULL) {
         *copy = *error;
+        copy->status = status; /* the reason's own may be another */
     }
     pthread_mutex_lock(&op->wait.mu);
     bool finishes = !op->done;

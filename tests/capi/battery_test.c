@@ -283,7 +283,8 @@ static void step_open(struct worker *me)
 static void step_options(struct worker *me)
 {
     static const char *const names[] = {
-        "name", "servers", "reconnect", "verbos", "reconnect_wait_ms", "pending_msgs_limit", "pedantic"};
+        "name",          "servers",       "reconnect",          "verbos",  "reconnect_wait_ms",
+        "first_connect", "max_outage_ms", "pending_msgs_limit", "pedantic"};
     enum sort sort;
     natskit_error err;
     natskit_options options = {pick(me, NATSKIT_KIND_OPTIONS, &sort)};
@@ -313,6 +314,75 @@ static void step_headers(struct worker *me)
     const char *name = below(me, 20) == 0 ? "not valid" : "Name";
     gave_for(me, "headers_add", headers.id, sort,
              natskit_headers_add(headers, name, Z, payload, below(me, 100), NULL));
+}
+
+/* -- drains, levels, orders ------------------------------------------------------------------------------ */
+
+static natskit_status start_life(struct worker *me, uint64_t id, natskit_op *op, natskit_error *err)
+{
+    natskit_conn conn = {id};
+    unsigned dice = below(me, 32);
+    if (dice == 0) {
+        return natskit_conn_drain_start(conn, NO_OPTIONS, below(me, 50), op, err);
+    }
+    return dice < 12 ? natskit_conn_closed_start(conn, NO_OPTIONS, below(me, 200), op, err)
+                     : natskit_written_start(conn, NO_OPTIONS, below(me, 100), op, err);
+}
+
+static void step_life(struct worker *me)
+{
+    enum sort sort;
+    bool on_sub = below(me, 8) == 0;
+    uint64_t id = pick(me, on_sub ? NATSKIT_KIND_SUB : NATSKIT_KIND_CONN, &sort);
+    natskit_error err;
+    natskit_op op;
+    natskit_status status = on_sub ? natskit_sub_drain_start((natskit_sub){id}, NO_OPTIONS, 20, &op, &err)
+                                   : start_life(me, id, &op, &err);
+    if (gave_for(me, "life", id, sort, status) == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_OP, op.id);
+    } else if (op.id != 0 || err.status != status) {
+        fault(me, "life", id, status, "a failed start leaves no handle and tells why");
+    }
+}
+
+static void step_order(struct worker *me)
+{
+    enum sort sort;
+    int64_t ns;
+    natskit_sub sub;
+    natskit_op op;
+    natskit_conn conn = {pick(me, NATSKIT_KIND_CONN, &sort)};
+    switch (below(me, 12)) {
+    case 0:
+        gave_for(me, "reconnect", conn.id, sort, natskit_conn_reconnect(conn, NULL));
+        break;
+    case 1:
+        gave_for(me, "rtt", conn.id, sort, natskit_conn_rtt(conn, some_timeout(me), &ns, NULL));
+        break;
+    case 2:
+        gave_for(me, "answer", conn.id, sort,
+                 natskit_conn_answer_delay(conn, below(me, 5), below(me, 5), NULL));
+        break;
+    case 3:
+        gave_for(me, "closed", conn.id, sort, natskit_conn_closed(conn, some_timeout(me), NULL));
+        break;
+    case 4:
+        gave_for(me, "written", conn.id, sort, natskit_written(conn, some_timeout(me), NULL));
+        break;
+    case 5:
+    case 6:
+    case 7:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
+        gave_for(me, "sub_hold", sub.id, sort, natskit_sub_hold(sub, (int32_t)below(me, 2)));
+        break;
+    case 8:
+        sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
+        gave_for(me, "sub_drain", sub.id, sort, natskit_sub_drain(sub, 1, NULL));
+        break;
+    default:
+        op.id = pick(me, NATSKIT_KIND_OP, &sort);
+        gave_for(me, "op_duration", op.id, sort, natskit_op_duration(op, &ns));
+    }
 }
 
 /* -- messages out ---------------------------------------------------------------------------------------- */
@@ -685,7 +755,8 @@ static const struct {
     {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
     {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
     {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
+    {step_order, 20},
 };
 
 static void *work(void *arg)

@@ -51,6 +51,8 @@ static void take_events(struct rig *rig)
         event->type = from->type;
         event->status = from->status;
         event->count = from->count;
+        event->request = from->request;
+        event->delay_ms = from->delay_ms;
         event->now_ns = rig->now_ns;
         snprintf(event->subject, sizeof event->subject, "%.*s", (int)from->subject.len, from->subject.ptr);
         snprintf(event->text, sizeof event->text, "%.*s", (int)from->text.len, from->text.ptr);

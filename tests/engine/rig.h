@@ -23,6 +23,8 @@ struct rig_event {
     int32_t type;
     int32_t status;
     uint64_t count;
+    uint64_t request;
+    int64_t delay_ms;
     int64_t now_ns;
     char subject[64];
     char text[256];

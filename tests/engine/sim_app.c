@@ -94,7 +94,8 @@ static void check_end(struct sim *sim, struct sim_op *op, int32_t status)
     bool late = sim->now_ns >= op->deadline_ns || op->kind == SIM_OP_CONNECT;
     const struct nki_outbox *outbox = &sim->engine.outbox;
     SIM_CHECK(sim, status != NKI_TIMEOUT || late, "a timeout before the deadline");
-    SIM_CHECK(sim, status != NKI_CLOSED || sim->closed, "closed before the connection is");
+    bool refused = sim->closed || (sim->closing && op->kind == SIM_OP_ROOM);
+    SIM_CHECK(sim, status != NKI_CLOSED || refused, "closed before the connection is");
     if (status == NKI_OK && (op->kind == SIM_OP_FLUSH || op->kind == SIM_OP_CLOSE)) {
         for (uint64_t i = 0; i < op->mark; i++) {
             SIM_CHECK(sim, sim->pubs[i].arrived || sim->pubs[i].lost,
@@ -303,7 +304,8 @@ static int32_t publish(struct sim *sim, size_t len, struct nki_str reply, int op
     sim->no_memory += status == NKI_NO_MEMORY;
     SIM_CHECK(sim,
               status == NKI_OK || (status == NKI_WOULD_BLOCK && sim->engine.outbox.bytes > 0) ||
-                  (status == NKI_CLOSED && sim->closed) || (status == NKI_NO_MEMORY && sim->options.lenient),
+                  (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
+                  (status == NKI_NO_MEMORY && sim->options.lenient),
               "publishing gives %d", status);
     return status;
 }

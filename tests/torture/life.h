@@ -1,0 +1,102 @@
+/* What the scenarios of the torture tests use: natskit.h, with every status checked.
+ *
+ * TT(natskit_NAME, arguments...) calls a public function, notes that it was called, and checks its status: OK
+ * (or what TT_OR says), or, while faults may be felt, one that its documentation allows then (checked.c). For
+ * functions that give a handle or a message there is a function here, which also checks that the
+ * out-parameter is zero and the error complete on failure, and registers the thing: what a scenario leaves
+ * open is looked at and closed after it (settle.c). A call whose handle is missing because of a fault is made
+ * all the same, with 0. Any thread of a scenario; it ends its threads itself. */
+#ifndef TESTS_TORTURE_LIFE_H
+#define TESTS_TORTURE_LIFE_H
+
+#include <natskit.h>
+
+#include <stdbool.h>
+
+#define Z NATSKIT_ZLEN
+#define NO_OPTIONS ((natskit_options){0})
+#define NO_HEADERS ((natskit_headers){0})
+
+/* Statuses that a fault may lead to. */
+#define TT_MAY_LACK_MEMORY 1u
+#define TT_MAY_LACK_SYSTEM 2u /* SYSTEM, IO and what becomes of them while connecting */
+
+struct tt_life {
+    bool hurt;         /* a fault may be felt; else all has to go well */
+    unsigned may_lack; /* TT_MAY_*, if hurt */
+    int64_t wait_ms;   /* for what comes at once: long, unless a fault may keep it away */
+    size_t large;      /* bytes of a message that is read to its place */
+    size_t huge;       /* and of one greater than a segment of the outbox */
+    const char *url;   /* of the tap */
+    const char *named; /* the same by name, localhost */
+};
+extern struct tt_life tt_life;
+
+/* A failure of the run; with what was planned for it. */
+void tt_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+natskit_status tt_check(const char *function, natskit_status got, natskit_status also);
+#define TT(function, ...) tt_check(#function, function(__VA_ARGS__), NATSKIT_OK)
+#define TT_OR(also, function, ...) tt_check(#function, function(__VA_ARGS__), also)
+/* The same for a function that filled an error. */
+natskit_status tt_check_error(const char *function, natskit_status got, natskit_status also,
+                              const natskit_error *err);
+/* For something that has to hold unless a fault may be felt. */
+void tt_want(bool holds, const char *what);
+
+natskit_options tt_options(int32_t scope);
+/* Of connections: attempts and pauses that are short. */
+natskit_options tt_connect_options(void);
+void tt_set(natskit_options options, const char *name, int64_t value);
+natskit_headers tt_headers(const char *name, const char *value);
+
+natskit_conn tt_connect(void);
+natskit_conn tt_connect_to(const char *url, natskit_options options, natskit_status also);
+natskit_conn tt_connect_start(const char *url, natskit_options options, natskit_op *op);
+void tt_conn_close(natskit_conn conn, int64_t linger_ms);
+natskit_op tt_conn_close_start(natskit_conn conn, int64_t linger_ms);
+bool tt_wait_state(natskit_conn conn, int32_t state);
+uint64_t tt_epoch(natskit_conn conn);
+
+natskit_sub tt_subscribe(natskit_conn conn, const char *subject, const char *queue, natskit_options options);
+natskit_sub tt_events(natskit_conn conn);
+natskit_msg *tt_next(natskit_sub sub, int64_t timeout_ms, natskit_status also);
+size_t tt_next_batch(natskit_sub sub, natskit_msg **msgs, size_t cap, int64_t timeout_ms,
+                     natskit_status also);
+void tt_sub_close(natskit_sub sub);
+/* Waits for an event, releasing those before it. */
+bool tt_wait_event(natskit_sub events, int32_t type);
+
+natskit_op tt_flush_start(natskit_conn conn);
+natskit_op tt_room_start(natskit_conn conn, uint64_t bytes);
+natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
+natskit_msg *tt_request(natskit_conn conn, const char *subject, natskit_status also);
+natskit_msg *tt_take_msg(natskit_op op, natskit_status also);
+/* Waits, and checks the result. */
+natskit_status tt_finish(natskit_op op, natskit_status also);
+void tt_op_close(natskit_op op);
+
+natskit_waitset tt_waitset(void);
+size_t tt_waitset_wait(natskit_waitset waitset, natskit_ready *records, size_t cap, int64_t timeout_ms,
+                       natskit_status also);
+
+void tt_release(natskit_msg *msg);
+
+/* Numbered messages of which every byte is checked on arrival. True if it was accepted. */
+bool tt_send(natskit_conn conn, const char *subject, uint32_t number, size_t size);
+/* The same by one call for `count` messages of `size` bytes; how many were accepted. */
+size_t tt_send_batch(natskit_conn conn, const char *subject, uint32_t number, size_t count, size_t size);
+/* Checks a numbered message of the subscription: its bytes, and that the numbers of those that were checked
+ * rise. */
+void tt_check_numbered(natskit_sub sub, const natskit_msg *msg);
+/* Takes and checks all that is queued; how many. */
+size_t tt_take_all(natskit_sub sub);
+/* Flushes; if that went well on the transport of `epoch`, all `sent` messages have to have come or to be
+ * counted. */
+void tt_expect_all(natskit_conn conn, natskit_sub sub, uint64_t sent, uint64_t epoch);
+void tt_check_counts(natskit_sub sub);
+
+/* A command for the tap between the library and the server (tests/README.md). */
+void tt_tap(const char *command);
+
+#endif

@@ -1,0 +1,34 @@
+/* Short lives. To torture a new function call it in one of them, or in a new one listed in scenarios.c:
+ * through TT() or a function of life.h, with a row in checked.c if a fault may make it fail. torture_clean
+ * fails as long as a public function is called by none. */
+#ifndef TESTS_TORTURE_SCENARIOS_H
+#define TESTS_TORTURE_SCENARIOS_H
+
+void tt_scenario_library(void);
+void tt_scenario_options(void);
+void tt_scenario_headers(void);
+
+void tt_scenario_connect(void);
+void tt_scenario_connect_start(void);
+void tt_scenario_connect_by_name(void);
+void tt_scenario_connect_second(void);
+void tt_scenario_close_start(void);
+void tt_scenario_shutdown(void);
+void tt_scenario_reconnect(void);
+void tt_scenario_away(void);
+void tt_scenario_server_says(void);
+
+void tt_scenario_publish(void);
+void tt_scenario_batch(void);
+void tt_scenario_sent_headers(void);
+void tt_scenario_large(void);
+void tt_scenario_slow_consumer(void);
+void tt_scenario_unsubscribe(void);
+void tt_scenario_request(void);
+void tt_scenario_respond(void);
+
+void tt_scenario_waitset(void);
+void tt_scenario_blocked(void);
+void tt_scenario_crowd(void);
+
+#endif
