@@ -134,9 +134,10 @@ async def _open(
     try:
         await client._connect(url, pairs, timeout, begun)
     except BaseException:
-        watch.give_up()
+        watch.decide(False)
         await client.close(0)
         raise
+    watch.decide(True)
     client._watch = watch if watch.is_needed else None
     return client
 

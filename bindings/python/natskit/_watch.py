@@ -11,6 +11,7 @@ from __future__ import annotations
 # [sync] import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any  # [async]
 # [sync] from typing import Any
 
@@ -47,6 +48,13 @@ class Watch:
                 raise TypeError(f"{name} must be callable, not {type(function).__name__}")
         self._functions = {name: function for name, function in functions.items() if function is not None}
         self._loops: list[Any] = []
+        # Whether the first connect has succeeded; closed_cb waits for that to be known.
+        # [async]
+        import asyncio
+
+        self._known = asyncio.Event()
+        # [end]
+        # [sync] self._known = threading.Event()
         self._given_up = False
 
     @property
@@ -56,15 +64,17 @@ class Watch:
     def begin(self, connection: _natskit.AsyncConnection) -> None:
         """Begins the loops. The connection tries its first server at this moment."""
         names = set(self._functions)
-        if "reconnect_delay" in names:
-            answers = _options.pairs(_natskit.OPTIONS_EVENTS, {"answers": True})
-            self._start(self._answer, connection._events(answers, False))
-        if names - {"reconnect_delay"}:
-            self._start(self._tell, connection._events([], False))
+        with suppress(errors.ConnectionClosedError):  # it was refused already, which connect() tells
+            if "reconnect_delay" in names:
+                answers = _options.pairs(_natskit.OPTIONS_EVENTS, {"answers": True})
+                self._start(self._answer, connection._events(answers, False))
+            if names - {"reconnect_delay"}:
+                self._start(self._tell, connection._events([], False))
 
-    def give_up(self) -> None:
-        """The connection was never made: nothing is called any more."""
-        self._given_up = True
+    def decide(self, succeeded: bool) -> None:
+        """The first connect has ended. If it was without success nothing is called any more."""
+        self._given_up = not succeeded
+        self._known.set()
 
     async def ending(self, end: Callable[..., Coroutine[Any, Any, None]], limit: float | None) -> None:
         """Awaits end(limit), then, in what is left of the limit, the functions that the end calls."""
@@ -100,8 +110,12 @@ class Watch:
 
     async def _tell(self, events: _natskit.AsyncEvents) -> None:
         async for event in events:
-            if event.error is not None and event.type not in _NO_ERROR:
-                await self._call("error_cb", event.error)
+            error = event.error
+            asked = isinstance(error, errors.ConnectionClosedError)  # the program itself closes it
+            if error is not None and not asked and event.type not in _NO_ERROR:
+                await self._call("error_cb", error)
+            if event.type == "closed":
+                await self._known.wait()
             if event.type in _FUNCTIONS:
                 await self._call(_FUNCTIONS[event.type])
 

@@ -136,9 +136,10 @@ def _open(
     try:
         client._connect(url, pairs, timeout, begun)
     except BaseException:
-        watch.give_up()
+        watch.decide(False)
         client.close(0)
         raise
+    watch.decide(True)
     client._watch = watch if watch.is_needed else None
     return client
 

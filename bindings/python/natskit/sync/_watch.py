@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .. import _natskit, _options, errors
@@ -37,6 +38,8 @@ class Watch:
                 raise TypeError(f"{name} must be callable, not {type(function).__name__}")
         self._functions = {name: function for name, function in functions.items() if function is not None}
         self._loops: list[Any] = []
+        # Whether the first connect has succeeded; closed_cb waits for that to be known.
+        self._known = threading.Event()
         self._given_up = False
 
     @property
@@ -46,15 +49,17 @@ class Watch:
     def begin(self, connection: _natskit.SyncConnection) -> None:
         """Begins the loops. The connection tries its first server at this moment."""
         names = set(self._functions)
-        if "reconnect_delay" in names:
-            answers = _options.pairs(_natskit.OPTIONS_EVENTS, {"answers": True})
-            self._start(self._answer, connection._events(answers, False))
-        if names - {"reconnect_delay"}:
-            self._start(self._tell, connection._events([], False))
+        with suppress(errors.ConnectionClosedError):  # it was refused already, which connect() tells
+            if "reconnect_delay" in names:
+                answers = _options.pairs(_natskit.OPTIONS_EVENTS, {"answers": True})
+                self._start(self._answer, connection._events(answers, False))
+            if names - {"reconnect_delay"}:
+                self._start(self._tell, connection._events([], False))
 
-    def give_up(self) -> None:
-        """The connection was never made: nothing is called any more."""
-        self._given_up = True
+    def decide(self, succeeded: bool) -> None:
+        """The first connect has ended. If it was without success nothing is called any more."""
+        self._given_up = not succeeded
+        self._known.set()
 
     def ending(self, end: Callable[..., None], limit: float | None) -> None:
         """Awaits end(limit), then, in what is left of the limit, the functions that the end calls."""
@@ -74,8 +79,12 @@ class Watch:
 
     def _tell(self, events: _natskit.SyncEvents) -> None:
         for event in events:
-            if event.error is not None and event.type not in _NO_ERROR:
-                self._call("error_cb", event.error)
+            error = event.error
+            asked = isinstance(error, errors.ConnectionClosedError)  # the program itself closes it
+            if error is not None and not asked and event.type not in _NO_ERROR:
+                self._call("error_cb", error)
+            if event.type == "closed":
+                self._known.wait()
             if event.type in _FUNCTIONS:
                 self._call(_FUNCTIONS[event.type])
 
