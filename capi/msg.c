@@ -88,15 +88,9 @@ natskit_status natskit_msg_header_at(const natskit_msg *msg, size_t index, const
     if (msg == NULL || name == NULL || name_len == NULL || value == NULL || value_len == NULL) {
         return NATSKIT_INVALID;
     }
-    struct nki_str block = nki_msg_header_block(inner_of(msg));
     struct nki_str name_str;
     struct nki_str value_str;
-    size_t at = 0;
-    bool found = block.len > 0;
-    for (size_t i = 0; found && i <= index; i++) {
-        found = nki_header_next(block, &at, &name_str, &value_str);
-    }
-    if (!found) {
+    if (!nki_msg_header_at(inner_of(msg), index, &name_str, &value_str)) {
         return NATSKIT_NOT_FOUND;
     }
     *name = name_str.ptr;

@@ -319,6 +319,36 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
     return $bad
 }
 
+# -- lanes of ./check long ----------------------------------------------------------------------------------
+
+soak_for() { # preset seconds
+    build "$1" && NATSKIT_SOAK_SECONDS=$2 ASAN_OPTIONS=handle_segv=2 \
+        timeout --kill-after=10 $(($2 + 300)) "build/$1/tests/soak/soak"
+}
+
+lane_soak() { # ten minutes of everything at once under faults, two more with the address sanitizer
+    local bad=0
+    checked "soak" soak_for dev "${NATSKIT_SOAK_SECONDS:-600}" || bad=1
+    checked "soak with the address sanitizer" soak_for asan 120 || bad=1
+    return $bad
+}
+
+lane_seeds() { # a million seeds of the simulator, a process for each processor
+    local seeds=${NATSKIT_SEEDS:-1000000} each i status=0
+    local -a running=()
+    build dev || return 1
+    each=$(((seeds + jobs - 1) / jobs))
+    for ((i = 0; i < jobs; i++)); do
+        NATSKIT_SEEDS=$each NATSKIT_FIRST_SEED=$((1 + i * each)) \
+            timeout --kill-after=10 28800 build/dev/tests/engine/engine_sim &
+        running+=($!)
+    done
+    for ((i = 0; i < jobs; i++)); do
+        checked "seeds from $((1 + i * each)) on, $each of them" wait "${running[i]}" || status=1
+    done
+    return $status
+}
+
 # -- lane: the installed library ----------------------------------------------------------------------------
 
 consumer_by_cmake() { # prefix shared(ON|OFF) folder

@@ -2,6 +2,7 @@
 #include "delivery/msg.h"
 
 #include "base/alloc.h"
+#include "wire/header.h"
 
 static atomic_uint_fast64_t live_count;
 
@@ -15,6 +16,7 @@ static struct nki_msg *msg_alloc(struct nki_slab *slab, size_t size)
         return NULL;
     }
     atomic_init(&msg->refs, 1);
+    atomic_init(&msg->walked, 0);
     msg->in_slab = in_slab;
     msg->slot_bytes = slot_bytes;
     msg->next = NULL;
@@ -56,6 +58,26 @@ struct nki_msg *nki_msg_new_event(size_t len)
     msg->header_len = 0;
     msg->data_len = 0;
     return msg;
+}
+
+bool nki_msg_header_at(const struct nki_msg *msg, size_t index, struct nki_str *name, struct nki_str *value)
+{
+    atomic_uint_fast64_t *walked = &((struct nki_msg *)(uintptr_t)msg)->walked; /* no part of the content */
+    uint64_t last = atomic_load_explicit(walked, memory_order_relaxed);
+    struct nki_str block = nki_msg_header_block(msg);
+    size_t count = (size_t)(last >> 32);
+    size_t at = (size_t)(last & UINT32_MAX);
+    if (count > index) {
+        count = 0;
+        at = 0;
+    }
+    for (; count <= index; count++) {
+        if (block.len == 0 || !nki_header_next(block, &at, name, value)) {
+            return false;
+        }
+    }
+    atomic_store_explicit(walked, (uint64_t)count << 32 | at, memory_order_relaxed);
+    return true;
 }
 
 void nki_msg_retain(struct nki_msg *msg)

@@ -14,6 +14,8 @@ struct nki_msg {
     struct nki_msg *next; /* in the queue that holds it */
     uint64_t origin;      /* number of the connection, as given by whoever opened it */
     uint64_t sid;
+    atomic_uint_fast64_t
+        walked; /* how far the headers were walked last: their number << 32 | place behind them */
     atomic_uint refs;
     uint32_t slot_bytes; /* memory it takes: what queue limits count */
     uint32_t subject_len;
@@ -57,6 +59,10 @@ static inline struct nki_str nki_msg_data(const struct nki_msg *msg)
     return nki_str_make((const char *)msg->bytes + msg->subject_len + msg->reply_len + msg->header_len,
                         msg->data_len);
 }
+
+/* The index-th header, counting from 0; false if there are fewer. Going on from where the last call of any
+ * thread was, so that a walk over a block of many headers takes linear time: anyone may have sent it. */
+bool nki_msg_header_at(const struct nki_msg *msg, size_t index, struct nki_str *name, struct nki_str *value);
 
 void nki_msg_retain(struct nki_msg *msg);
 /* NULL is allowed. */

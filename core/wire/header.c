@@ -67,6 +67,10 @@ bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, str
     assert(at != NULL && *at <= block.len && name != NULL && value != NULL);
     size_t next;
     if (*at == 0) {
+        if (!nki_str_starts(block, version_line)) { /* what another client wrote as one, and is none */
+            *at = block.len;
+            return false;
+        }
         (void)line_len(block, 0, at);
     }
     while (*at < block.len) {

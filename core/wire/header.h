@@ -14,6 +14,7 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description);
 /* Iterates over the headers in wire order: begin with *at = 0; false at the end. Names are exact; blanks
  * around a value are trimmed (ADR-4); a line that begins with a blank continues the value before it (folded:
  * given as it is, inner CRLF included); a line without a colon, or without a name before it, is passed over.
+ * A block that does not begin with NATS/1.0 has no headers.
  */
 bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value);
 

@@ -1,4 +1,5 @@
-/* Random lives of a connection. NATSKIT_SEEDS=n runs n of them, NATSKIT_SEED=s the one that failed. */
+/* Random lives of a connection. NATSKIT_SEEDS=n runs n of them, from NATSKIT_FIRST_SEED=s on (1),
+ * NATSKIT_SEED=s the one that failed. */
 #include "sim.h"
 
 #include <setjmp.h>
@@ -24,8 +25,9 @@ static void test_random_lives(void **state)
 {
     (void)state;
     uint64_t only = number_from("NATSKIT_SEED", 0);
-    uint64_t count = number_from("NATSKIT_SEEDS", SEEDS);
-    for (uint64_t seed = only > 0 ? only : 1; seed <= (only > 0 ? only : count); seed++) {
+    uint64_t first = only > 0 ? only : number_from("NATSKIT_FIRST_SEED", 1);
+    uint64_t count = only > 0 ? 1 : number_from("NATSKIT_SEEDS", SEEDS);
+    for (uint64_t seed = first; seed < first + count; seed++) {
         struct sim_options options = {.seed = seed, .steps = STEPS, .faultless = seed % 10 == 0};
         assert_int_equal(sim_run(&options), 0);
     }

@@ -188,6 +188,8 @@ static const struct {
     {"stall", TS_DO_STALL},
     {"serve", TS_DO_SERVE},
     {"dribble", TS_DO_DRIBBLE},
+    {"times", TS_DO_TIMES},
+    {"loose", TS_DO_LOOSE},
     {"repeat", TS_DO_REPEAT},
     {"end", TS_DO_END},
     {"pong-auto", TS_DO_PONG_AUTO},
@@ -222,11 +224,14 @@ static bool take_arguments(struct parser *p, struct ts_directive *d, int self, c
         return take_time(p, rest, &d->number);
     case TS_DO_DRIBBLE:
         return take_dribble(p, d, rest);
+    case TS_DO_TIMES:
+        return take_number(p, next_word(&rest), &d->number) && take_text(p, d, rest, false);
     case TS_DO_REPEAT:
         return take_repeat(p, d, self, rest);
     case TS_DO_END:
         return take_end(p, d, self);
     case TS_DO_PONG_AUTO:
+    case TS_DO_LOOSE:
     case TS_DO_ORACLE:
         return take_switch(p, next_word(&rest), &d->number);
     default:

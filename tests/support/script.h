@@ -28,6 +28,8 @@ enum ts_directive_kind {
     TS_DO_STALL,     /* number: ms; -1: until proceed */
     TS_DO_SERVE,     /* number: ms; -1: until proceed */
     TS_DO_DRIBBLE,   /* number: bytes, second: ms, text */
+    TS_DO_TIMES,     /* number: copies, text */
+    TS_DO_LOOSE,     /* number: on */
     TS_DO_REPEAT,    /* number; target: the end */
     TS_DO_END,       /* target: the repeat */
     TS_DO_PONG_AUTO, /* number: on */

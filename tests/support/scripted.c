@@ -11,6 +11,8 @@
 #include "script.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -21,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_CONNS = 256, TIMEOUT_MS = 10000 };
+enum { MAX_CONNS = 256, TIMEOUT_MS = 10000, CHUNK = 65536 };
 
 struct peer {
     int fd; /* -1: closed by us */
@@ -47,6 +49,8 @@ struct ts_scripted {
     int64_t timeout_ms;
     bool pong_auto;
     bool oracle_on;
+    bool loose;     /* the client may be gone while the script still sends */
+    int64_t number; /* what ${next} stood for last */
     int line;
 
     pthread_mutex_t lock;
@@ -171,6 +175,8 @@ static bool do_accept(struct ts_scripted *s)
     if (peer->fd < 0) {
         return fail_line(s, "accept: %s", strerror(errno));
     }
+    const int on = 1; /* what is sent in pieces is to arrive in pieces */
+    (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     peer->last = &peer->first;
     peer->oracle = ts_oracle_new(NULL);
     ts_oracle_on_frame(peer->oracle, on_frame, peer);
@@ -194,11 +200,13 @@ static struct peer *need_peer(struct ts_scripted *s)
 static bool send_bytes(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
 {
     int64_t deadline = ts_now_ms() + s->timeout_ms;
-    while (len) {
+    while (len && !(s->loose && peer->ended)) {
         ssize_t n = send(peer->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             bytes += n;
             len -= (size_t)n;
+        } else if (errno != EAGAIN && errno != EINTR && s->loose) {
+            peer->ended = true;
         } else if (errno != EAGAIN && errno != EINTR) {
             return fail_line(s, "the client is gone: %s", strerror(errno));
         } else if (!wait_fd(s, peer->fd, POLLOUT, deadline) && (stopped(s) || ts_now_ms() >= deadline)) {
@@ -260,6 +268,8 @@ static bool substitute(struct ts_scripted *s, const char *text, size_t len, stru
         size_t name_len = (size_t)(close - mark - 2);
         if (name_len == 4 && memcmp(mark + 2, "port", 4) == 0) {
             ts_buf_printf(out, "%u", s->port);
+        } else if (name_len == 4 && memcmp(mark + 2, "next", 4) == 0) {
+            ts_buf_printf(out, "%lld", (long long)++s->number);
         } else if (!add_field(s, mark + 2, name_len, out)) {
             return fail_line(s, "nothing was captured as %.*s", (int)(close + 1 - mark), mark);
         }
@@ -473,10 +483,31 @@ static bool do_dribble(struct ts_scripted *s, const struct ts_directive *d)
     if (good) {
         learn(peer, text.at, text.len);
     }
-    for (size_t at = 0; good && at < text.len && !stopped(s); at += (size_t)d->number) {
+    for (size_t at = 0; good && at < text.len && !stopped(s) && !peer->ended; at += (size_t)d->number) {
         size_t left = text.len - at;
         good = send_bytes(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
         do_stall(s, d->second);
+    }
+    ts_buf_free(&text);
+    return good;
+}
+
+/* Copies of a text, gathered to chunks; with ${..} in it each copy is made anew. */
+static bool do_times(struct ts_scripted *s, const struct ts_directive *d)
+{
+    struct ts_buf text = {0};
+    struct peer *peer = need_peer(s);
+    bool same = memmem(d->text, d->len, "${", 2) == NULL;
+    bool good = peer != NULL;
+    int64_t in_chunk = 0;
+    for (int64_t sent = 0; good && sent < d->number && !stopped(s) && !peer->ended; sent += in_chunk) {
+        if (!same || sent == 0 || in_chunk > d->number - sent) {
+            text.len = 0;
+            for (in_chunk = 0; good && in_chunk < d->number - sent && text.len < CHUNK; in_chunk++) {
+                good = substitute(s, d->text, d->len, &text);
+            }
+        }
+        good = good && send_bytes(s, peer, text.at, text.len);
     }
     ts_buf_free(&text);
     return good;
@@ -631,6 +662,11 @@ static bool play(struct ts_scripted *s, const struct ts_directive *d)
         return do_stall(s, d->number);
     case TS_DO_DRIBBLE:
         return do_dribble(s, d);
+    case TS_DO_TIMES:
+        return do_times(s, d);
+    case TS_DO_LOOSE:
+        s->loose = d->number;
+        return true;
     case TS_DO_PONG_AUTO:
         s->pong_auto = d->number;
         return true;

@@ -153,6 +153,19 @@ static PyObject *headers_get(PyObject *self, PyObject *args, PyObject *kwargs)
     return value != NULL || PyErr_Occurred() ? value : Py_NewRef(missing);
 }
 
+static int same_name(const char *a, const char *b, size_t len, int ignore_case)
+{
+    for (size_t i = 0; i < len; i++) {
+        int differs = (unsigned char)(a[i] ^ b[i]);
+        int letter = (a[i] | 0x20) >= 'a' && (a[i] | 0x20) <= 'z';
+        if (differs != 0 && !(ignore_case && letter && differs == 0x20))
+            return 0;
+    }
+    return 1;
+}
+
+/* One walk over the block: looking for one value after the other would take quadratic time, and anyone may
+ * have sent the message. */
 static PyObject *headers_get_all(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {"name", "ignore_case", NULL};
@@ -161,17 +174,24 @@ static PyObject *headers_get_all(PyObject *self, PyObject *args, PyObject *kwarg
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:get_all", (char **)(uintptr_t)names, &name,
                                      &ignore_case))
         return NULL;
+    const Headers *headers = DATA(Headers, self);
+    Text wanted;
+    if (text_arg(headers->st, name, "a header's name", NULL, &wanted) < 0)
+        return NULL;
     PyObject *list = PyList_New(0);
+    const char *found, *value;
+    size_t found_len, value_len;
     for (size_t i = 0; list != NULL; i++) {
-        PyObject *value = find(DATA(Headers, self), name, ignore_case, i);
-        if (value == NULL)
+        if (natskit_msg_header_at(headers->msg, i, &found, &found_len, &value, &value_len) != NATSKIT_OK)
             break;
-        if (PyList_Append(list, value) < 0)
+        if (found_len != wanted.len || !same_name(found, wanted.data, found_len, ignore_case))
+            continue;
+        PyObject *text = text_new(value, value_len);
+        if (text == NULL || PyList_Append(list, text) < 0)
             Py_CLEAR(list);
-        Py_DECREF(value);
+        Py_XDECREF(text);
     }
-    if (PyErr_Occurred())
-        Py_CLEAR(list);
+    text_done(&wanted);
     return list;
 }
 

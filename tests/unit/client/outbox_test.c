@@ -33,6 +33,7 @@ struct fake {
     uint64_t seen[4096]; /* numbers of the messages that arrived whole */
     size_t seen_count;
     uint64_t ops[TS_OP_COUNT];
+    bool shut;
 };
 
 static void on_frame(void *ctx, const struct ts_frame *frame)
@@ -79,7 +80,13 @@ static ptrdiff_t fake_write(struct nki_stream *stream, const struct iovec *iov, 
     return result;
 }
 
-static const struct nki_stream_ops fake_ops = {.write = fake_write};
+/* The outbox shuts a stream down whose write failed. */
+static void fake_shutdown(struct nki_stream *stream)
+{
+    NKI_CONTAINER_OF(stream, struct fake, stream)->shut = true;
+}
+
+static const struct nki_stream_ops fake_ops = {.write = fake_write, .shutdown = fake_shutdown};
 
 static void fake_init(struct fake *fake, size_t most, unsigned again, size_t left)
 {
@@ -269,6 +276,7 @@ static void cut_at(const struct frame *frames, size_t count, size_t cut, uint64_
     *total = (size_t)outbox.bytes;
     enum nki_outbox_result result = drain(&outbox, 1000000);
     assert_int_equal(result, cut < *total ? NKI_OUTBOX_BROKEN : NKI_OUTBOX_EMPTY);
+    assert_int_equal(first.shut, cut < *total); /* so that the reader finds out */
     assert_int_equal(outbox.bytes, cut < *total ? *total - cut : 0);
     size_t written = 0;
     while (written < messages && ends[written] <= cut) {

@@ -45,6 +45,54 @@ static void test_parts(void **state)
     nki_slab_abandon(&slab);
 }
 
+/* The place of the last look-up is kept: in any order, and past the end, the same comes out. */
+static void test_headers_in_any_order(void **state)
+{
+    (void)state;
+    static const char block[] = "NATS/1.0\r\nA: 0\r\nB: 1\r\nA: 2\r\nC: 3\r\n\r\n";
+    static const size_t order[] = {0, 1, 2, 3, 4, 4, 0, 3, 1, 9, 2, 2, 0, 1, 4, 3};
+    uint32_t len = sizeof block - 1;
+    struct nki_msg *msg = nki_msg_new(NULL, NKI_STR("s"), NKI_STR(""), len, len);
+    struct nki_str name;
+    struct nki_str value;
+    memcpy(nki_msg_body(msg), block, len);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        assert_int_equal(nki_msg_header_at(msg, order[i], &name, &value), order[i] < 4);
+        if (order[i] < 4) {
+            assert_int_equal(*value.ptr, '0' + (int)order[i]);
+        }
+    }
+    nki_msg_release(msg);
+    msg = nki_msg_new(NULL, NKI_STR("s"), NKI_STR(""), 0, 0);
+    assert_false(nki_msg_header_at(msg, 0, &name, &value));
+    nki_msg_release(msg);
+}
+
+/* A million headers are walked at once: with a look-up from the begin each time it would take hours. */
+static void test_many_headers_take_linear_time(void **state)
+{
+    (void)state;
+    static const char begin[] = "NATS/1.0\r\n";
+    const uint32_t count = 1000000;
+    uint32_t len = (uint32_t)sizeof begin - 1 + count * 4 + 2;
+    struct nki_msg *msg = nki_msg_new(NULL, NKI_STR("s"), NKI_STR(""), len, len);
+    assert_non_null(msg);
+    uint8_t *at = nki_msg_body(msg);
+    memcpy(at, begin, sizeof begin - 1);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(at + sizeof begin - 1 + (size_t)i * 4, "A:\r\n", 4);
+    }
+    memcpy(at + len - 2, "\r\n", 2);
+    struct nki_str name;
+    struct nki_str value;
+    uint32_t found = 0;
+    while (nki_msg_header_at(msg, found, &name, &value)) {
+        found++;
+    }
+    assert_int_equal(found, count);
+    nki_msg_release(msg);
+}
+
 static void test_large_ones_are_on_the_heap(void **state)
 {
     (void)state;
@@ -155,9 +203,14 @@ static void test_references_of_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),          cmocka_unit_test(test_large_ones_are_on_the_heap),
-        cmocka_unit_test(test_references),     cmocka_unit_test(test_a_message_outlives_its_slab),
-        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_references_of_many_threads),
+        cmocka_unit_test(test_headers_in_any_order),
+        cmocka_unit_test(test_many_headers_take_linear_time),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_large_ones_are_on_the_heap),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_a_message_outlives_its_slab),
+        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_references_of_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
