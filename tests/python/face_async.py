@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 NAME = "asyncio"
@@ -23,3 +24,20 @@ async def join(work: asyncio.Task[Any]) -> Any:
 async def rest() -> None:
     """Lets the others run."""
     await asyncio.sleep(0)
+
+
+async def nap(seconds: float) -> None:
+    """A handler that takes its time."""
+    await asyncio.sleep(seconds)
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[list[BaseException]]:
+    """Exceptions that nobody could catch."""
+    found: list[BaseException] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: found.append(context["exception"]))
+    try:
+        yield found
+    finally:
+        loop.set_exception_handler(None)

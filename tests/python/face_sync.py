@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 NAME = "sync"
@@ -26,6 +28,9 @@ class Work:
             self._error = error
         del self._function, self._args
 
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
     def join(self) -> Any:
         self._thread.join(60)
         assert not self._thread.is_alive(), "the thread did not end"
@@ -46,3 +51,20 @@ def join(work: Work) -> Any:
 
 def rest() -> None:
     """Lets the others run."""
+
+
+def nap(seconds: float) -> None:
+    """A handler that takes its time."""
+    time.sleep(seconds)
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[list[BaseException]]:
+    """Exceptions that nobody could catch."""
+    found: list[BaseException] = []
+    old = threading.excepthook
+    threading.excepthook = lambda args: found.append(args.exc_value)
+    try:
+        yield found
+    finally:
+        threading.excepthook = old

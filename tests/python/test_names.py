@@ -128,6 +128,7 @@ def test_error_tree() -> None:
     assert issubclass(errors.UnknownOptionError, TypeError)
     assert issubclass(errors.OutOfMemoryError, MemoryError)
     assert issubclass(errors.BadSubjectError, errors.InvalidError)
+    assert issubclass(errors.OutboundBufferLimitError, errors.WouldBlockError)
     assert issubclass(errors.SubscriptionClosedError, errors.ConnectionClosedError)
     for cls in errors.STATUSES.values():
         error = cls("what happened")
@@ -181,8 +182,9 @@ def test_options_have_types_that_are_known() -> None:
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:
-            assert kind in (1, 2, 3, 4, 5) and name and text and least <= most
+            assert kind in (1, 2, 3, 4, 5, 6) and name and text and least <= most
             assert isinstance(default, str) and isinstance(unit, str) and isinstance(secret, bool)
+            assert kind != 6 or default in unit.split("|")
 
 
 def test_aliases_name_options() -> None:

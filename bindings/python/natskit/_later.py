@@ -43,5 +43,5 @@ async def later(
 
 def install() -> None:
     """Gives the C part the exceptions and the coroutine; called once, when the package is imported."""
-    closed, bad_subject = errors.SubscriptionClosedError, errors.BadSubjectError
-    _natskit._install(errors.STATUSES, errors.Error, closed, bad_subject, later)
+    special = (errors.SubscriptionClosedError, errors.BadSubjectError, errors.OutboundBufferLimitError)
+    _natskit._install(errors.STATUSES, errors.Error, *special, later)

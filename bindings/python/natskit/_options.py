@@ -11,7 +11,7 @@ from . import _natskit, errors
 
 Pair = tuple[str, Any]
 
-_STRING, _LIST, _INTEGER, _BOOLEAN, _DURATION = 1, 2, 3, 4, 5
+_STRING, _LIST, _INTEGER, _BOOLEAN, _DURATION = 1, 2, 3, 4, 5  # a choice (6) is given as text
 _TYPES: dict[int, dict[str, int]] = {}
 
 
@@ -37,12 +37,18 @@ def _negated(name: str, value: Any) -> bool:
     return not value
 
 
+def _buffer(name: str, value: Any) -> Any:
+    """nats-py refuses what is published while disconnected for every number below 1."""
+    return max(value, 0) if isinstance(value, int) else value
+
+
 # nats-py's name -> (the option, how the value changes)
 _ALIASES: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "allow_reconnect": ("reconnect", lambda name, value: value),
     "connect_timeout": ("attempt_timeout_ms", _seconds),
     "dont_randomize": ("randomize", _negated),
     "max_outstanding_pings": ("max_pings_out", lambda name, value: value),
+    "pending_size": ("reconnect_buffer_bytes", _buffer),
     "ping_interval": ("ping_interval_ms", _seconds),
     "reconnect_time_wait": ("reconnect_wait_ms", _seconds),
 }

@@ -110,7 +110,11 @@ class BusyError(UsageError):
 
 
 class NoReplyError(UsageError):
-    """The message asks for no reply."""
+    """The message or event asks for no reply."""
+
+
+class ConnectionDrainingError(UsageError):
+    """The connection is being drained and takes nothing new."""
 
 
 # --------------------------------------------------------------------------- expected outcomes
@@ -122,6 +126,10 @@ class TimeoutError(OutcomeError, builtins.TimeoutError):
 
 class WouldBlockError(OutcomeError):
     """Nothing was there, or no room, and the call was not allowed to wait."""
+
+
+class OutboundBufferLimitError(WouldBlockError):
+    """The outbox is full, and the call was not allowed to wait for room."""
 
 
 class SubscriptionEnded(OutcomeError):
@@ -261,6 +269,7 @@ _CLASSES: dict[str, type[Error]] = {
     "UNKNOWN_OPTION": UnknownOptionError,
     "BUSY": BusyError,
     "NO_REPLY": NoReplyError,
+    "DRAINING": ConnectionDrainingError,
     "TIMEOUT": TimeoutError,
     "WOULD_BLOCK": WouldBlockError,
     "END": SubscriptionEnded,

@@ -315,6 +315,31 @@ void headers_done(State *st, natskit_headers *headers)
 
 /* ---------------------------------------------------------------------------------------------- numbers */
 
+/* Seconds to milliseconds; -1 for what is longer than a century. */
+static int seconds_arg(State *st, PyObject *value, const char *what, const char *allowed, int64_t *out)
+{
+    double seconds = PyFloat_AsDouble(value);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear();
+            raise_text(st, NATSKIT_INVALID, "%s: too large a number", what);
+        }
+        return -1;
+    }
+    if (!(seconds >= 0.0)) { /* also what is not a number */
+        raise_text(st, NATSKIT_INVALID, "%s: a number of seconds from 0 on%s", what, allowed);
+        return -1;
+    }
+    const double century = 3.2e9;
+    *out = -1;
+    if (seconds >= century)
+        return 0;
+    *out = (int64_t)(seconds * 1000.0);
+    if ((double)*out < seconds * 1000.0)
+        *out += 1; /* up: a wait is never shorter than asked for */
+    return 0;
+}
+
 int timeout_arg(State *st, PyObject *value, int64_t missing_ms, int64_t *out)
 {
     *out = missing_ms;
@@ -323,25 +348,17 @@ int timeout_arg(State *st, PyObject *value, int64_t missing_ms, int64_t *out)
     *out = NKPY_FOREVER;
     if (value == Py_None)
         return 0;
-    double seconds = PyFloat_AsDouble(value);
-    if (seconds == -1.0 && PyErr_Occurred()) {
-        if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear();
-            raise_text(st, NATSKIT_INVALID, "timeout: too large a number");
-        }
+    return seconds_arg(st, value, "timeout", ", or None for ever", out);
+}
+
+int delay_arg(State *st, PyObject *value, int64_t *out)
+{
+    if (seconds_arg(st, value, "delay", "", out) < 0)
         return -1;
-    }
-    if (!(seconds >= 0.0)) { /* also what is not a number */
-        raise_text(st, NATSKIT_INVALID, "timeout: a number of seconds from 0 on, or None for ever");
-        return -1;
-    }
-    const double century = 3.2e9;
-    if (seconds >= century)
+    if (*out >= 0)
         return 0;
-    *out = (int64_t)(seconds * 1000.0);
-    if ((double)*out < seconds * 1000.0)
-        *out += 1; /* up: a wait is never shorter than asked for */
-    return 0;
+    raise_text(st, NATSKIT_INVALID, "delay: too large a number");
+    return -1;
 }
 
 int count_arg(State *st, PyObject *value, const char *what, uint64_t missing, uint64_t *out)

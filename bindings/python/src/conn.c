@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define LINGER_MS 2000
+#define TIMEOUT_MS 10000
+#define DRAIN_TIMEOUT_MS 30000
 
 static void *conn_raise(State *st, natskit_status status, const natskit_error *err)
 {
@@ -25,7 +27,7 @@ static PyObject *conn_make(PyTypeObject *type, PyObject *args, PyObject *kwargs,
         return NULL;
     Conn *conn = DATA(Conn, self);
     conn->st = state_hold(st);
-    conn->face = face;
+    conn->via.face = face;
     conn->closed = true;
     budget_reset(&conn->budget);
     return self;
@@ -57,13 +59,39 @@ static PyObject *conn_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwa
     return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_SYNC);
 }
 
-/* _connect(url, options, timeout): `options` are pairs (name, value). */
+/* Whether publishing is to fail at once when the outbox is full; the library has checked the value. */
+static bool fails_when_full(PyObject *pairs)
+{
+    bool fails = false;
+    for (Py_ssize_t i = 0; i < PyList_Size(pairs); i++) {
+        PyObject *name = PyTuple_GetItem(PyList_GetItem(pairs, i), 0);
+        PyObject *value = PyTuple_GetItem(PyList_GetItem(pairs, i), 1);
+        if (PyUnicode_CompareWithASCIIString(name, "outbox_full") == 0)
+            fails = PyUnicode_CompareWithASCIIString(value, "fail") == 0;
+    }
+    return fails;
+}
+
+/* Goes on after connect_start: calls `begun` before anything is waited for. */
+static PyObject *connect_go_on(Conn *conn, natskit_op op, PyObject *begun)
+{
+    PyObject *done = begun == Py_None ? Py_NewRef(Py_None) : PyObject_CallNoArgs(begun);
+    if (done == NULL) {
+        natskit_op_close(op);
+        return NULL;
+    }
+    Py_DECREF(done);
+    return face_finish(conn->st, &conn->via, op, GIVE_NONE);
+}
+
+/* _connect(url, options, timeout, begun): `options` are pairs (name, value); `begun()` is called when there
+ * is a connection that tries servers, and nothing was waited for yet. */
 static PyObject *conn_connect(PyObject *self, PyObject *args)
 {
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
-    PyObject *url, *pairs, *timeout;
-    if (!PyArg_ParseTuple(args, "OOO:_connect", &url, &pairs, &timeout))
+    PyObject *url, *pairs, *timeout, *begun;
+    if (!PyArg_ParseTuple(args, "OOOO:_connect", &url, &pairs, &timeout, &begun))
         return NULL;
     if (conn->handle.id != 0)
         return raise_text(st, NATSKIT_INVALID, "this client was connected before; make a new one");
@@ -86,14 +114,31 @@ static PyObject *conn_connect(PyObject *self, PyObject *args)
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
     conn->closed = false;
+    conn->via.conn = conn->handle;
+    conn->via.fails = fails_when_full(pairs);
     st->open_conns++;
-    return face_finish(st, conn->face, op, conn->handle, false);
+    return connect_go_on(conn, op, begun);
+}
+
+/* Why the connection has ended by itself, or NULL; to be freed with PyMem_Free. */
+static natskit_error *end_reason(const Conn *conn)
+{
+    natskit_conn_info info;
+    natskit_error err = {0};
+    if (natskit_conn_info_get(conn->handle, &info, sizeof info) != NATSKIT_OK ||
+        info.state != NATSKIT_STATE_CLOSED || natskit_conn_closed(conn->handle, 0, &err) == NATSKIT_OK)
+        return NULL;
+    natskit_error *end = PyMem_Malloc(sizeof *end);
+    if (end != NULL)
+        *end = err;
+    return end;
 }
 
 /* It counts as closed from now on. */
 static void conn_forget(Conn *conn)
 {
     natskit_conn_stats_get(conn->handle, &conn->last_stats, sizeof conn->last_stats);
+    conn->end = end_reason(conn);
     conn->closed = true;
     if (--conn->st->open_conns == 0 && conn->st->spare.id != 0) {
         natskit_headers_close(conn->st->spare);
@@ -123,13 +168,13 @@ static PyObject *conn_close(PyObject *self, PyObject *const *args, Py_ssize_t na
     natskit_error err = {0};
     if (conn->closed || linger_ms == 0) {
         conn_end(conn);
-        return face_done(st, conn->face);
+        return face_done(st, conn->via.face);
     }
     conn_forget(conn);
     natskit_status status = natskit_conn_close_start(conn->handle, linger_ms, &op, &err);
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
-    return face_finish(st, conn->face, op, conn->handle, false);
+    return face_finish(st, &conn->via, op, GIVE_NONE);
 }
 
 static void conn_dealloc(PyObject *self)
@@ -137,6 +182,7 @@ static void conn_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     conn_end(DATA(Conn, self));
+    PyMem_Free(DATA(Conn, self)->end);
     if (DATA(Conn, self)->st != NULL)
         state_drop(DATA(Conn, self)->st);
     PyObject_GC_Del(self);
@@ -170,6 +216,14 @@ static PyObject *conn_get_is(PyObject *self, void *which)
         return conn_raise(conn->st, status, NULL);
     int32_t state = status == NATSKIT_OK ? info.state : NATSKIT_STATE_CLOSED;
     return PyBool_FromLong(state == (int32_t)(intptr_t)which);
+}
+
+static PyObject *conn_get_is_draining(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_conn_info info;
+    bool lives = conn_info(DATA(Conn, self), &info) == NATSKIT_OK && info.state != NATSKIT_STATE_CLOSED;
+    return PyBool_FromLong(lives && info.draining != 0);
 }
 
 static PyObject *conn_get_url(PyObject *self, void *unused)
@@ -269,6 +323,7 @@ static PyObject *conn_stats(PyObject *self, PyObject *unused)
         {"unsent", s.unsent},
         {"subs", s.subs},
         {"requests", s.requests},
+        {"abandoned_msgs", s.abandoned_msgs},
     };
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < sizeof rows / sizeof rows[0]; i++)
@@ -324,13 +379,16 @@ out:
     return object;
 }
 
-/* _events(options) */
-static PyObject *conn_events(PyObject *self, PyObject *pairs)
+/* _events(options, keep): without `keep` they do not keep the connection open. */
+static PyObject *conn_events(PyObject *self, PyObject *args)
 {
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
+    PyObject *pairs;
+    int keep;
     natskit_options options;
-    if (options_arg(st, NATSKIT_OPTIONS_EVENTS, pairs, &options) < 0)
+    if (!PyArg_ParseTuple(args, "Op:_events", &pairs, &keep) ||
+        options_arg(st, NATSKIT_OPTIONS_EVENTS, pairs, &options) < 0)
         return NULL;
     natskit_sub sub = {0};
     natskit_error err = {0};
@@ -344,31 +402,94 @@ static PyObject *conn_events(PyObject *self, PyObject *pairs)
     Py_XDECREF(none);
     if (none == NULL)
         natskit_sub_close(sub);
+    if (object != NULL && !keep)
+        sub_let_go(object);
     return object;
 }
 
-static PyObject *conn_flush(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* ------------------------------------------------------------------------------------- what takes time */
+
+typedef natskit_status (*start_fn)(natskit_conn conn, natskit_options options, int64_t timeout_ms,
+                                   natskit_op *op, natskit_error *err);
+
+/* A method whose one parameter is its timeout. */
+typedef struct Timed {
+    Signature sig;
+    start_fn start;
+    int64_t missing_ms;
+    int gives;
+} Timed;
+
+static PyObject *run(PyObject *self, const Timed *timed, PyObject *const *args, Py_ssize_t nargs,
+                     PyObject *kwnames)
 {
-    static const Signature sig = {"flush", 1, 0, 1, {NAME_timeout}};
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
+    PyObject *timeout;
+    int64_t timeout_ms;
+    if (match(st, &timed->sig, args, nargs, kwnames, &timeout) < 0 ||
+        timeout_arg(st, timeout, timed->missing_ms, &timeout_ms) < 0)
+        return NULL;
+    natskit_op op = {0};
+    natskit_error err = {0};
+    natskit_status status = timed->start(conn->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    if (status != NATSKIT_OK)
+        return conn_raise(st, status, &err);
+    return face_finish(st, &conn->via, op, timed->gives);
+}
+
+#define TIMED(name, start, missing_ms, gives)                                                                \
+    static PyObject *conn_##name(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) \
+    {                                                                                                        \
+        static const Timed timed = {{#name, 1, 0, 1, {NAME_timeout}}, start, missing_ms, gives};             \
+        return run(self, &timed, args, nargs, kwnames);                                                      \
+    }
+
+TIMED(flush, natskit_flush_start, TIMEOUT_MS, GIVE_NONE)
+TIMED(rtt, natskit_flush_start, TIMEOUT_MS, GIVE_SECONDS)
+TIMED(written, natskit_written_start, TIMEOUT_MS, GIVE_NONE)
+TIMED(drain, natskit_conn_drain_start, DRAIN_TIMEOUT_MS, GIVE_NONE)
+
+static PyObject *conn_closed(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"closed", 1, 0, 1, {NAME_timeout}};
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
     PyObject *timeout;
     int64_t timeout_ms;
     if (match(st, &sig, args, nargs, kwnames, &timeout) < 0 ||
-        timeout_arg(st, timeout, 10000, &timeout_ms) < 0)
+        timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
+    if (conn->closed) {
+        PyObject *reason =
+            conn->end == NULL ? Py_NewRef(Py_None) : error_object(st, conn->end->status, conn->end);
+        return reason == NULL ? NULL : face_value(st, conn->via.face, reason);
+    }
     natskit_op op = {0};
     natskit_error err = {0};
-    natskit_status status = natskit_flush_start(conn->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    /* The deadline is that of the wait: the connection itself may have ended for having taken too long. */
+    natskit_status status =
+        natskit_conn_closed_start(conn->handle, (natskit_options){0}, NKPY_FOREVER, &op, &err);
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
-    return face_finish(st, conn->face, op, conn->handle, false);
+    return face_finish_within(st, &conn->via, op, GIVE_REASON, timeout_ms);
+}
+
+static PyObject *conn_reconnect(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Conn *conn = DATA(Conn, self);
+    natskit_error err = {0};
+    natskit_status status = natskit_conn_reconnect(conn->handle, &err);
+    if (status != NATSKIT_OK)
+        return conn_raise(conn->st, status, &err);
+    return face_done(conn->st, conn->via.face);
 }
 
 static PyObject *conn_room(PyObject *self, PyObject *args)
 {
     const Conn *conn = DATA(Conn, self);
-    return room_wait(conn->st, conn->face, conn->handle, args);
+    return room_wait(conn->st, &conn->via, args);
 }
 
 /* ------------------------------------------------------------------------------------------------ types */
@@ -378,6 +499,7 @@ static PyGetSetDef conn_getset[] = {
     {"is_connected", conn_get_is, NULL, "The server has answered.", (void *)NATSKIT_STATE_CONNECTED},
     {"is_reconnecting", conn_get_is, NULL, "Lost; servers are tried again.",
      (void *)NATSKIT_STATE_RECONNECTING},
+    {"is_draining", conn_get_is_draining, NULL, "drain() was called and has not ended.", NULL},
     {"is_closed", conn_get_is, NULL, "Ended for good.", (void *)NATSKIT_STATE_CLOSED},
     {"connected_url", conn_get_url, NULL, "URL of the server, or None while there is none.", NULL},
     {"max_payload", conn_get_max_payload, NULL, "Bytes that headers and payload may have together.", NULL},
@@ -400,6 +522,23 @@ static PyMethodDef conn_methods[] = {
      "reply."},
     {"flush", FAST(conn_flush),
      "flush($self, timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
+    {"written", FAST(conn_written),
+     "written($self, timeout=10.0)\n--\n\nWaits until the system has taken all that was published before, "
+     "also "
+     "through reconnects. It may still be lost on its way: flush() tells when the server has it."},
+    {"rtt", FAST(conn_rtt), "rtt($self, timeout=10.0)\n--\n\nSeconds from a ping to the server's answer."},
+    {"reconnect", conn_reconnect, METH_NOARGS,
+     "reconnect($self)\n--\n\nGives up the present transport and connects anew, to another server if there "
+     "is "
+     "one. Does not wait."},
+    {"drain", FAST(conn_drain),
+     "drain($self, timeout=30.0)\n--\n\nEnds the connection in good order: no message comes any more, loops "
+     "go "
+     "on until they have handled all that has come, what was published reaches the server. After `timeout` "
+     "seconds a TimeoutError, and closed all the same. Cancelling the wait does not stop the drain."},
+    {"closed", FAST(conn_closed),
+     "closed($self, timeout=None)\n--\n\nWaits until the connection has ended. None if the program closed or "
+     "drained it, else the reason as an exception (not raised)."},
     {"close", FAST(conn_close),
      "close($self, linger=2.0)\n--\n\nEnds the connection, after what was published has reached the server "
      "or "
@@ -409,11 +548,14 @@ static PyMethodDef conn_methods[] = {
     {"stats", conn_stats, METH_NOARGS,
      "stats($self)\n--\n\nCounters of the connection; after close their last values."},
     {"_connect", conn_connect, METH_VARARGS,
-     "_connect($self, url, options, timeout, /)\n--\n\nOpens the connection; `options` are pairs (name, "
-     "value)."},
+     "_connect($self, url, options, timeout, begun, /)\n--\n\nOpens the connection; `options` are pairs "
+     "(name, value), begun() is called before the wait."},
     {"_subscribe", conn_subscribe, METH_VARARGS,
      "_subscribe($self, subject, queue, options, /)\n--\n\nSubscribes."},
-    {"_events", conn_events, METH_O, "_events($self, options, /)\n--\n\nBegins a subscription to events."},
+    {"_events", conn_events, METH_VARARGS,
+     "_events($self, options, keep, /)\n--\n\nBegins a subscription to events, which keeps the connection "
+     "open "
+     "or not."},
     {"_room", conn_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {"_publish_now", conn_publish_now, METH_VARARGS,

@@ -131,19 +131,21 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
     return list;
 }
 
-/* _install(table, base, subscription_closed, bad_subject, later): called once, when the package is imported.
+/* _install(table, base, subscription_closed, bad_subject, outbox_full, later): called once, when the package
+ * is imported.
  */
 PyObject *errors_install(PyObject *module, PyObject *args)
 {
     State *st = module_state(module);
-    PyObject *table, *base, *sub_closed, *bad_subject, *later;
-    if (!PyArg_ParseTuple(args, "O!OOOO:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
-                          &later))
+    PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *later;
+    if (!PyArg_ParseTuple(args, "O!OOOOO:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
+                          &outbox_full, &later))
         return NULL;
     set_ref(&st->errors, Py_NewRef(table));
     set_ref(&st->error_base, Py_NewRef(base));
     set_ref(&st->sub_closed, Py_NewRef(sub_closed));
     set_ref(&st->bad_subject, Py_NewRef(bad_subject));
+    set_ref(&st->outbox_full, Py_NewRef(outbox_full));
     set_ref(&st->later, Py_NewRef(later));
     Py_RETURN_NONE;
 }

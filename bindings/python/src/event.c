@@ -17,7 +17,7 @@ static int event_view(PyObject *self, natskit_event_view *view)
     return -1;
 }
 
-PyObject *event_new(State *st, natskit_msg *taken)
+PyObject *event_new(State *st, const Via *via, natskit_msg *taken)
 {
     Msg *event = PyObject_New(Msg, st->event_type);
     if (event == NULL) {
@@ -26,6 +26,7 @@ PyObject *event_new(State *st, natskit_msg *taken)
     }
     event->st = state_hold(st);
     event->msg = taken;
+    event->via = *via;
     return (PyObject *)event;
 }
 
@@ -51,6 +52,9 @@ static const char *type_name(int32_t type)
         [NATSKIT_EVENT_ASYNC_ERROR] = "async_error",
         [NATSKIT_EVENT_STALE] = "stale",
         [NATSKIT_EVENT_CLOSED] = "closed",
+        [NATSKIT_EVENT_PING] = "ping",
+        [NATSKIT_EVENT_FORCED_RECONNECT] = "forced_reconnect",
+        [NATSKIT_EVENT_DELAY_NEEDED] = "delay_needed",
     };
     bool known = type > 0 && type < (int32_t)(sizeof names / sizeof names[0]);
     return known ? names[type] : NULL;
@@ -81,7 +85,18 @@ static PyObject *event_get_error(PyObject *self, void *unused)
     return error_object(DATA(Msg, self)->st, view.status, &err);
 }
 
-enum { FIELD_SERVER, FIELD_SUBJECT, FIELD_TEXT, FIELD_EPOCH, FIELD_SID, FIELD_COUNT, FIELD_TIME_NS };
+enum {
+    FIELD_SERVER,
+    FIELD_SUBJECT,
+    FIELD_TEXT,
+    FIELD_EPOCH,
+    FIELD_SID,
+    FIELD_COUNT,
+    FIELD_TIME_NS,
+    FIELD_REQUEST,
+    FIELD_DELAY,
+    FIELD_PENDING,
+};
 
 static PyObject *event_get_field(PyObject *self, void *which)
 {
@@ -101,9 +116,32 @@ static PyObject *event_get_field(PyObject *self, void *which)
         return PyLong_FromUnsignedLongLong(view.sid);
     case FIELD_COUNT:
         return PyLong_FromUnsignedLongLong(view.count);
+    case FIELD_REQUEST:
+        return PyLong_FromUnsignedLongLong(view.request);
+    case FIELD_DELAY:
+        return PyFloat_FromDouble((double)view.delay_ms / 1000.0);
+    case FIELD_PENDING:
+        return PyLong_FromUnsignedLongLong(view.pending);
     default:
         return PyLong_FromLongLong(view.time_ns);
     }
+}
+
+static PyObject *event_answer(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"answer", 1, 1, 1, {NAME_delay}};
+    const Msg *event = DATA(Msg, self);
+    PyObject *delay;
+    int64_t delay_ms;
+    natskit_event_view view;
+    if (match(event->st, &sig, args, nargs, kwnames, &delay) < 0 ||
+        delay_arg(event->st, delay, &delay_ms) < 0 || event_view(self, &view) < 0)
+        return NULL;
+    if (view.request == 0)
+        return raise_text(event->st, NATSKIT_NO_REPLY, "the event asks for no answer");
+    natskit_error err = {0};
+    natskit_status status = natskit_conn_answer_delay(event->via.conn, view.request, delay_ms, &err);
+    return status == NATSKIT_OK ? Py_NewRef(Py_None) : raise_status(event->st, status, &err);
 }
 
 static PyObject *event_repr(PyObject *self)
@@ -135,17 +173,23 @@ static PyGetSetDef event_getset[] = {
     FIELD("sid", FIELD_SID, "Number of the subscription that the event is about, or 0."),
     FIELD("count", FIELD_COUNT, "A number that belongs to the event, such as the size of the server pool."),
     FIELD("time_ns", FIELD_TIME_NS, "When it happened: nanoseconds since 1970 UTC."),
+    FIELD("request", FIELD_REQUEST, "Number of the request that answer() answers, or 0."),
+    FIELD("delay", FIELD_DELAY, "'delay_needed': seconds of the pause that comes without an answer."),
+    FIELD("pending", FIELD_PENDING, "'slow_consumer': messages in the full queue."),
     {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef event_methods[] = {
+    {"answer", (PyCFunction)(void (*)(void))event_answer, METH_FASTCALL | METH_KEYWORDS,
+     "answer($self, delay)\n--\n\nAnswers 'delay_needed': servers are tried `delay` seconds after it."},
+    {NULL, NULL, 0, NULL},
 };
 
 static char event_doc[] = "Something that happened to a connection.";
 
 static PyType_Slot event_slots[] = {
-    {Py_tp_doc, event_doc},
-    {Py_tp_dealloc, event_dealloc},
-    {Py_tp_repr, event_repr},
-    {Py_tp_getset, event_getset},
-    {0, NULL},
+    {Py_tp_doc, event_doc},       {Py_tp_dealloc, event_dealloc}, {Py_tp_repr, event_repr},
+    {Py_tp_getset, event_getset}, {Py_tp_methods, event_methods}, {0, NULL},
 };
 
 static PyType_Spec event_spec = {

@@ -47,12 +47,16 @@ State *type_state(PyTypeObject *type)
     X(headers_type)                                                                                          \
     X(ready_type)                                                                                            \
     X(next_type)                                                                                             \
+    X(loop_type[FACE_ASYNC])                                                                                 \
+    X(loop_type[FACE_SYNC])                                                                                  \
+    X(hold_type)                                                                                             \
     X(finish_type)                                                                                           \
     X(reactor_type)                                                                                          \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
     X(bad_subject)                                                                                           \
+    X(outbox_full)                                                                                           \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
     X(settle)                                                                                                \
@@ -280,8 +284,8 @@ static PyMethodDef functions[] = {
      "_options($module, scope, /)\n--\n\nEvery option as (name, type, default, unit, min, max, text, "
      "secret)."},
     {"_install", errors_install, METH_VARARGS,
-     "_install($module, table, base, subscription_closed, bad_subject, later, /)\n--\n\nTakes the exceptions "
-     "over."},
+     "_install($module, table, base, subscription_closed, bad_subject, outbox_full, later, /)\n--\n\nTakes "
+     "the exceptions over."},
     {"_settle", reactor_settle, METH_O,
      "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
     {NULL, NULL, 0, NULL},
@@ -291,7 +295,7 @@ static int types_init(PyObject *module, State *st)
 {
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
-        next_init(module, st) < 0)
+        next_init(module, st) < 0 || loop_init(module, st) < 0)
         return -1;
     return reactor_init(module, st);
 }

@@ -14,20 +14,19 @@ static int msg_view(const Msg *msg, natskit_message_view *view)
     return -1;
 }
 
-PyObject *msg_new(State *st, int face, natskit_conn conn, natskit_msg *taken)
+PyObject *msg_new(State *st, const Via *via, natskit_msg *taken)
 {
-    Msg *msg = PyObject_New(Msg, st->msg_type[face]);
+    Msg *msg = PyObject_New(Msg, st->msg_type[via->face]);
     if (msg == NULL) {
         natskit_msg_release(taken);
         return NULL;
     }
     msg->st = state_hold(st);
     msg->msg = taken;
-    msg->conn = conn;
+    msg->via = *via;
     msg->subject = NULL;
     msg->reply = NULL;
     msg->data = NULL;
-    msg->face = face;
     return (PyObject *)msg;
 }
 
@@ -145,7 +144,7 @@ static int msg_bool(PyObject *self)
 static PyObject *msg_room(PyObject *self, PyObject *args)
 {
     const Msg *msg = DATA(Msg, self);
-    return room_wait(msg->st, msg->face, msg->conn, args);
+    return room_wait(msg->st, &msg->via, args);
 }
 
 static PyObject *msg_repr(PyObject *self)

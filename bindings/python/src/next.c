@@ -12,7 +12,8 @@ enum { MODE_ITERATE, MODE_ONE, MODE_MANY };
 
 typedef struct Next {
     NKPY_HEAD
-    Sub *sub; /* owned; NULL once it has given its result */
+    Sub *sub;       /* owned; NULL once it has given its result */
+    PyObject *loop; /* whose step this is, or NULL; given back with `sub` */
     State *st;
     Waiter waiter;
     int64_t timeout_ms;
@@ -28,6 +29,7 @@ static Next *next_new(Sub *sub, int mode, int64_t timeout_ms, size_t cap)
     if (next == NULL)
         return NULL;
     next->sub = (Sub *)Py_NewRef((PyObject *)sub);
+    next->loop = NULL;
     next->st = state_hold(sub->st);
     next->waiter = (Waiter){0};
     next->timeout_ms = timeout_ms;
@@ -46,20 +48,30 @@ static void next_end(Next *next)
     next->sub = NULL;
     if (next->mode == MODE_ITERATE && sub->next_idle == NULL && !sub->closed)
         sub->next_idle = Py_NewRef((PyObject *)next);
+    Py_CLEAR(next->loop);
     Py_DECREF((PyObject *)sub);
+}
+
+PyObject *sub_anext_for(Sub *sub, PyObject *loop)
+{
+    Next *next;
+    if (sub->next_idle == NULL) {
+        next = next_new(sub, MODE_ITERATE, NKPY_FOREVER, 1);
+        if (next == NULL)
+            return NULL;
+    } else {
+        next = DATA(Next, sub->next_idle);
+        sub->next_idle = NULL;
+        next->sub = (Sub *)Py_NewRef((PyObject *)sub);
+        next->started = false; /* and its deadline is for ever, as before */
+    }
+    next->loop = Py_XNewRef(loop);
+    return (PyObject *)next;
 }
 
 PyObject *sub_anext(PyObject *self)
 {
-    Sub *sub = DATA(Sub, self);
-    if (sub->next_idle == NULL)
-        return (PyObject *)next_new(sub, MODE_ITERATE, NKPY_FOREVER, 1);
-    PyObject *object = sub->next_idle;
-    Next *next = DATA(Next, object);
-    sub->next_idle = NULL;
-    next->sub = (Sub *)Py_NewRef(self);
-    next->started = false; /* and its deadline is for ever, as before */
-    return object;
+    return sub_anext_for(DATA(Sub, self), NULL);
 }
 
 /* What the awaitable takes, as the object to be given: 1; 0 if there is nothing; else -1 and *status. */
@@ -90,10 +102,13 @@ static int next_take(Next *next, PyObject **result, natskit_status *status)
 static PySendResult next_fail(Next *next, natskit_status status)
 {
     Sub *sub = next->sub;
-    if (next->mode == MODE_ITERATE && (status == NATSKIT_END || status == NATSKIT_CLOSED))
+    if (next->mode == MODE_ITERATE && (status == NATSKIT_END || status == NATSKIT_CLOSED)) {
+        if (next->loop != NULL)
+            hold_let_go(next->loop);
         PyErr_SetNone(PyExc_StopAsyncIteration);
-    else
+    } else {
         sub_raise(sub, status);
+    }
     source_pass_on(next->st, &sub->source);
     next_end(next);
     return PYGEN_ERROR;
@@ -189,6 +204,7 @@ static int next_traverse(PyObject *self, visitproc visit, void *arg)
     Next *next = DATA(Next, self);
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)next->sub);
+    Py_VISIT(next->loop);
     return waiter_traverse(&next->waiter, visit, arg);
 }
 
@@ -196,6 +212,7 @@ static int next_clear(PyObject *self)
 {
     Next *next = DATA(Next, self);
     waiter_leave(next->st, &next->waiter);
+    Py_CLEAR(next->loop);
     Py_CLEAR(next->sub);
     return 0;
 }
@@ -271,17 +288,24 @@ static int take_blocking(Sub *sub, int64_t timeout_ms, natskit_msg **out, natski
     return *status == NATSKIT_OK ? 1 : 0;
 }
 
-PyObject *sub_iternext(PyObject *self)
+PyObject *sub_iternext_for(Sub *sub, PyObject *loop)
 {
-    Sub *sub = DATA(Sub, self);
     natskit_msg *msg;
     natskit_status status;
     int rc = take_blocking(sub, NKPY_FOREVER, &msg, &status);
     if (rc > 0)
         return sub_object(sub, msg);
-    if (rc == 0 && status != NATSKIT_END && status != NATSKIT_CLOSED)
+    bool end = rc == 0 && (status == NATSKIT_END || status == NATSKIT_CLOSED);
+    if (end && loop != NULL)
+        hold_let_go(loop);
+    if (rc == 0 && !end)
         sub_raise(sub, status);
     return NULL;
+}
+
+PyObject *sub_iternext(PyObject *self)
+{
+    return sub_iternext_for(DATA(Sub, self), NULL);
 }
 
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -293,7 +317,7 @@ PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     if (match(sub->st, &sig, args, nargs, kwnames, &timeout) < 0 ||
         timeout_arg(sub->st, timeout, NEXT_TIMEOUT_MS, &timeout_ms) < 0)
         return NULL;
-    if (sub->face == FACE_ASYNC)
+    if (sub->via.face == FACE_ASYNC)
         return (PyObject *)next_new(sub, MODE_ONE, timeout_ms, 1);
     natskit_msg *msg;
     natskit_status status;
@@ -339,7 +363,7 @@ PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (cap == 0)
         return raise_text(sub->st, NATSKIT_INVALID, "n: a number of messages from 1 on");
     cap = cap < most ? cap : most;
-    if (sub->face == FACE_ASYNC)
+    if (sub->via.face == FACE_ASYNC)
         return (PyObject *)next_new(sub, MODE_MANY, timeout_ms, (size_t)cap);
     return batch_blocking(sub, (size_t)cap, timeout_ms);
 }

@@ -3,7 +3,7 @@
  * What sends: publish, publish_batch, request and respond, for both faces. A call that finds room in the
  * outbox is done when it returns, also for asyncio, where its awaitable is ready. If the outbox is full, the
  * blocking face waits here; asyncio gets the coroutine of natskit/_later.py, which tries again when there may
- * be room.
+ * be room. With option outbox_full "fail" neither waits.
  */
 #include "state.h"
 
@@ -21,6 +21,15 @@ static void *raise_subject(State *st, const Sending *send)
     if (natskit_subject_check(send->subject.data, send->subject.len, 0, &err) == NATSKIT_OK)
         natskit_subject_check(send->reply.data, send->reply.len, 0, &err);
     return raise_class(st, st->bad_subject, NATSKIT_INVALID, &err);
+}
+
+/* What is neither success nor NATSKIT_INVALID. */
+static void *raise_refused(State *st, natskit_status status, const natskit_error *err)
+{
+    const natskit_error full = {.status = status, .text = "the outbox is full"};
+    if (status == NATSKIT_WOULD_BLOCK)
+        return raise_class(st, st->outbox_full, status, &full);
+    return raise_status(st, status, err);
 }
 
 static int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
@@ -96,7 +105,7 @@ static natskit_status publish_now(natskit_conn conn, const Sending *send)
 /* The end of a call that was accepted. */
 static PyObject *published(Conn *conn)
 {
-    if (conn->face == FACE_SYNC)
+    if (conn->via.face == FACE_SYNC)
         Py_RETURN_NONE;
     if (budget_spent(&conn->budget))
         return ready_new(conn->st, Py_NewRef(Py_None), true);
@@ -116,9 +125,9 @@ PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     natskit_status status = publish_now(conn->handle, &send);
     int64_t timeout_ms = 0;
     int rc = 0;
-    if (status == NATSKIT_WOULD_BLOCK)
+    if (status == NATSKIT_WOULD_BLOCK && !conn->via.fails)
         rc = timeout_arg(st, a[4], ROOM_TIMEOUT_MS, &timeout_ms);
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && rc == 0 && conn->face == FACE_SYNC) {
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && rc == 0 && conn->via.face == FACE_SYNC) {
         PublishWait wait = {conn->handle, &send};
         rc = block(st, publish_block, &wait, timeout_ms, &status);
     }
@@ -131,7 +140,7 @@ PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     if (status == NATSKIT_OK)
         return published(conn);
     if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
-        return raise_status(st, status, NULL);
+        return raise_refused(st, status, NULL);
     PyObject *again = Py_BuildValue("(OOOO)", a[0], or_none(a[1]), or_none(a[2]), or_none(a[3]));
     return later(st, self, "_publish_now", again, size, timeout_ms);
 }
@@ -148,7 +157,7 @@ PyObject *conn_publish_now(PyObject *self, PyObject *args)
         return NULL;
     natskit_status status = publish_now(conn->handle, &send);
     sending_done(conn->st, &send);
-    return status == NATSKIT_OK ? face_done(conn->st, conn->face) : raise_status(conn->st, status, NULL);
+    return status == NATSKIT_OK ? face_done(conn->st, conn->via.face) : raise_refused(conn->st, status, NULL);
 }
 
 /* ----------------------------------------------------------------------------------------------- batch */
@@ -225,7 +234,7 @@ static int batch_chunk(Conn *conn, Batch *batch, PyObject *list, Py_ssize_t star
         Py_BEGIN_ALLOW_THREADS *status = batch_block(batch, 0);
         Py_END_ALLOW_THREADS
     }
-    if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC && rc == 0)
+    if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->via.face == FACE_SYNC && rc == 0)
         rc = block(st, batch_block, batch, timeout_ms, status);
     return rc;
 }
@@ -250,7 +259,7 @@ static int batch_publish(Conn *conn, PyObject *list, Py_ssize_t *at, int64_t tim
             if (status == NATSKIT_INVALID && batch->done < batch->count)
                 raise_subject(st, &batch->send[batch->done]);
             else
-                raise_status(st, status, NULL);
+                raise_refused(st, status, NULL);
             rc = -1;
         }
         batch_done(st, batch);
@@ -282,11 +291,11 @@ PyObject *conn_publish_batch(PyObject *self, PyObject *const *args, Py_ssize_t n
     if (list == NULL)
         return NULL;
     Py_ssize_t at = 0, total = PyList_Size(list);
-    int rc = batch_publish(conn, list, &at, timeout_ms);
+    int rc = batch_publish(conn, list, &at, conn->via.fails ? 0 : timeout_ms);
     PyObject *result = NULL;
     if (rc > 0) {
         result = PyLong_FromSsize_t(total);
-        if (conn->face == FACE_ASYNC)
+        if (conn->via.face == FACE_ASYNC)
             result = ready_new(st, result, budget_spent(&conn->budget));
     } else if (rc < 0) {
         batch_failed(st, at);
@@ -316,8 +325,8 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args)
     if (PyList_SetSlice(list, 0, at, NULL) < 0)
         return NULL;
     if (rc > 0)
-        return face_value(st, conn->face, PyLong_FromSsize_t(total));
-    raise_status(st, NATSKIT_WOULD_BLOCK, NULL);
+        return face_value(st, conn->via.face, PyLong_FromSsize_t(total));
+    raise_refused(st, NATSKIT_WOULD_BLOCK, NULL);
     return batch_failed(st, total - rest);
 }
 
@@ -381,20 +390,21 @@ PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     RequestWait wait = {conn->handle, &send, deadline_of(timeout_ms), {0}, {0}};
     natskit_status status = request_start(&wait);
     int rc = 0;
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && conn->face == FACE_SYNC)
+    bool waits = timeout_ms != 0 && !conn->via.fails;
+    if (status == NATSKIT_WOULD_BLOCK && waits && conn->via.face == FACE_SYNC)
         rc = block(st, request_block, &wait, timeout_ms, &status);
     size_t size = sending_size(&send);
     sending_done(st, &send);
     if (rc < 0)
         return NULL;
     if (status == NATSKIT_OK)
-        return face_finish(st, conn->face, wait.op, conn->handle, true);
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
+        return face_finish(st, &conn->via, wait.op, GIVE_MSG);
+    if (status == NATSKIT_WOULD_BLOCK && waits) {
         PyObject *again = Py_BuildValue("(OOO)", a[0], or_none(a[1]), or_none(a[3]));
         return later(st, self, "_request_now", again, size, timeout_ms);
     }
     return status == NATSKIT_INVALID ? raise_class(st, st->bad_subject, status, &wait.err)
-                                     : raise_status(st, status, &wait.err);
+                                     : raise_refused(st, status, &wait.err);
 }
 
 /* _request_now(subject, payload, headers, left): an awaitable, or WouldBlockError. */
@@ -413,8 +423,8 @@ PyObject *conn_request_now(PyObject *self, PyObject *args)
     natskit_status status = request_start(&wait);
     sending_done(st, &send);
     if (status != NATSKIT_OK)
-        return raise_status(st, status, &wait.err);
-    return face_finish(st, conn->face, wait.op, conn->handle, true);
+        return raise_refused(st, status, &wait.err);
+    return face_finish(st, &conn->via, wait.op, GIVE_MSG);
 }
 
 /* --------------------------------------------------------------------------------------------- respond */
@@ -455,7 +465,8 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
         return NULL;
     natskit_status status = respond_now(msg->msg, &send);
     int rc = 0;
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && msg->face == FACE_SYNC) {
+    timeout_ms = msg->via.fails ? 0 : timeout_ms;
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && msg->via.face == FACE_SYNC) {
         RespondWait wait = {msg->msg, &send};
         rc = block(st, respond_block, &wait, timeout_ms, &status);
     }
@@ -464,9 +475,9 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
     if (rc < 0)
         return NULL;
     if (status == NATSKIT_OK)
-        return face_done(st, msg->face);
+        return face_done(st, msg->via.face);
     if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
-        return raise_status(st, status, NULL);
+        return raise_refused(st, status, NULL);
     return later(st, self, "_respond_now", Py_BuildValue("(OO)", or_none(a[0]), or_none(a[1])), size,
                  timeout_ms);
 }
@@ -482,12 +493,12 @@ PyObject *msg_respond_now(PyObject *self, PyObject *args)
         return NULL;
     natskit_status status = respond_now(msg->msg, &send);
     sending_done(msg->st, &send);
-    return status == NATSKIT_OK ? face_done(msg->st, msg->face) : raise_status(msg->st, status, NULL);
+    return status == NATSKIT_OK ? face_done(msg->st, msg->via.face) : raise_refused(msg->st, status, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------ room */
 
-PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args)
+PyObject *room_wait(State *st, const Via *via, PyObject *args)
 {
     PyObject *timeout;
     unsigned long long size;
@@ -497,8 +508,8 @@ PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args)
         return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
-    natskit_status status = natskit_room_start(conn, (natskit_options){0}, size, timeout_ms, &op, &err);
+    natskit_status status = natskit_room_start(via->conn, (natskit_options){0}, size, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(st, status, &err);
-    return face_finish(st, face, op, conn, false);
+    return face_finish(st, via, op, GIVE_NONE);
 }

@@ -44,6 +44,7 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(limit)                                                                                                 \
     X(data)                                                                                                  \
     X(linger)                                                                                                \
+    X(delay)                                                                                                 \
     X(messages)                                                                                              \
     X(create_future)                                                                                         \
     X(call_later)                                                                                            \
@@ -86,6 +87,8 @@ typedef struct State {
     PyTypeObject *headers_type;
     PyTypeObject *ready_type;
     PyTypeObject *next_type;
+    PyTypeObject *loop_type[FACES];
+    PyTypeObject *hold_type;
     PyTypeObject *finish_type;
     PyTypeObject *reactor_type;
 
@@ -94,6 +97,7 @@ typedef struct State {
     PyObject *error_base;  /* natskit.errors.Error */
     PyObject *sub_closed;  /* natskit.errors.SubscriptionClosedError */
     PyObject *bad_subject; /* natskit.errors.BadSubjectError */
+    PyObject *outbox_full; /* natskit.errors.OutboundBufferLimitError */
     PyObject *later;       /* natskit._later.later: sends once the outbox has room */
     PyObject *done;        /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;      /* module function _settle(future) */
@@ -134,6 +138,13 @@ PyObject *error_make(State *st, PyObject *cls, natskit_status status, const nats
 void error_annotate(State *st, int name, PyObject *value);
 PyObject *errors_statuses(PyObject *module, PyObject *unused);
 PyObject *errors_install(PyObject *module, PyObject *args);
+
+/* Where something comes from and goes to: the connection, its face, and what a full outbox means there. */
+typedef struct Via {
+    natskit_conn conn;
+    int face;
+    bool fails; /* option outbox_full is "fail": no call waits for room */
+} Via;
 
 /* ------------------------------------------------------------------------------------------------ args.c */
 
@@ -178,6 +189,8 @@ void headers_done(State *st, natskit_headers *headers);
 
 /* Seconds to milliseconds: None is for ever, NULL is `missing_ms`. */
 int timeout_arg(State *st, PyObject *value, int64_t missing_ms, int64_t *out);
+/* The same for a pause, which has an end. */
+int delay_arg(State *st, PyObject *value, int64_t *out);
 int count_arg(State *st, PyObject *value, const char *what, uint64_t missing, uint64_t *out);
 
 /* What publish, request and respond have in common: subject, reply, payload and headers, ready for a call. */
@@ -273,9 +286,12 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 /* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
+/* What an operation gives: None, its message, its duration in seconds, or why the connection has ended. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
- * here on. With `want_msg` the result is the operation's message, else None. */
-PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg);
+ * here on. `timeout_ms` is for operations without a deadline of their own. */
+PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
+PyObject *face_finish_within(State *st, const Via *via, natskit_op op, int gives, int64_t timeout_ms);
 int wait_init(PyObject *module, State *st);
 
 /* The coroutine protocol for awaitables of ours: each is one function that goes on until it has to suspend.
@@ -292,20 +308,19 @@ typedef struct Msg {
     NKPY_HEAD
     State *st;
     natskit_msg *msg;
-    natskit_conn conn; /* where `respond` looks for room */
+    Via via; /* where `respond` looks for room, and an event is answered */
     PyObject *subject;
     PyObject *reply;
     PyObject *data;
-    int face;
 } Msg;
 
 /* Makes the object for a message taken from the core; takes the reference over, also on failure. */
-PyObject *msg_new(State *st, int face, natskit_conn conn, natskit_msg *msg);
+PyObject *msg_new(State *st, const Via *via, natskit_msg *msg);
 int msg_init(PyObject *module, State *st);
 
 /* ----------------------------------------------------------------------------------------------- event.c */
 
-PyObject *event_new(State *st, natskit_msg *msg);
+PyObject *event_new(State *st, const Via *via, natskit_msg *msg);
 int event_init(PyObject *module, State *st);
 
 /* --------------------------------------------------------------------------------------------- headers.c */
@@ -325,10 +340,12 @@ typedef struct Conn {
     NKPY_HEAD
     State *st;
     natskit_conn handle;
-    int face;
+    Via via;
     bool closed;
     Budget budget;
-    natskit_conn_stats last_stats; /* as they were when it was closed */
+    /* As it was when it was closed: */
+    natskit_conn_stats last_stats;
+    natskit_error *end; /* why it had ended before that, or NULL */
 } Conn;
 
 int conn_init(PyObject *module, State *st);
@@ -345,7 +362,7 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args);
 PyObject *conn_request_now(PyObject *self, PyObject *args);
 PyObject *msg_respond_now(PyObject *self, PyObject *args);
 /* _room(size, timeout): waits until the outbox has room; for asyncio an awaitable. */
-PyObject *room_wait(State *st, int face, natskit_conn conn, PyObject *args);
+PyObject *room_wait(State *st, const Via *via, PyObject *args);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
 
@@ -354,15 +371,16 @@ typedef struct Sub {
     State *st;
     natskit_sub handle;
     Source source;
-    PyObject *conn; /* keeps the connection open */
-    natskit_conn conn_handle;
+    PyObject *conn; /* keeps the connection open; NULL for events that shall not */
+    Via via;
     PyObject *subject;
     PyObject *queue;
     PyObject *next_idle; /* an awaitable of __anext__ that can be used again, or NULL */
     natskit_msg **ahead; /* taken from the core's queue and not yet given to anybody; NULL before the first */
     int ahead_first;
     int ahead_count;
-    int face;
+    size_t holders; /* loops that run, and Holds */
+    bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
     bool closed;
     Budget budget;
@@ -372,6 +390,10 @@ typedef struct Sub {
 
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   bool events);
+/* Events that do not keep their connection open: they end with it. */
+void sub_let_go(PyObject *self);
+/* One holder more or less; a drain waits for them. */
+void sub_hold(Sub *sub, bool on);
 /* Whether a message is there; it is taken into the look-ahead then. */
 bool sub_ready(Sub *sub);
 /* Takes one message without waiting: 1 with *out, 0 if there is none, else *status (END, CLOSED, ...) and -1.
@@ -389,9 +411,27 @@ int sub_init(PyObject *module, State *st);
 
 PyObject *sub_anext(PyObject *self);
 PyObject *sub_iternext(PyObject *self);
+/* The same for a loop (a Hold), which is let go when it is told the end. */
+PyObject *sub_anext_for(Sub *sub, PyObject *loop);
+PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 int next_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ loop.c */
+
+/* Somebody who handles messages of a subscription: a loop over it, or a block of code. */
+typedef struct Hold {
+    NKPY_HEAD
+    State *st;
+    Sub *sub; /* owned */
+    bool on;
+} Hold;
+
+PyObject *loop_new(PyObject *sub);
+PyObject *hold_new(PyObject *sub, PyObject *unused);
+void hold_let_go(PyObject *hold);
+int loop_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

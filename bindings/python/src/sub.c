@@ -13,10 +13,12 @@
 #include <string.h>
 #include <structmember.h>
 
+#define DRAIN_TIMEOUT_MS 30000
+
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   bool events)
 {
-    int face = DATA(Conn, conn)->face;
+    int face = DATA(Conn, conn)->via.face;
     Sub *sub = PyObject_GC_New(Sub, events ? st->events_type[face] : st->sub_type[face]);
     if (sub == NULL) {
         natskit_sub_close(handle);
@@ -26,13 +28,14 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->handle = handle;
     sub->source = (Source){.object = handle.id};
     sub->conn = Py_NewRef(conn);
-    sub->conn_handle = DATA(Conn, conn)->handle;
+    sub->via = DATA(Conn, conn)->via;
     sub->subject = Py_NewRef(subject);
     sub->queue = Py_NewRef(queue);
     sub->next_idle = NULL;
     sub->ahead = NULL;
     sub->ahead_first = sub->ahead_count = 0;
-    sub->face = face;
+    sub->holders = 0;
+    sub->held = false;
     sub->events = events;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -41,6 +44,32 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->weak_list = NULL;
     PyObject_GC_Track((PyObject *)sub);
     return (PyObject *)sub;
+}
+
+void sub_let_go(PyObject *self)
+{
+    Py_CLEAR(DATA(Sub, self)->conn);
+}
+
+/* ------------------------------------------------------------------------------------------- the holding */
+
+/* Tells the core whether a drain has to wait for more than the core's own queue. Where it cannot be told (the
+ * parent's subscription in a child process, one that natskit_shutdown has closed) nothing is drained. */
+static void held_set(Sub *sub, bool on)
+{
+    if (on != sub->held && !sub->closed)
+        sub->held = natskit_sub_hold(sub->handle, on) == NATSKIT_OK && on;
+}
+
+static void held_update(Sub *sub)
+{
+    held_set(sub, sub->holders > 0 || sub->ahead_count > 0);
+}
+
+void sub_hold(Sub *sub, bool on)
+{
+    sub->holders = on ? sub->holders + 1 : sub->holders - 1;
+    held_update(sub);
 }
 
 /* -------------------------------------------------------------------------------------------- the taking */
@@ -52,12 +81,14 @@ static int ahead_fill(Sub *sub, natskit_status *status)
         return -1;
     }
     size_t count = 0;
+    held_set(sub, true); /* before: no drain may end between the taking and the telling */
     *status = natskit_sub_next_batch(sub->handle, sub->ahead, NKPY_AHEAD, 0, &count);
     if (*status == NATSKIT_OK) {
         sub->ahead_first = 0;
         sub->ahead_count = (int)count;
         return 1;
     }
+    held_update(sub);
     return *status == NATSKIT_WOULD_BLOCK || *status == NATSKIT_TIMEOUT ? 0 : -1;
 }
 
@@ -78,8 +109,9 @@ int sub_take(Sub *sub, natskit_msg **out, natskit_status *status)
         if (rc <= 0)
             return rc;
     }
-    sub->ahead_count--;
     *out = sub->ahead[sub->ahead_first++];
+    if (--sub->ahead_count == 0)
+        held_update(sub);
     return 1;
 }
 
@@ -90,6 +122,8 @@ int sub_take_many(Sub *sub, natskit_msg **out, size_t cap, size_t *count, natski
         sub->ahead_count--;
         out[n++] = sub->ahead[sub->ahead_first++];
     }
+    if (n > 0)
+        held_update(sub);
     *status = NATSKIT_OK;
     if (n < cap) {
         size_t more = 0;
@@ -112,7 +146,7 @@ static void ahead_drop(Sub *sub)
 
 PyObject *sub_object(Sub *sub, natskit_msg *msg)
 {
-    return sub->events ? event_new(sub->st, msg) : msg_new(sub->st, sub->face, sub->conn_handle, msg);
+    return sub->events ? event_new(sub->st, &sub->via, msg) : msg_new(sub->st, &sub->via, msg);
 }
 
 PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count)
@@ -207,12 +241,13 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
     if (status != NATSKIT_OK)
         return raise_status(sub->st, status, NULL);
     return Py_BuildValue(
-        "{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "received", (unsigned long long)s.received, "delivered",
+        "{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sO}", "received", (unsigned long long)s.received, "delivered",
         (unsigned long long)s.taken, "pending_msgs", (unsigned long long)s.pending_msgs, "pending_bytes",
         (unsigned long long)s.pending_bytes, "high_msgs", (unsigned long long)s.high_msgs, "high_bytes",
         (unsigned long long)s.high_bytes, "dropped_msgs", (unsigned long long)s.dropped_msgs, "dropped_bytes",
         (unsigned long long)s.dropped_bytes, "limit_msgs", (unsigned long long)s.limit_msgs, "limit_bytes",
-        (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max);
+        (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max, "draining",
+        s.draining != 0 ? Py_True : Py_False);
 }
 
 static PyObject *sub_get_subject(PyObject *self, void *unused)
@@ -247,7 +282,26 @@ static PyObject *sub_unsubscribe(PyObject *self, PyObject *const *args, Py_ssize
     natskit_status status = sub->closed ? NATSKIT_CLOSED : natskit_sub_unsubscribe(sub->handle, max);
     if (status != NATSKIT_OK)
         return sub_raise(sub, status);
-    return face_done(sub->st, sub->face);
+    return face_done(sub->st, sub->via.face);
+}
+
+static PyObject *sub_drain(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"drain", 1, 0, 1, {NAME_timeout}};
+    Sub *sub = DATA(Sub, self);
+    PyObject *timeout;
+    int64_t timeout_ms;
+    if (match(sub->st, &sig, args, nargs, kwnames, &timeout) < 0 ||
+        timeout_arg(sub->st, timeout, DRAIN_TIMEOUT_MS, &timeout_ms) < 0)
+        return NULL;
+    if (sub->closed)
+        return sub_raise(sub, NATSKIT_CLOSED);
+    natskit_op op = {0};
+    natskit_error err = {0};
+    natskit_status status = natskit_sub_drain_start(sub->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    if (status != NATSKIT_OK)
+        return raise_status(sub->st, status, &err);
+    return face_finish(sub->st, &sub->via, op, GIVE_NONE);
 }
 
 static void sub_end(Sub *sub)
@@ -269,7 +323,7 @@ static PyObject *sub_close(PyObject *self, PyObject *unused)
     Sub *sub = DATA(Sub, self);
     sub_end(sub);
     source_wake_all(sub->st, &sub->source);
-    return face_done(sub->st, sub->face);
+    return face_done(sub->st, sub->via.face);
 }
 
 static PyObject *sub_exit(PyObject *self, PyObject *args)
@@ -282,7 +336,7 @@ static PyObject *sub_enter(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Sub *sub = DATA(Sub, self);
-    return face_value(sub->st, sub->face, Py_NewRef(self));
+    return face_value(sub->st, sub->via.face, Py_NewRef(self));
 }
 
 static PyObject *sub_self(PyObject *self, void *unused)
@@ -362,6 +416,11 @@ static PyGetSetDef sub_getset[] = {
          "all; "                                                                                             \
          "what "                                                                                             \
          "is queued can still be taken."},                                                                   \
+        {"drain", FAST(sub_drain),                                                                           \
+         "drain($self, timeout=30.0)\n--\n\nEnds it in good order: waits until everything that has come "    \
+         "was taken and no loop over it runs any more."},                                                    \
+        {"hold", hold_new, METH_NOARGS,                                                                      \
+         "hold($self)\n--\n\n`with sub.hold():` has a drain wait for the block, as it does for a loop."},    \
         {"close", sub_close, METH_NOARGS, "close($self)\n--\n\nEnds it and drops what is queued."},          \
     {                                                                                                        \
         "stats", sub_stats, METH_NOARGS, "Counters of the subscription."                                     \
@@ -401,7 +460,7 @@ static PyType_Slot async_slots[] = {
     SUB_SLOTS,
     {Py_tp_doc, async_doc},
     {Py_tp_methods, async_methods},
-    {Py_am_aiter, PyObject_SelfIter},
+    {Py_am_aiter, loop_new},
     {Py_am_anext, sub_anext},
     {0, NULL},
 };
@@ -412,7 +471,7 @@ static PyType_Slot sync_slots[] = {
     SUB_SLOTS,
     {Py_tp_doc, sync_doc},
     {Py_tp_methods, sync_methods},
-    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iter, loop_new},
     {Py_tp_iternext, sub_iternext},
     {0, NULL},
 };

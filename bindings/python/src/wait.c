@@ -191,25 +191,33 @@ typedef struct Finish {
     NKPY_HEAD
     State *st;
     natskit_op op; /* {0} once its result was given */
-    natskit_conn conn;
+    Via via;
     Source source;
     Waiter waiter;
-    bool want_msg;
+    int64_t deadline; /* of the await; for ever if the operation has one itself */
+    int gives;
 } Finish;
 
 /* The result of an operation that has finished; closes it. */
-static PyObject *op_collect(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg)
+static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives)
 {
     static const char *const names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
     natskit_error err = {0};
     int32_t outcome = 0;
+    int64_t ns = 0;
     natskit_msg *msg = NULL;
     natskit_status status = natskit_op_result(op, &outcome, &err);
-    if (status == NATSKIT_OK && want_msg)
+    if (status == NATSKIT_OK && gives == GIVE_MSG)
         status = natskit_op_take_msg(op, &msg);
+    if (status == NATSKIT_OK && gives == GIVE_SECONDS)
+        status = natskit_op_duration(op, &ns);
     natskit_op_close(op);
+    if (status == NATSKIT_OK && gives == GIVE_MSG)
+        return msg_new(st, via, msg);
     if (status == NATSKIT_OK)
-        return want_msg ? msg_new(st, face, conn, msg) : Py_NewRef(Py_None);
+        return gives == GIVE_SECONDS ? PyFloat_FromDouble((double)ns / 1e9) : Py_NewRef(Py_None);
+    if (gives == GIVE_REASON)
+        return error_object(st, status, &err);
     raise_status(st, status, &err);
     if (outcome > 0 && outcome < (int32_t)(sizeof names / sizeof names[0])) {
         PyObject *name = PyUnicode_FromString(names[outcome]);
@@ -237,8 +245,11 @@ static PySendResult finish_step(PyObject *self, PyObject **result)
     }
     waiter_leave(finish->st, &finish->waiter);
     if (natskit_op_result(finish->op, NULL, NULL) == NATSKIT_PENDING) {
-        *result = waiter_suspend(finish->st, &finish->waiter, &finish->source, NKPY_FOREVER, false);
-        if (*result != NULL)
+        int64_t left = left_ms(finish->deadline);
+        if (left == 0)
+            raise_status(finish->st, NATSKIT_TIMEOUT, NULL);
+        else if ((*result = waiter_suspend(finish->st, &finish->waiter, &finish->source, left, false)) !=
+                 NULL)
             return PYGEN_NEXT;
         finish_end(finish);
         return PYGEN_ERROR;
@@ -246,7 +257,7 @@ static PySendResult finish_step(PyObject *self, PyObject **result)
     natskit_op op = finish->op;
     finish->op.id = 0;
     source_detach(&finish->source);
-    *result = op_collect(finish->st, FACE_ASYNC, op, finish->conn, finish->want_msg);
+    *result = op_collect(finish->st, &finish->via, op, finish->gives);
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
 
@@ -333,15 +344,15 @@ static natskit_status op_block(void *arg, int64_t slice_ms)
     return natskit_op_wait(*(const natskit_op *)arg, slice_ms);
 }
 
-PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, bool want_msg)
+PyObject *face_finish_within(State *st, const Via *via, natskit_op op, int gives, int64_t timeout_ms)
 {
-    if (face == FACE_SYNC) {
-        natskit_status status; /* the operation has a deadline of its own */
-        if (block(st, op_block, &op, NKPY_FOREVER, &status) < 0) {
-            natskit_op_close(op);
-            return NULL;
-        }
-        return op_collect(st, face, op, conn, want_msg);
+    if (via->face == FACE_SYNC) {
+        natskit_status status;
+        int rc = block(st, op_block, &op, timeout_ms, &status);
+        if (rc == 0 && status != NATSKIT_TIMEOUT)
+            return op_collect(st, via, op, gives);
+        natskit_op_close(op);
+        return rc < 0 ? NULL : raise_status(st, status, NULL);
     }
     Finish *finish = PyObject_GC_New(Finish, st->finish_type);
     if (finish == NULL) {
@@ -350,12 +361,18 @@ PyObject *face_finish(State *st, int face, natskit_op op, natskit_conn conn, boo
     }
     finish->st = state_hold(st);
     finish->op = op;
-    finish->conn = conn;
+    finish->via = *via;
     finish->source = (Source){.object = op.id};
     finish->waiter = (Waiter){0};
-    finish->want_msg = want_msg;
+    finish->deadline = deadline_of(timeout_ms);
+    finish->gives = gives;
     PyObject_GC_Track((PyObject *)finish);
     return (PyObject *)finish;
+}
+
+PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives)
+{
+    return face_finish_within(st, via, op, gives, NKPY_FOREVER);
 }
 
 int wait_init(PyObject *module, State *st)

@@ -30,6 +30,9 @@ WORDS = [
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basyncio\.run\((\w+\(.*?\))\)", r"\1"),
     (r"\bCoroutine, Generator, ", ""),
+    (r"\bCallable, Coroutine$", "Callable"),
+    (r"\bCallable, Coroutine, Generator, ", "Callable, "),
+    (r"\bCoroutine\[Any, Any, (\w+)\]", r"\1"),
     (r" -> _Connecting:", " -> Client:"),
     (r"\b_Connecting\((_open\(.*\))\)", r"\1"),
     (r"\bfrom \. import\b", "from .. import"),
@@ -42,7 +45,7 @@ WORDS = [
 def jobs() -> list[tuple[Path, Path]]:
     """(source, what is made of it)"""
     package = ROOT / "bindings/python/natskit"
-    found = [(package / "_client.py", package / "sync/_client.py")]
+    found = [(package / name, package / "sync" / name) for name in ("_client.py", "_watch.py")]
     tests = ROOT / "tests/python"
     for source in sorted(tests.glob("test_both_*.py")):
         found.append((source, tests / "sync" / source.name.replace("test_both_", "test_sync_")))

@@ -129,7 +129,12 @@ def test_names_of_nats_py(url: str) -> None:
     ("options", "error"),
     [
         ({"nmae": "x"}, errors.UnknownOptionError),
-        ({"error_cb": print}, errors.UnknownOptionError),
+        ({"error_cb": 5}, TypeError),
+        ({"connected_cb": print}, errors.UnknownOptionError),
+        ({"outbox_full": "never"}, errors.InvalidError),
+        ({"outbox_full": True}, TypeError),
+        ({"first_connect": "maybe"}, errors.InvalidError),
+        ({"pending_size": True}, TypeError),
         ({"name": 5}, TypeError),
         ({"name": b"x"}, TypeError),
         ({"verbose": 2.5}, TypeError),

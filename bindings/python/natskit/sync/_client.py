@@ -10,7 +10,8 @@ blocking one, natskit/sync/_client.py, from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,8 @@ from .. import _natskit, _options, errors
 from .._natskit import SyncEvents as Events
 from .._natskit import SyncMsg as Msg
 from .._natskit import SyncSubscription as Subscription
+from .._natskit import Event
+from ._watch import Watch
 
 __all__ = ["Client", "Events", "Msg", "Subscription", "connect"]
 
@@ -25,10 +28,12 @@ __all__ = ["Client", "Events", "Msg", "Subscription", "connect"]
 class Client(_natskit.SyncConnection):
     """A connection to a NATS system; made by connect().
 
-    publish, publish_batch, request, flush, close, new_inbox, stats and the properties is_connected,
-    is_connecting, is_reconnecting, is_closed, connected_url, max_payload, client_id and last_error come from
-    the C part.
+    publish, publish_batch, request, flush, written, rtt, reconnect, closed, new_inbox, stats and the properties
+    is_connected, is_connecting, is_reconnecting, is_draining, is_closed, connected_url, max_payload, client_id
+    and last_error come from the C part.
     """
+
+    _watch: Watch | None = None
 
     def subscribe(
         self,
@@ -54,10 +59,45 @@ class Client(_natskit.SyncConnection):
         }
         return self._subscribe(subject, queue, _options.pairs(_natskit.OPTIONS_SUBSCRIBE, limits))
 
-    def events(self, *, pending_msgs_limit: int | None = None) -> Events:
-        """A subscription to what happens to the connection, from now on; any number may be open."""
-        limits = {"pending_msgs_limit": pending_msgs_limit}
-        return self._events(_options.pairs(_natskit.OPTIONS_EVENTS, limits))
+    def events(
+        self,
+        *,
+        pending_msgs_limit: int | None = None,
+        debug: bool | None = None,
+        answers: bool | None = None,
+    ) -> Events:
+        """A subscription to what happens to the connection, from now on; any number may be open.
+
+        Args:
+            pending_msgs_limit: events that may wait; further ones are dropped and counted.
+            debug: each ping is an event, too.
+            answers: also the requests of the library, to be answered by event.answer(); one subscription of a
+                connection can get them.
+        """
+        wishes = {"pending_msgs_limit": pending_msgs_limit, "debug": debug, "answers": answers}
+        return self._events(_options.pairs(_natskit.OPTIONS_EVENTS, wishes), True)
+
+    def drain(self, timeout: float | None = 30.0) -> None:
+        """Ends the connection in good order, within `timeout` seconds.
+
+        The server sends no more messages; loops over subscriptions go on until they have handled all that has
+        come; requests in flight get their answers; what was published reaches the server; then the connection
+        is closed. New subscriptions are refused from the call on, publishing once all is handled.
+
+        TimeoutError: the deadline passed first; the connection is closed all the same, and the text tells what
+        was left behind. Cancelling the wait does not stop the drain. A loop must not wait for it: it would wait
+        for itself.
+        """
+        if self._watch is None:
+            return super().drain(timeout)
+        return self._watch.ending(super().drain, timeout)
+
+    def close(self, linger: float | None = 2.0) -> None:
+        """Ends the connection, after what was published has reached the server or `linger` seconds have passed
+        (then with a TimeoutError, but closed all the same). Messages that wait can still be taken."""
+        if self._watch is None:
+            return super().close(linger)
+        return self._watch.ending(super().close, linger)
 
     @property
     def server_info(self) -> dict[str, Any]:
@@ -84,20 +124,38 @@ class Client(_natskit.SyncConnection):
 
 
 def _open(
-    servers: str | Iterable[str] | None, timeout: float | None, options: dict[str, Any]
+    servers: str | Iterable[str] | None,
+    timeout: float | None,
+    options: dict[str, Any],
+    functions: dict[str, Callable[..., Any] | None],
 ) -> Client:
     client = Client()
     url, pairs = _options.connect_pairs(servers, options)
+    watch = Watch(functions)
+    begun = partial(watch.begin, client) if watch.is_needed else None
     try:
-        client._connect(url, pairs, timeout)
+        client._connect(url, pairs, timeout, begun)
     except BaseException:
+        watch.decide(False)
         client.close(0)
         raise
+    watch.decide(True)
+    client._watch = watch if watch.is_needed else None
     return client
 
 
 def connect(
-    servers: str | Iterable[str] | None = None, *, timeout: float | None = 10.0, **options: Any
+    servers: str | Iterable[str] | None = None,
+    *,
+    timeout: float | None = 10.0,
+    reconnect_delay: Callable[[Event], Any] | None = None,
+    error_cb: Callable[[errors.Error], Any] | None = None,
+    disconnected_cb: Callable[[], Any] | None = None,
+    reconnected_cb: Callable[[], Any] | None = None,
+    closed_cb: Callable[[], Any] | None = None,
+    discovered_server_cb: Callable[[], Any] | None = None,
+    lame_duck_mode_cb: Callable[[], Any] | None = None,
+    **options: Any,
 ) -> Client:
     """Connects: `nc = connect(...)`, or `with connect(...) as nc:`.
 
@@ -105,7 +163,25 @@ def connect(
         servers: a url like "nats://host:4222", several cut at commas, or a list; none is the server on this
             machine at port 4222.
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
+        reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
+            "delay_needed"; None stands for the pause that it names (event.delay).
+        error_cb: is called with the error of each event that has one, those of failed attempts included.
+        disconnected_cb: is called when the connection was lost or has ended; the others: after a reconnect, after
+            the end, when the server has told of others, and when it will leave soon.
         options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,
-            dont_randomize, max_outstanding_pings, ping_interval, reconnect_time_wait.
+            dont_randomize, max_outstanding_pings, pending_size, ping_interval, reconnect_time_wait.
+
+    A task of the connection calls those functions, which may be coroutine functions, one after another; in
+    natskit.sync a daemon thread does. What they raise is reported, and nothing depends on them. close() and
+    drain() wait for closed_cb.
     """
-    return _open(servers, timeout, options)
+    functions: dict[str, Callable[..., Any] | None] = {
+        "reconnect_delay": reconnect_delay,
+        "error_cb": error_cb,
+        "disconnected_cb": disconnected_cb,
+        "reconnected_cb": reconnected_cb,
+        "closed_cb": closed_cb,
+        "discovered_server_cb": discovered_server_cb,
+        "lame_duck_mode_cb": lame_duck_mode_cb,
+    }
+    return _open(servers, timeout, options, functions)
