@@ -127,7 +127,7 @@ static int32_t begin_one(struct nki_engine *engine, struct nki_sub *sub, struct 
 int32_t nki_engine_drain_sub(struct nki_engine *engine, struct nki_sub *sub, struct nki_op *op,
                              int64_t deadline_ns, int64_t now_ns)
 {
-    if (engine->state == NKI_ENGINE_CLOSED) {
+    if (engine->state == NKI_ENGINE_CLOSED || sub->closed) { /* perhaps since the caller looked */
         return NKI_CLOSED;
     }
     if (!nki_engine_timer(engine, op, deadline_ns)) {
@@ -227,6 +227,7 @@ void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, int64_t no
 
 void nki_engine_close_sub(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns)
 {
+    sub->closed = true;
     if (nki_engine_unsubscribe(engine, sub, 0) != NKI_OK) {
         nki_subs_remove(&engine->subs, sub, NKI_UNSUBSCRIBED); /* the server's messages are orphans then */
     }

@@ -79,7 +79,7 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     } else {
         nki_inlet_end(&sub->inlet, end_reason);
     }
-    if (sub->sid != 0) {
+    if (sub->sid != 0 || sub->drain != NKI_DRAIN_NONE) {
         nki_list_append(&subs->ended, &sub->node);
     } else {
         nki_sub_release(sub);

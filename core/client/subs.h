@@ -29,6 +29,7 @@ struct nki_sub {
     bool live;               /* in the table, or in the list for events */
     bool debug;              /* to events: PING too */
     bool answers;            /* to events: gets the requests to the application */
+    bool closed;             /* its handle was */
     enum nki_drain drain;    /* with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op; /* a reference, or NULL; points back */
     uint32_t subject_len;
@@ -41,7 +42,8 @@ struct nki_subs {
     uint64_t next_sid;
     struct nki_list dirty;
     struct nki_list events;
-    struct nki_list ended; /* whose handles may live on, a reference each: a drain waits for them, too */
+    struct nki_list ended; /* whose handles may live on, a reference each: a drain waits for them, too.
+                              Events only if they are being drained */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)

@@ -385,6 +385,34 @@ static void test_a_close_cuts_a_drain_short(void **state)
     rig_free(rig);
 }
 
+/* A caller that still has the handle drains what another one has just closed, with a hold that nobody gives
+ * up; and events, of which no server knows, until the connection ends. */
+static void test_a_drain_that_nobody_finishes(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *sub = rig_subscribe(rig, "s", 0);
+    assert_true(nki_inlet_hold(&sub->inlet, true));
+    nki_inlet_close(&sub->inlet);
+    nki_engine_close_sub(&rig->engine, sub, rig->now_ns);
+    struct nki_op *op = nki_op_new();
+    assert_int_equal(nki_engine_drain_sub(&rig->engine, sub, op, NKI_NEVER, rig->now_ns), NKI_CLOSED);
+    assert_int_equal(rig->engine.drains, 0);
+    nki_op_release(op);
+    nki_sub_release(sub);
+    struct nki_sub_params params = {.subject = NKI_STR(""), .limits = {10, UINT64_MAX / 2}};
+    struct nki_sub *events = nki_sub_new(&params);
+    nki_subs_add_events(&rig->engine.subs, events);
+    assert_true(nki_inlet_hold(&events->inlet, true));
+    op = drain_sub(rig, events, 60000);
+    nki_engine_close(&rig->engine, NULL, rig->now_ns);
+    rig_settle(rig);
+    assert_int_equal(rig_op_status(op), NKI_CLOSED);
+    nki_sub_release(events);
+    rig_free(rig); /* nothing is left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_drain_waits_for_requests),
         cmocka_unit_test(test_a_drain_keeps_its_deadline),
         cmocka_unit_test(test_a_close_cuts_a_drain_short),
+        cmocka_unit_test(test_a_drain_that_nobody_finishes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

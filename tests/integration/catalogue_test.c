@@ -154,7 +154,7 @@ static void want_bytes(const void *got, size_t len, const char *escaped)
     if (wanted_len < 0) {
         wrong("not a text: %s", why);
     }
-    if ((size_t)wanted_len != len || memcmp(wanted, got, len) != 0) {
+    if ((size_t)wanted_len != len || (len > 0 && memcmp(wanted, got, len) != 0)) {
         wrong("\"%s\" came", ts_printable(shown, sizeof shown, got, len));
     }
 }

@@ -40,16 +40,27 @@ static const struct row rows[] = {
     {"natskit_conn_events", MEM | ENDED},
     {"natskit_conn_close", MEM | ENDED | LATE},
     {"natskit_conn_close_start", MEM},
+    {"natskit_conn_closed", MEM | SYS | NET | ENDED | LATE},
+    {"natskit_conn_closed_start", MEM},
+    {"natskit_conn_drain", MEM | ENDED | LATE},
+    {"natskit_conn_drain_start", MEM | ENDED},
+    {"natskit_conn_reconnect", ENDED},
+    {"natskit_conn_rtt", MEM | ENDED | LATE},
+    {"natskit_conn_answer_delay", ABSENT},
     {"natskit_publish", MEM | ENDED | LATE},
     {"natskit_publish_batch", MEM | ENDED | LATE},
     {"natskit_msg_respond", MEM | ENDED | LATE},
     {"natskit_flush", MEM | ENDED | LATE},
     {"natskit_flush_start", MEM | ENDED},
+    {"natskit_written", MEM | ENDED | LATE},
+    {"natskit_written_start", MEM | ENDED},
     {"natskit_room_start", MEM | ENDED},
     {"natskit_subscribe", MEM | ENDED},
     {"natskit_sub_next", ENDED | LATE},
     {"natskit_sub_next_batch", ENDED | LATE},
     {"natskit_sub_unsubscribe", MEM},
+    {"natskit_sub_drain", MEM | ENDED | LATE},
+    {"natskit_sub_drain_start", MEM | ENDED},
     {"natskit_request", MEM | ENDED | LATE | ABSENT},
     {"natskit_request_start", MEM | ENDED | LATE},
     {"natskit_op_wait", LATE},
@@ -286,13 +297,25 @@ natskit_sub tt_subscribe(natskit_conn conn, const char *subject, const char *que
     return (natskit_sub){given("natskit_subscribe", got, NATSKIT_KIND_SUB, sub.id, conn.id, plain)};
 }
 
-natskit_sub tt_events(natskit_conn conn)
+static natskit_sub events(natskit_conn conn, natskit_options options)
 {
     natskit_error err = {0};
     natskit_sub sub = {UINT64_MAX};
-    natskit_status got = natskit_conn_events(conn, NO_OPTIONS, &sub, &err);
+    natskit_status got = natskit_conn_events(conn, options, &sub, &err);
     tt_check_error("natskit_conn_events", got, NATSKIT_OK, &err);
     return (natskit_sub){given("natskit_conn_events", got, NATSKIT_KIND_SUB, sub.id, conn.id, NULL)};
+}
+
+natskit_sub tt_events(natskit_conn conn)
+{
+    return events(conn, NO_OPTIONS);
+}
+
+natskit_sub tt_answering(natskit_conn conn)
+{
+    natskit_options options = tt_options(NATSKIT_OPTIONS_EVENTS);
+    tt_set(options, "answers", 1);
+    return events(conn, options);
 }
 
 natskit_msg *tt_next(natskit_sub sub, int64_t timeout_ms, natskit_status also)
@@ -337,6 +360,20 @@ bool tt_wait_event(natskit_sub events, int32_t type)
     return view.type == type;
 }
 
+uint64_t tt_wait_request(natskit_sub events)
+{
+    int64_t deadline_ms = ts_now_ms() + tt_life.wait_ms;
+    natskit_event_view view = {0};
+    natskit_msg *msg;
+    while (view.request == 0 && ts_now_ms() < deadline_ms &&
+           (msg = tt_next(events, tt_life.wait_ms, NATSKIT_OK)) != NULL) {
+        TT(natskit_msg_event, msg, &view, sizeof view);
+        tt_release(msg);
+    }
+    tt_want(view.request != 0, "the application was not asked");
+    return view.request;
+}
+
 /* -- operations --------------------------------------------------------------------------------------------
  */
 
@@ -359,6 +396,38 @@ natskit_op tt_flush_start(natskit_conn conn)
     natskit_op op = {UINT64_MAX};
     natskit_status got = natskit_flush_start(conn, NO_OPTIONS, op_ms(), &op, &err);
     return given_op("natskit_flush_start", got, op, conn, &err);
+}
+
+natskit_op tt_written_start(natskit_conn conn)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_written_start(conn, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_written_start", got, op, conn, &err);
+}
+
+natskit_op tt_closed_start(natskit_conn conn)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_conn_closed_start(conn, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_conn_closed_start", got, op, conn, &err);
+}
+
+natskit_op tt_conn_drain_start(natskit_conn conn)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_conn_drain_start(conn, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_conn_drain_start", got, op, conn, &err);
+}
+
+natskit_op tt_sub_drain_start(natskit_conn conn, natskit_sub sub)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_sub_drain_start(sub, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_sub_drain_start", got, op, conn, &err);
 }
 
 natskit_op tt_room_start(natskit_conn conn, uint64_t bytes)
@@ -518,12 +587,9 @@ void tt_check_numbered(natskit_sub sub, const natskit_msg *msg)
             return;
         }
     }
-    struct tt_thing *thing = tt_registry_find(NATSKIT_KIND_SUB, sub.id);
-    if (thing != NULL) {
-        if (number <= thing->last) {
-            tt_fail("message %u came after message %u", number, thing->last);
-        }
-        thing->last = number;
+    uint32_t before = tt_registry_number(sub.id, number);
+    if (number <= before) {
+        tt_fail("message %u came after message %u", number, before);
     }
 }
 

@@ -60,14 +60,22 @@ uint64_t tt_epoch(natskit_conn conn);
 
 natskit_sub tt_subscribe(natskit_conn conn, const char *subject, const char *queue, natskit_options options);
 natskit_sub tt_events(natskit_conn conn);
+/* The same for the one that answers. */
+natskit_sub tt_answering(natskit_conn conn);
 natskit_msg *tt_next(natskit_sub sub, int64_t timeout_ms, natskit_status also);
 size_t tt_next_batch(natskit_sub sub, natskit_msg **msgs, size_t cap, int64_t timeout_ms,
                      natskit_status also);
 void tt_sub_close(natskit_sub sub);
 /* Waits for an event, releasing those before it. */
 bool tt_wait_event(natskit_sub events, int32_t type);
+/* Waits for a request to the application: its number, or 0. */
+uint64_t tt_wait_request(natskit_sub events);
 
 natskit_op tt_flush_start(natskit_conn conn);
+natskit_op tt_written_start(natskit_conn conn);
+natskit_op tt_closed_start(natskit_conn conn);
+natskit_op tt_conn_drain_start(natskit_conn conn);
+natskit_op tt_sub_drain_start(natskit_conn conn, natskit_sub sub);
 natskit_op tt_room_start(natskit_conn conn, uint64_t bytes);
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
 natskit_msg *tt_request(natskit_conn conn, const char *subject, natskit_status also);

@@ -59,12 +59,17 @@ void tt_registry_remove(int32_t kind, uint64_t id)
     pthread_mutex_unlock(&mu);
 }
 
-struct tt_thing *tt_registry_find(int32_t kind, uint64_t id)
+uint32_t tt_registry_number(uint64_t sub, uint32_t number)
 {
+    uint32_t before = 0;
     pthread_mutex_lock(&mu);
-    int at = find(kind, id);
+    int at = find(NATSKIT_KIND_SUB, sub);
+    if (at >= 0) { /* else it was closed meanwhile */
+        before = tt_registry.things[at].last;
+        tt_registry.things[at].last = number;
+    }
     pthread_mutex_unlock(&mu);
-    return at >= 0 ? &tt_registry.things[at] : NULL;
+    return before;
 }
 
 void tt_registry_clear(void)

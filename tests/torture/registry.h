@@ -28,8 +28,8 @@ extern struct tt_registry tt_registry;
 void tt_registry_add(int32_t kind, uint64_t id, uint64_t conn, const char *subject);
 void tt_registry_miss(void);
 void tt_registry_remove(int32_t kind, uint64_t id);
-/* The one of this kind and id, or NULL; stays at its place while nothing is added or removed. */
-struct tt_thing *tt_registry_find(int32_t kind, uint64_t id);
+/* Notes the number of a message of this subscription; the one noted before it, or 0. */
+uint32_t tt_registry_number(uint64_t sub, uint32_t number);
 /* Forgets all things; what was called stays. */
 void tt_registry_clear(void);
 

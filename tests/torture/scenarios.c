@@ -15,6 +15,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(library),       ROW(options),         ROW(headers),        ROW(connect),
     ROW(connect_start), ROW(connect_by_name), ROW(connect_second), ROW(close_start),
     ROW(shutdown),      ROW(reconnect),       ROW(away),           ROW(server_says),
+    ROW(drain_sub),     ROW(drain),           ROW(levels),         ROW(forced),
     ROW(publish),       ROW(batch),           ROW(sent_headers),   ROW(large),
     ROW(slow_consumer), ROW(unsubscribe),     ROW(request),        ROW(respond),
     ROW(waitset),       ROW(blocked),         ROW(crowd),
@@ -59,7 +60,7 @@ static void set_again(natskit_options options, const natskit_option_info *info)
     const char *text = info->default_text[0] != '\0' ? info->default_text : "some text";
     got = natskit_options_set(options, info->name, Z, text, Z, &err);
     tt_check_error("natskit_options_set", got, NATSKIT_OK, &err);
-    if (info->type != NATSKIT_TYPE_STRING) {
+    if (info->type != NATSKIT_TYPE_STRING && info->type != NATSKIT_TYPE_CHOICE) {
         got = natskit_options_set_int(options, info->name, Z, info->max, &err);
         tt_check_error("natskit_options_set_int", got, NATSKIT_OK, &err);
     }

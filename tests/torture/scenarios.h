@@ -18,6 +18,11 @@ void tt_scenario_reconnect(void);
 void tt_scenario_away(void);
 void tt_scenario_server_says(void);
 
+void tt_scenario_drain_sub(void);
+void tt_scenario_drain(void);
+void tt_scenario_levels(void);
+void tt_scenario_forced(void);
+
 void tt_scenario_publish(void);
 void tt_scenario_batch(void);
 void tt_scenario_sent_headers(void);

@@ -113,10 +113,12 @@ void tt_scenario_close_start(void)
         (void)tt_wait_event(events, NATSKIT_EVENT_CLOSED);
         (void)tt_next(events, tt_life.wait_ms, NATSKIT_END);
     }
+    natskit_message_view view = {0};
     natskit_msg *msg = tt_next(sub, 0, NATSKIT_END);
-    if (msg != NULL && sent) { /* else the request may be the first */
+    if (msg != NULL && TT(natskit_msg_view, msg, &view, sizeof view) == NATSKIT_OK && view.data_len == 100) {
         tt_check_numbered(sub, msg);
     }
+    tt_want(!sent || view.data_len == 100, "the request came before the message"); /* else it is the first */
     (void)tt_finish(pending, NATSKIT_CLOSED);
     conn = tt_connect();
     op = tt_conn_close_start(conn, tt_life.wait_ms);
@@ -173,11 +175,11 @@ void tt_scenario_reconnect(void)
     look_at(conn);
 }
 
-/* The server is away: what is published waits, until the outbox is full; then it comes back. */
+/* The server is away: what is published waits, until its buffer is full; then it comes back. */
 void tt_scenario_away(void)
 {
     natskit_options options = tt_connect_options();
-    tt_set(options, "outbox_bytes", 65536);
+    tt_set(options, "reconnect_buffer_bytes", 65536);
     natskit_conn conn = tt_connect_to(tt_life.url, options, NATSKIT_OK);
     natskit_sub sub = tt_subscribe(conn, "away", "", NO_OPTIONS);
     TT(natskit_flush, conn, tt_life.wait_ms);
@@ -194,10 +196,10 @@ void tt_scenario_away(void)
                                bytes, sizeof bytes, 0) == NATSKIT_OK) {
         sent++;
     }
-    tt_want(sent > 10 && sent < 20, "the outbox of 64 KiB has a limit");
+    tt_want(sent > 10 && sent < 20, "a reconnect buffer of 64 KiB has a limit");
     natskit_status got =
         TT_OR(NATSKIT_TIMEOUT, natskit_publish, conn, "away", Z, "", 0, NO_HEADERS, bytes, sizeof bytes, 2);
-    tt_want(got == NATSKIT_TIMEOUT, "there is room in a full outbox");
+    tt_want(got == NATSKIT_TIMEOUT, "there is room in a full reconnect buffer");
     TT_OR(NATSKIT_DISCONNECTED, natskit_flush, conn, tt_life.wait_ms);
     natskit_op room = tt_room_start(conn, 4000);
     natskit_op cancelled = tt_room_start(conn, 100000);

@@ -26,7 +26,7 @@ int lnk_conn_answer_delay(lua_State *L)
     const lnk_conn *conn = lnk_check(L, st, 1, LNK_CONN);
     const lnk_msg *event = lnk_check(L, st, 2, LNK_MSG);
     int64_t delay_ms = lnk_check_ms(L, 3, "delay");
-    natskit_event_view view;
+    natskit_event_view view = {0};
     int asks = event->msg != NULL && natskit_msg_event(event->msg, &view, sizeof view) == NATSKIT_OK &&
                view.type == NATSKIT_EVENT_DELAY_NEEDED;
     luaL_argcheck(L, asks, 2, "an event of type 'delay_needed' expected");

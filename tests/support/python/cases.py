@@ -10,6 +10,8 @@ from natskit_testing import ROOT
 
 FOLDER = ROOT / "tests" / "catalogue"
 FILES = ("a", "b", "c", "d", "h")
+# The lists of catalogue_test.c and cases.lua have to be the same.
+assert {path.stem for path in FOLDER.glob("*.case")} == {"defines", *FILES}, "a file of cases that nobody plays"
 
 
 @dataclasses.dataclass
