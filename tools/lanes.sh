@@ -333,6 +333,16 @@ lane_soak() { # ten minutes of everything at once under faults, two more with th
     return $bad
 }
 
+lane_torture() { # every allocation and every system call of every scenario fails in turn
+    local test bad=0
+    build dev || return 1
+    for test in memory calls; do
+        checked "torture_$test" env NATSKIT_TORTURE=full timeout --kill-after=10 3600 \
+            "build/dev/tests/torture/torture_$test" || bad=1
+    done
+    return $bad
+}
+
 lane_seeds() { # a million seeds of the simulator, a process for each processor
     local seeds=${NATSKIT_SEEDS:-1000000} each i status=0
     local -a running=()

@@ -29,6 +29,7 @@
 #define STRIDE 1
 #define SLOW 1
 #endif
+#define CALLS_STRIDE 3 /* for system calls, of which there are many more than allocations, on top of that */
 
 #define HANG_MS (INT64_C(60000) * SLOW)
 #define FAILURES_MAX 40 /* more need not be read */
@@ -40,6 +41,7 @@ static struct ts_tap *tap;
 static bool tap_touched;
 static char named_url[64];
 static long stride = STRIDE;
+static long calls_stride = STRIDE * CALLS_STRIDE;
 static const char *only;
 static unsigned seed;
 static bool verbose;
@@ -112,6 +114,7 @@ int tt_begin(void **state)
     if (wanted != NULL) {
         stride = strcmp(wanted, "full") == 0 ? 1 : strtol(wanted, NULL, 10);
         stride = stride > 0 ? stride : 1;
+        calls_stride = stride;
     }
     only = getenv("NATSKIT_TORTURE_ONLY");
     verbose = getenv("NATSKIT_TORTURE_VERBOSE") != NULL;
@@ -287,8 +290,9 @@ void tt_sweep(const struct tt_scenario *scenario, const struct tt_plan *plan, en
     static unsigned turn;
     struct tt_plan use = *plan;
     long count = counts[plan->kind];
-    long first = 1 + (long)((seed + turn++) % (unsigned long)stride);
-    for (use.nth = first; use.nth <= count; use.nth += stride) {
+    long step = plan->kind == TT_ALLOC ? stride : calls_stride;
+    long first = 1 + (long)((seed + turn++) % (unsigned long)step);
+    for (use.nth = first; use.nth <= count; use.nth += step) {
         if (use.nth <= counts_at_end[plan->kind]) {
             tt_run(scenario, &use, effect, TT_PROBE);
         }

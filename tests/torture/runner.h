@@ -1,9 +1,9 @@
 /* Runs scenarios with planned faults, and counts. From the program's main thread.
  *
  * A point is one call that fails, once or with all of its kind after it, in one scenario with one way on. By
- * default every stride-th point is tried, beginning at another one in each run; NATSKIT_TORTURE=full tries
- * all, =N every N-th. NATSKIT_TORTURE_ONLY=NAME runs that scenario alone. A run that hangs ends the program
- * with what was planned. */
+ * default every stride-th point (fewer of system calls) is tried, beginning at another one in each run;
+ * NATSKIT_TORTURE=full tries all, =N every N-th. NATSKIT_TORTURE_ONLY=NAME runs that scenario alone. A run
+ * that hangs ends the program with what was planned. */
 #ifndef TESTS_TORTURE_RUNNER_H
 #define TESTS_TORTURE_RUNNER_H
 
