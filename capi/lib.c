@@ -74,6 +74,7 @@ natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_
         .waitsets = nki_handle_live(NATSKIT_KIND_WAITSET),
         .msgs = nki_msg_count(),
         .threads = nki_thread_count(),
+        .jsons = nki_handle_live(NATSKIT_KIND_JSON),
     };
     /* The table of handles never shrinks: with it, the number would not fall back to its start. */
     uint64_t table = nki_handle_table_bytes();

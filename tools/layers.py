@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Folder -> folders that it may include besides itself. What these may include, it may, too.
 CORE = {
     "base": [],
+    "json": ["base"],
     "wire": ["base"],
     "net": ["base"],
     "auth": ["base"],

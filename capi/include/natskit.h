@@ -68,6 +68,9 @@ typedef struct natskit_op {
 typedef struct natskit_waitset {
     uint64_t id;
 } natskit_waitset;
+typedef struct natskit_json {
+    uint64_t id;
+} natskit_json;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -79,6 +82,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_SUB 4
 #define NATSKIT_KIND_OP 5
 #define NATSKIT_KIND_WAITSET 6
+#define NATSKIT_KIND_JSON 7
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -180,6 +184,7 @@ typedef struct natskit_counters {
     uint64_t allocated_bytes; /* memory that the library holds, without the table of handles, which never
                                  shrinks */
     uint64_t threads;         /* threads of the library */
+    uint64_t jsons;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -700,6 +705,144 @@ NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *
 /* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is
  * closed when the last object that is still in the set is closed, removed, or added to another set. */
 NATSKIT_API natskit_status natskit_waitset_close(natskit_waitset waitset);
+
+/* --------------------------------------------------------------------------------------------------- json
+ *
+ * Documents that are read, built and written. Integers are exact, from INT64_MIN to UINT64_MAX; other numbers
+ * keep their text until they are set anew. A document has at most 64 levels, 1,048,576 values and 64 MiB of
+ * text.
+ *
+ * A path is a JSON pointer (RFC 6901): "/streams/0/config/max_age"; "" is the whole document, "~1" stands for
+ * a slash and "~0" for a tilde in a name. At most 64 parts and 4,096 bytes. Functions that take one give
+ * NATSKIT_NOT_FOUND if there is nothing, NATSKIT_INVALID if it is no path, leads through a value that has no
+ * members, or finds a value of another type, and NATSKIT_LIMIT beyond the bounds. */
+
+/* Types of values. */
+#define NATSKIT_JSON_NULL 1
+#define NATSKIT_JSON_BOOL 2
+#define NATSKIT_JSON_INT 3    /* an integer that fits int64_t */
+#define NATSKIT_JSON_UINT 4   /* an integer that does not, but fits uint64_t */
+#define NATSKIT_JSON_DOUBLE 5 /* any other number, also 1.0 and 1e3 */
+#define NATSKIT_JSON_STRING 6
+#define NATSKIT_JSON_ARRAY 7
+#define NATSKIT_JSON_OBJECT 8
+#define NATSKIT_JSON_END 9 /* in a walk: the innermost array or object ends */
+
+/* Opens a document from its text: strict grammar (RFC 8259), valid UTF-8, numbers within the range of a
+ * double. Of members with the same name the last one counts. NATSKIT_INVALID tells the byte. */
+NATSKIT_API natskit_status natskit_json_parse(const char *text, size_t text_len, natskit_json *out,
+                                              natskit_error *err);
+
+/* Opens an empty object or array, by its type. */
+NATSKIT_API natskit_status natskit_json_open(int32_t type, natskit_json *out);
+
+/* Releases the handle. */
+NATSKIT_API natskit_status natskit_json_close(natskit_json json);
+
+/* Gives the type of a value. */
+NATSKIT_API natskit_status natskit_json_type(natskit_json json, const char *path, size_t path_len,
+                                             int32_t *type, natskit_error *err);
+
+/* Gives the number of members of an array or object. */
+NATSKIT_API natskit_status natskit_json_size(natskit_json json, const char *path, size_t path_len,
+                                             size_t *size, natskit_error *err);
+
+/* Copies the name of the index-th member of an object, counting from 0, without a NUL, to `buf`. `*len` is
+ * its length even if that exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND past the
+ * last. */
+NATSKIT_API natskit_status natskit_json_key_at(natskit_json json, const char *path, size_t path_len,
+                                               size_t index, char *buf, size_t cap, size_t *len,
+                                               natskit_error *err);
+
+/* Copies a string in the same way. It may hold NULs. */
+NATSKIT_API natskit_status natskit_json_get_string(natskit_json json, const char *path, size_t path_len,
+                                                   char *buf, size_t cap, size_t *len, natskit_error *err);
+
+/* Gives an integer; NATSKIT_LIMIT if it does not fit. 1.0 is none. */
+NATSKIT_API natskit_status natskit_json_get_int(natskit_json json, const char *path, size_t path_len,
+                                                int64_t *value, natskit_error *err);
+NATSKIT_API natskit_status natskit_json_get_uint(natskit_json json, const char *path, size_t path_len,
+                                                 uint64_t *value, natskit_error *err);
+
+/* Gives any number, integers rounded to the nearest double. */
+NATSKIT_API natskit_status natskit_json_get_double(natskit_json json, const char *path, size_t path_len,
+                                                   double *value, natskit_error *err);
+
+/* Gives 0 or 1. */
+NATSKIT_API natskit_status natskit_json_get_bool(natskit_json json, const char *path, size_t path_len,
+                                                 int32_t *value, natskit_error *err);
+
+/* Sets the value at a path, in place of what is there. Objects on the way that do not exist are made; behind
+ * an array "-" appends ("/streams/-"). On failure the document stays as it was. The string has to be valid
+ * UTF-8; NULs are allowed. */
+NATSKIT_API natskit_status natskit_json_set_string(natskit_json json, const char *path, size_t path_len,
+                                                   const char *value, size_t value_len, natskit_error *err);
+NATSKIT_API natskit_status natskit_json_set_int(natskit_json json, const char *path, size_t path_len,
+                                                int64_t value, natskit_error *err);
+NATSKIT_API natskit_status natskit_json_set_uint(natskit_json json, const char *path, size_t path_len,
+                                                 uint64_t value, natskit_error *err);
+
+/* The same with a finite number. It is written with the fewest digits that read as the same double; a whole
+ * one below 1e21 without a fraction, so it is an integer from then on. */
+NATSKIT_API natskit_status natskit_json_set_double(natskit_json json, const char *path, size_t path_len,
+                                                   double value, natskit_error *err);
+NATSKIT_API natskit_status natskit_json_set_bool(natskit_json json, const char *path, size_t path_len,
+                                                 int32_t value, natskit_error *err);
+NATSKIT_API natskit_status natskit_json_set_null(natskit_json json, const char *path, size_t path_len,
+                                                 natskit_error *err);
+
+/* The same with a text that is parsed: "[]", "{}", or what a server sent. */
+NATSKIT_API natskit_status natskit_json_set_text(natskit_json json, const char *path, size_t path_len,
+                                                 const char *text, size_t text_len, natskit_error *err);
+
+/* The same with a copy of what is at a path of `from`, which may be the same document. */
+NATSKIT_API natskit_status natskit_json_set_json(natskit_json json, const char *path, size_t path_len,
+                                                 natskit_json from, const char *from_path,
+                                                 size_t from_path_len, natskit_error *err);
+
+/* Removes a member; those behind it in an array move up. Not the whole document: NATSKIT_INVALID. */
+NATSKIT_API natskit_status natskit_json_remove(natskit_json json, const char *path, size_t path_len,
+                                               natskit_error *err);
+
+/* Writes a value as compact text, without a NUL, to `buf`; members in their order. `*len` is its length even
+ * if that exceeds `cap`, then NATSKIT_LIMIT, and what `buf` holds is of no use. Independent of the locale. */
+NATSKIT_API natskit_status natskit_json_text(natskit_json json, const char *path, size_t path_len, char *buf,
+                                             size_t cap, size_t *len, natskit_error *err);
+
+/* One step of a walk in document order. An array or object is followed by its members and an END. */
+typedef struct natskit_json_item {
+    int32_t type;    /* NATSKIT_JSON_* */
+    int32_t boolean; /* BOOL */
+    const char *key; /* name of a member of an object; not NUL-terminated, as all text here */
+    size_t key_len;
+    const char *text; /* STRING; out of a walk also DOUBLE: the number as it is written */
+    size_t text_len;
+    int64_t integer;  /* INT */
+    uint64_t natural; /* UINT; out of a walk also an INT that is not negative */
+    double real;      /* DOUBLE; out of a walk every number */
+    uint64_t size;    /* out of a walk: number of members of an ARRAY or OBJECT */
+} natskit_json_item;
+
+/* Where a walk stands. Zeroed before the first call; its layout is final, its content the library's. */
+typedef struct natskit_json_cursor {
+    uint64_t version;
+    uint32_t depth;
+    uint32_t stage;
+    uint32_t at[64];
+} natskit_json_cursor;
+
+/* Fills up to `cap` items of `item_size` = sizeof(natskit_json_item) with what comes next; NATSKIT_END, with
+ * `*count` 0, after the last. Pointers in them are valid while the handle is open and the document unchanged.
+ * NATSKIT_INVALID if the document has changed since the walk began. */
+NATSKIT_API natskit_status natskit_json_walk(natskit_json json, natskit_json_cursor *cursor,
+                                             natskit_json_item *items, size_t item_size, size_t cap,
+                                             size_t *count);
+
+/* The reverse: makes a new document of items in document order, in as many calls as the caller likes. Once it
+ * is complete it takes the place of the old one, which is read until then. An item that does not fit gives
+ * NATSKIT_INVALID, and what was fed is forgotten; so it is by `count` 0. */
+NATSKIT_API natskit_status natskit_json_feed(natskit_json json, const natskit_json_item *items,
+                                             size_t item_size, size_t count, natskit_error *err);
 
 #ifdef __cplusplus
 }

@@ -188,6 +188,7 @@ int fx_check_clean(void **state)
     assert_int_equal(counters.subs, 0);
     assert_int_equal(counters.ops, 0);
     assert_int_equal(counters.waitsets, 0);
+    assert_int_equal(counters.jsons, 0);
     assert_int_equal(counters.msgs, 0);
     assert_int_equal(counters.threads, 0);
     assert_int_equal(counters.allocated_bytes, bytes_before);
