@@ -758,9 +758,11 @@ NATSKIT_API natskit_status natskit_json_key_at(natskit_json json, const char *pa
 NATSKIT_API natskit_status natskit_json_get_string(natskit_json json, const char *path, size_t path_len,
                                                    char *buf, size_t cap, size_t *len, natskit_error *err);
 
-/* Gives an integer; NATSKIT_LIMIT if it does not fit. 1.0 is none. */
+/* Gives an integer; NATSKIT_LIMIT if it does not fit int64_t. 1.0 is none. */
 NATSKIT_API natskit_status natskit_json_get_int(natskit_json json, const char *path, size_t path_len,
                                                 int64_t *value, natskit_error *err);
+
+/* The same for uint64_t. */
 NATSKIT_API natskit_status natskit_json_get_uint(natskit_json json, const char *path, size_t path_len,
                                                  uint64_t *value, natskit_error *err);
 
@@ -777,8 +779,12 @@ NATSKIT_API natskit_status natskit_json_get_bool(natskit_json json, const char *
  * UTF-8; NULs are allowed. */
 NATSKIT_API natskit_status natskit_json_set_string(natskit_json json, const char *path, size_t path_len,
                                                    const char *value, size_t value_len, natskit_error *err);
+
+/* The same with an integer. */
 NATSKIT_API natskit_status natskit_json_set_int(natskit_json json, const char *path, size_t path_len,
                                                 int64_t value, natskit_error *err);
+
+/* The same with an integer that is not negative. */
 NATSKIT_API natskit_status natskit_json_set_uint(natskit_json json, const char *path, size_t path_len,
                                                  uint64_t value, natskit_error *err);
 
@@ -786,8 +792,12 @@ NATSKIT_API natskit_status natskit_json_set_uint(natskit_json json, const char *
  * one below 1e21 without a fraction, so it is an integer from then on. */
 NATSKIT_API natskit_status natskit_json_set_double(natskit_json json, const char *path, size_t path_len,
                                                    double value, natskit_error *err);
+
+/* The same with true, or false for 0. */
 NATSKIT_API natskit_status natskit_json_set_bool(natskit_json json, const char *path, size_t path_len,
                                                  int32_t value, natskit_error *err);
+
+/* The same with null. */
 NATSKIT_API natskit_status natskit_json_set_null(natskit_json json, const char *path, size_t path_len,
                                                  natskit_error *err);
 

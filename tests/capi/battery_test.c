@@ -23,7 +23,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_WAITSET + 1,
+    KINDS = NATSKIT_KIND_JSON + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -189,6 +189,8 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_sub_close((natskit_sub){id});
     case NATSKIT_KIND_OP:
         return natskit_op_close((natskit_op){id});
+    case NATSKIT_KIND_JSON:
+        return natskit_json_close((natskit_json){id});
     default:
         return natskit_waitset_close((natskit_waitset){id});
     }
@@ -316,6 +318,7 @@ static void step_headers(struct worker *me)
              natskit_headers_add(headers, name, Z, payload, below(me, 100), NULL));
 }
 
+#include "battery_json.h"
 /* -- drains, levels, orders ------------------------------------------------------------------------------ */
 
 static natskit_status start_life(struct worker *me, uint64_t id, natskit_op *op, natskit_error *err)
@@ -756,7 +759,7 @@ static const struct {
     {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
     {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
     {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
-    {step_order, 20},
+    {step_order, 20},    {step_json, 40},
 };
 
 static void *work(void *arg)

@@ -163,6 +163,14 @@ CALL(waitset_arm, natskit_waitset_arm(H_WAITSET, sub.id))
 CALL(waitset_remove, natskit_waitset_remove(H_WAITSET, sub.id))
 CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 
+#define BAD(name, expression)                                                                                \
+    static natskit_status bad_##name(void)                                                                   \
+    {                                                                                                        \
+        return expression;                                                                                   \
+    }
+
+#include "handle_json.h"
+
 struct row {
     const char *name; /* of the public function */
     int32_t kind;
@@ -256,6 +264,7 @@ static const struct row rows[] = {
     ROW(natskit_waitset_arm, WAITSET, waitset_arm),
     ROW(natskit_waitset_remove, WAITSET, waitset_remove),
     ROW(natskit_waitset_close, WAITSET, waitset_close),
+    JSON_ROWS,
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -266,12 +275,6 @@ struct bad {
     const char *name;
     natskit_status (*call)(void);
 };
-
-#define BAD(number, expression)                                                                              \
-    static natskit_status bad_##number(void)                                                                 \
-    {                                                                                                        \
-        return expression;                                                                                   \
-    }
 
 static natskit_status_info status_info;
 static natskit_counters counters;
@@ -526,6 +529,7 @@ static const struct bad bads[] = {
     BAD_ROW(natskit_waitset_wait, waitset_cap),
     BAD_ROW(natskit_waitset_wait, waitset_count),
     BAD_ROW(natskit_waitset_wait, waitset_timeout),
+    JSON_BAD_ROWS,
 };
 
 #define BADS (sizeof bads / sizeof bads[0])
@@ -541,12 +545,13 @@ static int open_all(void **state)
     drained = fx_silent_conn(NULL);
     assert_ok(natskit_subscribe(conn, "a", Z, NULL, 0, NO_OPTIONS, &sub, NULL));
     assert_ok(natskit_waitset_open(&waitset));
+    assert_ok(natskit_json_parse("{\"a\":1}", Z, &json, NULL));
     return 0;
 }
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[] = {0, options.id, headers.id, conn.id, sub.id, op.id, waitset.id};
+    const uint64_t ids[] = {0, options.id, headers.id, conn.id, sub.id, op.id, waitset.id, json.id};
     return ids[kind];
 }
 
@@ -570,7 +575,11 @@ static uint64_t open_another(int32_t kind)
     natskit_op p = {0};
     natskit_sub s = {0};
     natskit_waitset w = {0};
+    natskit_json j = {0};
     switch (kind) {
+    case NATSKIT_KIND_JSON:
+        assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
+        return j.id;
     case NATSKIT_KIND_OPTIONS:
         assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &o));
         return o.id;
@@ -594,7 +603,7 @@ static uint64_t open_another(int32_t kind)
 static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
 {
     static natskit_status (*const closes[])(uint64_t) = {NULL,      options_close, headers_close, conn_close,
-                                                         sub_close, op_close,      waitset_close};
+                                                         sub_close, op_close,      waitset_close, json_close};
     assert_status(closes[kind](id), wanted);
 }
 
@@ -667,7 +676,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_WAITSET; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_JSON; kind++) {
             bool fits = kind == rows[i].kind ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

@@ -286,7 +286,7 @@ local counters = ffi.new("natskit_counters")
 if nk.natskit_shutdown(10000) ~= 0 or nk.natskit_counters_get(counters, ffi.sizeof(counters)) ~= 0 then
     failed = failed + 1
 end
-for _, field in ipairs({ "options", "headers", "conns", "subs", "ops", "waitsets", "msgs", "threads" }) do
+for _, field in ipairs({ "options", "headers", "conns", "subs", "ops", "waitsets", "jsons", "msgs", "threads" }) do
     if counters[field] ~= 0 then
         print(("FAILED %s: %s are left"):format(field, tostring(counters[field])))
         failed = failed + 1

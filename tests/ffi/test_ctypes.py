@@ -23,7 +23,7 @@ sys.path.insert(0, SUPPORT)
 
 from natskit_testing import HarnessError, Server  # noqa: E402
 
-HANDLES = ("options", "headers", "conn", "sub", "op", "waitset")
+HANDLES = ("options", "headers", "conn", "sub", "op", "waitset", "json")
 TYPES = {
     "natskit_status": ctypes.c_int32,
     "int32_t": ctypes.c_int32,
@@ -32,6 +32,7 @@ TYPES = {
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "char": ctypes.c_char,
+    "double": ctypes.c_double,
     **{f"natskit_{name}": ctypes.c_uint64 for name in HANDLES},
 }
 
@@ -66,9 +67,9 @@ class Api:
         return TYPES[word]
 
     def _field(self, declaration: str) -> tuple[str, type]:
-        array = re.fullmatch(r"\s*char (\w+)\[(\d+)\]", declaration)
+        array = re.fullmatch(r"\s*(\w+) (\w+)\[(\d+)\]", declaration)
         if array:
-            return array[1], ctypes.c_char * int(array[2])
+            return array[2], TYPES[array[1]] * int(array[3])
         name = re.findall(r"\w+", declaration)[-1]
         return name, self._type(declaration)
 

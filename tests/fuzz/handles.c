@@ -183,6 +183,7 @@ static void close_one(uint64_t id)
     known(natskit_conn_close((natskit_conn){id}, 0));
     known(natskit_sub_close((natskit_sub){id}));
     known(natskit_op_close((natskit_op){id}));
+    known(natskit_json_close((natskit_json){id}));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -210,6 +211,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     natskit_counters left;
     CHECK(natskit_counters_get(&left, sizeof left) == NATSKIT_OK);
-    CHECK(left.options + left.headers + left.conns + left.subs + left.ops + left.waitsets == 0);
+    CHECK(left.options + left.headers + left.conns + left.subs + left.ops + left.waitsets + left.jsons == 0);
     return 0;
 }

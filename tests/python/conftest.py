@@ -80,7 +80,7 @@ def own_tap(server: Server) -> Iterator[Tap]:
 
 def _live() -> dict[str, int]:
     counters = natskit.counters()
-    names = ("options", "headers", "conns", "subs", "ops", "waitsets", "msgs")
+    names = ("options", "headers", "conns", "subs", "ops", "waitsets", "jsons", "msgs")
     return {name: counters[name] for name in names}
 
 

@@ -88,7 +88,7 @@ static struct resources resources(void)
 static uint64_t live_objects(void)
 {
     natskit_counters now = counters();
-    return now.options + now.headers + now.conns + now.subs + now.ops + now.waitsets + now.msgs;
+    return now.options + now.headers + now.conns + now.subs + now.ops + now.waitsets + now.jsons + now.msgs;
 }
 
 /* The workers stand still and have given everything back: so has the library, by itself; and after a shutdown

@@ -69,6 +69,27 @@ static const struct row rows[] = {
     {"natskit_msg_header", MEM | ABSENT},
     {"natskit_msg_header_at", MEM | ABSENT},
     {"natskit_waitset_open", MEM | SYS},
+    {"natskit_json_parse", MEM},
+    {"natskit_json_open", MEM},
+    {"natskit_json_set_string", MEM},
+    {"natskit_json_set_int", MEM},
+    {"natskit_json_set_uint", MEM},
+    {"natskit_json_set_double", MEM},
+    {"natskit_json_set_bool", MEM},
+    {"natskit_json_set_null", MEM},
+    {"natskit_json_set_text", MEM},
+    {"natskit_json_set_json", MEM | ABSENT},
+    {"natskit_json_feed", MEM},
+    {"natskit_json_remove", ABSENT},
+    {"natskit_json_type", ABSENT},
+    {"natskit_json_size", ABSENT},
+    {"natskit_json_key_at", ABSENT},
+    {"natskit_json_get_string", ABSENT},
+    {"natskit_json_get_int", ABSENT},
+    {"natskit_json_get_uint", ABSENT},
+    {"natskit_json_get_double", ABSENT},
+    {"natskit_json_get_bool", ABSENT},
+    {"natskit_json_text", ABSENT},
     {"natskit_waitset_add", MEM},
     {"natskit_waitset_arm", ABSENT},
     {"natskit_waitset_remove", ABSENT},
@@ -212,6 +233,22 @@ natskit_headers tt_headers(const char *name, const char *value)
     got = natskit_headers_add(headers, name, Z, value, Z, &err);
     tt_check_error("natskit_headers_add", got, NATSKIT_OK, &err);
     return headers;
+}
+
+natskit_json tt_json(const char *text)
+{
+    natskit_error err = {0};
+    natskit_json json = {UINT64_MAX};
+    natskit_status got = natskit_json_parse(text, Z, &json, &err);
+    tt_check_error("natskit_json_parse", got, NATSKIT_OK, &err);
+    return (natskit_json){given("natskit_json_parse", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
+}
+
+natskit_json tt_json_open(int32_t type)
+{
+    natskit_json json = {UINT64_MAX};
+    natskit_status got = TT(natskit_json_open, type, &json);
+    return (natskit_json){given("natskit_json_open", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
 }
 
 /* -- connections -------------------------------------------------------------------------------------------

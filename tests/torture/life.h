@@ -50,6 +50,9 @@ natskit_options tt_connect_options(void);
 void tt_set(natskit_options options, const char *name, int64_t value);
 natskit_headers tt_headers(const char *name, const char *value);
 
+natskit_json tt_json(const char *text);
+natskit_json tt_json_open(int32_t type);
+
 natskit_conn tt_connect(void);
 natskit_conn tt_connect_to(const char *url, natskit_options options, natskit_status also);
 natskit_conn tt_connect_start(const char *url, natskit_options options, natskit_op *op);

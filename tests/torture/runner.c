@@ -194,11 +194,11 @@ static void check_nothing_left(const natskit_counters *before, int descriptors_b
     (void)natskit_counters_get(&after, sizeof after);
     if (memcmp(before, &after, sizeof after) != 0) {
         tt_fail("left: %llu options, %llu headers, %llu connections, %llu subscriptions, %llu operations, "
-                "%llu waitsets, %llu messages, %lld bytes, %llu threads",
+                "%llu waitsets, %llu documents, %llu messages, %lld bytes, %llu threads",
                 (unsigned long long)after.options, (unsigned long long)after.headers,
                 (unsigned long long)after.conns, (unsigned long long)after.subs,
                 (unsigned long long)after.ops, (unsigned long long)after.waitsets,
-                (unsigned long long)after.msgs,
+                (unsigned long long)after.jsons, (unsigned long long)after.msgs,
                 (long long)after.allocated_bytes - (long long)before->allocated_bytes,
                 (unsigned long long)after.threads);
     }

@@ -12,13 +12,14 @@
     }
 
 const struct tt_scenario tt_scenarios[] = {
-    ROW(library),       ROW(options),         ROW(headers),        ROW(connect),
-    ROW(connect_start), ROW(connect_by_name), ROW(connect_second), ROW(close_start),
-    ROW(shutdown),      ROW(reconnect),       ROW(away),           ROW(server_says),
-    ROW(drain_sub),     ROW(drain),           ROW(levels),         ROW(forced),
-    ROW(publish),       ROW(batch),           ROW(sent_headers),   ROW(large),
-    ROW(slow_consumer), ROW(unsubscribe),     ROW(request),        ROW(respond),
-    ROW(waitset),       ROW(blocked),         ROW(crowd),
+    ROW(library),         ROW(options),        ROW(headers),     ROW(json),
+    ROW(json_changes),    ROW(json_large),     ROW(connect),     ROW(connect_start),
+    ROW(connect_by_name), ROW(connect_second), ROW(close_start), ROW(shutdown),
+    ROW(reconnect),       ROW(away),           ROW(server_says), ROW(drain_sub),
+    ROW(drain),           ROW(levels),         ROW(forced),      ROW(publish),
+    ROW(batch),           ROW(sent_headers),   ROW(large),       ROW(slow_consumer),
+    ROW(unsubscribe),     ROW(request),        ROW(respond),     ROW(waitset),
+    ROW(blocked),         ROW(crowd),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -172,6 +172,9 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_OP:
         TT(natskit_op_close, (natskit_op){thing.id});
         break;
+    case NATSKIT_KIND_JSON:
+        TT(natskit_json_close, (natskit_json){thing.id});
+        break;
     case NATSKIT_KIND_WAITSET:
         TT(natskit_waitset_close, (natskit_waitset){thing.id});
         break;

@@ -22,6 +22,7 @@ local nats = {}
 ---@field subs integer
 ---@field ops integer
 ---@field waitsets integer
+---@field jsons integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer

@@ -21,22 +21,26 @@ enum lnk_slot {
     LNK_UV_SUSPEND,   /* the scheduler's functions */
     LNK_UV_RESUME,
     LNK_UV_WAIT_FD,
-    LNK_UV_WAITS,     /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
-    LNK_UV_ANSWERERS, /* connection with option reconnect_delay -> true; weak, too */
-    LNK_UV_COUNT = LNK_UV_ANSWERERS
+    LNK_UV_WAITS,      /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
+    LNK_UV_ANSWERERS,  /* connection with option reconnect_delay -> true; weak, too */
+    LNK_UV_JSON_ARRAY, /* metatable that marks a table as an array of JSON */
+    LNK_UV_JSON_OBJECT,
+    LNK_UV_COUNT = LNK_UV_JSON_OBJECT
 };
 
 typedef struct lnk_state {
     const void *metas[LNK_KINDS]; /* addresses of the metatables: a check of type without a look-up by name */
-    natskit_headers headers;      /* one set for all sends; opened at first use */
-    natskit_waitset waitset;      /* opened by set_scheduler */
-    uint64_t token;               /* last one that was given out; never used twice */
-    size_t live_bytes;            /* of large messages that userdata holds */
-    size_t live_limit;            /* above it all is collected; 0: not set yet */
-    int scheduled;                /* a scheduler is set */
-    int streak;                   /* refills since a coroutine was suspended */
-    int answers;                  /* there was a connection with option reconnect_delay */
-    int answering;                /* such a function runs */
+    const void *json_array;       /* the metatables of marked tables */
+    const void *json_object;
+    natskit_headers headers; /* one set for all sends; opened at first use */
+    natskit_waitset waitset; /* opened by set_scheduler */
+    uint64_t token;          /* last one that was given out; never used twice */
+    size_t live_bytes;       /* of large messages that userdata holds */
+    size_t live_limit;       /* above it all is collected; 0: not set yet */
+    int scheduled;           /* a scheduler is set */
+    int streak;              /* refills since a coroutine was suspended */
+    int answers;             /* there was a connection with option reconnect_delay */
+    int answering;           /* such a function runs */
 } lnk_state;
 
 typedef struct lnk_conn {
@@ -242,6 +246,16 @@ int lnk_conn_rtt(lua_State *L);
 int lnk_conn_reconnect(lua_State *L);
 int lnk_sub_drain(lua_State *L);
 int lnk_sub_start_drain(lua_State *L);
+
+/* -- json.c: documents --------------------------------------------------------------------------------------
+ */
+
+/* Makes the metatables and remembers them. */
+void lnk_json_register(lua_State *L, int state_index);
+/* Pushes nats.json. */
+void lnk_json_push_module(lua_State *L, int state_index);
+/* Pushes what a text stands for, or nil, message, code; how many values. */
+int lnk_json_decode_text(lua_State *L, const char *text, size_t len);
 
 /* -- answer.c: requests of the library to the application --------------------------------------------------
  */

@@ -57,13 +57,14 @@ static int counters(lua_State *L)
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 10);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
     set_count(L, "subs", now.subs);
     set_count(L, "ops", now.ops);
     set_count(L, "waitsets", now.waitsets);
+    set_count(L, "jsons", now.jsons);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
@@ -126,6 +127,7 @@ static void open_state(lua_State *L)
     lnk_msg_register(L, index);
     lnk_wait_register(L, index);
     lnk_options_register(L, index);
+    lnk_json_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);
@@ -158,5 +160,7 @@ LNK_EXPORT int luaopen_natskit(lua_State *L)
     int index = lua_gettop(L);
     lua_newtable(L);
     lnk_set_funcs(L, index, module_funcs);
+    lnk_json_push_module(L, index);
+    lua_setfield(L, -2, "json");
     return 1;
 }

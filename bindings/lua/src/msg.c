@@ -302,6 +302,18 @@ static int msg_index(lua_State *L)
     return push_message_field(L, msg->msg, &view, field);
 }
 
+/* msg:json() -> what the payload stands for, or nil, message, code */
+static int msg_json(lua_State *L)
+{
+    natskit_msg *msg = check_open(L);
+    natskit_message_view view;
+    natskit_msg_view(msg, &view, sizeof view);
+    if (view.kind == NATSKIT_MSG_EVENT) {
+        return luaL_error(L, "an event has no payload");
+    }
+    return lnk_json_decode_text(L, view.data, view.data_len);
+}
+
 /* -- life ------------------------------------------------------------------------------------------------ */
 
 static int msg_gc(lua_State *L)
@@ -343,11 +355,9 @@ static int msg_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg msg_methods[] = {{"header", msg_header},
-                                       {"header_ignore_case", msg_header_ignore_case},
-                                       {"respond", lnk_respond},
-                                       {"close", msg_close},
-                                       {NULL, NULL}};
+static const luaL_Reg msg_methods[] = {{"header", msg_header}, {"header_ignore_case", msg_header_ignore_case},
+                                       {"json", msg_json},     {"respond", lnk_respond},
+                                       {"close", msg_close},   {NULL, NULL}};
 
 static const luaL_Reg msg_meta[] = {
     {"__gc", msg_gc}, {"__close", msg_close}, {"__tostring", msg_tostring}, {NULL, NULL}};

@@ -238,12 +238,12 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options, "headers",
-                         (unsigned long long)c.headers, "conns", (unsigned long long)c.conns, "subs",
-                         (unsigned long long)c.subs, "ops", (unsigned long long)c.ops, "waitsets",
-                         (unsigned long long)c.waitsets, "msgs", (unsigned long long)c.msgs,
-                         "allocated_bytes", (unsigned long long)c.allocated_bytes, "threads",
-                         (unsigned long long)c.threads);
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options,
+                         "headers", (unsigned long long)c.headers, "conns", (unsigned long long)c.conns,
+                         "subs", (unsigned long long)c.subs, "ops", (unsigned long long)c.ops, "waitsets",
+                         (unsigned long long)c.waitsets, "jsons", (unsigned long long)c.jsons, "msgs",
+                         (unsigned long long)c.msgs, "allocated_bytes", (unsigned long long)c.allocated_bytes,
+                         "threads", (unsigned long long)c.threads);
 }
 
 static natskit_status shutdown_block(void *arg, int64_t slice_ms)
