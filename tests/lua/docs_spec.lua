@@ -23,8 +23,16 @@ end
 local function functions_of_the_module()
     local set = {}
     for name, value in pairs(nats) do
-        assert.are.equal("function", type(value), name)
-        set["nats." .. name] = true
+        if name ~= "json" then
+            assert.are.equal("function", type(value), name)
+            set["nats." .. name] = true
+        end
+    end
+    for name, value in pairs(nats.json) do
+        if name ~= "null" then
+            assert.are.equal("function", type(value), name)
+            set["nats.json." .. name] = true
+        end
     end
     local registry = debug.getregistry()
     local prefixes = { conn = "nc", sub = "sub", msg = "msg" }
@@ -60,7 +68,10 @@ describe("the documents", function()
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
         end
-        for name in readme:gmatch("\n| `(nats%.[%w_]+)%(") do
+        for name in annotations:gmatch("\nfunction (nats%.json%.[%w_]+)%(") do
+            annotated[name] = true
+        end
+        for name in readme:gmatch("\n| `(nats%.[%w_.]+)%(") do
             documented[name] = true
         end
         for name in readme:gmatch("\n| `(%a+:[%w_]+)%(") do

@@ -148,6 +148,38 @@ function nats.shutdown(timeout) end
 ---@return natskit.code? code
 function nats.set_scheduler(scheduler) end
 
+---@class natskit.Json
+---@field null lightuserdata stands for null
+nats.json = {}
+
+---@alias natskit.JsonValue string|number|boolean|table|lightuserdata
+
+--- What a text stands for. Integers that fit 64 bits with a sign are exact; other numbers are floats.
+---@param text string
+---@return natskit.JsonValue? value null is nats.json.null
+---@return string? message
+---@return natskit.code? code "invalid" or "limit"
+function nats.json.decode(text) end
+
+--- Compact text of a value. Raises for what JSON cannot hold.
+---@param value natskit.JsonValue
+---@return string? text
+---@return string? message
+---@return natskit.code? code
+function nats.json.encode(value) end
+
+--- Marks a table, or a new one, as an array, which it then is also when it is empty.
+---@generic T: table
+---@param t? T
+---@return T
+function nats.json.array(t) end
+
+--- Marks a table, or a new one, as an object.
+---@generic T: table
+---@param t? T
+---@return T
+function nats.json.object(t) end
+
 --- For adapters of schedulers: resumes what can go on. Does not wait.
 ---@return integer count objects that became ready
 function nats.pump() end
@@ -434,6 +466,12 @@ function msg:header(name, index) end
 ---@param index? integer counted from 1 (1)
 ---@return string?
 function msg:header_ignore_case(name, index) end
+
+--- What the payload stands for as JSON; see nats.json.decode. Raises for an event.
+---@return natskit.JsonValue? value
+---@return string? message
+---@return natskit.code? code
+function msg:json() end
 
 --- Publishes to the reply subject, on the connection that the message came from.
 ---@param data? string
