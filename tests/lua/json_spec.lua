@@ -8,7 +8,9 @@ describe("nats.json", function()
     after_each(helper.nothing_left)
 
     local function round(text, wanted)
-        assert.are.equal(wanted or text, json.encode(assert(json.decode(text))))
+        local value, message = json.decode(text) -- false is a value, too
+        assert.is_nil(message)
+        assert.are.equal(wanted or text, json.encode(value))
     end
 
     it("reads and writes the same", function()
@@ -19,7 +21,7 @@ describe("nats.json", function()
         } do
             round(text)
         end
-        round(' [ 1 , { "a" : "\\u00e4\\ud83d\\ude00\\/" } ] ', '[1,{"a":"ä🙂/"}]')
+        round(' [ 1 , { "a" : "\\u00e4\\ud83d\\ude00\\/" } ] ', '[1,{"a":"ä😀/"}]')
         round('{"a":1,"a":2}', '{"a":2}')
         round("1e2", "100")
         round("2.592e15", "2592000000000000")
@@ -36,7 +38,10 @@ describe("nats.json", function()
         assert.are.same({ 1.0, "float" }, { typed("1.0") })
         assert.are.same({ 1000.0, "float" }, { typed("1e3") })
         -- As Lua reads such numerals.
-        for _, text in ipairs { "9223372036854775808", "18446744073709551615", "-9223372036854775809", "1" .. ("0"):rep(60) } do
+        local beyond = {
+            "9223372036854775808", "18446744073709551615", "-9223372036854775809", "1" .. ("0"):rep(60),
+        }
+        for _, text in ipairs(beyond) do
             assert.are.same({ tonumber(text), "float" }, { typed(text) })
         end
         assert.are.equal("-0", json.encode(-0.0))
@@ -71,7 +76,10 @@ describe("nats.json", function()
     end)
 
     it("tells where a text is wrong", function()
-        for _, text in ipairs { "", "[1,]", "{a:1}", "01", "1e999", "nul", '"\xff"', '"\\ud800"', "[1] x", "'a'", "NaN" } do
+        local wrong = {
+            "", "[1,]", "{a:1}", "01", "1e999", "nul", '"\xff"', '"\\ud800"', "[1] x", "'a'", "NaN",
+        }
+        for _, text in ipairs(wrong) do
             helper.fails("invalid", json.decode(text))
         end
         local _, message = json.decode('{"a":tru}')
