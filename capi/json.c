@@ -142,7 +142,8 @@ static natskit_status begin_use(struct use *use, natskit_json id, const char *pa
 {
     use->err = nki_capi_err(err);
     if (!nki_capi_str(path, path_len, &use->path)) {
-        return nki_capi_invalid(err, "path: the pointer is NULL");
+        nki_capi_invalid(err, "path: the pointer is NULL");
+        return NATSKIT_INVALID;
     }
     natskit_status status = nki_capi_pin(id.id, NATSKIT_KIND_JSON, "json", &use->handle, err);
     if (status == NATSKIT_OK) {
@@ -164,7 +165,8 @@ static natskit_status begin_get(struct use *use, natskit_json id, const char *pa
                                 const void *out, natskit_error *err)
 {
     if (out == NULL) {
-        return nki_capi_invalid(err, "the pointer for the result is NULL");
+        nki_capi_invalid(err, "the pointer for the result is NULL");
+        return NATSKIT_INVALID;
     }
     natskit_status status = begin_use(use, id, path, path_len, err);
     if (status == NATSKIT_OK) {

@@ -122,7 +122,7 @@ static size_t shortest(double value, char digits[20], int *exponent)
  * integers, however they were computed. */
 size_t nki_doc_write_double(double value, char out[NKI_DOC_NUMBER_CAP])
 {
-    char digits[20];
+    char digits[20] = "";
     int exponent = 0;
     char *at = out;
     if (signbit(value)) {
