@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#define LINEAR_MAX 16u /* members that are compared one by one */
+#define LINEAR_MAX 32u /* members that are compared one by one */
 
 const char *nki_doc_type_name(enum nki_doc_type type)
 {

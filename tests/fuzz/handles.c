@@ -67,6 +67,7 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
     natskit_options options = {0};
     natskit_headers headers = {0};
     natskit_waitset waitset = {0};
+    natskit_json json = {0};
     natskit_conn conn = {0};
     natskit_op op = {0};
     natskit_sub sub = {0};
@@ -76,7 +77,7 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
     if (run->count + 2 > HANDLES_MAX) {
         return;
     }
-    switch (what % 9) {
+    switch (what % 10) {
     case 0:
         status = natskit_options_open(what % 6, &options);
         id = options.id;
@@ -109,6 +110,10 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
         status = natskit_request_start(parent, "a", 1, no_headers, "x", 1, no_options, 100, &op, NULL);
         id = op.id;
         break;
+    case 8:
+        status = natskit_json_open(NATSKIT_JSON_OBJECT, &json);
+        id = json.id;
+        break;
     case 7:
         status = natskit_flush_start(parent, no_options, 100, &op, NULL);
         id = op.id;
@@ -129,7 +134,7 @@ static void use_one(uint8_t what, uint64_t id, uint64_t other)
     natskit_sub_stats stats;
     size_t count;
     int32_t fd;
-    switch (what % 12) {
+    switch (what % 13) {
     case 0:
         known(natskit_options_set((natskit_options){id}, "name", NATSKIT_ZLEN, "n", 1, NULL));
         break;
@@ -162,6 +167,10 @@ static void use_one(uint8_t what, uint64_t id, uint64_t other)
     case 9:
         known(natskit_sub_unsubscribe((natskit_sub){id}, other % 3));
         known(natskit_sub_stats_get((natskit_sub){id}, &stats, sizeof stats));
+        break;
+    case 11:
+        known(natskit_json_set_json((natskit_json){id}, "/a/b", 4, (natskit_json){other}, "", 0, NULL));
+        known(natskit_json_remove((natskit_json){id}, "/a", 2, NULL));
         break;
     case 10:
         known(natskit_op_result((natskit_op){id}, NULL, NULL));
