@@ -69,7 +69,7 @@ natskit_status natskit_msg_header(const natskit_msg *msg, const char *name, size
 {
     struct nki_str name_str;
     if (msg == NULL || value == NULL || value_len == NULL || !nki_capi_str(name, name_len, &name_str) ||
-        name_str.len == 0 || (match != NATSKIT_MATCH_EXACT && match != NATSKIT_MATCH_IGNORE_CASE)) {
+        name_str.len == 0 || match < NATSKIT_MATCH_EXACT || match > NATSKIT_MATCH_CANONICAL) {
         return NATSKIT_INVALID;
     }
     struct nki_str found;

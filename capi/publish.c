@@ -3,6 +3,7 @@
  * Each call checks its texts, pins the connection and hands the message over. It asks without a deadline
  * first: nearly always there is room, and the clock need not be read. */
 #include "capi/guard.h"
+#include "wire/header.h"
 #include "wire/subject.h"
 
 #define BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
@@ -88,6 +89,34 @@ natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, co
         return status;
     }
     return send_on(inner->origin, &out, headers, timeout_ms, nki_conn_respond);
+}
+
+natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, const char *subject,
+                                     size_t subject_len, const char *reply, size_t reply_len,
+                                     int64_t timeout_ms)
+{
+    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
+    if (msg == NULL || !nki_capi_timeout_ok(timeout_ms) || inner->kind != NKI_MSG_MESSAGE) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_str own = nki_msg_subject(inner);
+    struct nki_str data = nki_msg_data(inner);
+    if (subject_len == 0 || subject == NULL || (subject_len == NATSKIT_ZLEN && subject[0] == '\0')) {
+        subject = own.ptr;
+        subject_len = own.len;
+    }
+    struct nki_outgoing_msg out;
+    int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data.ptr, data.len, &out);
+    struct nki_buf block = {0};
+    if (status == NATSKIT_OK) {
+        status = nki_header_append_all(&block, nki_msg_header_block(inner), NULL);
+        out.header_block = nki_str_make((const char *)block.data, block.len);
+    }
+    if (status == NATSKIT_OK) {
+        status = send_on(conn.id, &out, (natskit_headers){0}, timeout_ms, nki_conn_publish);
+    }
+    nki_buf_free(&block);
+    return status;
 }
 
 /* -- batches --------------------------------------------------------------------------------------------- */

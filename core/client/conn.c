@@ -106,7 +106,7 @@ static void leave(struct nki_conn *conn)
     }
 }
 
-static int32_t check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
+int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
 {
     size_t size = msg->header_block.len + msg->data.len;
     if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->engine.max_payload, memory_order_relaxed))) {
@@ -142,7 +142,7 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
 {
     int32_t fault = NKI_OK;
     size_t good = 0;
-    while (good < count && (fault = check_size(conn, &msgs[good])) == NKI_OK) {
+    while (good < count && (fault = nki_conn_check_size(conn, &msgs[good])) == NKI_OK) {
         good++;
     }
     int32_t status = good > 0 ? NKI_WOULD_BLOCK : NKI_OK;
@@ -181,28 +181,30 @@ int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_
     return publish(conn, msgs, count, deadline_ns, false, published);
 }
 
-int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
-                         bool timed, bool wait_room, struct nki_op **out, struct nki_error *err)
+/* Over the common inbox. The engine gives it a timer up to `timer_ns`; for room it waits until `room_ns`. */
+static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
+                       int64_t room_ns, bool keep, struct nki_op **out, struct nki_error *err)
 {
     char reply[NKI_INBOX_MAX];
     size_t reply_len = 0;
-    int32_t status = check_size(conn, msg);
+    int32_t status = nki_conn_check_size(conn, msg);
     struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;
     if (op == NULL) {
         return nki_error_set(err, status == NKI_OK ? NKI_NO_MEMORY : status, NULL);
     }
+    op->asked = nki_str_hash(msg->subject);
+    op->keep = keep;
     pthread_mutex_lock(&conn->engine_mu);
     assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
-    status = nki_engine_request(&conn->engine, op, timed ? deadline_ns : NKI_NEVER, reply, &reply_len);
+    status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
     if (status == NKI_OK) {
-        struct nki_outgoing_msg request = *msg;
-        request.reply = nki_str_make(reply, reply_len);
+        struct nki_outgoing_msg with_reply = *msg;
+        with_reply.reply = nki_str_make(reply, reply_len);
         size_t published;
         bool kick;
-        status = nki_outbox_append(&conn->engine.outbox, &request, 1, wait_room ? deadline_ns : 0, &published,
-                                   &kick);
+        status = nki_outbox_append(&conn->engine.outbox, &with_reply, 1, room_ns, &published, &kick);
         right = right || kick;
         if (status != NKI_OK) {
             nki_conn_cancel(conn, op);
@@ -217,6 +219,20 @@ int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *m
     }
     *out = op;
     return NKI_OK;
+}
+
+int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                         bool timed, bool wait_room, struct nki_op **out, struct nki_error *err)
+{
+    return request(conn, msg, timed ? deadline_ns : NKI_NEVER, wait_room ? deadline_ns : 0, false, out, err);
+}
+
+int32_t nki_conn_request_with(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                              const struct nki_request_params *params, int64_t deadline_ns,
+                              struct nki_op **out, struct nki_error *err)
+{
+    return params->own_sub ? nki_conn_ask(conn, msg, params, deadline_ns, out, err)
+                           : request(conn, msg, deadline_ns, 0, params->keep, out, err);
 }
 
 /* Gives the operation to the caller if it was begun, else drops it. */
@@ -402,8 +418,8 @@ void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
         .unconfirmed = engine->counts.unconfirmed,
         .unsent = engine->counts.unsent,
         .reconnects = engine->counts.reconnects,
-        .subs = engine->subs.by_sid.len,
-        .requests = engine->replies.used,
+        .subs = engine->subs.by_sid.len - engine->subs.request_count,
+        .requests = engine->replies.used + engine->subs.request_count,
         .abandoned_msgs = engine->counts.abandoned_msgs,
     };
     nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);

@@ -55,10 +55,13 @@ static void end_all(struct nki_engine *engine)
     struct nki_map *by_sid = &engine->subs.by_sid;
     struct nki_sub *sub;
     nki_engine_hand_over(engine);
-    while (by_sid->len > 0) {
-        /* Removing moves a later entry into the gap, so the same place is looked at again. */
-        for (size_t at = 0; (sub = nki_map_next(by_sid, &at)) != NULL; at--) {
-            nki_subs_remove(&engine->subs, sub, NKI_UNSUBSCRIBED);
+    while (by_sid->len > engine->subs.request_count) { /* requests wait for their answer */
+        size_t at = 0;
+        while ((sub = nki_map_next(by_sid, &at)) != NULL) {
+            if (!nki_sub_is_request(sub)) {
+                nki_subs_remove(&engine->subs, sub, NKI_UNSUBSCRIBED);
+                at--; /* a later entry was moved into the gap */
+            }
         }
     }
     struct nki_list *ended = &engine->subs.ended;
@@ -150,7 +153,7 @@ static int32_t ask_all(struct nki_engine *engine)
     bool ok = true;
     while (ok && (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         ok = nki_buf_reserve(&lines, NKI_EMIT_UNSUB_MAX);
-        if (ok && sub->drain == NKI_DRAIN_NONE) {
+        if (ok && sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
             lines.len = (size_t)(nki_emit_unsub(lines.data + lines.len, sub->sid, 0) - lines.data);
         }
     }
@@ -184,7 +187,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
     size_t at = 0;
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
-        if (sub->drain == NKI_DRAIN_NONE) {
+        if (sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
             begin(engine, sub);
         }
     }
@@ -203,10 +206,18 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
     return NKI_OK;
 }
 
+void nki_engine_drain_ended(struct nki_engine *engine, struct nki_sub *sub)
+{
+    if (engine->draining && sub->drain == NKI_DRAIN_NONE && sub->sid != 0 && !sub->closed) {
+        begin(engine, sub);
+        end_sub(engine, sub);
+    }
+}
+
 void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
 {
     if (!engine->subs_ended || engine->closing || engine->drains > 0 || engine->replies.used > 0 ||
-        engine->state == NKI_ENGINE_CLOSED) {
+        engine->subs.request_count > 0 || engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
     if (now_ns >= engine->drain_deadline_ns) { /* before the tick that would have said so */
@@ -280,7 +291,7 @@ void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64
                   " subscriptions and %u requests are not done",
-                  msgs, busy, engine->replies.used);
+                  msgs, busy, engine->replies.used + (uint32_t)engine->subs.request_count);
     nki_engine_close(engine, &error, now_ns);
 }
 

@@ -57,6 +57,13 @@ struct nki_conn {
 #define NKI_TURN_BYTES                                                                                       \
     ((size_t)256 * NKI_KIB) /* read or written for one connection before the next has its turn */
 
+/* conn.c: NKI_OK, NKI_TOO_LARGE, NKI_NO_HEADERS. ask.c: nki_conn_request_with for one with its own
+ * subscription. */
+int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg);
+int32_t nki_conn_ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                     const struct nki_request_params *params, int64_t deadline_ns, struct nki_op **out,
+                     struct nki_error *err);
+
 /* A receive buffer of NKI_TURN_BYTES that begins on a page; NULL if there is no memory. */
 uint8_t *nki_driver_buffer_take(void);
 void nki_driver_buffer_give(uint8_t *buffer);
