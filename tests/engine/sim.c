@@ -70,6 +70,9 @@ static void transmit(struct sim *sim, size_t budget)
 
 static void hang_up(struct sim *sim)
 {
+    int64_t stall_ms = sim->policy.write_stall_ms;
+    sim->stalls = sim->blocked_ns != NKI_NEVER && stall_ms >= 0 &&
+                  sim->now_ns >= sim->blocked_ns + stall_ms * NKI_NS_PER_MS;
     sim->dialing = sim->tx_waiting = false;
     sim->blocked_ns = NKI_NEVER;
     sim_policy_lost(sim, sim->link != NULL && sim->link->hello, sim->link != NULL && sim->link->refused);
@@ -120,6 +123,7 @@ static void end_dial(struct sim *sim)
             mode = (enum sim_mode)sim_below(sim, SIM_MODE_COUNT);
         }
         sim->link = sim_link_new(sim, sim->dial_server, mode);
+        sim->answered_ns = NKI_NEVER;
         nki_engine_connected(&sim->engine, &sim->link->stream, sim->now_ns);
     }
 }
@@ -312,7 +316,7 @@ static void one_step(struct sim *sim)
         sim_settle(sim);
     } else if (dice < 98 || sim->options.faultless) {
         sim->what = "time";
-        int64_t most = sim_chance(sim, 90) ? 50 : 15000;
+        int64_t most = sim->slow ? 4000 : sim_chance(sim, 90) ? 50 : 15000;
         pass_time(sim, (int64_t)sim_below(sim, (uint64_t)most) * NKI_NS_PER_MS);
     } else {
         sim->what = "fault";
@@ -419,6 +423,10 @@ static void close_all(struct sim *sim)
         sim_settle(sim);
     }
     SIM_CHECK(sim, sim->link == NULL && !sim->dialing, "a transport outlives the close");
+    for (int i = 0; i < 40; i++) { /* which is refused, or harmless */
+        sim_app_act(sim);
+        sim_settle(sim);
+    }
     sim_app_end(sim);
     nki_engine_free(engine);
 }
@@ -433,6 +441,7 @@ static bool begin(struct sim *sim)
         nki_options_free(options);
         return false;
     }
+    sim->slow = sim_chance(sim, 15);
     char urls[200] = "";
     uint64_t first = sim_below(sim, SIM_SERVERS);
     for (uint64_t i = 0, count = 1 + sim_below(sim, SIM_SERVERS); i < count; i++) {

@@ -212,9 +212,11 @@ struct sim {
     int64_t dial_ns;
     int dial_plan;
     bool healed;
+    bool slow; /* a life in which much time passes */
     uint64_t dials;
     bool tx_waiting;    /* the socket took no more: not written before it is ready */
     int64_t blocked_ns; /* since when; NKI_NEVER */
+    bool stalls;        /* for too long, when the transport was let go of */
 
     /* policies */
     struct sim_policy policy;
@@ -224,6 +226,12 @@ struct sim {
     bool attempt;                  /* ... and neither let us in nor failed yet */
     bool auth_limit;               /* a server has refused the credentials too often */
     bool refused;                  /* ... or once, since the last pause */
+    int64_t answered_ns;           /* when the last PONG was read, while connected */
+    int64_t connected_ns;
+    uint32_t rounds; /* pauses since then, after all servers were tried */
+    uint32_t brief;  /* connections in a row that were lost at once */
+    bool hello_lost; /* one was lost, and nothing dialed yet */
+    bool forcing;
     int64_t outage_ns;
     int64_t first_deadline_ns;
     struct sim_pause pause;

@@ -304,6 +304,12 @@ static void act_close(struct sim *sim)
         return;
     }
     nki_op_retain(sim->ops[i].op);
+    if (sim->closed) {
+        nki_engine_close_linger(&sim->engine, sim->ops[i].op, deadline_ns, sim->now_ns);
+        SIM_CHECK(sim, nki_op_result(sim->ops[i].op, NULL, NULL) == NKI_OK, "closing what is closed");
+        sim_op_drop(sim, i);
+        return;
+    }
     sim->closing = sim->closing_app = true;
     sim->close_deadline_ns = deadline_ns;
     nki_engine_close_linger(&sim->engine, sim->ops[i].op, deadline_ns, sim->now_ns);

@@ -59,6 +59,7 @@ static void saw_pong(struct sim *sim, const struct sim_mark *mark)
     struct sim_link *link = sim->link;
     SIM_CHECK(sim, mark->number == link->pongs, "the model has lost count of PONGs");
     link->pongs++;
+    sim->answered_ns = sim->now_ns;
     sim_drain_pong(sim, mark->number);
     uint64_t confirmed = link->pings[mark->number + 1];
     sim->confirmed = confirmed > sim->confirmed ? confirmed : sim->confirmed;

@@ -10,6 +10,7 @@
 #define WAIT_MAX_MS 8000
 #define JITTER_MS 10
 #define CONNECT_MS 10000
+#define PING_NS (10000 * NKI_NS_PER_MS) /* option ping_interval_ms; max_pings_out is 2 */
 
 /* -- options -------------------------------------------------------------------------------------------- */
 
@@ -102,6 +103,9 @@ void sim_policy_dial(struct sim *sim)
     SIM_CHECK(sim, !sim->pause.active || sim->now_ns == sim->pause.end_ns, "a pause ends %" PRId64 " ns late",
               sim->now_ns - sim->pause.end_ns);
     sim->pause = (struct sim_pause){0};
+    SIM_CHECK(sim, !sim->hello_lost || sim->brief <= 1 || sim->options.lenient,
+              "no pause after brief connections");
+    sim->hello_lost = false;
     snprintf(sim->trying, sizeof sim->trying, "%s", sim->engine.servers.current->text);
     sim->attempt = true;
 }
@@ -110,6 +114,8 @@ void sim_policy_hello(struct sim *sim)
 {
     struct sim_known *known = known_by(sim, sim->trying);
     sim->attempt = sim->refused = false;
+    sim->rounds = 0;
+    sim->answered_ns = sim->connected_ns = sim->now_ns;
     sim->outage_ns = sim->first_deadline_ns = NKI_NEVER;
     SIM_CHECK(sim, known != NULL, "%s is not in the pool", sim->trying);
     known->failures = known->auth_failures = 0;
@@ -121,6 +127,9 @@ void sim_policy_lost(struct sim *sim, bool hello, bool refused)
         return;
     }
     if (hello) {
+        bool brief = !sim->forcing && sim->now_ns - sim->connected_ns < WAIT_MIN_MS * NKI_NS_PER_MS;
+        sim->brief = brief ? sim->brief + 1 : 0;
+        sim->hello_lost = true;
         sim->outage_ns = outage_from(sim, sim->now_ns);
         sim->closing_lost = sim->closing;
     }
@@ -170,6 +179,19 @@ static void check_servers(struct sim *sim)
 
 /* -- pauses --------------------------------------------------------------------------------------------- */
 
+/* How long it must be, without jitter. A pause right after a connection is for the second one in a row that
+ * was lost as soon as it was made. */
+static int64_t pause_ms(struct sim *sim)
+{
+    if (sim->hello_lost) {
+        SIM_CHECK(sim, sim->brief > 1, "a pause after a connection is lost");
+        return WAIT_MIN_MS;
+    }
+    uint64_t round = sim->rounds++;
+    int64_t wait_ms = round < 10 ? WAIT_MIN_MS << round : WAIT_MAX_MS;
+    return sim->refused || wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
+}
+
 static void begin_pause(struct sim *sim)
 {
     struct sim_pause *pause = &sim->pause;
@@ -177,21 +199,20 @@ static void begin_pause(struct sim *sim)
     pause->active = true;
     pause->end_ns = sim->engine.backoff_ns;
     int64_t wait_ns = pause->end_ns - sim->now_ns;
-    int64_t least_ms = sim->refused ? WAIT_MAX_MS : WAIT_MIN_MS;
-    sim->refused = false;
+    int64_t told_ms = pause_ms(sim);
+    sim->refused = sim->hello_lost = false;
     SIM_CHECK(sim, policy->asks == (pause->request != 0), "the application is asked, or not, wrongly");
-    if (!policy->asks) {
-        SIM_CHECK(sim,
-                  wait_ns >= least_ms * NKI_NS_PER_MS && wait_ns <= (WAIT_MAX_MS + JITTER_MS) * NKI_NS_PER_MS,
-                  "a pause of %" PRId64 " ns", wait_ns);
-        return;
-    }
-    int64_t told_ms =
+    int64_t asked_ms =
         pause->delay_ms > policy->answer_timeout_ms ? pause->delay_ms : policy->answer_timeout_ms;
-    SIM_CHECK(sim, pause->delay_ms >= least_ms && pause->delay_ms <= WAIT_MAX_MS + JITTER_MS,
-              "a pause of %" PRId64 " ms is told", pause->delay_ms);
-    SIM_CHECK(sim, wait_ns / NKI_NS_PER_MS == told_ms, "a pause of %" PRId64 " ns, not of %" PRId64 " ms",
-              wait_ns, told_ms);
+    if (policy->asks) {
+        SIM_CHECK(sim, pause->delay_ms >= told_ms && pause->delay_ms <= told_ms + JITTER_MS,
+                  "a pause of %" PRId64 " ms is told instead of %" PRId64, pause->delay_ms, told_ms);
+        SIM_CHECK(sim, wait_ns / NKI_NS_PER_MS == asked_ms,
+                  "a pause of %" PRId64 " ns, not of %" PRId64 " ms", wait_ns, asked_ms);
+    } else {
+        SIM_CHECK(sim, wait_ns >= told_ms * NKI_NS_PER_MS && wait_ns <= (told_ms + JITTER_MS) * NKI_NS_PER_MS,
+                  "a pause of %" PRId64 " ns instead of %" PRId64 " ms", wait_ns, told_ms);
+    }
 }
 
 void sim_policy_act_answer(struct sim *sim)
@@ -236,7 +257,9 @@ void sim_policy_act_reconnect(struct sim *sim)
     sim->forced += connected || paused;
     if (connected) {
         sim->what = "forced reconnect";
+        sim->forcing = true;
         sim_settle(sim);
+        sim->forcing = false;
         SIM_CHECK(sim, sim->link == NULL && sim->dialing && sim->dials == dials + 1,
                   "no new transport is made");
         SIM_CHECK(sim, engine->servers.count == 1 || strcmp(old, sim->trying) != 0,
@@ -250,6 +273,10 @@ void sim_policy_act_reconnect(struct sim *sim)
 void sim_policy_event(struct sim *sim, const struct nki_event *event)
 {
     switch (event->type) {
+    case NKI_EVENT_STALE:
+        SIM_CHECK(sim, sim->stalls || sim->now_ns - sim->answered_ns > 2 * PING_NS,
+                  "stale after %" PRId64 " ns without an answer", sim->now_ns - sim->answered_ns);
+        break;
     case NKI_EVENT_FORCED_RECONNECT:
         sim->forced_events++;
         break;
@@ -302,6 +329,9 @@ void sim_policy_check(struct sim *sim)
     bool counts = sim->blocked_ns != NKI_NEVER && stall_ms >= 0;
     SIM_CHECK(sim, engine->stall_ns == (counts ? sim->blocked_ns + stall_ms * NKI_NS_PER_MS : NKI_NEVER),
               "a socket that takes nothing is not given up in time");
+    bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    SIM_CHECK(sim, !connected || sim->now_ns - sim->answered_ns < 3 * PING_NS,
+              "no PONG for %" PRId64 " ns, and not given up", sim->now_ns - sim->answered_ns);
     SIM_CHECK(sim, must_end(sim) == NULL, "goes on in spite of %s", must_end(sim));
     SIM_CHECK(sim, sim->forced_events == sim->forced,
               "%" PRIu64 " reconnects were forced, %" PRIu64 " events", sim->forced, sim->forced_events);
@@ -312,6 +342,7 @@ void sim_policy_check(struct sim *sim)
 
 void sim_policy_closed(struct sim *sim)
 {
+    sim->pause = (struct sim_pause){0};
     if (sim->options.lenient) {
         return;
     }

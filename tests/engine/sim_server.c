@@ -30,8 +30,9 @@ static void say_info(struct sim_link *link)
                   "\"max_payload\":1048576",
                   link->server);
     if (sim_chance(sim, 30)) {
-        ts_buf_printf(&link->out, ",\"connect_urls\":[\"h%d:%d\",\"h1:4223\",\"bad\"]", link->server,
-                      SIM_PORT + link->server);
+        int other = (int)sim_below(sim, SIM_SERVERS);
+        ts_buf_printf(&link->out, ",\"connect_urls\":[\"h%d:%d\",\"h%d:%d\",\"bad\"]", link->server,
+                      SIM_PORT + link->server, other, SIM_PORT + other);
     }
     bool lame = link->hello && sim_chance(sim, 30);
     if (lame) {
