@@ -315,6 +315,15 @@ static void act_close(struct sim *sim)
     nki_engine_close_linger(&sim->engine, sim->ops[i].op, deadline_ns, sim->now_ns);
 }
 
+/* Without linger; who has closed with one has no handle for it any more. */
+static void act_close_now(struct sim *sim)
+{
+    if (!sim->closing_app) {
+        sim->ending = sim->ending || !sim->closed;
+        nki_engine_close(&sim->engine, NULL, sim->now_ns);
+    }
+}
+
 void sim_app_finish(struct sim *sim)
 {
     for (int i = 0; i < SIM_OPS_MAX; i++) {
@@ -383,6 +392,8 @@ void sim_app_act(struct sim *sim)
         act_close(sim);
     } else if (dice < 993) {
         sim_drain_act_all(sim);
+    } else if (dice < 994 && sim_chance(sim, sim->draining ? 100 : 20)) {
+        act_close_now(sim);
     }
 }
 
