@@ -227,27 +227,6 @@ static void read_end(struct sim *sim)
     nki_engine_lost(&sim->engine, &error, sim->now_ns);
 }
 
-/* Time goes on, at most to the next thing that is due. */
-static void pass_time(struct sim *sim, int64_t most_ns)
-{
-    int64_t due = nki_engine_deadline_ns(&sim->engine);
-    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->dial_ns < due) {
-        due = sim->dial_ns;
-    }
-    int64_t to = sim->now_ns + most_ns;
-    sim->now_ns = to < due ? to : due;
-    if (sim->now_ns >= nki_engine_deadline_ns(&sim->engine)) {
-        nki_engine_tick(&sim->engine, sim->now_ns);
-        SIM_CHECK(sim, nki_engine_deadline_ns(&sim->engine) > sim->now_ns, "a tick left something due");
-        sim_op_expire(sim);
-        sim_settle(sim);
-    }
-    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->now_ns >= sim->dial_ns) {
-        end_dial(sim);
-    }
-    sim_settle(sim);
-}
-
 static void fault(struct sim *sim)
 {
     struct sim_link *link = sim->link;
@@ -301,6 +280,43 @@ static void network(struct sim *sim)
             read_end(sim);
         }
         break;
+    }
+    sim_settle(sim);
+}
+
+/* Time goes on, at most to the next thing that is due. */
+static void pass_time(struct sim *sim, int64_t most_ns)
+{
+    int64_t due = nki_engine_deadline_ns(&sim->engine);
+    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->dial_ns < due) {
+        due = sim->dial_ns;
+    }
+    int64_t to = sim->now_ns + most_ns;
+    sim->now_ns = to < due ? to : due;
+    sim->overdue = sim->tardy && !sim->healed && to >= due && sim_chance(sim, 50);
+    if (sim->overdue) { /* the driver is busy elsewhere: the tick comes after its time, and after other things
+                         */
+        sim->now_ns += (int64_t)sim_below(sim, 30) * NKI_NS_PER_MS;
+        for (uint64_t i = sim_below(sim, 10); i > 0; i--) {
+            network(sim);
+        }
+        sim->what = "late";
+        if (sim->draining && sim_chance(sim, 50)) {
+            sim_app_finish(sim);
+        } else {
+            sim_app_act(sim);
+        }
+        sim_settle(sim);
+    }
+    if (sim->now_ns >= nki_engine_deadline_ns(&sim->engine)) {
+        nki_engine_tick(&sim->engine, sim->now_ns);
+        SIM_CHECK(sim, nki_engine_deadline_ns(&sim->engine) > sim->now_ns, "a tick left something due");
+        sim_op_expire(sim);
+        sim_settle(sim);
+    }
+    sim->overdue = false;
+    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->now_ns >= sim->dial_ns) {
+        end_dial(sim);
     }
     sim_settle(sim);
 }
@@ -442,6 +458,7 @@ static bool begin(struct sim *sim)
         return false;
     }
     sim->slow = sim_chance(sim, 15);
+    sim->tardy = sim_chance(sim, 25);
     char urls[200] = "";
     uint64_t first = sim_below(sim, SIM_SERVERS);
     for (uint64_t i = 0, count = 1 + sim_below(sim, SIM_SERVERS); i < count; i++) {

@@ -212,7 +212,9 @@ struct sim {
     int64_t dial_ns;
     int dial_plan;
     bool healed;
-    bool slow; /* a life in which much time passes */
+    bool slow;    /* a life in which much time passes */
+    bool tardy;   /* ... in which ticks come late */
+    bool overdue; /* something is due that was not ticked yet */
     uint64_t dials;
     bool tx_waiting;    /* the socket took no more: not written before it is ready */
     int64_t blocked_ns; /* since when; NKI_NEVER */

@@ -239,6 +239,7 @@ void sim_drain_check(struct sim *sim)
     SIM_CHECK(sim, engine->all_taken || !ready || sim->closing || engine->state == NKI_ENGINE_CLOSED,
               "all is drained, and it does not close");
     if (engine->all_taken && !sim->all_taken) {
+        SIM_CHECK(sim, sim->now_ns < sim->drain_deadline_ns, "drained after the deadline");
         sim->all_taken = sim->closing = true;
         sim->close_deadline_ns = sim->drain_deadline_ns;
     }

@@ -192,7 +192,9 @@ void sim_op_check(struct sim *sim, struct sim_op *op)
               op->seen, status);
     SIM_CHECK(sim, (status == NKI_PENDING) == (outcome == NKI_OUTCOME_PENDING),
               "status and outcome disagree");
-    SIM_CHECK(sim, status != NKI_PENDING || !sim_op_timed(op->kind) || sim->now_ns < op->deadline_ns,
+    SIM_CHECK(sim,
+              status != NKI_PENDING || !sim_op_timed(op->kind) || sim->overdue ||
+                  sim->now_ns < op->deadline_ns,
               "an operation outlives its timer");
     SIM_CHECK(sim, status != NKI_PENDING || !sim->closed, "an operation of kind %d outlives the connection",
               op->kind);
