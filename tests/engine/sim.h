@@ -224,6 +224,7 @@ struct sim {
     struct sim_policy policy;
     struct sim_known known[SIM_KNOWN_MAX];
     size_t known_count;
+    uint32_t infos;                /* that were read since the last check */
     char trying[NKI_URL_TEXT_MAX]; /* the server that was dialed last */
     bool attempt;                  /* ... and neither let us in nor failed yet */
     bool auth_limit;               /* a server has refused the credentials too often */

@@ -89,6 +89,7 @@ void sim_app_saw(struct sim *sim, const struct sim_mark *mark)
 {
     switch (mark->kind) {
     case SIM_MARK_INFO:
+        sim->infos++;
         sim->lame += mark->number != 0 && !sim->link->lame;
         sim->link->lame = sim->link->lame || mark->number != 0;
         break;
