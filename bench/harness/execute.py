@@ -4,7 +4,7 @@
 import json
 import subprocess
 
-from .matrix import SERVER, WIRE
+from .matrix import SERVER, WIRE, Case
 from .servers import Disturbance, Trouble
 
 ABSENT = 77  # what a program ends with that does not know the case
@@ -40,6 +40,22 @@ def verify(case, result, sunk, in_msgs):
             raise Trouble(f"the sink got {sunk} of {n} messages")
     if case.name == "pub" and case.where == SERVER and in_msgs != n:
         raise Trouble(f"the server got {in_msgs} of {n} messages")
+
+
+def self_check():
+    """Verify notices what it is there for."""
+    case = Case("pub", "_hdr", 16, WIRE)
+    good = {"msgs": 10, "with_headers": 10, "bytes": 500}
+    wire, server = {"n": 10, "got": 10}, Case("pub", "", 16, SERVER)
+    verify(case, wire, good, 0)
+    lies = [(case, {"n": 10, "got": 9}, good, 0), (server, wire, {}, 9)]
+    lies += [(case, wire, {**good, key: value}, 0) for key, value in (("msgs", 9), ("with_headers", 0), ("bytes", 159))]
+    for lie in lies:
+        try:
+            verify(*lie)
+        except Trouble:
+            continue
+        raise Trouble(f"not noticed: {lie}")
 
 
 def once(peer, way, case, n, servers, env):
