@@ -353,7 +353,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
             }
         }
         struct nki_frame frame;
-        struct nki_error error;
+        struct nki_error error NKI_UNINIT;
         int result = nki_parser_next(&engine->parser, &in, &frame, &error);
         if (result == NKI_PARSE_MORE) {
             break;

@@ -238,6 +238,8 @@ ssize_t tt_lib_sendmsg(int fd, const struct msghdr *msg, int flags)
 int tt_lib_epoll_create1(int flags);
 int tt_lib_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
 int tt_lib_epoll_wait(int epoll_fd, struct epoll_event *events, int cap, int timeout_ms);
+int tt_lib_epoll_pwait2(int epoll_fd, struct epoll_event *events, int cap, const struct timespec *timeout,
+                        const sigset_t *mask);
 int tt_lib_eventfd(unsigned value, int flags);
 ssize_t tt_lib_read(int fd, void *out, size_t len);
 ssize_t tt_lib_read_chk(int fd, void *out, size_t len, size_t size);
@@ -267,6 +269,13 @@ int tt_lib_eventfd(unsigned value, int flags)
 {
     int code = fault(TT_EVENTFD);
     return code != 0 ? failed(code) : eventfd(value, flags);
+}
+
+int tt_lib_epoll_pwait2(int epoll_fd, struct epoll_event *events, int cap, const struct timespec *timeout,
+                        const sigset_t *mask)
+{
+    int code = fault_or_noise(TT_EPOLL_WAIT, false);
+    return code != 0 ? failed(code) : epoll_pwait2(epoll_fd, events, cap, timeout, mask);
 }
 
 ssize_t tt_lib_read(int fd, void *out, size_t len)
