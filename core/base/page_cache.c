@@ -11,7 +11,6 @@ void *nki_page_cache_take(struct nki_page_cache *cache)
     pthread_mutex_lock(&cache->mu);
     if (cache->count > 0) {
         piece = cache->pieces[--cache->count];
-        cache->low = cache->count < cache->low ? cache->count : cache->low;
     }
     pthread_mutex_unlock(&cache->mu);
     return piece != NULL ? piece : nki_pages_alloc(cache->size, cache->align);
@@ -31,18 +30,6 @@ void nki_page_cache_give(struct nki_page_cache *cache, void *piece)
     if (!kept) {
         nki_pages_free(piece, cache->size);
     }
-}
-
-void nki_page_cache_trim(struct nki_page_cache *cache, size_t keep)
-{
-    pthread_mutex_lock(&cache->mu);
-    size_t unused = cache->low;
-    while (unused > 0 && cache->count > keep) {
-        nki_pages_free(cache->pieces[--cache->count], cache->size);
-        unused--;
-    }
-    cache->low = cache->count;
-    pthread_mutex_unlock(&cache->mu);
 }
 
 void nki_page_cache_release(struct nki_page_cache *cache)

@@ -15,7 +15,6 @@ struct nki_page_cache {
     size_t align; /* power of two, at least a page */
     size_t keep;  /* at most so many, up to NKI_PAGE_CACHE_MAX */
     size_t count;
-    size_t low; /* least count since the last trim */
     void *pieces[NKI_PAGE_CACHE_MAX];
 };
 
@@ -28,8 +27,6 @@ struct nki_page_cache {
 void *nki_page_cache_take(struct nki_page_cache *cache) __attribute__((warn_unused_result));
 /* NULL is allowed. */
 void nki_page_cache_give(struct nki_page_cache *cache, void *piece);
-/* Gives back to the system what was not taken since the last trim, but for `keep` pieces. */
-void nki_page_cache_trim(struct nki_page_cache *cache, size_t keep);
 /* Gives what is kept back to the system. */
 void nki_page_cache_release(struct nki_page_cache *cache);
 /* In a child after fork: what is kept is the parent's, and so may be the mutex. Lock-free. */

@@ -64,7 +64,6 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
     struct nki_event event = {.type = NKI_EVENT_PING, .count = engine->pings.unanswered};
     nki_engine_emit(engine, &event);
     nki_slab_trim(&engine->slab);
-    nki_outbox_trim();
 }
 
 void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)

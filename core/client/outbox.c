@@ -13,8 +13,7 @@
 
 #define SEGMENT_HEAD ((size_t)4096)
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
-#define CACHE_SEGMENTS 32                    /* kept for reuse while there is traffic: 8 MiB */
-#define CACHE_SEGMENTS_IDLE 2
+#define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
 #define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
 
@@ -61,11 +60,6 @@ static void segment_free(struct nki_outbox_segment *segment)
 void nki_outbox_release_cache(void)
 {
     nki_page_cache_release(&cache);
-}
-
-void nki_outbox_trim(void)
-{
-    nki_page_cache_trim(&cache, CACHE_SEGMENTS_IDLE);
 }
 
 void nki_outbox_forget(void)

@@ -123,8 +123,6 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
 void nki_outbox_park(struct nki_outbox *outbox);
 bool nki_outbox_unpark(struct nki_outbox *outbox);
 
-/* Gives segments back to the system that were not used since the last call, but for a few. */
-void nki_outbox_trim(void);
 /* Segments kept for reuse, given back to the system. */
 void nki_outbox_release_cache(void);
 /* In a child after fork: the cache is the parent's. Lock-free. */
