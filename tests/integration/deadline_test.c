@@ -178,10 +178,16 @@ static void try_rows(const struct row *some, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct lateness late = {0};
-        for (int j = 0; j < TRIES; j++) {
+        int fill = 0; /* a buffer on the way may still take a last message */
+        for (int j = 0; j < TRIES;) {
             int64_t begin_ns = ts_now_ns();
-            assert_status(some[i].call(), NATSKIT_TIMEOUT);
+            natskit_status status = some[i].call();
+            if (status == NATSKIT_OK && some != rows && fill++ < 1000) {
+                continue;
+            }
+            assert_status(status, NATSKIT_TIMEOUT);
             note(&late, some[i].name, begin_ns);
+            j++;
         }
         tell(&late, some[i].name);
     }

@@ -73,6 +73,8 @@ static struct resources resources(void)
 /* Runs `life` that often, and looks at what it has left. */
 static void many(const char *name, uint64_t count, void (*life)(void *arg), void *arg)
 {
+    life(arg); /* what a process has from then on is not the library's: the tap's control, a sanitizer's
+                  thread */
     assert_ok(natskit_shutdown(WAIT_MS));
     struct resources start = resources();
     long middle_kib = 0;
@@ -86,16 +88,15 @@ static void many(const char *name, uint64_t count, void (*life)(void *arg), void
     assert_ok(natskit_shutdown(WAIT_MS));
     struct resources end = resources();
     int64_t deadline_ms = ts_now_ms() + WAIT_MS;
-    while ((end.threads != start.threads || end.descriptors != start.descriptors) &&
+    while ((end.threads > start.threads || end.descriptors > start.descriptors) &&
            ts_now_ms() < deadline_ms) {
-        ts_pause_ms(1); /* a joined thread's entry, and a host's descriptor, go a moment later */
+        ts_pause_ms(1); /* a joined thread's entry, and the descriptor of a host of ours, go a moment later */
         end = resources();
     }
     print_message("%s: %llu in %lld ms, %+ld KiB resident from the middle on\n", name,
                   (unsigned long long)count, (long long)(ts_now_ms() - begin_ms), grown_kib);
     assert_int_equal(end.bytes, start.bytes);
-    assert_int_equal(end.threads, start.threads);
-    assert_int_equal(end.descriptors, start.descriptors);
+    assert_true(end.threads <= start.threads && end.descriptors <= start.descriptors);
     assert_true(!CHECK_MEMORY || grown_kib < GROWTH_KIB);
 }
 
