@@ -319,6 +319,11 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
     return $bad
 }
 
+lane_bench() { # the programs of bench/ in all three languages do what they claim; nothing is measured
+    build bench || return 1
+    run_ctest bench
+}
+
 # -- lanes of ./check long ----------------------------------------------------------------------------------
 
 soak_for() { # preset seconds

@@ -124,6 +124,7 @@ void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
 {
     nki_outbox_forget_op(&engine->outbox, op);
     nki_replies_remove(&engine->replies, op);
+    nki_engine_drain_unwait(op);
     nki_engine_untimer(engine, op);
     if (op->own_sub != NULL) {
         struct nki_sub *sub = op->own_sub;
