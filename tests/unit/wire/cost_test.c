@@ -58,13 +58,14 @@ static uint64_t seen; /* so that nothing is left out */
 static void read_frame(const struct nki_frame *frame)
 {
     static struct nki_info info;
+    static struct nki_info_urls urls;
     struct nki_str name;
     struct nki_str value;
     size_t at = 0;
     seen += frame->sid + frame->body_len;
     if (frame->kind == NKI_FRAME_INFO) {
         nki_info_init(&info);
-        assert_int_equal(nki_info_parse(frame->text, &info, NULL), NKI_OK);
+        assert_int_equal(nki_info_parse(frame->text, &info, &urls, NULL), NKI_OK);
     }
     struct nki_str block = {(const char *)frame->body, frame->header_len};
     while (frame->header_len > 0 && nki_header_next(block, &at, &name, &value)) {
