@@ -27,7 +27,7 @@
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { GROWTH_KIB = INT32_MAX };
 #else
-enum { GROWTH_KIB = 16384 };
+enum { GROWTH_KIB = 8192 };
 #endif
 
 enum { QUIET_MS = 30000, WAIT_MS = 30000, THREADS = WORKERS + 2 };

@@ -16,8 +16,13 @@
 #include "wire/info.h"
 #include "wire/parse.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define LEN (1 << 18)
+#else
+#define LEN (1 << 20)
+#endif
+
 enum {
-    LEN = 1 << 20,
     HEADER_LEN = NKI_HEADER_BLOCK_MAX,
     INFO_LEN = NKI_PARSE_INFO_MAX - 4096,
     TRIES = 5,
