@@ -260,6 +260,7 @@ natskit_status natskit_conn_info_get(natskit_conn conn, natskit_conn_info *info,
     nki_str_copy(filled.server_name, sizeof filled.server_name, nki_str_z(now.info.server_name));
     nki_str_copy(filled.server_id, sizeof filled.server_id, nki_str_z(now.info.server_id));
     nki_str_copy(filled.version, sizeof filled.version, nki_str_z(now.info.version));
+    nki_str_copy(filled.client_ip, sizeof filled.client_ip, nki_str_z(now.info.client_ip));
     nki_str_copy(filled.reason_text, sizeof filled.reason_text, nki_str_z(now.reason_text));
     return nki_capi_give(info, info_size, &filled, sizeof filled);
 }
@@ -326,4 +327,46 @@ natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap
 natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, size_t cap, size_t *len)
 {
     return give_text(conn, buf, cap, len, nki_conn_new_inbox);
+}
+
+/* "2.11.0-RC.1": the numbers; what follows them does not count. */
+static void read_version(const char *text, int32_t numbers[3])
+{
+    for (int i = 0; i < 3; i++) {
+        numbers[i] = 0;
+        while (*text >= '0' && *text <= '9' && numbers[i] < 100000) {
+            numbers[i] = numbers[i] * 10 + (*text++ - '0');
+        }
+        if (*text != '.') {
+            text = "";
+        } else {
+            text++;
+        }
+    }
+}
+
+natskit_status natskit_conn_server_at_least(natskit_conn conn, int32_t major, int32_t minor, int32_t patch,
+                                            int32_t *yes)
+{
+    if (yes == NULL) {
+        return NATSKIT_INVALID;
+    }
+    *yes = 0;
+    natskit_conn_info info;
+    natskit_status status = natskit_conn_info_get(conn, &info, sizeof info);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    if (info.version[0] == '\0') {
+        return NATSKIT_NOT_FOUND;
+    }
+    const int32_t wanted[3] = {major, minor, patch};
+    int32_t has[3];
+    int at = 0;
+    read_version(info.version, has);
+    while (at < 2 && has[at] == wanted[at]) {
+        at++;
+    }
+    *yes = has[at] >= wanted[at];
+    return NATSKIT_OK;
 }

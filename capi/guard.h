@@ -109,6 +109,10 @@ static inline struct nki_str nki_capi_block_str(const struct nki_capi_block *blo
     return block != NULL ? nki_str_make((const char *)block->buf.data, block->buf.len) : nki_str_make("", 0);
 }
 
+/* sub.c */
+
+extern const struct nki_handle_ops nki_capi_sub_ops;
+
 /* op.c */
 
 extern const struct nki_handle_ops nki_capi_op_ops;
@@ -126,6 +130,8 @@ natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t o
 /* Begins an operation on the object by its id, and gives it a handle. */
 natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t object, natskit_options options,
                               int64_t timeout_ms, natskit_op *op, natskit_error *err);
+/* Makes an operation valid under its handle, which takes over the caller's reference. */
+void nki_capi_publish_op(struct nki_conn *conn, struct nki_handle *handle, struct nki_op *op);
 /* Waits for an operation and drops it: its own status, or why the wait ended. `reply` may be NULL. */
 int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
                            struct nki_msg **reply, natskit_error *err);

@@ -101,17 +101,11 @@ static bool own_block_locked(struct headers *headers)
     return true;
 }
 
-natskit_status natskit_headers_add(natskit_headers id, const char *name, size_t name_len, const char *value,
-                                   size_t value_len, natskit_error *err)
+/* Changes the block, which nobody else reads meanwhile. */
+typedef int32_t change_block(struct nki_buf *block, const void *args, natskit_error *err);
+
+static natskit_status change(natskit_headers id, change_block *apply, const void *args, natskit_error *err)
 {
-    struct nki_str name_str;
-    struct nki_str value_str;
-    if (!nki_capi_str(name, name_len, &name_str)) {
-        return nki_capi_invalid(err, "name: the pointer is NULL");
-    }
-    if (!nki_capi_str(value, value_len, &value_str)) {
-        return nki_capi_invalid(err, "value: the pointer is NULL");
-    }
     struct nki_handle *handle;
     natskit_status status = nki_capi_pin(id.id, NATSKIT_KIND_HEADERS, "headers", &handle, err);
     if (status != NATSKIT_OK) {
@@ -120,12 +114,159 @@ natskit_status natskit_headers_add(natskit_headers id, const char *name, size_t 
     struct headers *headers = handle->object;
     pthread_mutex_lock(&headers->mu);
     if (own_block_locked(headers)) {
-        status = nki_header_append(&headers->block->buf, name_str, value_str, nki_capi_err(err));
+        status = apply(&headers->block->buf, args, err);
     } else {
         status = nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
     }
     pthread_mutex_unlock(&headers->mu);
     nki_handle_unpin(handle);
+    return status;
+}
+
+struct header {
+    struct nki_str name;
+    struct nki_str value;
+    enum nki_header_match match;
+    size_t count;
+};
+
+static bool match_ok(int32_t match)
+{
+    return match >= NATSKIT_MATCH_EXACT && match <= NATSKIT_MATCH_CANONICAL;
+}
+
+static int32_t check_header(const char *name, size_t name_len, const char *value, size_t value_len,
+                            int32_t match, struct header *out, natskit_error *err)
+{
+    if (!nki_capi_str(name, name_len, &out->name)) {
+        return nki_capi_invalid(err, "name: the pointer is NULL");
+    }
+    if (!nki_capi_str(value, value_len, &out->value)) {
+        return nki_capi_invalid(err, "value: the pointer is NULL");
+    }
+    if (!match_ok(match)) {
+        return nki_capi_invalid(err, "match: not one of NATSKIT_MATCH_*");
+    }
+    out->match = (enum nki_header_match)match;
+    return NATSKIT_OK;
+}
+
+static int32_t apply_add(struct nki_buf *block, const void *args, natskit_error *err)
+{
+    const struct header *header = args;
+    return nki_header_append(block, header->name, header->value, nki_capi_err(err));
+}
+
+natskit_status natskit_headers_add(natskit_headers headers, const char *name, size_t name_len,
+                                   const char *value, size_t value_len, natskit_error *err)
+{
+    struct header header;
+    natskit_status status = check_header(name, name_len, value, value_len, NATSKIT_MATCH_EXACT, &header, err);
+    return status == NATSKIT_OK ? change(headers, apply_add, &header, err) : status;
+}
+
+static int32_t apply_set(struct nki_buf *block, const void *args, natskit_error *err)
+{
+    const struct header *header = args;
+    return nki_header_set(block, header->name, header->match, header->value, nki_capi_err(err));
+}
+
+natskit_status natskit_headers_set(natskit_headers headers, const char *name, size_t name_len,
+                                   const char *value, size_t value_len, int32_t match, natskit_error *err)
+{
+    struct header header;
+    natskit_status status = check_header(name, name_len, value, value_len, match, &header, err);
+    return status == NATSKIT_OK ? change(headers, apply_set, &header, err) : status;
+}
+
+static int32_t apply_delete(struct nki_buf *block, const void *args, natskit_error *err)
+{
+    const struct header *header = args;
+    (void)err;
+    return nki_header_delete(block, header->name, header->match) > 0 ? NATSKIT_OK : NATSKIT_NOT_FOUND;
+}
+
+natskit_status natskit_headers_delete(natskit_headers headers, const char *name, size_t name_len,
+                                      int32_t match)
+{
+    struct header header;
+    natskit_status status = check_header(name, name_len, "", 0, match, &header, NULL);
+    return status == NATSKIT_OK ? change(headers, apply_delete, &header, NULL) : status;
+}
+
+static int32_t apply_add_all(struct nki_buf *block, const void *args, natskit_error *err)
+{
+    return nki_header_append_all(block, *(const struct nki_str *)args, nki_capi_err(err));
+}
+
+natskit_status natskit_headers_add_all(natskit_headers headers, const natskit_msg *msg, natskit_error *err)
+{
+    if (msg == NULL) {
+        return nki_capi_invalid(err, "msg: the pointer is NULL");
+    }
+    struct nki_str block = nki_msg_header_block((const struct nki_msg *)(const void *)msg);
+    return change(headers, apply_add_all, &block, err);
+}
+
+/* Copies a text whole or not at all; its length is told in both cases. */
+static int32_t give(struct nki_str text, char *buf, size_t cap, size_t *len)
+{
+    *len = text.len;
+    if (text.len > cap) {
+        return NATSKIT_LIMIT;
+    }
+    if (text.len > 0) {
+        memcpy(buf, text.ptr, text.len);
+    }
+    return NATSKIT_OK;
+}
+
+natskit_status natskit_headers_get(natskit_headers headers, const char *name, size_t name_len, int32_t match,
+                                   size_t index, char *buf, size_t cap, size_t *len)
+{
+    struct header header;
+    if (len == NULL || (buf == NULL && cap > 0) ||
+        check_header(name, name_len, "", 0, match, &header, NULL) != NATSKIT_OK) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_capi_block *block;
+    natskit_status status = nki_capi_headers_take(headers, &block);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_str value;
+    bool found =
+        block != NULL && nki_header_find(nki_capi_block_str(block), header.name, header.match, index, &value);
+    status = found ? give(value, buf, cap, len) : NATSKIT_NOT_FOUND;
+    nki_capi_block_release(block);
+    return status;
+}
+
+natskit_status natskit_headers_at(natskit_headers headers, size_t index, char *name, size_t name_cap,
+                                  size_t *name_len, char *value, size_t value_cap, size_t *value_len)
+{
+    if (name_len == NULL || value_len == NULL || (name == NULL && name_cap > 0) ||
+        (value == NULL && value_cap > 0)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_capi_block *block;
+    natskit_status status = nki_capi_headers_take(headers, &block);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_str found;
+    struct nki_str text;
+    size_t at = 0;
+    status = NATSKIT_NOT_FOUND;
+    while (block != NULL && nki_header_next(nki_capi_block_str(block), &at, &found, &text)) {
+        if (index-- == 0) {
+            status = give(found, name, name_cap, name_len);
+            natskit_status of_value = give(text, value, value_cap, value_len);
+            status = status == NATSKIT_OK ? of_value : status;
+            break;
+        }
+    }
+    nki_capi_block_release(block);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "base/sync.h"
 #include "capi/guard.h"
 #include "delivery/slab.h"
+#include "wire/nuid.h"
 
 #define FAULT_VALUE_MAX 80 /* bytes of a refused value that an error text shows */
 
@@ -32,6 +33,21 @@ natskit_status natskit_version(uint32_t *abi_major, uint32_t *abi_minor, const c
     if (text != NULL) {
         *text = NKI_VERSION;
     }
+    return NATSKIT_OK;
+}
+
+natskit_status natskit_nuid(char *buf, size_t cap, size_t *len)
+{
+    if (len == NULL || (buf == NULL && cap > 0)) {
+        return NATSKIT_INVALID;
+    }
+    *len = NKI_NUID_LEN;
+    if (cap < NKI_NUID_LEN) {
+        return NATSKIT_LIMIT;
+    }
+    struct nki_nuid nuid; /* of its own: nothing is shared between threads */
+    nki_nuid_init(&nuid);
+    nki_nuid_next(&nuid, buf);
     return NATSKIT_OK;
 }
 

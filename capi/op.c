@@ -1,10 +1,6 @@
-/* Operations, and the calls that begin one: requests and flushes, each also as a call that blocks until it
- * has finished. Any thread. The handle of an operation keeps a reference of its connection, which is asked
- * for waiting and cancelling. */
+/* Operations, and the calls that begin one: flushes and room. Any thread. The handle of an operation keeps a
+ * reference of its connection, which is asked for waiting and cancelling. */
 #include "capi/guard.h"
-#include "wire/subject.h"
-
-#include <inttypes.h>
 
 _Static_assert(NATSKIT_OUTCOME_PENDING == (int)NKI_OUTCOME_PENDING &&
                    NATSKIT_OUTCOME_DONE == (int)NKI_OUTCOME_DONE &&
@@ -26,49 +22,6 @@ static void op_destroy(struct nki_handle *handle)
 
 const struct nki_handle_ops nki_capi_op_ops = {op_close, op_destroy};
 
-/* -- requests -------------------------------------------------------------------------------------------- */
-
-static int32_t check_request(const char *subject, size_t subject_len, const void *data, size_t data_len,
-                             int64_t timeout_ms, struct nki_outgoing_msg *out, natskit_error *err)
-{
-    if (!nki_capi_str(subject, subject_len, &out->subject)) {
-        return nki_capi_invalid(err, "subject: the pointer is NULL");
-    }
-    if (!nki_capi_str(data, data_len, &out->data)) {
-        return nki_capi_invalid(err, "data: the pointer is NULL");
-    }
-    if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
-    }
-    const char *fault = nki_subject_publish_fault(out->subject);
-    if (fault != NULL) {
-        return nki_capi_fault(err, "subject", out->subject, fault);
-    }
-    if (out->data.len > NKI_CAPI_DATA_MAX) {
-        return nki_error_set(nki_capi_err(err), NATSKIT_TOO_LARGE, NULL);
-    }
-    out->reply = nki_str_make("", 0);
-    out->header_block = nki_str_make("", 0);
-    return NATSKIT_OK;
-}
-
-/* Pins the connection and takes the header block. */
-static int32_t begin_request(natskit_conn conn, natskit_headers headers, struct nki_outgoing_msg *msg,
-                             struct nki_handle **handle, struct nki_capi_block **block, natskit_error *err)
-{
-    int32_t status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    status = nki_capi_headers_take(headers, block);
-    if (status != NATSKIT_OK) {
-        nki_handle_unpin(*handle);
-        return nki_error_set(nki_capi_err(err), status, "headers: %s", nki_status_row(status)->text);
-    }
-    msg->header_block = nki_capi_block_str(*block);
-    return NATSKIT_OK;
-}
-
 int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
                            struct nki_msg **reply, natskit_error *err)
 {
@@ -86,89 +39,10 @@ int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t dea
     return status;
 }
 
-natskit_status natskit_request(natskit_conn conn, const char *subject, size_t subject_len,
-                               natskit_headers headers, const void *data, size_t data_len, int64_t timeout_ms,
-                               natskit_msg **reply, natskit_error *err)
-{
-    if (reply == NULL) {
-        return nki_capi_invalid(err, "reply: the pointer is NULL");
-    }
-    *reply = NULL;
-    struct nki_outgoing_msg msg;
-    int32_t status = check_request(subject, subject_len, data, data_len, timeout_ms, &msg, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    struct nki_handle *handle;
-    struct nki_capi_block *block;
-    status = begin_request(conn, headers, &msg, &handle, &block, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    int64_t deadline_ns = nki_capi_deadline(timeout_ms);
-    struct nki_op *op;
-    status = nki_conn_request(handle->object, &msg, deadline_ns, false, true, &op, nki_capi_err(err));
-    nki_capi_block_release(block);
-    if (status == NATSKIT_OK) {
-        status = nki_capi_finish_op(handle->object, op, deadline_ns, (struct nki_msg **)(void *)reply, err);
-        if (status == NATSKIT_TIMEOUT) {
-            nki_error_set(nki_capi_err(err), status, "no reply on \"%.*s\" within %" PRId64 " ms",
-                          (int)(msg.subject.len < 80 ? msg.subject.len : 80), msg.subject.ptr, timeout_ms);
-        }
-    }
-    nki_handle_unpin(handle);
-    return status;
-}
-
-/* Makes an operation valid under its handle, which takes over the caller's reference. */
-static void publish_op(struct nki_conn *conn, struct nki_handle *handle, struct nki_op *op)
+void nki_capi_publish_op(struct nki_conn *conn, struct nki_handle *handle, struct nki_op *op)
 {
     nki_conn_retain(conn);
     nki_handle_publish(handle, &nki_capi_op_ops, op, conn);
-}
-
-natskit_status natskit_request_start(natskit_conn conn, const char *subject, size_t subject_len,
-                                     natskit_headers headers, const void *data, size_t data_len,
-                                     natskit_options options, int64_t timeout_ms, natskit_op *op,
-                                     natskit_error *err)
-{
-    if (op == NULL) {
-        return nki_capi_invalid(err, "op: the pointer is NULL");
-    }
-    op->id = 0;
-    struct nki_outgoing_msg msg;
-    int32_t status = check_request(subject, subject_len, data, data_len, timeout_ms, &msg, err);
-    if (status == NATSKIT_OK) {
-        status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
-    }
-    struct nki_handle *conn_handle;
-    struct nki_capi_block *block;
-    if (status == NATSKIT_OK) {
-        status = begin_request(conn, headers, &msg, &conn_handle, &block, err);
-    }
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        struct nki_op *inner;
-        int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
-        status =
-            nki_conn_request(conn_handle->object, &msg, deadline_ns, true, false, &inner, nki_capi_err(err));
-        if (status == NATSKIT_OK) {
-            publish_op(conn_handle->object, handle, inner);
-            op->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_capi_block_release(block);
-    nki_handle_unpin(conn_handle);
-    return status;
 }
 
 /* -- flushes --------------------------------------------------------------------------------------------- */
@@ -235,7 +109,7 @@ natskit_status nki_capi_start(const struct nki_capi_start *start, uint64_t objec
         int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
         status = start->begin(pinned->object, start->bytes, deadline_ns, &inner, nki_capi_err(err));
         if (status == NATSKIT_OK) {
-            publish_op(conn, handle, inner);
+            nki_capi_publish_op(conn, handle, inner);
             op->id = id;
         } else {
             nki_handle_cancel(handle);

@@ -10,7 +10,8 @@ struct options {
 _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_SUBSCRIBE == (int)NKI_SCOPE_SUBSCRIBE &&
                    NATSKIT_OPTIONS_REQUEST == (int)NKI_SCOPE_REQUEST &&
-                   NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS,
+                   NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
+                   NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
@@ -19,7 +20,7 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                    NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE,
                "types are numbered alike");
 
-static const char *const scope_names[] = {"no", "connect", "subscribe", "request", "events"};
+static const char *const scope_names[] = {"no", "connect", "subscribe", "request", "events", "request_many"};
 
 static void options_close(struct nki_handle *handle)
 {

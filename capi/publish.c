@@ -3,13 +3,15 @@
  * Each call checks its texts, pins the connection and hands the message over. It asks without a deadline
  * first: nearly always there is room, and the clock need not be read. */
 #include "capi/guard.h"
+#include "wire/header.h"
 #include "wire/subject.h"
 
 #define BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
 
 /* Checks what is common to all: subject, reply and sizes; the header block is filled in later. */
-static int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply, size_t reply_len,
-                              const void *data, size_t data_len, struct nki_outgoing_msg *out)
+static inline int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply,
+                                     size_t reply_len, const void *data, size_t data_len,
+                                     struct nki_outgoing_msg *out)
 {
     if (NKI_UNLIKELY(!nki_capi_str(subject, subject_len, &out->subject) ||
                      !nki_capi_str(reply, reply_len, &out->reply) ||
@@ -32,8 +34,8 @@ static int32_t check_outgoing(const char *subject, size_t subject_len, const cha
 typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
 
 /* Sends on a connection by id, with the headers of a handle. */
-static natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
-                              int64_t timeout_ms, sender *send)
+static inline natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
+                                     int64_t timeout_ms, sender *send)
 {
     struct nki_handle *handle;
     natskit_status status = nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle);
@@ -60,7 +62,7 @@ natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t su
                                size_t reply_len, natskit_headers headers, const void *data, size_t data_len,
                                int64_t timeout_ms)
 {
-    struct nki_outgoing_msg msg;
+    struct nki_outgoing_msg msg NKI_UNINIT;
     int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data, data_len, &msg);
     if (NKI_UNLIKELY(status != NATSKIT_OK)) {
         return status;
@@ -88,6 +90,34 @@ natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, co
         return status;
     }
     return send_on(inner->origin, &out, headers, timeout_ms, nki_conn_respond);
+}
+
+natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, const char *subject,
+                                     size_t subject_len, const char *reply, size_t reply_len,
+                                     int64_t timeout_ms)
+{
+    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
+    if (msg == NULL || !nki_capi_timeout_ok(timeout_ms) || inner->kind != NKI_MSG_MESSAGE) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_str own = nki_msg_subject(inner);
+    struct nki_str data = nki_msg_data(inner);
+    if (subject_len == 0 || subject == NULL || (subject_len == NATSKIT_ZLEN && subject[0] == '\0')) {
+        subject = own.ptr;
+        subject_len = own.len;
+    }
+    struct nki_outgoing_msg out;
+    int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data.ptr, data.len, &out);
+    struct nki_buf block = {0};
+    if (status == NATSKIT_OK) {
+        status = nki_header_append_all(&block, nki_msg_header_block(inner), NULL);
+        out.header_block = nki_str_make((const char *)block.data, block.len);
+    }
+    if (status == NATSKIT_OK) {
+        status = send_on(conn.id, &out, (natskit_headers){0}, timeout_ms, nki_conn_publish);
+    }
+    nki_buf_free(&block);
+    return status;
 }
 
 /* -- batches --------------------------------------------------------------------------------------------- */
@@ -166,7 +196,7 @@ natskit_status natskit_publish_batch(natskit_conn conn, const natskit_outgoing *
     int64_t deadline_ns = 0;
     size_t done = 0;
     while (status == NATSKIT_OK && done < count) {
-        struct batch batch;
+        struct batch batch NKI_UNINIT;
         int32_t fault = batch_fill(&batch, (const char *)msgs + done * msg_size, msg_size, count - done);
         if (batch.len > 0) {
             status = batch_send(handle->object, &batch, timeout_ms, &deadline_ns, &done);

@@ -15,7 +15,7 @@ static void sub_destroy(struct nki_handle *handle)
     nki_sub_release(handle->object);
 }
 
-static const struct nki_handle_ops sub_ops = {sub_close, sub_destroy};
+const struct nki_handle_ops nki_capi_sub_ops = {sub_close, sub_destroy};
 
 struct sub_options {
     struct nki_sub_params sub;
@@ -51,6 +51,8 @@ static int32_t read_options(natskit_options options, int32_t scope, struct sub_o
         sub->limits.msgs = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_msgs_limit);
         sub->limits.bytes = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_pending_bytes_limit);
         sub->max = (uint64_t)nki_options_int(values, NKI_OPT_SUBSCRIBE_max_msgs);
+        int64_t first_ms = nki_options_int(values, NKI_OPT_SUBSCRIBE_first_msg_timeout_ms);
+        sub->first_ns = first_ms < 0 ? 0 : first_ms == 0 ? 1 : first_ms * NKI_NS_PER_MS;
     }
     nki_options_free(defaults);
     nki_capi_options_done(&use);
@@ -80,7 +82,7 @@ static natskit_status open_sub(natskit_conn conn, const struct nki_sub_params *s
         status = nki_conn_events(conn_handle->object, events, &sub, nki_capi_err(err));
     }
     if (status == NATSKIT_OK) {
-        nki_handle_publish(handle, &sub_ops, sub, NULL);
+        nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
         out->id = id;
     } else {
         nki_handle_cancel(handle);
@@ -238,6 +240,36 @@ natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats, 
     };
     nki_handle_unpin(handle);
     return nki_capi_give(stats, stats_size, &filled, sizeof filled);
+}
+
+static natskit_status give_name(natskit_sub sub, char *buf, size_t cap, size_t *len,
+                                struct nki_str (*get)(const struct nki_sub *sub))
+{
+    if (len == NULL || (buf == NULL && cap > 0)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_str name = get(handle->object);
+    *len = name.len;
+    if (name.len <= cap && name.len > 0) {
+        memcpy(buf, name.ptr, name.len);
+    }
+    nki_handle_unpin(handle);
+    return name.len == 0 ? NATSKIT_NOT_FOUND : name.len <= cap ? NATSKIT_OK : NATSKIT_LIMIT;
+}
+
+natskit_status natskit_sub_subject(natskit_sub sub, char *buf, size_t cap, size_t *len)
+{
+    return give_name(sub, buf, cap, len, nki_sub_subject_of);
+}
+
+natskit_status natskit_sub_queue(natskit_sub sub, char *buf, size_t cap, size_t *len)
+{
+    return give_name(sub, buf, cap, len, nki_sub_queue_of);
 }
 
 natskit_status natskit_sub_close(natskit_sub sub)

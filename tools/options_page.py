@@ -11,7 +11,8 @@ PAGE = ROOT / "docs/options.md"
 ROW = re.compile(
     r'OPTION\(\s*(\w+),\s*\w+,\s*(\w+),\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",\s*(-?\d+),\s*(-?\d+),\s*(\d),'
     r'\s*"([^"]*)",\s*"([^"]*)"\s*\)', re.S)
-SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Requests", "EVENTS": "Event subscriptions"}
+SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Requests",
+          "REQUEST_MANY": "Requests for many replies", "EVENTS": "Event subscriptions"}
 WHAT = {"STRING": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 
 

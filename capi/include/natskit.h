@@ -105,6 +105,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_UNSUBSCRIBED (-24) /* end reason: the application unsubscribed */
 #define NATSKIT_MAX_REACHED (-25)  /* end reason: the asked number of messages arrived */
 #define NATSKIT_PENDING (-26)      /* the operation has not finished */
+#define NATSKIT_STALLED (-27)      /* end reason: no further message came within `stall_ms` */
+#define NATSKIT_SENTINEL (-28)     /* end reason: the message that ends the answer came */
 /* Limits. */
 #define NATSKIT_TOO_LARGE (-40)     /* headers and payload exceed the server's max_payload */
 #define NATSKIT_NO_HEADERS (-41)    /* the server does not support headers */
@@ -171,6 +173,10 @@ NATSKIT_API natskit_status natskit_status_describe(natskit_status status, natski
  * "0.1.0" (may be NULL; static). A program works with the same major and an equal or greater minor. */
 NATSKIT_API natskit_status natskit_version(uint32_t *abi_major, uint32_t *abi_minor, const char **text);
 
+/* Writes a new unique name of 22 characters (letters and digits, 131 bits from the system's random source),
+ * without a NUL, to `buf`; `*len` is 22. NATSKIT_LIMIT if `cap` is less, and nothing is written. */
+NATSKIT_API natskit_status natskit_nuid(char *buf, size_t cap, size_t *len);
+
 /* Live objects and resources of the whole process; all fall back to their start after everything was closed.
  */
 typedef struct natskit_counters {
@@ -203,6 +209,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_SUBSCRIBE 2
 #define NATSKIT_OPTIONS_REQUEST 3
 #define NATSKIT_OPTIONS_EVENTS 4
+#define NATSKIT_OPTIONS_REQUEST_MANY 5
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -261,6 +268,45 @@ NATSKIT_API natskit_status natskit_headers_open(natskit_headers *out);
 NATSKIT_API natskit_status natskit_headers_add(natskit_headers headers, const char *name, size_t name_len,
                                                const char *value, size_t value_len, natskit_error *err);
 
+/* Ways to compare header names. */
+#define NATSKIT_MATCH_EXACT 0
+#define NATSKIT_MATCH_IGNORE_CASE 1
+#define NATSKIT_MATCH_CANONICAL 2 /* the name as MIME writes it: X-Request-Id for "x-request-ID" */
+
+/* The server traces a message with this header, and sends what became of it to the subject that is its
+ * value; with the other one, of value "true", it traces only and delivers nothing (server 2.11). */
+#define NATSKIT_HEADER_TRACE_DEST "Nats-Trace-Dest"
+#define NATSKIT_HEADER_TRACE_ONLY "Nats-Trace-Only"
+
+/* Removes the headers that match `name` and appends one in their place, as one step: on failure nothing has
+ * changed. Errors as natskit_headers_add; NATSKIT_INVALID for another `match`. */
+NATSKIT_API natskit_status natskit_headers_set(natskit_headers headers, const char *name, size_t name_len,
+                                               const char *value, size_t value_len, int32_t match,
+                                               natskit_error *err);
+
+/* Removes the headers that match `name`; NATSKIT_NOT_FOUND if there is none. */
+NATSKIT_API natskit_status natskit_headers_delete(natskit_headers headers, const char *name, size_t name_len,
+                                                  int32_t match);
+
+/* Appends the headers of a received message, in their order, without its status. A value that was folded over
+ * several lines becomes one line. NATSKIT_INVALID if one of them may not be sent (a NUL in it),
+ * NATSKIT_LIMIT; then nothing has changed. */
+NATSKIT_API natskit_status natskit_headers_add_all(natskit_headers headers, const natskit_msg *msg,
+                                                   natskit_error *err);
+
+/* Copies the index-th value, counting from 0, of the headers that match `name`, without a NUL, to `buf`.
+ * `*len` is its length even if that exceeds `cap`, then NATSKIT_LIMIT and nothing is copied.
+ * NATSKIT_NOT_FOUND if there are fewer. */
+NATSKIT_API natskit_status natskit_headers_get(natskit_headers headers, const char *name, size_t name_len,
+                                               int32_t match, size_t index, char *buf, size_t cap,
+                                               size_t *len);
+
+/* Copies name and value of the index-th header, counting from 0, in their order; lengths as above.
+ * NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_headers_at(natskit_headers headers, size_t index, char *name,
+                                              size_t name_cap, size_t *name_len, char *value,
+                                              size_t value_cap, size_t *value_len);
+
 /* Removes every header, so that the handle can be filled anew. */
 NATSKIT_API natskit_status natskit_headers_clear(natskit_headers headers);
 
@@ -309,6 +355,7 @@ typedef struct natskit_conn_info {
     char reason_text[240];
     int32_t draining; /* 1: natskit_conn_drain was called */
     int32_t reserved;
+    char client_ip[64]; /* of this client, as the server sees it */
 } natskit_conn_info;
 
 /* Fills `info`. */
@@ -339,6 +386,11 @@ NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_con
 /* Copies the last INFO of the server, as JSON text without a NUL, to `buf`. `*len` is its length even if that
  * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
+/* Whether the server's version is at least this one: `*yes` 1 or 0. What follows the three numbers ("-RC.1")
+ * does not count. NATSKIT_NOT_FOUND before the first INFO. */
+NATSKIT_API natskit_status natskit_conn_server_at_least(natskit_conn conn, int32_t major, int32_t minor,
+                                                        int32_t patch, int32_t *yes);
 
 /* Writes a new unique inbox subject, without a NUL, to `buf`; `*len` as above. */
 NATSKIT_API natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, size_t cap, size_t *len);
@@ -431,8 +483,16 @@ NATSKIT_API natskit_status natskit_publish_batch(natskit_conn conn, const natski
                                                  size_t msg_size, size_t count, int64_t timeout_ms,
                                                  size_t *published);
 
-/* Waits until the server has processed everything that was published and subscribed before the call.
- * NATSKIT_DISCONNECTED if the connection is lost meanwhile. */
+/* Publishes a received message once more, with its headers (without a status) and data: to `subject`, or to
+ * its own if that is empty, with `reply`, which may be empty. Errors as natskit_publish; NATSKIT_INVALID,
+ * too, if its headers may not be sent (natskit_headers_add_all). */
+NATSKIT_API natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg,
+                                                 const char *subject, size_t subject_len, const char *reply,
+                                                 size_t reply_len, int64_t timeout_ms);
+
+/* Waits until the server has processed everything that was published and subscribed before the call, but for
+ * what was lost with an earlier transport (`unconfirmed`). NATSKIT_DISCONNECTED if the connection is lost
+ * meanwhile. */
 NATSKIT_API natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms);
 
 /* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. */
@@ -462,7 +522,9 @@ NATSKIT_API natskit_status natskit_subject_check(const char *subject, size_t sub
  */
 
 /* Subscribes. `subject` may hold the wildcards `*` and `>`; `queue` may be empty; `options` (scope SUBSCRIBE)
- * may be {0}. The subscription is sent in call order with what is published, and again after every reconnect.
+ * may be {0}. With option `first_msg_timeout_ms` the subscription ends, at the server too, for the reason
+ * NATSKIT_TIMEOUT if no message has come by then. The subscription is sent in call order with what is
+ * published, and again after every reconnect.
  */
 NATSKIT_API natskit_status natskit_subscribe(natskit_conn conn, const char *subject, size_t subject_len,
                                              const char *queue, size_t queue_len, natskit_options options,
@@ -522,6 +584,14 @@ typedef struct natskit_sub_stats {
 NATSKIT_API natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats,
                                                  size_t stats_size);
 
+/* Copies the subject of the subscription, without a NUL, to `buf`; `*len` is its length even if that exceeds
+ * `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND if there is none: events have no
+ * subject, others perhaps no queue group. */
+NATSKIT_API natskit_status natskit_sub_subject(natskit_sub sub, char *buf, size_t cap, size_t *len);
+
+/* The same for the queue group. */
+NATSKIT_API natskit_status natskit_sub_queue(natskit_sub sub, char *buf, size_t cap, size_t *len);
+
 /* Ends the subscription, drops what is queued, wakes blocked callers with NATSKIT_CLOSED, releases the
  * handle. */
 NATSKIT_API natskit_status natskit_sub_close(natskit_sub sub);
@@ -530,18 +600,32 @@ NATSKIT_API natskit_status natskit_sub_close(natskit_sub sub);
  */
 
 /* Publishes with a reply subject of its own and waits for the first reply, of which the caller owns one
- * reference. NATSKIT_NO_RESPONDERS at once if nobody listens; NATSKIT_TIMEOUT; NATSKIT_DISCONNECTED if the
- * connection is lost before the reply. Other errors as natskit_publish. */
+ * reference. NATSKIT_NO_RESPONDERS at once if nobody listens; NATSKIT_PERMISSION if the server denies the
+ * subject or the inbox, with its words in `err`; NATSKIT_TIMEOUT; NATSKIT_DISCONNECTED if the connection is
+ * lost before the reply. Other errors as natskit_publish. */
 NATSKIT_API natskit_status natskit_request(natskit_conn conn, const char *subject, size_t subject_len,
                                            natskit_headers headers, const void *data, size_t data_len,
                                            int64_t timeout_ms, natskit_msg **reply, natskit_error *err);
 
 /* The same as an operation; the reply is taken with natskit_op_take_msg. `options` (scope REQUEST) may be
- * {0}. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+ * {0}; they ask for a subscription of its own, on a new inbox or on a reply subject of the caller's, and say
+ * whether it outlives the transport: then a reply that comes after the reconnect counts, but the request is
+ * not sent again. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
 NATSKIT_API natskit_status natskit_request_start(natskit_conn conn, const char *subject, size_t subject_len,
                                                  natskit_headers headers, const void *data, size_t data_len,
                                                  natskit_options options, int64_t timeout_ms, natskit_op *op,
                                                  natskit_error *err);
+
+/* Sends a request whose answer is any number of messages, and gives the subscription that gets them. It ends
+ * by itself, at the server too, and natskit_sub_stats.reason tells why: NATSKIT_TIMEOUT after `max_wait_ms`
+ * in all, NATSKIT_MAX_REACHED after `max_msgs`, NATSKIT_STALLED when no further message came for `stall_ms`,
+ * NATSKIT_SENTINEL with a message without data (option `sentinel`), NATSKIT_NO_RESPONDERS,
+ * NATSKIT_PERMISSION, NATSKIT_DISCONNECTED (unless option `wait_reconnect`). `options` (scope REQUEST_MANY)
+ * may be {0}: then it gathers for 1 s. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+NATSKIT_API natskit_status natskit_request_many(natskit_conn conn, const char *subject, size_t subject_len,
+                                                natskit_headers headers, const void *data, size_t data_len,
+                                                natskit_options options, natskit_sub *out,
+                                                natskit_error *err);
 
 /* Publishes to the reply subject of `msg`, on the connection that it came from. NATSKIT_NO_REPLY if it has
  * none. */
@@ -602,10 +686,6 @@ typedef struct natskit_message_view {
 /* Fills `view` without copying; an event has only its kind. `msg` must be a live reference. */
 NATSKIT_API natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *view,
                                             size_t view_size);
-
-/* Ways to compare header names. */
-#define NATSKIT_MATCH_EXACT 0
-#define NATSKIT_MATCH_IGNORE_CASE 1
 
 /* Finds the index-th value, counting from 0, of header `name`. NATSKIT_NOT_FOUND if there are fewer. */
 NATSKIT_API natskit_status natskit_msg_header(const natskit_msg *msg, const char *name, size_t name_len,

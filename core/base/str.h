@@ -18,6 +18,16 @@ static inline struct nki_str nki_str_make(const char *ptr, size_t len)
     return (struct nki_str){ptr, len};
 }
 
+/* FNV-1a, for comparing with texts of which no copy is kept. */
+static inline uint64_t nki_str_hash(struct nki_str text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < text.len; i++) {
+        hash = (hash ^ (uint8_t)text.ptr[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
 static inline struct nki_str nki_str_z(const char *text)
 {
     return (struct nki_str){text, strlen(text)};

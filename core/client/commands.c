@@ -124,7 +124,14 @@ void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
 {
     nki_outbox_forget_op(&engine->outbox, op);
     nki_replies_remove(&engine->replies, op);
+    nki_engine_drain_unwait(op);
     nki_engine_untimer(engine, op);
+    if (op->own_sub != NULL) {
+        struct nki_sub *sub = op->own_sub;
+        nki_sub_retain(sub);
+        nki_engine_end_sub(engine, sub, NKI_TIMEOUT, true);
+        nki_sub_release(sub);
+    }
     if (!nki_list_empty(&op->engine_node)) {
         nki_list_remove(&op->engine_node);
         nki_op_release(op);
@@ -252,20 +259,28 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
     return status;
 }
 
-static void fail_requests(struct nki_engine *engine, int32_t status)
+/* Requests over the common inbox; with NKI_DISCONNECTED only those that do not outlive their transport. */
+static void fail_requests(struct nki_engine *engine, int32_t status, const struct nki_error *error)
 {
+    int32_t outcome = status == NKI_PERMISSION ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN;
     struct nki_op *op;
     uint32_t at = 0;
-    while ((op = nki_replies_take_any(&engine->replies, &at)) != NULL) {
+    while ((op = nki_replies_next(&engine->replies, &at)) != NULL) {
+        if (status == NKI_DISCONNECTED && op->keep) {
+            continue;
+        }
+        nki_op_retain(op);
+        nki_replies_remove(&engine->replies, op);
         nki_engine_untimer(engine, op);
-        nki_op_finish(op, status, NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        nki_op_finish(op, status, outcome, NULL, error);
         nki_op_release(op);
     }
 }
 
 void nki_engine_fail_ops(struct nki_engine *engine, int32_t status)
 {
-    fail_requests(engine, status);
+    fail_requests(engine, status, NULL);
+    nki_engine_end_requests(engine, status);
     while (engine->pings.count > 0) {
         finish_ping(engine, take_ping(&engine->pings), status);
     }
@@ -356,13 +371,14 @@ static struct nki_str quoted_after(struct nki_str text, const char *word)
 }
 
 /* The server denies a subscription: it ends, and so do the requests if it is the inbox. */
-static void deny_subscription(struct nki_engine *engine, struct nki_str subject, struct nki_str queue)
+static void deny_subscription(struct nki_engine *engine, struct nki_str subject, struct nki_str queue,
+                              const struct nki_error *error)
 {
     const struct nki_replies *replies = &engine->replies;
     if (replies->sid != 0 && subject.len == replies->prefix_len + 1 &&
         memcmp(subject.ptr, replies->prefix, replies->prefix_len) == 0) {
-        engine->replies.sid = 0;               /* asked for again with the next request */
-        fail_requests(engine, NKI_PERMISSION); /* not the pings: their PONGs are still to come */
+        engine->replies.sid = 0;                      /* asked for again with the next request */
+        fail_requests(engine, NKI_PERMISSION, error); /* not the pings: their PONGs are still to come */
         return;
     }
     nki_engine_hand_over(engine); /* so that removing drops nothing unnoticed */
@@ -370,7 +386,12 @@ static void deny_subscription(struct nki_engine *engine, struct nki_str subject,
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         if (nki_str_eq(nki_sub_subject(sub), subject) && nki_str_eq(nki_sub_queue(sub), queue)) {
-            nki_subs_remove(&engine->subs, sub, NKI_PERMISSION);
+            if (sub->collect != NULL && sub->collect->op != NULL) {
+                nki_op_finish(sub->collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+            }
+            nki_sub_retain(sub);
+            nki_engine_end_sub(engine, sub, NKI_PERMISSION, false);
+            nki_sub_release(sub);
             return; /* one error for each offence */
         }
     }
@@ -391,7 +412,9 @@ void nki_engine_server_error(struct nki_engine *engine, struct nki_str text, int
     struct nki_str subject = quoted_after(text, " to ");
     bool permission = begins(text, "permissions violation");
     if (permission && quoted_after(text, "for subscription to ").len > 0) {
-        deny_subscription(engine, subject, quoted_after(text, "using queue "));
+        deny_subscription(engine, subject, quoted_after(text, "using queue "), &error);
+    } else if (permission) {
+        nki_engine_deny_requests(engine, subject, &error);
     }
     struct nki_event event = {.type = NKI_EVENT_ASYNC_ERROR,
                               .status = permission ? NKI_PERMISSION : NKI_SERVER_ERROR,

@@ -11,6 +11,7 @@
 /* A publish that comes alone is written at once; when they come closer than this the I/O thread gathers them.
  */
 #define ALONE_NS (50 * INT64_C(1000))
+#define STREAM_MSGS 8 /* so many between two writes, close to each other, are a stream */
 
 void nki_conn_retain(struct nki_conn *conn)
 {
@@ -46,6 +47,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     pthread_mutex_init(&conn->engine_mu, NULL);
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
+    conn->gather_ns = NKI_NEVER;
     /* Until the first INFO tells better. */
     nki_list_init(&conn->run_node);
     nki_list_init(&conn->live_node);
@@ -106,7 +108,7 @@ static void leave(struct nki_conn *conn)
     }
 }
 
-static int32_t check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
+int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
 {
     size_t size = msg->header_block.len + msg->data.len;
     if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->engine.max_payload, memory_order_relaxed))) {
@@ -118,31 +120,44 @@ static int32_t check_size(const struct nki_conn *conn, const struct nki_outgoing
     return NKI_OK;
 }
 
-/* The outbox was idle and the caller holds the right: writes itself if messages come one by one. The fields
- * that measure this belong to whoever holds the right. */
-static void kicked_by_publish(struct nki_conn *conn, bool urgent)
+enum urgency {
+    AT_ONCE,  /* somebody waits for it */
+    SOON,     /* by whoever is faster, the caller or the I/O thread */
+    IN_STREAM /* among many it may wait until more have gathered */
+};
+
+/* The caller got the right with what it appended: it writes itself what is urgent, comes alone, or is enough
+ * for a write. The fields that measure this belong to whoever holds the right. */
+static void use_right(struct nki_conn *conn, enum urgency urgency)
 {
-    if (!urgent) {
-        int64_t now_ns = nki_clock_now_ns();
-        uint64_t msgs = nki_outbox_accepted(&conn->engine.outbox);
-        int64_t since = (int64_t)(msgs - conn->last_msgs);
-        bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
-        conn->last_msg_ns = now_ns;
-        conn->last_msgs = msgs;
-        if (!alone) {
-            nki_driver_pass_right(conn);
-            return;
-        }
+    uint64_t msgs;
+    uint64_t bytes;
+    uint64_t pending;
+    if (urgency == AT_ONCE) {
+        nki_driver_transmit(conn);
+        return;
     }
-    nki_driver_transmit(conn);
+    int64_t now_ns = nki_clock_now_ns();
+    nki_outbox_counts_get(&conn->engine.outbox, &msgs, &bytes, &pending);
+    int64_t since = (int64_t)(msgs - conn->last_msgs);
+    bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
+    conn->last_msg_ns = now_ns;
+    conn->last_msgs = msgs;
+    if (alone || pending >= NKI_OUTBOX_PARKED_BYTES) {
+        nki_driver_transmit(conn);
+    } else if (urgency == IN_STREAM && since >= STREAM_MSGS) {
+        nki_driver_park_right(conn);
+    } else {
+        nki_driver_pass_right(conn);
+    }
 }
 
 static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
-                       int64_t deadline_ns, bool urgent, size_t *published)
+                       int64_t deadline_ns, enum urgency urgency, size_t *published)
 {
     int32_t fault = NKI_OK;
     size_t good = 0;
-    while (good < count && (fault = check_size(conn, &msgs[good])) == NKI_OK) {
+    while (good < count && (fault = nki_conn_check_size(conn, &msgs[good])) == NKI_OK) {
         good++;
     }
     int32_t status = good > 0 ? NKI_WOULD_BLOCK : NKI_OK;
@@ -153,8 +168,8 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
         status = nki_outbox_append(&conn->engine.outbox, msgs + *published, good - *published, deadline_ns,
                                    &done, &kick);
         *published += done;
-        if (kick) {
-            kicked_by_publish(conn, urgent);
+        if (kick || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
+            use_right(conn, urgency);
         }
         if (deadline_ns == 0 || conn->engine.outbox.limits.fail_fast) {
             break;
@@ -165,51 +180,63 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
 
 int32_t nki_conn_publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
 {
+    bool kick;
+    if (NKI_LIKELY(nki_conn_check_size(conn, msg) == NKI_OK &&
+                   nki_outbox_append_soon(&conn->engine.outbox, msg, &kick))) {
+        if (NKI_UNLIKELY(kick)) {
+            use_right(conn, IN_STREAM);
+        }
+        return NKI_OK;
+    }
     size_t published;
-    return publish(conn, msg, 1, deadline_ns, false, &published);
+    return publish(conn, msg, 1, deadline_ns, IN_STREAM, &published);
 }
 
 int32_t nki_conn_respond(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
 {
     size_t published;
-    return publish(conn, msg, 1, deadline_ns, true, &published);
+    return publish(conn, msg, 1, deadline_ns, AT_ONCE, &published);
 }
 
 int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
                                int64_t deadline_ns, size_t *published)
 {
-    return publish(conn, msgs, count, deadline_ns, false, published);
+    return publish(conn, msgs, count, deadline_ns, IN_STREAM, published);
 }
 
-int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
-                         bool timed, bool wait_room, struct nki_op **out, struct nki_error *err)
+/* Over the common inbox. The engine gives it a timer up to `timer_ns`; for room it waits until `room_ns`. */
+static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
+                       int64_t room_ns, bool keep, struct nki_op **out, struct nki_error *err)
 {
     char reply[NKI_INBOX_MAX];
     size_t reply_len = 0;
-    int32_t status = check_size(conn, msg);
+    int32_t status = nki_conn_check_size(conn, msg);
     struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;
     if (op == NULL) {
         return nki_error_set(err, status == NKI_OK ? NKI_NO_MEMORY : status, NULL);
     }
+    op->asked = nki_str_hash(msg->subject);
+    op->keep = keep;
     pthread_mutex_lock(&conn->engine_mu);
     assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
-    status = nki_engine_request(&conn->engine, op, timed ? deadline_ns : NKI_NEVER, reply, &reply_len);
+    status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
     if (status == NKI_OK) {
-        struct nki_outgoing_msg request = *msg;
-        request.reply = nki_str_make(reply, reply_len);
+        struct nki_outgoing_msg with_reply = *msg;
+        with_reply.reply = nki_str_make(reply, reply_len);
         size_t published;
         bool kick;
-        status = nki_outbox_append(&conn->engine.outbox, &request, 1, wait_room ? deadline_ns : 0, &published,
-                                   &kick);
+        status = nki_outbox_append(&conn->engine.outbox, &with_reply, 1, room_ns, &published, &kick);
         right = right || kick;
         if (status != NKI_OK) {
             nki_conn_cancel(conn, op);
         }
     }
-    if (right) {
-        nki_driver_transmit(conn);
+    enum urgency urgency =
+        room_ns != 0 ? AT_ONCE : SOON; /* a caller that waits for room waits for the reply */
+    if (right || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
+        use_right(conn, urgency);
     }
     if (status != NKI_OK) {
         nki_op_release(op);
@@ -217,6 +244,20 @@ int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *m
     }
     *out = op;
     return NKI_OK;
+}
+
+int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                         bool timed, bool wait_room, struct nki_op **out, struct nki_error *err)
+{
+    return request(conn, msg, timed ? deadline_ns : NKI_NEVER, wait_room ? deadline_ns : 0, false, out, err);
+}
+
+int32_t nki_conn_request_with(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                              const struct nki_request_params *params, int64_t deadline_ns,
+                              struct nki_op **out, struct nki_error *err)
+{
+    return params->own_sub ? nki_conn_ask(conn, msg, params, deadline_ns, out, err)
+                           : request(conn, msg, deadline_ns, 0, params->keep, out, err);
 }
 
 /* Gives the operation to the caller if it was begun, else drops it. */
@@ -402,8 +443,8 @@ void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
         .unconfirmed = engine->counts.unconfirmed,
         .unsent = engine->counts.unsent,
         .reconnects = engine->counts.reconnects,
-        .subs = engine->subs.by_sid.len,
-        .requests = engine->replies.used,
+        .subs = engine->subs.by_sid.len - engine->subs.request_count,
+        .requests = engine->replies.used + engine->subs.request_count,
         .abandoned_msgs = engine->counts.abandoned_msgs,
     };
     nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);

@@ -81,6 +81,17 @@ int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_
  * `wait_room`. */
 int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
                          bool timed, bool wait_room, struct nki_op **op, struct nki_error *err);
+/* How a request is made that is not one over the common inbox. */
+struct nki_request_params {
+    bool own_sub;         /* a subscription of its own */
+    struct nki_str reply; /* subject of that, checked; empty: a new inbox */
+    bool keep;            /* it outlives its transport */
+};
+/* The same with these; does not wait for room. */
+int32_t nki_conn_request_with(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                              const struct nki_request_params *params, int64_t deadline_ns,
+                              struct nki_op **op, struct nki_error *err);
+
 /* Sends a PING whose PONG finishes the operation. */
 int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **op,
                        struct nki_error *err);
@@ -101,12 +112,29 @@ struct nki_sub_params {
     struct nki_str subject; /* checked */
     struct nki_str queue;   /* checked; may be empty */
     struct nki_inlet_limits limits;
-    uint64_t max; /* messages after which it ends; 0: never */
+    uint64_t max;     /* messages after which it ends; 0: never */
+    int64_t first_ns; /* time for the first message; 0: no limit */
 };
 
 /* One reference for the caller. */
 int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_sub **out,
                            struct nki_error *err);
+
+struct nki_many_params {
+    struct nki_str reply; /* as in nki_request_params */
+    struct nki_inlet_limits limits;
+    uint64_t max;        /* messages; 0: no limit */
+    int64_t deadline_ns; /* of the whole */
+    int64_t stall_ns;    /* time for each message after the first; 0: no limit */
+    bool sentinel;       /* an empty message ends it, and is not queued */
+    bool keep;
+};
+/* Sends a request whose answer is any number of messages, which the subscription gets. Does not wait for
+ * room. */
+int32_t nki_conn_request_many(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                              const struct nki_many_params *params, struct nki_sub **out,
+                              struct nki_error *err);
+
 struct nki_events_params {
     struct nki_inlet_limits limits;
     bool debug;   /* pings, too */
@@ -158,6 +186,9 @@ struct nki_inlet *nki_sub_inlet(struct nki_sub *sub);
 uint64_t nki_sub_sid(const struct nki_sub *sub);
 uint64_t nki_sub_max(struct nki_sub *sub);
 bool nki_sub_draining(struct nki_sub *sub);
+/* Empty for events. They live as long as it. */
+struct nki_str nki_sub_subject_of(const struct nki_sub *sub);
+struct nki_str nki_sub_queue_of(const struct nki_sub *sub);
 /* The connection that it belongs to; lives as long as it. */
 struct nki_conn *nki_sub_conn(const struct nki_sub *sub);
 /* One more, or one less, handles what was taken. False if there is none less. */

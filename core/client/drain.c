@@ -55,10 +55,13 @@ static void end_all(struct nki_engine *engine)
     struct nki_map *by_sid = &engine->subs.by_sid;
     struct nki_sub *sub;
     nki_engine_hand_over(engine);
-    while (by_sid->len > 0) {
-        /* Removing moves a later entry into the gap, so the same place is looked at again. */
-        for (size_t at = 0; (sub = nki_map_next(by_sid, &at)) != NULL; at--) {
-            nki_subs_remove(&engine->subs, sub, NKI_UNSUBSCRIBED);
+    while (by_sid->len > engine->subs.request_count) { /* requests wait for their answer */
+        size_t at = 0;
+        while ((sub = nki_map_next(by_sid, &at)) != NULL) {
+            if (!nki_sub_is_request(sub)) {
+                nki_subs_remove(&engine->subs, sub, NKI_UNSUBSCRIBED);
+                at--; /* a later entry was moved into the gap */
+            }
         }
     }
     struct nki_list *ended = &engine->subs.ended;
@@ -95,7 +98,7 @@ static void attach(struct nki_sub *sub, struct nki_op *op)
     sub->drain_op = op;
 }
 
-/* A drain was begun before, by that of the connection: its first caller waits for it, too. */
+/* A drain was begun before, by that of the connection or by a caller who waits no more: this one waits. */
 static int32_t join(struct nki_sub *sub, struct nki_op *op)
 {
     if (sub->drain == NKI_DRAIN_DONE) {
@@ -150,7 +153,7 @@ static int32_t ask_all(struct nki_engine *engine)
     bool ok = true;
     while (ok && (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         ok = nki_buf_reserve(&lines, NKI_EMIT_UNSUB_MAX);
-        if (ok && sub->drain == NKI_DRAIN_NONE) {
+        if (ok && sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
             lines.len = (size_t)(nki_emit_unsub(lines.data + lines.len, sub->sid, 0) - lines.data);
         }
     }
@@ -184,7 +187,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
     size_t at = 0;
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
-        if (sub->drain == NKI_DRAIN_NONE) {
+        if (sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
             begin(engine, sub);
         }
     }
@@ -203,10 +206,18 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
     return NKI_OK;
 }
 
+void nki_engine_drain_ended(struct nki_engine *engine, struct nki_sub *sub)
+{
+    if (engine->draining && sub->drain == NKI_DRAIN_NONE && sub->sid != 0 && !sub->closed) {
+        begin(engine, sub);
+        end_sub(engine, sub);
+    }
+}
+
 void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
 {
     if (!engine->subs_ended || engine->closing || engine->drains > 0 || engine->replies.used > 0 ||
-        engine->state == NKI_ENGINE_CLOSED) {
+        engine->subs.request_count > 0 || engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
     if (now_ns >= engine->drain_deadline_ns) { /* before the tick that would have said so */
@@ -243,7 +254,17 @@ static uint64_t pending_msgs(struct nki_sub *sub)
     return stats.pending_msgs;
 }
 
-void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op)
+void nki_engine_drain_unwait(struct nki_op *op)
+{
+    struct nki_sub *sub = op->draining;
+    if (sub != NULL) {
+        op->draining = NULL;
+        sub->drain_op = NULL;
+        nki_op_release(op);
+    }
+}
+
+void nki_engine_drain_sub_late(struct nki_op *op)
 {
     struct nki_sub *sub = op->draining;
     if (sub == NULL) {
@@ -253,10 +274,7 @@ void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op)
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64 " loops hold it", pending_msgs(sub),
                   nki_inlet_holds(&sub->inlet));
-    op->draining = NULL;
-    sub->drain_op = NULL;
-    nki_engine_finish_own(&op, NKI_TIMEOUT, &error);
-    (void)engine;
+    nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_NOT_SENT, NULL, &error);
 }
 
 void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
@@ -280,7 +298,7 @@ void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64
                   " subscriptions and %u requests are not done",
-                  msgs, busy, engine->replies.used);
+                  msgs, busy, engine->replies.used + (uint32_t)engine->subs.request_count);
     nki_engine_close(engine, &error, now_ns);
 }
 

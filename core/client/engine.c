@@ -155,8 +155,10 @@ void nki_engine_hand_over(struct nki_engine *engine)
         if (episode) {
             emit_slow(engine, sub, drops);
         }
-        if (sub->max > 0 && sub->arrived >= sub->max) {
-            nki_subs_remove(&engine->subs, sub, NKI_MAX_REACHED);
+        if (sub->max > 0 && sub->arrived >= sub->max && sub->live) {
+            nki_sub_retain(sub);
+            nki_engine_end_sub(engine, sub, NKI_MAX_REACHED, false);
+            nki_sub_release(sub);
         }
     }
 }
@@ -223,7 +225,7 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
 
 /* The body of `incoming` is complete. Whatever its headers look like it is delivered: the server passes on
  * what any publisher wrote, who must not be able to cut this connection (docs/decisions/0007). */
-static void end_message(struct nki_engine *engine)
+static void end_message(struct nki_engine *engine, int64_t now_ns)
 {
     struct nki_msg *msg = engine->incoming;
     struct nki_sub *sub = engine->incoming_sub;
@@ -236,12 +238,15 @@ static void end_message(struct nki_engine *engine)
         deliver_reply(engine, msg);
         return;
     }
-    if (sub->live) {
-        sub->arrived++; /* not before: one that is cut off comes to nobody, and does not count */
-        nki_subs_stage(&engine->subs, sub, msg);
-    } else {
+    /* Counted as arrived not before: one that is cut off comes to nobody. */
+    if (NKI_UNLIKELY(!sub->live)) {
         engine->counts.orphan_msgs++; /* it ended while the body was coming */
         nki_msg_release(msg);
+    } else if (NKI_UNLIKELY(sub->collect != NULL)) {
+        nki_engine_collect(engine, sub, msg, now_ns);
+    } else {
+        sub->arrived++;
+        nki_subs_stage(&engine->subs, sub, msg);
     }
     nki_sub_release(sub);
 }
@@ -296,7 +301,7 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
             if (engine->incoming != NULL) {
                 memcpy(nki_msg_body(engine->incoming), frame->body, frame->body_len);
             }
-            end_message(engine);
+            end_message(engine, now_ns);
         }
         break;
     case NKI_FRAME_PING:
@@ -348,7 +353,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
             }
         }
         struct nki_frame frame;
-        struct nki_error error;
+        struct nki_error error NKI_UNINIT;
         int result = nki_parser_next(&engine->parser, &in, &frame, &error);
         if (result == NKI_PARSE_MORE) {
             break;
@@ -356,7 +361,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         if (result < 0) {
             nki_engine_lost(engine, &error, now_ns);
         } else if (result == NKI_PARSE_END) {
-            end_message(engine);
+            end_message(engine, now_ns);
         } else {
             got_frame(engine, &frame, now_ns);
         }

@@ -196,9 +196,9 @@ int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub);
 /* At once (`max` 0), or after `max` messages in all; a `max` above one given before changes nothing. NKI_OK,
  * NKI_NO_MEMORY (then nothing has changed). */
 int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, uint64_t max);
-/* Registers a request and writes its reply subject (at least replies.prefix_len + NKI_REPLIES_TOKEN_MAX
- * bytes) to `reply`. `deadline_ns` other than NKI_NEVER makes it time out by itself. NKI_CLOSED,
- * NKI_NO_MEMORY, NKI_LIMIT. */
+/* Registers a request (op.asked and op.keep are set) and writes its reply subject (at least
+ * replies.prefix_len + NKI_REPLIES_TOKEN_MAX bytes) to `reply`. `deadline_ns` other than NKI_NEVER makes it
+ * time out by itself. NKI_CLOSED, NKI_NO_MEMORY, NKI_LIMIT. */
 int32_t nki_engine_request(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns, char *reply,
                            size_t *reply_len);
 /* A PING whose PONG finishes `op`. NKI_CLOSED, NKI_DISCONNECTED, NKI_NO_MEMORY, NKI_LIMIT. */
@@ -206,7 +206,7 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
 /* A timer for an operation that is finished by others. False if there is no memory. */
 bool nki_engine_timer(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
 void nki_engine_untimer(struct nki_engine *engine, struct nki_op *op);
-/* Forgets token and timer. */
+/* Forgets token, timer, and what the operation waits for. */
 void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op);
 
 /* Tells the event subscriptions. Fields epoch, server and time are filled in. */
@@ -214,6 +214,20 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
 
 /* Between the files of the engine. */
 
+/* A message for a subscription that waits for more than a queue: takes over its reference. */
+void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns);
+/* Ends a subscription from this side, or because enough has come; the server is told of it if `unsub`. The
+ * caller holds a reference. */
+void nki_engine_end_sub(struct nki_engine *engine, struct nki_sub *sub, int32_t reason, bool unsub);
+/* The time of subscriptions is over. */
+void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns);
+/* Ends requests with a subscription of their own that do not outlive their transport. */
+void nki_engine_end_requests(struct nki_engine *engine, int32_t reason);
+/* The server denies publishing to a subject: ends the requests that were published to it. */
+void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
+                              const struct nki_error *error);
+/* A subscription that ends while all is drained is waited for, too. */
+void nki_engine_drain_ended(struct nki_engine *engine, struct nki_sub *sub);
 /* Appends a control line; a failure for lack of memory costs the transport, so that nothing is out of step.
  */
 void nki_engine_control(struct nki_engine *engine, const void *line, size_t len, int64_t now_ns);
@@ -232,8 +246,10 @@ int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct 
 void nki_engine_drain_pong(struct nki_engine *engine, const struct nki_ping *ping);
 /* Closes the connection if all is drained. */
 void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns);
+/* The operation waits no more for the drain of a subscription, which goes on; harmless if it does not. */
+void nki_engine_drain_unwait(struct nki_op *op);
 /* The deadline of a drain has passed: of one subscription, of all. */
-void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op);
+void nki_engine_drain_sub_late(struct nki_op *op);
 void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns);
 /* The connection ends: no drain goes on, and no ended subscription is kept. */
 void nki_engine_drain_end(struct nki_engine *engine);

@@ -7,8 +7,8 @@ static void expire_ops(struct nki_engine *engine, int64_t now_ns)
     while (nki_heap_top_ns(&engine->timers) <= now_ns) {
         struct nki_op *op = NKI_CONTAINER_OF(nki_heap_top(&engine->timers), struct nki_op, timer);
         nki_op_retain(op);
+        nki_engine_drain_sub_late(op);
         nki_engine_cancel(engine, op);
-        nki_engine_drain_sub_late(engine, op);
         nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_op_release(op);
     }
@@ -69,6 +69,7 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
 void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
 {
     expire_ops(engine, now_ns);
+    nki_engine_expire_subs(engine, now_ns);
     if (now_ns >= engine->close_deadline_ns) {
         struct nki_error error;
         nki_error_set(&error, NKI_TIMEOUT, "closed by the application; the server did not confirm in time");
@@ -110,6 +111,7 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t nki_engine_deadline_ns(const struct nki_engine *engine)
 {
     int64_t at = nki_heap_top_ns(&engine->timers);
+    at = earlier(at, nki_heap_top_ns(&engine->subs.timers));
     at = earlier(at, engine->first_deadline_ns);
     at = earlier(at, engine->attempt_deadline_ns);
     at = earlier(at, engine->backoff_ns);

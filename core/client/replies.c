@@ -103,12 +103,12 @@ void nki_replies_remove(struct nki_replies *replies, struct nki_op *op)
     }
 }
 
-struct nki_op *nki_replies_take_any(struct nki_replies *replies, uint32_t *at)
+struct nki_op *nki_replies_next(const struct nki_replies *replies, uint32_t *at)
 {
     while (replies->used > 0 && *at < replies->cap) {
-        uint32_t index = (*at)++;
-        if (replies->slots[index].op != NULL) {
-            return vacate(replies, index);
+        struct nki_op *op = replies->slots[(*at)++].op;
+        if (op != NULL) {
+            return op;
         }
     }
     return NULL;

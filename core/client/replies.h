@@ -43,9 +43,9 @@ size_t nki_replies_add(struct nki_replies *replies, struct nki_op *op, char *sub
 struct nki_op *nki_replies_take(struct nki_replies *replies, struct nki_str subject);
 /* Forgets an operation, dropping the reference; harmless if it is not registered. */
 void nki_replies_remove(struct nki_replies *replies, struct nki_op *op);
-/* Takes all registered operations out one by one, each with its reference; NULL when there is none left.
- * Begins with *at 0; none may be added meanwhile. */
-struct nki_op *nki_replies_take_any(struct nki_replies *replies, uint32_t *at);
+/* Iterates over the registered operations: begin with *at = 0; NULL when there is none left. The one given
+ * may be removed, none may be added meanwhile. */
+struct nki_op *nki_replies_next(const struct nki_replies *replies, uint32_t *at);
 /* Appends the SUB of the inbox. False if there is no memory. */
 bool nki_replies_emit_sub(const struct nki_replies *replies, struct nki_buf *out)
     __attribute__((warn_unused_result));

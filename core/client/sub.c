@@ -15,6 +15,10 @@ void nki_sub_release(struct nki_sub *sub)
         return;
     }
     struct nki_conn *conn = sub->conn;
+    if (sub->collect != NULL) { /* it was never added */
+        nki_op_release(sub->collect->op);
+        nki_free(sub->collect);
+    }
     nki_inlet_destroy(&sub->inlet);
     nki_free(sub);
     if (conn != NULL) {
@@ -42,6 +46,12 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
+    struct nki_collect first = {.deadline_ns = nki_clock_now_ns() + params->first_ns};
+    if (params->first_ns > 0 && !nki_sub_collect(sub, &first)) {
+        nki_sub_release(sub);
+        nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return NULL;
+    }
     return sub;
 }
 
@@ -108,6 +118,16 @@ uint64_t nki_sub_max(struct nki_sub *sub)
     uint64_t max = sub->max;
     pthread_mutex_unlock(&sub->conn->engine_mu);
     return max;
+}
+
+struct nki_str nki_sub_subject_of(const struct nki_sub *sub)
+{
+    return nki_sub_subject(sub);
+}
+
+struct nki_str nki_sub_queue_of(const struct nki_sub *sub)
+{
+    return nki_sub_queue(sub);
 }
 
 struct nki_conn *nki_sub_conn(const struct nki_sub *sub)

@@ -10,14 +10,16 @@ void nki_subs_init(struct nki_subs *subs)
     subs->next_sid = 1;
     nki_list_init(&subs->dirty);
     nki_list_init(&subs->events);
+    nki_list_init(&subs->requests);
     nki_list_init(&subs->ended);
 }
 
 void nki_subs_free(struct nki_subs *subs)
 {
     assert(subs->by_sid.len == 0 && nki_list_empty(&subs->dirty) && nki_list_empty(&subs->events) &&
-           nki_list_empty(&subs->ended));
+           nki_list_empty(&subs->requests) && nki_list_empty(&subs->ended));
     nki_map_free(&subs->by_sid);
+    nki_heap_free(&subs->timers);
 }
 
 struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
@@ -44,9 +46,55 @@ struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
     return sub;
 }
 
+bool nki_sub_collect(struct nki_sub *sub, const struct nki_collect *collect)
+{
+    struct nki_collect *copy = nki_alloc(sizeof *copy);
+    if (copy == NULL) {
+        return false;
+    }
+    *copy = *collect;
+    copy->sub = sub;
+    copy->timer.index = 0;
+    nki_list_init(&copy->node);
+    sub->collect = copy;
+    return true;
+}
+
+static bool begin_collecting(struct nki_subs *subs, struct nki_collect *collect)
+{
+    if (collect->deadline_ns != NKI_NEVER &&
+        !nki_heap_put(&subs->timers, &collect->timer, collect->deadline_ns)) {
+        return false;
+    }
+    if (collect->request) {
+        nki_list_append(&subs->requests, &collect->node);
+        subs->request_count++;
+    }
+    return true;
+}
+
+static void end_collecting(struct nki_subs *subs, struct nki_collect *collect, int32_t reason)
+{
+    nki_heap_remove(&subs->timers, &collect->timer);
+    nki_list_remove(&collect->node);
+    subs->request_count -= collect->request;
+    collect->sub->collect = NULL;
+    if (collect->op != NULL) {
+        collect->op->own_sub = NULL;
+        bool denied = reason == NKI_NO_RESPONDERS || reason == NKI_PERMISSION;
+        nki_op_finish(collect->op, reason, denied ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        nki_op_release(collect->op);
+    }
+    nki_free(collect);
+}
+
 bool nki_subs_add(struct nki_subs *subs, struct nki_sub *sub)
 {
     if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
+        return false;
+    }
+    if (sub->collect != NULL && !begin_collecting(subs, sub->collect)) {
+        nki_map_remove(&subs->by_sid, subs->next_sid);
         return false;
     }
     sub->sid = subs->next_sid++;
@@ -78,6 +126,9 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
         nki_inlet_flush(&sub->inlet, end_reason, &episode);
     } else {
         nki_inlet_end(&sub->inlet, end_reason);
+    }
+    if (sub->collect != NULL) {
+        end_collecting(subs, sub->collect, end_reason);
     }
     if (sub->sid != 0 || sub->drain != NKI_DRAIN_NONE) {
         nki_list_append(&subs->ended, &sub->node);

@@ -4,6 +4,7 @@
 #define NKI_CLIENT_SUBS_H
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/map.h"
 #include "client/conn.h"
 
@@ -14,24 +15,40 @@ enum nki_drain {
     NKI_DRAIN_DONE
 };
 
+/* What a subscription waits for that is more than a queue: its first message, or the answer to a request.
+ */
+struct nki_collect {
+    struct nki_heap_node timer;
+    struct nki_list node; /* in the list of requests; else alone */
+    struct nki_sub *sub;
+    struct nki_op *op;   /* finished by the first message instead of queueing it: a reference, or NULL */
+    int64_t deadline_ns; /* NKI_NEVER: none */
+    int64_t stall_ns;    /* of a request: time for each further message; 0: no limit */
+    uint64_t asked;      /* of a request: hash of the subject that it was published to */
+    bool request;        /* else it waits for the first message alone */
+    bool sentinel;       /* an empty message ends it */
+    bool keep;           /* it outlives its transport */
+};
+
 struct nki_sub {
     atomic_uint refs;
     struct nki_inlet inlet;
     struct nki_conn
         *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
-    struct nki_list node;    /* in the list of subscriptions to events, or of those that have ended */
-    struct nki_list dirty;   /* in the list of those with staged messages; else alone */
-    uint64_t sid;            /* 0: to events */
-    uint64_t max;            /* messages after which it ends; 0: never */
-    uint64_t arrived;        /* messages that have come for it */
-    uint64_t arrived_before; /* of those, by earlier transports, whose server counts no more */
-    int32_t end_reason;      /* to be handed over with the staged messages */
-    bool live;               /* in the table, or in the list for events */
-    bool debug;              /* to events: PING too */
-    bool answers;            /* to events: gets the requests to the application */
-    bool closed;             /* its handle was */
-    enum nki_drain drain;    /* with a reference of its own from ASKED to DONE */
-    struct nki_op *drain_op; /* a reference, or NULL; points back */
+    struct nki_list node;        /* in the list of subscriptions to events, or of those that have ended */
+    struct nki_list dirty;       /* in the list of those with staged messages; else alone */
+    uint64_t sid;                /* 0: to events */
+    uint64_t max;                /* messages after which it ends; 0: never */
+    uint64_t arrived;            /* messages that have come for it */
+    uint64_t arrived_before;     /* of those, by earlier transports, whose server counts no more */
+    int32_t end_reason;          /* to be handed over with the staged messages */
+    bool live;                   /* in the table, or in the list for events */
+    bool debug;                  /* to events: PING too */
+    bool answers;                /* to events: gets the requests to the application */
+    bool closed;                 /* its handle was */
+    enum nki_drain drain;        /* with a reference of its own from ASKED to DONE */
+    struct nki_op *drain_op;     /* a reference, or NULL; points back */
+    struct nki_collect *collect; /* NULL: a queue and nothing else */
     uint32_t subject_len;
     uint32_t queue_len;
     char names[]; /* subject, queue */
@@ -42,8 +59,11 @@ struct nki_subs {
     uint64_t next_sid;
     struct nki_list dirty;
     struct nki_list events;
-    struct nki_list ended; /* whose handles may live on, a reference each: a drain waits for them, too.
-                              Events only if they are being drained */
+    struct nki_list requests; /* struct nki_collect.node */
+    size_t request_count;
+    struct nki_heap timers; /* struct nki_collect.timer */
+    struct nki_list ended;  /* whose handles may live on, a reference each: a drain waits for them, too.
+                               Events only if they are being drained */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
@@ -62,6 +82,14 @@ void nki_subs_free(struct nki_subs *subs);
 
 /* One reference for the caller; not in the table yet. NULL if there is no memory. */
 struct nki_sub *nki_sub_new(const struct nki_sub_params *params);
+/* Makes it wait for more, before it is added; takes over the reference of `collect.op`. False if there is no
+ * memory. */
+bool nki_sub_collect(struct nki_sub *sub, const struct nki_collect *collect)
+    __attribute__((warn_unused_result));
+static inline bool nki_sub_is_request(const struct nki_sub *sub)
+{
+    return sub->collect != NULL && sub->collect->request;
+}
 /* Takes a reference of its own and gives the sid; false if there is no memory. */
 bool nki_subs_add(struct nki_subs *subs, struct nki_sub *sub) __attribute__((warn_unused_result));
 void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub);

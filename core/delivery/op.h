@@ -36,6 +36,9 @@ struct nki_op {
     uint64_t token;              /* requests: what the reply is found by; 0: not registered */
     struct nki_list engine_node; /* in a list of the engine's; else alone */
     struct nki_sub *draining;    /* drains: the subscription, which points back, or NULL */
+    struct nki_sub *own_sub;     /* requests: the subscription of its own, which points back, or NULL */
+    uint64_t asked;              /* requests: hash of the subject that it was published to */
+    bool keep;                   /* requests: it outlives its transport */
 
     /* guarded by the outbox's mutex of that connection */
     struct nki_list outbox_node; /* waits for room, or for writing ... */

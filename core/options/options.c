@@ -32,6 +32,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_SUBSCRIBE] = "subscribing",
     [NKI_SCOPE_REQUEST] = "requests",
     [NKI_SCOPE_EVENTS] = "events",
+    [NKI_SCOPE_REQUEST_MANY] = "requests for many replies",
 };
 
 struct text {

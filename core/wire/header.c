@@ -99,6 +99,26 @@ bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, str
     return false;
 }
 
+static char canonical_char(char c, bool begins_word)
+{
+    if (begins_word) {
+        return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    }
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool same_name(struct nki_str found, struct nki_str name, enum nki_header_match match)
+{
+    if (match != NKI_MATCH_CANONICAL) {
+        return match == NKI_MATCH_EXACT ? nki_str_eq(found, name) : nki_str_eq_nocase(found, name);
+    }
+    bool same = found.len == name.len;
+    for (size_t i = 0; same && i < name.len; i++) {
+        same = found.ptr[i] == canonical_char(name.ptr[i], i == 0 || name.ptr[i - 1] == '-');
+    }
+    return same;
+}
+
 bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_match match, size_t index,
                      struct nki_str *value)
 {
@@ -107,8 +127,7 @@ bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_
     struct nki_str text;
     size_t at = 0;
     while (nki_header_next(block, &at, &found, &text)) {
-        bool same = match == NKI_MATCH_EXACT ? nki_str_eq(found, name) : nki_str_eq_nocase(found, name);
-        if (same && index-- == 0) {
+        if (same_name(found, name, match) && index-- == 0) {
             *value = text;
             return true;
         }
@@ -144,14 +163,12 @@ static const char *value_fault(struct nki_str value)
     if (memchr(value.ptr, '\0', value.len) != NULL) {
         return "holds a NUL";
     }
-    if (is_blank(value.ptr[0]) || is_blank(value.ptr[value.len - 1])) {
-        return "begins or ends with a blank";
-    }
-    return nki_str_utf8_valid(value) ? NULL : "is not valid UTF-8";
+    return is_blank(value.ptr[0]) || is_blank(value.ptr[value.len - 1]) ? "begins or ends with a blank"
+                                                                        : NULL;
 }
 
-int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki_str value,
-                          struct nki_error *err)
+static int32_t append(struct nki_buf *block, struct nki_str name, struct nki_str value, bool any_bytes,
+                      struct nki_error *err)
 {
     assert(block != NULL && (block->len == 0 || block->len >= version_line.len + 4));
     int shown = (int)(name.len < NAME_SHOWN ? name.len : NAME_SHOWN);
@@ -161,6 +178,9 @@ int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki
                              fault);
     }
     fault = value_fault(value);
+    if (fault == NULL && !any_bytes && !nki_str_utf8_valid(value)) {
+        fault = "is not valid UTF-8";
+    }
     if (fault != NULL) {
         return nki_error_set(err, NKI_INVALID, "value of header '%.*s' %s", shown, name.ptr, fault);
     }
@@ -189,5 +209,97 @@ int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki
     }
     memcpy(out, "\r\n\r\n", 4);
     block->len = (size_t)(out + 4 - block->data);
+    return NKI_OK;
+}
+
+int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki_str value,
+                          struct nki_error *err)
+{
+    return append(block, name, value, false, err);
+}
+
+static struct nki_str str_of(const struct nki_buf *block)
+{
+    return nki_str_make((const char *)block->data, block->len);
+}
+
+size_t nki_header_delete(struct nki_buf *block, struct nki_str name, enum nki_header_match match)
+{
+    struct nki_str found;
+    struct nki_str value;
+    size_t at = 0;
+    size_t deleted = 0;
+    size_t left = 0;
+    while (block->len > 0 && nki_header_next(str_of(block), &at, &found, &value)) {
+        if (!same_name(found, name, match)) {
+            left++;
+            continue;
+        }
+        size_t begin = (size_t)(found.ptr - (const char *)block->data);
+        size_t end = (size_t)(value.ptr - (const char *)block->data) + value.len + 2;
+        memmove(block->data + begin, block->data + end, block->len - end);
+        block->len -= end - begin;
+        at = begin;
+        deleted++;
+    }
+    block->len = left > 0 ? block->len : 0;
+    return deleted;
+}
+
+int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_header_match match,
+                       struct nki_str value, struct nki_error *err)
+{
+    struct nki_buf changed = {0};
+    if (block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    (void)nki_header_delete(&changed, name, match);
+    int32_t status = append(&changed, name, value, false, err);
+    if (status != NKI_OK) {
+        nki_buf_free(&changed);
+        return status;
+    }
+    nki_buf_free(block);
+    *block = changed;
+    return NKI_OK;
+}
+
+/* A folded value as one line: each line break is a blank. */
+static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struct nki_str value,
+                               struct nki_error *err)
+{
+    if (memchr(value.ptr, '\n', value.len) == NULL) {
+        return append(block, name, value, true, err);
+    }
+    struct nki_buf line = {0};
+    if (!nki_buf_append(&line, value.ptr, value.len)) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    for (size_t i = 0; i < line.len; i++) {
+        line.data[i] = line.data[i] == '\r' || line.data[i] == '\n' ? ' ' : line.data[i];
+    }
+    int32_t status = append(block, name, str_of(&line), true, err);
+    nki_buf_free(&line);
+    return status;
+}
+
+int32_t nki_header_append_all(struct nki_buf *block, struct nki_str received, struct nki_error *err)
+{
+    struct nki_str name;
+    struct nki_str value;
+    size_t at = 0;
+    size_t before = block->len;
+    while (nki_header_next(received, &at, &name, &value)) {
+        int32_t status =
+            value.len > 0 ? append_unfolded(block, name, value, err) : append(block, name, value, true, err);
+        if (status != NKI_OK) {
+            /* As it was: what follows the old headers is dropped, and the CRLF that ended them is back. */
+            if (before > 0) {
+                memcpy(block->data + before - 2, "\r\n", 2);
+            }
+            block->len = before;
+            return status;
+        }
+    }
     return NKI_OK;
 }

@@ -18,7 +18,8 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description);
  */
 bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value);
 
-enum nki_header_match { NKI_MATCH_EXACT, NKI_MATCH_IGNORE_CASE };
+/* CANONICAL: the name as MIME writes it (X-Request-Id for x-request-ID), compared exactly. */
+enum nki_header_match { NKI_MATCH_EXACT, NKI_MATCH_IGNORE_CASE, NKI_MATCH_CANONICAL };
 /* The index-th value of a name; false if there are fewer. */
 bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_match match, size_t index,
                      struct nki_str *value);
@@ -29,5 +30,13 @@ bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_
  * trailing blanks of a value, which would not survive the trip, are refused too. */
 int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki_str value,
                           struct nki_error *err);
+/* In a block under construction: takes out what matches `name` (how many), and puts one in place of it, at
+ * the end. Errors as above; the block is unchanged then. */
+size_t nki_header_delete(struct nki_buf *block, struct nki_str name, enum nki_header_match match);
+int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_header_match match,
+                       struct nki_str value, struct nki_error *err);
+/* Appends the headers of a received block, without its status, in a form that may be sent: a folded value
+ * becomes one line; values need not be UTF-8. Errors as nki_header_append. */
+int32_t nki_header_append_all(struct nki_buf *block, struct nki_str received, struct nki_error *err);
 
 #endif

@@ -1,0 +1,120 @@
+/* Subscriptions that wait for more than a queue does: for a first message by a deadline, or for the answer to
+ * a request: one message that finishes an operation, or several. Under the engine lock. */
+#include "client/engine.h"
+
+#include "wire/emit.h"
+#include "wire/header.h"
+
+void nki_engine_end_sub(struct nki_engine *engine, struct nki_sub *sub, int32_t reason, bool unsub)
+{
+    bool own = sub->collect != NULL && sub->collect->op != NULL;
+    if (unsub && sub->live && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
+        uint8_t line[NKI_EMIT_UNSUB_MAX];
+        uint8_t *end = nki_emit_unsub(line, sub->sid, 0);
+        bool kick;
+        /* Without memory for it what the server still sends are orphans. */
+        (void)nki_outbox_control(&engine->outbox, line, (size_t)(end - line), &kick);
+        engine->want |= kick ? NKI_WANT_KICK : 0;
+    }
+    nki_subs_remove(&engine->subs, sub, reason);
+    if (own) {
+        nki_subs_forget(sub); /* it has no handle */
+    } else {
+        nki_engine_drain_ended(engine, sub);
+    }
+}
+
+static bool says_nobody(const struct nki_msg *msg)
+{
+    struct nki_str description;
+    return msg->data_len == 0 && msg->header_len > 0 &&
+           nki_header_status(nki_msg_header_block(msg), &description) == 503;
+}
+
+void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
+{
+    struct nki_collect *collect = sub->collect;
+    bool nobody = collect->request && says_nobody(msg);
+    if (nobody || (collect->sentinel && msg->data_len == 0)) {
+        nki_msg_release(msg);
+        nki_engine_hand_over(engine);
+        nki_engine_end_sub(engine, sub, nobody ? NKI_NO_RESPONDERS : NKI_SENTINEL, true);
+        return;
+    }
+    sub->arrived++;
+    if (collect->op != NULL) {
+        nki_engine_hand_over(engine); /* what came before the reply is in its queue when the request ends */
+        nki_op_finish(collect->op, NKI_OK, NKI_OUTCOME_DONE, msg, NULL);
+        nki_engine_end_sub(engine, sub, NKI_MAX_REACHED, false);
+        return;
+    }
+    nki_subs_stage(&engine->subs, sub, msg);
+    if (!collect->request) {
+        nki_heap_remove(&engine->subs.timers, &collect->timer);
+    } else if (collect->stall_ns > 0 && collect->timer.index != 0) {
+        int64_t stall_ns = now_ns + collect->stall_ns;
+        int64_t at_ns = stall_ns < collect->deadline_ns ? stall_ns : collect->deadline_ns;
+        bool moved = nki_heap_put(&engine->subs.timers, &collect->timer, at_ns);
+        assert(moved); /* it is in already */
+        (void)moved;
+    }
+}
+
+void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
+{
+    while (nki_heap_top_ns(&engine->subs.timers) <= now_ns) {
+        struct nki_collect *collect =
+            NKI_CONTAINER_OF(nki_heap_top(&engine->subs.timers), struct nki_collect, timer);
+        struct nki_sub *sub = collect->sub;
+        bool stalled = collect->timer.at_ns < collect->deadline_ns;
+        nki_sub_retain(sub);
+        nki_engine_end_sub(engine, sub, stalled ? NKI_STALLED : NKI_TIMEOUT, true);
+        nki_sub_release(sub);
+    }
+}
+
+void nki_engine_end_requests(struct nki_engine *engine, int32_t reason)
+{
+    struct nki_list *requests = &engine->subs.requests;
+    for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
+        struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);
+        next = at->next;
+        if (!collect->keep) {
+            struct nki_sub *sub = collect->sub;
+            nki_sub_retain(sub);
+            nki_engine_end_sub(engine, sub, reason, true);
+            nki_sub_release(sub);
+        }
+    }
+}
+
+void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
+                              const struct nki_error *error)
+{
+    uint64_t asked = nki_str_hash(subject);
+    struct nki_op *op;
+    uint32_t slot = 0;
+    while ((op = nki_replies_next(&engine->replies, &slot)) != NULL) {
+        if (op->asked == asked) {
+            nki_op_retain(op);
+            nki_engine_cancel(engine, op);
+            nki_op_finish(op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+            nki_op_release(op);
+        }
+    }
+    struct nki_list *requests = &engine->subs.requests;
+    for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
+        struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);
+        next = at->next;
+        if (collect->asked != asked) {
+            continue;
+        }
+        struct nki_sub *sub = collect->sub;
+        nki_sub_retain(sub);
+        if (collect->op != NULL) {
+            nki_op_finish(collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+        }
+        nki_engine_end_sub(engine, sub, NKI_PERMISSION, true);
+        nki_sub_release(sub);
+    }
+}
