@@ -31,7 +31,7 @@ static bool says_nobody(const struct nki_msg *msg)
            nki_header_status(nki_msg_header_block(msg), &description) == 503;
 }
 
-void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
+static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_collect *collect = sub->collect;
     bool nobody = collect->request && says_nobody(msg);
@@ -58,6 +58,13 @@ void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct n
         assert(moved); /* it is in already */
         (void)moved;
     }
+}
+
+void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
+{
+    nki_sub_retain(sub); /* it may end by this message */
+    collect_one(engine, sub, msg, now_ns);
+    nki_sub_release(sub);
 }
 
 void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
