@@ -97,6 +97,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
     uint64_t asked = nki_str_hash(subject);
     struct nki_op *op;
     uint32_t slot = 0;
+    nki_engine_hand_over(engine); /* so that ending drops nothing unnoticed */
     while ((op = nki_replies_next(&engine->replies, &slot)) != NULL) {
         if (op->asked == asked) {
             nki_op_retain(op);

@@ -364,6 +364,24 @@ static void test_denied_subject(void **state)
     rig_free(rig);
 }
 
+/* What came before the refusal in the same read, and found the queue full, is counted and told of. */
+static void test_denied_with_a_full_queue(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(ONE_SERVER, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *sub = ask_many(rig, (struct ask){.limit = 1});
+    rig_say(rig,
+            "MSG b 1 1\r\n1\r\nMSG b 1 1\r\n2\r\n-ERR 'Permissions Violation for Publish to \"ask\"'\r\n");
+    assert_int_equal(rig_end_reason(sub), NKI_PERMISSION);
+    expect_take(sub, "1");
+    expect_nothing(sub);
+    assert_int_equal(rig->engine.counts.dropped_msgs, 1);
+    assert_int_equal(rig_event_count(rig, NKI_EVENT_SLOW_CONSUMER), 1);
+    close_sub(rig, sub);
+    rig_free(rig);
+}
+
 /* -- the transport is lost ------------------------------------------------------------------------------- */
 
 static void test_disconnect(void **state)
@@ -616,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_denied_own_inbox),
         cmocka_unit_test(test_denied_common_inbox),
         cmocka_unit_test(test_denied_subject),
+        cmocka_unit_test(test_denied_with_a_full_queue),
         cmocka_unit_test(test_disconnect),
         cmocka_unit_test(test_wait_reconnect),
         cmocka_unit_test(test_time_without_a_transport),
