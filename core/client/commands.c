@@ -10,7 +10,8 @@
 
 int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
 {
-    if (engine->draining && engine->state != NKI_ENGINE_CLOSED) {
+    bool refused = engine->closing || !nki_sub_is_request(sub); /* as nki_engine_request does */
+    if (engine->draining && engine->state != NKI_ENGINE_CLOSED && refused) {
         return NKI_DRAINING;
     }
     if (engine->state == NKI_ENGINE_CLOSED || engine->closing) {

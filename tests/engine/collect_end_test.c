@@ -131,6 +131,46 @@ static void test_drain_deadline(void **state)
     rig_free(rig);
 }
 
+/* natskit_conn_drain: only once everything was taken requests are refused, of whatever kind. */
+static void test_requests_while_draining(void **state)
+{
+    (void)state;
+    char reply[ASK_REPLY_MAX];
+    uint64_t sid;
+    struct rig *rig = rig_new(ONE_SERVER, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *plain = rig_subscribe(rig, "s", 0);
+    say_msg(rig, plain->sid, "work");
+    struct nki_op *op = drain(rig, 10000);
+    struct nki_op *of_mux = ask_mux(rig, (struct ask){0}, reply);
+    rig_say(rig, RIG_PONG);
+    struct nki_op *of_own = ask_own(rig, (struct ask){.reply = "own"}, &sid);
+    struct nki_sub *sub = ask_many(rig, (struct ask){.max = 1});
+    say_msg(rig, sid, "yes");
+    say_msg(rig, sub->sid, "yes");
+    say_hmsg(rig, reply, rig->engine.replies.sid, "NATS/1.0\r\n\r\n", "yes");
+    assert_int_equal(rig_op_status(of_own), NKI_OK);
+    assert_int_equal(rig_op_status(of_mux), NKI_OK);
+    expect_take(sub, "yes");
+    taken(rig, sub);
+    assert_false(rig->engine.closing);
+    expect_take(plain, "work");
+    taken(rig, plain);
+    assert_true(rig->engine.closing);
+    struct ask ask = {0};
+    struct nki_sub *late = ask_sub(rig, &ask, NULL);
+    assert_int_equal(nki_engine_subscribe(&rig->engine, late), NKI_DRAINING);
+    nki_sub_release(late);
+    rig_say(rig, RIG_PONG);
+    assert_int_equal(rig_op_status(op), NKI_OK);
+    late = ask_sub(rig, &ask, NULL);
+    assert_int_equal(nki_engine_subscribe(&rig->engine, late), NKI_CLOSED);
+    nki_sub_release(late);
+    nki_sub_release(plain);
+    nki_sub_release(sub);
+    rig_free(rig);
+}
+
 /* A subscription that is a request may itself be drained. */
 static void test_drain_of_one(void **state)
 {
@@ -234,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_drain_waits_for_requests),
         cmocka_unit_test(test_drain_goes_on),
         cmocka_unit_test(test_drain_deadline),
+        cmocka_unit_test(test_requests_while_draining),
         cmocka_unit_test(test_drain_of_one),
         cmocka_unit_test(test_no_memory_to_begin),
     };
