@@ -129,7 +129,7 @@ void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
     if (op->own_sub != NULL) {
         struct nki_sub *sub = op->own_sub;
         nki_sub_retain(sub);
-        nki_engine_end_sub(engine, sub, NKI_TIMEOUT, true);
+        nki_engine_end_sub(engine, sub, NKI_UNSUBSCRIBED, true);
         nki_sub_release(sub);
     }
     if (!nki_list_empty(&op->engine_node)) {

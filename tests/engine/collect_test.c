@@ -517,6 +517,7 @@ static void test_cancelled(void **state)
     nki_engine_cancel(&rig->engine, op);
     rig_settle(rig);
     assert_int_equal(unsubs(rig, sid), 1);
+    assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING); /* who waits for it is told by its close */
     expect_over(rig);
     expect_orphan(rig, sid);
     nki_engine_cancel(&rig->engine, op);
