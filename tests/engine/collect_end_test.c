@@ -268,6 +268,39 @@ static void test_no_memory_to_begin(void **state)
     }
 }
 
+/* A reply for which there is no memory. */
+static void test_no_memory_for_a_reply(void **state)
+{
+    (void)state;
+    static char big[70000];
+    uint64_t sid;
+    struct nki_error error;
+    struct rig *rig = rig_new(ONE_SERVER, NULL, 5000);
+    rig_hello(rig);
+    struct nki_op *op = ask_own(rig, (struct ask){.reply = "own"}, &sid);
+    struct nki_sub *sub = ask_many(rig, (struct ask){.max = 2, .stall_ns = RIG_MS(100)});
+    memset(big, 'x', sizeof big);
+    for (uint64_t at = sid; at <= sub->sid; at++) {
+        char line[64];
+        snprintf(line, sizeof line, "MSG b %llu 70000\r\n", (unsigned long long)at);
+        allocations_left = 0;
+        nki_alloc_gate_set(gate);
+        rig_say(rig, line);
+        nki_alloc_gate_set(NULL);
+        rig_say_bytes(rig, big, sizeof big, sizeof big);
+        rig_say(rig, "\r\n");
+    }
+    assert_int_equal(nki_op_result(op, NULL, &error), NKI_NO_MEMORY);
+    nki_op_release(op);
+    say_msg(rig, sub->sid, "second");
+    assert_int_equal(rig_end_reason(sub), NKI_MAX_REACHED);
+    expect_take(sub, "second");
+    assert_int_equal(rig->engine.counts.dropped_msgs, 2);
+    expect_over(rig);
+    close_sub(rig, sub);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_requests_while_draining),
         cmocka_unit_test(test_drain_of_one),
         cmocka_unit_test(test_no_memory_to_begin),
+        cmocka_unit_test(test_no_memory_for_a_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
