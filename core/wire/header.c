@@ -250,11 +250,21 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
                        struct nki_str value, struct nki_error *err)
 {
     struct nki_buf changed = {0};
-    if (block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) {
+    struct nki_buf canonical = {0};
+    if ((block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) ||
+        (match == NKI_MATCH_CANONICAL && !nki_buf_append(&canonical, name.ptr, name.len))) {
+        nki_buf_free(&changed);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     (void)nki_header_delete(&changed, name, match);
+    if (match == NKI_MATCH_CANONICAL) { /* under the name that it replaces */
+        for (size_t i = 0; i < name.len; i++) {
+            canonical.data[i] = (uint8_t)canonical_char(name.ptr[i], i == 0 || name.ptr[i - 1] == '-');
+        }
+        name = str_of(&canonical);
+    }
     int32_t status = append(&changed, name, value, false, err);
+    nki_buf_free(&canonical);
     if (status != NKI_OK) {
         nki_buf_free(&changed);
         return status;
