@@ -274,11 +274,11 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
     return NKI_OK;
 }
 
-/* A folded value as one line: each line break is a blank. */
+/* A folded value as one line: each line break is a blank. Lone ones, which some clients send, too. */
 static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struct nki_str value,
                                struct nki_error *err)
 {
-    if (memchr(value.ptr, '\n', value.len) == NULL) {
+    if (memchr(value.ptr, '\n', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL) {
         return append(block, name, value, true, err);
     }
     struct nki_buf line = {0};
@@ -288,7 +288,7 @@ static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struc
     for (size_t i = 0; i < line.len; i++) {
         line.data[i] = line.data[i] == '\r' || line.data[i] == '\n' ? ' ' : line.data[i];
     }
-    int32_t status = append(block, name, str_of(&line), true, err);
+    int32_t status = append(block, name, nki_str_trim(str_of(&line)), true, err);
     nki_buf_free(&line);
     return status;
 }
