@@ -136,7 +136,10 @@ static void test_round_trip(void **state)
                   NATSKIT_NOT_FOUND);
     assert_status(natskit_msg_header(msg, "", 0, NATSKIT_MATCH_EXACT, 0, &value, &value_len),
                   NATSKIT_INVALID);
-    assert_status(natskit_msg_header(msg, "Key", Z, 2, 0, &value, &value_len), NATSKIT_INVALID);
+    assert_status(natskit_msg_header(msg, "Key", Z, 3, 0, &value, &value_len), NATSKIT_INVALID);
+    assert_status(natskit_msg_header(msg, "Key", Z, -1, 0, &value, &value_len), NATSKIT_INVALID);
+    expect_header(msg, "kEY", NATSKIT_MATCH_CANONICAL, 1, "three");
+    expect_header(msg, "kEY", NATSKIT_MATCH_CANONICAL, 2, NULL);
     assert_ok(natskit_msg_release(msg));
 }
 
