@@ -55,6 +55,7 @@ int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, u
     }
     if (at_once) {
         nki_subs_remove(&engine->subs, sub, max == 0 ? NKI_UNSUBSCRIBED : NKI_MAX_REACHED);
+        nki_engine_drain_ended(engine, sub); /* a request, which the drain of all waits for */
     } else {
         sub->max = max;
     }

@@ -271,6 +271,64 @@ static void test_many_at_once(void **state)
     close_pair(pair);
 }
 
+/* A drain waits for requests in flight, and for what they have got to be taken, however they end. */
+static void test_drain(void **state)
+{
+    (void)state;
+    for (int unsubscribed = 0; unsubscribed < 2; unsubscribed++) {
+        struct pair pair = open_pair("drained");
+        natskit_op op;
+        natskit_msg *msg;
+        int64_t begin_ms = ts_now_ms();
+        natskit_op one = ask(pair.asker, "drained", OPTIONS(REQUEST, "own_sub", "true"));
+        natskit_sub sub = ask_many(pair.asker, "drained",
+                                   OPTIONS(REQUEST_MANY, "max_wait_ms", "20000", "sentinel", "true"));
+        assert_ok(natskit_conn_drain_start(pair.asker, NO_OPTIONS, WAIT_MS, &op, NULL));
+        ANSWER(pair.service, "one");
+        natskit_msg *request = next(pair.service);
+        assert_ok(natskit_msg_respond(request, NO_HEADERS, "1", 1, WAIT_MS));
+        assert_ok(natskit_msg_respond(request, NO_HEADERS, "2", 1, WAIT_MS));
+        expect_reply(one, "one");
+        bench_expect(sub, "1");
+        assert_ok(natskit_flush(pair.asker, WAIT_MS)); /* the second has come, too */
+        if (unsubscribed != 0) {
+            assert_ok(natskit_sub_unsubscribe(sub, 0));
+        } else {
+            assert_ok(natskit_msg_respond(request, NO_HEADERS, NULL, 0, WAIT_MS));
+        }
+        assert_ok(natskit_flush(pair.asker, WAIT_MS));
+        bench_publish(pair.asker, "elsewhere", "still accepted");
+        assert_status(natskit_op_result(op, NULL, NULL), NATSKIT_PENDING);
+        bench_expect(sub, "2");
+        assert_status(natskit_sub_next(sub, WAIT_MS, &msg), NATSKIT_END);
+        assert_ok(natskit_op_wait(op, WAIT_MS));
+        assert_ok(natskit_op_result(op, NULL, NULL));
+        assert_true(ts_now_ms() - begin_ms < SHORT_MS);
+        assert_ok(natskit_op_close(op));
+        assert_ok(natskit_sub_close(sub));
+        assert_ok(natskit_msg_release(request));
+        close_pair(pair);
+    }
+}
+
+/* The last request is given up, and nothing else happens that would move the drain on. */
+static void test_drain_of_nothing_more(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair("drained");
+    natskit_op op;
+    natskit_sub sub = ask_many(pair.asker, "drained", OPTIONS(REQUEST_MANY, "max_wait_ms", "20000"));
+    assert_ok(natskit_conn_drain_start(pair.asker, NO_OPTIONS, WAIT_MS, &op, NULL));
+    assert_ok(natskit_flush(pair.asker, WAIT_MS));
+    assert_status(natskit_op_result(op, NULL, NULL), NATSKIT_PENDING);
+    assert_ok(natskit_sub_unsubscribe(sub, 0));
+    assert_ok(natskit_op_wait(op, SHORT_MS));
+    assert_ok(natskit_op_result(op, NULL, NULL));
+    assert_ok(natskit_op_close(op));
+    assert_ok(natskit_sub_close(sub));
+    close_pair(pair);
+}
+
 /* -- the transport is lost ------------------------------------------------------------------------------- */
 
 static void test_wait_reconnect(void **state)
@@ -643,11 +701,18 @@ static void test_injection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strategies),        cmocka_unit_test(test_nobody_at_once),
-        cmocka_unit_test(test_own_reply_subject), cmocka_unit_test(test_many_at_once),
-        cmocka_unit_test(test_wait_reconnect),    cmocka_unit_test(test_denied_at_once),
-        cmocka_unit_test(test_republish),         cmocka_unit_test(test_republish_foreign),
-        cmocka_unit_test(test_headers_exact),     cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_strategies),
+        cmocka_unit_test(test_nobody_at_once),
+        cmocka_unit_test(test_own_reply_subject),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_of_nothing_more),
+        cmocka_unit_test(test_wait_reconnect),
+        cmocka_unit_test(test_denied_at_once),
+        cmocka_unit_test(test_republish),
+        cmocka_unit_test(test_republish_foreign),
+        cmocka_unit_test(test_headers_exact),
+        cmocka_unit_test(test_injection),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }
