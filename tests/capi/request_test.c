@@ -271,6 +271,81 @@ static void test_limits(void **state)
     assert_int_equal(sub.id, 0);
 }
 
+static void expect_no_requests(natskit_conn conn)
+{
+    natskit_conn_stats stats;
+    assert_ok(natskit_conn_stats_get(conn, &stats, sizeof stats));
+    assert_int_equal(stats.requests, 0);
+    assert_int_equal(stats.subs, 0);
+}
+
+/* No kind of request waits for room: nothing is left of it. */
+static void test_full_outbox(void **state)
+{
+    (void)state;
+    static char data[60000];
+    natskit_conn conn = fx_silent_conn(NULL);
+    natskit_options options;
+    natskit_sub sub = {7};
+    natskit_op op = {7};
+    natskit_error err = {0};
+    natskit_status status = NATSKIT_OK;
+    while (status == NATSKIT_OK) {
+        status = natskit_publish(conn, "fill", Z, NULL, 0, NO_HEADERS, data, sizeof data, 0);
+    }
+    assert_status(status, NATSKIT_WOULD_BLOCK);
+    assert_status(natskit_request_many(conn, "ask", Z, NO_HEADERS, data, sizeof data, NO_OPTIONS, &sub, &err),
+                  NATSKIT_WOULD_BLOCK);
+    assert_int_equal(sub.id, 0);
+    assert_int_equal(err.status, NATSKIT_WOULD_BLOCK);
+    expect_no_requests(conn);
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_REQUEST, &options));
+    for (int64_t own = 0; own < 2; own++) {
+        assert_ok(natskit_options_set_int(options, "own_sub", Z, own, NULL));
+        assert_status(
+            natskit_request_start(conn, "ask", Z, NO_HEADERS, data, sizeof data, options, 1000, &op, &err),
+            NATSKIT_WOULD_BLOCK);
+        assert_int_equal(op.id, 0);
+        expect_no_requests(conn);
+    }
+    assert_ok(natskit_options_close(options));
+}
+
+/* What ends a request makes it ready, with nothing in its queue, too. */
+static void test_ready_at_the_end(void **state)
+{
+    (void)state;
+    natskit_waitset waitset;
+    natskit_ready ready;
+    natskit_msg *msg;
+    size_t count;
+    natskit_sub sub;
+    natskit_op op;
+    natskit_conn conn = connect_to("handshake\nserve until ctl\nwait-close");
+    assert_ok(natskit_waitset_open(&waitset));
+    natskit_options options = many_options((const char *const[]){"max_wait_ms", "30", NULL});
+    assert_ok(natskit_request_many(conn, "ask", Z, NO_HEADERS, NULL, 0, options, &sub, NULL));
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_waitset_add(waitset, sub.id, 5));
+    assert_ok(natskit_waitset_wait(waitset, &ready, sizeof ready, 1, 10 * SECONDS, &count));
+    assert_int_equal(ready.tag, 5);
+    assert_status(natskit_sub_next(sub, 0, &msg), NATSKIT_END);
+    assert_int_equal(reason_of(sub), NATSKIT_TIMEOUT);
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_REQUEST, &options));
+    assert_ok(natskit_options_set(options, "own_sub", Z, "true", Z, NULL));
+    assert_ok(natskit_request_start(conn, "ask", Z, NO_HEADERS, NULL, 0, options, 30, &op, NULL));
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_waitset_add(waitset, op.id, 6));
+    assert_ok(natskit_waitset_wait(waitset, &ready, sizeof ready, 1, 10 * SECONDS, &count));
+    assert_int_equal(ready.tag, 6);
+    assert_status(natskit_op_result(op, NULL, NULL), NATSKIT_TIMEOUT);
+    assert_ok(natskit_op_close(op));
+    assert_ok(natskit_waitset_close(waitset));
+    ts_scripted_proceed(script);
+    end_script(conn);
+}
+
 /* -- handles closed while somebody waits ------------------------------------------------------------------
  */
 
@@ -388,6 +463,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_of_subscriptions, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_injection, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_limits, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_full_outbox, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_ready_at_the_end, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_closed_while_waiting, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_first_message_timeout, fx_mark, fx_check_clean),
     };
