@@ -250,11 +250,21 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
                        struct nki_str value, struct nki_error *err)
 {
     struct nki_buf changed = {0};
-    if (block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) {
+    struct nki_buf canonical = {0};
+    if ((block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) ||
+        (match == NKI_MATCH_CANONICAL && !nki_buf_append(&canonical, name.ptr, name.len))) {
+        nki_buf_free(&changed);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     (void)nki_header_delete(&changed, name, match);
+    if (match == NKI_MATCH_CANONICAL) { /* under the name that it replaces */
+        for (size_t i = 0; i < name.len; i++) {
+            canonical.data[i] = (uint8_t)canonical_char(name.ptr[i], i == 0 || name.ptr[i - 1] == '-');
+        }
+        name = str_of(&canonical);
+    }
     int32_t status = append(&changed, name, value, false, err);
+    nki_buf_free(&canonical);
     if (status != NKI_OK) {
         nki_buf_free(&changed);
         return status;
@@ -264,11 +274,11 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
     return NKI_OK;
 }
 
-/* A folded value as one line: each line break is a blank. */
+/* A folded value as one line: each line break is a blank. Lone ones, which some clients send, too. */
 static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struct nki_str value,
                                struct nki_error *err)
 {
-    if (memchr(value.ptr, '\n', value.len) == NULL) {
+    if (memchr(value.ptr, '\n', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL) {
         return append(block, name, value, true, err);
     }
     struct nki_buf line = {0};
@@ -278,7 +288,7 @@ static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struc
     for (size_t i = 0; i < line.len; i++) {
         line.data[i] = line.data[i] == '\r' || line.data[i] == '\n' ? ' ' : line.data[i];
     }
-    int32_t status = append(block, name, str_of(&line), true, err);
+    int32_t status = append(block, name, nki_str_trim(str_of(&line)), true, err);
     nki_buf_free(&line);
     return status;
 }
