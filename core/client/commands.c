@@ -303,10 +303,9 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     engine->closing = true;
     engine->close_deadline_ns = deadline_ns;
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
-    /* Without a connection what was sent over the last one is in doubt for good: only what was not sent
-     * counts.
-     */
-    bool something = connected || nki_outbox_unconfirmed(&engine->outbox) > 0;
+    /* What a PONG has confirmed needs no other one. Without a connection what was sent over the last one is in
+     * doubt for good: only what was not sent counts. */
+    bool something = nki_outbox_unconfirmed(&engine->outbox) > 0;
     struct nki_ping ping = {.kind = NKI_PING_CLOSES};
     /* Before the last ping: a publish under way in another thread is confirmed by it, or refused. */
     nki_outbox_seal(&engine->outbox, engine->draining ? NKI_DRAINING : NKI_CLOSED);
