@@ -6,6 +6,7 @@
 
 static const struct nki_str version_line = {"NATS/1.0", 8};
 
+#define PLAIN_LEN ((size_t)10)
 #define NAME_SHOWN 64 /* characters of a name that an error text shows */
 
 /* Length of the line that begins at `at`, without its CRLF; *next becomes the begin of the line behind it. */
@@ -37,10 +38,19 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Whether the block begins as most do: with its version and no status. */
+static inline bool is_plain(struct nki_str block)
+{
+    return block.len >= PLAIN_LEN && memcmp(block.ptr, "NATS/1.0\r\n", PLAIN_LEN) == 0;
+}
+
 int32_t nki_header_status(struct nki_str block, struct nki_str *description)
 {
     if (description != NULL) {
         *description = nki_str_make("", 0);
+    }
+    if (NKI_LIKELY(is_plain(block))) {
+        return 0;
     }
     if (!nki_str_starts(block, version_line)) {
         return 0;
@@ -62,10 +72,44 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description)
     return number;
 }
 
+/* A header in its usual form: one line, with a name before a colon. False, with nothing changed, for anything
+ * else, the end too. */
+static inline bool usual_header(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
+{
+    const char *line = block.ptr + *at;
+    const char *end = block.ptr + block.len;
+    const char *cr = memchr(line, '\r', (size_t)(end - line));
+    if (cr == NULL || cr == line || end - cr < 4 || cr[1] != '\n' || is_blank(cr[2]) || is_blank(*line)) {
+        return false;
+    }
+    const char *colon = memchr(line, ':', (size_t)(cr - line));
+    if (colon == NULL || colon == line) {
+        return false;
+    }
+    const char *begin = colon + 1;
+    while (begin < cr && is_blank(*begin)) {
+        begin++;
+    }
+    const char *stop = cr;
+    while (stop > begin && is_blank(stop[-1])) {
+        stop--;
+    }
+    *name = nki_str_make(line, (size_t)(colon - line));
+    *value = nki_str_make(begin, (size_t)(stop - begin));
+    *at = (size_t)(cr - block.ptr) + 2;
+    return true;
+}
+
 bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
 {
     assert(at != NULL && *at <= block.len && name != NULL && value != NULL);
     size_t next;
+    if (*at == 0 && is_plain(block)) {
+        *at = PLAIN_LEN;
+    }
+    if (*at > 0 && usual_header(block, at, name, value)) {
+        return true;
+    }
     if (*at == 0) {
         if (!nki_str_starts(block, version_line)) { /* what another client wrote as one, and is none */
             *at = block.len;
