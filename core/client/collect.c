@@ -27,7 +27,7 @@ void nki_engine_end_sub(struct nki_engine *engine, struct nki_sub *sub, int32_t 
     }
 }
 
-static bool says_nobody(const struct nki_msg *msg)
+bool nki_engine_says_nobody(const struct nki_msg *msg)
 {
     struct nki_str description;
     return msg->data_len == 0 && msg->header_len > 0 &&
@@ -37,7 +37,7 @@ static bool says_nobody(const struct nki_msg *msg)
 static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_collect *collect = sub->collect;
-    bool nobody = collect->request && says_nobody(msg);
+    bool nobody = collect->request && nki_engine_says_nobody(msg);
     if (nobody || (collect->sentinel && msg->data_len == 0)) {
         nki_msg_release(msg);
         nki_engine_hand_over(engine);

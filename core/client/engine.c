@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "wire/header.h"
 #include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
@@ -173,9 +172,7 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
     }
     nki_engine_untimer(engine, op);
     nki_engine_hand_over(engine); /* what came before the reply is in its queue when the request ends */
-    struct nki_str description;
-    bool nobody = msg->data_len == 0 && msg->header_len > 0 &&
-                  nki_header_status(nki_msg_header_block(msg), &description) == 503;
+    bool nobody = nki_engine_says_nobody(msg);
     if (nobody) {
         nki_msg_release(msg);
         nki_op_finish(op, NKI_NO_RESPONDERS, NKI_OUTCOME_REJECTED, NULL, NULL);
