@@ -102,7 +102,8 @@ natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, 
     }
     struct nki_str own = nki_msg_subject(inner);
     struct nki_str data = nki_msg_data(inner);
-    if (subject_len == 0 || subject == NULL || (subject_len == NATSKIT_ZLEN && subject[0] == '\0')) {
+    bool empty = subject != NULL && subject_len == NATSKIT_ZLEN && subject[0] == '\0';
+    if (subject_len == 0 || empty) {
         subject = own.ptr;
         subject_len = own.len;
     }

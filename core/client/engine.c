@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "wire/header.h"
 #include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
@@ -173,9 +172,7 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
     }
     nki_engine_untimer(engine, op);
     nki_engine_hand_over(engine); /* what came before the reply is in its queue when the request ends */
-    struct nki_str description;
-    bool nobody = msg->data_len == 0 && msg->header_len > 0 &&
-                  nki_header_status(nki_msg_header_block(msg), &description) == 503;
+    bool nobody = nki_engine_says_nobody(msg);
     if (nobody) {
         nki_msg_release(msg);
         nki_op_finish(op, NKI_NO_RESPONDERS, NKI_OUTCOME_REJECTED, NULL, NULL);
@@ -218,14 +215,14 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
     msg->sid = frame->sid;
     engine->incoming = msg;
     engine->incoming_sub = sub;
-    if (sub != NULL) {
+    if (sub != NULL && frame->body == NULL) { /* else its end follows at once */
         nki_sub_retain(sub);
     }
 }
 
 /* The body of `incoming` is complete. Whatever its headers look like it is delivered: the server passes on
  * what any publisher wrote, who must not be able to cut this connection (docs/decisions/0007). */
-static void end_message(struct nki_engine *engine, int64_t now_ns)
+static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
 {
     struct nki_msg *msg = engine->incoming;
     struct nki_sub *sub = engine->incoming_sub;
@@ -248,7 +245,9 @@ static void end_message(struct nki_engine *engine, int64_t now_ns)
         sub->arrived++;
         nki_subs_stage(&engine->subs, sub, msg);
     }
-    nki_sub_release(sub);
+    if (!whole) {
+        nki_sub_release(sub);
+    }
 }
 
 static void drop_incoming(struct nki_engine *engine)
@@ -301,7 +300,7 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
             if (engine->incoming != NULL) {
                 memcpy(nki_msg_body(engine->incoming), frame->body, frame->body_len);
             }
-            end_message(engine, now_ns);
+            end_message(engine, true, now_ns);
         }
         break;
     case NKI_FRAME_PING:
@@ -352,7 +351,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
                 break;
             }
         }
-        struct nki_frame frame;
+        struct nki_frame frame NKI_UNINIT;
         struct nki_error error NKI_UNINIT;
         int result = nki_parser_next(&engine->parser, &in, &frame, &error);
         if (result == NKI_PARSE_MORE) {
@@ -361,7 +360,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         if (result < 0) {
             nki_engine_lost(engine, &error, now_ns);
         } else if (result == NKI_PARSE_END) {
-            end_message(engine, now_ns);
+            end_message(engine, false, now_ns);
         } else {
             got_frame(engine, &frame, now_ns);
         }

@@ -214,6 +214,8 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
 
 /* Between the files of the engine. */
 
+/* Whether a reply is the server's word that nobody listens. */
+bool nki_engine_says_nobody(const struct nki_msg *msg);
 /* A message for a subscription that waits for more than a queue: takes over its reference. */
 void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns);
 /* Ends a subscription from this side, or because enough has come; the server is told of it if `unsub`. The

@@ -1,9 +1,8 @@
-/* What handle_test.c needs for documents: a call for each handle parameter, and one for each bad argument. A
- * file of its own because of their number; a part of that test alone. */
+/* What handle_rows.c needs for documents: a call for each handle parameter, and one for each bad argument. A
+ * file of its own because of their number; a part of that file alone. */
 #ifndef TESTS_CAPI_HANDLE_JSON_H
 #define TESTS_CAPI_HANDLE_JSON_H
 
-static natskit_json json;
 static natskit_json_item item = {.type = NATSKIT_JSON_NULL};
 static int32_t number;
 static uint64_t natural;

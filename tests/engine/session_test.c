@@ -440,6 +440,7 @@ static void test_closing_waits_for_what_was_published(void **state)
     /* The server does not answer. */
     rig = rig_new(one_server, NULL, 5000);
     rig_hello(rig);
+    rig_publish(rig, "a", "1");
     op = linger(rig, 1000);
     rig_pass(rig, 999);
     assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING);
@@ -447,8 +448,24 @@ static void test_closing_waits_for_what_was_published(void **state)
     assert_int_equal(rig_op_status(op), NKI_TIMEOUT);
     rig_free(rig);
 
-    /* Nothing was ever published, and nobody is there: at once. */
+    /* Nothing was ever published: at once, whether somebody is there or not. */
+    for (int connected = 0; connected < 2; connected++) {
+        rig = rig_new(one_server, NULL, 5000);
+        if (connected) {
+            rig_hello(rig);
+        }
+        op = linger(rig, 1000);
+        assert_int_equal(rig_op_status(op), NKI_OK);
+        rig_free(rig);
+    }
+
+    /* All was confirmed before: as well. */
     rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    rig_publish(rig, "a", "1");
+    struct nki_op *flush = rig_flush(rig, 1000);
+    rig_say(rig, "PONG\r\n");
+    assert_int_equal(rig_op_status(flush), NKI_OK);
     op = linger(rig, 1000);
     assert_int_equal(rig_op_status(op), NKI_OK);
     rig_free(rig);

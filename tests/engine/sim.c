@@ -218,8 +218,10 @@ static void feed(struct sim *sim, size_t max)
     bool within = link->mark_at < link->mark_count && link->marks[link->mark_at].kind == SIM_MARK_FATAL;
     /* What ends a drain may come after its deadline. */
     bool late = sim->overdue && engine->state == NKI_ENGINE_CLOSED && sim->now_ns >= sim->drain_deadline_ns;
-    SIM_CHECK(sim, fatal || within || !lost || late || sim->options.lenient, "the transport was given up: %s",
-              engine->last_error.text);
+    /* Or nothing is left to be confirmed when it is done. */
+    bool done = engine->state == NKI_ENGINE_CLOSED && engine->draining && engine->confirmed;
+    SIM_CHECK(sim, fatal || within || !lost || late || done || sim->options.lenient,
+              "the transport was given up: %s", engine->last_error.text);
 }
 
 static void read_end(struct sim *sim)

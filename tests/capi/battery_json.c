@@ -1,8 +1,7 @@
-/* The battery's step for documents; a part of battery_test.c alone. */
-#ifndef TESTS_CAPI_BATTERY_JSON_H
-#define TESTS_CAPI_BATTERY_JSON_H
+/* The battery's step for documents. Any worker. */
+#include "battery.h"
 
-static void step_json(struct worker *me)
+void step_json(struct worker *me)
 {
     static const char *const paths[] = {"", "/a", "/a/b", "/c", "/c/-", "/c/0", "/~", "/a/b/c/d"};
     enum sort sort;
@@ -36,5 +35,3 @@ static void step_json(struct worker *me)
                  natskit_json_text(json, path, Z, text, sizeof text, &len, NULL));
     }
 }
-
-#endif
