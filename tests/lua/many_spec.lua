@@ -127,9 +127,10 @@ describe("request_many", function()
         local before = subs()
         local kept
         for msg in nc:request_many("many", "5", { max_wait = 10 }) do
-            assert.are.equal("1", msg.data)
             assert.are.equal(before + 1, subs())
-            break
+            if msg.data == "2" then
+                break
+            end
         end
         assert.are.equal(before, subs())
         pcall(function()
@@ -141,8 +142,10 @@ describe("request_many", function()
         do
             local replies <close> = assert(nc:request_many("many", "5", { max_wait = 10 }))
             kept = replies
-            for _ in replies do
-                break
+            for msg in replies do
+                if msg.data == "2" then
+                    break
+                end
             end
             assert.is_nil(replies:reason())
         end

@@ -62,8 +62,7 @@ void lnk_handler_begin(lua_State *L, lnk_state *st, int index, int fn, int on_er
     lnk_watch(L, st, sub->sub.id, sub->tag, index, &sub->waitset);
 }
 
-/* Without a scheduler the waitset is there for handlers alone. */
-static void close_unused(lnk_state *st)
+void lnk_handler_close_unused(lnk_state *st)
 {
     if (st->handled == 0 && !st->scheduled) {
         natskit_waitset_close(st->waitset);
@@ -80,7 +79,7 @@ void lnk_handler_end(lnk_state *st, lnk_sub *sub)
     sub->turn = 0;
     natskit_sub_hold(sub->sub, 0);
     st->handled--;
-    close_unused(st);
+    lnk_handler_close_unused(st);
 }
 
 void lnk_handler_drop(lua_State *L, int index)
@@ -383,7 +382,7 @@ static void let_turns_run(lnk_state *st)
 static int dispatched(lua_State *L, lnk_state *st)
 {
     let_turns_run(st);
-    close_unused(st);
+    lnk_handler_close_unused(st);
     lnk_throw(L, D_ERROR);
     lua_pushinteger(L, (lua_Integer)st->calls - lua_tointeger(L, D_FIRST));
     return 1;

@@ -119,6 +119,7 @@ typedef struct lnk_headers_set {
 typedef struct lnk_wait {
     natskit_op op; /* 0: none */
     uint64_t token;
+    int dispatches; /* handlers run while it blocks, for it waits for them */
     int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
                   const natskit_error *err);
 } lnk_wait;
@@ -348,6 +349,8 @@ void lnk_handler_wake(lua_State *L, lnk_state *st, int index, int error_index);
 void lnk_handler_watch(lua_State *L, lnk_state *st);
 /* Goes on with what was left when its run ended early. */
 void lnk_handler_leftovers(lua_State *L, lnk_state *st, int error_index);
+/* Without a scheduler the waitset is there for handlers alone: closes it if there is none. */
+void lnk_handler_close_unused(lnk_state *st);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
 

@@ -570,7 +570,7 @@ int lnk_request_many(lua_State *L)
     return send_k(L, LUA_OK, SEND_MANY);
 }
 
-/* The answer of nc:context: its text. */
+/* The answer of nc:context: its text. Who has a decoder makes a table of it here. */
 static int finish_context(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                           const natskit_error *err)
 {

@@ -341,9 +341,34 @@ static int op_suspended(lua_State *L, lnk_state *st, const lnk_wait *wait)
     return 0;
 }
 
-/* Blocks for one slice. Anything but NATSKIT_PENDING ends the wait. */
-static natskit_status block_op(lua_State *L, const lnk_wait *wait)
+/* Blocks for one slice, in which handlers run. */
+static void block_handling(lua_State *L, lnk_state *st, lnk_wait *wait, int index)
 {
+    size_t count = 0;
+    lua_pushnil(L);
+    int error_index = lua_gettop(L);
+    lnk_handler_leftovers(L, st, error_index);
+    if (lnk_need_waitset(L, st) == NATSKIT_OK && watch_op(L, st, wait, index)) {
+        lnk_collect(L, st, LNK_SLICE_MS, error_index, &count);
+        lnk_forget(L, wait->token);
+    } else {
+        natskit_op_wait(wait->op, LNK_SLICE_MS);
+    }
+    lnk_handler_close_unused(st);
+    lnk_throw(L, error_index);
+    lua_settop(L, error_index - 1);
+    if (count == 0) {
+        lnk_breathe(L);
+    }
+}
+
+/* Blocks for one slice. Anything but NATSKIT_PENDING ends the wait. */
+static natskit_status block_op(lua_State *L, lnk_state *st, lnk_wait *wait, int index)
+{
+    if (wait->dispatches && st->handled > 0 && !st->scheduled && !st->dispatching && !st->answering) {
+        block_handling(L, st, wait, index);
+        return NATSKIT_PENDING;
+    }
     natskit_status waited = natskit_op_wait(wait->op, LNK_SLICE_MS);
     if (waited == NATSKIT_TIMEOUT) {
         lnk_breathe(L);
@@ -370,7 +395,7 @@ static int await_k(lua_State *L, int status, lua_KContext index)
             continue;
         }
         if (result == NATSKIT_PENDING) {
-            result = block_op(L, wait);
+            result = block_op(L, st, wait, (int)index);
         }
         if (result != NATSKIT_PENDING) {
             return finish(L, st, wait, (int)index, result, &err);
