@@ -281,6 +281,30 @@ describe("a handler", function()
         assert.is_string((sub:reason()))
     end)
 
+    it("ends with a shutdown, from outside and from within", function()
+        local got, h = 0, nats.headers { A = "1" }
+        local sub = assert(nc:subscribe("h", { handler = function()
+            got = got + 1
+        end }))
+        publish(3)
+        assert.are.equal(1, nats.dispatch(5, 1))
+        assert(nats.shutdown(10))
+        assert.are.equal(0, nats.dispatch())
+        helper.raises("headers: ", h.get, h, "A")
+        helper.raises("headers: ", h.keys, h)
+        sub:close()
+        nc:close()
+        nc = helper.connect()
+        assert(nc:subscribe("h", { handler = function()
+            got = got + 100
+            assert(nats.shutdown(10))
+        end }))
+        assert(nc:publish("h", "1"))
+        assert(nc:flush())
+        assert.are.equal(1, nats.dispatch())
+        assert.is_true(got >= 101 and got <= 103, got)
+    end)
+
     it("is the only one that takes", function()
         local sub = assert(nc:subscribe("h", { handler = function() end }))
         for _, call in ipairs { "next", "messages", "strings" } do

@@ -42,9 +42,15 @@ static void raise_unless_ok(lua_State *L, natskit_status status, const natskit_e
     if (status == NATSKIT_INVALID || status == NATSKIT_LIMIT) {
         luaL_error(L, "header '%s': %s", name, err->text);
     }
-    natskit_status_info info = {0, 0, "", "they cannot be changed"};
-    natskit_status_describe(status, &info, sizeof info);
-    luaL_error(L, "headers: %s", info.text);
+    luaL_error(L, "headers: %s", lnk_status_text(status));
+}
+
+/* Ended by natskit_shutdown or a fork: a set must not seem to be empty then. */
+static void raise_if_gone(lua_State *L, natskit_status status)
+{
+    if (status != NATSKIT_OK && status != NATSKIT_NOT_FOUND && status != NATSKIT_LIMIT) {
+        luaL_error(L, "headers: %s", lnk_status_text(status));
+    }
 }
 
 /* -- reading ----------------------------------------------------------------------------------------------
@@ -69,6 +75,7 @@ static int push_value(lua_State *L, natskit_headers headers, const char *name, s
         luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
         return status == NATSKIT_OK;
     }
+    raise_if_gone(L, status);
     lua_pushnil(L);
     return 0;
 }
@@ -88,6 +95,7 @@ static int push_pair(lua_State *L, natskit_headers headers, size_t index)
         return 1;
     }
     if (status != NATSKIT_LIMIT) {
+        raise_if_gone(L, status);
         return 0;
     }
     char *both = lua_newuserdatauv(L, name_len + value_len + 1, 0);
@@ -258,12 +266,6 @@ static int headers_tostring(lua_State *L)
 /* -- changing ---------------------------------------------------------------------------------------------
  */
 
-/* A value at `index`: a string or a number. */
-static const char *check_value(lua_State *L, int index, size_t *len)
-{
-    return luaL_checklstring(L, index, len);
-}
-
 /* h:set(name, value [, match]) -> h */
 static int headers_set(lua_State *L)
 {
@@ -271,7 +273,7 @@ static int headers_set(lua_State *L)
     size_t name_len = 0;
     size_t value_len = 0;
     const char *name = luaL_checklstring(L, 2, &name_len);
-    const char *value = check_value(L, 3, &value_len);
+    const char *value = luaL_checklstring(L, 3, &value_len);
     int32_t match = lnk_match(L, 4);
     natskit_error err;
     raise_unless_ok(L, natskit_headers_set(headers, name, name_len, value, value_len, match, &err), &err,
@@ -287,7 +289,7 @@ static int headers_append(lua_State *L)
     size_t name_len = 0;
     size_t value_len = 0;
     const char *name = luaL_checklstring(L, 2, &name_len);
-    const char *value = check_value(L, 3, &value_len);
+    const char *value = luaL_checklstring(L, 3, &value_len);
     natskit_error err;
     raise_unless_ok(L, natskit_headers_add(headers, name, name_len, value, value_len, &err), &err, name);
     lua_settop(L, 1);
