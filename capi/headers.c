@@ -260,9 +260,10 @@ natskit_status natskit_headers_at(natskit_headers headers, size_t index, char *n
     status = NATSKIT_NOT_FOUND;
     while (block != NULL && nki_header_next(nki_capi_block_str(block), &at, &found, &text)) {
         if (index-- == 0) {
-            status = give(found, name, name_cap, name_len);
-            natskit_status of_value = give(text, value, value_cap, value_len);
-            status = status == NATSKIT_OK ? of_value : status;
+            bool fits = found.len <= name_cap && text.len <= value_cap; /* else neither is copied */
+            (void)give(found, name, fits ? name_cap : 0, name_len);
+            (void)give(text, value, fits ? value_cap : 0, value_len);
+            status = fits ? NATSKIT_OK : NATSKIT_LIMIT;
             break;
         }
     }

@@ -9,8 +9,9 @@
 #define BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
 
 /* Checks what is common to all: subject, reply and sizes; the header block is filled in later. */
-static int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply, size_t reply_len,
-                              const void *data, size_t data_len, struct nki_outgoing_msg *out)
+static inline int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply,
+                                     size_t reply_len, const void *data, size_t data_len,
+                                     struct nki_outgoing_msg *out)
 {
     if (NKI_UNLIKELY(!nki_capi_str(subject, subject_len, &out->subject) ||
                      !nki_capi_str(reply, reply_len, &out->reply) ||
@@ -33,8 +34,8 @@ static int32_t check_outgoing(const char *subject, size_t subject_len, const cha
 typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
 
 /* Sends on a connection by id, with the headers of a handle. */
-static natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
-                              int64_t timeout_ms, sender *send)
+static inline natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
+                                     int64_t timeout_ms, sender *send)
 {
     struct nki_handle *handle;
     natskit_status status = nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle);
@@ -61,7 +62,7 @@ natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t su
                                size_t reply_len, natskit_headers headers, const void *data, size_t data_len,
                                int64_t timeout_ms)
 {
-    struct nki_outgoing_msg msg;
+    struct nki_outgoing_msg msg NKI_UNINIT;
     int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data, data_len, &msg);
     if (NKI_UNLIKELY(status != NATSKIT_OK)) {
         return status;
@@ -101,7 +102,8 @@ natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, 
     }
     struct nki_str own = nki_msg_subject(inner);
     struct nki_str data = nki_msg_data(inner);
-    if (subject_len == 0 || subject == NULL || (subject_len == NATSKIT_ZLEN && subject[0] == '\0')) {
+    bool empty = subject != NULL && subject_len == NATSKIT_ZLEN && subject[0] == '\0';
+    if (subject_len == 0 || empty) {
         subject = own.ptr;
         subject_len = own.len;
     }
@@ -195,7 +197,7 @@ natskit_status natskit_publish_batch(natskit_conn conn, const natskit_outgoing *
     int64_t deadline_ns = 0;
     size_t done = 0;
     while (status == NATSKIT_OK && done < count) {
-        struct batch batch;
+        struct batch batch NKI_UNINIT;
         int32_t fault = batch_fill(&batch, (const char *)msgs + done * msg_size, msg_size, count - done);
         if (batch.len > 0) {
             status = batch_send(handle->object, &batch, timeout_ms, &deadline_ns, &done);

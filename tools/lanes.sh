@@ -256,8 +256,8 @@ abi_update() {
 lane_abi() { # the interface against its baseline, by libabigail
     local status=0
     build release || return 1
-    # Without debug information every change of a type would pass.
-    readelf -S build/release/libnatskit.so.0 | grep -q debug_info || { echo "the library has no debug information"; return 1; }
+    # Without debug information every change of a type would pass. Not grep -q: readelf would die of its early end.
+    readelf -S build/release/libnatskit.so.0 | grep debug_info >/dev/null || { echo "the library has no debug information"; return 1; }
     [ -f capi/abi/natskit-0.abi ] || { echo "capi/abi/natskit-0.abi is missing: ./check abi-update"; return 1; }
     # No suppression for views that grow at their end: one of libabigail 2.2 also hides a field whose type changed.
     abidiff --headers-dir1 capi/include --headers-dir2 capi/include \
@@ -319,6 +319,11 @@ lane_fuzz() { # every fuzz target for some seconds, from its corpus
     return $bad
 }
 
+lane_bench() { # the programs of bench/ in all three languages do what they claim; nothing is measured
+    build bench || return 1
+    run_ctest bench
+}
+
 # -- lanes of ./check long ----------------------------------------------------------------------------------
 
 soak_for() { # preset seconds
@@ -340,6 +345,29 @@ lane_torture() { # every allocation and every system call of every scenario fail
         checked "torture_$test" env NATSKIT_TORTURE=full timeout --kill-after=10 3600 \
             "build/dev/tests/torture/torture_$test" || bad=1
     done
+    return $bad
+}
+
+# marathon_of preset seconds program VARIABLE=value...: a test's program with greater numbers; it prints its figure
+marathon_of() {
+    local preset=$1 limit=$2 program=$3
+    shift 3
+    build "$preset" && env ASAN_OPTIONS=handle_segv=2:detect_stack_use_after_return=1 \
+        TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 "$@" \
+        timeout --kill-after=10 "$limit" "build/$preset/tests/$program"
+}
+
+lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills
+    local bad=0
+    checked "100,000,000 random calls" marathon_of dev 3600 capi/capi_battery NATSKIT_CALLS=100000000 || bad=1
+    checked "10,000,000 random calls with the address sanitizer" \
+        marathon_of asan 3600 capi/capi_battery NATSKIT_CALLS=10000000 || bad=1
+    checked "10,000 drains" marathon_of dev 1800 integration/integration_drain NATSKIT_DRAINS=10000 || bad=1
+    checked "20 times the cancellations with the thread sanitizer" \
+        marathon_of tsan 3600 integration/integration_cancel NATSKIT_ROUNDS=20 || bad=1
+    checked "60 seconds of signals" marathon_of dev 600 integration/integration_signals NATSKIT_SIGNAL_SECONDS=60 || bad=1
+    checked "many lives, ten times" marathon_of dev 1800 integration/integration_many_lives NATSKIT_LIVES=10 || bad=1
+    checked "20 kills under load" marathon_of dev 600 integration/integration_life NATSKIT_KILLS=20 || bad=1
     return $bad
 }
 

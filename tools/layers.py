@@ -65,6 +65,8 @@ def allowed(path):
         return set(CORE) | {"capi"}
     if top == "tests" and rest[0] in ("unit", "engine", "fuzz"):
         return set(CORE) | {"capi", "support"}
+    if top == "tests" and rest[0] == "torture":
+        return {"support", "integration"}
     if top in ("tests", "bench"):
         return {"support"}
     return set()

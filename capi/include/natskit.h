@@ -274,7 +274,8 @@ NATSKIT_API natskit_status natskit_headers_add(natskit_headers headers, const ch
 #define NATSKIT_HEADER_TRACE_ONLY "Nats-Trace-Only"
 
 /* Removes the headers that match `name` and appends one in their place, as one step: on failure nothing has
- * changed. Errors as natskit_headers_add; NATSKIT_INVALID for another `match`. */
+ * changed. With NATSKIT_MATCH_CANONICAL it gets the canonical name. Errors as natskit_headers_add;
+ * NATSKIT_INVALID for another `match`. */
 NATSKIT_API natskit_status natskit_headers_set(natskit_headers headers, const char *name, size_t name_len,
                                                const char *value, size_t value_len, int32_t match,
                                                natskit_error *err);

@@ -8,6 +8,9 @@
 void nki_engine_end_sub(struct nki_engine *engine, struct nki_sub *sub, int32_t reason, bool unsub)
 {
     bool own = sub->collect != NULL && sub->collect->op != NULL;
+    if (own) {
+        nki_engine_untimer(engine, sub->collect->op); /* the subscription has another reference */
+    }
     if (unsub && sub->live && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
         uint8_t line[NKI_EMIT_UNSUB_MAX];
         uint8_t *end = nki_emit_unsub(line, sub->sid, 0);
@@ -31,7 +34,7 @@ static bool says_nobody(const struct nki_msg *msg)
            nki_header_status(nki_msg_header_block(msg), &description) == 503;
 }
 
-void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
+static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_collect *collect = sub->collect;
     bool nobody = collect->request && says_nobody(msg);
@@ -58,6 +61,13 @@ void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct n
         assert(moved); /* it is in already */
         (void)moved;
     }
+}
+
+void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
+{
+    nki_sub_retain(sub); /* it may end by this message */
+    collect_one(engine, sub, msg, now_ns);
+    nki_sub_release(sub);
 }
 
 void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
@@ -94,6 +104,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
     uint64_t asked = nki_str_hash(subject);
     struct nki_op *op;
     uint32_t slot = 0;
+    nki_engine_hand_over(engine); /* so that ending drops nothing unnoticed */
     while ((op = nki_replies_next(&engine->replies, &slot)) != NULL) {
         if (op->asked == asked) {
             nki_op_retain(op);

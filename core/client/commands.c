@@ -10,7 +10,8 @@
 
 int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
 {
-    if (engine->draining && engine->state != NKI_ENGINE_CLOSED) {
+    bool refused = engine->closing || !nki_sub_is_request(sub); /* as nki_engine_request does */
+    if (engine->draining && engine->state != NKI_ENGINE_CLOSED && refused) {
         return NKI_DRAINING;
     }
     if (engine->state == NKI_ENGINE_CLOSED || engine->closing) {
@@ -54,6 +55,7 @@ int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, u
     }
     if (at_once) {
         nki_subs_remove(&engine->subs, sub, max == 0 ? NKI_UNSUBSCRIBED : NKI_MAX_REACHED);
+        nki_engine_drain_ended(engine, sub); /* a request, which the drain of all waits for */
     } else {
         sub->max = max;
     }
@@ -124,11 +126,12 @@ void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
 {
     nki_outbox_forget_op(&engine->outbox, op);
     nki_replies_remove(&engine->replies, op);
+    nki_engine_drain_unwait(op);
     nki_engine_untimer(engine, op);
     if (op->own_sub != NULL) {
         struct nki_sub *sub = op->own_sub;
         nki_sub_retain(sub);
-        nki_engine_end_sub(engine, sub, NKI_TIMEOUT, true);
+        nki_engine_end_sub(engine, sub, NKI_UNSUBSCRIBED, true);
         nki_sub_release(sub);
     }
     if (!nki_list_empty(&op->engine_node)) {
@@ -300,10 +303,9 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     engine->closing = true;
     engine->close_deadline_ns = deadline_ns;
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
-    /* Without a connection what was sent over the last one is in doubt for good: only what was not sent
-     * counts.
-     */
-    bool something = connected || nki_outbox_unconfirmed(&engine->outbox) > 0;
+    /* What a PONG has confirmed needs no other one. Without a connection what was sent over the last one is in
+     * doubt for good: only what was not sent counts. */
+    bool something = nki_outbox_unconfirmed(&engine->outbox) > 0;
     struct nki_ping ping = {.kind = NKI_PING_CLOSES};
     /* Before the last ping: a publish under way in another thread is confirmed by it, or refused. */
     nki_outbox_seal(&engine->outbox, engine->draining ? NKI_DRAINING : NKI_CLOSED);

@@ -11,6 +11,7 @@
 /* A publish that comes alone is written at once; when they come closer than this the I/O thread gathers them.
  */
 #define ALONE_NS (50 * INT64_C(1000))
+#define STREAM_MSGS 8 /* so many between two writes, close to each other, are a stream */
 
 void nki_conn_retain(struct nki_conn *conn)
 {
@@ -46,6 +47,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     pthread_mutex_init(&conn->engine_mu, NULL);
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
+    conn->gather_ns = NKI_NEVER;
     /* Until the first INFO tells better. */
     nki_list_init(&conn->run_node);
     nki_list_init(&conn->live_node);
@@ -118,27 +120,40 @@ int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoi
     return NKI_OK;
 }
 
-/* The outbox was idle and the caller holds the right: writes itself if messages come one by one. The fields
- * that measure this belong to whoever holds the right. */
-static void kicked_by_publish(struct nki_conn *conn, bool urgent)
+enum urgency {
+    AT_ONCE,  /* somebody waits for it */
+    SOON,     /* by whoever is faster, the caller or the I/O thread */
+    IN_STREAM /* among many it may wait until more have gathered */
+};
+
+/* The caller got the right with what it appended: it writes itself what is urgent, comes alone, or is enough
+ * for a write. The fields that measure this belong to whoever holds the right. */
+static void use_right(struct nki_conn *conn, enum urgency urgency)
 {
-    if (!urgent) {
-        int64_t now_ns = nki_clock_now_ns();
-        uint64_t msgs = nki_outbox_accepted(&conn->engine.outbox);
-        int64_t since = (int64_t)(msgs - conn->last_msgs);
-        bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
-        conn->last_msg_ns = now_ns;
-        conn->last_msgs = msgs;
-        if (!alone) {
-            nki_driver_pass_right(conn);
-            return;
-        }
+    uint64_t msgs;
+    uint64_t bytes;
+    uint64_t pending;
+    if (urgency == AT_ONCE) {
+        nki_driver_transmit(conn);
+        return;
     }
-    nki_driver_transmit(conn);
+    int64_t now_ns = nki_clock_now_ns();
+    nki_outbox_counts_get(&conn->engine.outbox, &msgs, &bytes, &pending);
+    int64_t since = (int64_t)(msgs - conn->last_msgs);
+    bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
+    conn->last_msg_ns = now_ns;
+    conn->last_msgs = msgs;
+    if (alone || pending >= NKI_OUTBOX_PARKED_BYTES) {
+        nki_driver_transmit(conn);
+    } else if (urgency == IN_STREAM && since >= STREAM_MSGS) {
+        nki_driver_park_right(conn);
+    } else {
+        nki_driver_pass_right(conn);
+    }
 }
 
 static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
-                       int64_t deadline_ns, bool urgent, size_t *published)
+                       int64_t deadline_ns, enum urgency urgency, size_t *published)
 {
     int32_t fault = NKI_OK;
     size_t good = 0;
@@ -153,8 +168,8 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
         status = nki_outbox_append(&conn->engine.outbox, msgs + *published, good - *published, deadline_ns,
                                    &done, &kick);
         *published += done;
-        if (kick) {
-            kicked_by_publish(conn, urgent);
+        if (kick || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
+            use_right(conn, urgency);
         }
         if (deadline_ns == 0 || conn->engine.outbox.limits.fail_fast) {
             break;
@@ -165,20 +180,28 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
 
 int32_t nki_conn_publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
 {
+    bool kick;
+    if (NKI_LIKELY(nki_conn_check_size(conn, msg) == NKI_OK &&
+                   nki_outbox_append_soon(&conn->engine.outbox, msg, &kick))) {
+        if (NKI_UNLIKELY(kick)) {
+            use_right(conn, IN_STREAM);
+        }
+        return NKI_OK;
+    }
     size_t published;
-    return publish(conn, msg, 1, deadline_ns, false, &published);
+    return publish(conn, msg, 1, deadline_ns, IN_STREAM, &published);
 }
 
 int32_t nki_conn_respond(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns)
 {
     size_t published;
-    return publish(conn, msg, 1, deadline_ns, true, &published);
+    return publish(conn, msg, 1, deadline_ns, AT_ONCE, &published);
 }
 
 int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
                                int64_t deadline_ns, size_t *published)
 {
-    return publish(conn, msgs, count, deadline_ns, false, published);
+    return publish(conn, msgs, count, deadline_ns, IN_STREAM, published);
 }
 
 /* Over the common inbox. The engine gives it a timer up to `timer_ns`; for room it waits until `room_ns`. */
@@ -210,8 +233,10 @@ static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg
             nki_conn_cancel(conn, op);
         }
     }
-    if (right) {
-        nki_driver_transmit(conn);
+    enum urgency urgency =
+        room_ns != 0 ? AT_ONCE : SOON; /* a caller that waits for room waits for the reply */
+    if (right || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
+        use_right(conn, urgency);
     }
     if (status != NKI_OK) {
         nki_op_release(op);

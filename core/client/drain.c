@@ -98,7 +98,7 @@ static void attach(struct nki_sub *sub, struct nki_op *op)
     sub->drain_op = op;
 }
 
-/* A drain was begun before, by that of the connection: its first caller waits for it, too. */
+/* A drain was begun before, by that of the connection or by a caller who waits no more: this one waits. */
 static int32_t join(struct nki_sub *sub, struct nki_op *op)
 {
     if (sub->drain == NKI_DRAIN_DONE) {
@@ -254,7 +254,17 @@ static uint64_t pending_msgs(struct nki_sub *sub)
     return stats.pending_msgs;
 }
 
-void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op)
+void nki_engine_drain_unwait(struct nki_op *op)
+{
+    struct nki_sub *sub = op->draining;
+    if (sub != NULL) {
+        op->draining = NULL;
+        sub->drain_op = NULL;
+        nki_op_release(op);
+    }
+}
+
+void nki_engine_drain_sub_late(struct nki_op *op)
 {
     struct nki_sub *sub = op->draining;
     if (sub == NULL) {
@@ -264,10 +274,7 @@ void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op)
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64 " loops hold it", pending_msgs(sub),
                   nki_inlet_holds(&sub->inlet));
-    op->draining = NULL;
-    sub->drain_op = NULL;
-    nki_engine_finish_own(&op, NKI_TIMEOUT, &error);
-    (void)engine;
+    nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_NOT_SENT, NULL, &error);
 }
 
 void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)

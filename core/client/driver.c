@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#define GATHER_NS (100 * INT64_C(1000))    /* for which frames of a stream gather */
 #define DIRECT_BODY ((size_t)32 * NKI_KIB) /* from here on a body is read to its place without a copy */
 
 void nki_transport_release(struct nki_transport *transport)
@@ -120,6 +121,35 @@ void nki_driver_pass_right(struct nki_conn *conn)
 {
     atomic_store_explicit(&conn->tx_owed, true, memory_order_release);
     nki_loop_post(conn);
+}
+
+void nki_driver_park_right(struct nki_conn *conn)
+{
+    nki_outbox_park(&conn->engine.outbox);
+    /* After parking: whoever clears the flag looks for a parked right then. */
+    if (!atomic_exchange_explicit(&conn->gathering, true, memory_order_acq_rel)) {
+        nki_loop_post(conn);
+    }
+}
+
+/* I/O thread: takes a parked right whose time has come. As long as there is one each time it keeps looking,
+ * so that a stream of messages does not wake it again and again. */
+static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
+{
+    if (!atomic_load_explicit(&conn->gathering, memory_order_acquire)) {
+        return false;
+    }
+    if (conn->gather_ns == NKI_NEVER || now_ns < conn->gather_ns) {
+        conn->gather_ns = conn->gather_ns == NKI_NEVER ? now_ns + GATHER_NS : conn->gather_ns;
+        return false;
+    }
+    bool right = nki_outbox_unpark(&conn->engine.outbox);
+    conn->gather_ns = right ? now_ns + GATHER_NS : NKI_NEVER;
+    if (!right) {
+        atomic_store_explicit(&conn->gathering, false, memory_order_release);
+        right = nki_outbox_unpark(&conn->engine.outbox); /* parked before the flag was cleared */
+    }
+    return right;
 }
 
 void nki_driver_transmit(struct nki_conn *conn)
@@ -289,7 +319,7 @@ static int64_t next_look_ns(const struct nki_conn *conn)
     if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
         at = nki_tcp_dial_deadline_ns(conn->dial);
     }
-    return at;
+    return conn->gather_ns < at ? conn->gather_ns : at;
 }
 
 /* One turn of writing with the transmit right; whatever is left waits for the poller or the next turn. */
@@ -329,6 +359,7 @@ bool nki_driver_service(struct nki_conn *conn)
         step_dial(conn, now_ns);
     }
     bool right = atomic_exchange_explicit(&conn->tx_owed, false, memory_order_acq_rel);
+    right = end_gathering(conn, now_ns) || right;
     if (ready && conn->tx_waiting) {
         conn->tx_waiting = false;
         nki_engine_writing(engine, false, now_ns);

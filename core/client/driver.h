@@ -36,9 +36,11 @@ struct nki_conn {
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
     uint64_t last_msgs;  /* and how many had been accepted then */
 
-    atomic_bool tx_owed; /* the transmit right was passed to the I/O thread */
+    atomic_bool tx_owed;   /* the transmit right was passed to the I/O thread */
+    atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
     /* the I/O thread's own */
+    int64_t gather_ns; /* when it takes a parked right; NKI_NEVER */
     struct nki_resolve *resolve;
     struct nki_tcp_dial *dial;
     struct nki_list run_node;   /* in the list of those to be looked at now */
@@ -83,6 +85,8 @@ bool nki_driver_settle(struct nki_conn *conn);
 void nki_driver_transmit(struct nki_conn *conn);
 /* The same without writing now. */
 void nki_driver_pass_right(struct nki_conn *conn);
+/* With the transmit right: lets frames gather for a short time, in which whoever needs the right takes it. */
+void nki_driver_park_right(struct nki_conn *conn);
 /* By the I/O thread: does all that is due for the connection. Returns false when it has ended and nothing is
  * left to do. */
 bool nki_driver_service(struct nki_conn *conn);

@@ -218,14 +218,14 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
     msg->sid = frame->sid;
     engine->incoming = msg;
     engine->incoming_sub = sub;
-    if (sub != NULL) {
+    if (sub != NULL && frame->body == NULL) { /* else its end follows at once */
         nki_sub_retain(sub);
     }
 }
 
 /* The body of `incoming` is complete. Whatever its headers look like it is delivered: the server passes on
  * what any publisher wrote, who must not be able to cut this connection (docs/decisions/0007). */
-static void end_message(struct nki_engine *engine, int64_t now_ns)
+static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
 {
     struct nki_msg *msg = engine->incoming;
     struct nki_sub *sub = engine->incoming_sub;
@@ -248,7 +248,9 @@ static void end_message(struct nki_engine *engine, int64_t now_ns)
         sub->arrived++;
         nki_subs_stage(&engine->subs, sub, msg);
     }
-    nki_sub_release(sub);
+    if (!whole) {
+        nki_sub_release(sub);
+    }
 }
 
 static void drop_incoming(struct nki_engine *engine)
@@ -301,7 +303,7 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
             if (engine->incoming != NULL) {
                 memcpy(nki_msg_body(engine->incoming), frame->body, frame->body_len);
             }
-            end_message(engine, now_ns);
+            end_message(engine, true, now_ns);
         }
         break;
     case NKI_FRAME_PING:
@@ -352,8 +354,8 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
                 break;
             }
         }
-        struct nki_frame frame;
-        struct nki_error error;
+        struct nki_frame frame NKI_UNINIT;
+        struct nki_error error NKI_UNINIT;
         int result = nki_parser_next(&engine->parser, &in, &frame, &error);
         if (result == NKI_PARSE_MORE) {
             break;
@@ -361,7 +363,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         if (result < 0) {
             nki_engine_lost(engine, &error, now_ns);
         } else if (result == NKI_PARSE_END) {
-            end_message(engine, now_ns);
+            end_message(engine, false, now_ns);
         } else {
             got_frame(engine, &frame, now_ns);
         }

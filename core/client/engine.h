@@ -206,7 +206,7 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
 /* A timer for an operation that is finished by others. False if there is no memory. */
 bool nki_engine_timer(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
 void nki_engine_untimer(struct nki_engine *engine, struct nki_op *op);
-/* Forgets token and timer. */
+/* Forgets token, timer, and what the operation waits for. */
 void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op);
 
 /* Tells the event subscriptions. Fields epoch, server and time are filled in. */
@@ -246,8 +246,10 @@ int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct 
 void nki_engine_drain_pong(struct nki_engine *engine, const struct nki_ping *ping);
 /* Closes the connection if all is drained. */
 void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns);
+/* The operation waits no more for the drain of a subscription, which goes on; harmless if it does not. */
+void nki_engine_drain_unwait(struct nki_op *op);
 /* The deadline of a drain has passed: of one subscription, of all. */
-void nki_engine_drain_sub_late(struct nki_engine *engine, struct nki_op *op);
+void nki_engine_drain_sub_late(struct nki_op *op);
 void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns);
 /* The connection ends: no drain goes on, and no ended subscription is kept. */
 void nki_engine_drain_end(struct nki_engine *engine);

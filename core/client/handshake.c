@@ -76,8 +76,8 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
     if (first) {
         nki_info_init(&engine->info); /* nothing of another server's INFO stays */
     }
-    engine->info.has_urls = false;
-    int32_t status = nki_info_parse(json, &engine->info, &error);
+    struct nki_info_urls urls;
+    int32_t status = nki_info_parse(json, &engine->info, &urls, &error);
     if (status != NKI_OK && first) {
         nki_engine_attempt_failed(engine, status, error.text, now_ns);
         return;
@@ -93,7 +93,7 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
         publish_limits(engine);
     }
     if (nki_options_bool(engine->options, NKI_OPT_CONNECT_use_discovered) &&
-        nki_servers_merge(&engine->servers, &engine->info)) {
+        nki_servers_merge(&engine->servers, &urls)) {
         struct nki_event event = {.type = NKI_EVENT_SERVERS, .count = engine->servers.count};
         nki_engine_emit(engine, &event);
     }

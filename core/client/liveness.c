@@ -7,8 +7,8 @@ static void expire_ops(struct nki_engine *engine, int64_t now_ns)
     while (nki_heap_top_ns(&engine->timers) <= now_ns) {
         struct nki_op *op = NKI_CONTAINER_OF(nki_heap_top(&engine->timers), struct nki_op, timer);
         nki_op_retain(op);
+        nki_engine_drain_sub_late(op);
         nki_engine_cancel(engine, op);
-        nki_engine_drain_sub_late(engine, op);
         nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_op_release(op);
     }

@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_PER_TURN 64
+#define SHORT_NS NKI_NS_PER_MS
 
 static struct {
     pthread_mutex_t mu;
@@ -193,11 +195,25 @@ static bool may_sleep(bool *stop)
     return empty;
 }
 
+/* Times below a millisecond want a call that kernels before 5.11 do not have. */
+static int wait_until(struct epoll_event *events, int64_t at_ns)
+{
+    int64_t now_ns = nki_clock_now_ns();
+    int64_t left_ns = at_ns > now_ns ? at_ns - now_ns : 0;
+    if (left_ns > 0 && left_ns < SHORT_NS) {
+        struct timespec left = {.tv_nsec = (long)left_ns};
+        int count = epoll_pwait2(loop.epoll_fd, events, EVENTS_PER_TURN, &left, NULL);
+        if (count >= 0 || errno != ENOSYS) {
+            return count;
+        }
+    }
+    return epoll_wait(loop.epoll_fd, events, EVENTS_PER_TURN, nki_deadline_poll_ms(now_ns, at_ns));
+}
+
 static void wait_for_events(struct nki_list *run, bool sleep)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    int timeout = sleep ? nki_deadline_poll_ms(nki_clock_now_ns(), next_timer_ns()) : 0;
-    int count = epoll_wait(loop.epoll_fd, events, EVENTS_PER_TURN, timeout);
+    int count = wait_until(events, sleep ? next_timer_ns() : 0);
     for (int i = 0; i < count; i++) {
         struct nki_conn *conn = events[i].data.ptr;
         if (conn == NULL) {

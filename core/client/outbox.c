@@ -9,11 +9,13 @@
 #include "base/alloc.h"
 #include "base/page_cache.h"
 #include "wire/emit.h"
+#include "wire/subject.h"
 
 #define SEGMENT_HEAD ((size_t)4096)
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
 #define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
+#define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
 
 struct nki_outbox_segment {
     struct nki_outbox_segment *next;
@@ -130,15 +132,53 @@ static void commit(struct nki_outbox *outbox, size_t len)
     outbox->accepted_bytes += len;
 }
 
-/* Takes the transmit right if nobody has it and there may be something to write; with mu held. */
-static bool take_right(struct nki_outbox *outbox)
+/* Takes the transmit right if nobody has it (`urgent`: or it is parked) and there may be something to write;
+ * with mu held. */
+static bool take_right(struct nki_outbox *outbox, bool urgent)
 {
+    if (outbox->right_taken && !(outbox->parked && (urgent || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES))) {
+        return false;
+    }
     bool something = outbox->handshake.len > 0 || (outbox->live && outbox->head != NULL);
-    if (outbox->right_taken || outbox->stream == NULL || !something) {
+    if (outbox->stream == NULL || !something) {
         return false;
     }
     outbox->right_taken = true;
+    outbox->parked = false;
     return true;
+}
+
+void nki_outbox_park(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->right_taken && !outbox->parked);
+    outbox->parked = true;
+    pthread_mutex_unlock(&outbox->mu);
+}
+
+bool nki_outbox_unpark(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    bool parked = outbox->parked;
+    outbox->parked = false;
+    pthread_mutex_unlock(&outbox->mu);
+    return parked;
+}
+
+/* Writes a frame to its place; returns its end. */
+static inline uint8_t *put_frame(uint8_t *at, const struct nki_outgoing_msg *msg, size_t body)
+{
+    at = nki_emit_pub(at, msg->subject, msg->reply, msg->header_block.len, body);
+    if (msg->header_block.len > 0) {
+        memcpy(at, msg->header_block.ptr, msg->header_block.len);
+        at += msg->header_block.len;
+    }
+    if (msg->data.len > 0) {
+        memcpy(at, msg->data.ptr, msg->data.len);
+        at += msg->data.len;
+    }
+    memcpy(at, "\r\n", 2);
+    return at + 2;
 }
 
 static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg)
@@ -148,19 +188,87 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
     if (begin == NULL) {
         return NKI_NO_MEMORY;
     }
-    uint8_t *at = nki_emit_pub(begin, msg->subject, msg->reply, msg->header_block.len, body);
-    if (msg->header_block.len > 0) {
-        memcpy(at, msg->header_block.ptr, msg->header_block.len);
-        at += msg->header_block.len;
-    }
-    if (msg->data.len > 0) {
-        memcpy(at, msg->data.ptr, msg->data.len);
-        at += msg->data.len;
-    }
-    *at++ = '\r';
-    *at++ = '\n';
-    commit(outbox, (size_t)(at - begin));
+    commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
     outbox->accepted_msgs++;
+    return NKI_OK;
+}
+
+static void tell_room(struct nki_outbox *outbox);
+static void finish_written_ops(struct nki_outbox *outbox, int32_t status);
+
+/* Whether the socket may be given a message straight from its place: nothing waits before it, and nobody
+ * writes; with mu held. */
+static bool can_write_direct(const struct nki_outbox *outbox)
+{
+    return outbox->live && outbox->stream != NULL && outbox->head == NULL && outbox->handshake.len == 0 &&
+           (!outbox->right_taken || outbox->parked);
+}
+
+/* What the socket did not take of a frame that is written from its place is put before what was appended
+ * meanwhile: all of the frame, since it may have to be sent again; with mu held. */
+static void keep_frame(struct nki_outbox *outbox, struct nki_outbox_segment *segment, const struct iovec *iov,
+                       int count, size_t sent)
+{
+    for (int i = 0; i < count; i++) {
+        memcpy(segment_data(segment) + segment->len, iov[i].iov_base, iov[i].iov_len);
+        segment->len += iov[i].iov_len;
+    }
+    segment->sent = sent;
+    segment->next = outbox->head;
+    outbox->head = segment;
+    if (outbox->tail == NULL) {
+        outbox->tail = segment;
+    }
+}
+
+/* A message that counts as appended now, and is written at once; with mu held, which is released meanwhile.
+ * *kick: the caller holds the right, and there is something left. */
+static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg, bool *kick)
+{
+    uint8_t line[NKI_EMIT_PUB_MAX(NKI_SUBJECT_MAX, NKI_SUBJECT_MAX)] NKI_UNINIT;
+    size_t body = msg->header_block.len + msg->data.len;
+    assert(msg->subject.len <= NKI_SUBJECT_MAX && msg->reply.len <= NKI_SUBJECT_MAX);
+    uint8_t *end = nki_emit_pub(line, msg->subject, msg->reply, msg->header_block.len, body);
+    struct iovec iov[4];
+    int count = 0;
+    iov[count++] = (struct iovec){line, (size_t)(end - line)};
+    if (msg->header_block.len > 0) {
+        iov[count++] = (struct iovec){(void *)(uintptr_t)msg->header_block.ptr, msg->header_block.len};
+    }
+    iov[count++] = (struct iovec){(void *)(uintptr_t)msg->data.ptr, msg->data.len};
+    iov[count++] = (struct iovec){(void *)(uintptr_t) "\r\n", 2};
+    size_t len = iov[0].iov_len + body + 2;
+    struct nki_outbox_segment *segment =
+        segment_new(len); /* before, so that nothing is lost for lack of it */
+    if (segment == NULL) {
+        return NKI_NO_MEMORY;
+    }
+    outbox->bytes += len;
+    outbox->appended_bytes += len;
+    outbox->accepted_bytes += len;
+    outbox->accepted_msgs++;
+    outbox->right_taken = true;
+    outbox->parked = false;
+    outbox->writing = true;
+    struct nki_stream *stream = outbox->stream;
+    pthread_mutex_unlock(&outbox->mu);
+    ptrdiff_t written = nki_stream_write(stream, iov, count);
+    pthread_mutex_lock(&outbox->mu);
+    outbox->writing = false;
+    size_t sent = written > 0 ? (size_t)written : 0;
+    outbox->bytes -= sent;
+    if (sent < len) {
+        keep_frame(outbox, segment, iov, count, sent);
+    } else {
+        segment_free(segment);
+    }
+    if (outbox->stream == NULL || !outbox->live) {
+        pthread_cond_broadcast(&outbox->idle);
+    }
+    tell_room(outbox);
+    finish_written_ops(outbox, NKI_OK);
+    *kick = outbox->head != NULL;
+    outbox->right_taken = *kick;
     return NKI_OK;
 }
 
@@ -208,17 +316,39 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
             NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
         if (NKI_UNLIKELY(outbox->bytes + len > outbox->limit)) {
             /* Before waiting: what was appended here must be in somebody's hands, or no room comes. */
-            *kick = i > 0 && outbox->bytes > 0 && take_right(outbox);
+            *kick = i > 0 && outbox->bytes > 0 && take_right(outbox, true);
             status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
         }
-        if (status == NKI_OK) {
+        if (status != NKI_OK) {
+            continue; /* ends the loop */
+        }
+        if (NKI_UNLIKELY(msg->data.len >= DIRECT_MIN) && can_write_direct(outbox)) {
+            status = write_direct(outbox, msg, kick);
+        } else {
             status = append_one(outbox, msg);
         }
     }
     *done = status == NKI_OK ? i : i - 1;
-    *kick = *kick || take_right(outbox);
+    *kick = *kick || take_right(outbox, false);
     pthread_mutex_unlock(&outbox->mu);
     return status;
+}
+
+bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg, bool *kick)
+{
+    size_t body = msg->header_block.len + msg->data.len;
+    size_t most = NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body + 2;
+    pthread_mutex_lock(&outbox->mu);
+    struct nki_outbox_segment *tail = outbox->tail;
+    bool soon = tail != NULL && tail->cap - tail->len >= most && outbox->bytes + most <= outbox->limit;
+    if (NKI_LIKELY(soon)) {
+        uint8_t *begin = segment_data(tail) + tail->len;
+        commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
+        outbox->accepted_msgs++;
+        *kick = take_right(outbox, false);
+    }
+    pthread_mutex_unlock(&outbox->mu);
+    return soon;
 }
 
 bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick)
@@ -233,7 +363,7 @@ bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len,
             commit(outbox, len);
         }
     }
-    *kick = take_right(outbox);
+    *kick = take_right(outbox, true);
     pthread_mutex_unlock(&outbox->mu);
     return ok;
 }
@@ -374,7 +504,7 @@ bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t le
 {
     pthread_mutex_lock(&outbox->mu);
     bool ok = nki_buf_append(&outbox->handshake, data, len);
-    *kick = take_right(outbox);
+    *kick = take_right(outbox, true);
     pthread_mutex_unlock(&outbox->mu);
     return ok;
 }
@@ -415,7 +545,7 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
     outbox->live = true;
     set_limit(outbox);
     tell_room(outbox);
-    *kick = take_right(outbox);
+    *kick = take_right(outbox, true);
     pthread_mutex_unlock(&outbox->mu);
     return true;
 }
@@ -561,7 +691,7 @@ static void advance(struct nki_outbox *outbox, size_t len)
 /* One system call; the caller holds mu, which is released meanwhile. */
 static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *total)
 {
-    struct iovec iov[IOV_MAX_SEGMENTS];
+    struct iovec iov[IOV_MAX_SEGMENTS] NKI_UNINIT;
     int count = gather(outbox, iov, budget, total);
     if (count == 0) {
         return 0;
@@ -605,6 +735,7 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
             }
         }
     }
+    assert(!outbox->parked);
     if (result == NKI_OUTBOX_EMPTY || result == NKI_OUTBOX_BROKEN) {
         outbox->right_taken = false;
     }

@@ -2,9 +2,11 @@
  * holds the transmit right.
  *
  * Exactly one party holds the transmit right while there is something to write. It is given to the caller
- * that made an idle outbox non-empty (`kick`), which either writes itself or passes the right to the I/O
- * thread. While the connection is lost (not live) frames stay, up to a limit of its own; handshake bytes are
- * written first, and alone until the outbox is live.
+ * that made an idle outbox non-empty (`kick`), which either writes itself, or passes the right to the I/O
+ * thread, or parks it: then frames gather, until somebody takes the right because there are enough of them,
+ * because something urgent is among them (a control line), or because of the time (the I/O thread). While the
+ * connection is lost (not live) frames stay, up to a limit of its own; handshake bytes are written first, and
+ * alone until the outbox is live.
  *
  * Lock: mu, below the engine lock. No lock is held while the socket is written. */
 #ifndef NKI_CLIENT_OUTBOX_H
@@ -14,6 +16,8 @@
 #include "base/sync.h"
 #include "client/conn.h"
 #include "net/stream.h"
+
+#define NKI_OUTBOX_PARKED_BYTES ((size_t)64 * NKI_KIB) /* with so much the right does not stay parked */
 
 struct nki_outbox_segment;
 
@@ -41,7 +45,8 @@ struct nki_outbox {
     struct nki_list room_ops;    /* operations that wait for room, a reference each */
     struct nki_list written_ops; /* that wait until all before them is written, a reference each */
     bool live;                   /* frames may be written */
-    bool right_taken;            /* somebody holds the transmit right */
+    bool right_taken;            /* somebody holds the transmit right, or it is parked */
+    bool parked;                 /* ... and may be taken */
     bool writing;                /* the holder is in a system call */
     int32_t sealed;              /* what messages are refused with; 0: they are accepted */
     bool closed;
@@ -56,13 +61,17 @@ struct nki_outbox {
 int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits);
 void nki_outbox_destroy(struct nki_outbox *outbox);
 
-/* Appends `count` messages, waiting for room until the deadline (0: not at all). NKI_OK, NKI_WOULD_BLOCK,
- * NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING, NKI_CLOSED, NKI_NO_MEMORY; *done
- * tells how many were appended. *kick: the caller now holds the transmit right. NKI_WOULD_BLOCK in spite of a
- * deadline: nobody is to wait (fail_fast), or there is no room until what was appended here is written, so
- * the caller uses the right and calls again for the rest. */
+/* Appends `count` messages (one that is large and finds the outbox empty is written at once, from where it
+ * is, and only what the socket does not take is kept), waiting for room until the deadline (0: not at all).
+ * NKI_OK, NKI_WOULD_BLOCK, NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING,
+ * NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the transmit
+ * right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait (fail_fast), or there is no room until
+ * what was appended here is written, so the caller uses the right and calls again for the rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
+/* The same for one message that is not large, if there is room at once and in the segment that is being
+ * filled: the way of nearly all. False: nothing has happened. */
+bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg, bool *kick);
 /* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing
  * happens, since the handshake of the next transport replays what is needed. False if there is no memory. */
 bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick);
@@ -109,6 +118,10 @@ enum nki_outbox_result {
 
 /* With the transmit right: writes at most about `budget` bytes without blocking. */
 enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget);
+
+/* With the transmit right: parks it. Takes it back: false if it was not parked (any more). */
+void nki_outbox_park(struct nki_outbox *outbox);
+bool nki_outbox_unpark(struct nki_outbox *outbox);
 
 /* Segments kept for reuse, given back to the system. */
 void nki_outbox_release_cache(void);

@@ -131,11 +131,11 @@ void nki_servers_remove_current(struct nki_servers *servers)
     servers->current = NULL;
 }
 
-static bool told(const struct nki_info *info, const struct nki_server *server)
+static bool told(const struct nki_info_urls *urls, const struct nki_server *server)
 {
-    for (size_t i = 0; i < info->url_count; i++) {
+    for (size_t i = 0; i < urls->count; i++) {
         struct nki_url url;
-        if (nki_url_parse(nki_str_z(info->urls[i]), &url, NULL) == NKI_OK && url.port == server->url.port &&
+        if (nki_url_parse(nki_str_z(urls->at[i]), &url, NULL) == NKI_OK && url.port == server->url.port &&
             nki_str_eq_nocase(nki_str_z(url.host), nki_str_z(server->url.host))) {
             return true;
         }
@@ -143,23 +143,23 @@ static bool told(const struct nki_info *info, const struct nki_server *server)
     return false;
 }
 
-bool nki_servers_merge(struct nki_servers *servers, const struct nki_info *info)
+bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *urls)
 {
     bool changed = false;
-    if (!info->has_urls) {
+    if (!urls->told) {
         return false;
     }
     for (size_t i = servers->count; i > 0; i--) {
         struct nki_server *server = servers->list[i - 1];
-        if (server->discovered && server != servers->current && !told(info, server)) {
+        if (server->discovered && server != servers->current && !told(urls, server)) {
             remove_at(servers, i - 1);
             changed = true;
         }
     }
-    for (size_t i = 0; i < info->url_count; i++) {
+    for (size_t i = 0; i < urls->count; i++) {
         struct nki_url url;
         /* Only host and port are believed: no scheme, no user. */
-        if (nki_url_parse(nki_str_z(info->urls[i]), &url, NULL) != NKI_OK || url.has_user ||
+        if (nki_url_parse(nki_str_z(urls->at[i]), &url, NULL) != NKI_OK || url.has_user ||
             url.scheme != NKI_SCHEME_NATS || find(servers, &url) != NULL) {
             continue;
         }

@@ -38,6 +38,6 @@ struct nki_server *nki_servers_next(struct nki_servers *servers);
 void nki_servers_remove_current(struct nki_servers *servers);
 /* What a server told (host:port each): adds new ones, with the scheme of the current one, and removes
  * discovered ones that are not told any more, except the current. Returns whether anything changed. */
-bool nki_servers_merge(struct nki_servers *servers, const struct nki_info *info);
+bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *urls);
 
 #endif

@@ -210,6 +210,7 @@ int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
     int32_t status = nki_engine_unsubscribe(&conn->engine, sub, max);
+    nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
     return status;
 }

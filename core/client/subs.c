@@ -82,7 +82,12 @@ static void end_collecting(struct nki_subs *subs, struct nki_collect *collect, i
     if (collect->op != NULL) {
         collect->op->own_sub = NULL;
         bool denied = reason == NKI_NO_RESPONDERS || reason == NKI_PERMISSION;
-        nki_op_finish(collect->op, reason, denied ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        /* Enough has come, and no reply: there was no memory for it. */
+        int32_t status = reason == NKI_MAX_REACHED ? NKI_NO_MEMORY : reason;
+        if (reason != NKI_UNSUBSCRIBED) { /* else the caller has taken it back, and finishes it or not */
+            nki_op_finish(collect->op, status, denied ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN, NULL,
+                          NULL);
+        }
         nki_op_release(collect->op);
     }
     nki_free(collect);

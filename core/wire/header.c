@@ -6,6 +6,7 @@
 
 static const struct nki_str version_line = {"NATS/1.0", 8};
 
+#define PLAIN_LEN ((size_t)10)
 #define NAME_SHOWN 64 /* characters of a name that an error text shows */
 
 /* Length of the line that begins at `at`, without its CRLF; *next becomes the begin of the line behind it. */
@@ -37,10 +38,19 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Whether the block begins as most do: with its version and no status. */
+static inline bool is_plain(struct nki_str block)
+{
+    return block.len >= PLAIN_LEN && memcmp(block.ptr, "NATS/1.0\r\n", PLAIN_LEN) == 0;
+}
+
 int32_t nki_header_status(struct nki_str block, struct nki_str *description)
 {
     if (description != NULL) {
         *description = nki_str_make("", 0);
+    }
+    if (NKI_LIKELY(is_plain(block))) {
+        return 0;
     }
     if (!nki_str_starts(block, version_line)) {
         return 0;
@@ -62,10 +72,44 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description)
     return number;
 }
 
+/* A header in its usual form: one line, with a name before a colon. False, with nothing changed, for anything
+ * else, the end too. */
+static inline bool usual_header(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
+{
+    const char *line = block.ptr + *at;
+    const char *end = block.ptr + block.len;
+    const char *cr = memchr(line, '\r', (size_t)(end - line));
+    if (cr == NULL || cr == line || end - cr < 4 || cr[1] != '\n' || is_blank(cr[2]) || is_blank(*line)) {
+        return false;
+    }
+    const char *colon = memchr(line, ':', (size_t)(cr - line));
+    if (colon == NULL || colon == line) {
+        return false;
+    }
+    const char *begin = colon + 1;
+    while (begin < cr && is_blank(*begin)) {
+        begin++;
+    }
+    const char *stop = cr;
+    while (stop > begin && is_blank(stop[-1])) {
+        stop--;
+    }
+    *name = nki_str_make(line, (size_t)(colon - line));
+    *value = nki_str_make(begin, (size_t)(stop - begin));
+    *at = (size_t)(cr - block.ptr) + 2;
+    return true;
+}
+
 bool nki_header_next(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
 {
     assert(at != NULL && *at <= block.len && name != NULL && value != NULL);
     size_t next;
+    if (*at == 0 && is_plain(block)) {
+        *at = PLAIN_LEN;
+    }
+    if (*at > 0 && usual_header(block, at, name, value)) {
+        return true;
+    }
     if (*at == 0) {
         if (!nki_str_starts(block, version_line)) { /* what another client wrote as one, and is none */
             *at = block.len;
@@ -250,11 +294,21 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
                        struct nki_str value, struct nki_error *err)
 {
     struct nki_buf changed = {0};
-    if (block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) {
+    struct nki_buf canonical = {0};
+    if ((block->len > 0 && !nki_buf_append(&changed, block->data, block->len)) ||
+        (match == NKI_MATCH_CANONICAL && !nki_buf_append(&canonical, name.ptr, name.len))) {
+        nki_buf_free(&changed);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     (void)nki_header_delete(&changed, name, match);
+    if (match == NKI_MATCH_CANONICAL) { /* under the name that it replaces */
+        for (size_t i = 0; i < name.len; i++) {
+            canonical.data[i] = (uint8_t)canonical_char(name.ptr[i], i == 0 || name.ptr[i - 1] == '-');
+        }
+        name = str_of(&canonical);
+    }
     int32_t status = append(&changed, name, value, false, err);
+    nki_buf_free(&canonical);
     if (status != NKI_OK) {
         nki_buf_free(&changed);
         return status;
@@ -264,11 +318,11 @@ int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_head
     return NKI_OK;
 }
 
-/* A folded value as one line: each line break is a blank. */
+/* A folded value as one line: each line break is a blank. Lone ones, which some clients send, too. */
 static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struct nki_str value,
                                struct nki_error *err)
 {
-    if (memchr(value.ptr, '\n', value.len) == NULL) {
+    if (memchr(value.ptr, '\n', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL) {
         return append(block, name, value, true, err);
     }
     struct nki_buf line = {0};
@@ -278,7 +332,7 @@ static int32_t append_unfolded(struct nki_buf *block, struct nki_str name, struc
     for (size_t i = 0; i < line.len; i++) {
         line.data[i] = line.data[i] == '\r' || line.data[i] == '\n' ? ' ' : line.data[i];
     }
-    int32_t status = append(block, name, str_of(&line), true, err);
+    int32_t status = append(block, name, nki_str_trim(str_of(&line)), true, err);
     nki_buf_free(&line);
     return status;
 }

@@ -31,7 +31,7 @@ bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_
 int32_t nki_header_append(struct nki_buf *block, struct nki_str name, struct nki_str value,
                           struct nki_error *err);
 /* In a block under construction: takes out what matches `name` (how many), and puts one in place of it, at
- * the end. Errors as above; the block is unchanged then. */
+ * the end; with CANONICAL under the canonical name. Errors as above; the block is unchanged then. */
 size_t nki_header_delete(struct nki_buf *block, struct nki_str name, enum nki_header_match match);
 int32_t nki_header_set(struct nki_buf *block, struct nki_str name, enum nki_header_match match,
                        struct nki_str value, struct nki_error *err);

@@ -42,8 +42,8 @@ static const struct field_row {
     FIELD("tls_available", FIELD_BOOL, tls_available),
     FIELD("ldm", FIELD_BOOL, lame_duck),
     FIELD("jetstream", FIELD_BOOL, jetstream),
-    FIELD("connect_urls", FIELD_URLS, urls),
 #undef FIELD
+    {"connect_urls", FIELD_URLS, 0, 0},
 };
 
 void nki_info_init(struct nki_info *info)
@@ -130,33 +130,33 @@ static bool is_address(struct nki_str text)
     return colon != NULL && (bracket == NULL || colon > bracket) && nki_url_parse(text, &url, NULL) == NKI_OK;
 }
 
-static bool read_urls(const struct nki_json_value *value, struct nki_info *info)
+static bool read_urls(const struct nki_json_value *value, struct nki_info_urls *urls)
 {
     if (value->type != NKI_JSON_ARRAY) {
         return false;
     }
-    info->has_urls = true;
-    info->url_count = 0;
-    memset(info->urls, 0, sizeof info->urls);
+    urls->told = true;
+    urls->count = 0;
     struct nki_str key;
     struct nki_json_value item;
     for (size_t at = 0; nki_json_next(value, &at, &key, &item);) {
         if (item.type != NKI_JSON_STRING) {
             return false;
         }
-        if (info->url_count == NKI_INFO_URLS_MAX) {
+        if (urls->count == NKI_INFO_URLS_MAX) {
             continue;
         }
         char text[NKI_INFO_URL_MAX];
         ptrdiff_t len = nki_json_text(&item, text, sizeof text);
         if (len > 0 && is_address(nki_str_make(text, (size_t)len))) {
-            memcpy(info->urls[info->url_count++], text, (size_t)len + 1);
+            memcpy(urls->at[urls->count++], text, (size_t)len + 1);
         }
     }
     return true;
 }
 
-static bool read_field(const struct field_row *row, const struct nki_json_value *value, struct nki_info *info)
+static bool read_field(const struct field_row *row, const struct nki_json_value *value, struct nki_info *info,
+                       struct nki_info_urls *urls)
 {
     char *place = (char *)info + row->offset;
     int64_t number;
@@ -178,12 +178,13 @@ static bool read_field(const struct field_row *row, const struct nki_json_value 
         info->proto = (int32_t)number;
         return true;
     case FIELD_URLS:
-        return read_urls(value, info);
+        return read_urls(value, urls);
     }
     return false;
 }
 
-int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_error *err)
+int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_info_urls *urls,
+                       struct nki_error *err)
 {
     assert(info != NULL);
     struct nki_json_value object;
@@ -194,12 +195,13 @@ int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_er
         return nki_error_set(err, NKI_PROTOCOL, "INFO is not a JSON object");
     }
     struct nki_info next = *info;
-    next.has_urls = false;
+    urls->told = false;
+    urls->count = 0;
     struct nki_str key;
     struct nki_json_value value;
     for (size_t at = 0; nki_json_next(&object, &at, &key, &value);) {
         const struct field_row *row = value.type == NKI_JSON_NULL ? NULL : field_of(key);
-        if (row != NULL && !read_field(row, &value, &next)) {
+        if (row != NULL && !read_field(row, &value, &next, urls)) {
             return nki_error_set(err, NKI_PROTOCOL, "INFO has a malformed %s", row->key);
         }
     }

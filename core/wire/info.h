@@ -23,18 +23,23 @@ struct nki_info {
     bool tls_available;
     bool lame_duck;
     bool jetstream;
-    bool has_urls; /* connect_urls was there */
-    size_t url_count;
-    char urls[NKI_INFO_URLS_MAX][NKI_INFO_URL_MAX]; /* host:port, as told; malformed ones are passed over */
+};
+
+/* The servers that an INFO tells of: much larger than what a connection keeps of it. */
+struct nki_info_urls {
+    bool told; /* connect_urls was there */
+    size_t count;
+    char at[NKI_INFO_URLS_MAX][NKI_INFO_URL_MAX]; /* host:port; malformed ones are passed over */
 };
 
 /* What a server is before it told anything. */
 void nki_info_init(struct nki_info *info);
 
-/* Lays the fields of `json` over `info`: a missing field, or null, keeps its value (urls: has_urls says
- * whether they were there). NKI_PROTOCOL, with `info` unchanged, if the text is not a JSON object, a known
- * field has the wrong type, or max_payload is not positive. Texts longer than their field are cut, a nonce
- * longer than its field is an error. */
-int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_error *err);
+/* Lays the fields of `json` over `info`: a missing field, or null, keeps its value. `urls` is filled anew.
+ * NKI_PROTOCOL, with `info` unchanged, if the text is not a JSON object, a known field has the wrong type, or
+ * max_payload is not positive. Texts longer than their field are cut, a nonce longer than its field is an
+ * error. */
+int32_t nki_info_parse(struct nki_str json, struct nki_info *info, struct nki_info_urls *urls,
+                       struct nki_error *err);
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "wire/swar.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum {
     CLASS_PLAIN = 0,
     CLASS_BREAK = 1, /* blanks, control characters, DEL */
@@ -117,8 +121,57 @@ static inline uint64_t word_faults(uint64_t word, uint64_t *dots)
     return bad;
 }
 
+#ifdef __SSE2__
+/* Bytes of sixteen that call for the slow look, as a bit each; the bits of dots go to *dots. */
+static inline unsigned wide_faults(__m128i bytes, unsigned *dots)
+{
+    /* Signed: bytes from 0x80 on are below a blank, too. */
+    __m128i bad = _mm_cmplt_epi8(bytes, _mm_set1_epi8('!'));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('*')));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('>')));
+    *dots = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
+    return (unsigned)_mm_movemask_epi8(bad);
+}
+
+/* Whether something is wrong, or nearly: dots side by side, at the begin or at the end, or a bad byte. */
+static inline bool dots_misplaced(uint64_t dots, size_t len)
+{
+    uint64_t ends = 1 | UINT64_C(1) << (len - 1);
+    return ((dots & dots >> 1) | (dots & ends)) != 0;
+}
+
+/* Subjects of 8 to 16 bytes: two halves that overlap. */
+static inline bool short_needs_slow_look(struct nki_str subject)
+{
+    unsigned dots;
+    size_t shift = subject.len - 8;
+    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)subject.ptr);
+    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(subject.ptr + shift));
+    unsigned bad = wide_faults(_mm_unpacklo_epi64(first, last), &dots);
+    return bad != 0 || dots_misplaced((dots & 0xff) | (uint64_t)(dots >> 8) << shift, subject.len);
+}
+
+/* Subjects of 16 to 32 bytes: two words that overlap. */
+static inline bool needs_slow_look(struct nki_str subject)
+{
+    unsigned first;
+    unsigned last;
+    size_t shift = subject.len - 16;
+    unsigned bad = wide_faults(_mm_loadu_si128((const __m128i *)(const void *)subject.ptr), &first);
+    bad |= wide_faults(_mm_loadu_si128((const __m128i *)(const void *)(subject.ptr + shift)), &last);
+    return bad != 0 || dots_misplaced(first | (uint64_t)last << shift, subject.len);
+}
+#endif
+
 const char *nki_subject_publish_fault(struct nki_str subject)
 {
+#ifdef __SSE2__
+    if (NKI_LIKELY(subject.len - 8 <= 24)) { /* 8 to 32 */
+        bool slow = subject.len < 16 ? short_needs_slow_look(subject) : needs_slow_look(subject);
+        return NKI_LIKELY(!slow) ? NULL : publish_fault_slow(subject);
+    }
+#endif
     if (NKI_UNLIKELY(subject.len < 8 || subject.len > NKI_SUBJECT_MAX)) {
         return publish_fault_slow(subject);
     }

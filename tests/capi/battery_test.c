@@ -6,7 +6,7 @@
  * NATSKIT_SEED replays the choices of a run (the order between the threads stays the machine's),
  * NATSKIT_CALLS sets their number. Workers share two things: the pools of ids, and the pool of messages,
  * which they take out of it one by one, because messages, other than handles, want to be used with care. */
-#include "fixture.h"
+#include "battery.h"
 
 #include "support/nats_server.h"
 #include "support/net.h"
@@ -14,51 +14,18 @@
 #include "support/text.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    THREADS = 4,
-    KINDS = NATSKIT_KIND_WAITSET + 1,
-    POOL = 32,
-    MESSAGES = 64,
-    SUBJECTS = 16,
-    STATUS_MIN = -200,
-    DEFAULT_CALLS = 1000000
-};
-
-/* What is known of a picked id. */
-enum sort { LIVE, DEAD, FOREIGN, FORGED, ZERO };
-
-/* Ids that were opened, and ids whose close has returned. Connections are few, because each costs a
- * handshake. */
-struct pool {
-    _Atomic uint64_t live[POOL];
-    _Atomic uint64_t dead[POOL];
-    unsigned size;
-};
-
-struct worker {
-    pthread_t thread;
-    uint64_t random;
-    uint64_t calls;
-    uint64_t limit;
-    uint64_t seen[-STATUS_MIN + 1]; /* how often a status was given */
-    uint64_t received;
-    char fault[256]; /* the first one */
-};
-
 static struct pool pools[KINDS];
-static _Atomic(natskit_msg *) messages[MESSAGES];
+_Atomic(natskit_msg *) messages[MESSAGES];
 static bool is_status[-STATUS_MIN + 1];
 static char tap_url[64];
 static char server_url[64];
 static char silent_url[64];
-static char payload[70000];
+char payload[70000];
 static atomic_int running;
 
 /* -- choices --------------------------------------------------------------------------------------------- */
@@ -72,19 +39,19 @@ static uint64_t random_u64(struct worker *me)
     return x ^ x >> 31;
 }
 
-static unsigned below(struct worker *me, unsigned limit)
+unsigned below(struct worker *me, unsigned limit)
 {
     return (unsigned)(random_u64(me) >> 33) % limit;
 }
 
 /* Mostly 0, so that a million calls end soon. */
-static int64_t some_timeout(struct worker *me)
+int64_t some_timeout(struct worker *me)
 {
     unsigned dice = below(me, 100);
     return dice < 95 ? 0 : dice < 99 ? 1 : 2;
 }
 
-static const char *some_subject(struct worker *me, char room[16], bool pattern)
+const char *some_subject(struct worker *me, char room[16], bool pattern)
 {
     if (pattern && below(me, 10) == 0) {
         return below(me, 2) == 0 ? "bt.*" : "bt.>";
@@ -99,7 +66,7 @@ static size_t some_size(struct worker *me)
     return dice < 900 ? below(me, 200) : dice < 998 ? below(me, 4000) : below(me, sizeof payload);
 }
 
-static uint64_t pick(struct worker *me, int32_t kind, enum sort *sort)
+uint64_t pick(struct worker *me, int32_t kind, enum sort *sort)
 {
     unsigned dice = below(me, 100);
     uint64_t id = 0;
@@ -128,7 +95,7 @@ static uint64_t pick(struct worker *me, int32_t kind, enum sort *sort)
 
 /* -- checks ---------------------------------------------------------------------------------------------- */
 
-static void fault(struct worker *me, const char *call, uint64_t id, natskit_status status, const char *why)
+void fault(struct worker *me, const char *call, uint64_t id, natskit_status status, const char *why)
 {
     if (me->fault[0] == '\0') {
         (void)snprintf(me->fault, sizeof me->fault, "call %llu, %s, id %#llx: status %d: %s",
@@ -137,7 +104,7 @@ static void fault(struct worker *me, const char *call, uint64_t id, natskit_stat
 }
 
 /* Counts a call and checks that it gave a status. */
-static natskit_status gave(struct worker *me, const char *call, natskit_status status)
+natskit_status gave(struct worker *me, const char *call, natskit_status status)
 {
     me->calls++;
     if (status > 0 || status < STATUS_MIN || !is_status[-status]) {
@@ -152,8 +119,8 @@ static natskit_status gave(struct worker *me, const char *call, natskit_status s
 }
 
 /* The same for a call whose other arguments are all right: what it says of the handle is known. */
-static natskit_status gave_for(struct worker *me, const char *call, uint64_t id, enum sort sort,
-                               natskit_status status)
+natskit_status gave_for(struct worker *me, const char *call, uint64_t id, enum sort sort,
+                        natskit_status status)
 {
     gave(me, call, status);
     if (sort == DEAD && status != NATSKIT_CLOSED) {
@@ -200,7 +167,7 @@ static void bury(struct worker *me, int32_t kind, uint64_t id)
 }
 
 /* Puts a new id into the pool; what had its place is closed. */
-static void keep(struct worker *me, int32_t kind, uint64_t id)
+void keep(struct worker *me, int32_t kind, uint64_t id)
 {
     uint64_t before = atomic_exchange(&pools[kind].live[below(me, pools[kind].size)], id);
     if (before != 0) {
@@ -262,7 +229,7 @@ static void step_open(struct worker *me)
     natskit_waitset waitset;
     switch (below(me, 3)) {
     case 0:
-        if (gave(me, "options_open", natskit_options_open((int32_t)below(me, 6), &options)) == NATSKIT_OK) {
+        if (gave(me, "options_open", natskit_options_open((int32_t)below(me, 7), &options)) == NATSKIT_OK) {
             keep(me, NATSKIT_KIND_OPTIONS, options.id);
         }
         break;
@@ -387,7 +354,7 @@ static void step_order(struct worker *me)
 
 /* -- messages out ---------------------------------------------------------------------------------------- */
 
-static natskit_headers some_headers(struct worker *me)
+natskit_headers some_headers(struct worker *me)
 {
     enum sort sort;
     return (natskit_headers){below(me, 4) == 0 ? pick(me, NATSKIT_KIND_HEADERS, &sort) : 0};
@@ -498,7 +465,7 @@ static void step_conn(struct worker *me)
 
 /* -- messages in ----------------------------------------------------------------------------------------- */
 
-static void keep_message(struct worker *me, natskit_msg *msg)
+void keep_message(struct worker *me, natskit_msg *msg)
 {
     me->received++;
     (void)natskit_msg_release(atomic_exchange(&messages[below(me, MESSAGES)], msg));
@@ -582,7 +549,7 @@ static void read_message(struct worker *me, natskit_msg *msg)
     gave(me, "msg_view", natskit_msg_view(msg, &view, sizeof view));
     gave(me, "msg_event", natskit_msg_event(msg, &event, sizeof event));
     gave(me, "header_at", natskit_msg_header_at(msg, below(me, 4), &name, &name_len, &value, &value_len));
-    gave(me, "header", natskit_msg_header(msg, "name", Z, (int32_t)below(me, 3), 0, &value, &value_len));
+    gave(me, "header", natskit_msg_header(msg, "name", Z, (int32_t)below(me, 4), 0, &value, &value_len));
     if (view.kind == NATSKIT_MSG_MESSAGE && (view.subject_len == 0 || view.data == NULL)) {
         fault(me, "msg_view", 0, 0, "a message has a subject");
     }
@@ -699,7 +666,7 @@ static void step_library(struct worker *me)
         break;
     case 2:
         gave(me, "option_at",
-             natskit_option_at((int32_t)below(me, 6), below(me, 30), &option_info, sizeof option_info));
+             natskit_option_at((int32_t)below(me, 7), below(me, 30), &option_info, sizeof option_info));
         break;
     case 3:
         gave(me, "counters", natskit_counters_get(&counters, sizeof counters));
@@ -756,7 +723,8 @@ static const struct {
     {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
     {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
     {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
-    {step_order, 20},
+    {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
+    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
 };
 
 static void *work(void *arg)

@@ -136,7 +136,10 @@ static void test_round_trip(void **state)
                   NATSKIT_NOT_FOUND);
     assert_status(natskit_msg_header(msg, "", 0, NATSKIT_MATCH_EXACT, 0, &value, &value_len),
                   NATSKIT_INVALID);
-    assert_status(natskit_msg_header(msg, "Key", Z, 2, 0, &value, &value_len), NATSKIT_INVALID);
+    assert_status(natskit_msg_header(msg, "Key", Z, 3, 0, &value, &value_len), NATSKIT_INVALID);
+    assert_status(natskit_msg_header(msg, "Key", Z, -1, 0, &value, &value_len), NATSKIT_INVALID);
+    expect_header(msg, "kEY", NATSKIT_MATCH_CANONICAL, 1, "three");
+    expect_header(msg, "kEY", NATSKIT_MATCH_CANONICAL, 2, NULL);
     assert_ok(natskit_msg_release(msg));
 }
 
@@ -170,6 +173,166 @@ static void test_reuse(void **state)
     assert_null(view.header_block);
     assert_int_equal(view.header_block_len, 0);
     expect_header(msg, "N", NATSKIT_MATCH_EXACT, 0, NULL);
+    assert_ok(natskit_msg_release(msg));
+}
+
+/* -- reading and changing -------------------------------------------------------------------------------- */
+
+/* name=value|... of a whole set, by index. */
+static void expect_set(natskit_headers headers, const char *wanted)
+{
+    char have[512];
+    size_t len = 0;
+    char name[64];
+    char value[64];
+    size_t name_len;
+    size_t value_len;
+    size_t i = 0;
+    while (natskit_headers_at(headers, i, name, sizeof name, &name_len, value, sizeof value, &value_len) ==
+           NATSKIT_OK) {
+        len += (size_t)snprintf(have + len, sizeof have - len, "%.*s=%.*s|", (int)name_len, name,
+                                (int)value_len, value);
+        i++;
+    }
+    have[len] = '\0';
+    assert_string_equal(have, wanted);
+    assert_status(natskit_headers_at(headers, i, name, 64, &name_len, value, 64, &value_len),
+                  NATSKIT_NOT_FOUND);
+    assert_status(natskit_headers_at(headers, SIZE_MAX, name, 64, &name_len, value, 64, &value_len),
+                  NATSKIT_NOT_FOUND);
+}
+
+static void test_change(void **state)
+{
+    (void)state;
+    natskit_headers headers = open_headers();
+    expect_set(headers, "");
+    assert_status(natskit_headers_delete(headers, "a", Z, NATSKIT_MATCH_EXACT), NATSKIT_NOT_FOUND);
+    assert_ok(natskit_headers_set(headers, "x-id", Z, "1", Z, NATSKIT_MATCH_EXACT, NULL));
+    assert_ok(natskit_headers_add(headers, "X-Id", Z, "2", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "X-ID", Z, "3", Z, NULL));
+    expect_set(headers, "x-id=1|X-Id=2|X-ID=3|");
+    assert_ok(natskit_headers_set(headers, "x-id", Z, "4", Z, NATSKIT_MATCH_CANONICAL, NULL));
+    expect_set(headers, "x-id=1|X-ID=3|X-Id=4|");
+    assert_ok(natskit_headers_set(headers, "x-id", Z, "", 0, NATSKIT_MATCH_EXACT, NULL));
+    expect_set(headers, "X-ID=3|X-Id=4|x-id=|");
+    natskit_error err = {0};
+    assert_status(natskit_headers_set(headers, "x-id", Z, "a\nb", Z, NATSKIT_MATCH_IGNORE_CASE, &err),
+                  NATSKIT_INVALID);
+    assert_int_equal(err.status, NATSKIT_INVALID);
+    assert_non_null(strstr(err.text, "x-id"));
+    expect_set(headers, "X-ID=3|X-Id=4|x-id=|");
+    assert_ok(natskit_headers_delete(headers, "x-iD", Z, NATSKIT_MATCH_CANONICAL));
+    expect_set(headers, "X-ID=3|x-id=|");
+    assert_status(natskit_headers_delete(headers, "X-Id", Z, NATSKIT_MATCH_EXACT), NATSKIT_NOT_FOUND);
+    assert_ok(natskit_headers_delete(headers, "X-Id", Z, NATSKIT_MATCH_IGNORE_CASE));
+    expect_set(headers, "");
+    assert_ok(natskit_headers_set(headers, "b", 1, "5", 1, NATSKIT_MATCH_IGNORE_CASE, NULL));
+    expect_set(headers, "b=5|");
+    expect_set(NO_HEADERS, ""); /* {0} is the empty set to those who read it */
+    assert_ok(natskit_headers_close(headers));
+}
+
+/* Buffers too small: the lengths are told, nothing is copied. */
+static void test_small_buffers(void **state)
+{
+    (void)state;
+    char name[8] = "-------";
+    char value[8] = "-------";
+    size_t name_len = 0;
+    size_t value_len = 0;
+    natskit_headers headers = open_headers();
+    assert_ok(natskit_headers_add(headers, "Key", Z, "value", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "key", Z, "", Z, NULL));
+    assert_status(natskit_headers_get(headers, "Key", Z, NATSKIT_MATCH_EXACT, 0, value, 4, &value_len),
+                  NATSKIT_LIMIT);
+    assert_int_equal(value_len, 5);
+    assert_string_equal(value, "-------");
+    assert_status(natskit_headers_get(headers, "Key", Z, NATSKIT_MATCH_EXACT, 0, NULL, 0, &value_len),
+                  NATSKIT_LIMIT);
+    assert_int_equal(value_len, 5);
+    assert_ok(natskit_headers_get(headers, "key", Z, NATSKIT_MATCH_EXACT, 0, NULL, 0, &value_len));
+    assert_int_equal(value_len, 0);
+    static const size_t caps[][2] = {{2, 5}, {3, 4}, {0, 0}, {0, 5}, {3, 0}, {2, 4}};
+    for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++) {
+        name_len = value_len = 99;
+        assert_status(natskit_headers_at(headers, 0, caps[i][0] > 0 ? name : NULL, caps[i][0], &name_len,
+                                         caps[i][1] > 0 ? value : NULL, caps[i][1], &value_len),
+                      NATSKIT_LIMIT);
+        assert_int_equal(name_len, 3);
+        assert_int_equal(value_len, 5);
+        assert_string_equal(name, "-------");
+        assert_string_equal(value, "-------");
+    }
+    assert_ok(natskit_headers_at(headers, 0, name, 3, &name_len, value, 5, &value_len));
+    assert_memory_equal(name, "Key-", 4); /* no NUL */
+    assert_memory_equal(value, "value-", 6);
+    assert_ok(natskit_headers_get(headers, "KEY", Z, NATSKIT_MATCH_IGNORE_CASE, 1, value, 8, &value_len));
+    assert_int_equal(value_len, 0);
+    assert_ok(natskit_headers_get(headers, "kEY", Z, NATSKIT_MATCH_CANONICAL, 0, value, 8, &value_len));
+    assert_int_equal(value_len, 5);
+    assert_status(natskit_headers_get(headers, "kEY", Z, NATSKIT_MATCH_CANONICAL, 1, value, 8, &value_len),
+                  NATSKIT_NOT_FOUND);
+    assert_ok(natskit_headers_close(headers));
+}
+
+/* The same limit by every way in; on failure nothing has changed. */
+static void test_limit_of_changes(void **state)
+{
+    (void)state;
+    static char big[65536];
+    natskit_error err;
+    size_t len;
+    memset(big, 'x', sizeof big);
+    const size_t room = 65536 - strlen("NATS/1.0\r\nA: \r\n\r\n");
+    natskit_headers headers = open_headers();
+    assert_status(natskit_headers_set(headers, "A", Z, big, room + 1, NATSKIT_MATCH_EXACT, &err),
+                  NATSKIT_LIMIT);
+    expect_set(headers, "");
+    assert_ok(natskit_headers_set(headers, "A", Z, big, room, NATSKIT_MATCH_EXACT, &err));
+    assert_status(natskit_headers_set(headers, "b", Z, "", 0, NATSKIT_MATCH_EXACT, &err), NATSKIT_LIMIT);
+    assert_ok(natskit_headers_set(headers, "a", Z, big, room, NATSKIT_MATCH_IGNORE_CASE, &err));
+    assert_ok(natskit_headers_get(headers, "a", Z, NATSKIT_MATCH_EXACT, 0, big, sizeof big, &len));
+    assert_int_equal(len, room);
+    /* And over the way through a server, back into another set. */
+    natskit_conn conn = fx_connect();
+    natskit_sub sub = subscribe(conn, "h");
+    assert_ok(natskit_publish(conn, "h", Z, NULL, 0, headers, NULL, 0, 1000));
+    natskit_msg *msg = next(sub);
+    natskit_headers other = open_headers();
+    assert_ok(natskit_headers_add_all(other, msg, &err));
+    assert_status(natskit_headers_add_all(other, msg, &err), NATSKIT_LIMIT);
+    assert_int_equal(err.status, NATSKIT_LIMIT);
+    assert_ok(natskit_headers_get(other, "a", Z, NATSKIT_MATCH_EXACT, 0, big, sizeof big, &len));
+    assert_int_equal(len, room);
+    assert_status(natskit_headers_get(other, "a", Z, NATSKIT_MATCH_EXACT, 1, big, sizeof big, &len),
+                  NATSKIT_NOT_FOUND);
+    assert_ok(natskit_headers_clear(other));
+    assert_ok(natskit_headers_add(other, "own", Z, "1", Z, NULL));
+    assert_status(natskit_headers_add_all(other, msg, NULL), NATSKIT_LIMIT);
+    expect_set(other, "own=1|");
+    assert_ok(natskit_msg_release(msg));
+}
+
+/* A set that is being sent, or was given to a publish, is copied before it changes. */
+static void test_add_all(void **state)
+{
+    (void)state;
+    natskit_conn conn = fx_connect();
+    natskit_sub sub = subscribe(conn, "h");
+    natskit_headers headers = open_headers();
+    assert_ok(natskit_headers_add(headers, "K", Z, "1", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "k", Z, "", Z, NULL));
+    assert_ok(natskit_headers_add(headers, "K", Z, "2", Z, NULL));
+    assert_ok(natskit_publish(conn, "h", Z, NULL, 0, headers, NULL, 0, 1000));
+    assert_ok(natskit_publish(conn, "h", Z, NULL, 0, NO_HEADERS, NULL, 0, 1000));
+    natskit_msg *msg = next(sub);
+    assert_ok(natskit_headers_add_all(headers, msg, NULL));
+    expect_set(headers, "K=1|k=|K=2|K=1|k=|K=2|");
+    assert_ok(natskit_msg_release(msg));
+    msg = next(sub);
+    assert_ok(natskit_headers_add_all(headers, msg, NULL)); /* which has none */
+    expect_set(headers, "K=1|k=|K=2|K=1|k=|K=2|");
     assert_ok(natskit_msg_release(msg));
 }
 
@@ -251,6 +414,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_round_trip, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_reuse, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_change, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_small_buffers, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_limit_of_changes, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_add_all, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_changed_while_sent, fx_mark, fx_check_clean),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const int32_t scopes[] = {NATSKIT_OPTIONS_CONNECT, NATSKIT_OPTIONS_SUBSCRIBE, NATSKIT_OPTIONS_REQUEST,
-                                 NATSKIT_OPTIONS_EVENTS};
+                                 NATSKIT_OPTIONS_EVENTS, NATSKIT_OPTIONS_REQUEST_MANY};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -39,7 +39,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(5, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(6, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 
@@ -142,6 +142,8 @@ static void test_scopes(void **state)
         natskit_status request =
             natskit_request_start(conn, "a", Z, NO_HEADERS, NULL, 0, options, 0, &op, &err);
         assert_int_equal(request == NATSKIT_INVALID, scopes[s] != NATSKIT_OPTIONS_REQUEST);
+        natskit_status many = natskit_request_many(conn, "a", Z, NO_HEADERS, NULL, 0, options, &sub, &err);
+        assert_int_equal(many == NATSKIT_INVALID, scopes[s] != NATSKIT_OPTIONS_REQUEST_MANY);
         assert_ok(natskit_options_close(options));
     }
 }

@@ -365,6 +365,29 @@ static void test_a_drain_keeps_its_deadline(void **state)
 }
 
 /* Closing with a linger in the middle of a drain: what nobody took was not drained, whatever is confirmed. */
+static void test_who_waits_for_a_drain_may_give_up(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *sub = rig_subscribe(rig, "a", 0);
+    struct nki_op *first = drain_sub(rig, sub, 5000);
+    struct nki_op *second = nki_op_new();
+    int64_t deadline_ns = rig->now_ns + RIG_MS(3000);
+    assert_int_equal(nki_engine_drain_sub(&rig->engine, sub, second, deadline_ns, rig->now_ns), NKI_DRAINING);
+    nki_engine_cancel(&rig->engine, first);
+    nki_op_close(first);
+    nki_op_release(first);
+    /* The drain goes on, and another may wait for it. */
+    assert_int_equal(nki_engine_drain_sub(&rig->engine, sub, second, deadline_ns, rig->now_ns), NKI_OK);
+    assert_int_equal(peek(second), NKI_PENDING);
+    rig_say(rig, RIG_PONG);
+    assert_int_equal(peek(second), NKI_OK);
+    nki_op_release(second);
+    nki_sub_release(sub);
+    rig_free(rig);
+}
+
 static void test_a_close_cuts_a_drain_short(void **state)
 {
     (void)state;
@@ -429,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_a_drain_loses_its_transport),
         cmocka_unit_test(test_a_drain_waits_for_requests),
         cmocka_unit_test(test_a_drain_keeps_its_deadline),
+        cmocka_unit_test(test_who_waits_for_a_drain_may_give_up),
         cmocka_unit_test(test_a_close_cuts_a_drain_short),
         cmocka_unit_test(test_a_drain_that_nobody_finishes),
     };

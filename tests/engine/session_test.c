@@ -440,6 +440,7 @@ static void test_closing_waits_for_what_was_published(void **state)
     /* The server does not answer. */
     rig = rig_new(one_server, NULL, 5000);
     rig_hello(rig);
+    rig_publish(rig, "a", "1");
     op = linger(rig, 1000);
     rig_pass(rig, 999);
     assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING);
@@ -447,8 +448,24 @@ static void test_closing_waits_for_what_was_published(void **state)
     assert_int_equal(rig_op_status(op), NKI_TIMEOUT);
     rig_free(rig);
 
-    /* Nothing was ever published, and nobody is there: at once. */
+    /* Nothing was ever published: at once, whether somebody is there or not. */
+    for (int connected = 0; connected < 2; connected++) {
+        rig = rig_new(one_server, NULL, 5000);
+        if (connected) {
+            rig_hello(rig);
+        }
+        op = linger(rig, 1000);
+        assert_int_equal(rig_op_status(op), NKI_OK);
+        rig_free(rig);
+    }
+
+    /* All was confirmed before: as well. */
     rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    rig_publish(rig, "a", "1");
+    struct nki_op *flush = rig_flush(rig, 1000);
+    rig_say(rig, "PONG\r\n");
+    assert_int_equal(rig_op_status(flush), NKI_OK);
     op = linger(rig, 1000);
     assert_int_equal(rig_op_status(op), NKI_OK);
     rig_free(rig);
@@ -577,6 +594,92 @@ static void test_many_subscriptions_and_requests_end_quickly(void **state)
     rig_free(rig);
 }
 
+enum { HOUR_MS = 3600000, PING_MS = 10000 };
+
+static int pings_written(const struct rig *rig)
+{
+    static const char ping[] = "PING\r\n";
+    int count = 0;
+    for (size_t at = 0; at + sizeof ping - 1 <= rig->written.len; at++) {
+        count += memcmp(rig->written.at + at, ping, sizeof ping - 1) == 0;
+    }
+    return count;
+}
+
+/* The machine or its virtual processor stood still: an hour has passed at once, with `before` pings
+ * unanswered. Every timer fires, once; a server that is gone is found as fast as without the hour, one that
+ * is there stays. */
+static void wake_up(int before, bool answers)
+{
+    char reply[400];
+    struct rig *rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    struct nki_sub *sub = rig_subscribe(rig, "s", 0);
+    struct nki_op *flush = rig_flush(rig, -1);
+    rig_pass(rig, (int64_t)PING_MS * before + 1);
+    struct nki_op *request = rig_request(rig, 1000, reply, sizeof reply);
+    rig->written.len = 0;
+    rig->now_ns += RIG_MS(HOUR_MS);
+    int64_t begin_ns = rig->now_ns;
+    if (answers) {
+        rig_say(rig, "PONG\r\nPONG\r\nPONG\r\n");
+        assert_int_equal(nki_op_result(flush, NULL, NULL), NKI_OK);
+    }
+    nki_engine_tick(&rig->engine, rig->now_ns); /* one is enough */
+    assert_true(nki_engine_deadline_ns(&rig->engine) > rig->now_ns);
+    rig_settle(rig);
+    assert_int_equal(rig_op_status(request), NKI_TIMEOUT);
+    if (answers) {
+        assert_int_equal(pings_written(rig), 1); /* those of the hour are not made up for */
+        rig_say(rig, "PONG\r\n");
+        rig_pass(rig, 2 * PING_MS + 1);
+        assert_int_equal(rig->dials, 1);
+        assert_int_equal(pings_written(rig), 3);
+    } else {
+        int64_t stale_ns = begin_ns + RIG_MS(PING_MS) * (2 - before);
+        if (stale_ns > begin_ns) {
+            assert_int_equal(pings_written(rig), 1);
+            rig_until(rig, stale_ns - 1);
+            assert_int_equal(rig->dials, 1);
+            rig_until(rig, stale_ns);
+        }
+        assert_int_equal(rig->dials, 2);
+        assert_true(rig_event(rig, NKI_EVENT_STALE)->now_ns == stale_ns);
+        assert_int_equal(rig_event(rig, NKI_EVENT_DISCONNECTED)->status, NKI_STALE);
+        assert_int_equal(nki_op_result(flush, NULL, NULL), NKI_DISCONNECTED);
+    }
+    assert_int_equal(rig_event_count(rig, NKI_EVENT_STALE), !answers);
+    nki_op_release(flush);
+    probe(rig, sub);
+    nki_sub_release(sub);
+    rig_free(rig);
+}
+
+static void test_an_hour_passes_at_once(void **state)
+{
+    (void)state;
+    for (int before = 0; before <= 2; before++) {
+        wake_up(before, false);
+        wake_up(before, true);
+    }
+    /* In a pause between two rounds: one attempt, and the pauses begin anew from there. */
+    struct rig *rig = rig_new(one_server, NULL, 5000);
+    rig_hello(rig);
+    rig->refuse = true;
+    rig_eof(rig);
+    int dials = rig->dials;
+    rig->now_ns += RIG_MS(HOUR_MS);
+    nki_engine_tick(&rig->engine, rig->now_ns);
+    rig_settle(rig);
+    assert_int_equal(rig->dials, dials + 1);
+    assert_true(nki_engine_deadline_ns(&rig->engine) > rig->now_ns);
+    assert_true(nki_engine_deadline_ns(&rig->engine) <= rig->now_ns + RIG_MS(700));
+    rig->refuse = false;
+    rig_pass(rig, 700);
+    rig_hello(rig);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_lame_duck_is_told_once),
         cmocka_unit_test(test_an_info_changes_only_what_it_tells),
         cmocka_unit_test(test_many_subscriptions_and_requests_end_quickly),
+        cmocka_unit_test(test_an_hour_passes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

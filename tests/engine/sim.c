@@ -47,7 +47,21 @@ void sim_take_right(struct sim *sim, bool kick)
 
 static void transmit(struct sim *sim, size_t budget)
 {
-    enum nki_outbox_result result = nki_outbox_transmit(&sim->engine.outbox, budget);
+    struct nki_engine *engine = &sim->engine;
+    if (sim->tx_waiting && sim_link_full(sim->link)) {
+        return; /* the socket does not ask for more */
+    }
+    if (sim->tx_waiting) {
+        sim->tx_waiting = false;
+        sim->blocked_ns = NKI_NEVER;
+        nki_engine_writing(engine, false, sim->now_ns);
+    }
+    enum nki_outbox_result result = nki_outbox_transmit(&engine->outbox, budget);
+    if (result == NKI_OUTBOX_AGAIN) {
+        sim->tx_waiting = true;
+        sim->blocked_ns = sim->now_ns;
+        nki_engine_writing(engine, true, sim->now_ns);
+    }
     if (result == NKI_OUTBOX_EMPTY || result == NKI_OUTBOX_BROKEN) {
         sim->right = false;
         sim->broken = result == NKI_OUTBOX_BROKEN;
@@ -56,7 +70,12 @@ static void transmit(struct sim *sim, size_t budget)
 
 static void hang_up(struct sim *sim)
 {
-    sim->dialing = false;
+    int64_t stall_ms = sim->policy.write_stall_ms;
+    sim->stalls = sim->blocked_ns != NKI_NEVER && stall_ms >= 0 &&
+                  sim->now_ns >= sim->blocked_ns + stall_ms * NKI_NS_PER_MS;
+    sim->dialing = sim->tx_waiting = false;
+    sim->blocked_ns = NKI_NEVER;
+    sim_policy_lost(sim, sim->link != NULL && sim->link->hello, sim->link != NULL && sim->link->refused);
     if (sim->link != NULL) {
         struct sim_link *link = sim->link;
         SIM_CHECK(sim, link->shut, "a transport is let go of that was not shut down");
@@ -77,6 +96,7 @@ static void begin_dial(struct sim *sim)
     SIM_CHECK(sim, server != NULL && sim->link == NULL && !sim->dialing, "dials at the wrong time");
     int index = (int)server->url.port - SIM_PORT;
     SIM_CHECK(sim, index >= 0 && index < SIM_SERVERS, "dials %s, of which nobody told", server->text);
+    sim_policy_dial(sim);
     sim->dials++;
     sim->dialing = true;
     sim->dial_server = index;
@@ -84,6 +104,9 @@ static void begin_dial(struct sim *sim)
     sim->dial_plan = DIAL_OK;
     if (!sim->healed && !sim->options.faultless && sim_chance(sim, sim->connects == 0 ? 5 : 30)) {
         sim->dial_plan = sim_chance(sim, 80) ? DIAL_REFUSED : DIAL_SILENT;
+    }
+    if (!sim->healed && sim->now_ns < sim->down_ns[index]) {
+        sim->dial_plan = DIAL_REFUSED;
     }
 }
 
@@ -100,6 +123,7 @@ static void end_dial(struct sim *sim)
             mode = (enum sim_mode)sim_below(sim, SIM_MODE_COUNT);
         }
         sim->link = sim_link_new(sim, sim->dial_server, mode);
+        sim->answered_ns = NKI_NEVER;
         nki_engine_connected(&sim->engine, &sim->link->stream, sim->now_ns);
     }
 }
@@ -154,7 +178,8 @@ static void feed(struct sim *sim, size_t max)
     struct sim_link *link = sim->link;
     struct nki_engine *engine = &sim->engine;
     size_t len = link->out.len < max ? link->out.len : max;
-    if (engine->closing && link->mark_at < link->mark_count) {
+    bool closing = engine->closing;
+    if (closing && link->mark_at < link->mark_count) {
         /* Frame by frame, so that it is known which one closes. */
         uint64_t left = link->marks[link->mark_at].end - link->out_begin;
         len = left < len ? (size_t)left : len;
@@ -180,18 +205,23 @@ static void feed(struct sim *sim, size_t max)
     while (!fatal && link->mark_at < link->mark_count && link->marks[link->mark_at].end <= link->out_begin) {
         const struct sim_mark *mark = &link->marks[link->mark_at++];
         fatal = mark->kind == SIM_MARK_FATAL;
+        link->refused = link->refused || (fatal && link->mode == SIM_MODE_AUTH);
         if (!sim->options.lenient) {
             sim_app_saw(sim, mark);
         }
-        fatal = fatal || (engine->closing && engine->state == NKI_ENGINE_CLOSED);
+        fatal = fatal || (closing && engine->state == NKI_ENGINE_CLOSED);
     }
     bool lost = engine->stream != &link->stream;
     link->hello = link->hello || (!lost && engine->state == NKI_ENGINE_CONNECTED);
     SIM_CHECK(sim, !fatal || lost, "the transport was to be given up here");
     /* Garbage may be refused before its end. */
     bool within = link->mark_at < link->mark_count && link->marks[link->mark_at].kind == SIM_MARK_FATAL;
-    SIM_CHECK(sim, fatal || within || !lost || sim->options.lenient, "the transport was given up: %s",
-              engine->last_error.text);
+    /* What ends a drain may come after its deadline. */
+    bool late = sim->overdue && engine->state == NKI_ENGINE_CLOSED && sim->now_ns >= sim->drain_deadline_ns;
+    /* Or nothing is left to be confirmed when it is done. */
+    bool done = engine->state == NKI_ENGINE_CLOSED && engine->draining && engine->confirmed;
+    SIM_CHECK(sim, fatal || within || !lost || late || done || sim->options.lenient,
+              "the transport was given up: %s", engine->last_error.text);
 }
 
 static void read_end(struct sim *sim)
@@ -199,26 +229,6 @@ static void read_end(struct sim *sim)
     struct nki_error error;
     nki_error_set(&error, NKI_DISCONNECTED, "the server closed the connection");
     nki_engine_lost(&sim->engine, &error, sim->now_ns);
-}
-
-/* Time goes on, at most to the next thing that is due. */
-static void pass_time(struct sim *sim, int64_t most_ns)
-{
-    int64_t due = nki_engine_deadline_ns(&sim->engine);
-    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->dial_ns < due) {
-        due = sim->dial_ns;
-    }
-    int64_t to = sim->now_ns + most_ns;
-    sim->now_ns = to < due ? to : due;
-    bool tick = sim->now_ns >= nki_engine_deadline_ns(&sim->engine);
-    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->now_ns >= sim->dial_ns) {
-        end_dial(sim);
-    }
-    if (tick) {
-        nki_engine_tick(&sim->engine, sim->now_ns);
-        SIM_CHECK(sim, nki_engine_deadline_ns(&sim->engine) > sim->now_ns, "a tick left something due");
-    }
-    sim_settle(sim);
 }
 
 static void fault(struct sim *sim)
@@ -229,12 +239,15 @@ static void fault(struct sim *sim)
     }
     if (sim_chance(sim, 30)) {
         link->stalled = !link->stalled;
-    } else if (sim_chance(sim, 60)) {
+    } else if (link->lame || sim_chance(sim, 60)) {
         sim->what = "cut";
         if (sim_chance(sim, 50)) {
             sim_link_process(link, (size_t)sim_below(sim, link->wire.len + 1));
         }
         link->cut = true;
+        if (sim_chance(sim, 40)) { /* ... for a while: another one is to accept */
+            sim->down_ns[link->server] = sim->now_ns + (int64_t)sim_below(sim, 8000) * NKI_NS_PER_MS;
+        }
     }
 }
 
@@ -275,6 +288,43 @@ static void network(struct sim *sim)
     sim_settle(sim);
 }
 
+/* Time goes on, at most to the next thing that is due. */
+static void pass_time(struct sim *sim, int64_t most_ns)
+{
+    int64_t due = nki_engine_deadline_ns(&sim->engine);
+    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->dial_ns < due) {
+        due = sim->dial_ns;
+    }
+    int64_t to = sim->now_ns + most_ns;
+    sim->now_ns = to < due ? to : due;
+    sim->overdue = sim->tardy && !sim->healed && to >= due && sim_chance(sim, 50);
+    if (sim->overdue) { /* the driver is busy elsewhere: the tick comes after its time, and after other things
+                         */
+        sim->now_ns += (int64_t)sim_below(sim, 30) * NKI_NS_PER_MS;
+        for (uint64_t i = sim_below(sim, 10); i > 0; i--) {
+            network(sim);
+        }
+        sim->what = "late";
+        if (sim->draining && sim_chance(sim, 50)) {
+            sim_app_finish(sim);
+        } else {
+            sim_app_act(sim);
+        }
+        sim_settle(sim);
+    }
+    if (sim->now_ns >= nki_engine_deadline_ns(&sim->engine)) {
+        nki_engine_tick(&sim->engine, sim->now_ns);
+        SIM_CHECK(sim, nki_engine_deadline_ns(&sim->engine) > sim->now_ns, "a tick left something due");
+        sim_op_expire(sim);
+        sim_settle(sim);
+    }
+    sim->overdue = false;
+    if (sim->dialing && sim->dial_plan != DIAL_SILENT && sim->now_ns >= sim->dial_ns) {
+        end_dial(sim);
+    }
+    sim_settle(sim);
+}
+
 static void one_step(struct sim *sim)
 {
     uint64_t dice = sim_below(sim, 100);
@@ -286,7 +336,7 @@ static void one_step(struct sim *sim)
         sim_settle(sim);
     } else if (dice < 98 || sim->options.faultless) {
         sim->what = "time";
-        int64_t most = sim_chance(sim, 90) ? 50 : 15000;
+        int64_t most = sim->slow ? 4000 : sim_chance(sim, 90) ? 50 : 15000;
         pass_time(sim, (int64_t)sim_below(sim, (uint64_t)most) * NKI_NS_PER_MS);
     } else {
         sim->what = "fault";
@@ -328,10 +378,29 @@ static void heal(struct sim *sim)
     sim_fail(sim, "does not come to rest");
 }
 
+/* What was to be drained is drained once everything is taken: the connection, too, which then closes. */
+static void prove_drains(struct sim *sim)
+{
+    SIM_CHECK(sim, sim->closed || !sim->closing, "it has flushed everything, and does not close");
+    for (size_t i = 0; i < sim->sub_count && !sim->closed; i++) {
+        const struct sim_sub *sub = &sim->subs[i];
+        SIM_CHECK(sim, sub->released || sub->drain != NKI_DRAIN_ASKED, "sid %" PRIu64 " waits for its PONG",
+                  sub->sid);
+    }
+    if (sim->closed || (!sim->draining && sim_chance(sim, 50))) {
+        return;
+    }
+    sim_app_finish(sim);
+    sim_settle(sim);
+    heal(sim);
+    SIM_CHECK(sim, sim->closed || !sim->draining, "all was taken, and the drain does not end");
+}
+
 /* What the application is owed once all is well: subscriptions work, a flush is answered. */
 static void prove_alive(struct sim *sim)
 {
-    if (sim->closed || sim->closing) {
+    prove_drains(sim);
+    if (sim->closed) {
         return;
     }
     for (int round = 0; round < 3; round++) {
@@ -369,10 +438,15 @@ static void close_all(struct sim *sim)
     sim->what = "close";
     struct nki_engine *engine = &sim->engine;
     if (engine->state != NKI_ENGINE_CLOSED) {
+        sim->ending = true;
         nki_engine_close(engine, NULL, sim->now_ns);
         sim_settle(sim);
     }
     SIM_CHECK(sim, sim->link == NULL && !sim->dialing, "a transport outlives the close");
+    for (int i = 0; i < 40; i++) { /* which is refused, or harmless */
+        sim_app_act(sim);
+        sim_settle(sim);
+    }
     sim_app_end(sim);
     nki_engine_free(engine);
 }
@@ -383,22 +457,19 @@ static bool begin(struct sim *sim)
     if (options == NULL) {
         return false;
     }
-    static const char *const settings[][2] = {
-        {"randomize", "false"},        {"outbox_bytes", "65536"},   {"attempt_timeout_ms", "2000"},
-        {"reconnect_jitter_ms", "10"}, {"inbox_prefix", "_IN.box"},
-    };
-    for (size_t i = 0; i < NKI_ARRAY_LEN(settings); i++) {
-        int32_t status = nki_options_set(options, nki_str_z(settings[i][0]), nki_str_z(settings[i][1]), NULL);
-        if (status == NKI_NO_MEMORY) {
-            nki_options_free(options);
-            return false;
-        }
-        SIM_CHECK(sim, status == NKI_OK, "option %s", settings[i][0]);
+    if (!sim_policy_choose(sim, options)) {
+        nki_options_free(options);
+        return false;
     }
-    char urls[200] = "nats://h0:4222";
-    for (uint64_t i = 1, count = 1 + sim_below(sim, SIM_SERVERS); i < count; i++) {
+    sim->slow = sim_chance(sim, 15);
+    sim->tardy = sim_chance(sim, 25);
+    char urls[200] = "";
+    uint64_t first = sim_below(sim, SIM_SERVERS);
+    for (uint64_t i = 0, count = 1 + sim_below(sim, SIM_SERVERS); i < count; i++) {
         size_t len = strlen(urls);
-        snprintf(urls + len, sizeof urls - len, ",nats://h%d:%d", (int)i, SIM_PORT + (int)i);
+        int server = (int)((first + i) % SIM_SERVERS);
+        snprintf(urls + len, sizeof urls - len, "%snats://h%d:%d", i > 0 ? "," : "", server,
+                 SIM_PORT + server);
     }
     int32_t status = nki_engine_init(&sim->engine, options, nki_str_z(urls), NULL);
     nki_rand_seed(&sim->engine.rand, sim->options.seed);

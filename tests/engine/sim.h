@@ -1,8 +1,10 @@
 /* The simulator: one engine with a virtual clock, a fake transport and model servers, all driven by one seed.
  *
  * sim.c drives the engine as its driver does (wants, transmit right, time); sim_server.c is the other side of
- * the wire, which reads every byte through the strict oracle; sim_app.c is the application with a model of
- * what it must see. Everything is checked after each step. One thread, no sockets, no clock of the system.
+ * the wire, which reads every byte through the strict oracle; sim_app.c is the application. What it must see
+ * is foretold by a model: sim_op.c of operations, sim_drain.c of drains and holds, sim_policy.c of servers,
+ * pauses and the end, sim_model.c of all else. Everything is checked after each step. One thread, no sockets,
+ * no clock of the system.
  *
  * The harness allocates by tests/support (aborting), so that failing allocations meet the engine alone. */
 #ifndef ENGINE_SIM_H
@@ -15,13 +17,15 @@
 
 #define SIM_SERVERS 4
 #define SIM_PORT 4222
+#define SIM_OUTBOX_BYTES 65536
+#define SIM_KNOWN_MAX 16
 #define SIM_SUBS_MAX 48
 #define SIM_OPS_MAX 96
 #define SIM_EVENTS_LIMIT 100000
 
 /* What a server has written, at which byte of its stream it ends, and what the client must make of it. */
 enum sim_mark_kind {
-    SIM_MARK_INFO,
+    SIM_MARK_INFO,  /* number: 1 if the server says that it will leave */
     SIM_MARK_HELLO, /* the PONG of the handshake */
     SIM_MARK_PONG,  /* number: which PING after the handshake it answers */
     SIM_MARK_PING,
@@ -82,6 +86,8 @@ struct sim_link {
     size_t pings_read;  /* by the server, that of the handshake included */
     uint64_t pongs;     /* after the handshake, that the client has read */
     bool hello;         /* the handshake is done on the client's side */
+    bool refused;       /* the client has read that its credentials are refused */
+    bool lame;          /* ... that the server will leave */
     bool shut;          /* by the client */
     bool cut;           /* by the server or the network: writes fail, reads end after `out` */
     bool poisoned;      /* something fatal was written: nothing more follows */
@@ -114,17 +120,34 @@ struct sim_sub {
     bool live;
     bool slow;
     bool released;
+    enum nki_drain drain;
+    uint64_t drain_ping; /* ASKED: which PING of its transport; SIM_PING_OF_ALL */
+    int drain_op;        /* that waits for the drain; -1: none */
+    uint64_t holds;
 };
 
-enum sim_op_kind { SIM_OP_CONNECT, SIM_OP_FLUSH, SIM_OP_REQUEST, SIM_OP_ROOM, SIM_OP_CLOSE };
+#define SIM_PING_OF_ALL UINT64_MAX
+
+enum sim_op_kind {
+    SIM_OP_CONNECT,
+    SIM_OP_FLUSH,
+    SIM_OP_REQUEST,
+    SIM_OP_ROOM,
+    SIM_OP_WRITTEN,
+    SIM_OP_CLOSED,    /* waits for the end */
+    SIM_OP_DRAIN_SUB, /* of one subscription */
+    SIM_OP_DRAIN,     /* of all */
+    SIM_OP_CLOSE      /* closes, and lingers */
+};
 
 struct sim_op {
     struct nki_op *op; /* NULL: the entry is free */
     enum sim_op_kind kind;
     int64_t deadline_ns;
-    uint64_t mark;    /* flush, close: messages published before it; request: the message */
+    uint64_t mark;    /* flush, written, close: messages published before it; request: the message */
     uint64_t ping;    /* flush: which PING of its transport */
     uint64_t need;    /* room */
+    size_t sub;       /* drain of a subscription: its index */
     int32_t expected; /* status that it must have now */
     bool any;         /* it must have finished, in one of several ways */
     int32_t seen;     /* status when it was last looked at: it never changes once it is final */
@@ -136,6 +159,39 @@ struct sim_options {
     bool lenient;   /* allocations fail: losses by lack of memory are allowed, lies are not */
     long nth;       /* ... which one: for the report */
     bool faultless; /* no cuts, stalls and refusals */
+};
+
+/* The options of this life that decide on pauses, limits and the end. */
+struct sim_policy {
+    int first_connect; /* SIM_FAIL, ... */
+    int64_t max_auth_failures;
+    int64_t max_attempts;
+    int64_t max_outage_ms;
+    int64_t offline_bytes;
+    int64_t write_stall_ms;
+    int64_t answer_timeout_ms;
+    bool fail_fast;
+    bool asks; /* the application is asked about pauses */
+};
+
+enum { SIM_FAIL, SIM_RETRY, SIM_BACKGROUND };
+
+/* A server of the pool, with what the engine must know of its failures. */
+struct sim_known {
+    char text[NKI_URL_TEXT_MAX];
+    uint32_t failures;
+    uint32_t auth_failures;
+    bool configured;
+    bool given_up;
+};
+
+/* The pause between two rounds. */
+struct sim_pause {
+    bool active;
+    int64_t end_ns;
+    int64_t asked_ns;
+    int64_t delay_ms;
+    uint64_t request; /* 0: the application was not asked, or has answered */
 };
 
 struct sim {
@@ -156,7 +212,38 @@ struct sim {
     int64_t dial_ns;
     int dial_plan;
     bool healed;
+    bool slow;    /* a life in which much time passes */
+    bool tardy;   /* ... in which ticks come late */
+    bool overdue; /* something is due that was not ticked yet */
     uint64_t dials;
+    bool tx_waiting;    /* the socket took no more: not written before it is ready */
+    int64_t blocked_ns; /* since when; NKI_NEVER */
+    bool stalls;        /* for too long, when the transport was let go of */
+
+    /* policies */
+    struct sim_policy policy;
+    struct sim_known known[SIM_KNOWN_MAX];
+    size_t known_count;
+    uint32_t infos;                /* that were read since the last check */
+    char trying[NKI_URL_TEXT_MAX]; /* the server that was dialed last */
+    bool attempt;                  /* ... and neither let us in nor failed yet */
+    bool auth_limit;               /* a server has refused the credentials too often */
+    bool refused;                  /* ... or once, since the last pause */
+    int64_t answered_ns;           /* when the last PONG was read, while connected */
+    int64_t connected_ns;
+    uint32_t rounds; /* pauses since then, after all servers were tried */
+    uint32_t brief;  /* connections in a row that were lost at once */
+    bool hello_lost; /* one was lost, and nothing dialed yet */
+    bool forcing;
+    int64_t outage_ns;
+    int64_t first_deadline_ns;
+    struct sim_pause pause;
+    uint64_t last_request; /* the newest number of a question */
+    uint64_t forced;       /* reconnects that the application has forced */
+    uint64_t forced_events;
+    uint64_t lame;
+    uint64_t lame_events;
+    int64_t down_ns[SIM_SERVERS]; /* until then the server is away */
 
     /* servers */
     uint64_t next_number;
@@ -182,8 +269,17 @@ struct sim {
     uint64_t connects;
     bool up; /* by the events */
     bool event_closed;
-    bool closing;
+    bool closing;     /* nothing more is accepted: an end that lingers */
+    bool closing_app; /* ... asked for by a close */
+    bool ending;      /* closed without linger */
     bool closed;
+    bool closing_lost; /* the connection was lost while the end lingered */
+    int64_t close_deadline_ns;
+    bool draining;
+    bool subs_ended;
+    bool all_taken;
+    uint64_t drain_ping; /* whose PONG ends all subscriptions */
+    int64_t drain_deadline_ns;
     bool denied_inbox;
     uint64_t no_memory; /* calls that said so */
 };
@@ -216,20 +312,81 @@ void sim_link_message(struct sim_link *link, struct sim_server_sub *sub, size_t 
 /* The client has let go of the transport: settles what was lost with it. */
 void sim_link_end(struct sim_link *link);
 
+/* Whether its socket takes no more. */
+bool sim_link_full(const struct sim_link *link);
+
+/* sim_op.c */
+/* A new operation in a free entry; -1 if there is no memory or no entry. */
+int sim_op_begin(struct sim *sim, enum sim_op_kind kind, int64_t deadline_ns);
+void sim_op_drop(struct sim *sim, int i);
+/* A random one, after now. */
+int64_t sim_op_deadline(struct sim *sim);
+/* Whether a timer of its own ends it. */
+bool sim_op_timed(enum sim_op_kind kind);
+void sim_op_expect(struct sim_op *op, int32_t status);
+/* A tick has come to those whose time is up. */
+void sim_op_expire(struct sim *sim);
+void sim_op_check(struct sim *sim, struct sim_op *op);
+/* Requests that wait for their reply, by the model. */
+uint32_t sim_op_requests(const struct sim *sim);
+
 /* sim_app.c */
 void sim_app_start(struct sim *sim);
 void sim_app_act(struct sim *sim);
 bool sim_app_publish(struct sim *sim, size_t len);
 int sim_app_flush(struct sim *sim, int64_t timeout_ms);
-void sim_app_drain(struct sim *sim);
+void sim_app_take(struct sim *sim, struct sim_sub *model, size_t cap);
+/* Takes everything, holds nothing, and gives up its requests. */
+void sim_app_finish(struct sim *sim);
+void sim_app_end(struct sim *sim);
+/* What publishing and requests are refused with now; NKI_OK: they are accepted. */
+int32_t sim_app_refusal(const struct sim *sim);
+/* Bytes that may wait in the outbox now. */
+uint64_t sim_app_limit(const struct sim *sim);
+
+/* sim_drain.c */
+void sim_drain_act_sub(struct sim *sim, struct sim_sub *model);
+void sim_drain_act_all(struct sim *sim);
+void sim_drain_act_hold(struct sim *sim, struct sim_sub *model);
+bool sim_drain_unhold(struct sim *sim, struct sim_sub *model);
+/* The application has taken the last message, or given up the last hold. */
+void sim_drain_taken(struct sim *sim, struct sim_sub *model);
+/* The PONG of that number was read; the transport is gone; the handle was closed; the connection has ended.
+ */
+void sim_drain_pong(struct sim *sim, uint64_t number);
+void sim_drain_lost(struct sim *sim);
+void sim_drain_released(struct sim *sim, struct sim_sub *model);
+void sim_drain_closed(struct sim *sim);
+void sim_drain_check(struct sim *sim);
+/* What must hold when the drain of all has ended well. */
+void sim_drain_check_done(struct sim *sim);
+
+/* sim_policy.c */
+/* Chooses, and sets the options; false if there is no memory. */
+bool sim_policy_choose(struct sim *sim, struct nki_options *options);
+void sim_policy_start(struct sim *sim);
+void sim_policy_dial(struct sim *sim);
+void sim_policy_hello(struct sim *sim);
+/* The attempt has failed, or (`hello`) the connection is lost. */
+void sim_policy_lost(struct sim *sim, bool hello, bool refused);
+void sim_policy_act_reconnect(struct sim *sim);
+void sim_policy_act_answer(struct sim *sim);
+void sim_policy_event(struct sim *sim, const struct nki_event *event);
+void sim_policy_check(struct sim *sim);
+/* It has ended: that must be right. */
+void sim_policy_closed(struct sim *sim);
+
+/* sim_model.c */
+struct sim_sub *sim_app_sub(struct sim *sim, uint64_t sid);
+static inline uint64_t sim_pending(const struct sim_sub *model)
+{
+    return model->expected_count - model->expected_at;
+}
 void sim_app_check(struct sim *sim);
 /* The client has read up to here. */
 void sim_app_saw(struct sim *sim, const struct sim_mark *mark);
 /* The transport is gone. */
 void sim_app_lost(struct sim *sim);
-void sim_app_closed(struct sim *sim);
-void sim_app_end(struct sim *sim);
-struct sim_sub *sim_app_sub(struct sim *sim, uint64_t sid);
 void sim_app_check_limit(struct sim *sim, const struct sim_server_sub *sub);
 
 #endif

@@ -1,76 +1,16 @@
-/* The application of the simulator, with a model of all that it must see. */
+/* The application of the simulator: what it does, and what it must be told at once. */
 #include "sim.h"
+
+#include "wire/emit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct sim_sub *sim_app_sub(struct sim *sim, uint64_t sid)
-{
-    for (size_t i = 0; i < sim->sub_count; i++) {
-        if (sim->subs[i].sid == sid) {
-            return &sim->subs[i];
-        }
-    }
-    return NULL;
-}
-
-/* -- operations ----------------------------------------------------------------------------------------- */
-
-/* A free entry; finished ones are given up when there is none. -1: all are in use. */
-static int op_entry(struct sim *sim)
-{
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        if (sim->ops[i].op == NULL) {
-            return i;
-        }
-    }
-    int freed = -1;
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        if (sim->ops[i].kind != SIM_OP_CLOSE && sim->ops[i].seen != NKI_PENDING) {
-            nki_op_close(sim->ops[i].op);
-            nki_op_release(sim->ops[i].op);
-            sim->ops[i].op = NULL;
-            freed = i;
-        }
-    }
-    return freed;
-}
-
-/* A new operation in a free entry; -1 if there is no memory or no entry. */
-static int op_begin(struct sim *sim, enum sim_op_kind kind, int64_t deadline_ns)
-{
-    int i = op_entry(sim);
-    struct nki_op *op = i >= 0 ? nki_op_new() : NULL;
-    if (op == NULL) {
-        sim->no_memory += i >= 0;
-        return -1;
-    }
-    sim->ops[i] = (struct sim_op){.op = op,
-                                  .kind = kind,
-                                  .deadline_ns = deadline_ns,
-                                  .mark = sim->pub_count,
-                                  .expected = NKI_PENDING,
-                                  .seen = NKI_PENDING};
-    return i;
-}
-
-static void op_drop(struct sim *sim, int i)
-{
-    nki_op_release(sim->ops[i].op);
-    sim->ops[i].op = NULL;
-}
-
-static int64_t some_deadline(struct sim *sim)
-{
-    return sim_chance(sim, 20) ? NKI_NEVER : sim->now_ns + (int64_t)sim_below(sim, 3000) * NKI_NS_PER_MS;
-}
-
 int sim_app_flush(struct sim *sim, int64_t timeout_ms)
 {
-    int64_t deadline_ns = timeout_ms > 0 ? sim->now_ns + timeout_ms * NKI_NS_PER_MS : some_deadline(sim);
-    deadline_ns += deadline_ns == sim->now_ns; /* a deadline that has passed is the caller's to see */
-    int i = op_begin(sim, SIM_OP_FLUSH, deadline_ns);
+    int64_t deadline_ns = timeout_ms > 0 ? sim->now_ns + timeout_ms * NKI_NS_PER_MS : sim_op_deadline(sim);
+    int i = sim_op_begin(sim, SIM_OP_FLUSH, deadline_ns);
     if (i < 0) {
         return -1;
     }
@@ -81,190 +21,11 @@ int sim_app_flush(struct sim *sim, int64_t timeout_ms)
               "a flush was refused: %d", status);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status != NKI_OK) {
-        op_drop(sim, i);
+        sim_op_drop(sim, i);
         return -1;
     }
     sim->ops[i].ping = sim->link->pongs + sim->engine.pings.count - 1;
     return i;
-}
-
-static void check_end(struct sim *sim, struct sim_op *op, int32_t status)
-{
-    /* A connect may also end by the timeout of its only attempt. */
-    bool late = sim->now_ns >= op->deadline_ns || op->kind == SIM_OP_CONNECT;
-    const struct nki_outbox *outbox = &sim->engine.outbox;
-    SIM_CHECK(sim, status != NKI_TIMEOUT || late, "a timeout before the deadline");
-    bool refused = sim->closed || (sim->closing && op->kind == SIM_OP_ROOM);
-    SIM_CHECK(sim, status != NKI_CLOSED || refused, "closed before the connection is");
-    if (status == NKI_OK && (op->kind == SIM_OP_FLUSH || op->kind == SIM_OP_CLOSE)) {
-        for (uint64_t i = 0; i < op->mark; i++) {
-            SIM_CHECK(sim, sim->pubs[i].arrived || sim->pubs[i].lost,
-                      "message %" PRIu64 " was flushed and has not arrived", i);
-        }
-    } else if (status == NKI_OK && op->kind == SIM_OP_ROOM) {
-        SIM_CHECK(sim, outbox->bytes == 0 || outbox->bytes + op->need <= outbox->limit,
-                  "room for %" PRIu64 " bytes was promised, %" PRIu64 " wait", op->need, outbox->bytes);
-    } else if (op->kind == SIM_OP_REQUEST) {
-        struct nki_msg *msg = NULL;
-        int32_t taken = nki_op_take_msg(op->op, &msg);
-        SIM_CHECK(sim, taken == status && (msg != NULL) == (status == NKI_OK),
-                  "a reply without success, or none");
-        if (msg != NULL) {
-            char wanted[32];
-            snprintf(wanted, sizeof wanted, "r%" PRIu64, op->mark);
-            SIM_CHECK(sim, nki_str_eq(nki_msg_data(msg), nki_str_z(wanted)), "another request's reply");
-            nki_msg_release(msg);
-        }
-    }
-}
-
-static void check_op(struct sim *sim, struct sim_op *op)
-{
-    int32_t outcome;
-    int32_t status = nki_op_result(op->op, &outcome, NULL);
-    SIM_CHECK(sim, op->seen == NKI_PENDING || op->seen == status, "an operation ended with %d, and now %d",
-              op->seen, status);
-    SIM_CHECK(sim, (status == NKI_PENDING) == (outcome == NKI_OUTCOME_PENDING),
-              "status and outcome disagree");
-    if (op->kind == SIM_OP_REQUEST || op->kind == SIM_OP_FLUSH || op->kind == SIM_OP_ROOM) {
-        if (op->expected == NKI_PENDING && !op->any && sim->now_ns >= op->deadline_ns) {
-            op->expected = NKI_TIMEOUT;
-        }
-        SIM_CHECK(sim, status != NKI_PENDING || sim->now_ns < op->deadline_ns,
-                  "an operation outlives its timer");
-    }
-    SIM_CHECK(sim, status != NKI_PENDING || !sim->closed, "an operation outlives the connection");
-    SIM_CHECK(sim, status == NKI_PENDING || op->kind == SIM_OP_ROOM || op->op->timer.index == 0,
-              "an operation has ended, its timer has not");
-    bool exact = !op->any && op->kind != SIM_OP_ROOM && op->kind != SIM_OP_CLOSE && !sim->options.lenient;
-    SIM_CHECK(sim, !exact || status == op->expected, "an operation of kind %d has status %d instead of %d",
-              op->kind, status, op->expected);
-    if (op->seen == NKI_PENDING && status != NKI_PENDING) {
-        check_end(sim, op, status);
-    }
-    op->seen = status;
-}
-
-static void expect(struct sim_op *op, int32_t status)
-{
-    if (op->op != NULL && op->expected == NKI_PENDING && !op->any) {
-        op->expected = status;
-    }
-}
-
-/* -- what the client reads ------------------------------------------------------------------------------ */
-
-static void saw_message(struct sim *sim, const struct sim_mark *mark)
-{
-    struct sim_sub *sub = sim_app_sub(sim, mark->sid);
-    if (sub == NULL || !sub->live) {
-        sim->orphans++;
-        return;
-    }
-    sub->arrived++;
-    if (sub->expected_count - sub->expected_at < sub->limit) {
-        sub->expected = ts_realloc(sub->expected, (sub->expected_count + 1) * sizeof *sub->expected);
-        sub->expected[sub->expected_count++] = mark->number;
-    } else {
-        sub->dropped++;
-        sim->drops++;
-        sim->episodes += !sub->slow;
-        sub->slow = true;
-    }
-    if (sub->max > 0 && sub->arrived == sub->max) {
-        sub->live = false;
-        sub->reason = NKI_MAX_REACHED;
-    }
-}
-
-static void saw_reply(struct sim *sim, const struct sim_mark *mark)
-{
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        struct sim_op *op = &sim->ops[i];
-        if (op->op != NULL && op->kind == SIM_OP_REQUEST && op->mark == mark->number &&
-            op->expected == NKI_PENDING && !op->any) {
-            op->expected = mark->kind == SIM_MARK_REPLY ? NKI_OK : NKI_NO_RESPONDERS;
-            return;
-        }
-    }
-    sim->late++;
-}
-
-static void saw_pong(struct sim *sim, const struct sim_mark *mark)
-{
-    struct sim_link *link = sim->link;
-    SIM_CHECK(sim, mark->number == link->pongs, "the model has lost count of PONGs");
-    link->pongs++;
-    uint64_t confirmed = link->pings[mark->number + 1];
-    sim->confirmed = confirmed > sim->confirmed ? confirmed : sim->confirmed;
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        if (sim->ops[i].kind == SIM_OP_FLUSH && sim->ops[i].ping == mark->number) {
-            expect(&sim->ops[i], NKI_OK); /* those of earlier transports have ended */
-        }
-    }
-}
-
-static void saw_denial(struct sim *sim, const struct sim_mark *mark)
-{
-    struct sim_sub *sub = sim_app_sub(sim, mark->sid);
-    if (mark->kind == SIM_MARK_DENY_INBOX) {
-        for (int i = 0; i < SIM_OPS_MAX; i++) {
-            if (sim->ops[i].kind == SIM_OP_REQUEST) {
-                expect(&sim->ops[i], NKI_PERMISSION);
-            }
-        }
-    } else if (sub != NULL && sub->live) {
-        sub->live = false;
-        sub->reason = NKI_PERMISSION;
-    }
-}
-
-void sim_app_saw(struct sim *sim, const struct sim_mark *mark)
-{
-    switch (mark->kind) {
-    case SIM_MARK_HELLO:
-        sim->connects++;
-        for (size_t i = 0; i < sim->sub_count; i++) {
-            sim->link->sid_floor = sim->subs[i].sid;
-        }
-        for (int i = 0; i < SIM_OPS_MAX; i++) {
-            if (sim->ops[i].kind == SIM_OP_CONNECT) {
-                expect(&sim->ops[i], NKI_OK);
-            }
-        }
-        break;
-    case SIM_MARK_MSG:
-        saw_message(sim, mark);
-        break;
-    case SIM_MARK_REPLY:
-    case SIM_MARK_NOBODY:
-        saw_reply(sim, mark);
-        break;
-    case SIM_MARK_PONG:
-        saw_pong(sim, mark);
-        break;
-    case SIM_MARK_DENY:
-    case SIM_MARK_DENY_INBOX:
-        saw_denial(sim, mark);
-        break;
-    default:
-        break;
-    }
-}
-
-void sim_app_lost(struct sim *sim)
-{
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        struct sim_op *op = &sim->ops[i];
-        if (op->kind != SIM_OP_REQUEST && op->kind != SIM_OP_FLUSH) {
-            continue;
-        }
-        if (sim->engine.state == NKI_ENGINE_CLOSED) {
-            op->any = op->any || op->expected == NKI_PENDING;
-        } else if (sim->link->hello) {
-            expect(op, NKI_DISCONNECTED);
-        }
-    }
 }
 
 /* -- actions -------------------------------------------------------------------------------------------- */
@@ -278,6 +39,31 @@ static void publish_record(struct sim *sim, size_t len, size_t header_len, int o
     uint64_t last_sid = sim->sub_count > 0 ? sim->subs[sim->sub_count - 1].sid : 0;
     sim->pubs[sim->pub_count++] = (struct sim_pub){
         .len = (uint32_t)len, .header_len = (uint32_t)header_len, .op = op, .last_sid = last_sid};
+}
+
+int32_t sim_app_refusal(const struct sim *sim)
+{
+    return sim->closed ? NKI_CLOSED : !sim->closing ? NKI_OK : sim->draining ? NKI_DRAINING : NKI_CLOSED;
+}
+
+uint64_t sim_app_limit(const struct sim *sim)
+{
+    return sim->engine.outbox.live ? SIM_OUTBOX_BYTES : (uint64_t)sim->policy.offline_bytes;
+}
+
+/* What publishing must give now, but for a lack of memory. */
+static int32_t publish_status(const struct sim *sim, const struct nki_outgoing_msg *msg)
+{
+    const struct nki_outbox *outbox = &sim->engine.outbox;
+    if (sim_app_refusal(sim) != NKI_OK) {
+        return sim_app_refusal(sim);
+    }
+    if (!outbox->live && sim->policy.offline_bytes == 0) {
+        return NKI_DISCONNECTED;
+    }
+    uint64_t len =
+        NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
+    return outbox->bytes == 0 || outbox->bytes + len <= sim_app_limit(sim) ? NKI_OK : NKI_WOULD_BLOCK;
 }
 
 /* Publishes the next message; with a reply subject for `op` if that is not -1. */
@@ -295,18 +81,17 @@ static int32_t publish(struct sim *sim, size_t len, struct nki_str reply, int op
                                    .data = nki_str_make(body, len)};
     size_t done = 0;
     bool kick = false;
-    int32_t status = nki_outbox_append(&sim->engine.outbox, &msg, 1, 0, &done, &kick);
+    int32_t expected = publish_status(sim, &msg);
+    int64_t deadline_ns = sim->policy.fail_fast ? NKI_NEVER : 0; /* nobody waits either way */
+    int32_t status = nki_outbox_append(&sim->engine.outbox, &msg, 1, deadline_ns, &done, &kick);
     sim_take_right(sim, kick);
     SIM_CHECK(sim, (status == NKI_OK) == (done == 1), "append: status %d, %zu done", status, done);
     if (status == NKI_OK) {
         publish_record(sim, len, header_len, op);
     }
     sim->no_memory += status == NKI_NO_MEMORY;
-    SIM_CHECK(sim,
-              status == NKI_OK || (status == NKI_WOULD_BLOCK && sim->engine.outbox.bytes > 0) ||
-                  (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
-                  (status == NKI_NO_MEMORY && sim->options.lenient),
-              "publishing gives %d", status);
+    SIM_CHECK(sim, status == expected || (status == NKI_NO_MEMORY && sim->options.lenient),
+              "publishing gives %d instead of %d", status, expected);
     return status;
 }
 
@@ -319,9 +104,8 @@ static void act_request(struct sim *sim)
 {
     char reply[400];
     size_t reply_len = 0;
-    int64_t deadline_ns = some_deadline(sim);
-    deadline_ns += deadline_ns == sim->now_ns;
-    int i = op_begin(sim, SIM_OP_REQUEST, deadline_ns);
+    int64_t deadline_ns = sim_op_deadline(sim);
+    int i = sim_op_begin(sim, SIM_OP_REQUEST, deadline_ns);
     if (i < 0) {
         return;
     }
@@ -329,37 +113,47 @@ static void act_request(struct sim *sim)
     int32_t status = nki_engine_request(&sim->engine, op, deadline_ns, reply, &reply_len);
     sim_take_right(sim, (sim->engine.want & NKI_WANT_KICK) != 0);
     sim->engine.want &= ~NKI_WANT_KICK;
-    SIM_CHECK(sim,
-              status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
-                  (status == NKI_NO_MEMORY && sim->options.lenient),
+    SIM_CHECK(sim, status == sim_app_refusal(sim) || (status == NKI_NO_MEMORY && sim->options.lenient),
               "a request is refused: %d", status);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status == NKI_OK) {
         status = publish(sim, (size_t)sim_below(sim, 300), nki_str_make(reply, reply_len), i);
         if (status != NKI_OK) {
             nki_engine_cancel(&sim->engine, op);
+            nki_engine_drain_step(&sim->engine, sim->now_ns); /* as nki_conn_cancel */
         }
     }
     if (status != NKI_OK) {
-        op_drop(sim, i);
+        sim_op_drop(sim, i);
     }
 }
 
-static void act_room(struct sim *sim)
+/* For room, for writing, for the end. */
+static void act_wait(struct sim *sim, enum sim_op_kind kind)
 {
-    int64_t deadline_ns = some_deadline(sim);
-    deadline_ns += deadline_ns == sim->now_ns;
-    int i = op_begin(sim, SIM_OP_ROOM, deadline_ns);
+    int64_t deadline_ns = sim_op_deadline(sim);
+    int i = sim_op_begin(sim, kind, deadline_ns);
     if (i < 0) {
         return;
     }
-    sim->ops[i].need = sim_below(sim, 60000);
-    if (sim->closed || !nki_engine_timer(&sim->engine, sim->ops[i].op, deadline_ns)) {
-        sim->no_memory++;
-        op_drop(sim, i);
-        return;
+    struct sim_op *op = &sim->ops[i];
+    op->need = sim_below(sim, 60000);
+    if (kind == SIM_OP_CLOSED) {
+        if (!nki_engine_closed_op(&sim->engine, op->op, deadline_ns)) {
+            sim->no_memory++;
+            sim_op_drop(sim, i);
+        } else if (sim->closed) {
+            int32_t reason = sim->engine.last_error.status;
+            op->expected = reason == NKI_CLOSED ? NKI_OK : reason;
+        }
+    } else if (sim->closed || !nki_engine_timer(&sim->engine, op->op, deadline_ns)) {
+        sim->no_memory += !sim->closed;
+        sim_op_drop(sim, i);
+    } else if (kind == SIM_OP_ROOM) {
+        nki_outbox_room(&sim->engine.outbox, op->op, op->need);
+    } else {
+        nki_outbox_written(&sim->engine.outbox, op->op);
     }
-    nki_outbox_room(&sim->engine.outbox, sim->ops[i].op, sim->ops[i].need);
 }
 
 static void act_subscribe(struct sim *sim)
@@ -370,7 +164,7 @@ static void act_subscribe(struct sim *sim)
     struct sim_sub *model = &sim->subs[sim->sub_count];
     char subject[32];
     snprintf(subject, sizeof subject, "sub.%zu.>", sim->sub_count);
-    *model = (struct sim_sub){.limit = sim_chance(sim, 50) ? 4 : 1000, .live = true};
+    *model = (struct sim_sub){.limit = sim_chance(sim, 50) ? 4 : 1000, .live = true, .drain_op = -1};
     model->max = sim_chance(sim, 40) ? 1 + sim_below(sim, 20) : 0;
     struct nki_sub_params params = {.subject = nki_str_z(subject),
                                     .queue = NKI_STR(""),
@@ -381,10 +175,9 @@ static void act_subscribe(struct sim *sim)
     }
     model->sub = nki_sub_new(&params);
     int32_t status = model->sub == NULL ? NKI_NO_MEMORY : nki_engine_subscribe(&sim->engine, model->sub);
-    SIM_CHECK(sim,
-              status == NKI_OK || (status == NKI_CLOSED && (sim->closed || sim->closing)) ||
-                  (status == NKI_NO_MEMORY && sim->options.lenient),
-              "subscribing gives %d", status);
+    int32_t expected = sim->closed || !sim->draining ? sim_app_refusal(sim) : NKI_DRAINING;
+    SIM_CHECK(sim, status == expected || (status == NKI_NO_MEMORY && sim->options.lenient),
+              "subscribing gives %d instead of %d", status, expected);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status == NKI_OK) {
         model->sid = nki_sub_sid(model->sub);
@@ -419,6 +212,7 @@ static void act_close_sub(struct sim *sim, struct sim_sub *model)
     nki_sub_release(model->sub);
     model->live = false;
     model->released = true;
+    sim_drain_released(sim, model);
 }
 
 static uint64_t number_of(struct sim *sim, const struct nki_msg *msg)
@@ -441,7 +235,7 @@ static uint64_t number_of(struct sim *sim, const struct nki_msg *msg)
     return number;
 }
 
-static void take(struct sim *sim, struct sim_sub *model, size_t cap)
+void sim_app_take(struct sim *sim, struct sim_sub *model, size_t cap)
 {
     struct nki_msg *msgs[64];
     size_t count;
@@ -467,6 +261,9 @@ static void take(struct sim *sim, struct sim_sub *model, size_t cap)
     if (count > 0 && model->expected_count - model->expected_at <= model->limit / 2) {
         model->slow = false;
     }
+    if (count > 0 && model->sub->inlet.head == NULL) {
+        sim_drain_taken(sim, model); /* as nki_sub_take */
+    }
 }
 
 static void act_take(struct sim *sim)
@@ -474,59 +271,129 @@ static void act_take(struct sim *sim)
     if (sim->sub_count > 0) {
         struct sim_sub *model = &sim->subs[sim_below(sim, sim->sub_count)];
         if (!model->released) {
-            take(sim, model, 1 + (size_t)sim_below(sim, 10));
+            sim_app_take(sim, model, 1 + (size_t)sim_below(sim, 10));
         }
     }
+}
+
+static void cancel(struct sim *sim, struct sim_op *op)
+{
+    if (op->kind == SIM_OP_DRAIN_SUB && op->seen == NKI_PENDING) {
+        sim->subs[op->sub].drain_op = -1; /* the drain goes on, and another may wait for it */
+    }
+    nki_engine_cancel(&sim->engine, op->op);
+    nki_op_close(op->op);
+    nki_op_release(op->op);
+    op->op = NULL;
+    nki_engine_drain_step(&sim->engine, sim->now_ns); /* as nki_conn_cancel */
 }
 
 static void act_cancel(struct sim *sim)
 {
     struct sim_op *op = &sim->ops[sim_below(sim, SIM_OPS_MAX)];
-    if (op->op != NULL &&
-        (op->kind == SIM_OP_REQUEST || op->kind == SIM_OP_ROOM || op->kind == SIM_OP_FLUSH)) {
-        nki_engine_cancel(&sim->engine, op->op);
-        nki_op_close(op->op);
-        nki_op_release(op->op);
-        op->op = NULL;
+    if (op->op != NULL && sim_op_timed(op->kind)) {
+        cancel(sim, op);
     }
 }
 
 static void act_close(struct sim *sim)
 {
     int64_t deadline_ns = sim->now_ns + (1 + (int64_t)sim_below(sim, 3000)) * NKI_NS_PER_MS;
-    int i = sim->closing ? -1 : op_begin(sim, SIM_OP_CLOSE, deadline_ns);
+    int i = sim->closing_app ? -1 : sim_op_begin(sim, SIM_OP_CLOSE, deadline_ns);
     if (i < 0) {
         return;
     }
     nki_op_retain(sim->ops[i].op);
-    sim->closing = true;
+    if (sim->closed) {
+        nki_engine_close_linger(&sim->engine, sim->ops[i].op, deadline_ns, sim->now_ns);
+        SIM_CHECK(sim, nki_op_result(sim->ops[i].op, NULL, NULL) == NKI_OK, "closing what is closed");
+        sim_op_drop(sim, i);
+        return;
+    }
+    sim->closing = sim->closing_app = true;
+    sim->close_deadline_ns = deadline_ns;
     nki_engine_close_linger(&sim->engine, sim->ops[i].op, deadline_ns, sim->now_ns);
+}
+
+/* Without linger; who has closed with one has no handle for it any more. */
+static void act_close_now(struct sim *sim)
+{
+    if (!sim->closing_app) {
+        sim->ending = sim->ending || !sim->closed;
+        nki_engine_close(&sim->engine, NULL, sim->now_ns);
+    }
+}
+
+void sim_app_finish(struct sim *sim)
+{
+    for (int i = 0; i < SIM_OPS_MAX; i++) {
+        if (sim->ops[i].op != NULL && sim->ops[i].kind == SIM_OP_REQUEST) {
+            cancel(sim, &sim->ops[i]);
+        }
+    }
+    for (size_t i = 0; i < sim->sub_count; i++) {
+        struct sim_sub *model = &sim->subs[i];
+        while (!model->released && model->sub->inlet.head != NULL) {
+            sim_app_take(sim, model, 64);
+        }
+        while (!model->released && model->holds > 0) {
+            sim_drain_unhold(sim, model);
+        }
+    }
+}
+
+static void act_on_sub(struct sim *sim, struct sim_sub *sub, uint64_t dice)
+{
+    if (sub->released) {
+        return;
+    }
+    if (dice < 35) {
+        act_unsubscribe(sim, sub);
+    } else if (dice < 47) {
+        act_close_sub(sim, sub);
+    } else if (dice < 75) {
+        sim_drain_act_sub(sim, sub);
+    } else {
+        sim_drain_act_hold(sim, sub);
+    }
 }
 
 void sim_app_act(struct sim *sim)
 {
     uint64_t dice = sim_below(sim, 1000);
     struct sim_sub *sub = sim->sub_count > 0 ? &sim->subs[sim_below(sim, sim->sub_count)] : NULL;
-    if (dice < 350) {
+    if (sim->pause.request != 0 && sim_chance(sim, 15)) {
+        sim_policy_act_answer(sim);
+    } else if (dice < 330) {
         sim_app_publish(sim, (size_t)sim_below(sim, sim_chance(sim, 80) ? 100 : 9000));
-    } else if (dice < 450) {
+    } else if (dice < 420) {
         act_request(sim);
-    } else if (dice < 550) {
+    } else if (dice < 500) {
         sim_app_flush(sim, 0);
-    } else if (dice < 620) {
+    } else if (dice < 570) {
         act_subscribe(sim);
-    } else if (dice < 660 && sub != NULL && !sub->released) {
-        act_unsubscribe(sim, sub);
-    } else if (dice < 675 && sub != NULL && !sub->released) {
-        act_close_sub(sim, sub);
-    } else if (dice < 900) {
+    } else if (dice < 670 && sub != NULL) {
+        act_on_sub(sim, sub, dice - 570);
+    } else if (dice < 880) {
         act_take(sim);
-    } else if (dice < 940) {
+    } else if (dice < 915) {
         act_cancel(sim);
-    } else if (dice < 980) {
-        act_room(sim);
-    } else if (dice < 981) {
+    } else if (dice < 945) {
+        act_wait(sim, SIM_OP_ROOM);
+    } else if (dice < 970) {
+        act_wait(sim, SIM_OP_WRITTEN);
+    } else if (dice < 978) {
+        act_wait(sim, SIM_OP_CLOSED);
+    } else if (dice < 984) {
+        sim_policy_act_answer(sim);
+    } else if (dice < 990) {
+        sim_policy_act_reconnect(sim);
+    } else if (dice < 991) {
         act_close(sim);
+    } else if (dice < 993) {
+        sim_drain_act_all(sim);
+    } else if (dice < 994 && sim_chance(sim, sim->draining ? 100 : 20)) {
+        act_close_now(sim);
     }
 }
 
@@ -534,170 +401,18 @@ void sim_app_start(struct sim *sim)
 {
     struct nki_sub_params params = {.subject = NKI_STR(""), .limits = {SIM_EVENTS_LIMIT, UINT64_MAX / 2}};
     sim->events = nki_sub_new(&params);
+    sim_policy_start(sim);
     if (sim->events != NULL) {
+        sim->events->answers = sim->policy.asks;
         nki_subs_add_events(&sim->engine.subs, sim->events);
     }
     int64_t deadline_ns = sim->now_ns + 10000 * NKI_NS_PER_MS;
-    int i = op_begin(sim, SIM_OP_CONNECT, deadline_ns);
+    int i = sim_op_begin(sim, SIM_OP_CONNECT, deadline_ns);
     if (i >= 0) {
+        sim->ops[i].expected = sim->policy.first_connect == SIM_BACKGROUND ? NKI_OK : NKI_PENDING;
         nki_op_retain(sim->ops[i].op);
     }
     nki_engine_start(&sim->engine, i >= 0 ? sim->ops[i].op : NULL, deadline_ns, sim->now_ns);
-}
-
-/* -- checks --------------------------------------------------------------------------------------------- */
-
-static void check_event(struct sim *sim, const struct nki_event *event)
-{
-    SIM_CHECK(sim, !sim->event_closed, "event %d after CLOSED", event->type);
-    switch (event->type) {
-    case NKI_EVENT_CONNECTED:
-    case NKI_EVENT_RECONNECTED:
-        SIM_CHECK(sim, !sim->up, "connected twice");
-        SIM_CHECK(sim, sim->options.lenient || (event->type == NKI_EVENT_CONNECTED) == (sim->connects == 1),
-                  "event %d at connect %" PRIu64, event->type, sim->connects);
-        sim->up = true;
-        break;
-    case NKI_EVENT_DISCONNECTED:
-        SIM_CHECK(sim, sim->up && event->status != NKI_OK, "disconnected without having been connected");
-        sim->up = false;
-        break;
-    case NKI_EVENT_RECONNECTING:
-        SIM_CHECK(sim, !sim->up, "reconnecting while connected");
-        break;
-    case NKI_EVENT_SLOW_CONSUMER:
-        sim->slow_events++;
-        break;
-    case NKI_EVENT_CLOSED:
-        SIM_CHECK(sim, !sim->up, "closed while connected");
-        sim->event_closed = true;
-        break;
-    default:
-        break;
-    }
-}
-
-static void check_events(struct sim *sim)
-{
-    if (sim->events == NULL) {
-        return;
-    }
-    struct nki_msg *msg;
-    size_t count;
-    /* Some found no memory, which was counted. */
-    bool incomplete = sim->options.lenient && sim->events->inlet.stats.dropped_msgs > 0;
-    for (;;) {
-        pthread_mutex_lock(&sim->events->inlet.wait.mu);
-        int32_t status = nki_inlet_take_locked(&sim->events->inlet, &msg, 1, &count);
-        pthread_mutex_unlock(&sim->events->inlet.wait.mu);
-        if (status != NKI_OK) {
-            SIM_CHECK(sim, (status == NKI_END) == (sim->engine.state == NKI_ENGINE_CLOSED),
-                      "events end with %d", status);
-            break;
-        }
-        if (!incomplete) {
-            check_event(sim, nki_event_of(msg));
-        }
-        nki_msg_release(msg);
-    }
-    if (incomplete) {
-        sim->up = sim->engine.state == NKI_ENGINE_CONNECTED;
-        sim->event_closed = sim->closed;
-        return;
-    }
-    SIM_CHECK(sim, sim->up == (sim->engine.state == NKI_ENGINE_CONNECTED), "events and state disagree");
-    SIM_CHECK(sim, sim->event_closed == sim->closed, "CLOSED and the event of it disagree");
-    SIM_CHECK(sim, sim->options.lenient || sim->slow_events == sim->episodes,
-              "%" PRIu64 " episodes of drops, %" PRIu64 " events", sim->episodes, sim->slow_events);
-}
-
-/* At rest the server knows of the limit what the client knows. */
-void sim_app_check_limit(struct sim *sim, const struct sim_server_sub *sub)
-{
-    const struct sim_sub *model = sim_app_sub(sim, sub->sid);
-    if (sim->closed || sub->inbox || model == NULL) {
-        return;
-    }
-    SIM_CHECK(sim, sub->live == model->live, "sid %" PRIu64 " lives at one end only", sub->sid);
-    SIM_CHECK(sim, !sub->live || (sub->max == 0) == (model->max == 0),
-              "sid %" PRIu64 ": one end knows a limit", sub->sid);
-    SIM_CHECK(sim, !sub->live || sub->max == 0 || sub->max - sub->delivered == model->max - model->arrived,
-              "sid %" PRIu64 " wants %" PRIu64 " more, the server has %" PRIu64, sub->sid,
-              model->max - model->arrived, sub->max - sub->delivered);
-}
-
-static void check_sub(struct sim *sim, struct sim_sub *model)
-{
-    struct nki_inlet_stats stats;
-    nki_inlet_stats_get(&model->sub->inlet, &stats);
-    SIM_CHECK(sim, stats.received == stats.taken + stats.pending_msgs + stats.dropped_msgs,
-              "sid %" PRIu64 ": received %" PRIu64 " is not the sum", model->sid, stats.received);
-    SIM_CHECK(sim, model->sub->live == (stats.end_reason == 0),
-              "ended, but no reason, or the other way round");
-    if (sim->options.lenient) {
-        model->live = model->sub->live;
-        model->arrived = model->sub->arrived;
-        return;
-    }
-    uint64_t pending = model->expected_count - model->expected_at;
-    SIM_CHECK(sim,
-              stats.received == model->arrived && stats.dropped_msgs == model->dropped &&
-                  stats.pending_msgs == pending && stats.taken == model->taken,
-              "sid %" PRIu64 ": received %" PRIu64 " of %" PRIu64 ", dropped %" PRIu64 " of %" PRIu64
-              ", pending %" PRIu64 " of %" PRIu64,
-              model->sid, stats.received, model->arrived, stats.dropped_msgs, model->dropped,
-              stats.pending_msgs, pending);
-    SIM_CHECK(sim, stats.end_reason == model->reason, "sid %" PRIu64 " ended with %d instead of %d",
-              model->sid, stats.end_reason, model->reason);
-    SIM_CHECK(sim, stats.pending_msgs > 0 || stats.pending_bytes == 0, "no messages, but bytes");
-}
-
-static void now_closed(struct sim *sim)
-{
-    sim->closed = true;
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        sim->ops[i].any = sim->ops[i].any || sim->ops[i].expected == NKI_PENDING;
-    }
-    for (size_t i = 0; i < sim->sub_count; i++) {
-        if (sim->subs[i].live) {
-            sim->subs[i].live = false;
-            sim->subs[i].reason = NKI_CLOSED;
-        }
-    }
-    const struct nki_engine_counts *counts = &sim->engine.counts;
-    SIM_CHECK(sim, counts->unsent == sim->pub_count - sim->socket_count,
-              "%" PRIu64 " messages were not sent, counted %" PRIu64, sim->pub_count - sim->socket_count,
-              counts->unsent);
-}
-
-void sim_app_check(struct sim *sim)
-{
-    const struct nki_engine_counts *counts = &sim->engine.counts;
-    if (!sim->closed && sim->engine.state == NKI_ENGINE_CLOSED) {
-        now_closed(sim);
-    }
-    for (int i = 0; i < SIM_OPS_MAX; i++) {
-        if (sim->ops[i].op != NULL) {
-            check_op(sim, &sim->ops[i]);
-        }
-    }
-    for (size_t i = 0; i < sim->sub_count; i++) {
-        if (!sim->subs[i].released) {
-            check_sub(sim, &sim->subs[i]);
-        }
-    }
-    check_events(sim);
-    if (sim->options.lenient) {
-        return;
-    }
-    /* An orphan counts when it begins, for the model when it ends: one on each transport may be cut between.
-     */
-    SIM_CHECK(sim, counts->orphan_msgs >= sim->orphans && counts->orphan_msgs <= sim->orphans + sim->dials,
-              "%" PRIu64 " orphans, counted %" PRIu64, sim->orphans, counts->orphan_msgs);
-    SIM_CHECK(sim, sim->engine.replies.late == sim->late, "%" PRIu64 " late replies, counted %" PRIu64,
-              sim->late, sim->engine.replies.late);
-    SIM_CHECK(sim, counts->dropped_msgs == sim->drops, "%" PRIu64 " drops, counted %" PRIu64, sim->drops,
-              counts->dropped_msgs);
 }
 
 void sim_app_end(struct sim *sim)
@@ -711,7 +426,7 @@ void sim_app_end(struct sim *sim)
         uint64_t pending;
         do {
             pending = model->sub->inlet.stats.pending_msgs;
-            take(sim, model, 64);
+            sim_app_take(sim, model, 64);
         } while (pending > 0);
         SIM_CHECK(sim, sim->options.lenient || model->expected_at == model->expected_count,
                   "messages are missing");
@@ -720,7 +435,7 @@ void sim_app_end(struct sim *sim)
     }
     for (int i = 0; i < SIM_OPS_MAX; i++) {
         if (sim->ops[i].op != NULL) {
-            op_drop(sim, i);
+            sim_op_drop(sim, i);
         }
     }
     if (sim->events != NULL) {

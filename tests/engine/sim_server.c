@@ -30,14 +30,16 @@ static void say_info(struct sim_link *link)
                   "\"max_payload\":1048576",
                   link->server);
     if (sim_chance(sim, 30)) {
-        ts_buf_printf(&link->out, ",\"connect_urls\":[\"h%d:%d\",\"h1:4223\",\"bad\"]", link->server,
-                      SIM_PORT + link->server);
+        int other = (int)sim_below(sim, SIM_SERVERS);
+        ts_buf_printf(&link->out, ",\"connect_urls\":[\"h%d:%d\",\"h%d:%d\",\"bad\"]", link->server,
+                      SIM_PORT + link->server, other, SIM_PORT + other);
     }
-    if (link->hello && sim_chance(sim, 30)) {
+    bool lame = link->hello && sim_chance(sim, 30);
+    if (lame) {
         ts_buf_printf(&link->out, ",\"ldm\":true");
     }
     ts_buf_printf(&link->out, "}\r\n");
-    mark(link, SIM_MARK_INFO, 0, 0);
+    mark(link, SIM_MARK_INFO, 0, lame);
 }
 
 static const char *const garbage[] = {
@@ -317,6 +319,11 @@ static void on_taken(void *ctx, const struct ts_frame *frame)
     }
 }
 
+bool sim_link_full(const struct sim_link *link)
+{
+    return link->wire.len > 30000 && !link->sim->healed && !link->cut;
+}
+
 static ptrdiff_t link_write(struct nki_stream *stream, const struct iovec *iov, int count)
 {
     struct sim_link *link = NKI_CONTAINER_OF(stream, struct sim_link, stream);
@@ -333,7 +340,7 @@ static ptrdiff_t link_write(struct nki_stream *stream, const struct iovec *iov, 
     size_t most = total;
     if (!sim->healed) {
         most = sim_chance(sim, 30) ? (size_t)sim_below(sim, total + 1) : total;
-        most = link->wire.len > 30000 && sim_chance(sim, 90) ? 0 : most;
+        most = sim_link_full(link) && sim_chance(sim, 90) ? 0 : most;
     }
     size_t done = 0;
     for (int i = 0; i < count && done < most; i++) {

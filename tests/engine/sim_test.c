@@ -9,8 +9,10 @@
 
 #if defined(__SANITIZE_THREAD__)
 #define SEEDS 30 /* slow, and there is one thread */
+#elif defined(__SANITIZE_ADDRESS__)
+#define SEEDS 6000
 #else
-#define SEEDS 300
+#define SEEDS 10000
 #endif
 #define STEPS 1500
 

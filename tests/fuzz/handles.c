@@ -4,6 +4,7 @@
  * at zero. */
 #include <natskit.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -62,6 +63,26 @@ static uint64_t pick(const struct run *run, uint8_t which, uint8_t bend)
     }
 }
 
+/* Requests that the options say more of. */
+static natskit_status open_request(uint8_t what, natskit_conn conn, uint64_t *id)
+{
+    natskit_options options = {0};
+    natskit_op op = {0};
+    natskit_sub sub = {0};
+    bool many = what % 2 == 0;
+    known(natskit_options_open(many ? NATSKIT_OPTIONS_REQUEST_MANY : NATSKIT_OPTIONS_REQUEST, &options));
+    known(natskit_options_set_int(options, what % 3 == 0 ? "wait_reconnect" : "own_sub", NATSKIT_ZLEN, 1,
+                                  NULL));
+    known(
+        natskit_options_set(options, "reply", NATSKIT_ZLEN, what % 5 == 0 ? "a b" : "r", NATSKIT_ZLEN, NULL));
+    natskit_status status =
+        many ? natskit_request_many(conn, "a", 1, no_headers, "x", 1, options, &sub, NULL)
+             : natskit_request_start(conn, "a", 1, no_headers, "x", 1, options, 100, &op, NULL);
+    known(natskit_options_close(options));
+    *id = many ? sub.id : op.id;
+    return status;
+}
+
 static void open_one(struct run *run, uint8_t what, uint64_t id)
 {
     natskit_options options = {0};
@@ -76,9 +97,9 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
     if (run->count + 2 > HANDLES_MAX) {
         return;
     }
-    switch (what % 9) {
+    switch (what % 10) {
     case 0:
-        status = natskit_options_open(what % 6, &options);
+        status = natskit_options_open(what % 7, &options);
         id = options.id;
         break;
     case 1:
@@ -113,12 +134,52 @@ static void open_one(struct run *run, uint8_t what, uint64_t id)
         status = natskit_flush_start(parent, no_options, 100, &op, NULL);
         id = op.id;
         break;
-    default:
+    case 8:
         status = natskit_room_start(parent, no_options, 1, 100, &op, NULL);
         id = op.id;
         break;
+    default:
+        status = open_request(what >> 2, parent, &id);
+        break;
     }
     keep(run, status, id);
+}
+
+static void use_more(uint8_t what, uint64_t id)
+{
+    char name[32];
+    char value[32];
+    size_t name_len = 0;
+    size_t len = 0;
+    int32_t yes;
+    const natskit_headers headers = {id};
+    const int32_t match = what % 4;
+    switch ((what >> 2) % 7) {
+    case 0:
+        known(natskit_headers_set(headers, "x-n", 3, "v", 1, match, NULL));
+        break;
+    case 1:
+        known(natskit_headers_delete(headers, "x-n", 3, match));
+        break;
+    case 2:
+        known(natskit_headers_get(headers, "x-n", 3, match, what % 3, value, what % 32, &len));
+        known(natskit_headers_at(headers, what % 3, name, what % 8, &name_len, value, what % 8, &len));
+        break;
+    case 3:
+        known(natskit_headers_add_all(headers, NULL, NULL));
+        known(natskit_msg_republish((natskit_conn){id}, NULL, "a", 1, NULL, 0, 0));
+        break;
+    case 4:
+        known(natskit_conn_server_at_least((natskit_conn){id}, 2, what, 0, &yes));
+        break;
+    case 5:
+        known(natskit_sub_subject((natskit_sub){id}, name, what % 32, &len));
+        known(natskit_sub_queue((natskit_sub){id}, name, what % 32, &len));
+        break;
+    default:
+        known(natskit_nuid(name, what % 32, &len));
+        break;
+    }
 }
 
 static void use_one(uint8_t what, uint64_t id, uint64_t other)
@@ -129,7 +190,7 @@ static void use_one(uint8_t what, uint64_t id, uint64_t other)
     natskit_sub_stats stats;
     size_t count;
     int32_t fd;
-    switch (what % 12) {
+    switch (what % 13) {
     case 0:
         known(natskit_options_set((natskit_options){id}, "name", NATSKIT_ZLEN, "n", 1, NULL));
         break;
@@ -166,6 +227,9 @@ static void use_one(uint8_t what, uint64_t id, uint64_t other)
     case 10:
         known(natskit_op_result((natskit_op){id}, NULL, NULL));
         known(natskit_op_wait((natskit_op){id}, 0));
+        break;
+    case 11:
+        use_more((uint8_t)other, id);
         break;
     default:
         known(natskit_op_take_msg((natskit_op){id}, &msg));

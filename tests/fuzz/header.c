@@ -68,6 +68,55 @@ static void check_rebuilt(struct nki_str block, struct nki_str rebuilt, size_t c
     nki_buf_free(&scratch);
 }
 
+static struct nki_str str_of(const struct nki_buf *buf)
+{
+    return nki_str_make((const char *)buf->data, buf->len);
+}
+
+/* What was taken over is read back in the same order, each value as one line without a NUL. */
+static void check_taken_over(struct nki_str block, const struct nki_buf *out)
+{
+    struct nki_str name;
+    struct nki_str value;
+    struct nki_str name_again;
+    struct nki_str value_again;
+    size_t at = 0;
+    size_t at_again = 0;
+    CHECK(nki_header_next(str_of(out), &at_again, &name_again, &value_again));
+    CHECK(same(name_again, nki_str_z("Own")) && same(value_again, nki_str_z("1")));
+    while (nki_header_next(block, &at, &name, &value)) {
+        CHECK(nki_header_next(str_of(out), &at_again, &name_again, &value_again));
+        CHECK(same(name, name_again) && value_again.len <= value.len);
+        for (size_t i = 0; i < value_again.len; i++) {
+            CHECK(value_again.ptr[i] != '\0' && value_again.ptr[i] != '\r' && value_again.ptr[i] != '\n');
+        }
+    }
+    CHECK(!nki_header_next(str_of(out), &at_again, &name_again, &value_again));
+}
+
+/* All or nothing; and what was taken over can be deleted again. */
+static void check_append_all(struct nki_str block)
+{
+    struct nki_buf out = {0};
+    struct nki_str name;
+    struct nki_str value;
+    size_t at = 0;
+    CHECK(nki_header_append(&out, nki_str_z("Own"), nki_str_z("1"), NULL) == NKI_OK);
+    size_t before = out.len;
+    int32_t status = nki_header_append_all(&out, block, NULL);
+    if (status != NKI_OK) {
+        CHECK(out.len == before && memcmp(out.data, "NATS/1.0\r\nOwn: 1\r\n\r\n", before) == 0);
+    } else {
+        check_taken_over(block, &out);
+        while (nki_header_next(block, &at, &name, &value)) {
+            (void)nki_header_delete(&out, name, NKI_MATCH_EXACT);
+            CHECK(out.len == 0 || !nki_header_find(str_of(&out), name, NKI_MATCH_EXACT, 0, &value));
+        }
+        CHECK(out.len == before || out.len == 0); /* 0: one of them was called Own */
+    }
+    nki_buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct nki_str block = {(const char *)data, size};
@@ -101,6 +150,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(at <= size);
     if (kept > 0 && size < NKI_HEADER_BLOCK_MAX / 2) {
         check_rebuilt(block, nki_str_make((const char *)rebuilt.data, rebuilt.len), kept);
+    }
+    if (seen < 100) {
+        check_append_all(block);
     }
     nki_buf_free(&rebuilt);
     return 0;

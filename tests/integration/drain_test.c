@@ -13,12 +13,17 @@
 #define DRAINS 1500
 #endif
 
-/* NATSKIT_DRAINS=n: connections that are drained. */
+static uint64_t number_from(const char *variable, uint64_t usual)
+{
+    const char *text = getenv(variable);
+    uint64_t number;
+    return text != NULL && ts_parse_size(text, &number) ? number : usual;
+}
+
+/* NATSKIT_DRAINS=n: connections that are drained; NATSKIT_ROUNDS=n: so many times as many. */
 static uint32_t drain_count(void)
 {
-    const char *text = getenv("NATSKIT_DRAINS");
-    uint64_t count;
-    return text != NULL && ts_parse_size(text, &count) ? (uint32_t)count : DRAINS;
+    return (uint32_t)(number_from("NATSKIT_DRAINS", DRAINS) * number_from("NATSKIT_ROUNDS", 1));
 }
 
 static void publish_numbers(natskit_conn conn, const char *subject, uint32_t count)
@@ -213,7 +218,8 @@ static void test_many_drains(void **state)
     natskit_sub all = bench_subscribe(other, "drain.out", NULL);
     assert_ok(natskit_flush(other, WAIT_MS));
     uint32_t next = 0;
-    for (uint32_t i = 0, count = drain_count(); i < count; i++) {
+    uint32_t count = drain_count();
+    for (uint32_t i = 0; i < count; i++) {
         natskit_conn conn = bench_connect();
         char subject[32]; /* its own: in every other round what is published may come late */
         (void)snprintf(subject, sizeof subject, "drain.in.%u", i);
@@ -248,6 +254,7 @@ static void test_many_drains(void **state)
         assert_ok(natskit_sub_close(sub));
         assert_ok(natskit_conn_close(conn, 0));
     }
+    print_message("%u drains, %u messages in each direction, none lost\n", count, next);
     assert_ok(natskit_sub_close(all));
     assert_ok(natskit_conn_close(other, WAIT_MS));
 }

@@ -47,9 +47,12 @@ static uint32_t fill(natskit_conn conn, uint32_t next)
     natskit_status status;
     do {
         status = publish_number(conn, next, 200);
+        if (status == NATSKIT_TIMEOUT) {
+            status = publish_number(conn, next, 0); /* the sockets may have taken more meanwhile */
+        }
         next += status == NATSKIT_OK;
     } while (status == NATSKIT_OK && next < 1000000);
-    assert_status(status, NATSKIT_TIMEOUT);
+    assert_status(status, NATSKIT_WOULD_BLOCK);
     return next;
 }
 

@@ -293,6 +293,93 @@ static void no_life(struct worker *me)
     }
 }
 
+/* A subscription that is drained while messages come for it, taken from or not, held or not, by one thread.
+ */
+static void drained_sub(struct worker *me, natskit_conn conn)
+{
+    char subject[32];
+    natskit_sub sub;
+    natskit_op op;
+    natskit_msg *msg;
+    natskit_sub_stats stats = {0};
+    (void)snprintf(subject, sizeof subject, "drained.%u", me->number);
+    if (natskit_subscribe(conn, subject, Z, NULL, 0, NO_OPTIONS, &sub, NULL) != NATSKIT_OK) {
+        return;
+    }
+    bool held = below(me, 2) == 0 && natskit_sub_hold(sub, 1) == NATSKIT_OK;
+    for (uint32_t i = below(me, 30); i > 0; i--) {
+        (void)publish(conn, subject, &i, sizeof i, 0);
+    }
+    if (natskit_sub_drain_start(sub, NO_OPTIONS, below(me, 100), &op, NULL) == NATSKIT_OK) {
+        bool take = below(me, 3) > 0;
+        while (take && natskit_sub_next(sub, 200, &msg) == NATSKIT_OK) {
+            keep(me, msg);
+            soak_count(TAKEN, 1);
+        }
+        if (held) {
+            (void)natskit_sub_hold(sub, 0);
+        }
+        SOAK_CHECK(natskit_op_wait(op, LATE_MS) == NATSKIT_OK, "a subscription's drain has no end");
+        natskit_status status = natskit_op_result(op, NULL, NULL);
+        (void)natskit_sub_stats_get(sub, &stats, sizeof stats);
+        SOAK_CHECK(stats.received == stats.taken + stats.pending_msgs + stats.dropped_msgs,
+                   "counts of a drain");
+        SOAK_CHECK(status != NATSKIT_OK || (stats.pending_msgs == 0 && stats.reason != NATSKIT_OK),
+                   "drained with OK, and %llu messages are left", (unsigned long long)stats.pending_msgs);
+        soak_count(DRAINS, 1);
+        (void)natskit_op_close(op);
+    }
+    (void)natskit_sub_close(sub);
+}
+
+/* A connection that is drained with messages under way in both directions. */
+static void drained_conn(struct worker *me)
+{
+    natskit_conn conn = soak_connect(soak.tap_url, 1 + below(me, 200));
+    natskit_sub sub;
+    natskit_op op;
+    natskit_msg *msg;
+    natskit_conn_stats stats = {0};
+    if (conn.id == 0) {
+        return;
+    }
+    natskit_status subscribed = natskit_subscribe(conn, "drained.*", Z, NULL, 0, NO_OPTIONS, &sub, NULL);
+    for (uint32_t i = below(me, 30); i > 0; i--) {
+        (void)publish(conn, "drained.all", &i, sizeof i, 0);
+    }
+    int64_t timeout_ms = below(me, 100);
+    int64_t begin = ts_now_ms();
+    if (natskit_conn_drain_start(conn, NO_OPTIONS, timeout_ms, &op, NULL) == NATSKIT_OK) {
+        bool take = below(me, 4) > 0;
+        while (take && natskit_sub_next(sub, 200, &msg) == NATSKIT_OK) {
+            keep(me, msg);
+            soak_count(TAKEN, 1);
+        }
+        SOAK_CHECK(natskit_op_wait(op, LATE_MS) == NATSKIT_OK, "a connection's drain has no end");
+        in_time(begin, timeout_ms, "conn_drain");
+        natskit_status status = natskit_op_result(op, NULL, NULL);
+        SOAK_CHECK(natskit_conn_stats_get(conn, &stats, sizeof stats) == NATSKIT_OK, "stats of a drain");
+        SOAK_CHECK(status != NATSKIT_OK || stats.unsent + stats.abandoned_msgs == 0,
+                   "drained with OK, and %llu messages were not sent, %llu not taken",
+                   (unsigned long long)stats.unsent, (unsigned long long)stats.abandoned_msgs);
+        soak_count(DRAINS, 1);
+        (void)natskit_op_close(op);
+    }
+    (void)natskit_conn_close(conn, 0);
+    if (subscribed == NATSKIT_OK) {
+        (void)natskit_sub_close(sub);
+    }
+}
+
+static void drains(struct worker *me)
+{
+    if (below(me, 3) == 0) {
+        drained_conn(me);
+    } else {
+        drained_sub(me, below(me, 2) == 0 ? me->own : some_shared(me));
+    }
+}
+
 static void waits(struct worker *me)
 {
     natskit_waitset set;
@@ -430,8 +517,8 @@ static void end_life(struct worker *me)
 
 void *soak_worker(void *number)
 {
-    static void (*const episodes[])(struct worker *) = {stream, stream,  drops, requests, requests,  flushes,
-                                                        waits,  no_life, large, events,   short_life};
+    static void (*const episodes[])(struct worker *) = {stream, stream,  drops, requests, requests,   flushes,
+                                                        waits,  no_life, large, events,   short_life, drains};
     unsigned mine = *(const unsigned *)number;
     struct worker me = {.number = mine, .chance = ts_chance_of(soak.seed, mine)};
     while (!atomic_load(&soak.stop)) {

@@ -34,6 +34,7 @@ enum tally {
     CANCELLED,
     TIMEOUTS,
     EVENTS,
+    DRAINS,
     TALLIES
 };
 

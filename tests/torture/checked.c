@@ -34,9 +34,15 @@ static const struct row rows[] = {
     {"natskit_options_add", MEM},
     {"natskit_headers_open", MEM},
     {"natskit_headers_add", MEM},
+    {"natskit_headers_set", MEM},
+    {"natskit_headers_delete", MEM | ABSENT},
+    {"natskit_headers_add_all", MEM},
+    {"natskit_headers_get", ABSENT},
+    {"natskit_headers_at", ABSENT},
     {"natskit_connect", MEM | SYS | NET | ENDED | LATE},
     {"natskit_connect_start", MEM | SYS},
     {"natskit_conn_server_info", ABSENT},
+    {"natskit_conn_server_at_least", ABSENT},
     {"natskit_conn_events", MEM | ENDED},
     {"natskit_conn_close", MEM | ENDED | LATE},
     {"natskit_conn_close_start", MEM},
@@ -49,6 +55,7 @@ static const struct row rows[] = {
     {"natskit_conn_answer_delay", ABSENT},
     {"natskit_publish", MEM | ENDED | LATE},
     {"natskit_publish_batch", MEM | ENDED | LATE},
+    {"natskit_msg_republish", MEM | ENDED | LATE},
     {"natskit_msg_respond", MEM | ENDED | LATE},
     {"natskit_flush", MEM | ENDED | LATE},
     {"natskit_flush_start", MEM | ENDED},
@@ -63,6 +70,7 @@ static const struct row rows[] = {
     {"natskit_sub_drain_start", MEM | ENDED},
     {"natskit_request", MEM | ENDED | LATE | ABSENT},
     {"natskit_request_start", MEM | ENDED | LATE},
+    {"natskit_request_many", MEM | ENDED | LATE},
     {"natskit_op_wait", LATE},
     {"natskit_op_result", MEM | SYS | NET | ENDED | LATE | ABSENT},
     {"natskit_op_take_msg", MEM | SYS | NET | ENDED | LATE | ABSENT},
@@ -438,13 +446,35 @@ natskit_op tt_room_start(natskit_conn conn, uint64_t bytes)
     return given_op("natskit_room_start", got, op, conn, &err);
 }
 
-natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers)
+static natskit_op request_start(natskit_conn conn, const char *subject, natskit_headers headers,
+                                natskit_options options)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
     natskit_status got =
-        natskit_request_start(conn, subject, Z, headers, "ask", 3, NO_OPTIONS, op_ms(), &op, &err);
+        natskit_request_start(conn, subject, Z, headers, "ask", 3, options, op_ms(), &op, &err);
     return given_op("natskit_request_start", got, op, conn, &err);
+}
+
+natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers)
+{
+    return request_start(conn, subject, headers, NO_OPTIONS);
+}
+
+natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options)
+{
+    return request_start(conn, subject, NO_HEADERS, options);
+}
+
+natskit_sub tt_request_many(natskit_conn conn, const char *subject, natskit_headers headers,
+                            natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    tt_set(options, "max_wait_ms", op_ms());
+    natskit_status got = natskit_request_many(conn, subject, Z, headers, "ask", 3, options, &sub, &err);
+    tt_check_error("natskit_request_many", got, NATSKIT_OK, &err);
+    return (natskit_sub){given("natskit_request_many", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
 }
 
 natskit_msg *tt_request(natskit_conn conn, const char *subject, natskit_status also)

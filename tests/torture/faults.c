@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct tt_plan plan;
@@ -238,6 +239,8 @@ ssize_t tt_lib_sendmsg(int fd, const struct msghdr *msg, int flags)
 int tt_lib_epoll_create1(int flags);
 int tt_lib_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
 int tt_lib_epoll_wait(int epoll_fd, struct epoll_event *events, int cap, int timeout_ms);
+int tt_lib_epoll_pwait2(int epoll_fd, struct epoll_event *events, int cap, const struct timespec *timeout,
+                        const sigset_t *mask);
 int tt_lib_eventfd(unsigned value, int flags);
 ssize_t tt_lib_read(int fd, void *out, size_t len);
 ssize_t tt_lib_read_chk(int fd, void *out, size_t len, size_t size);
@@ -267,6 +270,13 @@ int tt_lib_eventfd(unsigned value, int flags)
 {
     int code = fault(TT_EVENTFD);
     return code != 0 ? failed(code) : eventfd(value, flags);
+}
+
+int tt_lib_epoll_pwait2(int epoll_fd, struct epoll_event *events, int cap, const struct timespec *timeout,
+                        const sigset_t *mask)
+{
+    int code = fault_or_noise(TT_EPOLL_WAIT, false);
+    return code != 0 ? failed(code) : epoll_pwait2(epoll_fd, events, cap, timeout, mask);
 }
 
 ssize_t tt_lib_read(int fd, void *out, size_t len)
@@ -315,6 +325,40 @@ int tt_lib_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     return code != 0 ? code : pthread_create(thread, attr, run, arg);
 }
 
+static struct {
+    pthread_mutex_t mu;
+    pthread_cond_t freed;
+    bool held;
+    int waiting;
+} resolver = {.mu = PTHREAD_MUTEX_INITIALIZER, .freed = PTHREAD_COND_INITIALIZER};
+
+void tt_resolver_hold(bool on)
+{
+    pthread_mutex_lock(&resolver.mu);
+    resolver.held = on;
+    pthread_cond_broadcast(&resolver.freed);
+    pthread_mutex_unlock(&resolver.mu);
+}
+
+int tt_resolver_waiting(void)
+{
+    pthread_mutex_lock(&resolver.mu);
+    int waiting = resolver.waiting;
+    pthread_mutex_unlock(&resolver.mu);
+    return waiting;
+}
+
+static void pass_resolver(void)
+{
+    pthread_mutex_lock(&resolver.mu);
+    resolver.waiting++;
+    while (resolver.held) {
+        pthread_cond_wait(&resolver.freed, &resolver.mu);
+    }
+    resolver.waiting--;
+    pthread_mutex_unlock(&resolver.mu);
+}
+
 int tt_lib_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **out)
 {
@@ -322,6 +366,7 @@ int tt_lib_getaddrinfo(const char *node, const char *service, const struct addri
     if (code == EAI_SYSTEM) {
         errno = EMFILE;
     }
+    pass_resolver();
     return code != 0 ? code : getaddrinfo(node, service, hints, out);
 }
 
@@ -329,4 +374,24 @@ ssize_t tt_lib_getrandom(void *out, size_t len, unsigned flags)
 {
     int code = fault(TT_RANDOM);
     return code != 0 ? failed(code) : getrandom(out, len, flags);
+}
+
+static _Atomic int64_t wall_shift_ns;
+
+int tt_lib_clock_gettime(clockid_t clock, struct timespec *now);
+
+void tt_wall_shift(int64_t ns)
+{
+    atomic_store(&wall_shift_ns, ns);
+}
+
+int tt_lib_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = clock_gettime(clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME) {
+        int64_t ns = (int64_t)now->tv_sec * 1000000000 + now->tv_nsec + atomic_load(&wall_shift_ns);
+        now->tv_sec = (time_t)(ns / 1000000000);
+        now->tv_nsec = (long)(ns % 1000000000);
+    }
+    return result;
 }

@@ -55,4 +55,13 @@ bool tt_faults_hit(void);
 long tt_faults_count(enum tt_kind kind);
 const char *tt_kind_name(enum tt_kind kind);
 
+/* Beside the plan, armed or not, at any time: */
+
+/* While it is held, getaddrinfo does not return. */
+void tt_resolver_hold(bool on);
+/* Threads that are in getaddrinfo because of it. */
+int tt_resolver_waiting(void);
+/* The wall clock, as the library sees it, is this much ahead. Clocks that are monotonic are left alone. */
+void tt_wall_shift(int64_t ns);
+
 #endif

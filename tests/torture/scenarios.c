@@ -18,7 +18,9 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(drain_sub),     ROW(drain),           ROW(levels),         ROW(forced),
     ROW(publish),       ROW(batch),           ROW(sent_headers),   ROW(large),
     ROW(slow_consumer), ROW(unsubscribe),     ROW(request),        ROW(respond),
-    ROW(waitset),       ROW(blocked),         ROW(crowd),
+    ROW(waitset),       ROW(blocked),         ROW(crowd),          ROW(ask_many),
+    ROW(ask_own),       ROW(ask_nobody),      ROW(ask_lost),       ROW(first_message),
+    ROW(edit_headers),  ROW(republish),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 
@@ -42,6 +44,9 @@ void tt_scenario_library(void)
     TT(natskit_subject_check, "a.b", Z, 0, &err);
     natskit_status got = natskit_subject_check("a..b", Z, 1, &err);
     tt_check_error("natskit_subject_check", got, NATSKIT_INVALID, &err);
+    char name[22];
+    size_t len = 0;
+    TT(natskit_nuid, name, sizeof name, &len);
     TT(natskit_shutdown, 0);
 }
 
@@ -69,7 +74,7 @@ static void set_again(natskit_options options, const natskit_option_info *info)
 void tt_scenario_options(void)
 {
     natskit_error err = {0};
-    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_EVENTS; scope++) {
+    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_REQUEST_MANY; scope++) {
         natskit_options options = tt_options(scope);
         natskit_option_info info;
         size_t index = 0;

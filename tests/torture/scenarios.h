@@ -32,6 +32,14 @@ void tt_scenario_unsubscribe(void);
 void tt_scenario_request(void);
 void tt_scenario_respond(void);
 
+void tt_scenario_ask_many(void);
+void tt_scenario_ask_own(void);
+void tt_scenario_ask_nobody(void);
+void tt_scenario_ask_lost(void);
+void tt_scenario_first_message(void);
+void tt_scenario_edit_headers(void);
+void tt_scenario_republish(void);
+
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);
 void tt_scenario_crowd(void);

@@ -110,15 +110,15 @@ static void test_shuffling_keeps_all(void **state)
     nki_servers_free(&servers);
 }
 
-static struct nki_info *info_of(const char *const *urls)
+static struct nki_info_urls *info_of(const char *const *list)
 {
-    static struct nki_info info;
-    nki_info_init(&info);
-    info.has_urls = urls != NULL;
-    for (; urls != NULL && urls[info.url_count] != NULL; info.url_count++) {
-        snprintf(info.urls[info.url_count], sizeof info.urls[0], "%s", urls[info.url_count]);
+    static struct nki_info_urls urls;
+    urls.told = list != NULL;
+    urls.count = 0;
+    for (; list != NULL && list[urls.count] != NULL; urls.count++) {
+        snprintf(urls.at[urls.count], sizeof urls.at[0], "%s", list[urls.count]);
     }
-    return &info;
+    return &urls;
 }
 
 static void test_what_the_cluster_tells(void **state)

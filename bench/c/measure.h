@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the C programs of the benchmark share: arguments "CASE N SIZE URL", measuring, and the one line of
+ * JSON. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BENCH_SUBJECT "bench.test"
+#define BENCH_ECHO "bench.echo"
+#define BENCH_IN_FLIGHT 64
+#define BENCH_WARM_UP 200 /* requests before the clock starts */
+
+struct bench {
+    const char *name; /* the case without what follows */
+    int headers;      /* "_hdr" or "_read": two headers */
+    int read;         /* "_read": one of them is read */
+    long n;
+    size_t size;
+    const char *url;
+    char *payload;
+    char start[96]; /* subject that makes the other side send */
+};
+
+/* Reads the arguments; ends the program if they are not right. */
+void bench_open(struct bench *b, int argc, char **argv);
+
+/* Ends the program with a message. */
+_Noreturn void bench_die(const char *what, const char *why);
+
+uint64_t bench_now(void);
+
+void bench_begin(void);
+void bench_end(void);
+
+/* One duration, for the percentiles. */
+void bench_latency(uint64_t ns);
+
+/* KiB of memory in use. */
+long bench_resident(void);
+
+/* Prints the line: `got` messages were seen; `each_bytes` is the memory of each idle object, or negative. */
+void bench_report(const struct bench *b, long got, double each_bytes, const char *version);
+
+#endif

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What natskit has to reach, as ratios of medians of one run to a peer, or as plain numbers."""
+
+from dataclasses import dataclass
+
+from .matrix import SERVER, WIRE
+
+C, PY, ASYNC, LUA = "natskit-c", "natskit-py", "natskit-py-async", "natskit-lua"
+NATS_C, NATS_PY, UVLOOP, LUA_NATS = "nats.c", "nats-py", "nats-py+uvloop", "lua-nats"
+PYTHONS = (PY, ASYNC)
+ALL = (C, PY, ASYNC, LUA)
+
+
+@dataclass(frozen=True)
+class Target:
+    title: str
+    peer: str
+    case: str
+    size: int
+    ways: tuple  # of ours: the best counts; () stands for all
+    metric: str  # cpu, rate, p50_us, threads, each_kib
+    relation: str  # "<=" or ">="
+    limit: float
+    against: str = ""  # "" for a plain number
+    against_ways: tuple = ()
+    where: str = WIRE
+
+
+def pub():
+    for size in (16, 128):
+        title = f"publish {size} B"
+        yield Target(title, C, "pub", size, (), "cpu", "<=", 0.5, NATS_C)
+        for peer in PYTHONS:
+            yield Target(title, peer, "pub", size, (), "cpu", "<=", 0.12, NATS_PY)
+        yield Target(title, LUA, "pub", size, (), "cpu", "<=", 0.05, LUA_NATS)
+        for peer, limit in ((C, 2), (PY, 1), (ASYNC, 1), (LUA, 1)):
+            yield Target(title, peer, "pub", size, (), "rate", ">=", limit, NATS_C)
+    for title, case, size, c, python in (
+        ("publish 128 B, 2 headers", "pub_hdr", 128, 0.4, 0.2),
+        ("publish 1 KiB", "pub", 1024, 0.6, 0.3),
+        ("publish 64 KiB", "pub", 65536, 0.8, 0.8),
+    ):
+        yield Target(title, C, case, size, (), "cpu", "<=", c, NATS_C)
+        for peer in PYTHONS:
+            yield Target(title, peer, case, size, (), "cpu", "<=", python, NATS_PY)
+        yield Target(title, LUA, case, size, (), "cpu", "<=", 0.8, NATS_C)
+
+
+def sub():
+    following = ("sub_next",)
+    for size in (16, 128):
+        title = f"receive {size} B"
+        yield Target(title, C, "sub", size, ("sub_batch",), "cpu", "<=", 0.12, NATS_C, following)
+        yield Target(title, C, "sub", size, following, "cpu", "<=", 0.2, NATS_C, following)
+        for peer in PYTHONS:
+            yield Target(title, peer, "sub", size, ("sub_iter",), "cpu", "<=", 0.02, NATS_PY, ("sub_iter",))
+            yield Target(title, peer, "sub", size, ("sub_batch",), "cpu", "<=", 0.05, NATS_PY, ("sub_cb",))
+            yield Target(title, peer, "sub", size, ("sub_cb",), "cpu", "<=", 0.05, NATS_PY, ("sub_cb",))
+        yield Target(title, LUA, "sub", size, (), "cpu", "<=", 0.1, LUA_NATS)
+        yield Target(title, C, "sub", size, ("sub_batch",), "rate", ">=", 5, NATS_C, following)
+        yield Target(title, C, "sub", size, following, "rate", ">=", 3, NATS_C, following)
+        for peer in PYTHONS:
+            yield Target(title, peer, "sub", size, ("sub_iter",), "rate", ">=", 1.5, NATS_C, following)
+            yield Target(title, peer, "sub", size, ("sub_batch",), "rate", ">=", 2, NATS_C, following)
+        yield Target(title, LUA, "sub", size, (), "rate", ">=", 1.5, NATS_C, following)
+    title = "receive 128 B, one of 2 headers read"
+    yield Target(title, C, "sub_read", 128, (), "cpu", "<=", 0.15, NATS_C, following)
+    for peer in PYTHONS:
+        yield Target(title, peer, "sub_read", 128, ("sub_iter",), "cpu", "<=", 0.06, NATS_PY, ("sub_cb",))
+    yield Target(title, LUA, "sub_read", 128, (), "cpu", "<=", 0.4, NATS_C, following)
+
+
+def req():
+    for peer, cpu, p50 in ((C, 0.55, 0.95), (PY, 0.6, 1), (LUA, 0.6, 1)):
+        yield Target("request, one at a time", peer, "req", 128, (), "cpu", "<=", cpu, NATS_C, (), SERVER)
+        yield Target("request, one at a time", peer, "req", 128, (), "p50_us", "<=", p50, NATS_C, (), SERVER)
+    yield Target("request, one at a time", ASYNC, "req", 128, (), "cpu", "<=", 0.5, UVLOOP, (), SERVER)
+    for peer, against, rate, cpu in ((C, NATS_C, 1.2, 0.5), (ASYNC, UVLOOP, 1.5, 0.3), (LUA, NATS_PY, 1.5, 0.2)):
+        yield Target("64 requests in flight", peer, "req64", 128, (), "rate", ">=", rate, against, (), SERVER)
+        yield Target("64 requests in flight", peer, "req64", 128, (), "cpu", "<=", cpu, against, (), SERVER)
+
+
+def rest():
+    for peer in ALL:
+        yield Target("threads, one connection", peer, "req", 128, (), "threads", "<=", 2, "", (), SERVER)
+        yield Target("threads, 1,000 subscriptions", peer, "idle_subs", 0, (), "threads", "<=", 2, "", (), SERVER)
+        yield Target("threads, 100 connections", peer, "idle_conns", 0, (), "threads", "<=", 2, "", (), SERVER)
+    for peer, subscription, connection in ((C, 0.5, 16), (PY, 1, 20), (ASYNC, 1, 20), (LUA, 0.7, 18)):
+        yield Target("KiB per idle subscription", peer, "idle_subs", 0, (), "each_kib", "<=", subscription, "", (), SERVER)
+        yield Target("KiB per idle connection", peer, "idle_conns", 0, (), "each_kib", "<=", connection, "", (), SERVER)
+    for peer, against in ((C, NATS_C), (PY, NATS_PY), (ASYNC, NATS_PY), (LUA, NATS_C)):
+        yield Target("connect and close", peer, "connect", 0, (), "cpu", "<=", 0.5, against, (), SERVER)
+
+
+def every():
+    return [*pub(), *sub(), *req(), *rest()]

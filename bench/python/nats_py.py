@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nats-py in the benchmark: CASE N SIZE URL [uvloop]. Pending limits are off: with them it drops messages here."""
+
+import asyncio
+import time
+
+import nats
+from importlib.metadata import version
+from measure import ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
+
+LIMITS = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
+
+
+async def pub(b, nc):
+    publish, payload = nc.publish, b.payload
+    b.begin()
+    if b.headers:
+        for _ in range(b.n):
+            await publish(SUBJECT, payload, headers=HEADERS)
+    else:
+        for _ in range(b.n):
+            await publish(SUBJECT, payload)
+    # Its flush is no barrier: it sends the ping before what is still pending. The second one is.
+    await nc.flush(60)
+    await nc.flush(60)
+    b.end()
+
+
+async def started(b, nc, **more):
+    sub = await nc.subscribe(SUBJECT, **LIMITS, **more)
+    await nc.flush(60)
+    b.begin()
+    await nc.publish(b.start)
+    return sub
+
+
+async def sub_iter(b, nc):
+    sub, size, left = await started(b, nc), b.size, b.n
+    async for msg in sub.messages:
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        left -= 1
+        if not left:
+            break
+    b.end()
+
+
+async def sub_next(b, nc):
+    sub, size = await started(b, nc), b.size
+    for _ in range(b.n):
+        msg = await sub.next_msg(60)
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+    b.end()
+
+
+async def sub_cb(b, nc):
+    size, done, got = b.size, asyncio.Event(), 0
+
+    async def handle(msg):
+        nonlocal got
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        got += 1
+        if got == b.n:
+            done.set()
+
+    await started(b, nc, cb=handle)
+    await asyncio.wait_for(done.wait(), 120)
+    b.end()
+    b.got = got
+
+
+async def req(b, nc):
+    for _ in range(WARM_UP):
+        await nc.request(ECHO, b.payload, 60)
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        if len((await nc.request(ECHO, b.payload, 60)).data) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+async def req64(b, nc):
+    each = b.n // IN_FLIGHT
+
+    async def work():
+        for _ in range(each):
+            if len((await nc.request(ECHO, b.payload, 60)).data) != b.size:
+                b.wrong("size")
+
+    b.begin()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    b.end()
+    b.got = b.result["n"] = each * IN_FLIGHT
+
+
+async def ignore(msg):
+    del msg
+
+
+async def idle_subs(b, nc):
+    await nc.flush(60)
+    b.idle_begin()
+    subs = [await nc.subscribe(f"bench.idle.{i}", cb=ignore) for i in range(b.n)]
+    await nc.flush(60)
+    b.idle_end()
+    b.got = len(subs)
+
+
+async def idle_conns(b, nc):
+    b.idle_begin()
+    conns = [await nats.connect(b.url) for _ in range(b.n)]
+    b.idle_end()
+    b.got = len(conns)
+    for conn in conns:
+        await conn.close()
+
+
+async def connect(b, nc):
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        await (await nats.connect(b.url)).close()
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)}
+
+
+async def main(b):
+    nc = await nats.connect(b.url)
+    await CASES[b.name](b, nc)
+    b.report(version("nats-py"))
+    await nc.close()
+
+
+if __name__ == "__main__":
+    run_async(main)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""natskit for asyncio in the benchmark: CASE N SIZE URL [uvloop]."""
+
+import asyncio
+import inspect
+import time
+
+import natskit
+from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
+
+LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
+HANDLERS = "cb" in inspect.signature(natskit.Client.subscribe).parameters
+
+
+async def pub(b, nc):
+    publish, payload = nc.publish, b.payload
+    b.begin()
+    if b.headers:
+        for _ in range(b.n):
+            await publish(SUBJECT, payload, headers=HEADERS)
+    else:
+        for _ in range(b.n):
+            await publish(SUBJECT, payload)
+    await nc.flush(60)
+    b.end()
+
+
+async def started(b, nc):
+    sub = await nc.subscribe(SUBJECT, **LIMITS)
+    await nc.flush(60)
+    b.begin()
+    await nc.publish(b.start)
+    return sub
+
+
+async def sub_iter(b, nc):
+    sub, size, left = await started(b, nc), b.size, b.n
+    async for msg in sub:
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        left -= 1
+        if not left:
+            break
+    b.end()
+
+
+async def sub_next(b, nc):
+    sub, size = await started(b, nc), b.size
+    for _ in range(b.n):
+        msg = await sub.next_msg(60)
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+    b.end()
+
+
+async def sub_batch(b, nc):
+    sub, size, got = await started(b, nc), b.size, 0
+    while got < b.n:
+        msgs = await sub.next_batch(BATCH, 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+            if b.read and msg.headers[HEADER] != VALUE:
+                b.wrong("header")
+        got += len(msgs)
+    b.end()
+    b.got = got
+
+
+async def sub_cb(b, nc):
+    size, done, got = b.size, asyncio.Event(), 0
+
+    async def handle(msg):
+        nonlocal got
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        got += 1
+        if got == b.n:
+            done.set()
+
+    await nc.subscribe(SUBJECT, cb=handle, **LIMITS)
+    await nc.flush(60)
+    b.begin()
+    await nc.publish(b.start)
+    await asyncio.wait_for(done.wait(), 120)
+    b.end()
+    b.got = got
+
+
+async def req(b, nc):
+    for _ in range(WARM_UP):
+        await nc.request(ECHO, b.payload, 60)
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        if len((await nc.request(ECHO, b.payload, 60)).data) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+async def req64(b, nc):
+    each = b.n // IN_FLIGHT
+
+    async def work():
+        for _ in range(each):
+            if len((await nc.request(ECHO, b.payload, 60)).data) != b.size:
+                b.wrong("size")
+
+    b.begin()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    b.end()
+    b.got = b.result["n"] = each * IN_FLIGHT
+
+
+async def ignore(msg):
+    del msg
+
+
+async def idle_subs(b, nc):
+    handler = {"cb": ignore} if HANDLERS else {}
+    await nc.flush(60)
+    b.idle_begin()
+    subs = [await nc.subscribe(f"bench.idle.{i}", **handler) for i in range(b.n)]
+    await nc.flush(60)
+    b.idle_end()
+    b.got = len(subs)
+
+
+async def idle_conns(b, nc):
+    b.idle_begin()
+    conns = [await natskit.connect(b.url) for _ in range(b.n)]
+    b.idle_end()
+    b.got = len(conns)
+    for conn in conns:
+        await conn.close()
+
+
+async def connect(b, nc):
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        await (await natskit.connect(b.url)).close()
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_batch, req, req64, idle_subs, idle_conns, connect)}
+if HANDLERS:
+    CASES["sub_cb"] = sub_cb
+
+
+async def main(b):
+    if b.name not in CASES:
+        raise SystemExit(77)  # not there (yet)
+    async with natskit.connect(b.url) as nc:
+        await CASES[b.name](b, nc)
+        b.report(natskit.__version__)
+
+
+if __name__ == "__main__":
+    run_async(main)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""natskit.sync in the benchmark: CASE N SIZE URL."""
+
+import inspect
+import sys
+import threading
+import time
+
+import natskit
+import natskit.sync
+from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, Bench
+
+LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
+HANDLERS = "cb" in inspect.signature(natskit.sync.Client.subscribe).parameters
+
+
+def pub(b, nc):
+    publish, payload = nc.publish, b.payload
+    b.begin()
+    if b.headers:
+        for _ in range(b.n):
+            publish(SUBJECT, payload, headers=HEADERS)
+    else:
+        for _ in range(b.n):
+            publish(SUBJECT, payload)
+    nc.flush(60)
+    b.end()
+
+
+def started(b, nc):
+    sub = nc.subscribe(SUBJECT, **LIMITS)
+    nc.flush(60)
+    b.begin()
+    nc.publish(b.start)
+    return sub
+
+
+def sub_iter(b, nc):
+    sub, size, left = started(b, nc), b.size, b.n
+    for msg in sub:
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        left -= 1
+        if not left:
+            break
+    b.end()
+
+
+def sub_next(b, nc):
+    sub, size = started(b, nc), b.size
+    for _ in range(b.n):
+        msg = sub.next_msg(60)
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+    b.end()
+
+
+def sub_batch(b, nc):
+    sub, size, got = started(b, nc), b.size, 0
+    while got < b.n:
+        msgs = sub.next_batch(BATCH, 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+            if b.read and msg.headers[HEADER] != VALUE:
+                b.wrong("header")
+        got += len(msgs)
+    b.end()
+    b.got = got
+
+
+def sub_cb(b, nc):
+    size, done, got = b.size, threading.Event(), 0
+
+    def handle(msg):
+        nonlocal got
+        if len(msg.data) != size:
+            b.wrong("size")
+        if b.read and msg.headers[HEADER] != VALUE:
+            b.wrong("header")
+        got += 1
+        if got == b.n:
+            done.set()
+
+    nc.subscribe(SUBJECT, cb=handle, **LIMITS)
+    nc.flush(60)
+    b.begin()
+    nc.publish(b.start)
+    done.wait(120)
+    b.end()
+    b.got = got
+
+
+def req(b, nc):
+    for _ in range(WARM_UP):
+        nc.request(ECHO, b.payload, 60)
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        if len(nc.request(ECHO, b.payload, 60).data) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+def req64(b, nc):
+    """By 64 threads; asyncio is the better way."""
+    each = b.n // IN_FLIGHT
+
+    def work():
+        for _ in range(each):
+            if len(nc.request(ECHO, b.payload, 60).data) != b.size:
+                b.wrong("size")
+
+    threads = [threading.Thread(target=work) for _ in range(IN_FLIGHT)]
+    b.begin()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    b.end()
+    b.n = b.got = each * IN_FLIGHT
+    b.result["n"] = b.n
+
+
+def ignore(msg):
+    del msg
+
+
+def idle_subs(b, nc):
+    handler = {"cb": ignore} if HANDLERS else {}
+    nc.flush(60)
+    b.idle_begin()
+    subs = [nc.subscribe(f"bench.idle.{i}", **handler) for i in range(b.n)]
+    nc.flush(60)
+    b.idle_end()
+    b.got = len(subs)
+
+
+def idle_conns(b, nc):
+    b.idle_begin()
+    conns = [natskit.sync.connect(b.url) for _ in range(b.n)]
+    b.idle_end()
+    b.got = len(conns)
+
+
+def connect(b, nc):
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        natskit.sync.connect(b.url).close()
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_batch, req, req64, idle_subs, idle_conns, connect)}
+if HANDLERS:
+    CASES["sub_cb"] = sub_cb
+
+
+def main():
+    b = Bench(sys.argv[1:])
+    if b.name not in CASES:
+        raise SystemExit(77)  # not there (yet)
+    with natskit.sync.connect(b.url) as nc:
+        CASES[b.name](b, nc)
+        b.report(natskit.__version__)
+
+
+if __name__ == "__main__":
+    main()
