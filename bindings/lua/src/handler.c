@@ -17,6 +17,7 @@
 typedef struct turn {
     uint64_t number; /* it goes on while the subscription has this one */
     int direct;      /* a plain call: nats.dispatch may want to return before its end */
+    int called;      /* the handler runs */
 } turn;
 
 /* Slots of a turn. */
@@ -214,9 +215,11 @@ static int more(lua_State *L, lnk_state *st, lnk_sub *sub, lua_KContext refills)
 static int turn_k(lua_State *L, int status, lua_KContext refills)
 {
     lnk_state *st = lnk_state_of(L);
-    const turn *now = lua_touserdata(L, S_TURN);
+    turn *now = lua_touserdata(L, S_TURN);
     lnk_sub *sub = lua_touserdata(L, S_SUB);
     for (;;) {
+        st->calls += (uint64_t)now->called;
+        now->called = 0;
         int failed = status != LUA_OK && status != LUA_YIELD;
         if (failed && st->interrupted) {
             st->interrupted = 0;
@@ -241,7 +244,7 @@ static int turn_k(lua_State *L, int status, lua_KContext refills)
         lua_pushvalue(L, S_HANDLER);
         lnk_sub_push_next(L, st, sub);
         if (!lua_isnil(L, -1)) { /* else closed by a finalizer */
-            st->calls++;
+            now->called = 1;
             lua_pushvalue(L, S_SUB);
             status = lua_pcallk(L, 2, 0, S_TRACEBACK, refills, turn_k);
         }

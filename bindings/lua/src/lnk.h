@@ -55,7 +55,7 @@ typedef struct lnk_state {
     int dispatching;              /* nats.dispatch runs, or a handler that the pump called itself */
     int leftover;                 /* such a subscription may have messages ahead that nobody handles */
     int interrupted;              /* a handler was interrupted by Ctrl-C */
-    uint64_t calls;               /* of handlers, in all */
+    uint64_t calls;               /* of handlers that have returned, in all */
     uint64_t last_call;           /* value of `calls` at which nats.dispatch returns */
     int64_t end_ms;               /* when it returns; -1: never */
 } lnk_state;
