@@ -35,10 +35,10 @@ local function functions_of_the_module()
         end
     end
     local registry = debug.getregistry()
-    local prefixes = { conn = "nc", sub = "sub", msg = "msg" }
+    local prefixes = { conn = "nc", sub = "sub", msg = "msg", headers = "h" }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
-        for name, value in pairs(kind == "msg" and meta.fields or meta.__index) do
+        for name, value in pairs(meta.fields or meta.__index) do
             if type(value) == "function" then
                 set[prefix .. ":" .. name] = true
             end
@@ -47,9 +47,9 @@ local function functions_of_the_module()
     return set
 end
 
-local function fields_of_messages()
+local function fields_of(kind)
     local set = {}
-    for name, value in pairs(debug.getregistry()["natskit.msg"].fields) do
+    for name, value in pairs(debug.getregistry()["natskit." .. kind].fields) do
         if type(value) ~= "function" then
             set[name] = true
         end
@@ -64,7 +64,7 @@ describe("the documents", function()
     it("name every function", function()
         local module = functions_of_the_module()
         local annotated, documented = {}, {}
-        local prefixes = { nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:" }
+        local prefixes = { nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:" }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
         end
@@ -82,22 +82,27 @@ describe("the documents", function()
         assert.is_true(#sorted(module) > 25)
     end)
 
-    it("name every field of a message", function()
-        local fields = fields_of_messages()
-        local annotated = {}
-        local class = annotations:match("%-%-%-@class natskit%.msg\n(.-)\nlocal msg")
-        for name in class:gmatch("%-%-%-@field ([%w_]+)") do
-            annotated[name] = true
-        end
-        assert.are.same(sorted(fields), sorted(annotated))
-        for name in pairs(fields) do
-            assert.truthy(readme:find("`msg." .. name .. "`", 1, true), name)
+    it("name every field of a message and a subscription", function()
+        for _, kind in ipairs { "msg", "sub" } do
+            local fields = fields_of(kind)
+            local annotated = {}
+            local class = annotations:match("%-%-%-@class natskit%." .. kind .. "\n(.-)\nlocal " .. kind)
+            for name in class:gmatch("%-%-%-@field ([%w_]+)") do
+                annotated[name] = true
+            end
+            assert.are.same(sorted(fields), sorted(annotated))
+            for name in pairs(fields) do
+                assert.truthy(readme:find("`" .. kind .. "." .. name .. "`", 1, true), name)
+            end
         end
     end)
 
     it("name every option of the library", function()
-        local classes = { CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions" }
-        local row = '\nOPTION%((%u+), [%w_]+, (%u+), "([%w_]+)"'
+        local classes = {
+            CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions",
+            REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
+        }
+        local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
         for scope, kind, name in read("core/options/options.def"):gmatch(row) do
             local class = annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
@@ -191,8 +196,8 @@ describe("the examples", function()
     end)
     teardown(helper.stop)
 
-    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "pubsub_luv", "request_reply_luv",
-        "drain_luv", "drain", "tour" } do
+    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
+        "request_reply_luv", "drain_luv", "drain", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

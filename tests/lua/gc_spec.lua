@@ -112,6 +112,120 @@ describe("the collector", function()
         end
     end)
 
+    it("may take handlers, answers and headers in any order", function()
+        local seed = os.time()
+        for round = 1, 8 do
+            math.randomseed(seed, round)
+            collectgarbage(round % 2 == 0 and "generational" or "incremental")
+            local conns, others, handled = {}, {}, 0
+            local function keep(list, object)
+                list[#list + 1] = object
+            end
+            local function conn()
+                return conns[math.random(#conns)]
+            end
+            local steps = {
+                function()
+                    keep(conns, (helper.connect()))
+                end,
+                function()
+                    local nc = conn()
+                    local sub = nc:subscribe("gc." .. math.random(2), { handler = function(msg, of)
+                        handled = handled + 1
+                        keep(others, math.random(2) == 1 and msg or of)
+                        if math.random(10) == 1 then
+                            of:close()
+                        elseif math.random(20) == 1 then
+                            nc:close(0)
+                        elseif math.random(10) == 1 then
+                            collectgarbage()
+                        elseif math.random(10) == 1 then
+                            of:start_drain(1)
+                        end
+                    end })
+                    if math.random(2) == 1 then
+                        keep(others, sub)
+                    end
+                end,
+                function()
+                    local headers = nats.headers { A = "1" }
+                    keep(others, headers)
+                    for i = 1, 20 do
+                        conn():publish("gc." .. math.random(2), tostring(i), { headers = headers })
+                    end
+                end,
+                function()
+                    nats.dispatch(0.005, math.random(30))
+                end,
+                function()
+                    local replies = conn():request_many("gc.1", "", { max_wait = 0.01 })
+                    keep(others, replies)
+                    if replies and math.random(2) == 1 then
+                        keep(others, (replies:next(0)))
+                    end
+                end,
+                function()
+                    if #conns > 1 then
+                        table.remove(conns, math.random(#conns))
+                    end
+                end,
+                function()
+                    for _ = 1, math.min(#others, 5) do
+                        table.remove(others, math.random(#others))
+                    end
+                end,
+                function()
+                    collectgarbage(math.random(3) == 1 and "collect" or "step")
+                end,
+            }
+            steps[1]()
+            for _ = 1, 200 do
+                steps[math.random(#steps)]()
+            end
+            conns, others = {}, {}
+            helper.nothing_left()
+            assert.is_true(handled > 0)
+            assert.are.equal(0, nats.dispatch())
+        end
+    end)
+
+    it("takes a turn that the scheduler dropped, and its messages are handled later", function()
+        local dropped, got, kept = 0, {}, true
+        local nc = helper.connect()
+        assert(nats.set_scheduler { wait_fd = function() end, suspend = function()
+            return false
+        end, resume = function() end, spawn = function(fn, ...)
+            if kept then
+                fn(...)
+            else
+                dropped = dropped + 1
+            end
+        end })
+        local sub = assert(nc:subscribe("gc", { handler = function(msg)
+            got[#got + 1] = msg.data
+        end }))
+        kept = false
+        assert(nc:publish("gc", "1"))
+        assert(nc:flush())
+        helper.eventually(function()
+            nats.pump()
+            return dropped > 0
+        end)
+        assert(nc:publish("gc", "2"))
+        assert(nc:flush())
+        collectgarbage()
+        collectgarbage()
+        kept = true
+        helper.eventually(function()
+            nats.pump()
+            return #got == 2
+        end)
+        assert.are.same({ "1", "2" }, got)
+        nats.set_scheduler(nil)
+        sub:close()
+        nc:close()
+    end)
+
     it("ends loops in any order with their subscription, and holds end with them", function()
         local nc <close> = helper.connect()
         for _, order in ipairs { "iterator", "loop", "sub", "all" } do
@@ -330,6 +444,26 @@ describe("the end of a Lua state", function()
                 loop.spawn(function() nc:closed() end)
                 os.exit(0, true)
             end)
+        ]],
+        ["inside a handler"] = [[
+            assert(nc:subscribe("handled", { handler = function() os.exit(0, true) end }))
+            for i = 1, 3 do assert(nc:publish("handled", "")) end
+            nats.dispatch(5)
+        ]],
+        ["with handlers that nobody ran, answers and headers"] = [[
+            assert(nc:subscribe("handled", { handler = print }))
+            for i = 1, 3 do assert(nc:publish("handled", "", { headers = nats.headers { A = "1" } })) end
+            assert(nc:flush())
+            for _ in nc:request_many("handled", "", { max_wait = 0.1 }) do end
+            left = nc:request_many("handled", "", { max_wait = 60 })
+        ]],
+        ["with a handler whose task was left"] = [[
+            loop.run(function()
+                assert(nc:subscribe("handled", { handler = function() loop.sleep(60) end }))
+                for i = 1, 3 do assert(nc:publish("handled", "")) end
+                loop.sleep(0.1)
+            end)
+            loop.install()
         ]],
         ["inside a for loop"] = "for _ in subs[1]:messages(0) do break end\n" ..
             "for _ in subs[2]:strings() do os.exit(0, true) end",

@@ -37,6 +37,9 @@ describe("a server that says nothing", function()
     end)
 
     it("makes publish wait for room, and no longer than asked", function()
+        local sub <close> = assert(nc:subscribe("kept"))
+        assert(nc:publish("kept", ("x"):rep(10000)))
+        local kept = assert(sub:next(5))
         helper.server:pause()
         local payload = ("x"):rep(10000)
         local sent = 0
@@ -52,10 +55,14 @@ describe("a server that says nothing", function()
         end
         bounded(0.3, "timeout", nc.publish_batch, nc, list, { timeout = 0.3 })
         bounded(0.3, "timeout", nc.request, nc, "a", payload, { timeout = 0.3 })
+        bounded(0.3, "timeout", nc.request_many, nc, "a", payload, { timeout = 0.3 })
+        bounded(0.3, "timeout", kept.republish, kept, "a", { timeout = 0.3 })
+        bounded(0, "would_block", kept.republish, kept, "a", { timeout = 0 })
         local _, _, _, accepted = nc:publish_batch(list, { timeout = 0 })
         assert.are.equal(0, accepted)
         local child = io.popen(("sleep 0.3; kill -CONT %d"):format(helper.server:pid()))
-        assert.is_true(nc:publish("a", payload)) -- waits until the server takes something
+        assert.is_true(kept:republish("a")) -- waits until the server takes something
+        assert.is_true(nc:publish("a", payload))
         assert.are.equal(20, nc:publish_batch(list))
         assert.is_true(nc:flush(10))
         child:close()
@@ -93,6 +100,7 @@ describe("a server that says nothing", function()
         bounded(0, "would_block", fast.publish, fast, "a", payload)
         bounded(0, "would_block", fast.publish, fast, "a", payload, { timeout = 30 })
         bounded(0, "would_block", fast.request, fast, "a", payload, { timeout = 30 })
+        bounded(0, "would_block", fast.request_many, fast, "a", payload, { timeout = 30 })
         bounded(0, "would_block", asked.respond, asked, payload, { timeout = 30 })
         local list = { { "a", payload }, { "a", payload, headers = { A = "b" } } }
         bounded(0, "would_block", fast.publish_batch, fast, list, { timeout = 30 })

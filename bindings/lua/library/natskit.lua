@@ -4,7 +4,8 @@
 --- Failures that a program has to expect are `nil, message, code`; wrong arguments raise. Times are seconds.
 
 ---@alias natskit.code string lower-case name of a status: "timeout", "closed", "no_responders", ...
----@alias natskit.headers table<string, string|string[]>|{ [1]: string, [2]: string }[] name to value(s), or pairs in order
+---@alias natskit.headers table<string, string|string[]>|{ [1]: string, [2]: string }[]|natskit.Headers name to value(s), pairs in order, or a set
+---@alias natskit.match "exact"|"ignore_case"|"canonical" how names of headers are compared; canonical: the name as MIME writes it
 
 ---@class natskit
 local nats = {}
@@ -71,7 +72,11 @@ local nats = {}
 
 ---@class natskit.SubscribeOptions
 ---@field queue? string name of a queue group: each message goes to one of its members
+---@field handler? fun(msg: natskit.msg, sub: natskit.sub) gets the messages, inside nats.dispatch or in a task of the scheduler
+---@field on_error? fun(err: any, sub: natskit.sub) gets errors of the handler
 ---@field max_msgs? integer messages after which the subscription ends by itself; 0 never (0)
+---@field first_msg_timeout? number seconds for the first message, after which the subscription ends; math.huge no limit (math.huge)
+---@field first_msg_timeout_ms? integer -1 no limit
 ---@field pending_msgs_limit? integer messages that may wait in the queue (524288)
 ---@field pending_bytes_limit? integer memory that messages in the queue may take (134217728)
 
@@ -84,6 +89,8 @@ local nats = {}
 ---@field reply? string subject to which an answer is to be sent
 ---@field headers? natskit.headers
 ---@field timeout? number seconds to wait for room while the outbox is full (5)
+---@field trace_destination? string subject to which the servers tell what becomes of the message (server 2.11)
+---@field trace_only? boolean trace it and deliver it to nobody (false)
 
 ---@class natskit.BatchOptions
 ---@field timeout? number seconds to wait for room while the outbox is full (5)
@@ -91,10 +98,37 @@ local nats = {}
 ---@class natskit.RespondOptions
 ---@field headers? natskit.headers
 ---@field timeout? number seconds to wait for room while the outbox is full (5)
+---@field trace_destination? string subject to which the servers tell what becomes of the message (server 2.11)
+---@field trace_only? boolean trace it and deliver it to nobody (false)
+
+---@class natskit.RepublishOptions
+---@field reply? string subject to which an answer is to be sent; "" none (that of the message)
+---@field timeout? number seconds to wait for room while the outbox is full (5)
 
 ---@class natskit.RequestOptions
 ---@field headers? natskit.headers
 ---@field timeout? number seconds to wait for the reply (2)
+---@field own_sub? boolean whether the reply comes to a subscription of its own (false)
+---@field reply? string subject that the reply is sent to, by a subscription of its own
+---@field wait_reconnect? boolean whether it goes on waiting when the connection is lost, instead of failing at once (false)
+---@field trace_destination? string subject to which the servers tell what becomes of the message (server 2.11)
+---@field trace_only? boolean trace it and deliver it to nobody (false)
+
+---@class natskit.RequestManyOptions
+---@field max_wait? number seconds for the whole answer (1)
+---@field max_wait_ms? integer
+---@field max_msgs? integer messages after which the answer is complete; 0 no limit (0)
+---@field stall? number seconds for each further message, after which the answer is complete; math.huge no limit (math.huge)
+---@field stall_ms? integer -1 no limit
+---@field sentinel? boolean whether a message without data ends the answer; it is not given out (false)
+---@field reply? string subject that the answer is sent to
+---@field wait_reconnect? boolean whether it goes on when the connection is lost, instead of ending at once (false)
+---@field pending_msgs_limit? integer messages that may wait in the queue (524288)
+---@field pending_bytes_limit? integer memory that messages in the queue may take (134217728)
+---@field headers? natskit.headers
+---@field timeout? number seconds to wait for room while the outbox is full (5)
+---@field trace_destination? string subject to which the servers tell what becomes of the message (server 2.11)
+---@field trace_only? boolean trace it and deliver it to nobody (false)
 
 ---@class natskit.Outgoing one message of a batch; subject and data may also be its entries 1 and 2
 ---@field subject? string
@@ -106,6 +140,7 @@ local nats = {}
 ---@class natskit.Scheduler
 ---@field wait_fd fun(fd: integer|nil) watch this descriptor, instead of the one before, and call nats.pump() when it is readable; nil: watch none
 ---@field suspend fun(token: any, seconds: number|nil): boolean suspend the running coroutine; false at once if it is not yours
+---@field spawn? fun(fn: function, ...: any) run fn(...) in a new coroutine of the scheduler, for handlers
 ---@field resume fun(token: any) resume the coroutine that is suspended with this token; ignore a token that is not known
 
 --- Connects and waits until a server has accepted. The url may name several servers, cut at commas.
@@ -184,6 +219,33 @@ function nats.json.object(t) end
 ---@return integer count objects that became ready
 function nats.pump() end
 
+--- A set of headers that is kept: made of a table, of another set, or of a received message.
+---@param from? natskit.headers|natskit.msg
+---@return natskit.Headers? headers
+---@return string? message
+---@return natskit.code? code "invalid" if the headers of the message may not be sent
+function nats.headers(from) end
+
+--- Runs handlers: for `timeout` seconds (0: until nothing is there any more), until `max` messages were handled, or
+--- until no subscription with a handler is left. With a scheduler that can spawn it only waits, in a task.
+---@param timeout? number seconds; without it, for ever
+---@param max? integer
+---@return integer? count messages that were handled
+---@return string? message
+---@return natskit.code? code
+function nats.dispatch(timeout, max) end
+
+--- Who gets errors of handlers that have no `on_error`; nil: they are written to stderr.
+---@param fn fun(err: any, sub: natskit.sub)|nil
+---@return boolean ok
+function nats.on_handler_error(fn) end
+
+--- A new unique name of 22 letters and digits.
+---@return string? name
+---@return string? message
+---@return natskit.code? code
+function nats.nuid() end
+
 ---@class natskit.ConnInfo
 ---@field state string "connecting", "connected", "reconnecting" or "closed"
 ---@field reason? natskit.code of the last disconnect or of the close
@@ -198,6 +260,7 @@ function nats.pump() end
 ---@field server_name string
 ---@field server_id string
 ---@field version string
+---@field client_ip string of this client, as the server sees it
 
 ---@class natskit.ConnStats
 ---@field in_msgs integer
@@ -253,6 +316,33 @@ function conn:subscribe(subject, options) end
 ---@return string? message
 ---@return natskit.code? code
 function conn:request(subject, data, options) end
+
+--- Publishes and gathers many replies: `for msg in nc:request_many(...) do`. The subscription is its own iterator; why
+--- it ended tells its reason().
+---@param subject string
+---@param data? string
+---@param options? natskit.RequestManyOptions
+---@return natskit.sub? replies
+---@return string? message
+---@return natskit.code? code
+---@return natskit.sub? closed what `for` closes
+function conn:request_many(subject, data, options) end
+
+--- What the server knows of the user: `data.user`, `data.account`, `data.permissions`, and `server`.
+---@param timeout? number seconds (2)
+---@return table? context
+---@return string? message
+---@return natskit.code? code
+function conn:context(timeout) end
+
+--- Whether the server's version is at least this one.
+---@param major integer
+---@param minor integer
+---@param patch? integer (0)
+---@return boolean? yes
+---@return string? message
+---@return natskit.code? code
+function conn:server_at_least(major, minor, patch) end
 
 --- Waits until the server has processed everything that was published and subscribed before.
 ---@param timeout? number seconds (5)
@@ -363,10 +453,15 @@ function conn:new_inbox() end
 ---@field max integer
 ---@field draining boolean
 ---@field holds integer loops that run, and 1 while messages that were taken ahead wait; a drain waits for them
+---@field handler_errors integer errors of its handler
 ---@field reason? natskit.code why it ended: "unsubscribed", "max_reached", "closed", ...; nil while it lives
 
 --- A subscription. Collecting it closes it.
 ---@class natskit.sub
+---@field sid integer number on the wire; 0 for events
+---@field subject? string nil for events
+---@field queue? string name of the queue group
+---@operator call: natskit.msg? of request_many: takes the next message
 local sub = {}
 
 --- Takes the next message, waiting for it.
@@ -428,6 +523,11 @@ function sub:start_drain(timeout) end
 ---@return natskit.code? code
 function sub:stats() end
 
+--- Why it ended, also after it was closed; nil while it lives.
+---@return natskit.code? code
+---@return string? text
+function sub:reason() end
+
 --- Ends the subscription and drops what is queued. Closing twice is harmless.
 ---@return boolean ok
 function sub:close() end
@@ -441,6 +541,7 @@ function sub:close() end
 ---@field headers? table<string, string[]> name to values; a new table each time (messages)
 ---@field header_list? string[][] pairs {name, value} in wire order; a new table each time (messages)
 ---@field sid integer number of the subscription on the wire
+---@field size integer bytes of subject, reply, headers and data (messages)
 ---@field status? integer of the header block's status line, as 503 (messages)
 ---@field description? string of the status line (messages)
 ---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect" or "delay_needed" (events)
@@ -455,11 +556,40 @@ function sub:close() end
 ---@field pending? integer messages in the full queue ("slow_consumer")
 local msg = {}
 
---- Value of a header, names compared exactly; nil if there are fewer than `index`.
+--- Value of a header; nil if there are fewer than `index`. `match` may be left out: msg:header("Name", 2).
 ---@param name string
+---@param match? natskit.match|integer ("exact")
 ---@param index? integer counted from 1 (1)
 ---@return string?
-function msg:header(name, index) end
+function msg:header(name, match, index) end
+
+--- Last value of a header.
+---@param name string
+---@param match? natskit.match ("exact")
+---@return string?
+function msg:header_last(name, match) end
+
+--- All values of a header.
+---@param name string
+---@param match? natskit.match ("exact")
+---@return string[]
+function msg:header_values(name, match) end
+
+--- The names of the headers, each once, in wire order.
+---@return string[]
+function msg:header_keys() end
+
+--- `for name, value in msg:header_pairs() do`, in wire order.
+---@return fun(): string?, string?
+function msg:header_pairs() end
+
+--- Publishes the message once more, with its headers and data, on the connection that it came from.
+---@param subject? string (that of the message)
+---@param options? natskit.RepublishOptions
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function msg:republish(subject, options) end
 
 --- Value of a header, names compared without regard to case.
 ---@param name string
@@ -484,5 +614,66 @@ function msg:respond(data, options) end
 --- Gives the memory of the message back at once instead of when it is collected.
 ---@return boolean ok
 function msg:close() end
+
+--- A set of headers to be sent as often as wanted. `#h` counts them, `==` compares them, `pairs(h)` is h:pairs().
+---@class natskit.Headers
+local headers = {}
+
+--- First value of a header.
+---@param name string
+---@param match? natskit.match ("exact")
+---@return string?
+function headers:get(name, match) end
+
+--- Last value of a header.
+---@param name string
+---@param match? natskit.match ("exact")
+---@return string?
+function headers:last(name, match) end
+
+--- All values of a header.
+---@param name string
+---@param match? natskit.match ("exact")
+---@return string[]
+function headers:values(name, match) end
+
+---@param name string
+---@param match? natskit.match ("exact")
+---@return boolean
+function headers:has(name, match) end
+
+--- The names, each once, in order.
+---@return string[]
+function headers:keys() end
+
+--- `for name, value in h:pairs() do`, in order.
+---@return fun(): string?, string?
+function headers:pairs() end
+
+--- Puts one header in place of all that match.
+---@param name string
+---@param value string|number
+---@param match? natskit.match ("exact")
+---@return natskit.Headers self
+function headers:set(name, value, match) end
+
+--- Adds a header at the end.
+---@param name string
+---@param value string|number
+---@return natskit.Headers self
+function headers:append(name, value) end
+
+---@param name string
+---@param match? natskit.match ("exact")
+---@return boolean removed whether there was one
+function headers:delete(name, match) end
+
+--- Removes all.
+---@return natskit.Headers self
+function headers:clear() end
+
+--- Frees it at once instead of when it is collected.
+---@return boolean ok
+function headers:close() end
 
 return nats

@@ -57,23 +57,77 @@ static unsigned send_option(const char *key)
     if (strcmp(key, "headers") == 0) {
         return LNK_OPT_HEADERS;
     }
+    if (strcmp(key, "trace_destination") == 0 || strcmp(key, "trace_only") == 0) {
+        return LNK_OPT_TRACE;
+    }
     return strcmp(key, "timeout") == 0 ? LNK_OPT_TIMEOUT : 0;
+}
+
+static void set_trace(lua_State *L, natskit_headers headers, const char *name, const char *value, size_t len)
+{
+    natskit_error err;
+    if (natskit_headers_set(headers, name, NATSKIT_ZLEN, value, len, NATSKIT_MATCH_IGNORE_CASE, &err) !=
+        NATSKIT_OK) {
+        luaL_error(L, "trace_destination: %s", err.text);
+    }
+}
+
+/* Options trace_destination and trace_only: puts a set with the headers on top of the stack and those of the
+ * trace in place of the former. */
+static void add_trace(lua_State *L, lnk_state *st, int index)
+{
+    int given = lua_gettop(L);
+    int type = lua_getfield(L, index, "trace_destination");
+    int only = lua_getfield(L, index, "trace_only");
+    if (only != LUA_TNIL && only != LUA_TBOOLEAN) {
+        luaL_error(L, "trace_only: boolean expected, got %s", luaL_typename(L, -1));
+    }
+    only = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (type == LUA_TNIL) {
+        luaL_argcheck(L, !only, index, "trace_only needs trace_destination");
+        lua_settop(L, given);
+        return;
+    }
+    if (type != LUA_TSTRING) {
+        luaL_error(L, "trace_destination: string expected, got %s", luaL_typename(L, -1));
+    }
+    size_t len = 0;
+    natskit_error err;
+    const char *subject = lua_tolstring(L, -1, &len);
+    if (natskit_subject_check(subject, len, 0, &err) != NATSKIT_OK) {
+        luaL_error(L, "trace_destination: %s", err.text);
+    }
+    natskit_headers headers = lnk_push_headers(L)->headers;
+    natskit_headers former = lnk_headers(L, st, given);
+    if (former.id != 0) {
+        lnk_headers_copy(L, headers, former);
+    }
+    set_trace(L, headers, NATSKIT_HEADER_TRACE_DEST, subject, len);
+    if (only) {
+        set_trace(L, headers, NATSKIT_HEADER_TRACE_ONLY, "true", 4);
+    }
+    lua_replace(L, given);
+    lua_settop(L, given);
 }
 
 int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms)
 {
+    lnk_state *st = lnk_state_of(L);
     if (lua_isnoneornil(L, index)) {
         lua_pushnil(L);
         lua_pushnil(L);
         return timeout_ms;
     }
     luaL_checktype(L, index, LUA_TTABLE);
+    int traced = 0;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        int text = lua_type(L, -2) == LUA_TSTRING;
-        if (!text || (send_option(lua_tostring(L, -2)) & allowed) == 0) {
-            luaL_error(L, "unknown option '%s' (known: timeout%s%s)", luaL_tolstring(L, -2, NULL),
-                       allowed & LNK_OPT_HEADERS ? ", headers" : "",
-                       allowed & LNK_OPT_REPLY ? ", reply" : "");
+        unsigned option = lua_type(L, -2) == LUA_TSTRING ? send_option(lua_tostring(L, -2)) : 0;
+        traced |= option == LNK_OPT_TRACE;
+        if ((option & allowed) == 0 && (allowed & LNK_OPT_LIBRARY) == 0) {
+            luaL_error(L, "unknown option '%s' (known: timeout%s%s%s)", luaL_tolstring(L, -2, NULL),
+                       allowed & LNK_OPT_HEADERS ? ", headers" : "", allowed & LNK_OPT_REPLY ? ", reply" : "",
+                       allowed & LNK_OPT_TRACE ? ", trace_destination, trace_only" : "");
         }
     }
     if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
@@ -84,9 +138,12 @@ int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t time
     if (type != LUA_TNIL && type != LUA_TSTRING) {
         luaL_error(L, "reply: string expected, got %s", luaL_typename(L, -1));
     }
-    type = lua_getfield(L, index, "headers");
-    if (type != LUA_TNIL && type != LUA_TTABLE) {
-        luaL_error(L, "headers: table expected, got %s", luaL_typename(L, -1));
+    lua_getfield(L, index, "headers");
+    if (!lnk_is_headers(L, st, -1)) {
+        luaL_error(L, "headers: natskit.headers or table expected, got %s", luaL_typename(L, -1));
+    }
+    if (traced) {
+        add_trace(L, st, index);
     }
     return timeout_ms;
 }
@@ -144,11 +201,36 @@ static void add_field(lua_State *L, natskit_headers headers)
     }
 }
 
+int lnk_is_headers(lua_State *L, const lnk_state *st, int index)
+{
+    return lua_isnil(L, index) || lua_istable(L, index) || lnk_test(L, st, index, LNK_HEADERS) != NULL;
+}
+
+void lnk_headers_fill(lua_State *L, natskit_headers headers, int index)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, index, i);
+        add_pair(L, headers, i);
+        lua_pop(L, 1);
+    }
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        if (lua_type(L, -2) == LUA_TSTRING) {
+            add_field(L, headers);
+        } else if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > count) {
+            luaL_error(L, "headers: string expected as name, got %s", luaL_typename(L, -2));
+        }
+    }
+}
+
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
 {
     natskit_headers none = {0};
     if (lua_isnoneornil(L, index)) {
         return none;
+    }
+    if (lua_isuserdata(L, index)) {
+        return lnk_headers_of(L, lua_touserdata(L, index));
     }
     lua_pushnil(L);
     if (!lua_next(L, index)) {
@@ -160,19 +242,7 @@ natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
         natskit_headers_open(&st->headers) != NATSKIT_OK) {
         luaL_error(L, "headers: no memory");
     }
-    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_rawgeti(L, index, i);
-        add_pair(L, st->headers, i);
-        lua_pop(L, 1);
-    }
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        if (lua_type(L, -2) == LUA_TSTRING) {
-            add_field(L, st->headers);
-        } else if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > count) {
-            luaL_error(L, "headers: string expected as name, got %s", luaL_typename(L, -2));
-        }
-    }
+    lnk_headers_fill(L, st->headers, index);
     return st->headers;
 }
 

@@ -217,7 +217,7 @@ static int conn_info(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     size_t states = sizeof state_names / sizeof state_names[0];
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 14);
     set_text(L, "state", state_names[(size_t)info.state < states ? info.state : 0]);
     if (info.reason != NATSKIT_OK) {
         lnk_push_code(L, info.reason);
@@ -234,6 +234,27 @@ static int conn_info(lua_State *L)
     set_text(L, "server_name", info.server_name);
     set_text(L, "server_id", info.server_id);
     set_text(L, "version", info.version);
+    set_text(L, "client_ip", info.client_ip);
+    return 1;
+}
+
+/* nc:server_at_least(major, minor [, patch]) -> boolean */
+static int conn_server_at_least(lua_State *L)
+{
+    const lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    int32_t numbers[3];
+    for (int i = 0; i < 3; i++) {
+        lua_Integer number = i == 2 ? luaL_optinteger(L, 4, 0) : luaL_checkinteger(L, i + 2);
+        luaL_argcheck(L, number >= 0 && number <= INT32_MAX, i + 2, "no number of a version");
+        numbers[i] = (int32_t)number;
+    }
+    int32_t yes = 0;
+    natskit_status status =
+        natskit_conn_server_at_least(conn->conn, numbers[0], numbers[1], numbers[2], &yes);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lua_pushboolean(L, yes);
     return 1;
 }
 
@@ -320,12 +341,15 @@ static const luaL_Reg conn_methods[] = {
     {"publish_batch", lnk_publish_batch},
     {"subscribe", lnk_subscribe},
     {"request", lnk_request},
+    {"request_many", lnk_request_many},
+    {"context", lnk_context},
     {"flush", conn_flush},
     {"events", lnk_events},
     {"close", conn_close},
     {"info", conn_info},
     {"stats", conn_stats},
     {"server_info", conn_server_info},
+    {"server_at_least", conn_server_at_least},
     {"new_inbox", conn_new_inbox},
     {"drain", lnk_conn_drain},
     {"start_drain", lnk_conn_start_drain},

@@ -38,17 +38,20 @@ void lnk_push_code(lua_State *L, natskit_status status)
     lua_remove(L, -2);
 }
 
-/* The words for a status: those of the error if it has some. */
-static const char *text_of(natskit_status status, const natskit_error *err)
+const char *lnk_status_text(natskit_status status)
 {
     natskit_status_info info;
-    if (err != NULL && err->status == status && err->text[0] != '\0') {
-        return err->text;
-    }
     if (natskit_status_describe(status, &info, sizeof info) == NATSKIT_OK) {
         return info.text;
     }
     return "an error of a later version of the library";
+}
+
+/* The words for a status: those of the error if it has some. */
+static const char *text_of(natskit_status status, const natskit_error *err)
+{
+    int told = err != NULL && err->status == status && err->text[0] != '\0';
+    return told ? err->text : lnk_status_text(status);
 }
 
 int lnk_fail_text(lua_State *L, natskit_status status, const char *text)

@@ -20,12 +20,14 @@ static natskit_status begin(lua_State *L, start_fn *start, int64_t timeout_ms, l
     return start(conn->conn, none, timeout_ms, &wait->op, err);
 }
 
-static int run(lua_State *L, start_fn *start, int64_t timeout_ms, finish_fn *finish)
+/* With `handling` handlers run while it blocks. */
+static int run(lua_State *L, start_fn *start, int64_t timeout_ms, finish_fn *finish, int handling)
 {
     natskit_error err;
     lnk_wait *wait;
     natskit_status status = begin(L, start, timeout_ms, &wait, &err);
     wait->finish = finish;
+    wait->dispatches = handling;
     return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
 }
 
@@ -34,7 +36,7 @@ static int run(lua_State *L, start_fn *start, int64_t timeout_ms, finish_fn *fin
 /* nc:drain([timeout]) */
 int lnk_conn_drain(lua_State *L)
 {
-    return run(L, natskit_conn_drain_start, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS), lnk_finish_plain);
+    return run(L, natskit_conn_drain_start, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS), lnk_finish_plain, 1);
 }
 
 /* The drain goes on without somebody who waits for it. */
@@ -63,6 +65,7 @@ static natskit_status begin_sub(lua_State *L, lnk_wait **out, natskit_error *err
     lua_settop(L, 1);
     lnk_wait *wait = lnk_push_wait(L, 1); /* which keeps the subscription */
     wait->finish = lnk_finish_plain;
+    wait->dispatches = 1;
     *out = wait;
     return natskit_sub_drain_start(sub->sub, none, timeout_ms, &wait->op, err);
 }
@@ -111,13 +114,13 @@ int lnk_conn_closed(lua_State *L)
     if (conn->conn.id == 0) {
         return lnk_result(L, NATSKIT_OK, NULL);
     }
-    return run(L, natskit_conn_closed_start, timeout_ms, finish_closed);
+    return run(L, natskit_conn_closed_start, timeout_ms, finish_closed, 1);
 }
 
 /* nc:written([timeout]) */
 int lnk_conn_written(lua_State *L)
 {
-    return run(L, natskit_written_start, lnk_opt_ms(L, 2, "timeout", LNK_WRITTEN_MS), lnk_finish_plain);
+    return run(L, natskit_written_start, lnk_opt_ms(L, 2, "timeout", LNK_WRITTEN_MS), lnk_finish_plain, 0);
 }
 
 static int finish_rtt(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
@@ -139,7 +142,7 @@ static int finish_rtt(lua_State *L, lnk_state *st, lnk_wait *wait, int index, na
 /* nc:rtt([timeout]) -> seconds */
 int lnk_conn_rtt(lua_State *L)
 {
-    return run(L, natskit_flush_start, lnk_opt_ms(L, 2, "timeout", LNK_FLUSH_MS), finish_rtt);
+    return run(L, natskit_flush_start, lnk_opt_ms(L, 2, "timeout", LNK_FLUSH_MS), finish_rtt, 0);
 }
 
 /* nc:reconnect() */

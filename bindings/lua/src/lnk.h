@@ -12,7 +12,18 @@
 #include <natskit.h>
 
 /* Kinds of userdata; names of their metatables stand in module.c in the same order. */
-enum lnk_kind { LNK_CONN, LNK_SUB, LNK_MSG, LNK_WAIT, LNK_OPTIONS, LNK_LOOP, LNK_STATE, LNK_KINDS };
+enum lnk_kind {
+    LNK_CONN,
+    LNK_SUB,
+    LNK_MSG,
+    LNK_WAIT,
+    LNK_OPTIONS,
+    LNK_LOOP,
+    LNK_STATE,
+    LNK_HEADERS,
+    LNK_TURN,
+    LNK_KINDS
+};
 
 /* User values of the state's userdata. */
 enum lnk_slot {
@@ -23,6 +34,9 @@ enum lnk_slot {
     LNK_UV_WAIT_FD,
     LNK_UV_WAITS,      /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
     LNK_UV_ANSWERERS,  /* connection with option reconnect_delay -> true; weak, too */
+    LNK_UV_HANDLED,    /* subscription with a handler -> true; weak, too */
+    LNK_UV_SPAWN,      /* the scheduler's, or nil: handlers are called by the pump itself then */
+    LNK_UV_ON_ERROR,   /* function of nats.on_handler_error, or nil */
     LNK_UV_JSON_ARRAY, /* metatable that marks a table as an array of JSON */
     LNK_UV_JSON_OBJECT,
     LNK_UV_COUNT = LNK_UV_JSON_OBJECT
@@ -41,6 +55,13 @@ typedef struct lnk_state {
     int streak;              /* refills since a coroutine was suspended */
     int answers;             /* there was a connection with option reconnect_delay */
     int answering;           /* such a function runs */
+    size_t handled;          /* subscriptions with a handler that have not ended */
+    int dispatching;         /* nats.dispatch runs, or a handler that the pump called itself */
+    int leftover;            /* such a subscription may have messages ahead that nobody handles */
+    int interrupted;         /* a handler was interrupted by Ctrl-C */
+    uint64_t calls;          /* of handlers that have returned, in all */
+    uint64_t last_call;      /* value of `calls` at which nats.dispatch returns */
+    int64_t end_ms;          /* when it returns; -1: never */
 } lnk_state;
 
 typedef struct lnk_conn {
@@ -48,10 +69,11 @@ typedef struct lnk_conn {
     int fail_fast;     /* option outbox_full is "fail" */
 } lnk_conn;
 
-/* User values of a connection with option reconnect_delay. */
-#define LNK_CONN_EVENTS 1 /* subscription of events that gets the requests */
-#define LNK_CONN_DELAY 2  /* the function */
-#define LNK_CONN_VALUES 2
+/* User values of a connection; the first two are those of option reconnect_delay. */
+#define LNK_CONN_EVENTS 1  /* subscription of events that gets the requests */
+#define LNK_CONN_DELAY 2   /* the function */
+#define LNK_CONN_HANDLED 3 /* table: subscription with a handler -> true; they live as long as it */
+#define LNK_CONN_VALUES 3
 
 /* Messages that were taken in one step and not handed out yet stay with the subscription, so leaving a loop
  * loses none. */
@@ -61,6 +83,13 @@ typedef struct lnk_conn {
  * loop once, and what is ahead once if there is no loop. */
 typedef struct lnk_sub {
     natskit_sub sub;      /* 0: closed */
+    natskit_conn conn;    /* the one that its messages are published again on */
+    natskit_status ended; /* why it had ended when it was closed, 0 if it had not */
+    uint64_t sid;         /* 0: not asked for yet */
+    uint64_t turn;        /* number of the run of its handler that goes on, or 0 */
+    uint64_t errors;      /* of its handler */
+    int handled;          /* it has a handler and has not ended */
+    int many;             /* it is the answer of a request_many */
     uint64_t tag;         /* in the waitset; 0: not in it */
     uint64_t waitset;     /* in which it was put */
     unsigned loops;       /* that hold it */
@@ -73,16 +102,28 @@ typedef struct lnk_sub {
 /* User values of a subscription. */
 #define LNK_SUB_PARENT 1  /* the connection, which must not be collected before it */
 #define LNK_SUB_WAITERS 2 /* tokens of suspended coroutines, in order; nil until there was one */
+#define LNK_SUB_SUBJECT 3 /* nil: not asked for yet */
+#define LNK_SUB_QUEUE 4
+#define LNK_SUB_HANDLER 5
+#define LNK_SUB_ON_ERROR 6
+#define LNK_SUB_VALUES 6
 
 typedef struct lnk_msg {
-    natskit_msg *msg; /* NULL: closed */
-    size_t bytes;     /* part of live_bytes; 0 if small */
+    natskit_msg *msg;  /* NULL: closed */
+    size_t bytes;      /* part of live_bytes; 0 if small */
+    natskit_conn conn; /* it came from; 0: not known */
 } lnk_msg;
+
+/* nats.headers */
+typedef struct lnk_headers_set {
+    natskit_headers headers; /* 0: closed */
+} lnk_headers_set;
 
 /* A running operation and what is to be done when it has finished. User value 1 is its connection. */
 typedef struct lnk_wait {
     natskit_op op; /* 0: none */
     uint64_t token;
+    int dispatches; /* handlers run while it blocks, for it waits for them */
     int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
                   const natskit_error *err);
 } lnk_wait;
@@ -140,6 +181,8 @@ void lnk_sub_register(lua_State *L, int state_index);
 void lnk_msg_register(lua_State *L, int state_index);
 void lnk_wait_register(lua_State *L, int state_index);
 void lnk_options_register(lua_State *L, int state_index);
+void lnk_headers_register(lua_State *L, int state_index);
+void lnk_handler_register(lua_State *L, int state_index);
 
 /* -- error.c: statuses ------------------------------------------------------------------------------------
  */
@@ -148,6 +191,8 @@ void lnk_options_register(lua_State *L, int state_index);
 void lnk_push_codes(lua_State *L);
 /* Pushes the code (a string) of a status. */
 void lnk_push_code(lua_State *L, natskit_status status);
+/* The words for a status; static. */
+const char *lnk_status_text(natskit_status status);
 /* Pushes nil, message, code and returns 3. `err` may be NULL. */
 int lnk_fail(lua_State *L, natskit_status status, const natskit_error *err);
 /* The same with a message of the caller. */
@@ -165,6 +210,8 @@ int lnk_status(lua_State *L); /* nats.status */
 #define LNK_OPT_REPLY 1
 #define LNK_OPT_HEADERS 2
 #define LNK_OPT_TIMEOUT 4
+#define LNK_OPT_TRACE 8
+#define LNK_OPT_LIBRARY 16 /* others are options of the library, which knows what is wrong with them */
 
 /* Milliseconds of the number of seconds at `index`, -1 for math.huge; raises for all that is no time. */
 int64_t lnk_check_ms(lua_State *L, int index, const char *name);
@@ -173,6 +220,10 @@ int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent);
 /* Reads the table of send options at `index` (or nil), of which `allowed` are known, and pushes reply and
  * headers (each may be nil). Returns the timeout. */
 int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms);
+/* Whether the value at `index` is nil, a table or natskit.headers. */
+int lnk_is_headers(lua_State *L, const lnk_state *st, int index);
+/* Adds the headers of the table at `index`. */
+void lnk_headers_fill(lua_State *L, natskit_headers headers, int index);
 /* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers.
  */
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index);
@@ -185,6 +236,20 @@ int64_t lnk_now_ms(void);
 int64_t lnk_deadline(int64_t timeout_ms);
 /* Milliseconds that are left until a deadline, at least 0; -1 for ever. */
 int64_t lnk_left(int64_t deadline);
+
+/* -- headers.c: sets that are kept ------------------------------------------------------------------------
+ */
+
+/* The NATSKIT_MATCH_* of the word at `index`, "exact" if there is none. */
+int32_t lnk_match(lua_State *L, int index);
+/* Pushes an empty set. */
+lnk_headers_set *lnk_push_headers(lua_State *L);
+/* The handle of a set; raises if it was closed. */
+natskit_headers lnk_headers_of(lua_State *L, const lnk_headers_set *set);
+void lnk_headers_copy(lua_State *L, natskit_headers to, natskit_headers from);
+/* Pops a name and adds it to a list (at -3) unless the table of those that are in it (at -2) has it. */
+void lnk_add_key(lua_State *L, lua_Integer *count);
+int lnk_new_headers(lua_State *L); /* nats.headers */
 
 /* -- options.c: tables of options -------------------------------------------------------------------------
  */
@@ -231,6 +296,16 @@ int lnk_await(lua_State *L, int index);
 int lnk_finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                      const natskit_error *err);
 
+/* Opens the state's waitset if there is none. */
+natskit_status lnk_need_waitset(lua_State *L, lnk_state *st);
+/* Waits for objects of the waitset, and wakes who waits for them. Slot `error_index` gets their first error.
+ */
+natskit_status lnk_collect(lua_State *L, lnk_state *st, int64_t timeout_ms, int error_index, size_t *count);
+/* Raises the error that a slot holds, if any. */
+void lnk_throw(lua_State *L, int error_index);
+/* Calls the function below `arguments`; the first error is kept in slot `error_index`. */
+void lnk_call_kept(lua_State *L, int arguments, int error_index);
+
 int lnk_set_scheduler(lua_State *L); /* nats.set_scheduler */
 int lnk_pump(lua_State *L);          /* nats.pump */
 int lnk_shutdown(lua_State *L);      /* nats.shutdown */
@@ -272,6 +347,27 @@ void lnk_answer_watch(lua_State *L, lnk_state *st);
 /* A lua_CFunction: the same for the subscription at 1. */
 int lnk_answer_sub(lua_State *L);
 
+/* -- handler.c: handlers of subscriptions ------------------------------------------------------------------
+ */
+
+/* Makes the function at `fn` handle the messages of the subscription at `index`; the one at `on_error` (or
+ * nil) gets its errors. All are absolute. */
+void lnk_handler_begin(lua_State *L, lnk_state *st, int index, int fn, int on_error);
+/* The subscription has ended, or its userdata goes. */
+void lnk_handler_end(lnk_state *st, lnk_sub *sub);
+/* Forgets the one at the absolute `index`, which the connection kept alive. */
+void lnk_handler_drop(lua_State *L, int index);
+/* Handles what is there, or begins a task for that. The subscription is at the absolute `index`. */
+void lnk_handler_wake(lua_State *L, lnk_state *st, int index, int error_index);
+/* Puts all of them into a new waitset; runs of an earlier scheduler do not go on. */
+void lnk_handler_watch(lua_State *L, lnk_state *st);
+/* Goes on with what was left when its run ended early. */
+void lnk_handler_leftovers(lua_State *L, lnk_state *st, int error_index);
+/* Without a scheduler the waitset is there for handlers alone: closes it if there is none. */
+void lnk_handler_close_unused(lnk_state *st);
+int lnk_dispatch(lua_State *L);         /* nats.dispatch */
+int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
+
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */
 
@@ -280,7 +376,10 @@ int lnk_connect(lua_State *L); /* nats.connect */
 int lnk_publish(lua_State *L);
 int lnk_publish_batch(lua_State *L);
 int lnk_request(lua_State *L);
+int lnk_request_many(lua_State *L);
+int lnk_context(lua_State *L);
 int lnk_respond(lua_State *L);
+int lnk_msg_republish(lua_State *L);
 
 int lnk_subscribe(lua_State *L);
 int lnk_events(lua_State *L);
@@ -288,6 +387,10 @@ int lnk_events(lua_State *L);
 lnk_sub *lnk_push_sub(lua_State *L, int parent);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
+/* Takes what is there ahead. */
+natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
+/* Pushes the next message that is ahead, or nil if there is none any more. */
+void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 
 /* Pushes an empty message, to which the caller then gives a reference. */
 lnk_msg *lnk_push_msg(lua_State *L);

@@ -6,8 +6,9 @@
 
 #define LNK_EXPORT __attribute__((visibility("default")))
 
-const char *const lnk_names[LNK_KINDS] = {"natskit.conn",    "natskit.sub",  "natskit.msg",  "natskit.wait",
-                                          "natskit.options", "natskit.loop", "natskit.state"};
+const char *const lnk_names[LNK_KINDS] = {"natskit.conn",  "natskit.sub",     "natskit.msg",
+                                          "natskit.wait",  "natskit.options", "natskit.loop",
+                                          "natskit.state", "natskit.headers", "natskit.turn"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -71,6 +72,19 @@ static int counters(lua_State *L)
     return 1;
 }
 
+/* nats.nuid() -> a new unique name */
+static int nuid(lua_State *L)
+{
+    char name[64];
+    size_t len = 0;
+    natskit_status status = natskit_nuid(name, sizeof name, &len);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lua_pushlstring(L, name, len);
+    return 1;
+}
+
 /* The state goes last when the Lua state is closed; the library itself lives on for other Lua states. */
 static int state_gc(lua_State *L)
 {
@@ -86,10 +100,18 @@ static int state_gc(lua_State *L)
 static const luaL_Reg state_funcs[] = {{"__gc", state_gc}, {NULL, NULL}};
 
 static const luaL_Reg module_funcs[] = {
-    {"connect", lnk_connect},   {"version", version},
-    {"counters", counters},     {"status", lnk_status},
-    {"shutdown", lnk_shutdown}, {"set_scheduler", lnk_set_scheduler},
-    {"pump", lnk_pump},         {NULL, NULL},
+    {"connect", lnk_connect},
+    {"version", version},
+    {"counters", counters},
+    {"status", lnk_status},
+    {"shutdown", lnk_shutdown},
+    {"set_scheduler", lnk_set_scheduler},
+    {"pump", lnk_pump},
+    {"nuid", nuid},
+    {"headers", lnk_new_headers},
+    {"dispatch", lnk_dispatch},
+    {"on_handler_error", lnk_on_handler_error},
+    {NULL, NULL},
 };
 
 /* Place of the state's userdata in the registry. */
@@ -121,12 +143,18 @@ static void open_state(lua_State *L)
     lua_setiuservalue(L, index, LNK_UV_WAITS);
     push_weak(L, "k");
     lua_setiuservalue(L, index, LNK_UV_ANSWERERS);
+    push_weak(L, "k");
+    lua_setiuservalue(L, index, LNK_UV_HANDLED);
+    st->end_ms = -1;
+    st->last_call = UINT64_MAX;
 
     lnk_conn_register(L, index);
     lnk_sub_register(L, index);
     lnk_msg_register(L, index);
     lnk_wait_register(L, index);
     lnk_options_register(L, index);
+    lnk_headers_register(L, index);
+    lnk_handler_register(L, index);
     lnk_json_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);

@@ -11,6 +11,7 @@ enum field {
     F_HEADERS,
     F_HEADER_LIST,
     F_SID,
+    F_SIZE,
     F_STATUS,
     F_DESCRIPTION,
     F_KIND,
@@ -29,16 +30,16 @@ enum field {
 static const struct {
     const char *name;
     enum field field;
-} fields[] = {{"data", F_DATA},      {"subject", F_SUBJECT},
-              {"reply", F_REPLY},    {"headers", F_HEADERS},
-              {"sid", F_SID},        {"status", F_STATUS},
-              {"kind", F_KIND},      {"description", F_DESCRIPTION},
-              {"type", F_TYPE},      {"header_list", F_HEADER_LIST},
-              {"server", F_SERVER},  {"text", F_TEXT},
-              {"epoch", F_EPOCH},    {"count", F_COUNT},
-              {"code", F_CODE},      {"time", F_TIME},
-              {"delay", F_DELAY},    {"request", F_REQUEST},
-              {"pending", F_PENDING}};
+} fields[] = {{"data", F_DATA},       {"subject", F_SUBJECT},
+              {"reply", F_REPLY},     {"headers", F_HEADERS},
+              {"sid", F_SID},         {"status", F_STATUS},
+              {"kind", F_KIND},       {"description", F_DESCRIPTION},
+              {"type", F_TYPE},       {"header_list", F_HEADER_LIST},
+              {"server", F_SERVER},   {"text", F_TEXT},
+              {"epoch", F_EPOCH},     {"count", F_COUNT},
+              {"code", F_CODE},       {"time", F_TIME},
+              {"delay", F_DELAY},     {"request", F_REQUEST},
+              {"pending", F_PENDING}, {"size", F_SIZE}};
 
 static const char *const event_names[] = {"unknown",          "connected",   "disconnected", "reconnecting",
                                           "reconnected",      "servers",     "lame_duck",    "slow_consumer",
@@ -52,6 +53,7 @@ lnk_msg *lnk_push_msg(lua_State *L)
     lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
     msg->msg = NULL;
     msg->bytes = 0;
+    msg->conn.id = 0;
     lnk_push_slot(L, LNK_UV_MSG_META);
     lua_setmetatable(L, -2);
     return msg;
@@ -138,33 +140,126 @@ static int push_header_list(lua_State *L, const natskit_msg *msg)
     return 1;
 }
 
-static int push_header(lua_State *L, int32_t match)
+/* Pushes the index-th value, counting from 0; nil if there are fewer. */
+static int push_value(lua_State *L, const natskit_msg *msg, int32_t match, size_t index)
 {
-    natskit_msg *msg = check_open(L);
     size_t len = 0;
     const char *name = luaL_checklstring(L, 2, &len);
-    lua_Integer index = luaL_optinteger(L, 3, 1);
-    luaL_argcheck(L, index >= 1, 3, "values are counted from 1");
     const char *value;
     size_t value_len;
-    if (natskit_msg_header(msg, name, len, match, (size_t)index - 1, &value, &value_len) != NATSKIT_OK) {
+    if (natskit_msg_header(msg, name, len, match, index, &value, &value_len) != NATSKIT_OK) {
         lua_pushnil(L);
-    } else {
-        lua_pushlstring(L, value, value_len);
+        return 0;
     }
+    lua_pushlstring(L, value, value_len);
     return 1;
 }
 
-/* msg:header(name [, index]) */
+/* The index of the value at slot `arg`, counting from 1. */
+static size_t check_index(lua_State *L, int arg)
+{
+    lua_Integer index = luaL_optinteger(L, arg, 1);
+    luaL_argcheck(L, index >= 1, arg, "values are counted from 1");
+    return (size_t)index - 1;
+}
+
+/* msg:header(name [, match] [, index]) */
 static int msg_header(lua_State *L)
 {
-    return push_header(L, NATSKIT_MATCH_EXACT);
+    const natskit_msg *msg = check_open(L);
+    luaL_checkstring(L, 2);
+    int numbered = lua_type(L, 3) == LUA_TNUMBER;
+    int32_t match = numbered ? NATSKIT_MATCH_EXACT : lnk_match(L, 3);
+    push_value(L, msg, match, check_index(L, numbered ? 3 : 4));
+    return 1;
 }
 
 /* msg:header_ignore_case(name [, index]) */
 static int msg_header_ignore_case(lua_State *L)
 {
-    return push_header(L, NATSKIT_MATCH_IGNORE_CASE);
+    const natskit_msg *msg = check_open(L);
+    luaL_checkstring(L, 2);
+    push_value(L, msg, NATSKIT_MATCH_IGNORE_CASE, check_index(L, 3));
+    return 1;
+}
+
+/* msg:header_values(name [, match]) -> list */
+static int msg_header_values(lua_State *L)
+{
+    const natskit_msg *msg = check_open(L);
+    luaL_checkstring(L, 2);
+    int32_t match = lnk_match(L, 3);
+    lua_settop(L, 2);
+    lua_newtable(L);
+    for (size_t i = 0; push_value(L, msg, match, i); i++) {
+        lua_rawseti(L, 3, (lua_Integer)i + 1);
+    }
+    lua_settop(L, 3);
+    return 1;
+}
+
+/* msg:header_last(name [, match]) */
+static int msg_header_last(lua_State *L)
+{
+    const natskit_msg *msg = check_open(L);
+    luaL_checkstring(L, 2);
+    int32_t match = lnk_match(L, 3);
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    for (size_t i = 0; push_value(L, msg, match, i); i++) {
+        lua_replace(L, 3);
+    }
+    lua_settop(L, 3);
+    return 1;
+}
+
+/* msg:header_keys() -> list of the names, each once, in wire order */
+static int msg_header_keys(lua_State *L)
+{
+    const natskit_msg *msg = check_open(L);
+    const char *name, *value;
+    size_t name_len, value_len;
+    lua_Integer count = 0;
+    lua_newtable(L);
+    lua_newtable(L);
+    for (size_t i = 0; natskit_msg_header_at(msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK;
+         i++) {
+        lua_pushlstring(L, name, name_len);
+        lnk_add_key(L, &count);
+    }
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* The iterator; upvalue 2 is the message, 3 the index of the next header. */
+static int next_header(lua_State *L)
+{
+    const lnk_msg *msg = lua_touserdata(L, lua_upvalueindex(2));
+    lua_Integer index = lua_tointeger(L, lua_upvalueindex(3));
+    const char *name, *value;
+    size_t name_len, value_len;
+    if (msg->msg == NULL) {
+        return luaL_error(L, CLOSED_TEXT);
+    }
+    if (natskit_msg_header_at(msg->msg, (size_t)index, &name, &name_len, &value, &value_len) != NATSKIT_OK) {
+        return 0;
+    }
+    lua_pushinteger(L, index + 1);
+    lua_replace(L, lua_upvalueindex(3));
+    lua_pushlstring(L, name, name_len);
+    lua_pushlstring(L, value, value_len);
+    return 2;
+}
+
+/* for name, value in msg:header_pairs() do */
+static int msg_header_pairs(lua_State *L)
+{
+    check_open(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, next_header, 3);
+    return 1;
 }
 
 /* -- fields ------------------------------------------------------------------------------------------------
@@ -268,6 +363,10 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
     case F_KIND:
         lua_pushliteral(L, "message");
         break;
+    case F_SIZE:
+        lua_pushinteger(
+            L, (lua_Integer)(view->subject_len + view->reply_len + view->header_block_len + view->data_len));
+        break;
     case F_STATUS:
         return push_if(L, view->status_code != 0, view->status_code);
     case F_HEADERS:
@@ -355,9 +454,17 @@ static int msg_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg msg_methods[] = {{"header", msg_header}, {"header_ignore_case", msg_header_ignore_case},
-                                       {"json", msg_json},     {"respond", lnk_respond},
-                                       {"close", msg_close},   {NULL, NULL}};
+static const luaL_Reg msg_methods[] = {{"header", msg_header},
+                                       {"header_ignore_case", msg_header_ignore_case},
+                                       {"header_values", msg_header_values},
+                                       {"header_last", msg_header_last},
+                                       {"header_keys", msg_header_keys},
+                                       {"header_pairs", msg_header_pairs},
+                                       {"json", msg_json},
+                                       {"respond", lnk_respond},
+                                       {"republish", lnk_msg_republish},
+                                       {"close", msg_close},
+                                       {NULL, NULL}};
 
 static const luaL_Reg msg_meta[] = {
     {"__gc", msg_gc}, {"__close", msg_close}, {"__tostring", msg_tostring}, {NULL, NULL}};

@@ -153,6 +153,14 @@ static int is_other(const char *name, const char *const *others)
     return 0;
 }
 
+/* Opened when there is something to set: most calls set nothing but what is not the library's. */
+static void open_options(lua_State *L, lnk_options *options, int32_t scope)
+{
+    if (options->options.id == 0 && natskit_options_open(scope, &options->options) != NATSKIT_OK) {
+        luaL_error(L, "options: no memory");
+    }
+}
+
 lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
 {
     lnk_options *options = lnk_new(L, LNK_OPTIONS, sizeof *options, 0);
@@ -160,14 +168,15 @@ lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char
         return options;
     }
     luaL_checktype(L, index, LUA_TTABLE);
-    if (natskit_options_open(scope, &options->options) != NATSKIT_OK) {
-        luaL_error(L, "options: no memory");
+    if (scope == NATSKIT_OPTIONS_CONNECT) {
+        open_options(L, options, scope);
     }
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             luaL_error(L, "options: name expected as key, got %s", luaL_typename(L, -2));
         }
         if (!is_other(lua_tostring(L, -2), others)) {
+            open_options(L, options, scope);
             set_option(L, options, scope);
         }
     }

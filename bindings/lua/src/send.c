@@ -7,13 +7,26 @@
 #include <time.h>
 
 /* Ways to send; the numbers go through lua_callk as its context. */
-enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST };
+enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST, SEND_MANY, SEND_REPUBLISH };
 
-static const char *const way_names[] = {"publish", "publish_batch", "respond", "request"};
+static const char *const way_names[] = {"publish", "publish_batch", "respond",
+                                        "request", "request_many",  "republish"};
 
 /* Slots of a call. S_WHO is the connection, or the message to respond to; S_SUBJECT the list of a batch. */
-enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_DEADLINE, S_REPLY, S_HEADERS, S_EXTRA, S_ROOM, S_TOP = S_ROOM };
-/* S_EXTRA: the wait of a request, or how many of a batch were accepted. S_ROOM: the wait for room, or nil. */
+enum slot {
+    S_WHO = 1,
+    S_SUBJECT,
+    S_DATA,
+    S_DEADLINE,
+    S_REPLY,
+    S_HEADERS,
+    S_OPTIONS, /* of the library */
+    S_EXTRA,   /* the wait of a request, the subscription of its answers, or how many were accepted */
+    S_ROOM,    /* the wait for room, or nil */
+    S_TOP = S_ROOM
+};
+
+static const char *const request_others[] = {"timeout", "headers", "trace_destination", "trace_only", NULL};
 
 /* Messages that go to the library in one step. */
 #define CHUNK 32
@@ -61,8 +74,13 @@ static int read_plain(lua_State *L, natskit_outgoing *out)
     return plain;
 }
 
-/* Reads the i-th message. Its headers, if it has some, are in the one set that the state keeps, which is why
- * such a message goes alone. */
+/* Whether the headers are in the one set that the state keeps, which is why such a message goes alone. */
+static int goes_alone(const lnk_state *st, const natskit_outgoing *out)
+{
+    return out->headers.id != 0 && out->headers.id == st->headers.id;
+}
+
+/* Reads the i-th message. */
 static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgoing *out)
 {
     if (lua_rawgeti(L, S_SUBJECT, i) != LUA_TTABLE) {
@@ -76,9 +94,10 @@ static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgo
     out->data = entry_text(L, i, "data", 2, &out->data_len);
     out->reply = entry_text(L, i, "reply", 0, &out->reply_len);
     lua_pushliteral(L, "headers");
-    int type = lua_rawget(L, -2);
-    if (type != LUA_TNIL && type != LUA_TTABLE) {
-        luaL_error(L, "publish_batch: message %I: headers: table expected, got %s", i, luaL_typename(L, -1));
+    lua_rawget(L, -2);
+    if (!lnk_is_headers(L, st, -1)) {
+        luaL_error(L, "publish_batch: message %I: headers: natskit.headers or table expected, got %s", i,
+                   luaL_typename(L, -1));
     }
     out->headers = lnk_headers(L, st, lua_gettop(L));
     lua_pop(L, 2);
@@ -91,7 +110,7 @@ static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Inte
     size_t count = 0;
     while (count < CHUNK && done + (lua_Integer)count < total) {
         read_entry(L, st, done + (lua_Integer)count + 1, &out[count]);
-        if (out[count].headers.id != 0) {
+        if (goes_alone(st, &out[count])) {
             return count == 0 ? 1 : count;
         }
         count++;
@@ -139,15 +158,41 @@ static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *er
 {
     const lnk_conn *conn = lua_touserdata(L, S_WHO);
     lnk_wait *wait = lua_touserdata(L, S_EXTRA);
-    natskit_options none = {0};
+    const lnk_options *given = lua_touserdata(L, S_OPTIONS);
+    natskit_options options = given != NULL ? given->options : (natskit_options){0};
     size_t subject_len = 0;
     size_t data_len = 0;
     const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
     const char *data = lua_tolstring(L, S_DATA, &data_len);
     natskit_headers headers = lnk_headers(L, st, S_HEADERS);
     int64_t left = lnk_left((int64_t)lua_tointeger(L, S_DEADLINE));
-    return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, none, left,
+    return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, options, left,
                                  &wait->op, err);
+}
+
+static natskit_status try_many(lua_State *L, lnk_state *st, natskit_error *err)
+{
+    const lnk_conn *conn = lua_touserdata(L, S_WHO);
+    const lnk_options *given = lua_touserdata(L, S_OPTIONS);
+    natskit_options options = given != NULL ? given->options : (natskit_options){0};
+    lnk_sub *sub = lua_touserdata(L, S_EXTRA);
+    size_t subject_len = 0;
+    size_t data_len = 0;
+    const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
+    const char *data = lua_tolstring(L, S_DATA, &data_len);
+    natskit_headers headers = lnk_headers(L, st, S_HEADERS);
+    return natskit_request_many(conn->conn, subject, subject_len, headers, data, data_len, options, &sub->sub,
+                                err);
+}
+
+static natskit_status try_republish(lua_State *L, int64_t timeout_ms)
+{
+    const lnk_msg *msg = lua_touserdata(L, S_WHO);
+    size_t subject_len = 0;
+    size_t reply_len = 0;
+    const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
+    const char *reply = lua_tolstring(L, S_REPLY, &reply_len);
+    return natskit_msg_republish(msg->conn, msg->msg, subject, subject_len, reply, reply_len, timeout_ms);
 }
 
 static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms,
@@ -158,6 +203,12 @@ static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_
     }
     if (way == SEND_REQUEST) {
         return try_request(L, st, err);
+    }
+    if (way == SEND_MANY) {
+        return try_many(L, st, err);
+    }
+    if (way == SEND_REPUBLISH) {
+        return try_republish(L, timeout_ms);
     }
     size_t data_len = 0;
     const char *data = lua_tolstring(L, S_DATA, &data_len);
@@ -177,6 +228,36 @@ static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_
 
 /* -- until there is room --------------------------------------------------------------------------------- */
 
+/* Raises for what was refused, unless that is what somebody else sent. */
+static void raise_invalid(lua_State *L, enum way way, const natskit_error *err)
+{
+    natskit_error wrong;
+    size_t len = 0;
+    const char *subject = lua_tolstring(L, S_SUBJECT, &len);
+    if (way == SEND_REPUBLISH &&
+        (subject == NULL || len == 0 || natskit_subject_check(subject, len, 0, &wrong) == NATSKIT_OK)) {
+        subject = lua_tolstring(L, S_REPLY, &len);
+        if (subject == NULL || len == 0 || natskit_subject_check(subject, len, 0, &wrong) == NATSKIT_OK) {
+            return;
+        }
+        luaL_error(L, "republish: reply: %s", wrong.text);
+    }
+    if ((way == SEND_REQUEST || way == SEND_MANY) && err != NULL && err->status == NATSKIT_INVALID) {
+        luaL_error(L, "%s: %s", way_names[way], err->text);
+    }
+    lnk_bad_subject(L, way_names[way], S_SUBJECT, S_REPLY);
+}
+
+/* The subscription is its own iterator, and what `for` closes. */
+static int push_answers(lua_State *L)
+{
+    lua_pushvalue(L, S_EXTRA);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushvalue(L, S_EXTRA);
+    return 4;
+}
+
 /* The end of a send, good or bad. */
 static int sent(lua_State *L, enum way way, natskit_status status, const natskit_error *err)
 {
@@ -184,7 +265,10 @@ static int sent(lua_State *L, enum way way, natskit_status status, const natskit
         return bad_entry(L);
     }
     if (status == NATSKIT_INVALID && way != SEND_RESPOND) {
-        return lnk_bad_subject(L, way_names[way], S_SUBJECT, S_REPLY);
+        raise_invalid(L, way, err);
+    }
+    if (status == NATSKIT_OK && way == SEND_MANY) {
+        return push_answers(L);
     }
     if (status == NATSKIT_OK && way == SEND_REQUEST) {
         return lnk_await(L, S_EXTRA);
@@ -213,7 +297,7 @@ static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
 {
     const uint64_t most_headers = 65536;
     uint64_t headers = lua_isnil(L, S_HEADERS) ? 0 : most_headers;
-    if (way != SEND_BATCH) {
+    if (way != SEND_BATCH) { /* what is nil has the length 0 */
         return lua_rawlen(L, S_SUBJECT) + lua_rawlen(L, S_DATA) + headers;
     }
     natskit_outgoing next;
@@ -221,12 +305,18 @@ static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
     return next.subject_len + next.reply_len + next.data_len + (next.headers.id != 0 ? most_headers : 0);
 }
 
+/* Whether S_WHO is a message. */
+static int of_message(enum way way)
+{
+    return way == SEND_RESPOND || way == SEND_REPUBLISH;
+}
+
 /* Begins an operation that tells when there is room. NULL if there is none: a message knows its connection,
  * but does not tell, so a response is tried again after a pause; and so is what found no room after such a
  * wait. */
 static lnk_wait *start_room(lua_State *L, lnk_state *st, enum way way, int64_t left)
 {
-    if (way == SEND_RESPOND) {
+    if (of_message(way)) {
         return NULL;
     }
     if (lua_isnil(L, S_ROOM)) {
@@ -274,11 +364,11 @@ static void block_room(lua_State *L, lnk_state *st, enum way way, int64_t left, 
 static int fails_fast(lua_State *L, lnk_state *st, enum way way, natskit_status *status, int suspend,
                       natskit_error *err)
 {
-    if (way == SEND_RESPOND && suspend && *status == NATSKIT_WOULD_BLOCK) {
+    if (of_message(way) && suspend && *status == NATSKIT_WOULD_BLOCK) {
         *status = try_send(L, st, way, 1, err);
     }
-    return way == SEND_RESPOND ? *status == NATSKIT_WOULD_BLOCK
-                               : ((const lnk_conn *)lua_touserdata(L, S_WHO))->fail_fast;
+    return of_message(way) ? *status == NATSKIT_WOULD_BLOCK
+                           : ((const lnk_conn *)lua_touserdata(L, S_WHO))->fail_fast;
 }
 
 static int send_k(lua_State *L, int resumed, lua_KContext context)
@@ -309,7 +399,7 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
             suspend = lnk_suspended(L, st);
             continue;
         }
-        if (way == SEND_REQUEST) {
+        if (way == SEND_REQUEST || way == SEND_MANY) {
             block_room(L, st, way, left, pause);
         }
         lnk_breathe(L);
@@ -354,7 +444,8 @@ int lnk_publish(lua_State *L)
         }
     }
     lua_settop(L, S_DEADLINE);
-    prepare(L, SEND_PUBLISH, LNK_OPT_REPLY | LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    prepare(L, SEND_PUBLISH, LNK_OPT_REPLY | LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE,
+            LNK_PUBLISH_MS);
     return send_k(L, LUA_OK, SEND_PUBLISH);
 }
 
@@ -374,7 +465,7 @@ int lnk_publish_batch(lua_State *L)
     int alone = 0;
     for (lua_Integer i = 1; i <= total; i++) { /* all are looked at before the first is sent */
         read_entry(L, st, i, &out[i - 1]);
-        alone |= out[i - 1].headers.id != 0;
+        alone |= goes_alone(st, &out[i - 1]);
     }
     if (!alone && total > 0) { /* what has no room yet is read anew, since the list may change meanwhile */
         size_t done = 0;
@@ -398,35 +489,113 @@ int lnk_respond(lua_State *L)
     lua_settop(L, 3);
     lua_pushnil(L);
     lua_insert(L, S_SUBJECT);
-    prepare(L, SEND_RESPOND, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    prepare(L, SEND_RESPOND, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE, LNK_PUBLISH_MS);
     return send_k(L, LUA_OK, SEND_RESPOND);
+}
+
+/* msg:republish([subject [, {reply =, timeout =}]]) */
+int lnk_msg_republish(lua_State *L)
+{
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    natskit_message_view view;
+    luaL_argcheck(L, msg->msg != NULL, 1, "the message was closed");
+    natskit_msg_view(msg->msg, &view, sizeof view);
+    luaL_argcheck(L, view.kind == NATSKIT_MSG_MESSAGE, 1, "an event cannot be published");
+    luaL_optstring(L, 2, NULL);
+    lua_settop(L, 3);
+    lua_pushnil(L);
+    lua_insert(L, S_DATA);
+    prepare(L, SEND_REPUBLISH, LNK_OPT_REPLY | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    if (lua_isnil(L, S_REPLY) && view.reply_len > 0) {
+        lua_pushlstring(L, view.reply, view.reply_len);
+        lua_replace(L, S_REPLY);
+    }
+    return send_k(L, LUA_OK, SEND_REPUBLISH);
 }
 
 static int finish_request(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                           const natskit_error *err)
 {
-    (void)index;
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, err);
     }
+    lua_getiuservalue(L, index, 1);
+    const lnk_conn *conn = lua_touserdata(L, -1);
     lnk_msg *reply = lnk_push_msg(L);
     status = natskit_op_take_msg(wait->op, &reply->msg);
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
+    reply->conn = conn->conn;
     lnk_account(L, st, reply);
     return 1;
 }
 
-/* nc:request(subject [, data [, {timeout =, headers =}]]) -> reply */
-int lnk_request(lua_State *L)
+/* The options of a request are partly the library's own; those go to slot S_OPTIONS. */
+static void prepare_request(lua_State *L, int32_t scope, int64_t timeout_ms)
 {
     lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
-    luaL_checkstring(L, 2);
-    luaL_optstring(L, 3, "");
+    luaL_checkstring(L, S_SUBJECT);
+    luaL_optstring(L, S_DATA, "");
     lua_settop(L, S_DEADLINE);
-    prepare(L, SEND_REQUEST, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_REQUEST_MS);
+    if (lua_isnil(L, S_DEADLINE)) {
+        lua_pushnil(L);
+    } else {
+        lnk_push_options(L, S_DEADLINE, scope, request_others);
+    }
+    timeout_ms = lnk_send_options(L, S_DEADLINE, LNK_OPT_LIBRARY, timeout_ms);
+    lua_pushvalue(L, S_DEADLINE + 1);
+    lua_remove(L, S_DEADLINE + 1);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_replace(L, S_DEADLINE);
+    lua_settop(L, S_TOP);
+}
+
+/* nc:request(subject [, data [, {timeout =, headers =, trace_destination =, ..., and those of the library}]])
+ */
+int lnk_request(lua_State *L)
+{
+    prepare_request(L, NATSKIT_OPTIONS_REQUEST, LNK_REQUEST_MS);
     lnk_push_wait(L, S_WHO)->finish = finish_request;
+    lua_replace(L, S_EXTRA);
+    return send_k(L, LUA_OK, SEND_REQUEST);
+}
+
+/* for msg in nc:request_many(subject [, data [, options]]) do */
+int lnk_request_many(lua_State *L)
+{
+    prepare_request(L, NATSKIT_OPTIONS_REQUEST_MANY, LNK_PUBLISH_MS);
+    lnk_push_sub(L, S_WHO)->many = 1;
+    lua_replace(L, S_EXTRA);
+    return send_k(L, LUA_OK, SEND_MANY);
+}
+
+/* The answer of nc:context: its text. Who has a decoder makes a table of it here. */
+static int finish_context(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                          const natskit_error *err)
+{
+    int results = finish_request(L, st, wait, index, status, err);
+    if (results == 1) {
+        int reply = lua_gettop(L);
+        lua_getfield(L, reply, "json");
+        lua_pushvalue(L, reply);
+        lua_call(L, 1, LUA_MULTRET);
+        results = lua_gettop(L) - reply;
+    }
+    return results;
+}
+
+/* nc:context([timeout]) -> table: what the server knows of the user */
+int lnk_context(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", LNK_REQUEST_MS);
+    lua_settop(L, 1);
+    lua_pushliteral(L, "$SYS.REQ.USER.INFO");
+    lua_settop(L, S_TOP);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_replace(L, S_DEADLINE);
+    lnk_push_wait(L, S_WHO)->finish = finish_context;
     lua_replace(L, S_EXTRA);
     return send_k(L, LUA_OK, SEND_REQUEST);
 }

@@ -8,6 +8,9 @@
 /* Ways to take; the numbers go through lua_callk as its context. */
 enum way { WAY_NEXT, WAY_BATCH, WAY_MESSAGES, WAY_STRINGS };
 
+/* Fields, as values of the dispatch table; methods stand in the same table as functions. */
+enum field { F_SID = 1, F_SUBJECT, F_QUEUE };
+
 /* Slots while a call waits. An iterator is called with other arguments, which are not used. */
 enum slot { S_SUB = 1, S_DEADLINE, S_TOKEN, S_BATCH, S_TOP = S_BATCH };
 
@@ -21,20 +24,37 @@ enum upvalue { U_SUB = 2, U_TIMEOUT, U_LOOP, U_SUBJECT };
 /* Bytes of payload from which on sub:strings() gives the message an owner while it makes the string. */
 #define OWNED 65536
 
-static const char *const subscribe_others[] = {"queue", NULL};
+static const char *const subscribe_others[] = {"queue", "handler", "on_error", NULL};
 
 /* -- subscribe ---------------------------------------------------------------------------------------------
  */
 
 lnk_sub *lnk_push_sub(lua_State *L, int parent)
 {
-    lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, 2);
+    const lnk_conn *conn = lua_touserdata(L, parent);
+    lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, LNK_SUB_VALUES);
+    sub->conn = conn->conn;
     lua_pushvalue(L, parent);
     lua_setiuservalue(L, -2, LNK_SUB_PARENT);
     return sub;
 }
 
-/* nc:subscribe(subject [, {queue =, max_msgs =, pending_msgs_limit =, pending_bytes_limit =}]) */
+/* Pushes an option that is a function, or nil. Returns its slot. */
+static int push_function(lua_State *L, const char *name)
+{
+    int type = LUA_TNIL;
+    if (lua_istable(L, 3)) {
+        type = lua_getfield(L, 3, name);
+    } else {
+        lua_pushnil(L);
+    }
+    if (type != LUA_TNIL && type != LUA_TFUNCTION) {
+        luaL_error(L, "option '%s': function expected, got %s", name, luaL_typename(L, -1));
+    }
+    return lua_gettop(L);
+}
+
+/* nc:subscribe(subject [, {queue =, handler =, on_error =, and those of the library}]) */
 int lnk_subscribe(lua_State *L)
 {
     lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
@@ -53,12 +73,28 @@ int lnk_subscribe(lua_State *L)
             return luaL_error(L, "option 'queue': the name of a queue group must not be empty");
         }
     }
+    lua_pushlstring(L, queue, queue_len);
+    int handler = push_function(L, "handler");
+    int on_error = push_function(L, "on_error");
+    luaL_argcheck(L, lua_isnil(L, on_error) || !lua_isnil(L, handler), 3, "on_error needs a handler");
     lnk_sub *sub = lnk_push_sub(L, 1);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, LNK_SUB_SUBJECT);
+    if (queue_len > 0) {
+        lua_pushvalue(L, handler - 1);
+        lua_setiuservalue(L, -2, LNK_SUB_QUEUE);
+    }
     natskit_error err;
     natskit_status status = natskit_subscribe(conn->conn, subject, subject_len, queue, queue_len,
                                               options->options, &sub->sub, &err);
     lnk_options_end(options);
-    return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "subscribe");
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "subscribe");
+    }
+    if (!lua_isnil(L, handler)) {
+        lnk_handler_begin(L, lnk_state_of(L), lua_gettop(L), handler, on_error);
+    }
+    return 1;
 }
 
 /* nc:events([{pending_msgs_limit =, debug =, answers =}]) */
@@ -137,11 +173,12 @@ static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_end}, 
 
 /* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
  * for only when its userdata is there already; if it is gone, nil is pushed. */
-static void push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
+void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = lnk_push_msg(L);
     if (sub->head < sub->count) {
         msg->msg = sub->ahead[sub->head++];
+        msg->conn = sub->conn;
         if (sub->head == sub->count) {
             let_go(sub);
         }
@@ -165,7 +202,7 @@ static int push_strings(lua_State *L, lnk_sub *sub)
     if (view.data_len > OWNED) { /* Lua may have no memory for so large a string */
         owner = lnk_push_msg(L);
         if (sub->head == sub->count) {
-            lua_pushnil(L); /* closed by a finalizer, see push_next */
+            lua_pushnil(L); /* closed by a finalizer, see lnk_sub_push_next */
             return 1;
         }
         owner->msg = msg;
@@ -195,7 +232,7 @@ static int push_strings(lua_State *L, lnk_sub *sub)
 }
 
 /* Takes what is there into the empty `ahead`. Held before it is taken: else a drain could end in between. */
-static natskit_status refill(lnk_sub *sub, int64_t timeout_ms)
+natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms)
 {
     size_t count = 0;
     hold_ahead(sub);
@@ -213,10 +250,10 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
 {
     lua_createtable(L, most < LNK_AHEAD ? (int)most : LNK_AHEAD, 0);
     for (lua_Integer i = 1; i <= most; i++) {
-        if (sub->head == sub->count && refill(sub, 0) != NATSKIT_OK) {
+        if (sub->head == sub->count && lnk_sub_refill(sub, 0) != NATSKIT_OK) {
             break;
         }
-        push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub);
         lua_rawseti(L, -2, i);
     }
     return 1;
@@ -230,9 +267,28 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     case WAY_STRINGS:
         return push_strings(L, sub);
     default:
-        push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub);
         return 1;
     }
+}
+
+/* Why it has ended; 0 while it lives. */
+static natskit_status end_reason(const lnk_sub *sub)
+{
+    natskit_sub_stats stats;
+    memset(&stats, 0, sizeof stats);
+    if (sub->sub.id == 0) {
+        return sub->ended;
+    }
+    return natskit_sub_stats_get(sub->sub, &stats, sizeof stats) == NATSKIT_OK ? stats.reason
+                                                                               : NATSKIT_CLOSED;
+}
+
+/* Whether it is an error that the answer of a request_many has ended so. */
+static int is_failure(natskit_status reason)
+{
+    return reason != NATSKIT_TIMEOUT && reason != NATSKIT_MAX_REACHED && reason != NATSKIT_STALLED &&
+           reason != NATSKIT_SENTINEL && reason != NATSKIT_UNSUBSCRIBED && reason != NATSKIT_OK;
 }
 
 /* A `for` loop sees one nil, which ends it; why stands in sub:stats().reason. */
@@ -242,6 +298,9 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
         end_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)));
         lua_pushnil(L);
         return 1;
+    }
+    if (sub->many && status == NATSKIT_END && is_failure(end_reason(sub))) {
+        status = end_reason(sub);
     }
     return lnk_fail(L, status, NULL);
 }
@@ -326,7 +385,7 @@ static int take_k(lua_State *L, int status, lua_KContext context)
         }
         if (!turn) {
             int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
-            got = refill(sub, suspend ? 0 : slice);
+            got = lnk_sub_refill(sub, suspend ? 0 : slice);
             st->streak += suspend;
         }
         if (got == NATSKIT_OK) {
@@ -351,10 +410,10 @@ static int take_k(lua_State *L, int status, lua_KContext context)
 static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, enum way way)
 {
     if (timeout_ms == 0) {
-        natskit_status status = refill(sub, 0);
+        natskit_status status = lnk_sub_refill(sub, 0);
         return status == NATSKIT_OK ? push_way(L, st, sub, way) : fail_way(L, sub, way, status);
     }
-    if (!lnk_may_suspend(L, st) && refill(sub, 0) == NATSKIT_OK) {
+    if (!lnk_may_suspend(L, st) && lnk_sub_refill(sub, 0) == NATSKIT_OK) {
         return push_way(L, st, sub, way);
     }
     lua_settop(L, S_TOP);
@@ -365,14 +424,24 @@ static int take(lua_State *L, lnk_state *st, lnk_sub *sub, int64_t timeout_ms, e
 
 /* -- sub:next, sub:next_batch, the iterators ------------------------------------------------------------- */
 
+/* The subscription at 1, from which the caller wants to take. */
+static lnk_sub *check_taker(lua_State *L, const lnk_state *st)
+{
+    lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    if (sub->handled) {
+        luaL_error(L, "the subscription has a handler, which gets its messages");
+    }
+    return sub;
+}
+
 /* sub:next([timeout]) */
 static int sub_next(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
-    lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    lnk_sub *sub = check_taker(L, st);
     int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
     if (sub->head < sub->count) {
-        push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub);
         return 1;
     }
     return take(L, st, sub, timeout_ms, WAY_NEXT);
@@ -382,7 +451,7 @@ static int sub_next(lua_State *L)
 static int sub_next_batch(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
-    lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
+    lnk_sub *sub = check_taker(L, st);
     lua_Integer most = luaL_checkinteger(L, 2);
     luaL_argcheck(L, most >= 1, 2, "a batch has at least one message");
     int64_t timeout_ms = lnk_opt_ms(L, 3, "timeout", -1);
@@ -408,7 +477,7 @@ static int iterate_messages(lua_State *L)
     lnk_state *st = lnk_state_of(L);
     lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
     if (sub->head < sub->count) {
-        push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub);
         return 1;
     }
     return take_for_loop(L, st, sub, WAY_MESSAGES);
@@ -427,7 +496,7 @@ static int iterate_strings(lua_State *L)
  * the subscription. */
 static int push_iterator(lua_State *L, lua_CFunction iterate)
 {
-    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    lnk_sub *sub = check_taker(L, lnk_state_of(L));
     int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
     loop *begun = lnk_new(L, LNK_LOOP, sizeof *begun, 1);
     lua_pushvalue(L, 1);
@@ -457,6 +526,22 @@ static int sub_strings(lua_State *L)
     return push_iterator(L, iterate_strings);
 }
 
+/* for msg in nc:request_many(...) do: the subscription is its own iterator */
+static int sub_call(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    lnk_sub *sub = check_taker(L, st);
+    if (!sub->many) {
+        return luaL_error(L, "only answers of request_many are called: for msg in sub:messages() do");
+    }
+    lua_settop(L, 1);
+    if (sub->head < sub->count) {
+        lnk_sub_push_next(L, st, sub);
+        return 1;
+    }
+    return take(L, st, sub, -1, WAY_NEXT);
+}
+
 /* -- end, statistics ------------------------------------------------------------------------------------- */
 
 /* sub:unsubscribe([max]) */
@@ -471,6 +556,10 @@ static int sub_unsubscribe(lua_State *L)
 void lnk_sub_end(lnk_sub *sub)
 {
     if (sub->sub.id != 0) {
+        sub->ended = end_reason(sub);
+        if (sub->ended == NATSKIT_OK) {
+            sub->ended = NATSKIT_UNSUBSCRIBED;
+        }
         natskit_sub_close(sub->sub);
         sub->sub.id = 0;
     }
@@ -484,7 +573,9 @@ void lnk_sub_end(lnk_sub *sub)
 
 static int sub_gc(lua_State *L)
 {
-    lnk_sub_end(lua_touserdata(L, 1));
+    lnk_sub *sub = lua_touserdata(L, 1);
+    lnk_handler_end(lnk_state_of(L), sub);
+    lnk_sub_end(sub);
     return 0;
 }
 
@@ -494,6 +585,9 @@ static int sub_close(lua_State *L)
     lnk_state *st = lnk_state_of(L);
     const lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
     lua_settop(L, 1);
+    if (sub->handled) {
+        lnk_handler_drop(L, 1);
+    }
     sub_gc(L);
     if (sub->tag != 0) {
         lnk_forget(L, sub->tag);
@@ -522,7 +616,7 @@ static int sub_stats(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     uint64_t ahead = sub->count - sub->head;
-    lua_createtable(L, 0, 15);
+    lua_createtable(L, 0, 16);
     set_integer(L, "sid", stats.sid);
     set_integer(L, "received", stats.received);
     set_integer(L, "taken", stats.taken - ahead);
@@ -536,6 +630,7 @@ static int sub_stats(lua_State *L)
     set_integer(L, "limit_bytes", stats.limit_bytes);
     set_integer(L, "max", stats.max);
     set_integer(L, "holds", stats.holds);
+    set_integer(L, "handler_errors", sub->errors);
     lua_pushboolean(L, stats.draining);
     lua_setfield(L, -2, "draining");
     if (stats.reason != NATSKIT_OK) {
@@ -543,6 +638,67 @@ static int sub_stats(lua_State *L)
         lua_setfield(L, -2, "reason");
     }
     return 1;
+}
+
+/* sub:reason() -> code and text of why it ended; nil while it lives */
+static int sub_reason(lua_State *L)
+{
+    natskit_status reason = end_reason(lnk_check(L, lnk_state_of(L), 1, LNK_SUB));
+    if (reason == NATSKIT_OK) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lnk_push_code(L, reason);
+    lua_pushstring(L, lnk_status_text(reason));
+    return 2;
+}
+
+typedef natskit_status text_fn(natskit_sub sub, char *buf, size_t cap, size_t *len);
+
+/* Pushes a text of the subscription at 1, which is then kept in its user value. */
+static int push_text(lua_State *L, const lnk_sub *sub, int value, text_fn *get)
+{
+    size_t len = 0;
+    char none;
+    if (lua_getiuservalue(L, 1, value) != LUA_TNIL || get(sub->sub, &none, 0, &len) != NATSKIT_LIMIT) {
+        return 1;
+    }
+    luaL_Buffer out;
+    char *text = luaL_buffinitsize(L, &out, len);
+    natskit_status status = get(sub->sub, text, len, &len);
+    luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, value);
+    return 1;
+}
+
+static int push_sid(lua_State *L, lnk_sub *sub)
+{
+    natskit_sub_stats stats;
+    memset(&stats, 0, sizeof stats);
+    if (sub->sid == 0 && natskit_sub_stats_get(sub->sub, &stats, sizeof stats) == NATSKIT_OK) {
+        sub->sid = stats.sid;
+    }
+    lua_pushinteger(L, (lua_Integer)sub->sid);
+    return 1;
+}
+
+/* sub.field or sub:method; upvalue 2 is the dispatch table */
+static int sub_index(lua_State *L)
+{
+    lua_settop(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
+        return 1; /* a method, or nil */
+    }
+    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    switch ((enum field)lua_tointeger(L, -1)) {
+    case F_SUBJECT:
+        return push_text(L, sub, LNK_SUB_SUBJECT, natskit_sub_subject);
+    case F_QUEUE:
+        return push_text(L, sub, LNK_SUB_QUEUE, natskit_sub_queue);
+    default:
+        return push_sid(L, sub);
+    }
 }
 
 static int sub_tostring(lua_State *L)
@@ -560,11 +716,15 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"drain", lnk_sub_drain},
                                        {"start_drain", lnk_sub_start_drain},
                                        {"stats", sub_stats},
+                                       {"reason", sub_reason},
                                        {"close", sub_close},
                                        {NULL, NULL}};
 
-static const luaL_Reg sub_meta[] = {
-    {"__gc", sub_gc}, {"__close", sub_close}, {"__tostring", sub_tostring}, {NULL, NULL}};
+static const luaL_Reg sub_meta[] = {{"__gc", sub_gc},
+                                    {"__close", sub_close},
+                                    {"__call", sub_call},
+                                    {"__tostring", sub_tostring},
+                                    {NULL, NULL}};
 
 void lnk_sub_register(lua_State *L, int state_index)
 {
@@ -572,6 +732,17 @@ void lnk_sub_register(lua_State *L, int state_index)
     lnk_set_funcs(L, state_index, sub_meta);
     lua_newtable(L);
     lnk_set_funcs(L, state_index, sub_methods);
+    static const char *const names[] = {"sid", "subject", "queue"};
+    for (int i = 0; i < 3; i++) {
+        lua_pushinteger(L, F_SID + i);
+        lua_setfield(L, -2, names[i]);
+    }
+    /* Under a name of its own as well, for the test that compares it with the documents. */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "fields");
+    lua_pushvalue(L, state_index);
+    lua_insert(L, -2);
+    lua_pushcclosure(L, sub_index, 2);
     lua_setfield(L, -2, "__index");
     luaL_newmetatable(L, lnk_names[LNK_LOOP]);
     lnk_set_funcs(L, state_index, loop_meta);

@@ -42,6 +42,10 @@ void lnk_breathe(lua_State *L)
 static void call_wait_fd(lua_State *L, int fd)
 {
     lnk_push_slot(L, LNK_UV_WAIT_FD);
+    if (lua_isnil(L, -1)) { /* the waitset of nats.dispatch, which waits itself */
+        lua_pop(L, 1);
+        return;
+    }
     if (fd < 0) {
         lua_pushnil(L);
     } else {
@@ -61,8 +65,16 @@ static natskit_status open_waitset(lua_State *L, lnk_state *st)
     if (status == NATSKIT_OK) {
         call_wait_fd(L, fd);
         lnk_answer_watch(L, st);
+        lnk_handler_watch(L, st);
     }
     return status;
+}
+
+natskit_status lnk_need_waitset(lua_State *L, lnk_state *st)
+{
+    int32_t fd = -1;
+    int works = st->waitset.id != 0 && natskit_waitset_fd(st->waitset, &fd) == NATSKIT_OK;
+    return works ? NATSKIT_OK : open_waitset(L, st);
 }
 
 static void close_waitset(lua_State *L, lnk_state *st)
@@ -136,7 +148,7 @@ int lnk_suspended(lua_State *L, lnk_state *st)
 
 /* One coroutine's error must not keep the others waiting, so the first is kept in slot `error_index` and
  * thrown when all were resumed. */
-static void call_resumed(lua_State *L, int arguments, int error_index)
+void lnk_call_kept(lua_State *L, int arguments, int error_index)
 {
     if (lua_pcall(L, arguments, 0, 0) != LUA_OK) {
         if (lua_isnil(L, error_index)) {
@@ -156,10 +168,10 @@ static void resume_token(lua_State *L, lua_Integer token, int error_index)
         return;
     }
     lua_pushinteger(L, token);
-    call_resumed(L, 1, error_index);
+    lnk_call_kept(L, 1, error_index);
 }
 
-static void throw_error(lua_State *L, int error_index)
+void lnk_throw(lua_State *L, int error_index)
 {
     if (!lua_isnil(L, error_index)) {
         lua_settop(L, error_index);
@@ -190,12 +202,12 @@ void lnk_wake_sub(lua_State *L, int index)
     lua_pushnil(L);
     int error_index = lua_gettop(L);
     wake_waiters(L, index, error_index);
-    throw_error(L, error_index);
+    lnk_throw(L, error_index);
     lua_pop(L, 1);
 }
 
 /* Wakes what waits under a tag; a tag that nobody waits under any more is ignored. */
-static void wake_tag(lua_State *L, const lnk_state *st, lua_Integer tag, int error_index)
+static void wake_tag(lua_State *L, lnk_state *st, lua_Integer tag, int error_index)
 {
     lnk_push_slot(L, LNK_UV_WAITS);
     lua_rawgeti(L, -1, tag);
@@ -205,8 +217,10 @@ static void wake_tag(lua_State *L, const lnk_state *st, lua_Integer tag, int err
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_pushcclosure(L, lnk_answer_sub, 1);
         lua_pushvalue(L, index);
-        call_resumed(L, 1, error_index);
+        lnk_call_kept(L, 1, error_index);
         natskit_waitset_arm(st->waitset, sub->sub.id); /* an error may have left something */
+    } else if (sub != NULL && sub->handled) {
+        lnk_handler_wake(L, st, index, error_index);
     } else if (sub != NULL) {
         wake_waiters(L, index, error_index);
     } else if (!lua_isnil(L, index)) {
@@ -216,7 +230,7 @@ static void wake_tag(lua_State *L, const lnk_state *st, lua_Integer tag, int err
 }
 
 /* Wakes everything, after all handles were closed at once. */
-static void wake_all(lua_State *L, const lnk_state *st, int error_index)
+static void wake_all(lua_State *L, lnk_state *st, int error_index)
 {
     lua_newtable(L);
     int tags = lua_gettop(L);
@@ -236,31 +250,37 @@ static void wake_all(lua_State *L, const lnk_state *st, int error_index)
     lua_pop(L, 1);
 }
 
+natskit_status lnk_collect(lua_State *L, lnk_state *st, int64_t timeout_ms, int error_index, size_t *count)
+{
+    natskit_ready records[PUMP_BATCH];
+    *count = 0;
+    natskit_status status =
+        natskit_waitset_wait(st->waitset, records, sizeof records[0], PUMP_BATCH, timeout_ms, count);
+    if (status == NATSKIT_CLOSED || status == NATSKIT_BAD_HANDLE || status == NATSKIT_FORKED) {
+        close_waitset(L, st); /* else its descriptor would be readable for ever */
+        wake_all(L, st, error_index);
+        *count = 0;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        wake_tag(L, st, (lua_Integer)records[i].tag, error_index);
+    }
+    return status;
+}
+
 /* nats.pump() -> number of objects that became ready. For adapters: to be called when the descriptor is
  * readable.
  */
 int lnk_pump(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
-    natskit_ready records[PUMP_BATCH];
     size_t count = 0;
     lua_settop(L, 0);
     lua_pushnil(L);
-    if (st->waitset.id == 0) {
-        lua_pushinteger(L, 0);
-        return 1;
+    if (st->waitset.id != 0) {
+        lnk_handler_leftovers(L, st, 1);
+        lnk_collect(L, st, 0, 1, &count);
+        lnk_throw(L, 1);
     }
-    natskit_status status =
-        natskit_waitset_wait(st->waitset, records, sizeof records[0], PUMP_BATCH, 0, &count);
-    if (status == NATSKIT_CLOSED || status == NATSKIT_BAD_HANDLE || status == NATSKIT_FORKED) {
-        close_waitset(L, st); /* else its descriptor would be readable for ever */
-        wake_all(L, st, 1);
-        count = 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        wake_tag(L, st, (lua_Integer)records[i].tag, 1);
-    }
-    throw_error(L, 1);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
@@ -321,9 +341,34 @@ static int op_suspended(lua_State *L, lnk_state *st, const lnk_wait *wait)
     return 0;
 }
 
-/* Blocks for one slice. Anything but NATSKIT_PENDING ends the wait. */
-static natskit_status block_op(lua_State *L, const lnk_wait *wait)
+/* Blocks for one slice, in which handlers run. */
+static void block_handling(lua_State *L, lnk_state *st, lnk_wait *wait, int index)
 {
+    size_t count = 0;
+    lua_pushnil(L);
+    int error_index = lua_gettop(L);
+    lnk_handler_leftovers(L, st, error_index);
+    if (lnk_need_waitset(L, st) == NATSKIT_OK && watch_op(L, st, wait, index)) {
+        lnk_collect(L, st, LNK_SLICE_MS, error_index, &count);
+        lnk_forget(L, wait->token);
+    } else {
+        natskit_op_wait(wait->op, LNK_SLICE_MS);
+    }
+    lnk_handler_close_unused(st);
+    lnk_throw(L, error_index);
+    lua_settop(L, error_index - 1);
+    if (count == 0) {
+        lnk_breathe(L);
+    }
+}
+
+/* Blocks for one slice. Anything but NATSKIT_PENDING ends the wait. */
+static natskit_status block_op(lua_State *L, lnk_state *st, lnk_wait *wait, int index)
+{
+    if (wait->dispatches && st->handled > 0 && !st->scheduled && !st->dispatching && !st->answering) {
+        block_handling(L, st, wait, index);
+        return NATSKIT_PENDING;
+    }
     natskit_status waited = natskit_op_wait(wait->op, LNK_SLICE_MS);
     if (waited == NATSKIT_TIMEOUT) {
         lnk_breathe(L);
@@ -350,7 +395,7 @@ static int await_k(lua_State *L, int status, lua_KContext index)
             continue;
         }
         if (result == NATSKIT_PENDING) {
-            result = block_op(L, wait);
+            result = block_op(L, st, wait, (int)index);
         }
         if (result != NATSKIT_PENDING) {
             return finish(L, st, wait, (int)index, result, &err);
@@ -382,7 +427,7 @@ static const struct {
 
 #define SCHEDULER_FUNCS (sizeof scheduler_funcs / sizeof scheduler_funcs[0])
 
-/* nats.set_scheduler{wait_fd =, suspend =, resume =}, or nil to block again */
+/* nats.set_scheduler{wait_fd =, suspend =, resume = [, spawn =]}, or nil to block again */
 int lnk_set_scheduler(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
@@ -394,19 +439,30 @@ int lnk_set_scheduler(lua_State *L)
                        luaL_typename(L, -1));
         }
     }
+    int none = lua_isnil(L, 1);
+    if (!none && lua_getfield(L, 1, "spawn") != LUA_TNIL && !lua_isfunction(L, -1)) {
+        luaL_error(L, "set_scheduler: spawn: function expected, got %s", luaL_typename(L, -1));
+    }
     st->scheduled = 0;
     close_waitset(L, st);
-    int none = lua_isnil(L, 1);
     for (size_t i = 0; i < SCHEDULER_FUNCS; i++) {
         lua_pushvalue(L, none ? 1 : 2 + (int)i);
         lua_setiuservalue(L, lua_upvalueindex(1), scheduler_funcs[i].slot);
     }
+    lua_pushvalue(L, none ? 1 : 2 + (int)SCHEDULER_FUNCS);
+    lua_setiuservalue(L, lua_upvalueindex(1), LNK_UV_SPAWN);
     if (none) {
         lua_pushboolean(L, 1);
         return 1;
     }
     natskit_status status = open_waitset(L, st);
     st->scheduled = status == NATSKIT_OK;
+    lua_settop(L, 0);
+    lua_pushnil(L);
+    if (st->scheduled) { /* what was taken ahead makes no descriptor readable */
+        lnk_handler_leftovers(L, st, 1);
+        lnk_throw(L, 1);
+    }
     return lnk_result(L, status, NULL);
 }
 
@@ -428,6 +484,6 @@ int lnk_shutdown(lua_State *L)
         lnk_breathe(L);
     }
     wake_all(L, st, 1);
-    throw_error(L, 1);
+    lnk_throw(L, 1);
     return lnk_result(L, status, NULL);
 }

@@ -128,7 +128,7 @@ end
 
 --- Makes luv natskit's scheduler. `run` does it by itself; call it if your program runs the loop itself.
 function M.install()
-    assert(nats.set_scheduler { wait_fd = wait_fd, suspend = suspend, resume = resume })
+    assert(nats.set_scheduler { wait_fd = wait_fd, suspend = suspend, resume = resume, spawn = M.spawn })
 end
 
 --- Makes natskit block again. Tasks that are suspended are not resumed any more.
