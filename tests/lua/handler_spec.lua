@@ -141,10 +141,13 @@ describe("a handler", function()
             local output, exit = helper.child([[
                 local nc = assert(nats.connect(url))
                 assert(nc:subscribe("nobody.answers"))
-                assert(nc:subscribe("e", { handler = function(msg) while true do ]] .. body .. [[ end end }))
+                assert(nc:subscribe("e", { handler = function(msg)
+                    io.popen("kill -INT $PPID"):close() -- the shell's parent is this process
+                    while true do ]] .. body .. [[ end
+                end }))
                 nc:publish("e", "1")
                 nats.dispatch()
-            ]], "timeout -k 5 -s INT 1")
+            ]], "timeout -s KILL 30")
             assert.truthy(output:find("interrupted!", 1, true), output)
             assert.are_not.equal(137, exit)
         end
