@@ -277,23 +277,29 @@ void nki_engine_drain_sub_late(struct nki_op *op)
     nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_NOT_SENT, NULL, &error);
 }
 
-void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
+uint64_t nki_engine_drain_left(struct nki_engine *engine, uint64_t *busy)
 {
     uint64_t msgs = 0;
-    uint64_t busy = 0;
     size_t at = 0;
     struct nki_sub *sub;
+    *busy = 0;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         msgs += pending_msgs(sub);
-        busy++;
+        *busy += 1;
     }
     struct nki_list *ended = &engine->subs.ended;
     for (struct nki_list *node = ended->next; node != ended; node = node->next) {
         sub = NKI_CONTAINER_OF(node, struct nki_sub, node);
         msgs += pending_msgs(sub);
-        busy += sub->drain == NKI_DRAIN_TAKING;
+        *busy += sub->drain == NKI_DRAIN_TAKING;
     }
-    engine->counts.abandoned_msgs += msgs;
+    return msgs;
+}
+
+void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
+{
+    uint64_t busy;
+    uint64_t msgs = nki_engine_drain_left(engine, &busy);
     struct nki_error error;
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64

@@ -452,6 +452,10 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
+    if (engine->draining && !engine->all_taken && now_ns >= engine->drain_deadline_ns) {
+        uint64_t busy;
+        engine->counts.abandoned_msgs += nki_engine_drain_left(engine, &busy);
+    }
     if (reason != NULL) {
         engine->last_error = *reason;
     } else {

@@ -253,6 +253,8 @@ void nki_engine_drain_unwait(struct nki_op *op);
 /* The deadline of a drain has passed: of one subscription, of all. */
 void nki_engine_drain_sub_late(struct nki_op *op);
 void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns);
+/* Messages that nobody has taken yet; *busy: subscriptions that are not done. */
+uint64_t nki_engine_drain_left(struct nki_engine *engine, uint64_t *busy);
 /* The connection ends: no drain goes on, and no ended subscription is kept. */
 void nki_engine_drain_end(struct nki_engine *engine);
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns);
