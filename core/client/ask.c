@@ -33,15 +33,16 @@ static int32_t ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg, st
 }
 
 /* The subscription of a request; NULL without memory, and the reference of `collect.op` is the caller's. */
-static struct nki_sub *request_sub(struct nki_conn *conn, struct nki_sub_params *params,
+static struct nki_sub *request_sub(struct nki_conn *conn, const struct nki_sub_params *params,
                                    const struct nki_collect *collect)
 {
     char inbox[NKI_INBOX_MAX];
-    if (params->subject.len == 0) {
-        params->subject = nki_str_make(inbox, nki_conn_new_inbox(conn, inbox, sizeof inbox));
-        assert(params->subject.len <= sizeof inbox);
+    struct nki_sub_params own = *params;
+    if (own.subject.len == 0) {
+        own.subject = nki_str_make(inbox, nki_conn_new_inbox(conn, inbox, sizeof inbox));
+        assert(own.subject.len <= sizeof inbox);
     }
-    struct nki_sub *sub = nki_sub_new(params);
+    struct nki_sub *sub = nki_sub_new(&own);
     if (sub == NULL) {
         return NULL;
     }
