@@ -50,6 +50,8 @@ int conn_handled_drop(Conn *conn, const Sub *sub)
 {
     if (conn->handled == NULL)
         return 0;
+    if (conn->via.face == FACE_SYNC)
+        handle_unlink(&conn->turns, sub);
     PyObject *key = key_of(sub);
     if (key == NULL)
         return -1;
@@ -76,6 +78,7 @@ int conn_handled_close(Conn *conn)
 void conn_handled_clear(Conn *conn)
 {
     unwatch(conn);
+    conn->turns = (TurnList){NULL, NULL};
     Py_CLEAR(conn->handled);
 }
 
@@ -94,40 +97,50 @@ static natskit_status ready_block(void *arg, int64_t slice_ms)
                                 &wait->count);
 }
 
-/* One record: gives the subscription its turn; how many messages were handled, or -1. */
-static long long record_turn(Conn *conn, uint64_t id)
+/* Lists the subscriptions that are ready. */
+static int records_list(Conn *conn, const ReadyWait *wait)
 {
-    PyObject *key = PyLong_FromUnsignedLongLong(id);
-    PyObject *object =
-        key == NULL || conn->handled == NULL ? NULL : PyDict_GetItemWithError(conn->handled, key);
-    Py_XDECREF(key);
-    if (object == NULL)
-        return key == NULL || PyErr_Occurred() ? -1 : 0;
-    Sub *sub = DATA(Sub, Py_NewRef(object));
-    uint64_t before = handle_processed(sub, 0);
+    for (size_t i = 0; i < wait->count && conn->handled != NULL; i++) {
+        PyObject *key = PyLong_FromUnsignedLongLong(wait->records[i].tag);
+        PyObject *object = key == NULL ? NULL : PyDict_GetItemWithError(conn->handled, key);
+        Py_XDECREF(key);
+        if (object != NULL)
+            handle_push(&conn->turns, DATA(Sub, object));
+        else if (key == NULL || PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+/* One turn: how many messages were handled, or -1. */
+static long long one_turn(Conn *conn, Sub *sub)
+{
     Budget budget = {0};
     budget_reset(&budget);
+    Py_INCREF((PyObject *)sub);
+    uint64_t before = handle_processed(sub, 0);
     int rc = handle_turn(sub, &budget);
     long long handled = (long long)(handle_processed(sub, 0) - before);
-    if (conn->waitset.id != 0 && !sub->closed) /* a record is given once; where more is left it comes again */
-        natskit_waitset_arm(conn->waitset, id);
-    Py_DECREF(object);
+    if (sub->closed || conn->waitset.id == 0)
+        handled = rc < 0 ? -1 : handled;
+    else if (rc != 0)
+        handle_push(&conn->turns, sub);
+    else if (!handle_busy(sub)) /* else who handles it now goes on, and does this in the end */
+        natskit_waitset_arm(conn->waitset, sub->source.object);
+    Py_DECREF((PyObject *)sub);
     return rc < 0 ? -1 : handled;
 }
 
-/* All records of one wait; what a handler raised does not keep the others from their turn. */
-static long long records_turn(Conn *conn, const ReadyWait *wait)
+/* A turn for each that is listed now; what a handler raised leaves the others in the list. */
+static long long all_turns(Conn *conn)
 {
-    long long handled = 0;
-    for (size_t i = 0; i < wait->count; i++) {
-        if (handled < 0) {
-            natskit_waitset_arm(conn->waitset, wait->records[i].tag);
-            continue;
-        }
-        long long more = record_turn(conn, wait->records[i].tag);
-        handled = more < 0 ? -1 : handled + more;
+    long long handled = 0, more = 0;
+    for (size_t count = handle_count(&conn->turns); count > 0 && more >= 0 && conn->turns.first != NULL;
+         count--) {
+        more = one_turn(conn, handle_pop(&conn->turns));
+        handled += more;
     }
-    return handled;
+    return more < 0 ? -1 : handled;
 }
 
 PyObject *conn_dispatch(PyObject *self, PyObject *timeout)
@@ -140,12 +153,17 @@ PyObject *conn_dispatch(PyObject *self, PyObject *timeout)
     long long handled = 0;
     while (handled == 0 && conn->waitset.id != 0) {
         ReadyWait wait = {.waitset = conn->waitset, .count = 0};
-        natskit_status status;
-        if (block(conn->st, ready_block, &wait, left_ms(deadline), &status) < 0)
+        natskit_status status = NATSKIT_OK;
+        if (conn->turns.first != NULL) {
+            ready_block(&wait, 0);
+            if (PyErr_CheckSignals() < 0)
+                return NULL;
+        } else if (block(conn->st, ready_block, &wait, left_ms(deadline), &status) < 0) {
             return NULL;
+        }
         if (status != NATSKIT_OK) /* TIMEOUT, or the last of them has ended */
             break;
-        handled = records_turn(conn, &wait);
+        handled = records_list(conn, &wait) < 0 ? -1 : all_turns(conn);
     }
     return handled < 0 ? NULL : PyLong_FromLongLong(handled);
 }

@@ -296,6 +296,19 @@ void handle_push(TurnList *list, Sub *sub)
     list->last = sub;
 }
 
+size_t handle_count(const TurnList *list)
+{
+    size_t count = 0;
+    for (const Sub *at = list->first; at != NULL; at = at->handling->next_turn)
+        count++;
+    return count;
+}
+
+bool handle_busy(const Sub *sub)
+{
+    return sub->handling->running >= sub->handling->concurrency;
+}
+
 Sub *handle_pop(TurnList *list)
 {
     Sub *sub = list->first;

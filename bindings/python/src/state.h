@@ -386,6 +386,12 @@ int headers_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ conn.c */
 
+/* Subscriptions that are to have a turn. */
+typedef struct TurnList {
+    struct Sub *first;
+    struct Sub *last;
+} TurnList;
+
 typedef struct Conn {
     NKPY_HEAD
     State *st;
@@ -395,6 +401,7 @@ typedef struct Conn {
     Budget budget;
     PyObject *handled;       /* dict: number of a subscription with a handler -> the subscription; or NULL */
     natskit_waitset waitset; /* of those, for the blocking face */
+    TurnList turns;          /* of those, what dispatch() has to do first */
     /* As it was when it was closed: */
     natskit_conn_stats last_stats;
     natskit_error *end; /* why it had ended before that, or NULL */
@@ -501,14 +508,11 @@ int sub_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- handle.c */
 
-/* Subscriptions that are to have a turn. */
-typedef struct TurnList {
-    Sub *first;
-    Sub *last;
-} TurnList;
-
 void handle_push(TurnList *list, Sub *sub);
 Sub *handle_pop(TurnList *list);
+size_t handle_count(const TurnList *list);
+/* Whether as many of its handlers run as may. */
+bool handle_busy(const Sub *sub);
 void handle_unlink(TurnList *list, const Sub *sub);
 /* One turn: 1 if there may be more, -1 with an exception. */
 int handle_turn(Sub *sub, Budget *budget);
