@@ -39,12 +39,13 @@ class Answers:
         self._loop: AsyncIterator[Msg] | None = None
         self._sub: Subscription | None = None
         # [async]
-        self._late = partial(self._wait, client, args, limit)
+        self._unsent: tuple[Client, tuple[Any, ...], float] | None = None
         try:
             self._sub = client._request_many(*args, limit)
         except errors.OutboundBufferLimitError:
             if client._fails:
                 raise
+            self._unsent = (client, args, limit)
         # [end]
         # [sync] self._sub = client._request_many(*args, limit)
 
@@ -67,14 +68,16 @@ class Answers:
     def __aiter__(self) -> AsyncIterator[Msg]:
         # [async]
         if self._sub is None:
-            return self._late()
+            return self._wait()
         # [end]
         assert self._sub is not None
         return self._sub.__aiter__()
 
     # [async]
-    async def _wait(self, client: Client, args: tuple[Any, ...], limit: float) -> AsyncIterator[Msg]:
+    async def _wait(self) -> AsyncIterator[Msg]:
         """The loop when the outbox was full: sends once it has room."""
+        assert self._unsent is not None
+        client, args, limit = self._unsent
 
         def attempt(*args: Any) -> Coroutine[Any, Any, Subscription]:
             return _later.ready(client._request_many(*args))

@@ -48,6 +48,7 @@ async def _await(sub: AsyncSubscription, awaitable: Awaitable[Any]) -> None:
         await awaitable
     except Exception as error:
         sub._failed(error)
+    sub._handled()
 
 
 def start(

@@ -226,7 +226,8 @@ int handle_turn(Sub *sub, Budget *budget)
     return rc;
 }
 
-/* _take(done): for a task: the next message, None if there is none, False if the loop has to live first. */
+/* _take(done): for a task: the next message, None if there is none, False if the loop has to live first.
+ * `done`: whether the task has handled one since it began or paused. */
 PyObject *sub_take_one(PyObject *self, PyObject *done)
 {
     Sub *sub = DATA(Sub, self);
@@ -239,7 +240,9 @@ PyObject *sub_take_one(PyObject *self, PyObject *done)
         h->starting = false;
     if (h->ended)
         Py_RETURN_NONE;
-    if (budget_spent(&sub->budget))
+    if (done != Py_True)
+        budget_reset(&sub->budget); /* the loop has lived, however long that took */
+    else if (budget_spent(&sub->budget))
         Py_RETURN_FALSE;
     natskit_msg *msg;
     natskit_status status;
@@ -260,6 +263,15 @@ PyObject *sub_failed(PyObject *self, PyObject *error)
         Py_RETURN_NONE;
     sub->handling->errors++;
     return PyObject_CallFunctionObjArgs(sub->st->handler_failed, or_none(sub->conn), self, error, NULL);
+}
+
+/* _handled(): what a plain function has returned was awaited. */
+PyObject *sub_handled(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (DATA(Sub, self)->handling != NULL)
+        DATA(Sub, self)->handling->processed++;
+    Py_RETURN_NONE;
 }
 
 /* _finished(task): a task has ended; None only asks for a turn. */

@@ -527,6 +527,7 @@ PyObject *sub_handle(PyObject *self, PyObject *args);
 PyObject *sub_turn(PyObject *self, PyObject *unused);
 PyObject *sub_take_one(PyObject *self, PyObject *done);
 PyObject *sub_failed(PyObject *self, PyObject *error);
+PyObject *sub_handled(PyObject *self, PyObject *unused);
 PyObject *sub_finished(PyObject *self, PyObject *task);
 PyObject *sub_get_handler_errors(PyObject *self, void *unused);
 

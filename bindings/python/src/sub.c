@@ -490,6 +490,7 @@ static PyGetSetDef sub_getset[] = {
         {"_take", sub_take_one, METH_O,                                                                      \
          "_take($self, done, /)\n--\n\nThe next message for a handler, None, or False: pause first."},       \
         {"_failed", sub_failed, METH_O, "_failed($self, error, /)\n--\n\nThe handler has raised it."},       \
+        {"_handled", sub_handled, METH_NOARGS, "_handled($self)\n--\n\nWhat the handler gave was awaited."}, \
     {                                                                                                        \
         "_finished", sub_finished, METH_O,                                                                   \
             "_finished($self, task, /)\n--\n\nA task of the handler has ended."                              \
