@@ -349,7 +349,7 @@ def connect(
     *,
     timeout: float | None = 10.0,
     reconnect_delay: Callable[[Event], Any] | None = None,
-    error_cb: Callable[[errors.Error], Any] | None = None,
+    error_cb: Callable[[Exception], Any] | None = None,
     disconnected_cb: Callable[[], Any] | None = None,
     reconnected_cb: Callable[[], Any] | None = None,
     closed_cb: Callable[[], Any] | None = None,
@@ -365,7 +365,8 @@ def connect(
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
-        error_cb: is called with the error of each event that has one, those of failed attempts included.
+        error_cb: is called with the error of each event that has one, those of failed attempts included, and with
+            what handlers of subscriptions raise.
         disconnected_cb: is called when the connection was lost or has ended; the others: after a reconnect, after
             the end, when the server has told of others, and when it will leave soon.
         options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,

@@ -217,11 +217,14 @@ int handle_turn(Sub *sub, Budget *budget)
     if (h->ended)
         return release(sub);
     int rc;
-    if (h->coroutines)
+    if (h->coroutines) {
         rc = turn_of_tasks(sub);
-    else
+        if (rc == 0 && budget_spent(budget)) /* a task takes its time to make, too */
+            rc = 1;
+    } else {
         rc = h->context == Py_None ? calls(sub, budget) : turn_in_context(sub, budget);
-    if (rc == 0 && !h->ended && h->running < h->concurrency && !sub->closed)
+    }
+    if (rc >= 0 && !h->ended && h->running < h->concurrency && !sub->closed)
         source_arm(&sub->source);
     return rc;
 }
