@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers that a program makes, changes and sends; those of received messages have the same reading methods."""
+"""Headers that a program makes, changes and sends; those of received messages have the same reading
+methods."""
 
 from __future__ import annotations
 

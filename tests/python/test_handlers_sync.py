@@ -236,6 +236,46 @@ with natskit.sync.connect(sys.argv[1]) as nc:
     work.stdout.close()
 
 
+def test_fork_and_shutdown(url: str) -> None:
+    """In a child the inherited connection calls no handlers; after the library's end dispatch() returns."""
+    script = """
+import natskit.sync, os, sys, threading
+from natskit import errors
+nc = natskit.sync.connect(sys.argv[1])
+sub = nc.subscribe("x", cb=lambda msg: None)
+child = os.fork()
+if child == 0:
+    try:
+        nc.dispatch(5)
+    except errors.ForkedError:
+        with natskit.sync.connect(sys.argv[1]) as own:
+            own.subscribe("y", cb=lambda msg: None)
+            own.publish("y", b"")
+            assert own.dispatch(10) == 1
+        os._exit(7)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+nc.publish("x", b"")
+assert nc.dispatch(10) == 1 and sub.processed == 1
+work = threading.Thread(target=nc.run_forever)
+work.start()
+natskit.sync.shutdown(10)
+work.join(10)
+assert not work.is_alive() and nc.dispatch(10) == 0
+"""
+    package = str(Path(natskit.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": package}
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", script, url],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nothing_grows(url: str) -> None:
     with natskit.sync.connect(url) as nc:
         kept = nc.subscribe("grow", cb=lambda msg: None)

@@ -30,9 +30,9 @@ __all__ = ["Answers", "Client", "Events", "Msg", "Subscription", "connect"]
 class Answers:
     """The replies to one request, as request_many() gives them: an iterator that ends by itself.
 
-    The subscription that gets them ends with the loop over it, however that is left, with close(), and with this
-    object. What is an error raises at the end of the loop (no responders, a denied subject, a lost connection);
-    a reached limit does not.
+    The subscription that gets them ends with the loop over it, however that is left, with close(), and with
+    this object. What is an error raises at the end of the loop (no responders, a denied subject, a lost
+    connection); a reached limit does not.
     """
 
     def __init__(self, client: Client, args: tuple[Any, ...], limit: float) -> None:
@@ -51,8 +51,8 @@ class Answers:
 
     @property
     def reason(self) -> errors.Error | None:
-        """Why it has ended, as an exception (not raised), or None: TimeoutError after max_wait, MaxReachedError,
-        StalledError, SentinelError, or what the loop has raised."""
+        """Why it has ended, as an exception (not raised), or None: TimeoutError after max_wait,
+        MaxReachedError, StalledError, SentinelError, or what the loop has raised."""
         return None if self._sub is None else self._sub.reason
 
     @property
@@ -132,9 +132,9 @@ class Client(_natskit.AsyncConnection):
 
         Args:
             queue: name of a queue group: each message goes to one of its members.
-            cb: a function, or for asyncio a coroutine function, that is called with each message, instead of a
-                loop over the subscription. In natskit.sync dispatch() calls it. What it raises is logged (logger
-                "natskit"), counted (handler_errors) and given to error_cb; the next message follows.
+            cb: a function, or for asyncio a coroutine function, that is called with each message, instead of
+                a loop over the subscription. In natskit.sync dispatch() calls it. What it raises is logged
+                (logger "natskit"), counted (handler_errors) and given to error_cb; the next message follows.
             concurrency: how many calls of `cb` may be under way at once; with 1 they keep the order.
             max_msgs: the subscription ends by itself after so many messages.
             first_msg_timeout: it ends, with TimeoutError, if no message has come after so many seconds.
@@ -165,9 +165,10 @@ class Client(_natskit.AsyncConnection):
         return sub
 
     # [sync] def dispatch(self, timeout: float | None = None) -> int:
-    # [sync]     """Waits for messages of subscriptions with a handler, for at most `timeout` seconds, and calls the
-    # [sync]     handlers of those that have come. How many were handled: 0 when the time is over, or when every such
-    # [sync]     subscription has ended. Threads may share the work; `concurrency` says how many one handler bears.
+    # [sync]     """Waits for messages of subscriptions with a handler, for at most `timeout` seconds, and calls
+    # [sync]     the handlers of those that have come. How many were handled: 0 when the time is over, or when
+    # [sync]     every such subscription has ended. Threads may share the work; `concurrency` says how many one
+    # [sync]     handler bears.
     # [sync]     """
     # [sync]     return self._dispatch(timeout)
     # [sync]
@@ -365,8 +366,8 @@ def connect(
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
-        error_cb: is called with the error of each event that has one, those of failed attempts included, and with
-            what handlers of subscriptions raise.
+        error_cb: is called with the error of each event that has one, those of failed attempts included, and
+            with what handlers of subscriptions raise.
         disconnected_cb: is called when the connection was lost or has ended; the others: after a reconnect, after
             the end, when the server has told of others, and when it will leave soon.
         options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,

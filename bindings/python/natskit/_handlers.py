@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the C part asks of Python for handlers: tasks for coroutine functions, and telling of what they raise."""
+"""What the C part asks of Python for handlers: tasks for coroutine functions, telling of what they raise."""
 
 from __future__ import annotations
 

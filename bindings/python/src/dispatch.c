@@ -161,6 +161,8 @@ PyObject *conn_dispatch(PyObject *self, PyObject *timeout)
         } else if (block(conn->st, ready_block, &wait, left_ms(deadline), &status) < 0) {
             return NULL;
         }
+        if (status == NATSKIT_FORKED)
+            return raise_status(conn->st, status, NULL);
         if (status != NATSKIT_OK) /* TIMEOUT, or the last of them has ended */
             break;
         handled = records_list(conn, &wait) < 0 ? -1 : all_turns(conn);

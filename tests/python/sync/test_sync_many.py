@@ -114,7 +114,8 @@ def test_errors_at_once(url: str) -> None:
             [msg for msg in nc.request_many("nobody.listens", max_wait=30)]
         assert isinstance(answers.reason, errors.NoRespondersError)
         assert time.monotonic() - begin < 5
-        for wrong in ({"max_wait": 0}, {"max_wait": -1}, {"max_msgs": -1}, {"stall": -2}, {"reply": "not ok"}):
+        wrong: dict[str, Any]
+        for wrong in ({"max_wait": 0}, {"max_wait": -1}, {"max_msgs": -1}, {"stall": -2}, {"reply": "a b"}):
             with pytest.raises(errors.InvalidError):
                 nc.request_many("x", **wrong)
         for bad in ({"max_wait": "1"}, {"max_msgs": "x", "sentinel": 5}, {"reply": 5}):
@@ -288,7 +289,8 @@ def test_traces(url: str) -> None:
 
 def test_counters(url: str) -> None:
     with natskit.connect(url) as nc:
-        sub = nc.subscribe("count.*", "q", max_msgs=10, pending_msgs_limit=3, pending_bytes_limit=1 << 20)
+        limits = {"max_msgs": 10, "pending_msgs_limit": 3, "pending_bytes_limit": 1 << 20}
+        sub = nc.subscribe("count.*", "q", **limits)
         for _ in range(5):
             nc.publish("count.x", b"x")
         nc.flush()
@@ -338,7 +340,7 @@ def test_what_it_tells(url: str) -> None:
 
 
 def test_context_with_permissions() -> None:
-    config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: ["ok.>", "$SYS.>"] } } ] }'
+    config = RESTRICTED.replace('"ok.>"', '["ok.>", "$SYS.>"]')
     with Server(extra=config, jetstream=False) as server:
         plain = server.url.rpartition("@")[2].removeprefix("nats://")
         with natskit.connect(f"nats://u:p@{plain}") as nc:
