@@ -565,3 +565,50 @@ async def test_objects_dropped_while_awaited(url: str) -> None:
         await nc.publish("dropped", b"x")
         assert (await task).data == b"x"
     wait_for(lambda: nc.is_closed)
+
+
+async def test_request_many_waits_for_room(server: Server) -> None:
+    """The outbox is full: the request is sent by the loop once there is room, or not at all."""
+    async with natskit.connect(server.url, outbox_bytes=1 << 18) as nc:
+        service = await nc.subscribe("room")
+        await nc.flush()
+        server.pause()
+        for _ in range(20):  # the system takes some more each time
+            with contextlib.suppress(errors.OutboundBufferLimitError):
+                while True:
+                    await nc.publish("filler", b"x" * 4096, timeout=0)
+            await asyncio.sleep(0.02)
+        short = nc.request_many("room", b"y" * 200_000, max_wait=0.1)
+        with pytest.raises(TimeoutError):
+            [msg async for msg in short]
+        assert short.reason is None and short.received == 0
+        answers = nc.request_many("room", b"z" * 200_000, max_wait=20, max_msgs=1)
+        assert answers.subject == ""
+        waiting = asyncio.ensure_future(anext(answers))
+        await turns()
+        server.resume()
+        await (await service.next_msg(20)).respond(b"answer")
+        assert (await waiting).data == b"answer" and answers.subject.startswith("_INBOX.")
+        await answers.close()
+
+
+async def test_request_many_is_cancelled(url: str) -> None:
+    async with natskit.connect(url) as nc:
+        service = await nc.subscribe("cancel.many")
+        before = nc.stats()["subs"]
+
+        async def gather() -> None:
+            async for _ in nc.request_many("cancel.many", max_wait=60):
+                pass
+
+        task = asyncio.create_task(gather())
+        await service.next_msg()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        for _ in range(500):
+            if nc.stats()["subs"] == before:
+                break
+            await asyncio.sleep(0.01)
+        assert nc.stats()["subs"] == before

@@ -14,6 +14,15 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 EXPECTED = {
+    "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
+    "many_replies": [
+        "until an empty one: ['one', 'two', 'three']",
+        "ended by: SentinelError",
+        "two: ['one', 'two']",
+        "until a pause: ['one', 'two', 'three', '']",
+        "the first: one",
+        "no responders: ",
+    ],
     "pubsub": [
         "greet.*: greet.joe 'hello' -",
         "greet.*: greet.pam 'good morning' en",

@@ -31,6 +31,14 @@ def ways(nc: Any, sub: Any, events: Any) -> dict[str, Callable[[], Any]]:
     return {
         "publish": lambda: nc.publish("leak", b"x", "re.ply", {"A": ["1", "2"]}),
         "publish view": lambda: nc.publish("leak", memoryview(bytearray(b"x" * 70000))),
+        "publish headers": lambda: nc.publish("leak", b"x", headers=natskit.Headers({"A": ["1", "2"]})),
+        "publish json": lambda: nc.publish("leak", json={"a": [1]}, trace_destination="leak.trace"),
+        "publish bad json": lambda: nc.publish("leak", json=wrong),
+        "publish bad trace": lambda: nc.publish("leak", headers={"A": "1"}, trace_destination=wrong),
+        "request of its own": lambda: nc.request("leak.nobody", b"x", 5, own_sub=True, json=None),
+        "request bad reply": lambda: nc.request("leak", b"x", 5, reply="not ok"),
+        "many": lambda: nc.request_many("leak.nobody", json=1, headers={"A": "1"}, max_msgs=1).close(),
+        "many bad": lambda: nc.request_many("leak", b"x", reply="not ok"),
         "publish bad subject": lambda: nc.publish("not ok", b"x", headers={"A": "1"}),
         "publish bad type": lambda: nc.publish("leak", wrong),
         "publish bad header": lambda: nc.publish("leak", bytearray(b"x"), headers=[("A", "1"), ("B", 5)]),
@@ -49,10 +57,29 @@ def ways(nc: Any, sub: Any, events: Any) -> dict[str, Callable[[], Any]]:
     }
 
 
+def change(headers: Any) -> None:
+    """Every way to change headers, also those that fail."""
+    headers["B"] = ["1", "2"]
+    headers.set("b", "3", match="ignore_case")
+    headers.append("C", "4")
+    headers.update({"C": "5"})
+    headers.delete("c", match="canonical"), headers.last("B"), headers.copy(), repr(headers)
+    with contextlib.suppress(errors.Error):
+        headers["D"] = ["1", "a\nb"]
+    with contextlib.suppress(TypeError):
+        headers["D"] = ["1", 5]
+    with contextlib.suppress(KeyError):
+        del headers["missing"]
+
+
 def look(nc: Any, sub: Any, msg: Any) -> None:
     """Everything that can be looked at."""
-    for name in ("subject", "reply", "data", "headers", "sid", "status_code", "description"):
+    for name in ("subject", "reply", "data", "headers", "sid", "status_code", "description", "text", "size"):
         getattr(msg, name)
+    with contextlib.suppress(ValueError):
+        msg.json()
+    nc.publish_msg(msg, "leak.again").__class__, natskit.nuid(), nc.server_at_least(2), nc.client_ip
+    change(natskit.Headers(msg))
     if msg.headers is not None:
         headers = msg.headers
         headers.pairs(), dict(headers), headers == {"A": "1"}, len(headers)

@@ -95,13 +95,14 @@ def test_generated_files_are_fresh() -> None:
 def test_faces_agree() -> None:
     assert set(natskit.__all__) == set(natskit.sync.__all__)
     for one, other in (
+        (natskit.Answers, natskit.sync.Answers),
         (natskit.Client, natskit.sync.Client),
         (natskit.Msg, natskit.sync.Msg),
         (natskit.Subscription, natskit.sync.Subscription),
         (natskit.Events, natskit.sync.Events),
     ):
         public = [{name for name in dir(cls) if not name.startswith("_")} for cls in (one, other)]
-        assert public[0] == public[1]
+        assert public[0] == public[1] - {"dispatch", "run_forever"}  # an event loop does that by itself
     assert natskit.errors is natskit.sync.errors
     assert natskit.Event is natskit.sync.Event
 
@@ -165,7 +166,7 @@ def test_module() -> None:
     assert (ROOT / "bindings/python/natskit/py.typed").exists()
 
 
-MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Headers, natskit.Events]
+MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events]
 
 
 @pytest.mark.parametrize("cls", MADE)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import _later, errors
-from ._client import Client, Events, Msg, Subscription, connect
-from ._natskit import Event, Headers, counters, shutdown, version
+from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._natskit import Event, Headers, counters, nuid, shutdown, version
 
 __all__ = [
+    "Answers",
     "Client",
     "Event",
     "Events",
@@ -26,6 +27,7 @@ __all__ = [
     "connect",
     "counters",
     "errors",
+    "nuid",
     "shutdown",
     "version",
 ]

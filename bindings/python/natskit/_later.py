@@ -6,13 +6,17 @@ The C part gives this coroutine to the caller in place of its ready awaitable; t
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import _natskit, errors
+from . import _handlers, _natskit, errors
 
 _ASK_AT_MOST = 1 << 20
+
+json_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+json_decode = json.loads
 
 
 async def later(
@@ -41,7 +45,13 @@ async def later(
         return await work
 
 
+async def ready(value: Any) -> Any:
+    """An awaitable of what is there already."""
+    return value
+
+
 def install() -> None:
-    """Gives the C part the exceptions and the coroutine; called once, when the package is imported."""
+    """Gives the C part the exceptions and functions; called once, when the package is imported."""
     special = (errors.SubscriptionClosedError, errors.BadSubjectError, errors.OutboundBufferLimitError)
-    _natskit._install(errors.STATUSES, errors.Error, *special, later)
+    functions = (later, json_encode, json_decode, _handlers.failed, _handlers.start, _handlers.cancel)
+    _natskit._install(errors.STATUSES, errors.Error, *special, functions)

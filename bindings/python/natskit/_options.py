@@ -31,6 +31,11 @@ def _seconds(name: str, value: Any) -> int:
     return math.ceil(value * 1000)
 
 
+def milliseconds(name: str, value: Any) -> int | None:
+    """The same for a parameter that may be None."""
+    return None if value is None else _seconds(name, value)
+
+
 def _negated(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be bool, not {type(value).__name__}")

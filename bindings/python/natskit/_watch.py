@@ -108,6 +108,19 @@ class Watch:
         # [sync] loop.start()
         self._loops.append(loop)
 
+    def report(self, error: BaseException) -> None:
+        """Calls error_cb with what a handler of a subscription has raised."""
+        if "error_cb" not in self._functions:
+            return
+        # [async]
+        import asyncio
+
+        task = asyncio.get_running_loop().create_task(self._call("error_cb", error))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+        # [end]
+        # [sync] self._call("error_cb", error)
+
     async def _tell(self, events: _natskit.AsyncEvents) -> None:
         async for event in events:
             error = event.error

@@ -148,6 +148,14 @@ class MaxReachedError(OutcomeError):
     """Why a subscription ended: the number of messages that was asked for arrived."""
 
 
+class StalledError(OutcomeError):
+    """No further reply came within the time that `stall` allows."""
+
+
+class SentinelError(OutcomeError):
+    """The reply that ends the answer came."""
+
+
 class PendingError(OutcomeError):
     """The operation has not finished."""
 
@@ -277,6 +285,8 @@ _CLASSES: dict[str, type[Error]] = {
     "UNSUBSCRIBED": UnsubscribedError,
     "MAX_REACHED": MaxReachedError,
     "PENDING": PendingError,
+    "STALLED": StalledError,
+    "SENTINEL": SentinelError,
     "TOO_LARGE": MaxPayloadError,
     "NO_HEADERS": HeadersNotSupportedError,
     "LIMIT": LimitReachedError,

@@ -230,23 +230,6 @@ static int add_dict(State *st, natskit_headers headers, PyObject *dict)
     return 0;
 }
 
-/* The headers of a received message, with their repeats and in their order. */
-static int add_received(State *st, natskit_headers headers, const Headers *from)
-{
-    const char *name, *value;
-    size_t name_len, value_len;
-    for (size_t i = 0;
-         natskit_msg_header_at(from->msg, i, &name, &name_len, &value, &value_len) == NATSKIT_OK; i++) {
-        natskit_error err = {0};
-        natskit_status status = natskit_headers_add(headers, name, name_len, value, value_len, &err);
-        if (status != NATSKIT_OK) {
-            raise_status(st, status, &err);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 static int add_iterable(State *st, natskit_headers headers, PyObject *value)
 {
     PyObject *pairs = NULL;
@@ -272,11 +255,34 @@ static int add_iterable(State *st, natskit_headers headers, PyObject *value)
     return PyErr_Occurred() ? -1 : rc;
 }
 
-int headers_arg(State *st, PyObject *value, natskit_headers *out)
+int headers_add_from(State *st, natskit_headers headers, PyObject *value)
 {
-    out->id = 0;
+    if (Py_TYPE(value) == st->headers_type)
+        return headers_fill(st, headers, value);
+    if (PyDict_CheckExact(value))
+        return add_dict(st, headers, value);
+    if (Py_TYPE(value) == st->msg_type[FACE_ASYNC] || Py_TYPE(value) == st->msg_type[FACE_SYNC]) {
+        natskit_error err = {0};
+        natskit_status status = natskit_headers_add_all(headers, DATA(Msg, value)->msg, &err);
+        if (status != NATSKIT_OK)
+            raise_status(st, status, &err);
+        return status == NATSKIT_OK ? 0 : -1;
+    }
+    return add_iterable(st, headers, value);
+}
+
+int headers_arg(State *st, PyObject *value, Sending *send)
+{
+    send->headers.id = 0;
+    send->borrowed = false;
     if (value == NULL || value == Py_None || (PyDict_Check(value) && PyDict_Size(value) == 0))
         return 0;
+    if (Py_TYPE(value) == st->headers_type && DATA(Headers, value)->msg == NULL) {
+        if (DATA(Headers, value)->filled) /* else there is no block to be sent */
+            send->headers = DATA(Headers, value)->handle;
+        send->borrowed = true;
+        return 0;
+    }
     /* One handle is filled again and again; who finds it in use (a large copy without the GIL) opens another.
      */
     natskit_headers headers = st->spare;
@@ -289,28 +295,23 @@ int headers_arg(State *st, PyObject *value, natskit_headers *out)
         raise_status(st, status, NULL);
         return -1;
     }
-    int rc;
-    if (Py_TYPE(value) == st->headers_type)
-        rc = add_received(st, headers, DATA(Headers, value));
-    else if (PyDict_CheckExact(value))
-        rc = add_dict(st, headers, value);
-    else
-        rc = add_iterable(st, headers, value);
-    *out = headers;
+    send->headers = headers;
+    int rc = headers_add_from(st, headers, value);
     if (rc < 0)
-        headers_done(st, out);
+        headers_done(st, send);
     return rc;
 }
 
-void headers_done(State *st, natskit_headers *headers)
+void headers_done(State *st, Sending *send)
 {
-    if (headers->id == 0)
+    natskit_headers headers = send->headers;
+    send->headers.id = 0;
+    if (headers.id == 0 || send->borrowed)
         return;
     if (st->spare.id == 0)
-        st->spare = *headers;
+        st->spare = headers;
     else
-        natskit_headers_close(*headers);
-    headers->id = 0;
+        natskit_headers_close(headers);
 }
 
 /* ---------------------------------------------------------------------------------------------- numbers */
@@ -386,5 +387,88 @@ void sending_done(State *st, Sending *send)
     text_done(&send->subject);
     text_done(&send->reply);
     payload_done(&send->payload);
-    headers_done(st, &send->headers);
+    headers_done(st, send);
+}
+
+/* ------------------------------------------------------------------------------------------------- more */
+
+/* The headers with those that ask the server for a trace, as a new object. */
+static PyObject *with_trace(State *st, PyObject *headers, PyObject *destination, bool only)
+{
+    static const char dest_name[] = NATSKIT_HEADER_TRACE_DEST, only_name[] = NATSKIT_HEADER_TRACE_ONLY;
+    PyObject *made = headers == NULL
+                         ? PyObject_CallNoArgs((PyObject *)st->headers_type)
+                         : PyObject_CallFunctionObjArgs((PyObject *)st->headers_type, headers, NULL);
+    if (made == NULL)
+        return NULL;
+    Text text = {0};
+    natskit_headers handle = DATA(Headers, made)->handle;
+    natskit_error err = {0};
+    natskit_status status = NATSKIT_OK;
+    if (text_arg(st, destination, "trace_destination", NULL, &text) < 0)
+        goto fail;
+    status = natskit_subject_check(text.data, text.len, 0, &err);
+    if (status == NATSKIT_OK)
+        status = natskit_headers_set(handle, dest_name, sizeof dest_name - 1, text.data, text.len,
+                                     NATSKIT_MATCH_EXACT, &err);
+    if (status == NATSKIT_OK && only)
+        status = natskit_headers_set(handle, only_name, sizeof only_name - 1, "true", 4, NATSKIT_MATCH_EXACT,
+                                     &err);
+    text_done(&text);
+    if (status == NATSKIT_OK) {
+        DATA(Headers, made)->filled = true;
+        return made;
+    }
+    raise_class(st, st->bad_subject, status, &err);
+fail:
+    Py_DECREF(made);
+    return NULL;
+}
+
+static int more_trace(State *st, PyObject *const *extra, PyObject **headers, More *more)
+{
+    bool only = false;
+    if (extra[MORE_TRACE_ONLY] != NULL) {
+        int truth = PyObject_IsTrue(extra[MORE_TRACE_ONLY]);
+        if (truth < 0)
+            return -1;
+        only = truth > 0;
+    }
+    PyObject *destination = extra[MORE_TRACE_DESTINATION];
+    if (destination == NULL || destination == Py_None) {
+        if (only)
+            raise_text(st, NATSKIT_INVALID, "trace_only: needs a trace_destination");
+        return only ? -1 : 0;
+    }
+    more->headers = with_trace(st, *headers, destination, only);
+    *headers = more->headers;
+    return more->headers == NULL ? -1 : 0;
+}
+
+int more_arg(State *st, PyObject *const *extra, PyObject **payload, PyObject **headers, More *more)
+{
+    more->payload = more->headers = NULL;
+    PyObject *json = extra[MORE_JSON];
+    if (json != NULL && json != Py_None) {
+        if (*payload != NULL) {
+            PyErr_SetString(PyExc_TypeError, "a payload or json, not both");
+            return -1;
+        }
+        more->payload = PyObject_CallFunctionObjArgs(st->json_encode, json, NULL);
+        if (more->payload == NULL)
+            return -1;
+        *payload = more->payload;
+    }
+    if (extra[MORE_TRACE_DESTINATION] == NULL && extra[MORE_TRACE_ONLY] == NULL)
+        return 0;
+    int rc = more_trace(st, extra, headers, more);
+    if (rc < 0)
+        more_done(more);
+    return rc;
+}
+
+void more_done(More *more)
+{
+    Py_CLEAR(more->payload);
+    Py_CLEAR(more->headers);
 }

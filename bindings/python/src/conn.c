@@ -164,6 +164,8 @@ static PyObject *conn_close(PyObject *self, PyObject *const *args, Py_ssize_t na
     if (match(st, &sig, args, nargs, kwnames, &linger) < 0 ||
         timeout_arg(st, linger, LINGER_MS, &linger_ms) < 0)
         return NULL;
+    if (conn_handled_close(conn) < 0)
+        return NULL;
     natskit_op op = {0};
     natskit_error err = {0};
     if (conn->closed || linger_ms == 0) {
@@ -181,6 +183,7 @@ static void conn_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    conn_handled_clear(DATA(Conn, self));
     conn_end(DATA(Conn, self));
     PyMem_Free(DATA(Conn, self)->end);
     if (DATA(Conn, self)->st != NULL)
@@ -191,8 +194,14 @@ static void conn_dealloc(PyObject *self)
 
 static int conn_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    (void)arg;
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(DATA(Conn, self)->handled);
+    return 0;
+}
+
+static int conn_clear(PyObject *self)
+{
+    conn_handled_clear(DATA(Conn, self));
     return 0;
 }
 
@@ -250,6 +259,44 @@ static PyObject *conn_get_client_id(PyObject *self, void *unused)
     natskit_conn_info info;
     conn_info(DATA(Conn, self), &info);
     return PyLong_FromUnsignedLongLong(info.client_id);
+}
+
+static PyObject *conn_get_fails(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(DATA(Conn, self)->via.fails);
+}
+
+static PyObject *conn_get_client_ip(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_conn_info info;
+    conn_info(DATA(Conn, self), &info);
+    return text_new(info.client_ip, strlen(info.client_ip));
+}
+
+static PyObject *conn_server_at_least(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    static const Signature sig = {"server_at_least", 3, 1, 3, {NAME_major, NAME_minor, NAME_patch}};
+    const Conn *conn = DATA(Conn, self);
+    PyObject *a[3];
+    uint64_t parts[3] = {0, 0, 0};
+    if (match(conn->st, &sig, args, nargs, kwnames, a) < 0)
+        return NULL;
+    for (int i = 0; i < 3; i++) {
+        if (count_arg(conn->st, a[i], "a part of the version", 0, &parts[i]) < 0)
+            return NULL;
+        parts[i] = parts[i] < INT32_MAX ? parts[i] : INT32_MAX;
+    }
+    int32_t yes = 0;
+    natskit_status status = conn->closed
+                                ? NATSKIT_NOT_FOUND
+                                : natskit_conn_server_at_least(conn->handle, (int32_t)parts[0],
+                                                               (int32_t)parts[1], (int32_t)parts[2], &yes);
+    if (status != NATSKIT_OK && status != NATSKIT_NOT_FOUND)
+        return conn_raise(conn->st, status, NULL);
+    return PyBool_FromLong(yes);
 }
 
 static PyObject *conn_get_last_error(PyObject *self, void *unused)
@@ -504,6 +551,8 @@ static PyGetSetDef conn_getset[] = {
     {"connected_url", conn_get_url, NULL, "URL of the server, or None while there is none.", NULL},
     {"max_payload", conn_get_max_payload, NULL, "Bytes that headers and payload may have together.", NULL},
     {"client_id", conn_get_client_id, NULL, "The server's number for this connection.", NULL},
+    {"_fails", conn_get_fails, NULL, "Whether a full outbox is an error at once.", NULL},
+    {"client_ip", conn_get_client_ip, NULL, "The address of this client as the server sees it, or ''.", NULL},
     {"last_error", conn_get_last_error, NULL, "Why it was lost last, as an exception, or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -512,14 +561,19 @@ static PyGetSetDef conn_getset[] = {
 
 static PyMethodDef conn_methods[] = {
     {"publish", FAST(conn_publish),
-     "publish($self, subject, payload=b'', reply='', headers=None, *, timeout=10.0)\n--\n\n"
+     "publish($self, subject, payload=b'', reply='', headers=None, *, timeout=10.0, json=None, "
+     "trace_destination=None, trace_only=False)\n--\n\n"
      "Hands a message over for sending. Waits only while the outbox is full, for at most `timeout` seconds."},
+    {"publish_msg", FAST(conn_publish_msg),
+     "publish_msg($self, msg, subject=None, reply=None, *, timeout=10.0)\n--\n\n"
+     "Publishes a received message once more; None keeps its subject or reply subject, '' drops the latter."},
     {"publish_batch", FAST(conn_publish_batch),
      "publish_batch($self, messages, *, timeout=10.0)\n--\n\n"
      "Publishes tuples (subject, payload[, reply[, headers]]) in one hand-over; gives their number."},
     {"request", FAST(conn_request),
-     "request($self, subject, payload=b'', timeout=0.5, headers=None)\n--\n\nPublishes and gives the first "
-     "reply."},
+     "request($self, subject, payload=b'', timeout=0.5, headers=None, *, own_sub=False, reply=None, "
+     "wait_reconnect=False, json=None, trace_destination=None, trace_only=False)\n--\n\n"
+     "Publishes and gives the first reply."},
     {"flush", FAST(conn_flush),
      "flush($self, timeout=10.0)\n--\n\nWaits until the server has processed all that was sent before."},
     {"written", FAST(conn_written),
@@ -565,8 +619,20 @@ static PyMethodDef conn_methods[] = {
      "_publish_batch_now($self, messages, total, left, /)\n--\n\nTakes what is accepted out of the list; "
      "WouldBlockError if some are left."},
     {"_request_now", conn_request_now, METH_VARARGS,
-     "_request_now($self, subject, payload, headers, left, /)\n--\n\nAs request; WouldBlockError without "
+     "_request_now($self, subject, payload, headers, options, left, /)\n--\n\nAs request; WouldBlockError "
+     "without room."},
+    {"_request_many", conn_request_many, METH_VARARGS,
+     "_request_many($self, subject, payload, headers, options, timeout, /)\n--\n\nThe subscription that gets "
+     "the replies."},
+    {"_more", conn_more, METH_VARARGS,
+     "_more($self, payload, headers, json, trace_destination, trace_only, /)\n--\n\nPayload and headers."},
+    {"_forward_now", conn_forward_now, METH_VARARGS,
+     "_forward_now($self, msg, subject, reply, left, /)\n--\n\nAs publish_msg; WouldBlockError without "
      "room."},
+    {"_dispatch", conn_dispatch, METH_O, "_dispatch($self, timeout, /)\n--\n\nCalls handlers."},
+    {"server_at_least", FAST(conn_server_at_least),
+     "server_at_least($self, major, minor=0, patch=0)\n--\n\nWhether the server has this version or a later "
+     "one; False before it has told."},
     {"_server_info", conn_server_info, METH_NOARGS,
      "_server_info($self)\n--\n\nThe last INFO of the server as JSON, or None."},
     {NULL, NULL, 0, NULL},
@@ -576,7 +642,8 @@ static char conn_doc[] = "A connection; see natskit.Client and natskit.sync.Clie
 
 #define CONN_SLOTS(make)                                                                                     \
     {Py_tp_doc, conn_doc}, {Py_tp_new, make}, {Py_tp_dealloc, conn_dealloc},                                 \
-        {Py_tp_traverse, conn_traverse}, {Py_tp_methods, conn_methods}, {Py_tp_getset, conn_getset},         \
+        {Py_tp_traverse, conn_traverse}, {Py_tp_clear, conn_clear}, {Py_tp_methods, conn_methods},           \
+        {Py_tp_getset, conn_getset},                                                                         \
     {                                                                                                        \
         0, NULL                                                                                              \
     }

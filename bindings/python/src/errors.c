@@ -131,21 +131,28 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
     return list;
 }
 
-/* _install(table, base, subscription_closed, bad_subject, outbox_full, later): called once, when the package
- * is imported.
- */
+/* _install(table, base, subscription_closed, bad_subject, outbox_full, functions): called once, when the
+ * package is imported. `functions`: later, json_encode, json_decode, handler_failed, handler_start,
+ * handler_cancel. */
 PyObject *errors_install(PyObject *module, PyObject *args)
 {
     State *st = module_state(module);
-    PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *later;
-    if (!PyArg_ParseTuple(args, "O!OOOOO:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
-                          &outbox_full, &later))
+    PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *functions;
+    PyObject *f[6];
+    if (!PyArg_ParseTuple(args, "O!OOOOO!:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
+                          &outbox_full, &PyTuple_Type, &functions) ||
+        !PyArg_ParseTuple(functions, "OOOOOO", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5]))
         return NULL;
     set_ref(&st->errors, Py_NewRef(table));
     set_ref(&st->error_base, Py_NewRef(base));
     set_ref(&st->sub_closed, Py_NewRef(sub_closed));
     set_ref(&st->bad_subject, Py_NewRef(bad_subject));
     set_ref(&st->outbox_full, Py_NewRef(outbox_full));
-    set_ref(&st->later, Py_NewRef(later));
+    set_ref(&st->later, Py_NewRef(f[0]));
+    set_ref(&st->json_encode, Py_NewRef(f[1]));
+    set_ref(&st->json_decode, Py_NewRef(f[2]));
+    set_ref(&st->handler_failed, Py_NewRef(f[3]));
+    set_ref(&st->handler_start, Py_NewRef(f[4]));
+    set_ref(&st->handler_cancel, Py_NewRef(f[5]));
     Py_RETURN_NONE;
 }

@@ -15,6 +15,7 @@ static PyObject *make(PyTypeObject *type, PyObject *object)
     hold->st = state_hold(sub->st);
     hold->sub = (Sub *)Py_NewRef(object);
     hold->on = true;
+    hold->loop = type != sub->st->hold_type;
     sub_hold(sub, true);
     PyObject_GC_Track((PyObject *)hold);
     return (PyObject *)hold;
@@ -22,7 +23,9 @@ static PyObject *make(PyTypeObject *type, PyObject *object)
 
 PyObject *loop_new(PyObject *self)
 {
-    const Sub *sub = DATA(Sub, self);
+    Sub *sub = DATA(Sub, self);
+    if (handle_refuses(sub))
+        return NULL;
     return make(sub->st->loop_type[sub->via.face], self);
 }
 
@@ -96,8 +99,15 @@ static int hold_traverse(PyObject *self, visitproc visit, void *arg)
 
 static int hold_clear(PyObject *self)
 {
+    Hold *hold = DATA(Hold, self);
     hold_let_go(self);
-    Py_CLEAR(DATA(Hold, self)->sub);
+    if (hold->loop && hold->sub != NULL && hold->sub->many) { /* nobody wants the other replies */
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        sub_stop(hold->sub);
+        PyErr_Restore(type, value, traceback);
+    }
+    Py_CLEAR(hold->sub);
     return 0;
 }
 

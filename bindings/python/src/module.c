@@ -57,6 +57,11 @@ State *type_state(PyTypeObject *type)
     X(sub_closed)                                                                                            \
     X(bad_subject)                                                                                           \
     X(outbox_full)                                                                                           \
+    X(json_encode)                                                                                           \
+    X(json_decode)                                                                                           \
+    X(handler_failed)                                                                                        \
+    X(handler_start)                                                                                         \
+    X(handler_cancel)                                                                                        \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
     X(settle)                                                                                                \
@@ -246,6 +251,15 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
                          "threads", (unsigned long long)c.threads);
 }
 
+static PyObject *module_nuid(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    char buf[64];
+    size_t len = 0;
+    natskit_status status = natskit_nuid(buf, sizeof buf, &len);
+    return status == NATSKIT_OK ? text_new(buf, len) : raise_status(module_state(module), status, NULL);
+}
+
 static natskit_status shutdown_block(void *arg, int64_t slice_ms)
 {
     (void)arg;
@@ -274,6 +288,7 @@ static PyObject *module_shutdown(PyObject *module, PyObject *const *args, Py_ssi
 
 static PyMethodDef functions[] = {
     {"version", module_version, METH_NOARGS, "version($module)\n--\n\nVersion of the library, like '0.1.0'."},
+    {"nuid", module_nuid, METH_NOARGS, "nuid($module)\n--\n\nA new unique token of 22 letters and digits."},
     {"counters", module_counters, METH_NOARGS,
      "counters($module)\n--\n\nLive objects and resources of the whole process."},
     {"shutdown", (PyCFunction)(void (*)(void))module_shutdown, METH_FASTCALL | METH_KEYWORDS,
@@ -284,8 +299,8 @@ static PyMethodDef functions[] = {
      "_options($module, scope, /)\n--\n\nEvery option as (name, type, default, unit, min, max, text, "
      "secret)."},
     {"_install", errors_install, METH_VARARGS,
-     "_install($module, table, base, subscription_closed, bad_subject, outbox_full, later, /)\n--\n\nTakes "
-     "the exceptions over."},
+     "_install($module, table, base, subscription_closed, bad_subject, outbox_full, functions, /)\n--\n\n"
+     "Takes the exceptions over, and the functions that are written in Python."},
     {"_settle", reactor_settle, METH_O,
      "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
     {NULL, NULL, 0, NULL},
@@ -315,7 +330,10 @@ static int module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "OPTIONS_CONNECT", NATSKIT_OPTIONS_CONNECT) < 0 ||
         PyModule_AddIntConstant(module, "OPTIONS_SUBSCRIBE", NATSKIT_OPTIONS_SUBSCRIBE) < 0)
         return -1;
-    return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS);
+    return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS) < 0 ||
+                   PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0
+               ? -1
+               : PyModule_AddIntConstant(module, "OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY);
 }
 
 /* Numbers of slots that the limited API of 3.11 does not name, with the values that newer headers give them.

@@ -87,6 +87,35 @@ static PyObject *msg_get_headers(PyObject *self, void *unused)
     return headers_new(msg->st, msg->msg);
 }
 
+static PyObject *msg_get_size(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_message_view view;
+    if (msg_view(DATA(Msg, self), &view) < 0)
+        return NULL;
+    return PyLong_FromSize_t(view.subject_len + view.reply_len + view.header_block_len + view.data_len);
+}
+
+static PyObject *msg_get_text(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_message_view view;
+    if (msg_view(DATA(Msg, self), &view) < 0)
+        return NULL;
+    return PyUnicode_DecodeUTF8(view.data_len == 0 ? "" : view.data, (Py_ssize_t)view.data_len, NULL);
+}
+
+static PyObject *msg_json(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *data = msg_get_data(self, NULL);
+    if (data == NULL)
+        return NULL;
+    PyObject *value = PyObject_CallFunctionObjArgs(DATA(Msg, self)->st->json_decode, data, NULL);
+    Py_DECREF(data);
+    return value;
+}
+
 static PyObject *msg_get_sid(PyObject *self, void *unused)
 {
     (void)unused;
@@ -172,6 +201,8 @@ static PyGetSetDef msg_getset[] = {
     {"data", msg_get_data, NULL, "The payload.", NULL},
     {"headers", msg_get_headers, NULL, "The headers, or None if the message has no header block.", NULL},
     {"header", msg_get_headers, NULL, "The same as headers.", NULL},
+    {"text", msg_get_text, NULL, "The payload as UTF-8.", NULL},
+    {"size", msg_get_size, NULL, "Bytes of subject, reply, headers and payload.", NULL},
     {"sid", msg_get_sid, NULL, "Number of the subscription on the wire.", NULL},
     {"status_code", msg_get_status_code, NULL, "Code of the header block's status line, or 0.", NULL},
     {"description", msg_get_description, NULL, "Text of the header block's status line, or ''.", NULL},
@@ -180,7 +211,14 @@ static PyGetSetDef msg_getset[] = {
 
 static PyMethodDef msg_methods[] = {
     {"respond", (PyCFunction)(void (*)(void))msg_respond, METH_FASTCALL | METH_KEYWORDS,
-     "respond($self, data=b'', headers=None, *, timeout=10.0)\n--\n\nPublishes to the reply subject."},
+     "respond($self, data=b'', headers=None, *, timeout=10.0, json=None, trace_destination=None, "
+     "trace_only=False)\n--\n\nPublishes to the reply subject."},
+    {"republish", (PyCFunction)(void (*)(void))msg_republish, METH_FASTCALL | METH_KEYWORDS,
+     "republish($self, subject=None, reply=None, *, timeout=10.0)\n--\n\n"
+     "Publishes it once more, to another subject or its own; None keeps its reply subject, '' drops it."},
+    {"json", msg_json, METH_NOARGS, "json($self)\n--\n\nThe payload, decoded as JSON."},
+    {"_forward_now", msg_forward_now, METH_VARARGS,
+     "_forward_now($self, msg, subject, reply, left, /)\n--\n\nAs republish; WouldBlockError without room."},
     {"_respond_now", msg_respond_now, METH_VARARGS,
      "_respond_now($self, data, headers, left, /)\n--\n\nAs respond; WouldBlockError without room."},
     {"_room", msg_room, METH_VARARGS,

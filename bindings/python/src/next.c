@@ -55,6 +55,8 @@ static void next_end(Next *next)
 PyObject *sub_anext_for(Sub *sub, PyObject *loop)
 {
     Next *next;
+    if (handle_refuses(sub))
+        return NULL;
     if (sub->next_idle == NULL) {
         next = next_new(sub, MODE_ITERATE, NKPY_FOREVER, 1);
         if (next == NULL)
@@ -105,7 +107,8 @@ static PySendResult next_fail(Next *next, natskit_status status)
     if (next->mode == MODE_ITERATE && (status == NATSKIT_END || status == NATSKIT_CLOSED)) {
         if (next->loop != NULL)
             hold_let_go(next->loop);
-        PyErr_SetNone(PyExc_StopAsyncIteration);
+        if (!sub_end_raises(sub, status))
+            PyErr_SetNone(PyExc_StopAsyncIteration);
     } else {
         sub_raise(sub, status);
     }
@@ -292,13 +295,17 @@ PyObject *sub_iternext_for(Sub *sub, PyObject *loop)
 {
     natskit_msg *msg;
     natskit_status status;
+    if (handle_refuses(sub))
+        return NULL;
     int rc = take_blocking(sub, NKPY_FOREVER, &msg, &status);
     if (rc > 0)
         return sub_object(sub, msg);
     bool end = rc == 0 && (status == NATSKIT_END || status == NATSKIT_CLOSED);
     if (end && loop != NULL)
         hold_let_go(loop);
-    if (rc == 0 && !end)
+    if (end)
+        sub_end_raises(sub, status);
+    else if (rc == 0)
         sub_raise(sub, status);
     return NULL;
 }
@@ -315,7 +322,7 @@ PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     PyObject *timeout;
     int64_t timeout_ms;
     if (match(sub->st, &sig, args, nargs, kwnames, &timeout) < 0 ||
-        timeout_arg(sub->st, timeout, NEXT_TIMEOUT_MS, &timeout_ms) < 0)
+        timeout_arg(sub->st, timeout, NEXT_TIMEOUT_MS, &timeout_ms) < 0 || handle_refuses(sub))
         return NULL;
     if (sub->via.face == FACE_ASYNC)
         return (PyObject *)next_new(sub, MODE_ONE, timeout_ms, 1);
@@ -358,7 +365,7 @@ PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     uint64_t cap;
     int64_t timeout_ms;
     if (match(sub->st, &sig, args, nargs, kwnames, a) < 0 || count_arg(sub->st, a[0], "n", 0, &cap) < 0 ||
-        timeout_arg(sub->st, a[1], NEXT_TIMEOUT_MS, &timeout_ms) < 0)
+        timeout_arg(sub->st, a[1], NEXT_TIMEOUT_MS, &timeout_ms) < 0 || handle_refuses(sub))
         return NULL;
     if (cap == 0)
         return raise_text(sub->st, NATSKIT_INVALID, "n: a number of messages from 1 on");

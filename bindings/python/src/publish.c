@@ -15,7 +15,7 @@
 #define CHUNK 256
 
 /* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
-static void *raise_subject(State *st, const Sending *send)
+void *raise_subject(State *st, const Sending *send)
 {
     natskit_error err = {0};
     if (natskit_subject_check(send->subject.data, send->subject.len, 0, &err) == NATSKIT_OK)
@@ -24,7 +24,7 @@ static void *raise_subject(State *st, const Sending *send)
 }
 
 /* What is neither success nor NATSKIT_INVALID. */
-static void *raise_refused(State *st, natskit_status status, const natskit_error *err)
+void *raise_refused(State *st, natskit_status status, const natskit_error *err)
 {
     const natskit_error full = {.status = status, .text = "the outbox is full"};
     if (status == NATSKIT_WOULD_BLOCK)
@@ -32,30 +32,31 @@ static void *raise_refused(State *st, natskit_status status, const natskit_error
     return raise_status(st, status, err);
 }
 
-static int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
-                       PyObject *headers)
+int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
+                PyObject *headers)
 {
     send->subject.owner = send->reply.owner = NULL;
     send->payload.held = false;
     send->headers.id = 0;
+    send->borrowed = false;
     if (text_arg(st, subject, "subject", NULL, &send->subject) == 0 &&
         payload_arg(st, payload, &send->payload) == 0 &&
-        text_arg(st, reply, "reply", "", &send->reply) == 0 && headers_arg(st, headers, &send->headers) == 0)
+        text_arg(st, reply, "reply", "", &send->reply) == 0 && headers_arg(st, headers, send) == 0)
         return 0;
     sending_done(st, send);
     return -1;
 }
 
 /* Bytes that a message may need in the outbox; too little only means to ask once more. */
-static size_t sending_size(const Sending *send)
+size_t sending_size(const Sending *send)
 {
     return send->subject.len + send->reply.len + send->payload.len + (send->headers.id == 0 ? 64 : 4096);
 }
 
 /* The coroutine that repeats `method` of `self`, with `args` (taken over) and the time left, once there may
  * be room for `size` bytes in the outbox. */
-static PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, size_t size,
-                       int64_t timeout_ms)
+PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, size_t size,
+                int64_t timeout_ms)
 {
     PyObject *attempt = PyObject_GetAttrString(self, method);
     PyObject *room = PyObject_GetAttrString(self, "_room");
@@ -72,7 +73,7 @@ static PyObject *later(State *st, PyObject *self, const char *method, PyObject *
     return coroutine;
 }
 
-static PyObject *or_none(PyObject *object)
+PyObject *or_none(PyObject *object)
 {
     return object == NULL ? Py_None : object;
 }
@@ -112,15 +113,13 @@ static PyObject *published(Conn *conn)
     return Py_NewRef(conn->st->done);
 }
 
-PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* The call without its extras: a[0..4] are subject, payload, reply, headers, timeout. */
+static PyObject *publish(PyObject *self, PyObject *const *a)
 {
-    static const Signature sig = {
-        "publish", 5, 1, 4, {NAME_subject, NAME_payload, NAME_reply, NAME_headers, NAME_timeout}};
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
-    PyObject *a[5];
     Sending send;
-    if (match(st, &sig, args, nargs, kwnames, a) < 0 || sending_arg(st, &send, a[0], a[1], a[2], a[3]) < 0)
+    if (sending_arg(st, &send, a[0], a[1], a[2], a[3]) < 0)
         return NULL;
     natskit_status status = publish_now(conn->handle, &send);
     int64_t timeout_ms = 0;
@@ -143,6 +142,24 @@ PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
         return raise_refused(st, status, NULL);
     PyObject *again = Py_BuildValue("(OOOO)", a[0], or_none(a[1]), or_none(a[2]), or_none(a[3]));
     return later(st, self, "_publish_now", again, size, timeout_ms);
+}
+
+PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {
+        "publish", 8, 1, 4, {NAME_subject, NAME_payload, NAME_reply, NAME_headers, NAME_timeout, MORE_NAMES}};
+    State *st = DATA(Conn, self)->st;
+    PyObject *a[8];
+    if (match(st, &sig, args, nargs, kwnames, a) < 0)
+        return NULL;
+    if (kwnames == NULL) /* the extras are keywords */
+        return publish(self, a);
+    More more;
+    if (more_arg(st, a + 5, &a[1], &a[3], &more) < 0)
+        return NULL;
+    PyObject *result = publish(self, a);
+    more_done(&more);
+    return result;
 }
 
 /* _publish_now(subject, payload, reply, headers, left): fails with WouldBlockError if there is no room. */
@@ -335,6 +352,7 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args)
 typedef struct RequestWait {
     natskit_conn conn;
     const Sending *send;
+    natskit_options options;
     int64_t deadline; /* of the operation */
     natskit_op op;
     natskit_error err;
@@ -344,7 +362,7 @@ static natskit_status request_try(RequestWait *wait)
 {
     const Sending *s = wait->send;
     return natskit_request_start(wait->conn, s->subject.data, s->subject.len, s->headers, s->payload.data,
-                                 s->payload.len, (natskit_options){0}, left_ms(wait->deadline), &wait->op,
+                                 s->payload.len, wait->options, left_ms(wait->deadline), &wait->op,
                                  &wait->err);
 }
 
@@ -374,20 +392,53 @@ static natskit_status request_start(RequestWait *wait)
     Py_END_ALLOW_THREADS return status;
 }
 
-PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* Options of a request as pairs (a new list), or None if there are none; NULL: exception. */
+static PyObject *request_pairs(PyObject *own_sub, PyObject *reply, PyObject *wait_reconnect)
 {
-    static const Signature sig = {
-        "request", 4, 1, 4, {NAME_subject, NAME_payload, NAME_timeout, NAME_headers}};
+    bool has_reply = reply != NULL && reply != Py_None;
+    int own = own_sub == NULL ? 0 : PyObject_IsTrue(own_sub);
+    int wait = wait_reconnect == NULL ? 0 : PyObject_IsTrue(wait_reconnect);
+    if (own < 0 || wait < 0)
+        return NULL;
+    if (own == 0 && wait == 0 && !has_reply)
+        return Py_NewRef(Py_None);
+    PyObject *list = Py_BuildValue("[(sO)(sO)]", "own_sub", own || has_reply ? Py_True : Py_False,
+                                   "wait_reconnect", wait ? Py_True : Py_False);
+    if (list == NULL || !has_reply)
+        return list;
+    if (!PyUnicode_Check(reply)) {
+        PyErr_Format(PyExc_TypeError, "reply must be str, not %R", (PyObject *)Py_TYPE(reply));
+        Py_DECREF(list);
+        return NULL;
+    }
+    PyObject *pair = Py_BuildValue("(sO)", "reply", reply);
+    if (pair == NULL || PyList_Append(list, pair) < 0)
+        Py_CLEAR(list);
+    Py_XDECREF(pair);
+    return list;
+}
+
+static int request_options(State *st, PyObject *pairs, natskit_options *out)
+{
+    out->id = 0;
+    return pairs == Py_None ? 0 : options_arg(st, NATSKIT_OPTIONS_REQUEST, pairs, out);
+}
+
+/* The call without its extras: a[0..3] are subject, payload, timeout, headers. */
+static PyObject *request(PyObject *self, PyObject *const *a, PyObject *pairs)
+{
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
-    PyObject *a[4];
     int64_t timeout_ms;
     Sending send;
-    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
-        timeout_arg(st, a[2], REQUEST_TIMEOUT_MS, &timeout_ms) < 0 ||
+    if (timeout_arg(st, a[2], REQUEST_TIMEOUT_MS, &timeout_ms) < 0 ||
         sending_arg(st, &send, a[0], a[1], NULL, a[3]) < 0)
         return NULL;
-    RequestWait wait = {conn->handle, &send, deadline_of(timeout_ms), {0}, {0}};
+    RequestWait wait = {conn->handle, &send, {0}, deadline_of(timeout_ms), {0}, {0}};
+    if (request_options(st, pairs, &wait.options) < 0) {
+        sending_done(st, &send);
+        return NULL;
+    }
     natskit_status status = request_start(&wait);
     int rc = 0;
     bool waits = timeout_ms != 0 && !conn->via.fails;
@@ -395,33 +446,66 @@ PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
         rc = block(st, request_block, &wait, timeout_ms, &status);
     size_t size = sending_size(&send);
     sending_done(st, &send);
+    if (wait.options.id != 0)
+        natskit_options_close(wait.options);
     if (rc < 0)
         return NULL;
     if (status == NATSKIT_OK)
         return face_finish(st, &conn->via, wait.op, GIVE_MSG);
     if (status == NATSKIT_WOULD_BLOCK && waits) {
-        PyObject *again = Py_BuildValue("(OOO)", a[0], or_none(a[1]), or_none(a[3]));
+        PyObject *again = Py_BuildValue("(OOOO)", a[0], or_none(a[1]), or_none(a[3]), pairs);
         return later(st, self, "_request_now", again, size, timeout_ms);
     }
     return status == NATSKIT_INVALID ? raise_class(st, st->bad_subject, status, &wait.err)
                                      : raise_refused(st, status, &wait.err);
 }
 
-/* _request_now(subject, payload, headers, left): an awaitable, or WouldBlockError. */
+PyObject *conn_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"request",
+                                  10,
+                                  1,
+                                  4,
+                                  {NAME_subject, NAME_payload, NAME_timeout, NAME_headers, NAME_own_sub,
+                                   NAME_reply, NAME_wait_reconnect, MORE_NAMES}};
+    State *st = DATA(Conn, self)->st;
+    PyObject *a[10];
+    More more = {NULL, NULL};
+    if (match(st, &sig, args, nargs, kwnames, a) < 0)
+        return NULL;
+    if (kwnames == NULL)
+        return request(self, a, Py_None);
+    PyObject *pairs = request_pairs(a[4], a[5], a[6]);
+    if (pairs == NULL)
+        return NULL;
+    PyObject *result = NULL;
+    if (more_arg(st, a + 7, &a[1], &a[3], &more) == 0)
+        result = request(self, a, pairs);
+    more_done(&more);
+    Py_DECREF(pairs);
+    return result;
+}
+
+/* _request_now(subject, payload, headers, options, left): an awaitable, or WouldBlockError. */
 PyObject *conn_request_now(PyObject *self, PyObject *args)
 {
     Conn *conn = DATA(Conn, self);
     State *st = conn->st;
-    PyObject *subject, *payload, *headers, *left;
+    PyObject *subject, *payload, *headers, *pairs, *left;
     int64_t timeout_ms;
     Sending send;
-    if (!PyArg_ParseTuple(args, "OOOO:_request_now", &subject, &payload, &headers, &left) ||
+    if (!PyArg_ParseTuple(args, "OOOOO:_request_now", &subject, &payload, &headers, &pairs, &left) ||
         timeout_arg(st, left, NKPY_FOREVER, &timeout_ms) < 0 ||
         sending_arg(st, &send, subject, payload == Py_None ? NULL : payload, NULL, headers) < 0)
         return NULL;
-    RequestWait wait = {conn->handle, &send, deadline_of(timeout_ms), {0}, {0}};
-    natskit_status status = request_start(&wait);
+    RequestWait wait = {conn->handle, &send, {0}, deadline_of(timeout_ms), {0}, {0}};
+    int rc = request_options(st, pairs, &wait.options);
+    natskit_status status = rc < 0 ? NATSKIT_INVALID : request_start(&wait);
     sending_done(st, &send);
+    if (wait.options.id != 0)
+        natskit_options_close(wait.options);
+    if (rc < 0)
+        return NULL;
     if (status != NATSKIT_OK)
         return raise_refused(st, status, &wait.err);
     return face_finish(st, &conn->via, wait.op, GIVE_MSG);
@@ -451,16 +535,14 @@ static natskit_status respond_now(natskit_msg *msg, const Sending *send)
     Py_END_ALLOW_THREADS return status;
 }
 
-PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* The call without its extras: a[0..2] are data, headers, timeout. */
+static PyObject *respond(PyObject *self, PyObject *const *a)
 {
-    static const Signature sig = {"respond", 3, 0, 2, {NAME_data, NAME_headers, NAME_timeout}};
     Msg *msg = DATA(Msg, self);
     State *st = msg->st;
-    PyObject *a[3];
     int64_t timeout_ms;
     Sending send;
-    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
-        timeout_arg(st, a[2], ROOM_TIMEOUT_MS, &timeout_ms) < 0 ||
+    if (timeout_arg(st, a[2], ROOM_TIMEOUT_MS, &timeout_ms) < 0 ||
         sending_arg(st, &send, NULL, a[0], NULL, a[1]) < 0)
         return NULL;
     natskit_status status = respond_now(msg->msg, &send);
@@ -480,6 +562,19 @@ PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
         return raise_refused(st, status, NULL);
     return later(st, self, "_respond_now", Py_BuildValue("(OO)", or_none(a[0]), or_none(a[1])), size,
                  timeout_ms);
+}
+
+PyObject *msg_respond(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"respond", 6, 0, 2, {NAME_data, NAME_headers, NAME_timeout, MORE_NAMES}};
+    State *st = DATA(Msg, self)->st;
+    PyObject *a[6];
+    More more;
+    if (match(st, &sig, args, nargs, kwnames, a) < 0 || more_arg(st, a + 3, &a[0], &a[1], &more) < 0)
+        return NULL;
+    PyObject *result = respond(self, a);
+    more_done(&more);
+    return result;
 }
 
 /* _respond_now(data, headers, left): fails with WouldBlockError if there is no room. */

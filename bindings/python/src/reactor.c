@@ -30,6 +30,9 @@ typedef struct Reactor {
     uint32_t count;
     uint32_t capacity;
     uint32_t free; /* first free slot, or NO_SLOT */
+    TurnList turns;
+    Budget budget;  /* of the handlers' turns */
+    bool scheduled; /* the loop will call _dispatch */
 } Reactor;
 
 #define NO_SLOT UINT32_MAX
@@ -88,6 +91,70 @@ static Source *slot_find(const Reactor *reactor, uint64_t tag)
 
 /* --------------------------------------------------------------------------------------------- collect */
 
+/* Gives turns until the budget is spent; the rest have theirs after the loop has lived. */
+static int turns_give(PyObject *self)
+{
+    Reactor *reactor = DATA(Reactor, self);
+    int rc = 0;
+    budget_reset(&reactor->budget);
+    while (reactor->turns.first != NULL && rc == 0) {
+        Sub *sub = handle_pop(&reactor->turns);
+        Py_INCREF((PyObject *)sub);
+        rc = handle_turn(sub, &reactor->budget);
+        if (rc != 0 && !sub->closed && sub->source.reactor == reactor)
+            handle_push(&reactor->turns, sub);
+        Py_DECREF((PyObject *)sub);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* Has the loop give the turns that are left. */
+static int turns_schedule(PyObject *self)
+{
+    Reactor *reactor = DATA(Reactor, self);
+    if (reactor->turns.first == NULL || reactor->scheduled)
+        return 0;
+    PyObject *loop = PyObject_CallNoArgs(reactor->loop);
+    PyObject *dispatch = loop == NULL ? NULL : PyObject_GetAttr(self, name_of(reactor->st, NAME__dispatch));
+    PyObject *result = NULL;
+    if (dispatch != NULL)
+        result = PyObject_CallMethodObjArgs(loop, name_of(reactor->st, NAME_call_soon), dispatch, NULL);
+    reactor->scheduled = result != NULL;
+    Py_XDECREF(dispatch);
+    Py_XDECREF(loop);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static int turns(PyObject *self)
+{
+    int rc = turns_give(self);
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (turns_schedule(self) < 0 && type == NULL)
+        return -1;
+    if (type != NULL)
+        PyErr_Restore(type, value, traceback);
+    return rc;
+}
+
+/* _dispatch(): the rest of the turns. */
+static PyObject *reactor_dispatch(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    DATA(Reactor, self)->scheduled = false;
+    return turns(self) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+int source_turn(Sub *sub)
+{
+    Reactor *reactor = sub->source.reactor;
+    if (reactor == NULL)
+        return 0;
+    handle_push(&reactor->turns, sub);
+    return turns_schedule((PyObject *)reactor);
+}
+
 /* _collect(): the loop calls this when the descriptor is readable. */
 static PyObject *reactor_collect(PyObject *self, PyObject *unused)
 {
@@ -103,13 +170,19 @@ static PyObject *reactor_collect(PyObject *self, PyObject *unused)
             Source *source = slot_find(reactor, records[i].tag);
             if (source == NULL)
                 continue;
-            if (failed) /* the first exception goes to the loop; the others are woken all the same */
+            if (source->handles != NULL)
+                handle_push(&reactor->turns, source->handles);
+            else if (failed) /* the first exception goes to the loop; the others are woken all the same */
                 source_pass_on(reactor->st, source);
             else
                 failed = source_wake(reactor->st, source) < 0;
         }
     } while (count == 128);
-    return failed ? NULL : Py_NewRef(Py_None);
+    if (reactor->turns.first == NULL || reactor->scheduled) /* then the loop gives them their turn */
+        return failed ? NULL : Py_NewRef(Py_None);
+    if (failed)
+        return NULL;
+    return turns(self) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* Gives a future its result, unless it has one. */
@@ -203,6 +276,9 @@ static PyObject *reactor_new(State *st, PyObject *loop)
     reactor->count = 0;
     reactor->capacity = 0;
     reactor->free = NO_SLOT;
+    reactor->turns = (TurnList){NULL, NULL};
+    reactor->budget = (Budget){0};
+    reactor->scheduled = false;
     reactor->loop = PyWeakref_NewRef(loop, NULL);
     if (reactor->loop == NULL)
         goto fail;
@@ -316,6 +392,8 @@ void source_detach(Source *source)
     if (reactor == NULL)
         return;
     source->reactor = NULL;
+    if (source->handles != NULL)
+        handle_unlink(&reactor->turns, source->handles);
     natskit_waitset_remove(reactor->waitset,
                            source->object); /* an object that is closed was removed by that */
     slot_give(reactor, source->slot);
@@ -377,12 +455,42 @@ static int source_attach(State *st, Source *source, PyObject *loop)
     return 0;
 }
 
+int source_watch(State *st, Source *source)
+{
+    if (st->running_loop == NULL && running_loop_import(st) < 0)
+        return -1;
+    PyObject *loop = PyObject_CallNoArgs(st->running_loop);
+    int rc = loop == NULL ? -1 : source_attach(st, source, loop);
+    Py_XDECREF(loop);
+    return rc;
+}
+
+void source_arm(Source *source)
+{
+    if (source->reactor != NULL)
+        natskit_waitset_arm(source->reactor->waitset, source->object); /* fails only for what is closed */
+}
+
+/* A turn for a subscription with a handler, asked for by any thread. */
+static void turn_soon(State *st, PyObject *loop, Sub *sub)
+{
+    PyObject *finished = PyObject_GetAttr((PyObject *)sub, name_of(st, NAME__finished));
+    PyObject *result = NULL;
+    if (finished != NULL)
+        result =
+            PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_soon_threadsafe), finished, Py_None, NULL);
+    Py_XDECREF(finished);
+    Py_XDECREF(result);
+}
+
 void source_wake_all(State *st, Source *source)
 {
-    if (source->first == NULL || source->reactor == NULL)
+    if ((source->first == NULL && source->handles == NULL) || source->reactor == NULL)
         return;
     PyObject *loop;
     int lives = loop_lives(st, source->reactor, &loop);
+    if (lives > 0 && source->handles != NULL)
+        turn_soon(st, loop, source->handles);
     for (Waiter *waiter = source->first; lives > 0 && waiter != NULL; waiter = waiter->next) {
         if (waiter->future == NULL)
             continue;
@@ -499,6 +607,7 @@ static void reactor_dealloc(PyObject *self)
 static PyMethodDef reactor_methods[] = {
     {"_collect", reactor_collect, METH_NOARGS,
      "_collect($self)\n--\n\nWakes those who await what became ready."},
+    {"_dispatch", reactor_dispatch, METH_NOARGS, "_dispatch($self)\n--\n\nGives handlers their turns."},
     {NULL, NULL, 0, NULL},
 };
 

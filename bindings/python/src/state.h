@@ -65,7 +65,22 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(outcome)                                                                                               \
     X(published)                                                                                             \
     X(main_thread)                                                                                           \
-    X(ident)
+    X(ident)                                                                                                 \
+    X(msg)                                                                                                   \
+    X(json)                                                                                                  \
+    X(trace_destination)                                                                                     \
+    X(trace_only)                                                                                            \
+    X(own_sub)                                                                                               \
+    X(wait_reconnect)                                                                                        \
+    X(major)                                                                                                 \
+    X(minor)                                                                                                 \
+    X(patch)                                                                                                 \
+    X(call_soon)                                                                                             \
+    X(run)                                                                                                   \
+    X(_turn)                                                                                                 \
+    X(_finished)                                                                                             \
+    X(_dispatch)                                                                                             \
+    X(__await__)
 
 enum {
 #define NKPY_ENUM(name) NAME_##name,
@@ -99,8 +114,13 @@ typedef struct State {
     PyObject *bad_subject; /* natskit.errors.BadSubjectError */
     PyObject *outbox_full; /* natskit.errors.OutboundBufferLimitError */
     PyObject *later;       /* natskit._later.later: sends once the outbox has room */
-    PyObject *done;        /* Ready with the value None: what most awaits of ours are given */
-    PyObject *settle;      /* module function _settle(future) */
+    PyObject *json_encode; /* natskit._later.json_encode and json_decode */
+    PyObject *json_decode;
+    PyObject *handler_failed; /* natskit._handlers.failed: what a handler has raised */
+    PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
+    PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
+    PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
+    PyObject *settle;         /* module function _settle(future) */
 
     PyObject *running_loop; /* asyncio.get_running_loop, from the first wait on */
     PyObject *reactors;     /* WeakKeyDictionary: event loop -> Reactor */
@@ -154,7 +174,7 @@ typedef struct Signature {
     int count;
     int required;
     int positional;
-    int names[8];
+    int names[12];
 } Signature;
 
 /* Matches the arguments of a METH_FASTCALL | METH_KEYWORDS call; `out` gets borrowed references or NULL. */
@@ -183,10 +203,6 @@ typedef struct Payload {
 int payload_arg(State *st, PyObject *value, Payload *out);
 void payload_done(Payload *payload);
 
-/* From None, a mapping of str to str or to a sequence of str, or an iterable of pairs. */
-int headers_arg(State *st, PyObject *value, natskit_headers *out);
-void headers_done(State *st, natskit_headers *headers);
-
 /* Seconds to milliseconds: None is for ever, NULL is `missing_ms`. */
 int timeout_arg(State *st, PyObject *value, int64_t missing_ms, int64_t *out);
 /* The same for a pause, which has an end. */
@@ -199,9 +215,30 @@ typedef struct Sending {
     Text reply;
     Payload payload;
     natskit_headers headers;
+    bool borrowed; /* the headers are an object's of the caller */
 } Sending;
 
 void sending_done(State *st, Sending *send);
+
+/* From None, a Headers object, whose handle is sent as it is, a message, a mapping of str to str or to a
+ * sequence of str, or an iterable of pairs. */
+int headers_arg(State *st, PyObject *value, Sending *send);
+void headers_done(State *st, Sending *send);
+/* Appends all of that to a set. */
+int headers_add_from(State *st, natskit_headers headers, PyObject *value);
+
+/* Parameters that change payload and headers: json, trace_destination, trace_only, in this order. */
+enum { MORE_JSON, MORE_TRACE_DESTINATION, MORE_TRACE_ONLY };
+#define MORE_NAMES NAME_json, NAME_trace_destination, NAME_trace_only
+
+typedef struct More {
+    PyObject *payload; /* owned, or NULL */
+    PyObject *headers;
+} More;
+
+/* Puts what they make into `*payload` and `*headers`, which are borrowed from `more` then. */
+int more_arg(State *st, PyObject *const *extra, PyObject **payload, PyObject **headers, More *more);
+void more_done(More *more);
 
 /* ----------------------------------------------------------------------------------------------- block.c */
 
@@ -220,6 +257,7 @@ int block(State *st, block_fn wait, void *arg, int64_t timeout_ms, natskit_statu
 
 struct Waiter;
 struct Reactor;
+struct Sub;
 
 /* Something that a waitset can report, with those who await it. Part of a subscription or an operation. */
 typedef struct Source {
@@ -228,6 +266,7 @@ typedef struct Source {
     uint32_t slot;
     struct Waiter *first;
     struct Waiter *last;
+    struct Sub *handles; /* the subscription, if it has a handler: then it gets turns */
 } Source;
 
 /* One suspended await. Part of an awaitable. */
@@ -254,6 +293,11 @@ void source_pass_on(State *st, Source *source);
 void source_wake_all(State *st, Source *source);
 /* Takes the source out of its loop's waitset; every waiter has left or is abandoned. */
 void source_detach(Source *source);
+/* For a subscription with a handler: brings it into the running loop's waitset; arms it anew; gives it a
+ * turn. */
+int source_watch(State *st, Source *source);
+void source_arm(Source *source);
+int source_turn(struct Sub *sub);
 PyObject *reactor_settle(PyObject *module, PyObject *future);
 /* After natskit_shutdown: every await finds its object closed. */
 int reactor_wake_everything(State *st);
@@ -328,13 +372,25 @@ int event_init(PyObject *module, State *st);
 typedef struct Headers {
     NKPY_HEAD
     State *st;
-    natskit_msg *msg;
+    natskit_msg *msg;       /* of a received message; NULL for those that a program made */
+    natskit_headers handle; /* of the latter */
+    bool filled;            /* whether there are any in `handle` */
 } Headers;
 
 PyObject *headers_new(State *st, natskit_msg *msg);
+/* An empty set, to be changed and sent. */
+PyObject *headers_open(State *st);
+/* Appends what is in a Headers object. */
+int headers_fill(State *st, natskit_headers handle, PyObject *value);
 int headers_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ conn.c */
+
+/* Subscriptions that are to have a turn. */
+typedef struct TurnList {
+    struct Sub *first;
+    struct Sub *last;
+} TurnList;
 
 typedef struct Conn {
     NKPY_HEAD
@@ -343,11 +399,22 @@ typedef struct Conn {
     Via via;
     bool closed;
     Budget budget;
+    PyObject *handled;       /* dict: number of a subscription with a handler -> the subscription; or NULL */
+    natskit_waitset waitset; /* of those, for the blocking face */
+    TurnList turns;          /* of those, what dispatch() has to do first */
     /* As it was when it was closed: */
     natskit_conn_stats last_stats;
     natskit_error *end; /* why it had ended before that, or NULL */
 } Conn;
 
+struct Sub;
+int conn_handled_add(Conn *conn, struct Sub *sub);
+int conn_handled_drop(Conn *conn, const struct Sub *sub);
+/* _dispatch(timeout): calls handlers of the blocking face; how many messages were handled. */
+PyObject *conn_dispatch(PyObject *self, PyObject *timeout);
+/* Ends every subscription that has a handler. */
+int conn_handled_close(Conn *conn);
+void conn_handled_clear(Conn *conn);
 int conn_init(PyObject *module, State *st);
 
 /* --------------------------------------------------------------------------------------------- publish.c */
@@ -361,10 +428,33 @@ PyObject *conn_publish_now(PyObject *self, PyObject *args);
 PyObject *conn_publish_batch_now(PyObject *self, PyObject *args);
 PyObject *conn_request_now(PyObject *self, PyObject *args);
 PyObject *msg_respond_now(PyObject *self, PyObject *args);
+PyObject *conn_request_many(PyObject *self, PyObject *args);
+PyObject *conn_more(PyObject *self, PyObject *args);
+PyObject *conn_publish_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *conn_forward_now(PyObject *self, PyObject *args);
+PyObject *msg_republish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_forward_now(PyObject *self, PyObject *args);
+
+/* What the senders share. */
+int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, PyObject *reply,
+                PyObject *headers);
+/* Bytes that a message may need in the outbox; too little only means to ask once more. */
+size_t sending_size(const Sending *send);
+/* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
+void *raise_subject(State *st, const Sending *send);
+/* What is neither success nor NATSKIT_INVALID. */
+void *raise_refused(State *st, natskit_status status, const natskit_error *err);
+/* The coroutine that repeats `method` of `self`, with `args` (taken over) and the time left, once there may
+ * be room for `size` bytes in the outbox. */
+PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, size_t size,
+                int64_t timeout_ms);
+PyObject *or_none(PyObject *object);
 /* _room(size, timeout): waits until the outbox has room; for asyncio an awaitable. */
 PyObject *room_wait(State *st, const Via *via, PyObject *args);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
+
+typedef struct Handling Handling;
 
 typedef struct Sub {
     NKPY_HEAD
@@ -382,10 +472,12 @@ typedef struct Sub {
     size_t holders; /* loops that run, and Holds */
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
+    bool many; /* replies to one request: who leaves a loop over them ends them */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
     PyObject *weak_list;
+    Handling *handling; /* its handler, or NULL */
 } Sub;
 
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
@@ -403,9 +495,41 @@ int sub_take(Sub *sub, natskit_msg **out, natskit_status *status);
 int sub_take_many(Sub *sub, natskit_msg **out, size_t cap, size_t *count, natskit_status *status);
 PyObject *sub_object(Sub *sub, natskit_msg *msg);
 PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count);
+/* As sub_take, but it stays where it is. */
+int sub_peek(Sub *sub, natskit_status *status);
+natskit_status sub_stats_now(const Sub *sub, natskit_sub_stats *stats);
+/* As close(). */
+int sub_stop(Sub *sub);
+/* Whether a loop that is told `status` is to raise; then the exception is set. */
+bool sub_end_raises(Sub *sub, natskit_status status);
 /* Raises what the end of a subscription means to next_msg. */
 void *sub_raise(Sub *sub, natskit_status status);
 int sub_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- handle.c */
+
+void handle_push(TurnList *list, Sub *sub);
+Sub *handle_pop(TurnList *list);
+size_t handle_count(const TurnList *list);
+/* Whether as many of its handlers run as may. */
+bool handle_busy(const Sub *sub);
+void handle_unlink(TurnList *list, const Sub *sub);
+/* One turn: 1 if there may be more, -1 with an exception. */
+int handle_turn(Sub *sub, Budget *budget);
+/* close() was called: its tasks are cancelled. */
+int handle_close(Sub *sub);
+/* Raises for who wants to take messages that a handler gets. */
+bool handle_refuses(Sub *sub);
+uint64_t handle_processed(const Sub *sub, uint64_t taken);
+int handle_traverse(Sub *sub, visitproc visit, void *arg);
+void handle_clear(Sub *sub);
+PyObject *sub_handle(PyObject *self, PyObject *args);
+PyObject *sub_turn(PyObject *self, PyObject *unused);
+PyObject *sub_take_one(PyObject *self, PyObject *done);
+PyObject *sub_failed(PyObject *self, PyObject *error);
+PyObject *sub_handled(PyObject *self, PyObject *unused);
+PyObject *sub_finished(PyObject *self, PyObject *task);
+PyObject *sub_get_handler_errors(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------ next.c */
 
@@ -426,6 +550,7 @@ typedef struct Hold {
     State *st;
     Sub *sub; /* owned */
     bool on;
+    bool loop; /* not a block */
 } Hold;
 
 PyObject *loop_new(PyObject *sub);

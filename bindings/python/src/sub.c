@@ -37,6 +37,8 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->holders = 0;
     sub->held = false;
     sub->events = events;
+    sub->many = false;
+    sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
     budget_reset(&sub->budget);
@@ -92,10 +94,18 @@ static int ahead_fill(Sub *sub, natskit_status *status)
     return *status == NATSKIT_WOULD_BLOCK || *status == NATSKIT_TIMEOUT ? 0 : -1;
 }
 
+int sub_peek(Sub *sub, natskit_status *status)
+{
+    *status = NATSKIT_CLOSED;
+    if (sub->ahead_count > 0)
+        return 1;
+    return sub->closed ? -1 : ahead_fill(sub, status);
+}
+
 bool sub_ready(Sub *sub)
 {
     natskit_status status;
-    return sub->ahead_count > 0 || (!sub->closed && ahead_fill(sub, &status) > 0);
+    return sub_peek(sub, &status) > 0;
 }
 
 int sub_take(Sub *sub, natskit_msg **out, natskit_status *status)
@@ -166,7 +176,7 @@ PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count)
 
 /* ------------------------------------------------------------------------------------- what it tells */
 
-static natskit_status stats_now(const Sub *sub, natskit_sub_stats *stats)
+natskit_status sub_stats_now(const Sub *sub, natskit_sub_stats *stats)
 {
     *stats = sub->last_stats;
     if (sub->closed)
@@ -188,10 +198,34 @@ void *sub_raise(Sub *sub, natskit_status status)
         return raise_status(st, status, NULL);
     natskit_sub_stats stats;
     natskit_status_info info;
-    if (stats_now(sub, &stats) != NATSKIT_OK || stats.reason == NATSKIT_OK ||
+    if (sub_stats_now(sub, &stats) != NATSKIT_OK || stats.reason == NATSKIT_OK ||
         natskit_status_describe(stats.reason, &info, sizeof info) != NATSKIT_OK)
         return raise_status(st, status, NULL);
     return raise_text(st, status, "the subscription has ended: %s", info.text);
+}
+
+bool sub_end_raises(Sub *sub, natskit_status status)
+{
+    natskit_sub_stats stats;
+    if (sub->events || (status == NATSKIT_CLOSED && sub->closed) || sub_stats_now(sub, &stats) != NATSKIT_OK)
+        return false;
+    switch (stats.reason) {
+    case NATSKIT_TIMEOUT: /* of a subscription: the first message did not come */
+        if (sub->many)
+            return false;
+        raise_text(sub->st, NATSKIT_TIMEOUT, "no message came in time");
+        return true;
+    case NATSKIT_OK:
+    case NATSKIT_MAX_REACHED:
+    case NATSKIT_STALLED:
+    case NATSKIT_SENTINEL:
+    case NATSKIT_UNSUBSCRIBED:
+        return false;
+    default:
+        if (sub->many)
+            raise_status(sub->st, stats.reason, NULL);
+        return sub->many;
+    }
 }
 
 static PyObject *sub_get_reason(PyObject *self, void *unused)
@@ -199,7 +233,7 @@ static PyObject *sub_get_reason(PyObject *self, void *unused)
     (void)unused;
     const Sub *sub = DATA(Sub, self);
     natskit_sub_stats stats;
-    natskit_status status = stats_now(sub, &stats);
+    natskit_status status = sub_stats_now(sub, &stats);
     if (status != NATSKIT_OK)
         return raise_status(sub->st, status, NULL);
     if (stats.reason == NATSKIT_OK)
@@ -209,27 +243,52 @@ static PyObject *sub_get_reason(PyObject *self, void *unused)
     return error_object(sub->st, stats.reason, NULL);
 }
 
-enum { STAT_SID, STAT_PENDING_MSGS, STAT_PENDING_BYTES, STAT_DELIVERED, STAT_DROPPED };
+enum {
+    STAT_SID,
+    STAT_PENDING_MSGS,
+    STAT_PENDING_BYTES,
+    STAT_DELIVERED,
+    STAT_DROPPED,
+    STAT_RECEIVED,
+    STAT_PROCESSED,
+    STAT_HIGH_MSGS,
+    STAT_HIGH_BYTES,
+    STAT_MAX,
+    STAT_LIMIT_MSGS,
+    STAT_LIMIT_BYTES,
+    STATS
+};
 
 static PyObject *sub_get_stat(PyObject *self, void *which)
 {
     const Sub *sub = DATA(Sub, self);
     natskit_sub_stats stats;
-    natskit_status status = stats_now(sub, &stats);
+    natskit_status status = sub_stats_now(sub, &stats);
     if (status != NATSKIT_OK)
         return raise_status(sub->st, status, NULL);
-    switch ((intptr_t)which) {
-    case STAT_SID:
-        return PyLong_FromUnsignedLongLong(stats.sid);
-    case STAT_PENDING_MSGS:
-        return PyLong_FromUnsignedLongLong(stats.pending_msgs);
-    case STAT_PENDING_BYTES:
-        return PyLong_FromUnsignedLongLong(stats.pending_bytes);
-    case STAT_DELIVERED:
-        return PyLong_FromUnsignedLongLong(stats.taken);
-    default:
-        return PyLong_FromUnsignedLongLong(stats.dropped_msgs);
-    }
+    const uint64_t values[STATS] = {
+        [STAT_SID] = stats.sid,
+        [STAT_PENDING_MSGS] = stats.pending_msgs,
+        [STAT_PENDING_BYTES] = stats.pending_bytes,
+        [STAT_DELIVERED] = stats.taken,
+        [STAT_DROPPED] = stats.dropped_msgs,
+        [STAT_RECEIVED] = stats.received,
+        [STAT_PROCESSED] = handle_processed(sub, stats.taken),
+        [STAT_HIGH_MSGS] = stats.high_msgs,
+        [STAT_HIGH_BYTES] = stats.high_bytes,
+        [STAT_MAX] = stats.max,
+        [STAT_LIMIT_MSGS] = stats.limit_msgs,
+        [STAT_LIMIT_BYTES] = stats.limit_bytes,
+    };
+    return PyLong_FromUnsignedLongLong(values[(intptr_t)which]);
+}
+
+static PyObject *sub_get_is_draining(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_sub_stats stats;
+    const Sub *sub = DATA(Sub, self);
+    return PyBool_FromLong(!sub->closed && sub_stats_now(sub, &stats) == NATSKIT_OK && stats.draining != 0);
 }
 
 static PyObject *sub_stats(PyObject *self, PyObject *unused)
@@ -237,7 +296,7 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
     (void)unused;
     const Sub *sub = DATA(Sub, self);
     natskit_sub_stats s;
-    natskit_status status = stats_now(sub, &s);
+    natskit_status status = sub_stats_now(sub, &s);
     if (status != NATSKIT_OK)
         return raise_status(sub->st, status, NULL);
     return Py_BuildValue(
@@ -309,7 +368,7 @@ static void sub_end(Sub *sub)
     if (sub->closed)
         return;
     ahead_drop(sub);
-    stats_now(sub, &sub->last_stats);
+    sub_stats_now(sub, &sub->last_stats);
     sub->last_stats.pending_msgs = sub->last_stats.pending_bytes = 0;
     if (sub->last_stats.reason == NATSKIT_OK)
         sub->last_stats.reason = NATSKIT_CLOSED;
@@ -317,12 +376,20 @@ static void sub_end(Sub *sub)
     natskit_sub_close(sub->handle);
 }
 
+int sub_stop(Sub *sub)
+{
+    sub_end(sub);
+    if (sub->source.first != NULL)
+        source_wake_all(sub->st, &sub->source);
+    return handle_close(sub);
+}
+
 static PyObject *sub_close(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Sub *sub = DATA(Sub, self);
-    sub_end(sub);
-    source_wake_all(sub->st, &sub->source);
+    if (sub_stop(sub) < 0)
+        return NULL;
     return face_done(sub->st, sub->via.face);
 }
 
@@ -351,7 +418,7 @@ static int sub_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(sub->conn);
     Py_VISIT(sub->next_idle);
-    return 0;
+    return handle_traverse(sub, visit, arg);
 }
 
 static int sub_clear(PyObject *self)
@@ -359,6 +426,7 @@ static int sub_clear(PyObject *self)
     Sub *sub = DATA(Sub, self);
     sub_end(sub);
     source_detach(&sub->source);
+    handle_clear(sub);
     Py_CLEAR(sub->next_idle);
     Py_CLEAR(sub->conn);
     return 0;
@@ -401,10 +469,33 @@ static PyGetSetDef sub_getset[] = {
     {"pending_bytes", sub_get_stat, NULL, "Memory that the core's queue holds.", (void *)STAT_PENDING_BYTES},
     {"delivered", sub_get_stat, NULL, "Messages given to the program.", (void *)STAT_DELIVERED},
     {"dropped", sub_get_stat, NULL, "Messages dropped because the queue was full.", (void *)STAT_DROPPED},
+    {"received", sub_get_stat, NULL, "Messages that have come.", (void *)STAT_RECEIVED},
+    {"processed", sub_get_stat, NULL, "Messages that were handled; without a handler those given out.",
+     (void *)STAT_PROCESSED},
+    {"high_msgs", sub_get_stat, NULL, "Most messages that have waited at once.", (void *)STAT_HIGH_MSGS},
+    {"high_bytes", sub_get_stat, NULL, "Most memory that they have taken.", (void *)STAT_HIGH_BYTES},
+    {"max_msgs", sub_get_stat, NULL, "Messages after which it ends by itself, or 0.", (void *)STAT_MAX},
+    {"pending_msgs_limit", sub_get_stat, NULL, "Messages that may wait.", (void *)STAT_LIMIT_MSGS},
+    {"pending_bytes_limit", sub_get_stat, NULL, "Memory that they may take.", (void *)STAT_LIMIT_BYTES},
+    {"is_draining", sub_get_is_draining, NULL, "Whether a drain has begun.", NULL},
+    {"handler_errors", sub_get_handler_errors, NULL, "Exceptions that its handler has raised.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
+#define HANDLER_METHODS                                                                                      \
+    {"_handle", sub_handle, METH_VARARGS,                                                                    \
+     "_handle($self, cb, coroutines, concurrency, context, /)\n--\n\nBegins to call a handler."},            \
+        {"_turn", sub_turn, METH_NOARGS, "_turn($self)\n--\n\nCalls the handler while messages are there."}, \
+        {"_take", sub_take_one, METH_O,                                                                      \
+         "_take($self, done, /)\n--\n\nThe next message for a handler, None, or False: pause first."},       \
+        {"_failed", sub_failed, METH_O, "_failed($self, error, /)\n--\n\nThe handler has raised it."},       \
+        {"_handled", sub_handled, METH_NOARGS, "_handled($self)\n--\n\nWhat the handler gave was awaited."}, \
+    {                                                                                                        \
+        "_finished", sub_finished, METH_O,                                                                   \
+            "_finished($self, task, /)\n--\n\nA task of the handler has ended."                              \
+    }
+
 #define SUB_METHODS                                                                                          \
     {"next_msg", FAST(sub_next_msg),                                                                         \
      "next_msg($self, timeout=1.0)\n--\n\nThe next message; TimeoutError if none comes in time."},           \
@@ -428,6 +519,7 @@ static PyGetSetDef sub_getset[] = {
 
 static PyMethodDef async_methods[] = {
     SUB_METHODS,
+    HANDLER_METHODS,
     {"__aenter__", sub_enter, METH_NOARGS, "__aenter__($self)\n--\n\nThe subscription itself."},
     {"__aexit__", sub_exit, METH_VARARGS,
      "__aexit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},
@@ -436,6 +528,7 @@ static PyMethodDef async_methods[] = {
 
 static PyMethodDef sync_methods[] = {
     SUB_METHODS,
+    HANDLER_METHODS,
     {"__enter__", sub_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe subscription itself."},
     {"__exit__", sub_exit, METH_VARARGS,
      "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},

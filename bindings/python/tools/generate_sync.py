@@ -26,6 +26,7 @@ WORDS = [
     (r"\b__anext__\b", "__next__"),
     (r"\b__aiter__\b", "__iter__"),
     (r"\banext\(", "next("),
+    (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAsync(Connection|Events|Msg|Subscription)\b", r"Sync\1"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basyncio\.run\((\w+\(.*?\))\)", r"\1"),

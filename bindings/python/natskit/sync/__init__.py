@@ -13,10 +13,11 @@ Ctrl-C ends every wait of the main thread.
 from __future__ import annotations
 
 from .. import errors
-from .._natskit import Event, Headers, counters, shutdown, version
-from ._client import Client, Events, Msg, Subscription, connect
+from .._natskit import Event, Headers, counters, nuid, shutdown, version
+from ._client import Answers, Client, Events, Msg, Subscription, connect
 
 __all__ = [
+    "Answers",
     "Client",
     "Event",
     "Events",
@@ -26,6 +27,7 @@ __all__ = [
     "connect",
     "counters",
     "errors",
+    "nuid",
     "shutdown",
     "version",
 ]

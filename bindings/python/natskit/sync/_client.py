@@ -10,7 +10,7 @@ blocking one, natskit/sync/_client.py, from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -22,15 +22,67 @@ from .._natskit import SyncSubscription as Subscription
 from .._natskit import Event
 from ._watch import Watch
 
-__all__ = ["Client", "Events", "Msg", "Subscription", "connect"]
+__all__ = ["Answers", "Client", "Events", "Msg", "Subscription", "connect"]
+
+
+class Answers:
+    """The replies to one request, as request_many() gives them: an iterator that ends by itself.
+
+    The subscription that gets them ends with the loop over it, however that is left, with close(), and with
+    this object. What is an error raises at the end of the loop (no responders, a denied subject, a lost
+    connection); a reached limit does not.
+    """
+
+    def __init__(self, client: Client, args: tuple[Any, ...], limit: float) -> None:
+        self._loop: Iterator[Msg] | None = None
+        self._sub: Subscription | None = None
+        self._sub = client._request_many(*args, limit)
+
+    @property
+    def reason(self) -> errors.Error | None:
+        """Why it has ended, as an exception (not raised), or None: TimeoutError after max_wait,
+        MaxReachedError, StalledError, SentinelError, or what the loop has raised."""
+        return None if self._sub is None else self._sub.reason
+
+    @property
+    def subject(self) -> str:
+        """The subject that the replies come to."""
+        return "" if self._sub is None else self._sub.subject
+
+    @property
+    def received(self) -> int:
+        """Replies that have come."""
+        return 0 if self._sub is None else self._sub.received
+
+    def __iter__(self) -> Iterator[Msg]:
+        assert self._sub is not None
+        return self._sub.__iter__()
+
+    def __next__(self) -> Msg:
+        if self._loop is None:
+            self._loop = self.__iter__()
+        return self._loop.__next__()
+
+    def close(self) -> None:
+        """Wants no more replies."""
+        if self._sub is not None:
+            self._sub.close()
+
+    def __enter__(self) -> Answers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Client(_natskit.SyncConnection):
     """A connection to a NATS system; made by connect().
 
-    publish, publish_batch, request, flush, written, rtt, reconnect, closed, new_inbox, stats and the properties
-    is_connected, is_connecting, is_reconnecting, is_draining, is_closed, connected_url, max_payload, client_id
-    and last_error come from the C part.
+    publish, publish_batch, publish_msg, request, flush, written, rtt, reconnect, closed, new_inbox, stats,
+    server_at_least and the properties is_connected, is_connecting, is_reconnecting, is_draining, is_closed,
+    connected_url, max_payload, client_id, client_ip and last_error come from the C part.
     """
 
     _watch: Watch | None = None
@@ -39,8 +91,11 @@ class Client(_natskit.SyncConnection):
         self,
         subject: str,
         queue: str = "",
+        cb: Callable[[Msg], Any] | None = None,
         *,
+        concurrency: int = 1,
         max_msgs: int | None = None,
+        first_msg_timeout: float | None = None,
         pending_msgs_limit: int | None = None,
         pending_bytes_limit: int | None = None,
     ) -> Subscription:
@@ -48,16 +103,95 @@ class Client(_natskit.SyncConnection):
 
         Args:
             queue: name of a queue group: each message goes to one of its members.
+            cb: a function, or for asyncio a coroutine function, that is called with each message, instead of
+                a loop over the subscription. In natskit.sync dispatch() calls it. What it raises is logged
+                (logger "natskit"), counted (handler_errors) and given to error_cb; the next message follows.
+            concurrency: how many calls of `cb` may be under way at once; with 1 they keep the order.
             max_msgs: the subscription ends by itself after so many messages.
+            first_msg_timeout: it ends, with TimeoutError, if no message has come after so many seconds.
             pending_msgs_limit: messages that may wait; further ones are dropped and counted.
             pending_bytes_limit: memory that waiting messages may take.
         """
         limits = {
             "max_msgs": max_msgs,
+            "first_msg_timeout_ms": _options.milliseconds("first_msg_timeout", first_msg_timeout),
             "pending_msgs_limit": pending_msgs_limit,
             "pending_bytes_limit": pending_bytes_limit,
         }
-        return self._subscribe(subject, queue, _options.pairs(_natskit.OPTIONS_SUBSCRIBE, limits))
+        if cb is not None and not callable(cb):
+            raise TypeError(f"cb must be callable, not {type(cb).__name__}")
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int):
+            raise TypeError(f"concurrency must be int, not {type(concurrency).__name__}")
+        if concurrency < 1:
+            raise errors.InvalidError("concurrency: a number of handlers from 1 on")
+        sub = self._subscribe(subject, queue, _options.pairs(_natskit.OPTIONS_SUBSCRIBE, limits))
+        if cb is not None:
+            sub._handle(cb, False, concurrency, None)
+        return sub
+
+    def dispatch(self, timeout: float | None = None) -> int:
+        """Waits for messages of subscriptions with a handler, for at most `timeout` seconds, and calls
+        the handlers of those that have come. How many were handled: 0 when the time is over, or when
+        every such subscription has ended. Threads may share the work; `concurrency` says how many one
+        handler bears.
+        """
+        return self._dispatch(timeout)
+
+    def run_forever(self) -> None:
+        """Calls handlers until every subscription that has one has ended."""
+        while self._dispatch(None):
+            pass
+
+    def request_many(
+        self,
+        subject: str,
+        payload: Any = b"",
+        *,
+        max_wait: float = 1.0,
+        max_msgs: int = 0,
+        stall: float | None = None,
+        sentinel: bool = False,
+        reply: str | None = None,
+        headers: Any = None,
+        wait_reconnect: bool = False,
+        json: Any = None,
+        trace_destination: str | None = None,
+        trace_only: bool = False,
+    ) -> Answers:
+        """Sends a request that any number may answer: `for msg in nc.request_many(subject): ...`
+
+        Args:
+            max_wait: the answer is complete after so many seconds,
+            max_msgs: after so many replies (0: no limit),
+            stall: when no further reply comes for so many seconds,
+            sentinel: with a reply without data, which is not given out.
+            reply: subject for the replies, instead of a new inbox.
+            wait_reconnect: goes on waiting when the connection is lost, instead of raising DisconnectedError.
+            json, trace_destination, trace_only: as for publish.
+
+        Nobody who answers, a denied subject and a lost connection raise in the loop.
+        """
+        wishes = {
+            "max_wait_ms": _options.milliseconds("max_wait", max_wait),
+            "max_msgs": max_msgs,
+            "stall_ms": _options.milliseconds("stall", stall),
+            "sentinel": sentinel,
+            "reply": reply,
+            "wait_reconnect": wait_reconnect,
+        }
+        pairs = _options.pairs(_natskit.OPTIONS_REQUEST_MANY, wishes)
+        payload, headers = self._more(payload, headers, json, trace_destination, trace_only)
+        return Answers(self, (subject, payload, headers, pairs), max_wait)
+
+    def context(self, timeout: float | None = 2.0) -> dict[str, Any]:
+        """What the server knows of this user: "user", "account" and, if there are any, "permissions" and
+        "expires", and "server" with the server's description (subject $SYS.REQ.USER.INFO)."""
+        answer = (self.request("$SYS.REQ.USER.INFO", b"", timeout)).json()
+        if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
+            error = answer.get("error") if isinstance(answer, dict) else None
+            told = error.get("description", "") if isinstance(error, dict) else ""
+            raise errors.ServerError(told or "the server's answer cannot be understood")
+        return {**answer["data"], "server": answer.get("server", {})}
 
     def events(
         self,
@@ -149,7 +283,7 @@ def connect(
     *,
     timeout: float | None = 10.0,
     reconnect_delay: Callable[[Event], Any] | None = None,
-    error_cb: Callable[[errors.Error], Any] | None = None,
+    error_cb: Callable[[Exception], Any] | None = None,
     disconnected_cb: Callable[[], Any] | None = None,
     reconnected_cb: Callable[[], Any] | None = None,
     closed_cb: Callable[[], Any] | None = None,
@@ -165,7 +299,8 @@ def connect(
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
-        error_cb: is called with the error of each event that has one, those of failed attempts included.
+        error_cb: is called with the error of each event that has one, those of failed attempts included, and
+            with what handlers of subscriptions raise.
         disconnected_cb: is called when the connection was lost or has ended; the others: after a reconnect, after
             the end, when the server has told of others, and when it will leave soon.
         options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,

@@ -77,6 +77,12 @@ class Watch:
         loop.start()
         self._loops.append(loop)
 
+    def report(self, error: BaseException) -> None:
+        """Calls error_cb with what a handler of a subscription has raised."""
+        if "error_cb" not in self._functions:
+            return
+        self._call("error_cb", error)
+
     def _tell(self, events: _natskit.SyncEvents) -> None:
         for event in events:
             error = event.error

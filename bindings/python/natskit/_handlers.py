@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the C part asks of Python for handlers: tasks for coroutine functions, telling of what they raise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio  # who uses the blocking face alone does not pay for loading it
+
+    from ._natskit import AsyncSubscription
+
+log = logging.getLogger("natskit")
+
+
+def failed(connection: Any, sub: Any, error: BaseException) -> None:
+    """Tells of what a handler has raised: the log, then the connection's error_cb."""
+    log.error("the handler of subscription %r raised an exception", sub.subject, exc_info=error)
+    watch = getattr(connection, "_watch", None)
+    if watch is not None:
+        watch.report(error)
+
+
+async def _work(sub: AsyncSubscription, cb: Callable[[Any], Awaitable[Any]]) -> None:
+    """Handles messages one after another until none is there."""
+    import asyncio
+
+    take = sub._take
+    msg = take(False)
+    while msg is not None:
+        if msg is False:
+            await asyncio.sleep(0)
+            msg = take(False)
+            continue
+        try:
+            await cb(msg)
+        except Exception as error:
+            sub._failed(error)
+        msg = take(True)
+
+
+async def _await(sub: AsyncSubscription, awaitable: Awaitable[Any]) -> None:
+    """Awaits what a plain function has returned."""
+    try:
+        await awaitable
+    except Exception as error:
+        sub._failed(error)
+    sub._handled()
+
+
+def start(
+    sub: AsyncSubscription, cb: Callable[[Any], Any], context: Context, awaitable: Awaitable[Any] | None
+) -> asyncio.Task[None]:
+    """A task that handles messages of the subscription."""
+    import asyncio
+
+    work = _work(sub, cb) if awaitable is None else _await(sub, awaitable)
+    task = asyncio.get_running_loop().create_task(work, context=context.copy())
+    task.add_done_callback(sub._finished)
+    return task
+
+
+def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels those tasks, but not the one that asks for it."""
+    import asyncio
+
+    try:
+        current = asyncio.current_task()
+    except RuntimeError:  # no loop runs here
+        current = None
+    for task in list(tasks):
+        if task is not current and not task.get_loop().is_closed():
+            task.cancel()
