@@ -242,6 +242,18 @@ natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats, 
     return nki_capi_give(stats, stats_size, &filled, sizeof filled);
 }
 
+natskit_status natskit_sub_reason(natskit_sub sub, natskit_error *err)
+{
+    struct nki_handle *handle;
+    natskit_status status = nki_capi_pin(sub.id, NATSKIT_KIND_SUB, "subscription", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_sub_reason(handle->object, nki_capi_err(err));
+    nki_handle_unpin(handle);
+    return status;
+}
+
 static natskit_status give_name(natskit_sub sub, char *buf, size_t cap, size_t *len,
                                 struct nki_str (*get)(const struct nki_sub *sub))
 {

@@ -585,6 +585,10 @@ typedef struct natskit_sub_stats {
 NATSKIT_API natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats,
                                                  size_t stats_size);
 
+/* Returns why the subscription has ended (as natskit_sub_stats.reason), NATSKIT_PENDING while it lives; `err`
+ * then holds the words of the server that denied it, if it was that. */
+NATSKIT_API natskit_status natskit_sub_reason(natskit_sub sub, natskit_error *err);
+
 /* Copies the subject of the subscription, without a NUL, to `buf`; `*len` is its length even if that exceeds
  * `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND if there is none: events have no
  * subject, others perhaps no queue group. */

@@ -122,9 +122,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
         }
         struct nki_sub *sub = collect->sub;
         nki_sub_retain(sub);
-        if (collect->op != NULL) {
-            nki_op_finish(collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
-        }
+        nki_subs_denied(sub, error);
         nki_engine_end_sub(engine, sub, NKI_PERMISSION, true);
         nki_sub_release(sub);
     }

@@ -387,9 +387,7 @@ static void deny_subscription(struct nki_engine *engine, struct nki_str subject,
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         if (nki_str_eq(nki_sub_subject(sub), subject) && nki_str_eq(nki_sub_queue(sub), queue)) {
-            if (sub->collect != NULL && sub->collect->op != NULL) {
-                nki_op_finish(sub->collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
-            }
+            nki_subs_denied(sub, error);
             nki_sub_retain(sub);
             nki_engine_end_sub(engine, sub, NKI_PERMISSION, false);
             nki_sub_release(sub);

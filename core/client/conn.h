@@ -184,6 +184,8 @@ void nki_sub_retain(struct nki_sub *sub);
 void nki_sub_release(struct nki_sub *sub);
 struct nki_inlet *nki_sub_inlet(struct nki_sub *sub);
 uint64_t nki_sub_sid(const struct nki_sub *sub);
+/* Why it has ended, with the server's words if there are some; NKI_PENDING while it lives. */
+int32_t nki_sub_reason(struct nki_sub *sub, struct nki_error *err);
 uint64_t nki_sub_max(struct nki_sub *sub);
 bool nki_sub_draining(struct nki_sub *sub);
 /* Empty for events. They live as long as it. */

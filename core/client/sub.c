@@ -19,6 +19,7 @@ void nki_sub_release(struct nki_sub *sub)
         nki_op_release(sub->collect->op);
         nki_free(sub->collect);
     }
+    nki_free(sub->end_error);
     nki_inlet_destroy(&sub->inlet);
     nki_free(sub);
     if (conn != NULL) {
@@ -133,6 +134,20 @@ struct nki_str nki_sub_queue_of(const struct nki_sub *sub)
 struct nki_conn *nki_sub_conn(const struct nki_sub *sub)
 {
     return sub->conn;
+}
+
+int32_t nki_sub_reason(struct nki_sub *sub, struct nki_error *err)
+{
+    struct nki_inlet_stats stats;
+    nki_inlet_stats_get(&sub->inlet, &stats);
+    if (stats.end_reason == NKI_OK) {
+        return NKI_PENDING;
+    }
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    bool told = sub->end_error != NULL && sub->end_error->status == stats.end_reason;
+    nki_error_set(err, stats.end_reason, told ? "%s" : NULL, told ? sub->end_error->text : "");
+    pthread_mutex_unlock(&sub->conn->engine_mu);
+    return stats.end_reason;
 }
 
 bool nki_sub_draining(struct nki_sub *sub)

@@ -142,6 +142,18 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     }
 }
 
+void nki_subs_denied(struct nki_sub *sub, const struct nki_error *error)
+{
+    struct nki_error *copy = sub->end_error == NULL ? nki_alloc(sizeof *copy) : NULL;
+    if (copy != NULL) {
+        *copy = *error;
+        sub->end_error = copy;
+    }
+    if (sub->collect != NULL && sub->collect->op != NULL) {
+        nki_op_finish(sub->collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+    }
+}
+
 void nki_subs_forget(struct nki_sub *sub)
 {
     if (sub->live || nki_list_empty(&sub->node)) {

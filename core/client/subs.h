@@ -49,6 +49,7 @@ struct nki_sub {
     enum nki_drain drain;        /* with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op;     /* a reference, or NULL; points back */
     struct nki_collect *collect; /* NULL: a queue and nothing else */
+    struct nki_error *end_error; /* what the server said when it ended it; NULL: nothing */
     uint32_t subject_len;
     uint32_t queue_len;
     char names[]; /* subject, queue */
@@ -96,6 +97,8 @@ void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub);
 /* Out of the table, to those that have ended; a subscription to events is out of its list, and its reference
  * dropped. Harmless if it is not in. What is staged is handed over. */
 void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_reason);
+/* The server ends it with these words: kept if there is memory for them. */
+void nki_subs_denied(struct nki_sub *sub, const struct nki_error *error);
 /* Nobody will take from it any more: out of those that have ended. Harmless if it is not among them. */
 void nki_subs_forget(struct nki_sub *sub);
 /* The subscription to events that gets the requests to the application, or NULL. */

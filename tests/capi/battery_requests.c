@@ -140,6 +140,7 @@ void step_names(struct worker *me)
         gave_for(me, "sub_subject", sub.id, sort, natskit_sub_subject(sub, name, below(me, 64), &len));
         break;
     case 1:
+        gave_for(me, "sub_reason", sub.id, sort, natskit_sub_reason(sub, NULL));
         gave_for(me, "sub_queue", sub.id, sort, natskit_sub_queue(sub, name, below(me, 64), &len));
         break;
     case 2:

@@ -95,6 +95,7 @@ static natskit_status publish_batch(uint64_t id)
 CALL(conn_server_info, natskit_conn_server_info(H_CONN, room, sizeof room, &count))
 CALL(conn_new_inbox, natskit_conn_new_inbox(H_CONN, room, sizeof room, &count))
 CALL(server_at_least, natskit_conn_server_at_least(H_CONN, 2, 0, 0, &yes))
+CALL(sub_reason, natskit_sub_reason(H_SUB, &error))
 CALL(republish, natskit_msg_republish(H_CONN, received, NULL, 0, NULL, 0, 0))
 CALL(request_many, natskit_request_many(H_CONN, "a", Z, NO_HEADERS, NULL, 0, NO_OPTIONS, &new_sub, &error))
 CALL(conn_events, natskit_conn_events(H_CONN, NO_OPTIONS, &new_sub, &error))
@@ -253,6 +254,7 @@ const struct row rows[] = {
     ROW(natskit_sub_queue, SUB, sub_queue),
     ROW(natskit_sub_unsubscribe, SUB, sub_unsubscribe),
     ROW(natskit_sub_stats_get, SUB, sub_stats),
+    ROW(natskit_sub_reason, SUB, sub_reason),
     ROW(natskit_sub_hold, SUB, sub_hold),
     ROW(natskit_sub_drain, SUB, sub_drain),
     ROW(natskit_sub_drain_start, SUB, sub_drain_start),

@@ -406,6 +406,18 @@ static void expect_denied(natskit_op op, const char *words)
     assert_ok(natskit_op_close(op));
 }
 
+/* One that is denied ends with the server's words. */
+static void expect_denied_many(natskit_sub answers, const char *words)
+{
+    natskit_msg *msg;
+    natskit_error err = {0};
+    assert_status(natskit_sub_next(answers, WAIT_MS, &msg), NATSKIT_END);
+    assert_status(natskit_sub_reason(answers, &err), NATSKIT_PERMISSION);
+    assert_int_equal(err.status, NATSKIT_PERMISSION);
+    assert_non_null(strstr(err.text, words));
+    expect_end(answers, NATSKIT_PERMISSION);
+}
+
 static void denied_subjects(natskit_conn conn)
 {
     static const char words[] = "Permissions Violation for Publish to \"Denied.Ask.Me\"";
@@ -420,8 +432,11 @@ static void denied_subjects(natskit_conn conn)
     assert_non_null(strstr(err.text, words));
     expect_denied(ask(conn, "Denied.Ask.Me", OPTIONS(REQUEST, "own_sub", "false")), words);
     expect_denied(ask(conn, "Denied.Ask.Me", OPTIONS(REQUEST, "own_sub", "true")), words);
-    expect_end(ask_many(conn, "Denied.Ask.Me", OPTIONS(REQUEST_MANY, "max_wait_ms", "20000")),
-               NATSKIT_PERMISSION);
+    natskit_sub living = ask_many(conn, "Allowed.Me", OPTIONS(REQUEST_MANY, "max_wait_ms", "20000"));
+    assert_status(natskit_sub_reason(living, &err), NATSKIT_PENDING);
+    assert_ok(natskit_sub_close(living));
+    expect_denied_many(ask_many(conn, "Denied.Ask.Me", OPTIONS(REQUEST_MANY, "max_wait_ms", "20000")), words);
+    ANSWER(service, "yes");
     ANSWER(service, "yes");
     ANSWER(service, "yes");
     expect_reply(other, "yes");
@@ -435,9 +450,9 @@ static void denied_inboxes(natskit_conn conn, natskit_conn bad_inbox)
     natskit_msg *msg;
     natskit_error err = {0};
     expect_denied(ask(conn, "Allowed", OPTIONS(REQUEST, "reply", "Denied.Reply.Here")), reply);
-    expect_end(
+    expect_denied_many(
         ask_many(conn, "Allowed", OPTIONS(REQUEST_MANY, "reply", "Denied.Reply", "max_wait_ms", "20000")),
-        NATSKIT_PERMISSION);
+        "Permissions Violation for Subscription to \"Denied.Reply\"");
     for (int i = 0; i < 3; i++) { /* later ones as soon as the first */
         assert_status(natskit_request(bad_inbox, "Allowed", Z, NO_HEADERS, NULL, 0, WAIT_MS, &msg, &err),
                       NATSKIT_PERMISSION);

@@ -132,7 +132,7 @@ async def test_denied() -> None:
         plain = server.url.rpartition("@")[2].removeprefix("nats://")
         async with natskit.connect(f"nats://u:p@{plain}") as nc:
             begin = time.monotonic()
-            with pytest.raises(errors.PermissionsError):
+            with pytest.raises(errors.PermissionsError, match='Publish to "denied"'):
                 [msg async for msg in nc.request_many("denied", max_wait=30)]
             with pytest.raises(errors.PermissionsError):
                 await nc.request("denied", timeout=30)

@@ -66,6 +66,7 @@ static const struct row rows[] = {
     {"natskit_sub_next", ENDED | LATE},
     {"natskit_sub_next_batch", ENDED | LATE},
     {"natskit_sub_unsubscribe", MEM},
+    {"natskit_sub_reason", ENDED},
     {"natskit_sub_drain", MEM | ENDED | LATE},
     {"natskit_sub_drain_start", MEM | ENDED},
     {"natskit_request", MEM | ENDED | LATE | ABSENT},

@@ -30,6 +30,7 @@ static natskit_status reason_of(natskit_sub sub)
 
 void tt_scenario_ask_many(void)
 {
+    natskit_error why = {0};
     char name[64];
     size_t len = 0;
     int32_t yes = 0;
@@ -38,6 +39,8 @@ void tt_scenario_ask_many(void)
     TT(natskit_conn_server_at_least, conn, 2, 0, 0, &yes);
     TT(natskit_sub_subject, service, name, sizeof name, &len);
     TT(natskit_sub_queue, service, name, sizeof name, &len);
+    natskit_status reason = natskit_sub_reason(service, &why);
+    tt_check("natskit_sub_reason", reason, NATSKIT_PENDING);
     natskit_headers headers = tt_headers("Trace", "one");
     natskit_options options = tt_options(NATSKIT_OPTIONS_REQUEST_MANY);
     tt_set(options, "sentinel", 1);

@@ -328,7 +328,7 @@ function conn:request(subject, data, options) end
 ---@return natskit.sub? closed what `for` closes
 function conn:request_many(subject, data, options) end
 
---- What the server knows of the user: `data.user`, `data.account`, `data.permissions`, and `server`.
+--- What the server knows of the user: `user`, `account`, `permissions`.
 ---@param timeout? number seconds (2)
 ---@return table? context
 ---@return string? message

@@ -581,6 +581,9 @@ static int finish_context(lua_State *L, lnk_state *st, lnk_wait *wait, int index
         lua_pushvalue(L, reply);
         lua_call(L, 1, LUA_MULTRET);
         results = lua_gettop(L) - reply;
+        if (results == 1 && lua_istable(L, -1)) {
+            lua_getfield(L, -1, "data");
+        }
     }
     return results;
 }

@@ -299,8 +299,10 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
         lua_pushnil(L);
         return 1;
     }
+    natskit_error err;
     if (sub->many && status == NATSKIT_END && is_failure(end_reason(sub))) {
         status = end_reason(sub);
+        return lnk_fail(L, status, natskit_sub_reason(sub->sub, &err) == status ? &err : NULL);
     }
     return lnk_fail(L, status, NULL);
 }
@@ -643,13 +645,15 @@ static int sub_stats(lua_State *L)
 /* sub:reason() -> code and text of why it ended; nil while it lives */
 static int sub_reason(lua_State *L)
 {
-    natskit_status reason = end_reason(lnk_check(L, lnk_state_of(L), 1, LNK_SUB));
+    const lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    natskit_status reason = end_reason(sub);
+    natskit_error err;
     if (reason == NATSKIT_OK) {
         lua_pushnil(L);
         return 1;
     }
     lnk_push_code(L, reason);
-    lua_pushstring(L, lnk_status_text(reason));
+    lua_pushstring(L, natskit_sub_reason(sub->sub, &err) == reason ? err.text : lnk_status_text(reason));
     return 2;
 }
 

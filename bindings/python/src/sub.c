@@ -204,9 +204,16 @@ void *sub_raise(Sub *sub, natskit_status status)
     return raise_text(st, status, "the subscription has ended: %s", info.text);
 }
 
+/* What the library knows of the end beside its reason: perhaps the server's words. */
+static const natskit_error *words(const Sub *sub, natskit_status reason, natskit_error *err)
+{
+    return natskit_sub_reason(sub->handle, err) == reason ? err : NULL;
+}
+
 bool sub_end_raises(Sub *sub, natskit_status status)
 {
     natskit_sub_stats stats;
+    natskit_error err;
     if (sub->events || (status == NATSKIT_CLOSED && sub->closed) || sub_stats_now(sub, &stats) != NATSKIT_OK)
         return false;
     switch (stats.reason) {
@@ -223,7 +230,7 @@ bool sub_end_raises(Sub *sub, natskit_status status)
         return false;
     default:
         if (sub->many)
-            raise_status(sub->st, stats.reason, NULL);
+            raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
         return sub->many;
     }
 }
@@ -240,7 +247,8 @@ static PyObject *sub_get_reason(PyObject *self, void *unused)
         Py_RETURN_NONE;
     if (stats.reason == NATSKIT_CLOSED && sub->closed)
         return error_make(sub->st, sub->st->sub_closed, NATSKIT_CLOSED, NULL);
-    return error_object(sub->st, stats.reason, NULL);
+    natskit_error err;
+    return error_object(sub->st, stats.reason, words(sub, stats.reason, &err));
 }
 
 enum {

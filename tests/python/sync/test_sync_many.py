@@ -134,7 +134,7 @@ def test_denied() -> None:
         plain = server.url.rpartition("@")[2].removeprefix("nats://")
         with natskit.connect(f"nats://u:p@{plain}") as nc:
             begin = time.monotonic()
-            with pytest.raises(errors.PermissionsError):
+            with pytest.raises(errors.PermissionsError, match='Publish to "denied"'):
                 [msg for msg in nc.request_many("denied", max_wait=30)]
             with pytest.raises(errors.PermissionsError):
                 nc.request("denied", timeout=30)
