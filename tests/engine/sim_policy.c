@@ -280,7 +280,7 @@ void sim_policy_event(struct sim *sim, const struct nki_event *event)
 {
     switch (event->type) {
     case NKI_EVENT_STALE:
-        SIM_CHECK(sim, sim->stalls || sim->now_ns - sim->answered_ns > 2 * PING_NS,
+        SIM_CHECK(sim, sim->stalls || sim->now_ns - sim->answered_ns >= 2 * PING_NS,
                   "stale after %" PRId64 " ns without an answer", sim->now_ns - sim->answered_ns);
         break;
     case NKI_EVENT_FORCED_RECONNECT:
