@@ -316,7 +316,7 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
             NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
         if (NKI_UNLIKELY(outbox->bytes + len > outbox->limit)) {
             /* Before waiting: what was appended here must be in somebody's hands, or no room comes. */
-            *kick = i > 0 && outbox->bytes > 0 && take_right(outbox, true);
+            *kick = *kick || (i > 0 && outbox->bytes > 0 && take_right(outbox, true));
             status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
         }
         if (status != NKI_OK) {

@@ -311,6 +311,9 @@ async def main():
     async def publish():
         while True:
             await nc.publish("silence.other", bytes(30000), timeout=None)
+    async def close():
+        await nc.publish("silence.other", b"to be confirmed")
+        await nc.close(100)
     calls = {
         "next_msg": lambda: sub.next_msg(None),
         "iterate": lambda: anext(sub),
@@ -318,7 +321,7 @@ async def main():
         "flush": lambda: nc.flush(None),
         "connect": lambda: natskit.connect(url, timeout=None),
         "publish": publish,
-        "close": lambda: nc.close(100),
+        "close": close,
     }
     print("waiting", flush=True)
     try:

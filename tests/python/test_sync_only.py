@@ -37,7 +37,7 @@ calls = {
     "connect": lambda: natskit.connect(url, timeout=100),
     "publish": publish,
     "publish_batch": lambda: nc.publish_batch([("silence.other", bytes(30000))] * 2000, timeout=None),
-    "close": lambda: nc.close(100),
+    "close": lambda: (nc.publish("silence.other", b"x"), nc.close(100)),
 }
 print("waiting", flush=True)
 try:
