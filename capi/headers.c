@@ -160,7 +160,7 @@ static int32_t apply_add(struct nki_buf *block, const void *args, natskit_error 
 natskit_status natskit_headers_add(natskit_headers headers, const char *name, size_t name_len,
                                    const char *value, size_t value_len, natskit_error *err)
 {
-    struct header header;
+    struct header header = {.count = 0};
     natskit_status status = check_header(name, name_len, value, value_len, NATSKIT_MATCH_EXACT, &header, err);
     return status == NATSKIT_OK ? change(headers, apply_add, &header, err) : status;
 }
@@ -174,7 +174,7 @@ static int32_t apply_set(struct nki_buf *block, const void *args, natskit_error 
 natskit_status natskit_headers_set(natskit_headers headers, const char *name, size_t name_len,
                                    const char *value, size_t value_len, int32_t match, natskit_error *err)
 {
-    struct header header;
+    struct header header = {.count = 0};
     natskit_status status = check_header(name, name_len, value, value_len, match, &header, err);
     return status == NATSKIT_OK ? change(headers, apply_set, &header, err) : status;
 }
@@ -189,7 +189,7 @@ static int32_t apply_delete(struct nki_buf *block, const void *args, natskit_err
 natskit_status natskit_headers_delete(natskit_headers headers, const char *name, size_t name_len,
                                       int32_t match)
 {
-    struct header header;
+    struct header header = {.count = 0};
     natskit_status status = check_header(name, name_len, "", 0, match, &header, NULL);
     return status == NATSKIT_OK ? change(headers, apply_delete, &header, NULL) : status;
 }
@@ -224,7 +224,7 @@ static int32_t give(struct nki_str text, char *buf, size_t cap, size_t *len)
 natskit_status natskit_headers_get(natskit_headers headers, const char *name, size_t name_len, int32_t match,
                                    size_t index, char *buf, size_t cap, size_t *len)
 {
-    struct header header;
+    struct header header = {.count = 0};
     if (len == NULL || (buf == NULL && cap > 0) ||
         check_header(name, name_len, "", 0, match, &header, NULL) != NATSKIT_OK) {
         return NATSKIT_INVALID;

@@ -186,7 +186,8 @@ static int32_t start_many(struct nki_conn *conn, const struct nki_outgoing_msg *
         use.options == NULL ? nki_options_new((enum nki_scope)NATSKIT_OPTIONS_REQUEST_MANY) : NULL;
     const struct nki_options *values = use.options != NULL ? use.options : defaults;
     if (values == NULL) {
-        return nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
+        nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
+        return NATSKIT_NO_MEMORY;
     }
     struct nki_many_params params;
     read_many(values, &params);

@@ -346,6 +346,7 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
 static int push_message_field(lua_State *L, const natskit_msg *msg, const natskit_message_view *view,
                               enum field field)
 {
+    size_t size;
     switch (field) {
     case F_DATA:
         lua_pushlstring(L, view->data, view->data_len);
@@ -364,8 +365,8 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
         lua_pushliteral(L, "message");
         break;
     case F_SIZE:
-        lua_pushinteger(
-            L, (lua_Integer)(view->subject_len + view->reply_len + view->header_block_len + view->data_len));
+        size = view->subject_len + view->reply_len + view->header_block_len + view->data_len;
+        lua_pushinteger(L, (lua_Integer)size);
         break;
     case F_STATUS:
         return push_if(L, view->status_code != 0, view->status_code);
