@@ -19,7 +19,7 @@ local function look(b, msg)
 end
 
 function cases.pub(b, nc)
-    local options = { headers = headers }
+    local options = { headers = nats.headers(headers) }
     local subject, payload = measure.subject, b.payload
     measure.begin()
     if b.headers then

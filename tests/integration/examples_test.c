@@ -46,6 +46,13 @@ static void test_request_reply(void **state)
                 (const char *const[]){"got 'hello, joe'", "got 'hello, pam'", "nobody listens", NULL});
 }
 
+static void test_request_many(void **state)
+{
+    (void)state;
+    run_example("request_many", (const char *const[]){"member 1", "member 2", "member 3",
+                                                      "3 answers, then: no further", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -62,9 +69,8 @@ static int begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pubsub),
-        cmocka_unit_test(test_queue_group),
-        cmocka_unit_test(test_request_reply),
+        cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
+        cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
         cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
