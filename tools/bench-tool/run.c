@@ -188,8 +188,11 @@ static enum until follow(struct tool *tool)
         tool_clock_start(tool);
     }
     set_go(tool);
-    until = wait_for(tool, TOOL_NOTE_DONE, tool->senders + reports,
-                     setup->mode == TOOL_REPLY ? -1 : setup->wait_ms, true);
+    /* Requests and flushes have their own deadline, the same, and say more when it has passed. */
+    int64_t idle_ms = setup->mode == TOOL_REPLY ? -1
+                      : reports == 0            ? setup->wait_ms + STOP_MS
+                                                : setup->wait_ms;
+    until = wait_for(tool, TOOL_NOTE_DONE, tool->senders + reports, idle_ms, true);
     tool->end_cpu_ns = tool_cpu();
     return until;
 }
