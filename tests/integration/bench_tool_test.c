@@ -104,7 +104,7 @@ static void test_losses_are_told(void **state)
 {
     (void)state;
     RUN(3, ARGS("lost       ", "dropped by full queues"), "pubsub", "tool.lost", "--msgs", "100000",
-        "--batch", "--warmup", "1", "--wait", "1", "--option", "pending_msgs_limit=1");
+        "--batch", "--warmup", "1", "--wait", "3", "--option", "pending_msgs_limit=1");
     struct run run = start(ARGS("sub", "tool.few", "--msgs", "20", "--wait", "1"));
     wait_subscribed(run);
     RUN(0, ARGS("published  15 messages"), "pub", "tool.few", "--msgs", "15");
@@ -148,17 +148,53 @@ static void test_signals_give_the_figures_so_far(void **state)
     struct run run = start(ARGS("sub", "tool.stop", "--msgs", "100", "--clients", "2"));
     wait_subscribed(run);
     RUN(0, ARGS("published  10 messages"), "pub", "tool.stop", "--msgs", "10");
-    usleep(300000);
     kill(run.pid, SIGINT);
-    finish(run, 130, ARGS("received   20 messages", "ended by a signal"));
+    finish(run, 130, ARGS("received   ", "ended by a signal"));
     run = start(ARGS("sub", "tool.stop"));
     wait_subscribed(run);
     kill(run.pid, SIGTERM);
     finish(run, 143, ARGS("received   0 messages", "ended by a signal"));
+    natskit_conn conn = bench_connect();
+    natskit_sub sub = bench_subscribe(conn, "tool.stop", NULL);
+    natskit_msg *msg;
+    assert_ok(natskit_flush(conn, WAIT_MS));
     run = start(ARGS("pubsub", "tool.stop", "--msgs", "1000000000", "--json"));
-    usleep(500000);
+    assert_ok(natskit_sub_next(sub, WAIT_MS, &msg));
     kill(run.pid, SIGINT);
+    natskit_msg_release(msg);
+    natskit_sub_close(sub);
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
     finish(run, 130, ARGS("\"signalled\":true"));
+}
+
+/* The server goes while it works: the figures, what happened, and that not all came. */
+static void test_lost_server(void **state)
+{
+    (void)state;
+    struct ts_server *server = ts_server_start(NULL);
+    assert_non_null(server);
+    struct run sub = start(ARGS("sub", "tool.gone", "--wait", "3", "--url", ts_server_url(server)));
+    struct run reply = start(ARGS("reply", "tool.asked", "--url", ts_server_url(server)));
+    wait_subscribed(sub);
+    wait_subscribed(reply);
+    natskit_conn conn;
+    natskit_msg *msg;
+    assert_ok(natskit_connect(ts_server_url(server), Z, NO_OPTIONS, WAIT_MS, &conn, NULL));
+    natskit_sub asked = bench_subscribe(conn, "tool.asked", NULL);
+    assert_ok(natskit_flush(conn, WAIT_MS));
+    struct run req = start(
+        ARGS("req", "tool.asked", "--msgs", "100000000", "--wait", "1", "--url", ts_server_url(server)));
+    RUN(0, ARGS("published  5 messages"), "pub", "tool.gone", "--msgs", "5", "--url", ts_server_url(server));
+    assert_ok(natskit_sub_next(asked, WAIT_MS, &msg));
+    natskit_msg_release(msg);
+    ts_server_kill(server); /* at once for all: nobody is told that the replier has gone */
+    ts_server_free(server);
+    finish(req, 1, ARGS("natskit-bench: disconnected: "));
+    finish(sub, 3, ARGS("lost       ", "natskit-bench: disconnected: "));
+    kill(reply.pid, SIGINT);
+    finish(reply, 0, ARGS("answered   "));
+    natskit_sub_close(asked);
+    natskit_conn_close(conn, 0);
 }
 
 static void test_errors(void **state)
@@ -193,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_req_and_reply),
         cmocka_unit_test(test_unanswered_requests),
         cmocka_unit_test(test_signals_give_the_figures_so_far),
+        cmocka_unit_test(test_lost_server),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);

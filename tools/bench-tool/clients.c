@@ -28,7 +28,7 @@ bool tool_client_event(struct tool_client *client)
     bool found = false;
     while (!found && natskit_sub_next(client->events, 0, &msg) == NATSKIT_OK) {
         natskit_event_view view;
-        if (natskit_msg_event(msg, &view, sizeof view) == NATSKIT_OK &&
+        if (natskit_msg_event(msg, &view, sizeof view) == NATSKIT_OK && view.status != NATSKIT_CLOSED &&
             (view.type == NATSKIT_EVENT_ASYNC_ERROR || view.type == NATSKIT_EVENT_DISCONNECTED)) {
             natskit_error err = {0};
             snprintf(err.text, sizeof err.text, "%.*s", (int)view.text_len,

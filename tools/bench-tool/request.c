@@ -19,7 +19,7 @@ static bool unanswered(struct tool_client *client, natskit_status status, const 
         snprintf(
             client->trouble, sizeof client->trouble,
             "request: nobody answers on this subject (natskit-bench reply SUBJECT does) [NO_RESPONDERS]");
-    } else {
+    } else if (status != NATSKIT_DISCONNECTED || !tool_client_event(client)) {
         tool_client_fail(client, "request", status, err);
     }
     return false;

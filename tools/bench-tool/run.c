@@ -248,14 +248,23 @@ static void watch_signals(struct tool *tool)
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* Says what went wrong, once. */
-static int failed(const struct tool *tool)
+/* Says what went wrong, once; false if no client knows. */
+static bool say_trouble(const struct tool *tool)
 {
     for (unsigned i = 0; i < tool->senders + tool->receivers; i++) {
-        if (tool->clients[i].trouble[0] != '\0') {
-            fprintf(stderr, "natskit-bench: %s\n", tool->clients[i].trouble);
-            return TOOL_EXIT_FAILED;
+        struct tool_client *client = &tool->clients[i];
+        if (client->trouble[0] != '\0' || tool_client_event(client)) {
+            fprintf(stderr, "natskit-bench: %s\n", client->trouble);
+            return true;
         }
+    }
+    return false;
+}
+
+static int failed(const struct tool *tool)
+{
+    if (say_trouble(tool)) {
+        return TOOL_EXIT_FAILED;
     }
     fprintf(stderr, "natskit-bench: warm-up: not all messages came within %lld s\n",
             (long long)tool->setup.wait_ms / 1000);
@@ -281,6 +290,9 @@ int tool_run(struct tool *tool, struct tool_figures *figures)
     if (!atomic_load(&tool->clock_runs)) { /* a signal before the first message */
         tool_clock_start(tool);
         tool->end_cpu_ns = tool->begin_cpu_ns;
+    }
+    if (until == IDLE) {
+        (void)say_trouble(tool);
     }
     gather(tool, until, figures);
     tool_report(tool, figures);

@@ -138,7 +138,8 @@ int tool_setup_read(struct tool_setup *setup, int argc, char **argv);
 /* clients.c: opens connections and subscriptions; on failure says why and returns false. */
 bool tool_open(struct tool *tool);
 void tool_close(struct tool *tool);
-/* Copies the first trouble that the events of the connection tell of to `trouble`; false if there is none. */
+/* Keeps the first trouble that the events of the connection tell of, but for our own closing; false if there
+ * is none. */
 bool tool_client_event(struct tool_client *client);
 /* Keeps "WHAT: TEXT [NAME]" of a status as the client's trouble; `err` may be NULL. */
 void tool_client_fail(struct tool_client *client, const char *what, natskit_status status,

@@ -47,7 +47,7 @@ static bool publish_all(struct tool_client *client, uint64_t count, bool counted
     if (tool_client_event(client)) {
         return false;
     }
-    if (status != NATSKIT_OK) {
+    if (status != NATSKIT_OK && !tool_stopping(tool)) {
         tool_client_fail(client, "flush", status, NULL);
     }
     return status == NATSKIT_OK;
