@@ -111,14 +111,11 @@ static natskit_status take(struct tool_client *client, natskit_msg **msgs, size_
 /* Why a subscription gives nothing more. */
 static void ended(struct tool_client *client, natskit_status status)
 {
-    natskit_sub_stats stats;
-    if (tool_client_event(client)) {
-        return;
+    natskit_error err = {0};
+    if (status == NATSKIT_END) {
+        status = natskit_sub_reason(client->sub, &err);
     }
-    if (status == NATSKIT_END && natskit_sub_stats_get(client->sub, &stats, sizeof stats) == NATSKIT_OK) {
-        status = stats.reason;
-    }
-    tool_client_fail(client, "receive", status, NULL);
+    tool_client_fail(client, "receive", status, &err);
 }
 
 static void handle(struct tool_client *client, natskit_msg **msgs, size_t count)
