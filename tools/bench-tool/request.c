@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-/* One without a reply in time is counted; any other failure ends the client. */
+/* One without a reply in time is counted; any other failure ends the client, and so does a lost connection.
+ */
 static bool unanswered(struct tool_client *client, natskit_status status, const natskit_error *err)
 {
     if (tool_stopping(client->tool)) {
@@ -13,7 +14,7 @@ static bool unanswered(struct tool_client *client, natskit_status status, const 
     }
     if (status == NATSKIT_TIMEOUT) {
         client->failed++;
-        return true;
+        return !tool_client_event(client); /* one that was begun while the connection was lost */
     }
     if (status == NATSKIT_NO_RESPONDERS) {
         snprintf(
