@@ -1,5 +1,5 @@
 # Install rules. Components: runtime (the library with its SONAME), dev (header, namelink, archive, CMake and
-# pkg-config files), lua, python. What is installed can be moved: no absolute path is written into it.
+# pkg-config files), lua, python, tools (natskit-bench). What is installed can be moved: no absolute path is written into it.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

@@ -174,9 +174,9 @@ lane_docs() { # paths, links and commands in the documents exist
     "$python" tools/docs.py
 }
 
-lane_generated() { # files made from others are up to date: the options page, Python's blocking face
+lane_generated() { # files made from others are up to date: the pages of options and errors, Python's blocking face
     local script bad=0
-    for script in tools/options_page.py bindings/python/tools/generate_sync.py; do
+    for script in tools/options_page.py tools/errors_page.py bindings/python/tools/generate_sync.py; do
         checked "$script" "$python" "$script" --check || bad=1
     done
     return $bad
@@ -428,6 +428,7 @@ lane_install() { # install, move the tree, use it by CMake and pkg-config, in C 
     for kind in shared static; do
         checked "pkg-config, $kind" consumer_by_pkgconfig "$scratch/moved" $kind "$scratch/pc-$kind" || bad=1
     done
+    checked "natskit-bench" "$scratch/moved/bin/natskit-bench" --version || bad=1
     return $bad
 }
 

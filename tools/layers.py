@@ -30,7 +30,7 @@ CORE = {
 
 # Headers in angle brackets that only these places may include (path prefixes).
 GUARDED = [
-    (re.compile(r"^natskit\.h$"), ("capi/", "bindings/", "tests/", "examples/", "bench/")),
+    (re.compile(r"^natskit\.h$"), ("capi/", "bindings/", "tests/", "examples/", "bench/", "tools/")),
     (re.compile(r"^(lua|lauxlib|lualib|luaconf)\.h$"), ("bindings/lua/",)),
     (re.compile(r"^(Python|structmember)\.h$"), ("bindings/python/",)),
     (re.compile(r"^openssl/"), ("core/auth/", "core/net/", "core/base/", "core/object/", "tests/")),
@@ -116,7 +116,7 @@ def judge(path, bracket, name):
 
 def main():
     bad = files = 0
-    for top in ("core", "capi", "bindings", "tests", "examples", "bench"):
+    for top in ("core", "capi", "bindings", "tests", "examples", "bench", "tools"):
         for file in sorted((ROOT / top).rglob("*.[ch]")) if (ROOT / top).is_dir() else []:
             path = file.relative_to(ROOT)
             files += 1

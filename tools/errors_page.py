@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the table of statuses in docs/errors.md from core/base/status.def, and holds the page's other tables
+against the sources; with --check it only says what is not so.
+
+Checked are: the names of statuses with their Python classes and Lua codes, that every code of the reference client
+has its row, and that the texts of -ERR become what core/client/commands.c makes of them.
+"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATUSES = ROOT / "core/base/status.def"
+COMMANDS = ROOT / "core/client/commands.c"
+CLASSES = ROOT / "bindings/python/natskit/errors.py"
+PAGE = ROOT / "docs/errors.md"
+BEGIN, END = "<!-- made by tools/errors_page.py -->\n", "<!-- end -->\n"
+
+ROW = re.compile(r'^STATUS\((\w+), (-?\d+), (\w+), "([^"]*)"\)$', re.M)
+ERROR_TEXT = re.compile(r'^    \{"([^"]+)", (?:NKI_)?(\w+)\},$', re.M)
+TICKED = re.compile(r"`([^`]+)`")
+
+# What to do. Every status needs its line.
+ADVICE = {
+    "OK": "Nothing.",
+    "INVALID": "Correct the call; the error's text names the argument. Nothing was sent.",
+    "BAD_HANDLE": "Correct the program: the number is no handle, or one of another kind.",
+    "CLOSED": "Stop using the object. `natskit_conn_closed` tells why a connection ended.",
+    "FORKED": "Open a new connection in the child.",
+    "UNKNOWN_OPTION": "Correct the name; the text suggests the nearest ([options.md](options.md)).",
+    "BUSY": "Take the object out of the other waitset first; answer events from one subscription only.",
+    "NO_REPLY": "Answer only messages that have a reply subject.",
+    "DRAINING": "Send no more; the connection is about to end.",
+    "TIMEOUT": "Try again, or give up. A request may have been carried out all the same: see the outcome.",
+    "WOULD_BLOCK": "Come back when a waitset or `natskit_room_start` says so, or give the call time.",
+    "END": "Leave the loop; the subscription's `reason` tells why it ended.",
+    "NOT_FOUND": "Nothing: it tells that there is none, or no further one.",
+    "UNSUBSCRIBED": "Nothing: the program wanted it so.",
+    "MAX_REACHED": "Nothing: the program wanted it so.",
+    "PENDING": "Wait for the operation, or ask later.",
+    "STALLED": "Take the answers that came as the answer, or raise `stall_ms`.",
+    "SENTINEL": "Nothing: the answer is complete.",
+    "TOO_LARGE": "Send less, in several messages, or raise the server's `max_payload`.",
+    "NO_HEADERS": "Send without headers, or use another server.",
+    "LIMIT": "Close what is not needed, or give a larger buffer; the text and [limits.md](limits.md) tell which.",
+    "SLOW_CONSUMER": "Take messages faster, share them in a queue group, or raise `pending_msgs_limit` and "
+                     "`pending_bytes_limit`; `dropped_msgs` counts what is lost.",
+    "DISCONNECTED": "Nothing for the connection, which reconnects by itself. What was asked may have been carried out: "
+                    "ask again if that does no harm.",
+    "CONNECT_REFUSED": "Start the server, or correct host and port.",
+    "RESOLVE": "Correct the host name, or look after the resolver.",
+    "STALE": "Nothing: the connection reconnects by itself. If it comes often, look at network and server.",
+    "IO": "See `sys_errno`.",
+    "NO_SERVERS": "See the text for what the last one answered.",
+    "PROTOCOL": "Check that it is a NATS server that answers there; else report it.",
+    "SERVER_ERROR": "Read the server's words in the text.",
+    "NO_RESPONDERS": "Start the service, correct the subject, or try again later.",
+    "PERMISSION": "Have the subject permitted in the server's configuration, or use another one.",
+    "AUTH": "Correct user, password or token.",
+    "AUTH_EXPIRED": "Renew the credentials.",
+    "TLS_REQUIRED": "Use a port of the server that does without TLS until natskit has it.",
+    "NO_MEMORY": "Free memory; the object is as it was before the call.",
+    "SYSTEM": "See `sys_errno`: mostly a limit of the process (descriptors, threads).",
+    "SHUTDOWN": "Do not begin anything while `natskit_shutdown` runs.",
+    "INTERNAL": "Report it.",
+}
+
+REFERENCE_CODES = """
+    BAD API; BAD_AUTHENTICATION; BAD_CREDS; BAD_HEADER; BAD_JSON; BAD_PAYLOAD; BAD_SUBJECT; CANCELLED;
+    CONNECTION_CLOSED; CONNECTION_DRAINING; CONNECTION_REFUSED; CONNECTION_TIMEOUT; DISCONNECT; INVALID_OPTION;
+    INVALID_PAYLOAD; MAX_PAYLOAD_EXCEEDED; 503; NOT_FUNC; REQUEST_ERROR; SERVER_OPT_NA; SUB_CLOSED; SUB_DRAINING;
+    TIMEOUT; TLS; UNKNOWN_ERROR; WSS_REQUIRED; JESTREAM_INVALID_ACK; 404; 408; 409; IDLE_HEARTBEAT;
+    AUTHORIZATION_VIOLATION; AUTHENTICATION_EXPIRED; NATS_PROTOCOL_ERR; PERMISSIONS_VIOLATION;
+    AUTHENTICATION_TIMEOUT; ACCOUNT_EXPIRED"""
+
+# Classes for one cause of a status, beside that of the status itself: as the bindings raise them.
+NARROWER = {"BadSubjectError": "INVALID", "SubscriptionClosedError": "CLOSED", "OutboundBufferLimitError": "WOULD_BLOCK"}
+HOSTS = {"TypeError", "asyncio.CancelledError", "json.JSONDecodeError"}  # of the language itself
+
+
+def statuses():
+    return ROW.findall(STATUSES.read_text(encoding="utf-8"))
+
+
+def python_classes(rows):
+    """Status -> class: from errors.py, or as it makes one of the name."""
+    known = dict(re.findall(r'^    "(\w+)": (\w+),$', CLASSES.read_text(encoding="utf-8"), re.M))
+    return {name: known.get(name) or "".join(w.capitalize() for w in name.split("_")) + "Error" for name, *_ in rows}
+
+
+def status_table(rows):
+    lines = ["| status | number | class | meaning | what to do | Python | Lua |", "|---|---|---|---|---|---|---|"]
+    classes = python_classes(rows)
+    for name, number, kind, text in rows:
+        python, lua = (f"`{classes[name]}`", f"`{name.lower()}`") if name != "OK" else ("", "")
+        lua = "raises" if name in ("INVALID", "UNKNOWN_OPTION") else lua
+        lines.append(f"| `{name}` | {number} | {kind.lower()} | {text} | {ADVICE[name]} | {python} | {lua} |")
+    return "\n".join(lines) + "\n"
+
+
+def tables(text, heading):
+    """Rows of the table below a heading, as lists of cells."""
+    part = text.split(f"\n## {heading}\n", 1)[-1].split("\n## ", 1)[0]
+    rows = [line for line in part.split("\n") if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows[2:]]
+
+
+def check_reference(text, rows, report):
+    names, classes = {row[0] for row in rows}, python_classes(rows)
+    of_class = {cls: name for name, cls in classes.items()} | NARROWER
+    table = tables(text, "The reference client's codes")
+    listed = [code for row in table for code in TICKED.findall(row[0])]
+    for code in {c.strip() for c in REFERENCE_CODES.split(";")} ^ set(listed):
+        report(f"code {code}: missing, or none of the reference client's")
+    for code, _, ours, python, lua, _ in table:
+        mine = TICKED.findall(ours)
+        for name in mine:
+            if name not in names:
+                report(f"{code}: there is no status {name}")
+        wanted = {of_class.get(cls) for cls in TICKED.findall(python) if cls not in HOSTS}
+        if wanted != set(mine) and not HOSTS & set(TICKED.findall(python)):
+            report(f"{code}: the Python classes are not those of {', '.join(mine) or 'nothing'}")
+        raised = {"INVALID", "UNKNOWN_OPTION"}
+        if set(TICKED.findall(lua)) - {"invalid"} != {name.lower() for name in mine if name not in raised}:
+            report(f"{code}: the Lua codes are not those of {', '.join(mine) or 'nothing'}")
+        if raised & set(mine) and "raises" not in lua:
+            report(f"{code}: Lua raises")
+
+
+def check_server_texts(text, report):
+    source = ERROR_TEXT.findall(COMMANDS.read_text(encoding="utf-8"))
+    used = set()
+    if not source:
+        report("core/client/commands.c: its texts of -ERR were not found")
+    for words, stays, ours, *_ in tables(text, "Errors of the server"):
+        for words_of_server in TICKED.findall(words):
+            found = next(((b, s) for b, s in source if words_of_server.lower().startswith(b)), ("", "SERVER_ERROR"))
+            used.add(found[0])
+            if (found[1] == "0") != (stays == "stays"):
+                report(f"{words_of_server}: whether the connection stays is told differently by commands.c")
+            status = found[1] if found[1] != "0" else \
+                "PERMISSION" if found[0] == "permissions violation" else "SERVER_ERROR"
+            if TICKED.findall(ours) != [status]:
+                report(f"{words_of_server}: commands.c makes {status} of it")
+    for begin, _ in source:
+        if begin not in used:
+            report(f"the text '{begin}' of commands.c has no row")
+
+
+def main():
+    bad = []
+    rows = statuses()
+    text = PAGE.read_text(encoding="utf-8")
+    if {row[0] for row in rows} != set(ADVICE):
+        print("tools/errors_page.py: ADVICE and core/base/status.def do not name the same statuses: "
+              + ", ".join(sorted({row[0] for row in rows} ^ set(ADVICE))))
+        return 1
+    before, rest = text.split(BEGIN, 1)
+    made = before + BEGIN + status_table(rows) + END + rest.split(END, 1)[1]
+    check_reference(text, rows, bad.append)
+    check_server_texts(text, bad.append)
+    if "--check" in sys.argv[1:]:
+        if made != text:
+            bad.append("not what tools/errors_page.py writes; run it")
+    else:
+        PAGE.write_text(made, encoding="utf-8")
+    for line in bad:
+        print(f"docs/errors.md: {line}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
