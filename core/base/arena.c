@@ -7,6 +7,7 @@
 #define CHUNK_MIN ((size_t)512)
 #define CHUNK_MAX ((size_t)256 * NKI_KIB)
 #define ALIGN _Alignof(max_align_t)
+#define SIZE_MOST (SIZE_MAX / 4) /* sums of this cannot wrap, and no system has it */
 
 struct nki_arena_chunk {
     struct nki_arena_chunk *next;
@@ -18,16 +19,12 @@ struct nki_arena_chunk {
 bool nki_arena_reserve(struct nki_arena *arena, size_t size)
 {
     size_t grown = arena->held < CHUNK_MIN ? CHUNK_MIN : arena->held < CHUNK_MAX ? arena->held : CHUNK_MAX;
-    size_t room;
-    size_t whole;
-    if (__builtin_add_overflow(size, ALIGN - 1, &room)) {
+    if (size > SIZE_MOST) {
         return false;
     }
-    room = (room & ~(ALIGN - 1)) > grown ? room & ~(ALIGN - 1) : grown;
-    if (__builtin_add_overflow(room, sizeof(struct nki_arena_chunk), &whole)) {
-        return false;
-    }
-    struct nki_arena_chunk *chunk = nki_alloc(whole);
+    size_t room = (size + ALIGN - 1) & ~(ALIGN - 1);
+    room = room > grown ? room : grown;
+    struct nki_arena_chunk *chunk = nki_alloc(sizeof *chunk + room);
     if (chunk == NULL) {
         return false;
     }
@@ -39,7 +36,7 @@ bool nki_arena_reserve(struct nki_arena *arena, size_t size)
 
 void *nki_arena_take(struct nki_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - (ALIGN - 1)) {
+    if (size > SIZE_MOST) {
         return NULL;
     }
     size = (size + ALIGN - 1) & ~(ALIGN - 1);
