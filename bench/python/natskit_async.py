@@ -2,14 +2,12 @@
 """natskit for asyncio in the benchmark: CASE N SIZE URL [uvloop]."""
 
 import asyncio
-import inspect
 import time
 
 import natskit
 from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
 
 LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
-HANDLERS = "cb" in inspect.signature(natskit.Client.subscribe).parameters
 
 
 async def pub(b, nc):
@@ -124,10 +122,9 @@ async def ignore(msg):
 
 
 async def idle_subs(b, nc):
-    handler = {"cb": ignore} if HANDLERS else {}
     await nc.flush(60)
     b.idle_begin()
-    subs = [await nc.subscribe(f"bench.idle.{i}", **handler) for i in range(b.n)]
+    subs = [await nc.subscribe(f"bench.idle.{i}", cb=ignore) for i in range(b.n)]
     await nc.flush(60)
     b.idle_end()
     b.got = len(subs)
@@ -151,14 +148,13 @@ async def connect(b, nc):
     b.end()
 
 
-CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_batch, req, req64, idle_subs, idle_conns, connect)}
-if HANDLERS:
-    CASES["sub_cb"] = sub_cb
+WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
+CASES = {f.__name__: f for f in WAYS}
 
 
 async def main(b):
     if b.name not in CASES:
-        raise SystemExit(77)  # not there (yet)
+        raise SystemExit(77)  # there is no such case
     async with natskit.connect(b.url) as nc:
         await CASES[b.name](b, nc)
         b.report(natskit.__version__)

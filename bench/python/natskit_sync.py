@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """natskit.sync in the benchmark: CASE N SIZE URL."""
 
-import inspect
 import sys
 import threading
 import time
@@ -11,7 +10,6 @@ import natskit.sync
 from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, Bench
 
 LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
-HANDLERS = "cb" in inspect.signature(natskit.sync.Client.subscribe).parameters
 
 
 def pub(b, nc):
@@ -131,10 +129,9 @@ def ignore(msg):
 
 
 def idle_subs(b, nc):
-    handler = {"cb": ignore} if HANDLERS else {}
     nc.flush(60)
     b.idle_begin()
-    subs = [nc.subscribe(f"bench.idle.{i}", **handler) for i in range(b.n)]
+    subs = [nc.subscribe(f"bench.idle.{i}", cb=ignore) for i in range(b.n)]
     nc.flush(60)
     b.idle_end()
     b.got = len(subs)
@@ -156,15 +153,14 @@ def connect(b, nc):
     b.end()
 
 
-CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_batch, req, req64, idle_subs, idle_conns, connect)}
-if HANDLERS:
-    CASES["sub_cb"] = sub_cb
+WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
+CASES = {f.__name__: f for f in WAYS}
 
 
 def main():
     b = Bench(sys.argv[1:])
     if b.name not in CASES:
-        raise SystemExit(77)  # not there (yet)
+        raise SystemExit(77)  # there is no such case
     with natskit.sync.connect(b.url) as nc:
         CASES[b.name](b, nc)
         b.report(natskit.__version__)
