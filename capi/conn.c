@@ -181,8 +181,8 @@ natskit_status natskit_conn_close(natskit_conn conn, int64_t linger_ms)
  * that natskit_shutdown finds. */
 static void close_op_close(struct nki_handle *handle)
 {
-    (void)nki_conn_close(handle->parent, 0);
     nki_capi_op_ops.close(handle);
+    (void)nki_conn_close(handle->parent, 0);
 }
 
 static void close_op_destroy(struct nki_handle *handle)

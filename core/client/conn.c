@@ -368,11 +368,11 @@ int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t d
 
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op)
 {
+    nki_op_close(op); /* first: nobody who waits for it may see it end by what the engine does now */
     pthread_mutex_lock(&conn->engine_mu);
     nki_engine_cancel(&conn->engine, op);
     nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
-    nki_op_close(op);
 }
 
 int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out,

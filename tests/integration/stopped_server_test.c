@@ -77,6 +77,17 @@ static void returns_in_time(int64_t begin_ms, int64_t timeout_ms)
     assert_true(took >= timeout_ms - 1 && took < timeout_ms + LATE_MS);
 }
 
+/* Publishes once more to a full outbox. The sockets may take some bytes late: each probe of a closed window
+ * may find room. */
+static bool is_accepted(natskit_conn conn, uint32_t number, int64_t timeout_ms, natskit_status refused)
+{
+    natskit_status status = publish_number(conn, number, timeout_ms);
+    if (status != NATSKIT_OK) {
+        assert_status(status, refused);
+    }
+    return status == NATSKIT_OK;
+}
+
 static void test_publish_loop(void **state)
 {
     (void)state;
@@ -87,11 +98,15 @@ static void test_publish_loop(void **state)
     uint64_t before = allocated();
     assert_true(ts_server_pause(bench.server));
     uint32_t accepted = fill(conn, 0);
-    for (int i = 0; i < 20; i++) { /* a loop that does not give up */
+    for (int timeouts = 0; timeouts < 20;) { /* a loop that does not give up */
         int64_t begin = ts_now_ms();
-        assert_status(publish_number(conn, accepted, 20), NATSKIT_TIMEOUT);
+        if (is_accepted(conn, accepted, 20, NATSKIT_TIMEOUT)) {
+            accepted++;
+            continue;
+        }
         returns_in_time(begin, 20);
-        assert_status(publish_number(conn, accepted, 0), NATSKIT_WOULD_BLOCK);
+        accepted += is_accepted(conn, accepted, 0, NATSKIT_WOULD_BLOCK);
+        timeouts++;
     }
     natskit_conn_stats stats;
     assert_ok(natskit_conn_stats_get(conn, &stats, sizeof stats));
@@ -134,7 +149,9 @@ struct blocked {
 static void *run_publisher(void *arg)
 {
     struct blocked *me = arg;
-    me->end = publish_number(me->conn, 0, -1);
+    do { /* the sockets may take some bytes late */
+        me->end = publish_number(me->conn, 0, -1);
+    } while (me->end == NATSKIT_OK);
     return NULL;
 }
 
@@ -166,7 +183,7 @@ static void test_cancelled_by_another_thread(void **state)
     struct blocked room = {.conn = conn};
     struct blocked flush = {.conn = conn};
     struct blocked publishers[PUBLISHERS];
-    assert_ok(natskit_room_start(conn, NO_OPTIONS, PAYLOAD * 2, -1, &room.op, NULL));
+    assert_ok(natskit_room_start(conn, NO_OPTIONS, OUTBOX, -1, &room.op, NULL));
     assert_ok(natskit_flush_start(conn, NO_OPTIONS, -1, &flush.op, NULL));
     start(&room, run_waiter);
     start(&flush, run_waiter);
