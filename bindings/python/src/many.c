@@ -29,14 +29,7 @@ static natskit_status many_block(void *arg, int64_t slice_ms)
     natskit_status status = many_try(wait);
     if (status != NATSKIT_WOULD_BLOCK || slice_ms == 0)
         return status;
-    natskit_op room = {0};
-    status =
-        natskit_room_start(wait->conn, (natskit_options){0}, sending_size(wait->send), slice_ms, &room, NULL);
-    if (status != NATSKIT_OK)
-        return status;
-    natskit_op_wait(room, slice_ms);
-    natskit_op_close(room);
-    return NATSKIT_WOULD_BLOCK; /* try again */
+    return sending_wait_room(wait->conn, wait->send, slice_ms);
 }
 
 static natskit_status many_start(ManyWait *wait)

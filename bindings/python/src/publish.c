@@ -366,6 +366,19 @@ static natskit_status request_try(RequestWait *wait)
                                  &wait->err);
 }
 
+/* Without the GIL: waits for room for a message; NATSKIT_WOULD_BLOCK: try again. */
+natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms)
+{
+    natskit_op room = {0};
+    natskit_status status =
+        natskit_room_start(conn, (natskit_options){0}, sending_size(send), slice_ms, &room, NULL);
+    if (status != NATSKIT_OK)
+        return status;
+    natskit_op_wait(room, slice_ms);
+    natskit_op_close(room);
+    return NATSKIT_WOULD_BLOCK;
+}
+
 /* Without the GIL: tries, and waits for room. */
 static natskit_status request_block(void *arg, int64_t slice_ms)
 {
@@ -373,14 +386,7 @@ static natskit_status request_block(void *arg, int64_t slice_ms)
     natskit_status status = request_try(wait);
     if (status != NATSKIT_WOULD_BLOCK || slice_ms == 0)
         return status;
-    natskit_op room = {0};
-    status =
-        natskit_room_start(wait->conn, (natskit_options){0}, sending_size(wait->send), slice_ms, &room, NULL);
-    if (status != NATSKIT_OK)
-        return status;
-    natskit_op_wait(room, slice_ms);
-    natskit_op_close(room);
-    return NATSKIT_WOULD_BLOCK; /* try again */
+    return sending_wait_room(wait->conn, wait->send, slice_ms);
 }
 
 static natskit_status request_start(RequestWait *wait)

@@ -440,6 +440,7 @@ int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, 
                 PyObject *headers);
 /* Bytes that a message may need in the outbox; too little only means to ask once more. */
 size_t sending_size(const Sending *send);
+natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms);
 /* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
 void *raise_subject(State *st, const Sending *send);
 /* What is neither success nor NATSKIT_INVALID. */
