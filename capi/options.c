@@ -11,16 +11,18 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_SUBSCRIBE == (int)NKI_SCOPE_SUBSCRIBE &&
                    NATSKIT_OPTIONS_REQUEST == (int)NKI_SCOPE_REQUEST &&
                    NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
-                   NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY,
+                   NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY &&
+                   NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
                    NATSKIT_TYPE_BOOLEAN == (int)NKI_OPTION_BOOLEAN &&
                    NATSKIT_TYPE_DURATION == (int)NKI_OPTION_DURATION &&
-                   NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE,
+                   NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE && NATSKIT_TYPE_TEXT == (int)NKI_OPTION_TEXT,
                "types are numbered alike");
 
-static const char *const scope_names[] = {"no", "connect", "subscribe", "request", "events", "request_many"};
+static const char *const scope_names[] = {"no",     "connect",      "subscribe", "request",
+                                         "events", "request_many", "auth"};
 
 static void options_close(struct nki_handle *handle)
 {

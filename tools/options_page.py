@@ -12,8 +12,9 @@ ROW = re.compile(
     r'OPTION\(\s*(\w+),\s*\w+,\s*(\w+),\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",\s*(-?\d+),\s*(-?\d+),\s*(\d),'
     r'\s*"([^"]*)",\s*"([^"]*)"\s*\)', re.S)
 SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Requests",
-          "REQUEST_MANY": "Requests for many replies", "EVENTS": "Event subscriptions"}
-WHAT = {"STRING": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
+          "REQUEST_MANY": "Requests for many replies", "EVENTS": "Event subscriptions",
+          "AUTH": "Answers to the request for credentials"}
+WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 
 
 def bounds(kind, unit, low, high):

@@ -124,10 +124,17 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SERVER_ERROR (-81)  /* the server sent -ERR */
 #define NATSKIT_NO_RESPONDERS (-82) /* nobody listens on the subject of the request */
 #define NATSKIT_PERMISSION (-83)    /* the server denies the subject */
+#define NATSKIT_SERVER_LIMIT (-84)  /* the server takes no more connections now */
 /* Authentication. */
 #define NATSKIT_AUTH (-100)         /* the server refused the credentials */
-#define NATSKIT_AUTH_EXPIRED (-101) /* the credentials have expired or were revoked */
+#define NATSKIT_AUTH_EXPIRED (-101) /* the credentials have expired */
 #define NATSKIT_TLS_REQUIRED (-102) /* the server wants TLS, or TLS was asked for and is not offered */
+#define NATSKIT_TLS (-103)          /* the TLS handshake did not succeed; the error text tells why */
+/* The server's certificate is not accepted: expired, for another host, of an unknown authority ... */
+#define NATSKIT_TLS_CERTIFICATE (-104)
+/* The client's own keys, certificates or credentials cannot be read, or are malformed. */
+#define NATSKIT_CREDENTIALS (-105)
+#define NATSKIT_AUTH_REVOKED (-106) /* the credentials were revoked */
 /* The system. */
 #define NATSKIT_NO_MEMORY (-120)
 #define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */
@@ -210,6 +217,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_REQUEST 3
 #define NATSKIT_OPTIONS_EVENTS 4
 #define NATSKIT_OPTIONS_REQUEST_MANY 5
+#define NATSKIT_OPTIONS_AUTH 6
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -218,6 +226,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_TYPE_BOOLEAN 4  /* "true" or "false", 0 or 1 */
 #define NATSKIT_TYPE_DURATION 5 /* milliseconds, -1 for ever where the bounds allow it */
 #define NATSKIT_TYPE_CHOICE 6   /* one of the words that `unit` lists, cut at '|' */
+#define NATSKIT_TYPE_TEXT 7     /* a string of any number of lines */
 
 typedef struct natskit_option_info {
     int32_t scope;

@@ -335,10 +335,13 @@ static const struct error_text error_texts[] = {
     {"authorization violation", NKI_AUTH},
     {"authentication timeout", NKI_AUTH},
     {"user authentication expired", NKI_AUTH_EXPIRED},
-    {"user authentication revoked", NKI_AUTH_EXPIRED},
+    {"user authentication revoked", NKI_AUTH_REVOKED},
     {"account authentication expired", NKI_AUTH_EXPIRED},
     {"secure connection - tls required", NKI_TLS_REQUIRED},
     {"stale connection", NKI_STALE},
+    {"maximum connections exceeded", NKI_SERVER_LIMIT},
+    {"maximum account active connections exceeded", NKI_SERVER_LIMIT},
+    {"connection throttling is active", NKI_SERVER_LIMIT},
 };
 
 static bool begins(struct nki_str text, const char *begin)

@@ -144,7 +144,7 @@ static void count_failure(struct nki_engine *engine)
 static bool refused_too_often(struct nki_engine *engine, int32_t status)
 {
     struct nki_server *server = engine->servers.current;
-    bool refused = status == NKI_AUTH || status == NKI_AUTH_EXPIRED;
+    bool refused = status == NKI_AUTH || status == NKI_AUTH_EXPIRED || status == NKI_AUTH_REVOKED;
     int64_t max = nki_options_int(engine->options, NKI_OPT_CONNECT_max_auth_failures);
     engine->auth_refused = engine->auth_refused || refused;
     if (server == NULL || engine->state == NKI_ENGINE_CONNECTED) {

@@ -33,6 +33,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_REQUEST] = "requests",
     [NKI_SCOPE_EVENTS] = "events",
     [NKI_SCOPE_REQUEST_MANY] = "requests for many replies",
+    [NKI_SCOPE_AUTH] = "credentials",
 };
 
 struct text {
@@ -43,7 +44,7 @@ struct text {
 struct value {
     const struct nki_option_row *row;
     int64_t number;     /* INTEGER, BOOLEAN, DURATION; CHOICE: which word */
-    struct text *texts; /* STRING: one; LIST: the entries */
+    struct text *texts; /* STRING, TEXT: one; LIST: the entries */
     size_t count;
 };
 
@@ -101,10 +102,12 @@ static void replace_texts(struct value *value, struct text *texts, size_t count)
     value->count = count;
 }
 
-static bool is_clean(struct nki_str text)
+static bool is_clean(struct nki_str text, bool lines)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7F) {
+        char c = text.ptr[i];
+        bool layout = lines && (c == '\r' || c == '\n' || c == '\t');
+        if (((unsigned char)c < 0x20 && !layout) || c == 0x7F) {
             return false;
         }
     }
@@ -113,9 +116,10 @@ static bool is_clean(struct nki_str text)
 
 static int32_t check_clean(const struct nki_option_row *row, struct nki_str text, struct nki_error *err)
 {
-    return is_clean(text) ? NKI_OK
-                          : nki_error_set(err, NKI_INVALID,
-                                          "%s: the text has control characters or is not UTF-8", row->name);
+    return is_clean(text, row->type == NKI_OPTION_TEXT)
+               ? NKI_OK
+               : nki_error_set(err, NKI_INVALID, "%s: the text has control characters or is not UTF-8",
+                               row->name);
 }
 
 static int32_t set_string(struct value *value, struct nki_str given, struct nki_error *err)
@@ -253,6 +257,7 @@ static int32_t set_from_text(struct value *value, struct nki_str given, struct n
     int64_t number;
     switch (value->row->type) {
     case NKI_OPTION_STRING:
+    case NKI_OPTION_TEXT:
         return set_string(value, given, err);
     case NKI_OPTION_LIST:
         return set_list(value, given, err);
@@ -388,7 +393,8 @@ int32_t nki_options_set_int(struct nki_options *options, struct nki_str name, in
         return NKI_UNKNOWN_OPTION;
     }
     int32_t type = found->row->type;
-    if (type == NKI_OPTION_STRING || type == NKI_OPTION_LIST || type == NKI_OPTION_CHOICE) {
+    if (type == NKI_OPTION_STRING || type == NKI_OPTION_LIST || type == NKI_OPTION_CHOICE ||
+        type == NKI_OPTION_TEXT) {
         return nki_error_set(err, NKI_INVALID, "%s: takes a text, not a number", found->row->name);
     }
     return set_number(found, value, err);
@@ -424,7 +430,7 @@ static const struct value *value_of(const struct nki_options *options, enum nki_
 struct nki_str nki_options_str(const struct nki_options *options, enum nki_option_id id)
 {
     const struct value *value = value_of(options, id);
-    assert(value->row->type == NKI_OPTION_STRING);
+    assert(value->row->type == NKI_OPTION_STRING || value->row->type == NKI_OPTION_TEXT);
     return nki_str_make(value->texts[0].ptr, value->texts[0].len);
 }
 

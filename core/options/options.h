@@ -11,6 +11,7 @@ enum nki_scope {
     NKI_SCOPE_REQUEST,
     NKI_SCOPE_EVENTS,
     NKI_SCOPE_REQUEST_MANY,
+    NKI_SCOPE_AUTH,
     NKI_SCOPE_COUNT
 };
 
@@ -20,7 +21,8 @@ enum nki_option_type {
     NKI_OPTION_INTEGER,
     NKI_OPTION_BOOLEAN,
     NKI_OPTION_DURATION,
-    NKI_OPTION_CHOICE
+    NKI_OPTION_CHOICE,
+    NKI_OPTION_TEXT
 };
 
 struct nki_option_row {
@@ -29,7 +31,7 @@ struct nki_option_row {
     const char *name;
     const char *default_text;
     const char *unit; /* of a CHOICE its words, cut at '|' */
-    int64_t min;      /* bounds of the number; of the length for STRING; of the number of entries for LIST */
+    int64_t min;      /* bounds of the number; of the length for STRING and TEXT; of the number of entries for LIST */
     int64_t max;
     bool secret;
     const char *since;
@@ -63,7 +65,7 @@ enum nki_scope nki_options_scope(const struct nki_options *options);
  * of a list between commas, which replace the list. nki_options_add appends one entry, which may hold commas.
  *
  * NKI_UNKNOWN_OPTION (with the nearest name), NKI_INVALID (type, bounds, control characters or invalid UTF-8
- * in a text), NKI_NO_MEMORY; the old value stays then. No error text holds a given value but a number. */
+ * in a text; CR, LF and TAB may stand in a TEXT), NKI_NO_MEMORY; the old value stays then. No error text holds a given value but a number. */
 int32_t nki_options_set(struct nki_options *options, struct nki_str name, struct nki_str value,
                         struct nki_error *err);
 int32_t nki_options_set_int(struct nki_options *options, struct nki_str name, int64_t value,

@@ -48,7 +48,7 @@ static const struct greeting {
     {"garbage for PONG", RIG_INFO, "GARBAGE\r\n", NKI_PROTOCOL},
     {"a PONG with arguments", RIG_INFO, "PONG 1\r\n", NKI_PROTOCOL},
     {"refused credentials", RIG_INFO, "-ERR 'Authorization Violation'\r\n", NKI_AUTH},
-    {"refused before INFO", "-ERR 'maximum connections exceeded'\r\n", NO_MORE, NKI_SERVER_ERROR},
+    {"refused before INFO", "-ERR 'maximum connections exceeded'\r\n", NO_MORE, NKI_SERVER_LIMIT},
     {"an error without text", RIG_INFO, "-ERR\r\n", NKI_SERVER_ERROR},
     {"an error with an empty text", RIG_INFO, "-ERR ''\r\n", NKI_SERVER_ERROR},
     {"an expired account", RIG_INFO, "-ERR 'Account Authentication Expired'\r\n", NKI_AUTH_EXPIRED},

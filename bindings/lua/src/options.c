@@ -136,7 +136,7 @@ static void set_option(lua_State *L, lnk_options *options, int32_t scope)
     } else if (info.type == NATSKIT_TYPE_LIST && lua_istable(L, -1)) {
         lnk_options_add_list(L, options, info.name, lua_gettop(L));
     } else if (info.type == NATSKIT_TYPE_LIST || info.type == NATSKIT_TYPE_STRING ||
-               info.type == NATSKIT_TYPE_CHOICE) {
+               info.type == NATSKIT_TYPE_CHOICE || info.type == NATSKIT_TYPE_TEXT) {
         set_text(L, options, &info);
     } else {
         set_number(L, options, &info, name, seconds);

@@ -225,6 +225,10 @@ class PermissionsError(ProtocolError):
     """The server denies the subject."""
 
 
+class ServerLimitError(ProtocolError):
+    """The server takes no more connections now."""
+
+
 # -------------------------------------------------------------------------- authentication
 
 
@@ -233,11 +237,27 @@ class AuthorizationError(AuthError):
 
 
 class AuthExpiredError(AuthError):
-    """The credentials have expired or were revoked."""
+    """The credentials have expired."""
+
+
+class AuthRevokedError(AuthError):
+    """The credentials were revoked."""
 
 
 class SecureConnRequiredError(AuthError):
     """The server wants TLS, or TLS was asked for and is not offered."""
+
+
+class TLSError(AuthError):
+    """The TLS handshake did not succeed; the text tells why."""
+
+
+class CertificateError(TLSError):
+    """The certificate of the server is not accepted."""
+
+
+class CredentialsError(AuthError):
+    """The client's own keys, certificates or credentials cannot be read, or are malformed."""
 
 
 # -------------------------------------------------------------------------------- platform
@@ -301,9 +321,14 @@ _CLASSES: dict[str, type[Error]] = {
     "SERVER_ERROR": ServerError,
     "NO_RESPONDERS": NoRespondersError,
     "PERMISSION": PermissionsError,
+    "SERVER_LIMIT": ServerLimitError,
     "AUTH": AuthorizationError,
     "AUTH_EXPIRED": AuthExpiredError,
     "TLS_REQUIRED": SecureConnRequiredError,
+    "TLS": TLSError,
+    "TLS_CERTIFICATE": CertificateError,
+    "CREDENTIALS": CredentialsError,
+    "AUTH_REVOKED": AuthRevokedError,
     "NO_MEMORY": OutOfMemoryError,
     "SYSTEM": SystemCallError,
     "SHUTDOWN": ShutdownError,
