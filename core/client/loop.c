@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/wake.h"
+#include "base/worker.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -352,7 +353,7 @@ bool nki_client_shutdown(int64_t deadline_ns)
         ended = join_thread(deadline_ns);
     }
     pthread_mutex_unlock(&loop.mu);
-    ended = nki_resolve_join(deadline_ns) && ended;
+    ended = nki_worker_join(deadline_ns) && ended;
     nki_slab_release_cache();
     nki_outbox_release_cache();
     nki_driver_release_cache();
@@ -369,6 +370,6 @@ void nki_client_forget(void)
     nki_slab_forget();
     nki_outbox_forget();
     nki_driver_forget();
-    nki_resolve_forget();
+    nki_worker_forget();
     nki_thread_forget();
 }

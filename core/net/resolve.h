@@ -1,6 +1,5 @@
-/* Host name to addresses. A literal address is answered at once; names go to one helper thread (getaddrinfo
- * blocks and cannot be cancelled), which is started on need and ends when it has nothing to do. Any thread.
- */
+/* Host name to addresses. A literal address is answered at once; names go to the helper thread
+ * (base/worker.h), since getaddrinfo blocks and cannot be cancelled. Any thread. */
 #ifndef NKI_NET_RESOLVE_H
 #define NKI_NET_RESOLVE_H
 
@@ -33,10 +32,5 @@ bool nki_resolve_done(struct nki_resolve *resolve, int32_t *status, struct nki_a
 /* Forgets the question; an answer that comes later is dropped and notify_fd is not touched any more. NULL
  * allowed. */
 void nki_resolve_free(struct nki_resolve *resolve);
-
-/* Waits until the helper thread has ended; false if the deadline passed before. */
-bool nki_resolve_join(int64_t deadline_ns);
-/* In a child after fork: forget the parent's helper. Lock-free. */
-void nki_resolve_forget(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const int32_t scopes[] = {NATSKIT_OPTIONS_CONNECT, NATSKIT_OPTIONS_SUBSCRIBE, NATSKIT_OPTIONS_REQUEST,
-                                 NATSKIT_OPTIONS_EVENTS, NATSKIT_OPTIONS_REQUEST_MANY};
+                                 NATSKIT_OPTIONS_EVENTS,  NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -24,7 +24,7 @@ static void test_rows(void **state)
         size_t index = 0;
         while (natskit_option_at(scopes[s], index, &info, sizeof info) == NATSKIT_OK) {
             assert_int_equal(info.scope, scopes[s]);
-            assert_in_range(info.type, NATSKIT_TYPE_STRING, NATSKIT_TYPE_CHOICE);
+            assert_in_range(info.type, NATSKIT_TYPE_STRING, NATSKIT_TYPE_TEXT);
             assert_true(info.name[0] != '\0' && info.text[0] != '\0' && info.since[0] != '\0');
             assert_non_null(info.default_text);
             assert_non_null(info.unit);
@@ -39,7 +39,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(6, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(7, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/sync.h"
 #include "base/wake.h"
+#include "base/worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -133,7 +134,7 @@ static int32_t resolve(const char *host, uint16_t port, struct nki_addrs *addrs,
 static int idle_before(void **state)
 {
     (void)state;
-    return nki_resolve_join(soon()) && nki_thread_count() == 0 ? 0 : -1;
+    return nki_worker_join(soon()) && nki_thread_count() == 0 ? 0 : -1;
 }
 
 static const char *text_of(const struct nki_addr *addr, char *out, size_t cap)
@@ -285,7 +286,7 @@ static void test_questions_wait_their_turn(void **state)
         assert_false(raised(fds[i], 0));
     }
     assert_int_equal(status, 1);
-    assert_false(nki_resolve_join(0));
+    assert_false(nki_worker_join(0));
     sem_post(&answer);
     for (size_t i = 0; i < 3; i++) {
         assert_true(raised(fds[i], 10000));
@@ -294,9 +295,9 @@ static void test_questions_wait_their_turn(void **state)
         nki_resolve_free(questions[i]);
         close(fds[i]);
     }
-    assert_true(nki_resolve_join(soon()));
+    assert_true(nki_worker_join(soon()));
     assert_int_equal(nki_thread_count(), 0);
-    assert_true(nki_resolve_join(0)); /* nothing there to wait for */
+    assert_true(nki_worker_join(0)); /* nothing there to wait for */
 }
 
 static void test_forgotten_questions(void **state)
@@ -315,7 +316,7 @@ static void test_forgotten_questions(void **state)
     nki_resolve_free(queued); /* waits */
     nki_resolve_free(NULL);
     sem_post(&answer);
-    assert_true(nki_resolve_join(soon()));
+    assert_true(nki_worker_join(soon()));
     assert_false(raised(slow_fd, 0));
     assert_false(raised(queued_fd, 0));
     assert_int_equal(lookups, asked_before);
@@ -347,7 +348,7 @@ static void test_without_memory_or_thread(void **state)
             assert_true(raised(fd, 10000));
             nki_resolve_free(question);
         }
-        assert_true(nki_resolve_join(soon()));
+        assert_true(nki_worker_join(soon()));
         assert_int_equal(nki_alloc_bytes(), before);
     }
     close(fd);
@@ -369,7 +370,7 @@ static void *ask_often(void *arg)
         nki_resolve_free(question);
         close(fd); /* safe now, answered or not */
         if (i % 50 == 0) {
-            (void)nki_resolve_join(soon());
+            (void)nki_worker_join(soon());
         }
     }
     return NULL;
@@ -389,7 +390,7 @@ static void test_many_threads_ask(void **state)
         pthread_join(threads[i], &failed);
         assert_null(failed);
     }
-    assert_true(nki_resolve_join(soon()));
+    assert_true(nki_worker_join(soon()));
     assert_int_equal(nki_thread_count(), 0);
     assert_int_equal(nki_alloc_bytes(), before);
 }
@@ -408,8 +409,8 @@ static int live_as_child(struct nki_resolve *inherited)
     struct nki_addrs addrs;
     int32_t status = 1;
     nki_thread_forget();
-    nki_resolve_forget();
-    if (!nki_resolve_join(0)) {
+    nki_worker_forget();
+    if (!nki_worker_join(0)) {
         return 1;
     }
     nki_resolve_free(inherited);
@@ -422,7 +423,7 @@ static int live_as_child(struct nki_resolve *inherited)
         return 3;
     }
     nki_resolve_free(question);
-    return nki_resolve_join(soon()) && nki_thread_count() == 0 ? 0 : 4;
+    return nki_worker_join(soon()) && nki_thread_count() == 0 ? 0 : 4;
 }
 
 static void test_child_begins_anew(void **state)
@@ -446,7 +447,7 @@ static void test_child_begins_anew(void **state)
     sem_post(&answer);
     assert_true(raised(fd, 10000));
     nki_resolve_free(slow);
-    assert_true(nki_resolve_join(soon()));
+    assert_true(nki_worker_join(soon()));
     close(fd);
 }
 

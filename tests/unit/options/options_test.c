@@ -45,7 +45,7 @@ static void test_table_is_consistent(void **state)
         const struct nki_option_row *row;
         for (size_t i = 0; (row = nki_option_at(scope, i)) != NULL; i++) {
             assert_int_equal(row->scope, scope);
-            assert_in_range(row->type, NKI_OPTION_STRING, NKI_OPTION_CHOICE);
+            assert_in_range(row->type, NKI_OPTION_STRING, NKI_OPTION_TEXT);
             assert_true(row->min <= row->max);
             assert_true(strlen(row->name) > 0 && strlen(row->text) > 0 && strlen(row->since) > 0);
             assert_true(row->type != NKI_OPTION_BOOLEAN || (row->min == 0 && row->max == 1));
@@ -77,6 +77,7 @@ static void test_defaults_are_those_of_the_table(void **state)
             char text[32];
             switch (row->type) {
             case NKI_OPTION_STRING:
+            case NKI_OPTION_TEXT:
                 assert_true(nki_str_eq(nki_options_str(options, id), nki_str_z(row->default_text)));
                 break;
             case NKI_OPTION_LIST:
