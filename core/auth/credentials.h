@@ -3,11 +3,10 @@
 #ifndef NKI_AUTH_CREDENTIALS_H
 #define NKI_AUTH_CREDENTIALS_H
 
+#include "auth/creds_file.h"
+#include "auth/jwt.h"
 #include "auth/secret.h"
-#include "base/status.h"
 
-/* Of a credentials file, and of a file with a seed. */
-#define NKI_CREDENTIALS_TEXT_MAX ((size_t)64 * NKI_KIB)
 /* Of the nonce in an INFO; servers send 11 to 22 characters. */
 #define NKI_NONCE_MAX ((size_t)1024)
 /* Base64 of a signature, with its padding and a NUL. */
@@ -42,9 +41,5 @@ int32_t nki_credentials_sign(const struct nki_credentials *creds, struct nki_str
 
 /* Wipes and frees all; `creds` is empty then and may be used again. */
 void nki_credentials_free(struct nki_credentials *creds);
-
-/* Instant at which a JWT expires, in seconds since 1970 UTC; 0 if it never does. The signature is not
- * checked. False if it is no JWT. */
-bool nki_jwt_expiry(struct nki_str jwt, int64_t *expires_s);
 
 #endif
