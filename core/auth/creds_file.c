@@ -74,7 +74,8 @@ static int32_t find_block(struct nki_str *rest, const struct block *block, struc
             continue;
         }
         if (found || label.len > 0) {
-            return tell(err, block, label.len > 0 ? "another block stands in block" : "two lines stand in block");
+            return tell(err, block,
+                        label.len > 0 ? "another block stands in block" : "two lines stand in block");
         }
         *content = text;
         found = true;
@@ -86,7 +87,8 @@ static int32_t check_size(struct nki_str text, struct nki_error *err)
 {
     return text.len <= NKI_CREDENTIALS_TEXT_MAX
                ? NKI_OK
-               : nki_error_set(err, NKI_CREDENTIALS, "credentials: more than %zu bytes", NKI_CREDENTIALS_TEXT_MAX);
+               : nki_error_set(err, NKI_CREDENTIALS, "credentials: more than %zu bytes",
+                               NKI_CREDENTIALS_TEXT_MAX);
 }
 
 int32_t nki_creds_find(struct nki_str text, struct nki_str *jwt, struct nki_str *seed, struct nki_error *err)
@@ -96,7 +98,8 @@ int32_t nki_creds_find(struct nki_str text, struct nki_str *jwt, struct nki_str 
         status = find_block(&text, &jwt_block, jwt, err);
     }
     if (status == NKI_OK && !nki_jwt_shape_ok(*jwt)) {
-        status = nki_error_set(err, NKI_CREDENTIALS, "credentials: the JWT is none: three parts in base64url");
+        status =
+            nki_error_set(err, NKI_CREDENTIALS, "credentials: the JWT is none: three parts in base64url");
     }
     return status == NKI_OK ? find_block(&text, &seed_block, seed, err) : status;
 }
@@ -107,7 +110,8 @@ static struct nki_str trim_all(struct nki_str text)
         text.ptr++;
         text.len--;
     }
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]) != NULL && text.ptr[text.len - 1] != '\0') {
+    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]) != NULL &&
+           text.ptr[text.len - 1] != '\0') {
         text.len--;
     }
     return text;

@@ -47,8 +47,7 @@ int32_t nki_ed25519_sign(const uint8_t seed[NKI_ED25519_KEY], struct nki_str dat
     begin();
     EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, NKI_ED25519_KEY);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = key != NULL && context != NULL &&
-                EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
+    bool done = key != NULL && context != NULL && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
                 EVP_DigestSign(context, out, &len, (const uint8_t *)data.ptr, data.len) == 1 &&
                 len == NKI_ED25519_SIGNATURE;
     int32_t status = done ? NKI_OK : tell("Ed25519", err);

@@ -1,6 +1,6 @@
 /* Ed25519 and SHA-256 by OpenSSL. Nothing is kept between calls but what OpenSSL keeps itself; any thread.
- * OpenSSL's memory is its own: where it has none, NKI_NO_MEMORY. OpenSSL's queue of errors, which the host may
- * use, is left as it was. */
+ * OpenSSL's memory is its own: where it has none, NKI_NO_MEMORY. OpenSSL's queue of errors, which the host
+ * may use, is left as it was. */
 #ifndef NKI_AUTH_ED25519_H
 #define NKI_AUTH_ED25519_H
 

@@ -223,10 +223,10 @@ static int32_t check_text(const char *what, struct nki_str text, struct nki_erro
     for (size_t i = 0; clean && i < text.len; i++) {
         clean = (unsigned char)text.ptr[i] >= 0x20 && text.ptr[i] != 0x7F;
     }
-    return clean ? NKI_OK
-                 : nki_error_set(err, NKI_INVALID,
-                                 "%s: more than %zu bytes, control characters, or not UTF-8", what,
-                                 NKI_JWT_NAME_MAX);
+    return clean
+               ? NKI_OK
+               : nki_error_set(err, NKI_INVALID, "%s: more than %zu bytes, control characters, or not UTF-8",
+                               what, NKI_JWT_NAME_MAX);
 }
 
 static int32_t check_user(const struct nki_jwt_user *user, struct nki_error *err)

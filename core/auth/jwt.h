@@ -27,8 +27,8 @@ struct nki_jwt_user {
     bool scoped;       /* the issuer is a signing key with a scope, which sets permissions and limits */
 };
 
-/* Appends the JWT, signed with `seed`, which is an account's. Tags are trimmed; empty and repeated ones are left
- * out. A user that is not scoped has all permissions of its account and no limits.
+/* Appends the JWT, signed with `seed`, which is an account's. Tags are trimmed; empty and repeated ones are
+ * left out. A user that is not scoped has all permissions of its account and no limits.
  *
  * NKI_CREDENTIALS (a key is malformed, or not of its role), NKI_INVALID (name, tags), NKI_NO_MEMORY,
  * NKI_INTERNAL; `out` may hold a part then. */

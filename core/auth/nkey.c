@@ -1,5 +1,5 @@
-/* NATS keys as text. A public key is a byte that stands for the role, the key and a checksum, in base32; a seed
- * has two bytes before, which hold an 'S' and the role in their first ten bits. Any thread. */
+/* NATS keys as text. A public key is a byte that stands for the role, the key and a checksum, in base32; a
+ * seed has two bytes before, which hold an 'S' and the role in their first ten bits. Any thread. */
 #include "auth/nkey.h"
 
 #include "auth/base32.h"
@@ -115,8 +115,7 @@ static int32_t read_seed(struct nki_str text, uint8_t raw[RAW_MAX], struct nki_n
     }
     uint8_t prefix = (uint8_t)((raw[0] & 7) << 5 | raw[1] >> 3);
     char role = (char)('A' + (prefix >> 3));
-    if ((raw[0] & 0xF8) != PREFIX_SEED || (prefix & 7) != 0 || (raw[1] & 7) != 0 ||
-        !nki_nkey_role_ok(role)) {
+    if ((raw[0] & 0xF8) != PREFIX_SEED || (prefix & 7) != 0 || (raw[1] & 7) != 0 || !nki_nkey_role_ok(role)) {
         return nki_error_set(err, NKI_CREDENTIALS,
                              "the seed is not a user's, account's, operator's, server's or cluster's");
     }
