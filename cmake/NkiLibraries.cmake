@@ -52,9 +52,8 @@ foreach(kind shared static)
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   target_sources(natskit_${kind} PUBLIC
     FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/capi/include" FILES "${nki_header}")
-  # OpenSSL::Crypto and OpenSSL::SSL are linked here, PRIVATE, by the change that brings the first source that
-  # calls them: find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto SSL). The same change names them in natskitConfig.cmake.in and natskit.pc.in (Requires.private) for static users.
-  target_link_libraries(natskit_${kind} PRIVATE Threads::Threads)
+  # Named in natskitConfig.cmake.in and natskit.pc.in, too, for those who link the static library.
+  target_link_libraries(natskit_${kind} PRIVATE Threads::Threads OpenSSL::SSL OpenSSL::Crypto)
 endforeach()
 
 set_target_properties(natskit_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${NATSKIT_ABI_MAJOR})

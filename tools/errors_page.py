@@ -65,6 +65,7 @@ ADVICE = {
     "TLS_CERTIFICATE": "Correct the host's name, give the authority (`tls_ca_file`), or have the server's certificate renewed.",
     "CREDENTIALS": "Correct the file or the value that the text names.",
     "AUTH_REVOKED": "Get new credentials.",
+    "SIGNATURE": "Do not believe what was signed.",
     "NO_MEMORY": "Free memory; the object is as it was before the call.",
     "SYSTEM": "See `sys_errno`: mostly a limit of the process (descriptors, threads).",
     "SHUTDOWN": "Do not begin anything while `natskit_shutdown` runs.",

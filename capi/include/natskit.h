@@ -135,6 +135,7 @@ typedef struct natskit_msg natskit_msg;
 /* The client's own keys, certificates or credentials cannot be read, or are malformed. */
 #define NATSKIT_CREDENTIALS (-105)
 #define NATSKIT_AUTH_REVOKED (-106) /* the credentials were revoked */
+#define NATSKIT_SIGNATURE (-107)    /* the signature is not of this key over these bytes */
 /* The system. */
 #define NATSKIT_NO_MEMORY (-120)
 #define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */

@@ -260,6 +260,10 @@ class CredentialsError(AuthError):
     """The client's own keys, certificates or credentials cannot be read, or are malformed."""
 
 
+class SignatureError(AuthError):
+    """The signature is not of this key over these bytes."""
+
+
 # -------------------------------------------------------------------------------- platform
 
 
@@ -329,6 +333,7 @@ _CLASSES: dict[str, type[Error]] = {
     "TLS_CERTIFICATE": CertificateError,
     "CREDENTIALS": CredentialsError,
     "AUTH_REVOKED": AuthRevokedError,
+    "SIGNATURE": SignatureError,
     "NO_MEMORY": OutOfMemoryError,
     "SYSTEM": SystemCallError,
     "SHUTDOWN": ShutdownError,
