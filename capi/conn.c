@@ -255,12 +255,19 @@ natskit_status natskit_conn_info_get(natskit_conn conn, natskit_conn_info *info,
         .headers = now.info.headers,
         .lame_duck = now.info.lame_duck,
         .draining = now.draining,
+        .tls = now.secured,
+        .tls_insecure = now.secured && now.tls_insecure,
+        .tls_resumed = now.secured && now.tls_resumed,
     };
     nki_str_copy(filled.url, sizeof filled.url, nki_str_z(now.url));
     nki_str_copy(filled.server_name, sizeof filled.server_name, nki_str_z(now.info.server_name));
     nki_str_copy(filled.server_id, sizeof filled.server_id, nki_str_z(now.info.server_id));
     nki_str_copy(filled.version, sizeof filled.version, nki_str_z(now.info.version));
     nki_str_copy(filled.client_ip, sizeof filled.client_ip, nki_str_z(now.info.client_ip));
+    if (now.secured) {
+        nki_str_copy(filled.tls_version, sizeof filled.tls_version, nki_str_z(now.tls_version));
+        nki_str_copy(filled.tls_cipher, sizeof filled.tls_cipher, nki_str_z(now.tls_cipher));
+    }
     nki_str_copy(filled.reason_text, sizeof filled.reason_text, nki_str_z(now.reason_text));
     return nki_capi_give(info, info_size, &filled, sizeof filled);
 }

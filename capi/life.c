@@ -158,6 +158,24 @@ natskit_status natskit_conn_reconnect(natskit_conn conn, natskit_error *err)
     return status;
 }
 
+natskit_status natskit_conn_answer_auth(natskit_conn conn, uint64_t request, natskit_options answer,
+                                        natskit_error *err)
+{
+    struct nki_capi_options use;
+    natskit_status status = nki_capi_options_use(answer, NATSKIT_OPTIONS_AUTH, &use, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_handle *handle;
+    status = nki_capi_pin(conn.id, NATSKIT_KIND_CONN, "connection", &handle, err);
+    if (status == NATSKIT_OK) {
+        status = nki_conn_answer_auth(handle->object, request, use.options, nki_capi_err(err));
+        nki_handle_unpin(handle);
+    }
+    nki_capi_options_done(&use);
+    return status;
+}
+
 natskit_status natskit_conn_answer_delay(natskit_conn conn, uint64_t request, int64_t delay_ms,
                                          natskit_error *err)
 {

@@ -20,7 +20,8 @@ _Static_assert(NATSKIT_EVENT_CONNECTED == (int)NKI_EVENT_CONNECTED &&
                    NATSKIT_EVENT_CLOSED == (int)NKI_EVENT_CLOSED &&
                    NATSKIT_EVENT_PING == (int)NKI_EVENT_PING &&
                    NATSKIT_EVENT_FORCED_RECONNECT == (int)NKI_EVENT_FORCED_RECONNECT &&
-                   NATSKIT_EVENT_DELAY_NEEDED == (int)NKI_EVENT_DELAY_NEEDED,
+                   NATSKIT_EVENT_DELAY_NEEDED == (int)NKI_EVENT_DELAY_NEEDED &&
+                   NATSKIT_EVENT_AUTH_NEEDED == (int)NKI_EVENT_AUTH_NEEDED,
                "events are numbered alike");
 
 static const struct nki_msg *inner_of(const natskit_msg *msg)

@@ -333,7 +333,8 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
  * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
  * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
  * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH,
- * NATSKIT_TLS_REQUIRED. The caller closes the connection. */
+ * NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE, NATSKIT_CREDENTIALS. The caller closes the
+ * connection. Option `ask_auth` wants natskit_connect_start: whoever waits here cannot answer. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 
@@ -366,7 +367,13 @@ typedef struct natskit_conn_info {
     char reason_text[240];
     int32_t draining; /* 1: natskit_conn_drain was called */
     int32_t reserved;
-    char client_ip[64]; /* of this client, as the server sees it */
+    char client_ip[64];   /* of this client, as the server sees it */
+    int32_t tls;          /* 1: everything goes through TLS */
+    int32_t tls_insecure; /* 1: whose certificate it is was not asked (option `tls_insecure`) */
+    int32_t tls_resumed;  /* 1: an earlier session was resumed */
+    int32_t reserved2;
+    char tls_version[16]; /* "TLSv1.3"; empty without TLS */
+    char tls_cipher[64];
 } natskit_conn_info;
 
 /* Fills `info`. */
@@ -408,8 +415,9 @@ NATSKIT_API natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, 
 
 /* Begins a bounded subscription to the connection's events; any number may be open. Its messages are of kind
  * NATSKIT_MSG_EVENT. `options` (scope EVENTS) may be {0}; option `debug` asks for PING events too, and
- * `answers` for the requests to the application (NATSKIT_EVENT_DELAY_NEEDED), which go to one subscription
- * only: NATSKIT_BUSY if there is one already. Ends with NATSKIT_END after the event CLOSED. */
+ * `answers` for the requests to the application (NATSKIT_EVENT_DELAY_NEEDED, NATSKIT_EVENT_AUTH_NEEDED),
+ * which go to one subscription only: NATSKIT_BUSY if there is one already. Ends with NATSKIT_END after the
+ * event CLOSED. */
 NATSKIT_API natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, natskit_sub *out,
                                                natskit_error *err);
 
@@ -462,6 +470,13 @@ NATSKIT_API natskit_status natskit_conn_rtt(natskit_conn conn, int64_t timeout_m
  * number is another. */
 NATSKIT_API natskit_status natskit_conn_answer_delay(natskit_conn conn, uint64_t request, int64_t delay_ms,
                                                      natskit_error *err);
+
+/* Answers the event NATSKIT_EVENT_AUTH_NEEDED with that number of `request`: `answer` (scope AUTH) holds what
+ * the server is to be told, in place of what is configured; what it leaves out stays as configured. It is
+ * used once and wiped. NATSKIT_NOT_FOUND if the request was answered, is too late, or the number is another;
+ * NATSKIT_CREDENTIALS if a seed or credentials text is malformed: then the request is still open. */
+NATSKIT_API natskit_status natskit_conn_answer_auth(natskit_conn conn, uint64_t request,
+                                                    natskit_options answer, natskit_error *err);
 
 /* --------------------------------------------------------------------------------------------- publishing */
 
@@ -737,6 +752,10 @@ NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, s
 /* Option `answers`: servers will be tried again after `delay_ms`, unless natskit_conn_answer_delay says
  * otherwise within option `answer_timeout_ms`; `count` rounds of all servers were without success. */
 #define NATSKIT_EVENT_DELAY_NEEDED 13
+/* Options `answers` and `ask_auth`: a server wants to know who the user is; `text` is the nonce that it wants
+ * signed (may be empty). Unless natskit_conn_answer_auth says so within option `answer_timeout_ms`, what is
+ * configured counts. */
+#define NATSKIT_EVENT_AUTH_NEEDED 14
 
 typedef struct natskit_event_view {
     int32_t type;          /* NATSKIT_EVENT_* */

@@ -23,7 +23,8 @@ void nki_conn_release(struct nki_conn *conn)
     if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    assert(conn->transport == NULL && conn->resolve == NULL && conn->dial == NULL);
+    assert(conn->transport == NULL && conn->resolve == NULL && conn->dial == NULL && conn->prepare == NULL);
+    nki_tls_config_release(conn->tls_config);
     nki_engine_free(&conn->engine);
     if (conn->nudge_fd >= 0) {
         close(conn->nudge_fd);
@@ -358,6 +359,23 @@ int32_t nki_conn_reconnect(struct nki_conn *conn, struct nki_error *err)
     return status == NKI_OK ? NKI_OK : nki_error_set(err, status, NULL);
 }
 
+int32_t nki_conn_answer_auth(struct nki_conn *conn, uint64_t request, const struct nki_options *answer,
+                             struct nki_error *err)
+{
+    struct nki_answer read = {.signature = {NULL, 0}};
+    int32_t status = answer != NULL ? nki_answer_read(&read, answer, err) : NKI_OK;
+    if (status != NKI_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    status = nki_engine_answer_auth(&conn->engine, request, &read, nki_clock_now_ns());
+    leave(conn);
+    nki_answer_free(&read);
+    return status == NKI_OK
+               ? NKI_OK
+               : nki_error_set(err, status, "request %llu: not open any more", (unsigned long long)request);
+}
+
 int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t delay_ms)
 {
     pthread_mutex_lock(&conn->engine_mu);
@@ -410,7 +428,8 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
 {
     static const enum nki_conn_state states[] = {
         [NKI_ENGINE_IDLE] = NKI_STATE_CONNECTING,      [NKI_ENGINE_DIALING] = NKI_STATE_CONNECTING,
-        [NKI_ENGINE_WAIT_INFO] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_PONG] = NKI_STATE_CONNECTING,
+        [NKI_ENGINE_WAIT_INFO] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_TLS] = NKI_STATE_CONNECTING,
+        [NKI_ENGINE_WAIT_AUTH] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_PONG] = NKI_STATE_CONNECTING,
         [NKI_ENGINE_CONNECTED] = NKI_STATE_CONNECTED,  [NKI_ENGINE_BACKOFF] = NKI_STATE_CONNECTING,
         [NKI_ENGINE_CLOSED] = NKI_STATE_CLOSED,
     };
@@ -427,6 +446,11 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     const struct nki_server *server = engine->servers.current;
     nki_str_copy(out->url, sizeof out->url, server != NULL ? nki_str_z(server->text) : NKI_STR(""));
     out->info = engine->info;
+    out->secured = engine->secured;
+    out->tls_insecure = conn->tls.insecure;
+    out->tls_resumed = conn->tls.resumed;
+    nki_str_copy(out->tls_version, sizeof out->tls_version, nki_str_z(conn->tls.version));
+    nki_str_copy(out->tls_cipher, sizeof out->tls_cipher, nki_str_z(conn->tls.cipher));
     pthread_mutex_unlock(&conn->engine_mu);
 }
 

@@ -50,6 +50,10 @@ int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct 
 int32_t nki_conn_reconnect(struct nki_conn *conn, struct nki_error *err);
 int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t delay_ms);
 
+/* See nki_engine_answer_auth; `answer` (scope AUTH) may be NULL: nothing but what is configured. */
+int32_t nki_conn_answer_auth(struct nki_conn *conn, uint64_t request, const struct nki_options *answer,
+                             struct nki_error *err);
+
 /* The following begin operations, with one reference for the caller; see natskit.h for what they do. An
  * operation times out by itself at its deadline. */
 int32_t nki_conn_closed(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **op,
@@ -153,6 +157,11 @@ struct nki_conn_status {
     bool draining;
     char url[272];
     struct nki_info info;
+    bool secured; /* by TLS, of which the following tell */
+    bool tls_insecure;
+    bool tls_resumed;
+    char tls_version[16];
+    char tls_cipher[64];
 };
 void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out);
 

@@ -51,8 +51,15 @@ static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns
     const char *server = engine->servers.current->text;
     int code = conn->transport->stream->sys_errno;
     bool ended = result == NKI_STREAM_EOF;
-    if (ended && (code == 0 || code == EPIPE || code == ECONNRESET)) {
-        nki_error_set(&error, NKI_DISCONNECTED, "%s: the server closed the connection", server);
+    struct nki_stream *stream = conn->transport->stream;
+    if (!ended && stream->ops->explain != NULL) {
+        stream->ops->explain(stream, &error);
+        nki_driver_name_error(conn, &error);
+    } else if (ended && (code == 0 || code == EPIPE || code == ECONNRESET || code == EPROTO)) {
+        nki_error_set(&error, NKI_DISCONNECTED, "%s: the server closed the connection%s", server,
+                      engine->state == NKI_ENGINE_WAIT_INFO
+                          ? " before INFO; one that begins with TLS wants option tls_first"
+                          : "");
     } else {
         /* An end after a write that failed is the outbox's doing. */
         nki_error_set_errno(&error, NKI_IO, code, ended ? "%s: writing" : "%s: reading", server);
@@ -66,6 +73,11 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
     int64_t now_ns = nki_clock_now_ns();
     size_t total = 0;
     bool more = true;
+    conn->unread = false;
+    if (engine->state == NKI_ENGINE_WAIT_TLS) {
+        nki_driver_step_tls(conn, now_ns);
+        more = engine->state != NKI_ENGINE_WAIT_TLS;
+    }
     while (more && total < NKI_TURN_BYTES && engine->stream != NULL) {
         struct iovec iov[2];
         uint8_t *body = NULL;
@@ -89,8 +101,10 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         }
         nki_engine_feed(engine, buffer, (size_t)got - direct, now_ns);
         total += (size_t)got;
-        more = (size_t)got == room + NKI_TURN_BYTES; /* less than asked for: the socket is empty */
+        /* Less than asked for: the socket is empty. TLS may begin between two reads. */
+        more = (size_t)got == room + NKI_TURN_BYTES && engine->state != NKI_ENGINE_WAIT_TLS;
     }
+    conn->unread = engine->stream != NULL && engine->state != NKI_ENGINE_WAIT_TLS && engine->stream->buffered;
 }
 
 void nki_driver_interest(struct nki_conn *conn)
@@ -98,8 +112,12 @@ void nki_driver_interest(struct nki_conn *conn)
     if (conn->transport == NULL) {
         return;
     }
-    uint32_t wanted = (conn->reader == NKI_READER_LOOP ? (uint32_t)EPOLLIN : 0) |
-                      (conn->tx_waiting ? (uint32_t)EPOLLOUT : 0);
+    bool reads = conn->reader == NKI_READER_LOOP;
+    /* Before the TLS filter is there nothing may be read: what waits would wake the thread again and again.
+     */
+    bool idle = conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
+    bool writes = conn->tx_waiting || (reads && conn->filtering && conn->transport->stream->wants_write);
+    uint32_t wanted = (reads && !idle ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
     if (wanted != conn->interest) {
         conn->interest = wanted;
         nki_loop_change(conn, conn->transport->stream->fd, wanted);
@@ -182,6 +200,10 @@ static void hang_up(struct nki_conn *conn)
         conn->dial = NULL;
     }
     stop_resolving(conn);
+    nki_driver_stop_preparing(conn);
+    conn->tls_prepared = false;
+    conn->filtering = false;
+    conn->unread = false;
     if (conn->transport != NULL) {
         nki_loop_unwatch(conn, conn->transport->stream->fd);
         nki_transport_release(conn->transport);
@@ -197,7 +219,7 @@ static void hang_up(struct nki_conn *conn)
     }
 }
 
-static void start_resolving(struct nki_conn *conn, int64_t now_ns)
+void nki_driver_start_resolving(struct nki_conn *conn, int64_t now_ns)
 {
     const struct nki_url *url = &conn->engine.servers.current->url;
     struct nki_error error;
@@ -209,7 +231,7 @@ static void start_resolving(struct nki_conn *conn, int64_t now_ns)
     nki_loop_resolving(+1);
 }
 
-static void name_error(struct nki_conn *conn, struct nki_error *error)
+void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error)
 {
     struct nki_error plain = *error;
     nki_error_set(error, plain.status, "%s: %s", conn->engine.servers.current->text, plain.text);
@@ -235,7 +257,7 @@ static void adopt_stream(struct nki_conn *conn, struct nki_stream *stream, int64
     if (nki_loop_watch(conn, stream->fd, EPOLLIN, &error)) {
         nki_engine_connected(&conn->engine, stream, now_ns);
     } else {
-        name_error(conn, &error);
+        nki_driver_name_error(conn, &error);
         nki_engine_lost(&conn->engine, &error, now_ns);
     }
 }
@@ -253,7 +275,7 @@ static void step_resolve(struct nki_conn *conn, int64_t now_ns)
         conn->dial = nki_tcp_dial_start(&addrs, now_ns, &error);
     }
     if (conn->dial == NULL) {
-        name_error(conn, &error);
+        nki_driver_name_error(conn, &error);
         nki_engine_lost(&conn->engine, &error, now_ns);
     }
 }
@@ -274,7 +296,7 @@ static void step_dial(struct nki_conn *conn, int64_t now_ns)
         count = nki_tcp_dial_fds(conn->dial, fds);
         for (size_t i = 0; i < count; i++) {
             if (!nki_loop_watch(conn, fds[i], EPOLLOUT, &error)) {
-                name_error(conn, &error);
+                nki_driver_name_error(conn, &error);
                 nki_engine_lost(&conn->engine, &error, now_ns); /* hangs up */
                 break;
             }
@@ -286,8 +308,19 @@ static void step_dial(struct nki_conn *conn, int64_t now_ns)
     if (status == NKI_OK) {
         adopt_stream(conn, stream, now_ns);
     } else {
-        name_error(conn, &error);
+        nki_driver_name_error(conn, &error);
         nki_engine_lost(&conn->engine, &error, now_ns);
+    }
+}
+
+/* What is to be read of files comes before the name: a server is not to be kept waiting for it. */
+static void begin_attempt(struct nki_conn *conn, int64_t now_ns)
+{
+    uint32_t what = nki_prepare_needed(conn->engine.options, nki_engine_tls_intent(&conn->engine));
+    if (what != 0) {
+        nki_driver_prepare(conn, what, now_ns);
+    } else {
+        nki_driver_start_resolving(conn, now_ns);
     }
 }
 
@@ -295,13 +328,16 @@ static void step_dial(struct nki_conn *conn, int64_t now_ns)
 static void carry_out(struct nki_conn *conn, int64_t now_ns)
 {
     struct nki_engine *engine = &conn->engine;
-    while ((engine->want & (NKI_WANT_HANGUP | NKI_WANT_DIAL)) != 0) {
+    while ((engine->want & (NKI_WANT_HANGUP | NKI_WANT_DIAL | NKI_WANT_TLS)) != 0) {
         if ((engine->want & NKI_WANT_HANGUP) != 0) {
             engine->want &= ~NKI_WANT_HANGUP;
             hang_up(conn);
-        } else {
+        } else if ((engine->want & NKI_WANT_DIAL) != 0) {
             engine->want &= ~NKI_WANT_DIAL;
-            start_resolving(conn, now_ns);
+            begin_attempt(conn, now_ns);
+        } else {
+            engine->want &= ~NKI_WANT_TLS;
+            nki_driver_begin_tls(conn, now_ns);
         }
         if (conn->resolve != NULL) {
             step_resolve(conn, now_ns); /* a literal address is answered at once */
@@ -352,6 +388,9 @@ bool nki_driver_service(struct nki_conn *conn)
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
     conn->io_ready = false;
+    if (conn->prepare != NULL) {
+        nki_driver_step_prepare(conn, now_ns);
+    }
     if (conn->resolve != NULL) {
         step_resolve(conn, now_ns);
     }
@@ -365,7 +404,7 @@ bool nki_driver_service(struct nki_conn *conn)
         nki_engine_writing(engine, false, now_ns);
         right = true;
     }
-    if (ready && conn->transport != NULL && conn->reader == NKI_READER_LOOP) {
+    if ((ready || conn->unread) && conn->transport != NULL && conn->reader == NKI_READER_LOOP) {
         nki_driver_read(conn, nki_loop_buffer());
     }
     if (now_ns >= nki_engine_deadline_ns(engine)) {
@@ -375,6 +414,9 @@ bool nki_driver_service(struct nki_conn *conn)
     right = right || (engine->want & NKI_WANT_KICK) != 0;
     engine->want &= ~NKI_WANT_KICK;
     nki_driver_interest(conn);
+    if (conn->unread && conn->reader == NKI_READER_LOOP) {
+        nki_loop_post(conn); /* the others have their turn before */
+    }
     int64_t at = next_look_ns(conn);
     bool ended = engine->state == NKI_ENGINE_CLOSED;
     if (ended) {

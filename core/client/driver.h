@@ -9,7 +9,9 @@
 #define NKI_CLIENT_DRIVER_H
 
 #include "client/engine.h"
+#include "client/prepare.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 
 /* A stream that lives as long as somebody may poll its descriptor. */
 struct nki_transport {
@@ -27,10 +29,13 @@ struct nki_conn {
     struct nki_engine engine;
     struct nki_transport *transport; /* NULL: none, or hanging up */
     enum nki_reader reader;
-    int nudge_fd;      /* wakes the caller that reads; -1 until one did */
-    uint32_t interest; /* of the transport's descriptor, as the I/O thread waits for it */
-    bool tx_waiting;   /* the I/O thread holds the transmit right and waits until the socket takes more */
-    int64_t armed_ns;  /* when the I/O thread looks at this connection at the latest */
+    int nudge_fd;             /* wakes the caller that reads; -1 until one did */
+    bool unread;              /* bytes wait in the stream itself */
+    bool filtering;           /* the TLS filter is there, its handshake under way */
+    struct nki_tls_state tls; /* of a transport that is secured */
+    uint32_t interest;        /* of the transport's descriptor, as the I/O thread waits for it */
+    bool tx_waiting;  /* the I/O thread holds the transmit right and waits until the socket takes more */
+    int64_t armed_ns; /* when the I/O thread looks at this connection at the latest */
 
     /* the transmit right's holder's */
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
@@ -41,6 +46,9 @@ struct nki_conn {
 
     /* the I/O thread's own */
     int64_t gather_ns; /* when it takes a parked right; NKI_NEVER */
+    struct nki_prepare *prepare;
+    struct nki_tls_config *tls_config; /* of the last attempt that had one */
+    bool tls_prepared;                 /* ... which is this one */
     struct nki_resolve *resolve;
     struct nki_tcp_dial *dial;
     struct nki_list run_node;   /* in the list of those to be looked at now */
@@ -73,7 +81,8 @@ void nki_driver_buffer_give(uint8_t *buffer);
 void nki_driver_release_cache(void);
 void nki_driver_forget(void);
 
-/* With the engine lock, by whoever has the reading right: reads and feeds at most one turn. */
+/* With the engine lock, by whoever has the reading right: reads and feeds at most one turn, or takes a step
+ * of the TLS handshake. */
 void nki_driver_read(struct nki_conn *conn, uint8_t *buffer);
 /* With the engine lock: tells the I/O thread's poller what to wait for. */
 void nki_driver_interest(struct nki_conn *conn);
@@ -90,6 +99,19 @@ void nki_driver_park_right(struct nki_conn *conn);
 /* By the I/O thread: does all that is due for the connection. Returns false when it has ended and nothing is
  * left to do. */
 bool nki_driver_service(struct nki_conn *conn);
+
+/* secure.c, with the engine lock. The I/O thread: begins the TLS handshake that the engine wants, once what
+ * it needs is prepared. The reader: a step of it. */
+void nki_driver_begin_tls(struct nki_conn *conn, int64_t now_ns);
+void nki_driver_step_tls(struct nki_conn *conn, int64_t now_ns);
+/* The I/O thread: reads what an attempt needs of files, then goes on with it. */
+void nki_driver_prepare(struct nki_conn *conn, uint32_t what, int64_t now_ns);
+void nki_driver_step_prepare(struct nki_conn *conn, int64_t now_ns);
+void nki_driver_stop_preparing(struct nki_conn *conn);
+/* driver.c: resolves the name of the server, and goes on. */
+void nki_driver_start_resolving(struct nki_conn *conn, int64_t now_ns);
+/* Puts the server's name before the text. */
+void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error);
 
 void nki_transport_release(struct nki_transport *transport);
 

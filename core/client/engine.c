@@ -11,6 +11,22 @@
 #define BODY_MAX ((size_t)64 * NKI_MIB)
 #define PONGS_OVER ((uint64_t)64 * NKI_KIB) /* bytes over the outbox's limit that answers may take */
 
+/* TLS can't be asked for and be off. */
+static int32_t check_tls_off(const struct nki_engine *engine, struct nki_error *err)
+{
+    bool off = nki_options_choice(engine->options, NKI_OPT_CONNECT_tls) == NKI_TLS_OFF;
+    if (off && nki_options_bool(engine->options, NKI_OPT_CONNECT_tls_first)) {
+        return nki_error_set(err, NKI_INVALID, "option tls is off, and tls_first is true");
+    }
+    for (size_t i = 0; off && i < engine->servers.count; i++) {
+        if (engine->servers.list[i]->url.scheme == NKI_SCHEME_TLS) {
+            return nki_error_set(err, NKI_INVALID, "option tls is off, and the url is %s",
+                                 engine->servers.list[i]->text);
+        }
+    }
+    return NKI_OK;
+}
+
 int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, struct nki_str urls,
                         struct nki_error *err)
 {
@@ -29,6 +45,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
+    engine->login.deadline_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
     struct nki_outbox_limits room = {
         .live = (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_outbox_bytes),
@@ -59,6 +76,9 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
         status =
             nki_servers_add(&engine->servers, nki_options_list_at(options, NKI_OPT_CONNECT_servers, i), err);
     }
+    if (status == NKI_OK) {
+        status = check_tls_off(engine, err);
+    }
     if (nki_options_bool(options, NKI_OPT_CONNECT_randomize)) {
         nki_servers_shuffle(&engine->servers, &engine->rand);
     }
@@ -67,6 +87,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
 
 void nki_engine_free(struct nki_engine *engine)
 {
+    nki_engine_end_login(engine);
     nki_subs_free(&engine->subs);
     nki_replies_free(&engine->replies);
     nki_heap_free(&engine->timers);
@@ -328,8 +349,8 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
 
 static bool has_transport(const struct nki_engine *engine)
 {
-    return engine->state == NKI_ENGINE_WAIT_INFO || engine->state == NKI_ENGINE_WAIT_PONG ||
-           engine->state == NKI_ENGINE_CONNECTED;
+    return engine->state == NKI_ENGINE_WAIT_INFO || engine->state == NKI_ENGINE_WAIT_AUTH ||
+           engine->state == NKI_ENGINE_WAIT_PONG || engine->state == NKI_ENGINE_CONNECTED;
 }
 
 void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len, int64_t now_ns)
@@ -365,6 +386,9 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
             got_frame(engine, &frame, now_ns);
         }
     }
+    if (engine->state == NKI_ENGINE_WAIT_TLS && nki_cursor_left(&in) > 0) {
+        lost_by_protocol(engine, "it stands in plain text behind INFO, where TLS begins", now_ns);
+    }
     nki_engine_hand_over(engine);
     nki_engine_drain_step(engine, now_ns);
 }
@@ -397,7 +421,9 @@ void nki_engine_drop_transport(struct nki_engine *engine)
         engine->stream = NULL;
     }
     engine->want |= NKI_WANT_HANGUP;
-    engine->want &= ~NKI_WANT_DIAL;
+    engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS);
+    engine->secured = false;
+    nki_engine_end_login(engine);
     engine->ping_ns = NKI_NEVER;
     engine->stall_ns = NKI_NEVER;
     engine->attempt_deadline_ns = NKI_NEVER;

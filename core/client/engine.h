@@ -2,11 +2,15 @@
  * outbox, messages, completions and events out. Who drives it (client/conn.c under the engine lock, or a test
  * with its own clock) is not its concern: it knows no socket, thread or clock.
  *
- *   IDLE -> DIALING -> WAIT_INFO -> WAIT_PONG -> CONNECTED
- *              ^            |           |            |        a transport is lost or refused:
- *              |            v           v            v        the next server of the round, or
- *              +--------- BACKOFF <-----+------------+        a pause when all were tried
+ *   IDLE -> DIALING -> WAIT_INFO -> WAIT_TLS -> WAIT_AUTH -> WAIT_PONG -> CONNECTED
+ *              ^            |           |           |            |            |
+ *              |            v           v           v            v            v
+ *              +--------- BACKOFF <-----+-----------+------------+------------+
  *   any -> CLOSED
+ *
+ * Without TLS, or without a question to the application, those states are passed over; with TLS before INFO
+ * WAIT_TLS comes first. When a transport is lost or refused, the next server of the round is tried, or there
+ * is a pause when all were.
  *
  * Every function is called with the engine lock held, and with the time now in ns of a monotonic clock. After
  * each call the driver looks at `want`, clears what it has done, and asks nki_engine_deadline_ns when to call
@@ -14,6 +18,7 @@
 #ifndef NKI_CLIENT_ENGINE_H
 #define NKI_CLIENT_ENGINE_H
 
+#include "auth/credentials.h"
 #include "base/heap.h"
 #include "client/outbox.h"
 #include "client/replies.h"
@@ -27,6 +32,8 @@ enum nki_engine_state {
     NKI_ENGINE_IDLE,
     NKI_ENGINE_DIALING,
     NKI_ENGINE_WAIT_INFO,
+    NKI_ENGINE_WAIT_TLS,
+    NKI_ENGINE_WAIT_AUTH,
     NKI_ENGINE_WAIT_PONG,
     NKI_ENGINE_CONNECTED,
     NKI_ENGINE_BACKOFF,
@@ -37,8 +44,12 @@ enum nki_engine_state {
 #define NKI_WANT_DIAL 1u   /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
 #define NKI_WANT_HANGUP 2u /* the transport was shut down: let go of it (before dialing again) */
 #define NKI_WANT_KICK 4u   /* the engine holds the transmit right of the outbox: take it over */
+#define NKI_WANT_TLS 8u    /* secure the transport, then nki_engine_secured or nki_engine_lost */
 
 #define NKI_PINGS_MAX 4096 /* pings (flushes) that wait for their PONG */
+
+/* Words of option tls. */
+enum { NKI_TLS_AUTO, NKI_TLS_REQUIRE, NKI_TLS_OFF };
 
 enum nki_ping_kind {
     NKI_PING_PLAIN,      /* of a flush, or of the liveness check */
@@ -73,9 +84,23 @@ struct nki_engine_counts {
     uint64_t abandoned_msgs;
 };
 
+/* Who the user is, at the attempt that runs. */
+struct nki_login {
+    struct nki_credentials credentials; /* of seeds and credentials files; names are the options' */
+    uint64_t request;                   /* to the application; 0: none */
+    int64_t deadline_ns;                /* for its answer */
+    struct nki_credentials answer;
+    struct nki_secret signature; /* that the application made itself */
+};
+
+/* What the application answers. */
+struct nki_answer {
+    struct nki_credentials credentials;
+    struct nki_secret signature;
+};
+
 /* The pause that the application was asked about. */
 struct nki_delay {
-    uint64_t serial;
     uint64_t request; /* 0: none is asked for */
     int64_t asked_ns;
 };
@@ -102,9 +127,12 @@ struct nki_engine {
     bool was_connected; /* the first connect has succeeded */
     bool auth_refused;  /* in this round: the next pause is the longest */
     bool forced;        /* the application gives up the transport */
+    uint64_t requests;  /* to the application, so far */
     struct nki_delay delay;
+    struct nki_login login;
     struct nki_error last_error;
     struct nki_stream *stream; /* of the present transport; the driver's */
+    bool secured;              /* ... which is TLS */
 
     int64_t first_deadline_ns;   /* of the first connect */
     int64_t attempt_deadline_ns; /* of the attempt that runs */
@@ -128,6 +156,7 @@ struct nki_engine {
     bool confirmed;      /* ... and the server has confirmed what it had to */
 
     struct nki_info info;
+    bool info_told; /* by this transport */
     struct nki_buf info_json;
 
     /* what publishing has to know of it without the engine lock; written before an event tells of the
@@ -152,8 +181,16 @@ void nki_engine_free(struct nki_engine *engine);
 /* Begins with the first server. `connect_op`: a reference is taken over; may be NULL. */
 void nki_engine_start(struct nki_engine *engine, struct nki_op *connect_op, int64_t deadline_ns,
                       int64_t now_ns);
+/* Driver: what files and seeds say of the user, before the transport is there. Takes them over. */
+void nki_engine_set_credentials(struct nki_engine *engine, struct nki_credentials *credentials);
+/* Whether TLS was asked for with the present server: then nothing is sent without it. */
+bool nki_engine_tls_intent(const struct nki_engine *engine);
 /* The transport that was wanted is there. */
 void nki_engine_connected(struct nki_engine *engine, struct nki_stream *stream, int64_t now_ns);
+/* The filter that is to secure it is there; nothing but its handshake goes through it yet. */
+void nki_engine_filtered(struct nki_engine *engine, struct nki_stream *stream);
+/* Its handshake is done. */
+void nki_engine_secured(struct nki_engine *engine, int64_t now_ns);
 /* The attempt or the transport has failed; `error` says how. Harmless if there is none. */
 void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, int64_t now_ns);
 /* Bytes of the server. */
@@ -178,6 +215,16 @@ int32_t nki_engine_reconnect(struct nki_engine *engine, int64_t now_ns);
 /* The application's answer on how long the pause is. NKI_OK, NKI_NOT_FOUND. */
 int32_t nki_engine_answer_delay(struct nki_engine *engine, uint64_t request, int64_t delay_ms,
                                 int64_t now_ns);
+/* The application's answer on who the user is; it is taken over unless it comes too late. NKI_OK,
+ * NKI_NOT_FOUND. */
+int32_t nki_engine_answer_auth(struct nki_engine *engine, uint64_t request, struct nki_answer *answer,
+                               int64_t now_ns);
+/* Reads an answer from options of scope AUTH. Any thread. NKI_CREDENTIALS, NKI_NO_MEMORY, with `answer`
+ * empty. */
+int32_t nki_answer_read(struct nki_answer *answer, const struct nki_options *options, struct nki_error *err);
+void nki_answer_free(struct nki_answer *answer);
+/* Asks once more if an answer is waited for: who answers has come later than the question. */
+void nki_engine_ask_auth(struct nki_engine *engine);
 /* The operation finishes when the connection has ended. False if there is no memory. */
 bool nki_engine_closed_op(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns);
 
@@ -262,7 +309,13 @@ void nki_engine_pong(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_fail_ops(struct nki_engine *engine, int32_t status);
 /* What a text of -ERR means. */
 void nki_engine_server_error(struct nki_engine *engine, struct nki_str text, int64_t now_ns);
-/* Handshake: INFO, PONG. */
+/* Login: begins with asking the application, or with CONNECT; no answer came in time; its end, with whatever
+ * is known of the user. */
+void nki_engine_begin_login(struct nki_engine *engine, int64_t now_ns);
+void nki_engine_login_late(struct nki_engine *engine, int64_t now_ns);
+void nki_engine_end_login(struct nki_engine *engine);
+/* Handshake: the first step on a new transport; INFO, PONG. */
+void nki_engine_begin_handshake(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t now_ns);
 void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns);
 /* Stops the transport and keeps what was not sent; the state is the caller's to change. */

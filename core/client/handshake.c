@@ -3,39 +3,59 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "wire/connect.h"
 
-/* CONNECT and PING in one piece. */
-static bool say_hello(struct nki_engine *engine)
+static bool given(const struct nki_engine *engine, enum nki_option_id id)
 {
-    const struct nki_url *url = &engine->servers.current->url;
-    struct nki_options *options = engine->options;
-    struct nki_connect_params params = {
-        .name = nki_options_str(options, NKI_OPT_CONNECT_name),
-        .user = nki_options_str(options, NKI_OPT_CONNECT_user),
-        .password = nki_options_str(options, NKI_OPT_CONNECT_password),
-        .token = nki_options_str(options, NKI_OPT_CONNECT_token),
-        .version = NKI_STR(NKI_VERSION),
-        .verbose = nki_options_bool(options, NKI_OPT_CONNECT_verbose),
-        .pedantic = nki_options_bool(options, NKI_OPT_CONNECT_pedantic),
-        .echo = !nki_options_bool(options, NKI_OPT_CONNECT_no_echo),
-    };
-    if (url->has_user) {
-        /* What stands in the url wins; a user without a password is a token. */
-        params.user = url->has_password ? nki_str_z(url->user) : NKI_STR("");
-        params.password = url->has_password ? nki_str_z(url->password) : NKI_STR("");
-        params.token = url->has_password ? NKI_STR("") : nki_str_z(url->user);
+    return nki_options_str(engine->options, id).len > 0;
+}
+
+bool nki_engine_tls_intent(const struct nki_engine *engine)
+{
+    const struct nki_options *options = engine->options;
+    size_t word = nki_options_choice(options, NKI_OPT_CONNECT_tls);
+    if (word != NKI_TLS_AUTO) {
+        return word == NKI_TLS_REQUIRE;
     }
-    struct nki_buf hello = {0};
-    bool kick = false;
-    bool ok = nki_connect_emit(&hello, &params) && nki_buf_append(&hello, "PING\r\n", 6) &&
-              nki_outbox_handshake(&engine->outbox, hello.data, hello.len, &kick);
-    engine->want |= kick ? NKI_WANT_KICK : 0;
-    if (hello.data != NULL) {
-        explicit_bzero(hello.data, hello.len);
+    return engine->servers.current->url.scheme == NKI_SCHEME_TLS ||
+           nki_options_bool(options, NKI_OPT_CONNECT_tls_first) ||
+           given(engine, NKI_OPT_CONNECT_tls_ca_file) || given(engine, NKI_OPT_CONNECT_tls_ca_path) ||
+           given(engine, NKI_OPT_CONNECT_tls_ca) || given(engine, NKI_OPT_CONNECT_tls_cert_file) ||
+           given(engine, NKI_OPT_CONNECT_tls_cert);
+}
+
+static void begin_tls(struct nki_engine *engine)
+{
+    engine->state = NKI_ENGINE_WAIT_TLS;
+    engine->want |= NKI_WANT_TLS;
+}
+
+void nki_engine_begin_handshake(struct nki_engine *engine, int64_t now_ns)
+{
+    (void)now_ns;
+    engine->state = NKI_ENGINE_WAIT_INFO;
+    nki_info_init(&engine->info); /* nothing of another server's INFO stays */
+    engine->info_told = false;
+    if (nki_options_bool(engine->options, NKI_OPT_CONNECT_tls_first)) {
+        begin_tls(engine);
     }
-    nki_buf_free(&hello);
-    return ok;
+}
+
+void nki_engine_filtered(struct nki_engine *engine, struct nki_stream *stream)
+{
+    assert(engine->state == NKI_ENGINE_WAIT_TLS);
+    engine->stream = stream;
+    nki_outbox_set_stream(&engine->outbox, stream);
+}
+
+void nki_engine_secured(struct nki_engine *engine, int64_t now_ns)
+{
+    assert(engine->state == NKI_ENGINE_WAIT_TLS);
+    engine->secured = true;
+    if (engine->info_told) {
+        nki_engine_begin_login(engine, now_ns);
+    } else {
+        engine->state = NKI_ENGINE_WAIT_INFO;
+    }
 }
 
 static void keep_info(struct nki_engine *engine, struct nki_str json)
@@ -48,16 +68,26 @@ static void keep_info(struct nki_engine *engine, struct nki_str json)
 
 static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
 {
-    if (engine->info.tls_required) {
-        nki_engine_attempt_failed(engine, NKI_TLS_REQUIRED,
-                                  "the server wants TLS, which this version does not speak", now_ns);
-    } else if (nki_options_bool(engine->options, NKI_OPT_CONNECT_no_echo) && engine->info.proto < 1) {
+    const struct nki_info *info = &engine->info;
+    size_t word = nki_options_choice(engine->options, NKI_OPT_CONNECT_tls);
+    bool intent = nki_engine_tls_intent(engine);
+    bool offered = info->tls_required || info->tls_available;
+    engine->info_told = true;
+    if (nki_options_bool(engine->options, NKI_OPT_CONNECT_no_echo) && info->proto < 1) {
         nki_engine_attempt_failed(engine, NKI_INVALID, "option no_echo: the server does not support it",
                                   now_ns);
-    } else if (!say_hello(engine)) {
-        nki_engine_attempt_failed(engine, NKI_NO_MEMORY, "no memory for the handshake", now_ns);
+    } else if (engine->secured) {
+        nki_engine_begin_login(engine, now_ns);
+    } else if (intent && !offered) {
+        nki_engine_attempt_failed(engine, NKI_TLS_REQUIRED, "TLS was asked for, and the server offers none",
+                                  now_ns);
+    } else if (word == NKI_TLS_OFF && info->tls_required) {
+        nki_engine_attempt_failed(engine, NKI_TLS_REQUIRED, "the server wants TLS, and option tls is off",
+                                  now_ns);
+    } else if (offered && word != NKI_TLS_OFF) {
+        begin_tls(engine);
     } else {
-        engine->state = NKI_ENGINE_WAIT_PONG;
+        nki_engine_begin_login(engine, now_ns);
     }
 }
 
@@ -73,9 +103,6 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
     struct nki_error error;
     bool first = engine->state == NKI_ENGINE_WAIT_INFO;
     bool was_lame_duck = !first && engine->info.lame_duck;
-    if (first) {
-        nki_info_init(&engine->info); /* nothing of another server's INFO stays */
-    }
     struct nki_info_urls urls;
     int32_t status = nki_info_parse(json, &engine->info, &urls, &error);
     if (status != NKI_OK && first) {
@@ -92,14 +119,19 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
     if (engine->state == NKI_ENGINE_CONNECTED) {
         publish_limits(engine);
     }
-    if (nki_options_bool(engine->options, NKI_OPT_CONNECT_use_discovered) &&
+    if (first) {
+        answer_first_info(engine, now_ns);
+    }
+    /* Who speaks in plain text where TLS is to be does not name servers: those of the INFO inside TLS count.
+     */
+    bool believed = engine->state == NKI_ENGINE_WAIT_AUTH || engine->state == NKI_ENGINE_WAIT_PONG ||
+                    engine->state == NKI_ENGINE_CONNECTED;
+    if (believed && nki_options_bool(engine->options, NKI_OPT_CONNECT_use_discovered) &&
         nki_servers_merge(&engine->servers, &urls)) {
         struct nki_event event = {.type = NKI_EVENT_SERVERS, .count = engine->servers.count};
         nki_engine_emit(engine, &event);
     }
-    if (first) {
-        answer_first_info(engine, now_ns);
-    } else if (engine->info.lame_duck && !was_lame_duck) {
+    if (!first && engine->info.lame_duck && !was_lame_duck) {
         struct nki_event event = {.type = NKI_EVENT_LAME_DUCK};
         nki_engine_emit(engine, &event);
     }

@@ -66,6 +66,20 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
     nki_slab_trim(&engine->slab);
 }
 
+static const char *what_is_late(enum nki_engine_state state)
+{
+    switch (state) {
+    case NKI_ENGINE_DIALING:
+        return "no connection in time";
+    case NKI_ENGINE_WAIT_INFO:
+        return "no INFO in time; a server that begins with TLS wants option tls_first";
+    case NKI_ENGINE_WAIT_TLS:
+        return "the TLS handshake was not done in time";
+    default:
+        return "no answer to CONNECT in time";
+    }
+}
+
 void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
 {
     expire_ops(engine, now_ns);
@@ -88,12 +102,9 @@ void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
     } else if (now_ns >= engine->stall_ns) {
         lost_by_stall(engine, now_ns);
     } else if (now_ns >= engine->attempt_deadline_ns) {
-        nki_engine_attempt_failed(engine, NKI_TIMEOUT,
-                                  engine->state == NKI_ENGINE_DIALING     ? "no connection in time"
-                                  : engine->state == NKI_ENGINE_WAIT_INFO ? "no INFO in time"
-                                                                          : "no answer to CONNECT in time",
-                                  now_ns);
+        nki_engine_attempt_failed(engine, NKI_TIMEOUT, what_is_late(engine->state), now_ns);
     }
+    nki_engine_login_late(engine, now_ns);
     if (engine->state == NKI_ENGINE_BACKOFF && now_ns >= engine->backoff_ns) {
         nki_engine_end_pause(engine, now_ns);
     }
@@ -115,6 +126,7 @@ int64_t nki_engine_deadline_ns(const struct nki_engine *engine)
     at = earlier(at, engine->first_deadline_ns);
     at = earlier(at, engine->attempt_deadline_ns);
     at = earlier(at, engine->backoff_ns);
+    at = earlier(at, engine->login.deadline_ns);
     at = earlier(at, engine->ping_ns);
     at = earlier(at, engine->stall_ns);
     at = earlier(at, engine->outage_ns);

@@ -162,7 +162,7 @@ static void take_resolving(struct nki_list *run)
 {
     for (struct nki_list *at = loop.live.next; loop.resolving > 0 && at != &loop.live; at = at->next) {
         struct nki_conn *conn = NKI_CONTAINER_OF(at, struct nki_conn, live_node);
-        if (conn->resolve != NULL) {
+        if (conn->resolve != NULL || conn->prepare != NULL) {
             run_soon(run, conn);
         }
     }

@@ -495,7 +495,8 @@ void nki_outbox_confirm(struct nki_outbox *outbox, uint64_t accepted)
 void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
 {
     pthread_mutex_lock(&outbox->mu);
-    assert(outbox->stream == NULL && !outbox->live);
+    assert(!outbox->live && !outbox->writing &&
+           outbox->handshake.len == 0); /* perhaps a filter over the one before */
     outbox->stream = stream;
     pthread_mutex_unlock(&outbox->mu);
 }

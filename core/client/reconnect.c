@@ -27,7 +27,7 @@ static void dial(struct nki_engine *engine, int64_t now_ns)
 static void ask_delay(struct nki_engine *engine, int64_t wait_ns, int64_t now_ns)
 {
     int64_t timeout_ns = nki_engine_option_ns(engine, NKI_OPT_CONNECT_answer_timeout_ms);
-    engine->delay.request = ++engine->delay.serial;
+    engine->delay.request = ++engine->requests;
     engine->delay.asked_ns = now_ns;
     engine->backoff_ns = now_ns + (wait_ns > timeout_ns ? wait_ns : timeout_ns);
     struct nki_event event = {.type = NKI_EVENT_DELAY_NEEDED,
@@ -120,13 +120,13 @@ void nki_engine_start(struct nki_engine *engine, struct nki_op *connect_op, int6
 
 void nki_engine_connected(struct nki_engine *engine, struct nki_stream *stream, int64_t now_ns)
 {
-    (void)now_ns;
     assert(engine->state == NKI_ENGINE_DIALING);
-    engine->state = NKI_ENGINE_WAIT_INFO;
     engine->stream = stream;
+    engine->secured = false;
     engine->epoch++;
     nki_parser_reset(&engine->parser);
     nki_outbox_set_stream(&engine->outbox, stream);
+    nki_engine_begin_handshake(engine, now_ns);
 }
 
 /* A server that has failed too often in a row is given up. */

@@ -54,10 +54,11 @@ static int32_t add_one(struct nki_servers *servers, struct nki_str text, struct 
 {
     struct nki_url url;
     int32_t status = nki_url_parse(text, &url, err);
-    if (status == NKI_OK && url.scheme != NKI_SCHEME_NATS) {
+    if (status == NKI_OK && url.scheme != NKI_SCHEME_NATS && url.scheme != NKI_SCHEME_TLS) {
         char shown[NKI_URL_TEXT_MAX];
         nki_url_text(&url, shown);
-        status = nki_error_set(err, NKI_INVALID, "url %s: this version speaks plain nats:// only", shown);
+        status =
+            nki_error_set(err, NKI_INVALID, "url %s: this version speaks nats:// and tls:// only", shown);
     }
     if (status == NKI_OK && find(servers, &url) == NULL) {
         status = add_url(servers, &url, false, err);
@@ -143,6 +144,22 @@ static bool told(const struct nki_info_urls *urls, const struct nki_server *serv
     return false;
 }
 
+/* An address without a name of its own has to show the certificate of the server that told of it. */
+static bool add_discovered(struct nki_servers *servers, struct nki_url *url)
+{
+    const struct nki_server *teller = servers->current;
+    url->scheme = teller != NULL ? teller->url.scheme : NKI_SCHEME_NATS;
+    if (add_url(servers, url, true, NULL) != NKI_OK) {
+        return false;
+    }
+    struct nki_server *added = servers->list[servers->count - 1];
+    if (teller != NULL && nki_url_is_address(url)) {
+        memcpy(added->tls_name, teller->tls_name[0] != '\0' ? teller->tls_name : teller->url.host,
+               sizeof added->tls_name);
+    }
+    return true;
+}
+
 bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *urls)
 {
     bool changed = false;
@@ -163,7 +180,7 @@ bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *
             url.scheme != NKI_SCHEME_NATS || find(servers, &url) != NULL) {
             continue;
         }
-        changed = add_url(servers, &url, true, NULL) == NKI_OK || changed;
+        changed = add_discovered(servers, &url) || changed;
     }
     return changed;
 }

@@ -11,9 +11,10 @@
 
 struct nki_server {
     struct nki_url url;
-    char text[NKI_URL_TEXT_MAX]; /* without user and password */
-    uint32_t failures;           /* in a row */
-    uint32_t auth_failures;      /* of those, refusals of the credentials in a row */
+    char text[NKI_URL_TEXT_MAX];     /* without user and password */
+    char tls_name[NKI_URL_HOST_MAX]; /* that its certificate must be for; empty: the host of its url */
+    uint32_t failures;               /* in a row */
+    uint32_t auth_failures;          /* of those, refusals of the credentials in a row */
     bool discovered;
     bool tried; /* in this round */
 };

@@ -93,6 +93,9 @@ int32_t nki_conn_events(struct nki_conn *conn, const struct nki_events_params *p
             nki_error_set(err, NKI_BUSY, "option answers: another subscription of the connection answers");
     } else {
         nki_subs_add_events(&conn->engine.subs, sub);
+        if (params->answers) {
+            nki_engine_ask_auth(&conn->engine); /* the question may have come first */
+        }
     }
     pthread_mutex_unlock(&conn->engine_mu);
     if (status != NKI_OK) {

@@ -13,11 +13,29 @@
 
 #include <poll.h>
 
-/* Takes the reading right; with no lock held. NULL if there is no transport or somebody reads. */
-static struct nki_transport *take_reading(struct nki_conn *conn)
+/* What the reader waits for. */
+struct reading {
+    struct nki_transport *transport; /* a reference */
+    int fd;
+    short events;
+    bool buffered; /* there is something to read, whatever the descriptor says */
+};
+
+/* With the engine lock, as the reader. */
+static void look(const struct nki_conn *conn, struct reading *reading)
+{
+    const struct nki_stream *stream = reading->transport->stream;
+    bool idle = conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
+    reading->fd = stream->fd;
+    reading->events = (short)((idle ? 0 : POLLIN) | (stream->wants_write ? POLLOUT : 0));
+    reading->buffered = conn->unread;
+}
+
+/* Takes the reading right; with no lock held. False if there is no transport or somebody reads. */
+static bool take_reading(struct nki_conn *conn, struct reading *reading)
 {
     if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
-        return NULL; /* somebody reads right now, and will complete this caller if it is its turn */
+        return false; /* somebody reads right now, and will complete this caller if it is its turn */
     }
     struct nki_transport *transport = conn->transport;
     bool free_to_take = transport != NULL && conn->engine.stream != NULL && conn->reader == NKI_READER_LOOP;
@@ -29,9 +47,11 @@ static struct nki_transport *take_reading(struct nki_conn *conn)
         conn->reader = NKI_READER_CALLER;
         nki_driver_interest(conn);
         atomic_fetch_add_explicit(&transport->refs, 1, memory_order_relaxed);
+        reading->transport = transport;
+        look(conn, reading);
     }
     pthread_mutex_unlock(&conn->engine_mu);
-    return free_to_take ? transport : NULL;
+    return free_to_take;
 }
 
 static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport)
@@ -40,26 +60,33 @@ static void give_reading_back(struct nki_conn *conn, struct nki_transport *trans
     if (conn->transport == transport) {
         conn->reader = NKI_READER_LOOP;
         nki_driver_interest(conn);
+        if (conn->unread) {
+            nki_loop_post(conn); /* no poll of the descriptor would tell */
+        }
     }
     pthread_mutex_unlock(&conn->engine_mu);
     nki_transport_release(transport);
 }
 
 /* Waits for bytes and feeds them. False when the transport is gone. */
-static bool read_once(struct nki_conn *conn, struct nki_transport *transport, uint8_t *buffer,
-                      int64_t deadline_ns)
+static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *buffer, int64_t deadline_ns)
 {
-    struct pollfd fds[2] = {{.fd = transport->stream->fd, .events = POLLIN},
+    struct nki_transport *transport = reading->transport;
+    struct pollfd fds[2] = {{.fd = reading->fd, .events = reading->events},
                             {.fd = conn->nudge_fd, .events = POLLIN}};
-    int count = poll(fds, 2, nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
+    bool buffered = reading->buffered;
+    int count = poll(fds, 2, buffered ? 0 : nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
     if (count > 0 && fds[1].revents != 0) {
         nki_wake_clear(conn->nudge_fd);
     }
     pthread_mutex_lock(&conn->engine_mu);
     bool mine = conn->transport == transport && conn->engine.stream != NULL;
-    if (mine && count > 0 && fds[0].revents != 0) {
+    if (mine && (buffered || (count > 0 && fds[0].revents != 0))) {
         nki_driver_read(conn, buffer);
         mine = conn->engine.stream != NULL;
+    }
+    if (mine) {
+        look(conn, reading);
     }
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
@@ -79,8 +106,9 @@ static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*r
     }
     pthread_mutex_unlock(&waitable->mu);
     uint8_t *buffer = NULL;
-    struct nki_transport *transport = take_reading(conn);
-    if (transport != NULL) {
+    struct reading reading = {NULL};
+    bool taken = take_reading(conn, &reading);
+    if (taken) {
         buffer = nki_driver_buffer_take();
     }
     pthread_mutex_lock(&waitable->mu);
@@ -91,15 +119,15 @@ static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*r
     }
     while (go_on && !ready(waitable) && nki_clock_now_ns() < deadline_ns) {
         pthread_mutex_unlock(&waitable->mu);
-        go_on = read_once(conn, transport, buffer, deadline_ns);
+        go_on = read_once(conn, &reading, buffer, deadline_ns);
         pthread_mutex_lock(&waitable->mu);
     }
     if (drove) {
         waitable->nudge_fd = -1;
     }
-    if (transport != NULL) {
+    if (taken) {
         pthread_mutex_unlock(&waitable->mu);
-        give_reading_back(conn, transport);
+        give_reading_back(conn, reading.transport);
         nki_driver_buffer_give(buffer);
         pthread_mutex_lock(&waitable->mu);
     }

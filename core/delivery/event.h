@@ -17,7 +17,8 @@ enum nki_event_type {
     NKI_EVENT_CLOSED,
     NKI_EVENT_PING,
     NKI_EVENT_FORCED_RECONNECT,
-    NKI_EVENT_DELAY_NEEDED
+    NKI_EVENT_DELAY_NEEDED,
+    NKI_EVENT_AUTH_NEEDED
 };
 
 struct nki_event {

@@ -97,7 +97,7 @@ static void pair_free(struct nki_stream *stream)
     }
 }
 
-static const struct nki_stream_ops pair_ops = {pair_read, pair_write, pair_shutdown, pair_free};
+static const struct nki_stream_ops pair_ops = {pair_read, pair_write, pair_shutdown, pair_free, NULL};
 
 bool nki_pair_new(size_t cap, struct nki_stream **a, struct nki_stream **b)
 {

@@ -64,7 +64,7 @@ static void tcp_free(struct nki_stream *stream)
     nki_free(stream);
 }
 
-static const struct nki_stream_ops tcp_ops = {tcp_read, tcp_write, tcp_shutdown, tcp_free};
+static const struct nki_stream_ops tcp_ops = {tcp_read, tcp_write, tcp_shutdown, tcp_free, NULL};
 
 /* -- the dial ----------------------------------------------------------------------------------------------
  */

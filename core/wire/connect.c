@@ -2,7 +2,7 @@
  * the text, so that nothing of the options can reach the server by accident. */
 #include "wire/connect.h"
 
-#define FIXED_MAX 320 /* bytes of the line when all its texts are empty */
+#define FIXED_MAX 352 /* bytes of the line when all its texts are empty */
 #define ESCAPED_MAX 6 /* bytes that one byte of a text can become: \u00XX */
 
 static bool add_bool(struct nki_buf *out, const char *key, bool value)
@@ -29,7 +29,8 @@ static bool add_all(struct nki_buf *out, const struct nki_connect_params *params
         nki_buf_append_str(out, NKI_STR("\"protocol\":1,")) && add_bool(out, "\"echo\":", params->echo) &&
         add_bool(out, "\"headers\":", true) && add_bool(out, "\"no_responders\":", true) &&
         add_text(out, "\"user\":", params->user) && add_text(out, "\"pass\":", params->password) &&
-        add_text(out, "\"auth_token\":", params->token);
+        add_text(out, "\"auth_token\":", params->token) && add_text(out, "\"jwt\":", params->jwt) &&
+        add_text(out, "\"nkey\":", params->nkey) && add_text(out, "\"sig\":", params->signature);
     if (done) {
         out->len--; /* the comma behind the last member */
     }
@@ -40,8 +41,8 @@ bool nki_connect_emit(struct nki_buf *out, const struct nki_connect_params *para
 {
     assert(out != NULL && params != NULL);
     /* Room for all of it at once: a buffer that grew on the way would leave secrets in freed memory. */
-    size_t texts =
-        params->name.len + params->user.len + params->password.len + params->token.len + params->version.len;
+    size_t texts = params->name.len + params->user.len + params->password.len + params->token.len +
+                   params->version.len + params->jwt.len + params->nkey.len + params->signature.len;
     size_t before = out->len;
     if (!nki_buf_reserve(out, FIXED_MAX + ESCAPED_MAX * texts)) {
         return false;

@@ -9,6 +9,9 @@ struct nki_connect_params {
     struct nki_str user;
     struct nki_str password;
     struct nki_str token;
+    struct nki_str jwt;
+    struct nki_str nkey;
+    struct nki_str signature; /* of the nonce, base64 */
     struct nki_str version;
     bool verbose;
     bool pedantic;
@@ -17,8 +20,8 @@ struct nki_connect_params {
 };
 
 /* Appends "CONNECT {...} CRLF" with a fixed list of keys: verbose, pedantic, tls_required, name, lang
- * ("natskit"), version, protocol 1, echo, headers true, no_responders true, user, pass, auth_token (ADR-40).
- * Every text is escaped. False if there is no memory. */
+ * ("natskit"), version, protocol 1, echo, headers true, no_responders true, user, pass, auth_token, jwt,
+ * nkey, sig (ADR-40). Every text is escaped. False if there is no memory. */
 bool nki_connect_emit(struct nki_buf *out, const struct nki_connect_params *params)
     __attribute__((warn_unused_result));
 

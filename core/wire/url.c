@@ -272,3 +272,9 @@ void nki_url_text(const struct nki_url *url, char *out)
     }
     assert(false && "not a scheme");
 }
+
+bool nki_url_is_address(const struct nki_url *url)
+{
+    /* A name never consists of digits and dots alone (RFC 3696), and only an address has a colon. */
+    return strchr(url->host, ':') != NULL || strspn(url->host, "0123456789.") == strlen(url->host);
+}

@@ -26,6 +26,8 @@ struct nki_url {
  * host, port 0 or over 65535, IPv6 without brackets, user without host, blanks or control characters, a path,
  * a host longer than 255. */
 int32_t nki_url_parse(struct nki_str text, struct nki_url *out, struct nki_error *err);
+/* Whether the host is an address, not a name. */
+bool nki_url_is_address(const struct nki_url *url);
 /* "scheme://host:port" without user and password; `out` has NKI_URL_TEXT_MAX bytes. */
 void nki_url_text(const struct nki_url *url, char *out);
 

@@ -43,7 +43,6 @@ static const struct greeting {
     {"connect_urls of all kinds", "INFO {\"connect_urls\":[1,null,{}]}\r\n", NO_MORE, NKI_PROTOCOL},
     {"malformed connect_urls", "INFO {\"connect_urls\":[\"\",\":\",\"x:99999\",\"u@h:1\",\"a b:1\"]}\r\n",
      RIG_PONG, NKI_OK},
-    {"TLS is wanted", "INFO {\"tls_required\":true}\r\n", NO_MORE, NKI_TLS_REQUIRED},
     {"no answer to CONNECT", RIG_INFO, "", NKI_TIMEOUT},
     {"garbage for PONG", RIG_INFO, "GARBAGE\r\n", NKI_PROTOCOL},
     {"a PONG with arguments", RIG_INFO, "PONG 1\r\n", NKI_PROTOCOL},

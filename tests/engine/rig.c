@@ -36,7 +36,7 @@ static void rig_shutdown(struct nki_stream *stream)
     (void)stream;
 }
 
-static const struct nki_stream_ops rig_ops = {rig_read, rig_write, rig_shutdown, rig_shutdown};
+static const struct nki_stream_ops rig_ops = {rig_read, rig_write, rig_shutdown, rig_shutdown, NULL};
 
 static void take_events(struct rig *rig)
 {

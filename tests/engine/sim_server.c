@@ -380,7 +380,7 @@ static void link_free(struct nki_stream *stream)
     free(link);
 }
 
-static const struct nki_stream_ops link_ops = {link_read, link_write, link_shutdown, link_free};
+static const struct nki_stream_ops link_ops = {link_read, link_write, link_shutdown, link_free, NULL};
 
 struct sim_link *sim_link_new(struct sim *sim, int server, enum sim_mode mode)
 {

@@ -36,7 +36,7 @@ static void test_adding(void **state)
     assert_int_equal(servers.count, 3); /* no duplicates, whatever the case */
     add(&servers, "nats://user:secret@d:5");
     assert_null(strstr(servers.list[3]->text, "secret"));
-    static const char *const bad[] = {"",    ",",       "a:1,",  "tls://a:1", "ws://a",
+    static const char *const bad[] = {"",    ",",       "a:1,",  "wss://a:1", "ws://a",
                                       "a:0", "a:65536", "a b:1", "http://x"};
     for (size_t i = 0; i < NKI_ARRAY_LEN(bad); i++) {
         assert_int_equal(nki_servers_add(&servers, nki_str_z(bad[i]), &err), NKI_INVALID);

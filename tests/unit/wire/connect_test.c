@@ -67,10 +67,17 @@ static void test_escapes(void **state)
                                         "</script>",
                                         "%s%n",
                                         "\t\b\f"};
-    static const char *const keys[] = {"name", "user", "pass", "auth_token", "version"};
+    static const char *const keys[] = {"name", "user", "pass", "auth_token", "jwt", "nkey", "sig", "version"};
     for (size_t i = 0; i < NKI_ARRAY_LEN(texts); i++) {
         struct nki_str text = nki_str_z(texts[i]);
-        struct nki_connect_params params = {text, text, text, text, text, false, false, false, false};
+        struct nki_connect_params params = {.name = text,
+                                            .user = text,
+                                            .password = text,
+                                            .token = text,
+                                            .jwt = text,
+                                            .nkey = text,
+                                            .signature = text,
+                                            .version = text};
         struct nki_buf out = {0};
         assert_true(nki_connect_emit(&out, &params));
         assert_ptr_equal(memchr(out.data, '\r', out.len), out.data + out.len - 2);
@@ -116,7 +123,8 @@ static void test_memory(void **state)
     static char secret[1000];
     memset(secret, '\x01', sizeof secret); /* each becomes six bytes */
     struct nki_str text = {secret, sizeof secret};
-    struct nki_connect_params params = {text, text, text, text, text, true, true, true, true};
+    struct nki_connect_params params = {text, text, text, text, text, text,
+                                        text, text, true, true, true, true};
     struct nki_buf out = {0};
     assert_true(nki_buf_append(&out, "x", 1));
     allocations_left = 0;
