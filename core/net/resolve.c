@@ -1,4 +1,5 @@
-/* Host name to addresses: a question is a job of the helper thread (base/worker.h), which calls getaddrinfo. */
+/* Host name to addresses: a question is a job of the helper thread (base/worker.h), which calls getaddrinfo.
+ */
 #include "net/resolve.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
-/* A stream of bytes to a server: the vtable that TCP, TLS over it (net/tls.h), later WebSocket, and the in-memory
- * pair implement. Streams stack: a filter owns the stream below it. Knows bytes, not NATS.
+/* A stream of bytes to a server: the vtable that TCP, TLS over it (net/tls.h), later WebSocket, and the
+ * in-memory pair implement. Streams stack: a filter owns the stream below it. Knows bytes, not NATS.
  *
  * Threads: start, step and free are called under the connection's engine lock; read by the thread that has
  * the reading right, write by the one that has the transmit right, so both at once. shutdown may be called by
@@ -21,8 +21,8 @@ enum {
 };
 
 struct nki_stream_ops {
-    /* Both return bytes > 0 or one of the values above; never block; EINTR is handled inside. What write did not
-     * take is given to it again, unchanged: a filter may have passed it on in part. */
+    /* Both return bytes > 0 or one of the values above; never block; EINTR is handled inside. What write did
+     * not take is given to it again, unchanged: a filter may have passed it on in part. */
     ptrdiff_t (*read)(struct nki_stream *stream, const struct iovec *iov, int count);
     ptrdiff_t (*write)(struct nki_stream *stream, const struct iovec *iov, int count);
     /* Ends both directions at once, so that every poll on the descriptor returns; the descriptor stays open.
@@ -40,7 +40,8 @@ struct nki_stream {
     _Atomic int sys_errno; /* of the last NKI_STREAM_ERROR; a reader and a writer may both set it */
 
     /* the reader's */
-    bool buffered;    /* bytes may wait in the stream itself: read again, whatever a poll of the descriptor says */
+    bool buffered; /* bytes may wait in the stream itself: read again, whatever a poll of the descriptor says
+                    */
     bool wants_write; /* reading goes on when the descriptor is writable */
 };
 

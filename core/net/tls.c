@@ -1,9 +1,9 @@
 /* The TLS filter: see tls.h.
  *
- * Encrypted bytes are collected in memory and written in one system call. TLS takes plain text for good as soon as
- * it encrypts it, but what the outbox believes to be written must be with the system: so write reports the plain text
- * of those records only that went out whole (the server cannot read a part of one), and remembers what else it has
- * encrypted, which the next write is given again.
+ * Encrypted bytes are collected in memory and written in one system call. TLS takes plain text for good as
+ * soon as it encrypts it, but what the outbox believes to be written must be with the system: so write
+ * reports the plain text of those records only that went out whole (the server cannot read a part of one),
+ * and remembers what else it has encrypted, which the next write is given again.
  *
  * Lock: mu, a leaf; every call of OpenSSL is under it. */
 #include "net/tls.h"
@@ -78,10 +78,10 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 static long bio_ctrl(BIO *bio, int command, long number, void *arg)
 {
-    (void)bio;
+    const struct tls *tls = BIO_get_data(bio);
     (void)number;
     (void)arg;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
+    return command == BIO_CTRL_FLUSH || (command == BIO_CTRL_EOF && tls->below_result == NKI_STREAM_EOF);
 }
 
 BIO_METHOD *nki_tls_bio_method(void)
@@ -137,13 +137,14 @@ static int32_t protocol_error(struct tls *tls)
     }
     if (!tls->done && (number == SSL_R_WRONG_VERSION_NUMBER || number == SSL_R_PACKET_LENGTH_TOO_LONG ||
                        number == SSL_R_RECORD_LENGTH_MISMATCH || number == SSL_R_HTTP_REQUEST)) {
-        return nki_error_set(&tls->error, NKI_TLS,
-                             "what the server sends is not TLS (%s); option tls_first is for servers that begin "
-                             "with it",
-                             reason);
+        return nki_error_set(
+            &tls->error, NKI_TLS,
+            "what the server sends is not TLS (%s); option tls_first is for servers that begin "
+            "with it",
+            reason);
     }
-    return nki_error_set(&tls->error, NKI_TLS, tls->done ? "TLS: %s" : "the TLS handshake did not succeed: %s",
-                         reason);
+    return nki_error_set(&tls->error, NKI_TLS,
+                         tls->done ? "TLS: %s" : "the TLS handshake did not succeed: %s", reason);
 }
 
 /* After a call that returned `result`: AGAIN, EOF, or an error, which stays. With mu held. */
@@ -253,7 +254,8 @@ static void skip(struct place *place, size_t len)
     }
 }
 
-/* The next plain text of one record: in its place if one piece has enough or is the last, else copied to `copy`. */
+/* The next plain text of one record: in its place if one piece has enough or is the last, else copied to
+ * `copy`. */
 static struct iovec next_plain(struct place *place, uint8_t *copy)
 {
     while (place->count > 0 && place->iov->iov_len == place->at) {
@@ -465,7 +467,8 @@ int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
         ptrdiff_t why = result == 1 ? 1 : outcome(tls, result);
         bool written = flush_out(tls); /* also the alert that tells the server what is wrong */
         if (why == NKI_STREAM_EOF) {
-            nki_error_set(&tls->error, NKI_DISCONNECTED, "the server closed the connection during the TLS handshake");
+            nki_error_set(&tls->error, NKI_DISCONNECTED,
+                          "the server closed the connection during the TLS handshake");
         } else if (!written && tls->error.status == 0) {
             nki_error_set_errno(&tls->error, NKI_IO, atomic_load(&tls->below->sys_errno), "TLS handshake");
         }

@@ -207,7 +207,7 @@ static void set_rules(struct nki_tls_config *config, const struct nki_tls_materi
     SSL_CTX_set_min_proto_version(ctx, material->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* idle connections hold no buffers */
-    SSL_CTX_set_read_ahead(ctx, 1);                  /* a system call for what is there, not for each record */
+    SSL_CTX_set_read_ahead(ctx, 1); /* a system call for what is there, not for each record */
     SSL_CTX_set_verify(ctx, material->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);

@@ -23,7 +23,8 @@ struct nki_tls_config {
 
 /* tls.c; NULL if there is no memory. */
 BIO_METHOD *nki_tls_bio_method(void);
-/* Why OpenSSL's last call did not succeed: its oldest reason, in a few words; empties the thread's list of errors. */
+/* Why OpenSSL's last call did not succeed: its oldest reason, in a few words; empties the thread's list of
+ * errors. */
 const char *nki_tls_reason(unsigned long *code);
 
 #endif

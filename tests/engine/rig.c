@@ -88,6 +88,7 @@ static void dial(struct rig *rig)
         rig->stream.ops = &rig_ops;
         rig->stream.fd = -1;
         rig->has_stream = true;
+        rig->tls_wanted = false;
         nki_engine_connected(&rig->engine, &rig->stream, rig->now_ns);
     }
 }
@@ -110,6 +111,7 @@ void rig_settle(struct rig *rig)
         if ((want & NKI_WANT_DIAL) != 0) {
             dial(rig);
         }
+        rig->tls_wanted = rig->tls_wanted || (engine->want & NKI_WANT_TLS) != 0 || (want & NKI_WANT_TLS) != 0;
         transmit(rig);
     }
     transmit(rig);
@@ -180,6 +182,15 @@ void rig_say_bytes(struct rig *rig, const void *data, size_t len, size_t step)
 void rig_say(struct rig *rig, const char *text)
 {
     rig_say_bytes(rig, text, strlen(text), strlen(text));
+}
+
+void rig_secure(struct rig *rig)
+{
+    assert_true(rig->tls_wanted);
+    assert_int_equal(rig->written.len, 0); /* nothing went out before */
+    nki_engine_filtered(&rig->engine, &rig->stream);
+    nki_engine_secured(&rig->engine, rig->now_ns);
+    rig_settle(rig);
 }
 
 void rig_eof(struct rig *rig)
