@@ -1,6 +1,7 @@
 /* Options handles: a core set of options behind a mutex. Any thread. */
 #include "base/alloc.h"
 #include "capi/guard.h"
+#include "options/context.h"
 
 struct options {
     pthread_mutex_t mu;
@@ -12,7 +13,8 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_REQUEST == (int)NKI_SCOPE_REQUEST &&
                    NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
                    NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY &&
-                   NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH,
+                   NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH &&
+                   NATSKIT_OPTIONS_USER_JWT == (int)NKI_SCOPE_USER_JWT,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
@@ -22,7 +24,7 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                "types are numbered alike");
 
 static const char *const scope_names[] = {"no",     "connect",      "subscribe", "request",
-                                         "events", "request_many", "auth"};
+                                          "events", "request_many", "auth",      "user_jwt"};
 
 static void options_close(struct nki_handle *handle)
 {
@@ -166,6 +168,41 @@ natskit_status natskit_options_set_int(natskit_options id, const char *name, siz
     status = nki_options_set_int(options->values, name_str, value, nki_capi_err(err));
     pthread_mutex_unlock(&options->mu);
     nki_handle_unpin(handle);
+    return status;
+}
+
+/* With the handle pinned; not locked while files are read. */
+static natskit_status lay_context(struct options *options, struct nki_str name, struct nki_error *err)
+{
+    struct nki_file file;
+    int32_t scope = (int32_t)nki_options_scope(options->values); /* never changes */
+    if (scope != NATSKIT_OPTIONS_CONNECT) {
+        return nki_error_set(err, NATSKIT_INVALID, "options: opened for %s, not for %s", scope_names[scope],
+                             scope_names[NATSKIT_OPTIONS_CONNECT]);
+    }
+    natskit_status status = nki_context_read(name, &file, err);
+    if (status == NATSKIT_OK) {
+        pthread_mutex_lock(&options->mu);
+        status = nki_context_apply(nki_str_make(file.ptr, file.len), options->values, err);
+        pthread_mutex_unlock(&options->mu);
+        nki_file_free(&file);
+    }
+    return status;
+}
+
+natskit_status natskit_options_context(natskit_options options, const char *name, size_t name_len,
+                                       natskit_error *err)
+{
+    struct nki_str name_str;
+    struct nki_handle *handle;
+    if (!nki_capi_str(name, name_len, &name_str)) {
+        return nki_capi_invalid(err, "name: the pointer is NULL");
+    }
+    natskit_status status = nki_capi_pin(options.id, NATSKIT_KIND_OPTIONS, "options", &handle, err);
+    if (status == NATSKIT_OK) {
+        status = lay_context(handle->object, name_str, nki_capi_err(err));
+        nki_handle_unpin(handle);
+    }
     return status;
 }
 

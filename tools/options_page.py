@@ -13,7 +13,8 @@ ROW = re.compile(
     r'\s*"([^"]*)",\s*"([^"]*)"\s*\)', re.S)
 SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Requests",
           "REQUEST_MANY": "Requests for many replies", "EVENTS": "Event subscriptions",
-          "AUTH": "Answers to the request for credentials"}
+          "AUTH": "Answers to the request for credentials",
+          "USER_JWT": "Issuing JWTs of users"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 
 

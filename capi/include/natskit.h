@@ -219,6 +219,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_EVENTS 4
 #define NATSKIT_OPTIONS_REQUEST_MANY 5
 #define NATSKIT_OPTIONS_AUTH 6
+#define NATSKIT_OPTIONS_USER_JWT 7
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -263,8 +264,70 @@ NATSKIT_API natskit_status natskit_options_set_int(natskit_options options, cons
 NATSKIT_API natskit_status natskit_options_add(natskit_options options, const char *name, size_t name_len,
                                                const char *value, size_t value_len, natskit_error *err);
 
+/* Lays a context of the NATS command line ("nats context add") over options of scope connect. `name` empty
+ * means the one that is selected. Contexts lie in nats/context/<name>.json below $XDG_CONFIG_HOME or
+ * ~/.config. Becomes: url servers, user user, password password, token token, user_jwt jwt, creds creds_file,
+ * nkey nkey_seed_file, cert tls_cert_file, key tls_key_file, ca tls_ca_file, inbox_prefix inbox_prefix,
+ * tls_first tls_first; in the names of files `~/` at the begin and `$NAME` or `${NAME}` of the environment
+ * are replaced. What is empty changes nothing; members that say nothing of the connection are ignored, and
+ * those that it could not do without (nsc, socks_proxy) are refused. Reads files in the caller's thread; the
+ * files that the context names are read when connecting. Errors: NATSKIT_INVALID (name, scope, the content),
+ * NATSKIT_NOT_FOUND (no such context, or none is selected), NATSKIT_SYSTEM, NATSKIT_LIMIT (over 64 KiB); then
+ * no option has changed. */
+NATSKIT_API natskit_status natskit_options_context(natskit_options options, const char *name, size_t name_len,
+                                                   natskit_error *err);
+
 /* Releases the handle. */
 NATSKIT_API natskit_status natskit_options_close(natskit_options options);
+
+/* ---------------------------------------------------------------------------------- keys and credentials */
+
+/* NATS keys ("nkeys") are Ed25519 keys written as text. The first letter of a public key tells its role, as
+ * does the second of a seed, which is the secret. These functions keep nothing, wipe what they copied of a
+ * secret, and put no part of one into an error. A key or credentials that are malformed, or of another role
+ * than is needed, give NATSKIT_CREDENTIALS. All write texts without a NUL to `buf`; `*len` is the length even
+ * if that exceeds `cap`, then NATSKIT_LIMIT and nothing is written. */
+#define NATSKIT_NKEY_PUBLIC_LEN 56 /* characters of a public key */
+#define NATSKIT_NKEY_SEED_LEN 58   /* characters of a seed */
+#define NATSKIT_SIGNATURE_LEN 64   /* bytes of a signature */
+
+/* Writes the seed of a new key from the system's random source. `role` is the letter 'U' for a user, 'A'
+ * account, 'O' operator, 'N' server or 'C' cluster; NATSKIT_INVALID for any other. The caller wipes `buf`
+ * after use. */
+NATSKIT_API natskit_status natskit_nkey_create(int32_t role, char *buf, size_t cap, size_t *len,
+                                               natskit_error *err);
+
+/* Writes the public key of a seed. */
+NATSKIT_API natskit_status natskit_nkey_public(const char *seed, size_t seed_len, char *buf, size_t cap,
+                                               size_t *len, natskit_error *err);
+
+/* Signs bytes, as a server's nonce: writes NATSKIT_SIGNATURE_LEN bytes to `signature`. */
+NATSKIT_API natskit_status natskit_nkey_sign(const char *seed, size_t seed_len, const void *data,
+                                             size_t data_len, uint8_t *signature, natskit_error *err);
+
+/* Checks a signature with a public key; NATSKIT_SIGNATURE if it is not of this key over these bytes, or has
+ * not NATSKIT_SIGNATURE_LEN bytes. */
+NATSKIT_API natskit_status natskit_nkey_verify(const char *key, size_t key_len, const void *data,
+                                               size_t data_len, const uint8_t *signature,
+                                               size_t signature_len, natskit_error *err);
+
+/* Issues the JWT of a user, whose public key `user` is: signed with `seed`, which is that of an account or of
+ * one of its signing keys. `options` of scope user_jwt (account, name, valid_ms, tags, scoped) may be {0}. A
+ * signing key needs option `account`. The JWT begins to be valid at once, by this machine's clock. 2048 bytes
+ * are enough without long names and tags. NATSKIT_INVALID if a name or tag is longer than 1024 bytes. */
+NATSKIT_API natskit_status natskit_jwt_issue_user(const char *seed, size_t seed_len, const char *user,
+                                                  size_t user_len, natskit_options options, char *buf,
+                                                  size_t cap, size_t *len, natskit_error *err);
+
+/* Tells when a JWT expires; 0 if never. Its signature is not checked. */
+NATSKIT_API natskit_status natskit_jwt_expiry(const char *jwt, size_t jwt_len, int64_t *expires_ns,
+                                              natskit_error *err);
+
+/* Writes the text of a credentials file with a user's JWT and seed, as option `creds` and, from a file,
+ * option `creds_file` take it. The caller wipes `buf` after use. */
+NATSKIT_API natskit_status natskit_creds_format(const char *jwt, size_t jwt_len, const char *seed,
+                                                size_t seed_len, char *buf, size_t cap, size_t *len,
+                                                natskit_error *err);
 
 /* ----------------------------------------------------------------------------------------------- headers */
 

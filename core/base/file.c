@@ -19,7 +19,7 @@ static ptrdiff_t fill(int fd, char *out, size_t cap)
 {
     size_t len = 0;
     while (len < cap) {
-        ssize_t got = read(fd, out + len, cap - len);
+        ssize_t got = pread(fd, out + len, cap - len, (off_t)len);
         if (got == 0) {
             break;
         }
@@ -72,7 +72,10 @@ int32_t nki_file_read(const char *path, size_t max, const char *what, struct nki
 {
     *out = (struct nki_file){0};
     /* Without O_NONBLOCK the open of a FIFO that nobody writes would never return. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd;
+    do {
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         return tell_errno(path, what, errno, err);
     }

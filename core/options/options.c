@@ -34,6 +34,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_EVENTS] = "events",
     [NKI_SCOPE_REQUEST_MANY] = "requests for many replies",
     [NKI_SCOPE_AUTH] = "credentials",
+    [NKI_SCOPE_USER_JWT] = "issuing a user's JWT",
 };
 
 struct text {
@@ -340,6 +341,17 @@ void nki_options_free(struct nki_options *options)
         free_texts(options->values[i].texts, options->values[i].count);
     }
     nki_free(options);
+}
+
+void nki_options_replace(struct nki_options *options, struct nki_options *from)
+{
+    assert(options->scope == from->scope);
+    for (size_t i = 0; i < options->count; i++) {
+        struct value old = options->values[i];
+        options->values[i] = from->values[i];
+        from->values[i] = old;
+    }
+    nki_options_free(from);
 }
 
 enum nki_scope nki_options_scope(const struct nki_options *options)

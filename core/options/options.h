@@ -12,6 +12,7 @@ enum nki_scope {
     NKI_SCOPE_EVENTS,
     NKI_SCOPE_REQUEST_MANY,
     NKI_SCOPE_AUTH,
+    NKI_SCOPE_USER_JWT,
     NKI_SCOPE_COUNT
 };
 
@@ -31,7 +32,8 @@ struct nki_option_row {
     const char *name;
     const char *default_text;
     const char *unit; /* of a CHOICE its words, cut at '|' */
-    int64_t min;      /* bounds of the number; of the length for STRING and TEXT; of the number of entries for LIST */
+    int64_t
+        min; /* bounds of the number; of the length for STRING and TEXT; of the number of entries for LIST */
     int64_t max;
     bool secret;
     const char *since;
@@ -59,13 +61,16 @@ struct nki_options *nki_options_new(enum nki_scope scope);
 struct nki_options *nki_options_clone(const struct nki_options *options);
 /* Wipes secrets. NULL is allowed. */
 void nki_options_free(struct nki_options *options);
+/* Puts the values of `from`, which has the same scope and is freed, in place of those of `options`. */
+void nki_options_replace(struct nki_options *options, struct nki_options *from);
 enum nki_scope nki_options_scope(const struct nki_options *options);
 
 /* A value given as text: a decimal integer (a duration in ms), true, false, 1 or 0, any text, or the entries
  * of a list between commas, which replace the list. nki_options_add appends one entry, which may hold commas.
  *
  * NKI_UNKNOWN_OPTION (with the nearest name), NKI_INVALID (type, bounds, control characters or invalid UTF-8
- * in a text; CR, LF and TAB may stand in a TEXT), NKI_NO_MEMORY; the old value stays then. No error text holds a given value but a number. */
+ * in a text; CR, LF and TAB may stand in a TEXT), NKI_NO_MEMORY; the old value stays then. No error text
+ * holds a given value but a number. */
 int32_t nki_options_set(struct nki_options *options, struct nki_str name, struct nki_str value,
                         struct nki_error *err);
 int32_t nki_options_set_int(struct nki_options *options, struct nki_str name, int64_t value,

@@ -176,6 +176,7 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
         return expression;                                                                                   \
     }
 
+#include "handle_auth.h"
 #include "handle_json.h"
 
 #define ROW(name, kind, call)                                                                                \
@@ -277,6 +278,7 @@ const struct row rows[] = {
     ROW(natskit_waitset_remove, WAITSET, waitset_remove),
     ROW(natskit_waitset_close, WAITSET, waitset_close),
     JSON_ROWS,
+    AUTH_ROWS,
 };
 
 const size_t row_count = sizeof rows / sizeof rows[0];
@@ -453,6 +455,7 @@ BAD(waitset_timeout, natskit_waitset_wait(waitset, &ready, sizeof ready, 1, -2, 
     }
 
 const struct bad bads[] = {
+    AUTH_BADS,
     BAD_ROW(natskit_status_at, status_at_null),
     BAD_ROW(natskit_status_at, status_at_size),
     BAD_ROW(natskit_status_describe, describe_null),

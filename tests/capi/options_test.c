@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int32_t scopes[] = {NATSKIT_OPTIONS_CONNECT, NATSKIT_OPTIONS_SUBSCRIBE, NATSKIT_OPTIONS_REQUEST,
-                                 NATSKIT_OPTIONS_EVENTS,  NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH};
+static const int32_t scopes[] = {
+    NATSKIT_OPTIONS_CONNECT,      NATSKIT_OPTIONS_SUBSCRIBE, NATSKIT_OPTIONS_REQUEST, NATSKIT_OPTIONS_EVENTS,
+    NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH,      NATSKIT_OPTIONS_USER_JWT};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -39,7 +40,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(7, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(8, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 

@@ -4,6 +4,7 @@
 #include "faults.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,9 +27,9 @@ static _Atomic long counts[TT_KINDS];
 static _Atomic uint64_t draws;
 
 static const char *const names[TT_KINDS] = {
-    "allocation",     "munmap",      "socket",    "connect",   "getsockopt", "setsockopt",
-    "shutdown",       "close",       "epoll_new", "epoll_add", "epoll_mod",  "epoll_wait",
-    "eventfd",        "read",        "write",     "readv",     "sendmsg",    "poll",
+    "allocation",     "munmap",      "socket",    "connect",   "getsockopt", "setsockopt", "shutdown",
+    "close",          "epoll_new",   "epoll_add", "epoll_mod", "epoll_wait", "eventfd",    "open",
+    "fstat",          "pread",       "read",      "write",     "readv",      "sendmsg",    "poll",
     "pthread_create", "getaddrinfo", "getrandom", "descriptor"};
 
 void tt_faults_plan(const struct tt_plan *new_plan)
@@ -85,7 +87,8 @@ static int fault(enum tt_kind kind)
         return 0;
     }
     int code = fault_of_kind(kind);
-    if (code == 0 && (kind == TT_SOCKET || kind == TT_EVENTFD || kind == TT_EPOLL_CREATE)) {
+    if (code == 0 &&
+        (kind == TT_SOCKET || kind == TT_EVENTFD || kind == TT_EPOLL_CREATE || kind == TT_OPEN)) {
         code = fault_of_kind(TT_DESCRIPTORS);
     }
     return code;
@@ -231,6 +234,40 @@ ssize_t tt_lib_sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     return plan.cut_writes && atomic_load(&armed) ? send(fd, msg->msg_iov[0].iov_base, 1, flags)
                                                   : sendmsg(fd, msg, flags);
+}
+
+/* -- files -------------------------------------------------------------------------------------------------
+ */
+
+int tt_lib_open(const char *path, int flags, ...);
+int tt_lib_fstat(int fd, struct stat *info);
+ssize_t tt_lib_pread(int fd, void *out, size_t len, off_t offset);
+ssize_t tt_lib_pread_chk(int fd, void *out, size_t len, off_t offset, size_t size);
+
+int tt_lib_open(const char *path, int flags, ...)
+{
+    int code = fault(TT_OPEN);
+    return code != 0 ? failed(code) : open(path, flags);
+}
+
+int tt_lib_fstat(int fd, struct stat *info)
+{
+    int code = fault(TT_FSTAT);
+    return code != 0 ? failed(code) : fstat(fd, info);
+}
+
+ssize_t tt_lib_pread(int fd, void *out, size_t len, off_t offset)
+{
+    int code = fault_or_noise(TT_PREAD, false);
+    if (code != 0) {
+        return failed(code);
+    }
+    return pread(fd, out, plan.cut_reads && atomic_load(&armed) && len > 0 ? 1 : len, offset);
+}
+
+ssize_t tt_lib_pread_chk(int fd, void *out, size_t len, off_t offset, size_t size)
+{
+    return tt_lib_pread(fd, out, len < size ? len : size, offset);
 }
 
 /* -- waiting -----------------------------------------------------------------------------------------------

@@ -21,7 +21,10 @@ enum tt_kind {
     TT_EPOLL_MOD,
     TT_EPOLL_WAIT,
     TT_EVENTFD,
-    TT_READ, /* of the wake descriptor */
+    TT_OPEN,
+    TT_FSTAT,
+    TT_PREAD, /* of files */
+    TT_READ,  /* of the wake descriptor */
     TT_WRITE,
     TT_READV, /* of the socket */
     TT_SENDMSG,

@@ -21,7 +21,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(unsubscribe),     ROW(request),        ROW(respond),       ROW(waitset),
     ROW(blocked),         ROW(crowd),          ROW(ask_many),      ROW(ask_own),
     ROW(ask_nobody),      ROW(ask_lost),       ROW(first_message), ROW(edit_headers),
-    ROW(republish),
+    ROW(republish),       ROW(context),        ROW(keys),          ROW(issue),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 
@@ -66,7 +66,8 @@ static void set_again(natskit_options options, const natskit_option_info *info)
     const char *text = info->default_text[0] != '\0' ? info->default_text : "some text";
     got = natskit_options_set(options, info->name, Z, text, Z, &err);
     tt_check_error("natskit_options_set", got, NATSKIT_OK, &err);
-    if (info->type != NATSKIT_TYPE_STRING && info->type != NATSKIT_TYPE_CHOICE) {
+    if (info->type != NATSKIT_TYPE_STRING && info->type != NATSKIT_TYPE_TEXT &&
+        info->type != NATSKIT_TYPE_CHOICE) {
         got = natskit_options_set_int(options, info->name, Z, info->max, &err);
         tt_check_error("natskit_options_set_int", got, NATSKIT_OK, &err);
     }
@@ -75,7 +76,7 @@ static void set_again(natskit_options options, const natskit_option_info *info)
 void tt_scenario_options(void)
 {
     natskit_error err = {0};
-    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_REQUEST_MANY; scope++) {
+    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_USER_JWT; scope++) {
         natskit_options options = tt_options(scope);
         natskit_option_info info;
         size_t index = 0;

@@ -7,6 +7,9 @@
 void tt_scenario_library(void);
 void tt_scenario_options(void);
 void tt_scenario_headers(void);
+void tt_scenario_context(void);
+void tt_scenario_keys(void);
+void tt_scenario_issue(void);
 void tt_scenario_json(void);
 void tt_scenario_json_changes(void);
 void tt_scenario_json_large(void);
