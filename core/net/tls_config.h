@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 #define NKI_TLS_FINGERPRINT 32
-#define NKI_TLS_PEER_MAX 320 /* of a name under which a session is kept */
+#define NKI_TLS_PEER_MAX 544 /* of a name under which a session is kept */
 
 struct nki_tls_material {
     struct nki_str ca[2];    /* certificates, PEM; with none of these and no folder: the system's */

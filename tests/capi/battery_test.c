@@ -321,7 +321,7 @@ static void step_order(struct worker *me)
     natskit_sub sub;
     natskit_op op;
     natskit_conn conn = {pick(me, NATSKIT_KIND_CONN, &sort)};
-    switch (below(me, 12)) {
+    switch (below(me, 13)) {
     case 0:
         gave_for(me, "reconnect", conn.id, sort, natskit_conn_reconnect(conn, NULL));
         break;
@@ -331,6 +331,10 @@ static void step_order(struct worker *me)
     case 2:
         gave_for(me, "answer", conn.id, sort,
                  natskit_conn_answer_delay(conn, below(me, 5), below(me, 5), NULL));
+        break;
+    case 12:
+        gave_for(me, "answer_auth", conn.id, sort,
+                 natskit_conn_answer_auth(conn, below(me, 5), NO_OPTIONS, NULL));
         break;
     case 3:
         gave_for(me, "closed", conn.id, sort, natskit_conn_closed(conn, some_timeout(me), NULL));

@@ -109,6 +109,8 @@ CALL(conn_drain, natskit_conn_drain(H_CONN, 0, &error))
 CALL(conn_drain_start, natskit_conn_drain_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
 CALL(conn_reconnect, natskit_conn_reconnect(H_CONN, &error))
 CALL(conn_rtt, natskit_conn_rtt(H_CONN, 0, &duration, &error))
+CALL(conn_answer_auth, natskit_conn_answer_auth(H_CONN, 1, NO_OPTIONS, &error))
+CALL(conn_answer_auth_options, natskit_conn_answer_auth(conn, 1, H_OPTIONS, &error))
 CALL(conn_answer_delay, natskit_conn_answer_delay(H_CONN, 1, 0, &error))
 CALL(written, natskit_written(H_CONN, 0, &error))
 CALL(written_start, natskit_written_start(H_CONN, NO_OPTIONS, 0, &new_op, &error))
@@ -238,6 +240,8 @@ const struct row rows[] = {
     ROW(natskit_subscribe, CONN, subscribe),
     ROW(natskit_request, CONN, request),
     ROW(natskit_request_start, CONN, request_start),
+    ROW(natskit_conn_answer_auth, CONN, conn_answer_auth),
+    ROW(natskit_conn_answer_auth, OPTIONS, conn_answer_auth_options),
     ROW(natskit_conn_answer_delay, CONN, conn_answer_delay),
     ROW(natskit_conn_closed, CONN, conn_closed),
     ROW(natskit_conn_closed_start, CONN, conn_closed_start),
