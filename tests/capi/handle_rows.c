@@ -241,7 +241,7 @@ const struct row rows[] = {
     ROW(natskit_request, CONN, request),
     ROW(natskit_request_start, CONN, request_start),
     ROW(natskit_conn_answer_auth, CONN, conn_answer_auth),
-    ROW(natskit_conn_answer_auth, OPTIONS, conn_answer_auth_options),
+    ROW_OPTIONAL(natskit_conn_answer_auth, OPTIONS, conn_answer_auth_options),
     ROW(natskit_conn_answer_delay, CONN, conn_answer_delay),
     ROW(natskit_conn_closed, CONN, conn_closed),
     ROW(natskit_conn_closed_start, CONN, conn_closed_start),
