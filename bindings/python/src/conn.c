@@ -66,7 +66,7 @@ static bool fails_when_full(PyObject *pairs)
     for (Py_ssize_t i = 0; i < PyList_Size(pairs); i++) {
         PyObject *name = PyTuple_GetItem(PyList_GetItem(pairs, i), 0);
         PyObject *value = PyTuple_GetItem(PyList_GetItem(pairs, i), 1);
-        if (PyUnicode_CompareWithASCIIString(name, "outbox_full") == 0)
+        if (name != Py_None && PyUnicode_CompareWithASCIIString(name, "outbox_full") == 0)
             fails = PyUnicode_CompareWithASCIIString(value, "fail") == 0;
     }
     return fails;

@@ -259,12 +259,13 @@ class Client(_natskit.SyncConnection):
 
 def _open(
     servers: str | Iterable[str] | None,
+    context: str | None,
     timeout: float | None,
     options: dict[str, Any],
     functions: dict[str, Callable[..., Any] | None],
 ) -> Client:
     client = Client()
-    url, pairs = _options.connect_pairs(servers, options)
+    url, pairs = _options.connect_pairs(servers, context, options)
     watch = Watch(functions)
     begun = partial(watch.begin, client) if watch.is_needed else None
     try:
@@ -281,6 +282,7 @@ def _open(
 def connect(
     servers: str | Iterable[str] | None = None,
     *,
+    context: str | None = None,
     timeout: float | None = 10.0,
     reconnect_delay: Callable[[Event], Any] | None = None,
     error_cb: Callable[[Exception], Any] | None = None,
@@ -296,6 +298,8 @@ def connect(
     Args:
         servers: a url like "nats://host:4222", several cut at commas, or a list; none is the server on this
             machine at port 4222.
+        context: name of a context of the NATS command line, "" for the one that is selected; `servers` and
+            `options` win over what it says. Its files are read at once.
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
@@ -319,4 +323,4 @@ def connect(
         "discovered_server_cb": discovered_server_cb,
         "lame_duck_mode_cb": lame_duck_mode_cb,
     }
-    return _open(servers, timeout, options, functions)
+    return _open(servers, context, timeout, options, functions)
