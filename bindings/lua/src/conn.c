@@ -5,7 +5,7 @@
 
 static const char *const state_names[] = {"unknown", "connecting", "connected", "reconnecting", "closed"};
 
-static const char *const connect_others[] = {"timeout", "reconnect_delay", NULL};
+static const char *const connect_others[] = {"timeout", "reconnect_delay", "context", NULL};
 
 /* -- connect ----------------------------------------------------------------------------------------------
  */
@@ -90,7 +90,13 @@ int lnk_connect(lua_State *L)
         lua_newtable(L);
         lua_replace(L, 2);
     }
-    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_CONNECT, connect_others);
+    natskit_error err;
+    lnk_options *options = lnk_begin_options(L);
+    natskit_status status = lnk_options_context(L, options, 2, &err);
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "connect");
+    }
+    lnk_fill_options(L, options, 2, NATSKIT_OPTIONS_CONNECT, connect_others);
     if (lua_istable(L, 1)) {
         lnk_options_add_list(L, options, "servers", 1);
     }
@@ -104,9 +110,7 @@ int lnk_connect(lua_State *L)
     int index = lua_gettop(L);
     lnk_wait *wait = lnk_push_wait(L, index);
     wait->finish = finish_connect;
-    natskit_error err;
-    natskit_status status =
-        natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
+    status = natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
     lnk_options_end(options);
     if (status == NATSKIT_OK && !lua_isnil(L, delay)) {
         status = lnk_answer_begin(L, index, delay, &err);
