@@ -1,5 +1,5 @@
-/* OpenSSL does not free what it holds at exit(), where threads of ours may still use it: a handler of its clean-up
- * ends the process with a number of its own, or is never called. */
+/* OpenSSL does not free what it holds at exit(), where threads of ours may still use it: a handler of its
+ * clean-up ends the process with a number of its own, or is never called. */
 #include "base/openssl.h"
 
 #include "cmocka_all.h"
