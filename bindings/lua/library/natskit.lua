@@ -505,6 +505,26 @@ function conn:stats() end
 ---@return natskit.code? code
 function conn:server_info() end
 
+---@class natskit.Server
+---@field url string without user and password
+---@field discovered boolean the cluster told of it
+---@field failures integer failed attempts in a row
+---@field current boolean it is used or tried now
+
+--- The pool of servers.
+---@return natskit.Server[]? servers
+---@return string? message
+---@return natskit.code? code
+function conn:servers() end
+
+--- Replaces the servers that the program gave; those that the cluster told of stay. The present connection
+--- stays, too, until it is lost or `nc:reconnect` is called. A pause before the next attempt ends.
+---@param urls string|string[] a url, several cut at commas, or a list
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:set_servers(urls) end
+
 --- A new unique subject for replies.
 ---@return string? subject
 ---@return string? message

@@ -103,6 +103,12 @@ def pairs(scope: int, options: dict[str, Any]) -> list[Pair]:
     return result
 
 
+def joined(name: str, value: Any) -> str:
+    """Urls as one text, cut at commas."""
+    urls = _checked(name, value, _LIST)
+    return urls if isinstance(urls, str) else ",".join(urls)
+
+
 def connect_pairs(
     servers: str | Iterable[str] | None, context: str | None, options: dict[str, Any]
 ) -> tuple[str, list[Pair]]:

@@ -240,6 +240,32 @@ class Client(_natskit.SyncConnection):
         return {} if text is None else json.loads(text)
 
     @property
+    def server_pool(self) -> list[dict[str, Any]]:
+        """The servers that are used, each {"url", "discovered", "failures", "current"}: url without user and
+        password, whether the cluster told of it, failed attempts in a row, whether it is used or tried now."""
+        text = self._servers()
+        return [] if text is None else json.loads(text)
+
+    @property
+    def servers(self) -> list[str]:
+        """The urls of all of them."""
+        return [server["url"] for server in self.server_pool]
+
+    @property
+    def discovered_servers(self) -> list[str]:
+        """The urls of those that the cluster told of."""
+        return [server["url"] for server in self.server_pool if server["discovered"]]
+
+    def set_server_pool(self, servers: str | Iterable[str]) -> None:
+        """Replaces the servers that the program gave; those that the cluster told of stay.
+
+        The present connection stays, too, also if its server is in the pool no more: that is left when the
+        connection is lost or reconnect() is called, and is not tried again. A pause before the next attempt
+        ends.
+        """
+        self._set_servers(_options.joined("servers", servers))
+
+    @property
     def connected_server_version(self) -> str:
         """The version of the server, like "2.15.1", or ""."""
         return str(self.server_info.get("version", ""))
