@@ -211,6 +211,7 @@ static struct ledger_verdict judge_numbers(void)
             sum.taken += one.taken;
             sum.missing += one.missing;
             sum.reordered += one.reordered;
+            sum.repeated += one.repeated;
         }
     }
     return sum;
@@ -259,11 +260,11 @@ static void verdict(int64_t seconds)
     uint64_t failed = judge_requests();
     printf("chaos: %" PRId64 " s, seed %" PRIu64 ": %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
            " lame ducks; %" PRIu64 " reconnects, %" PRIu64 " of them moves; %" PRIu64 " published, %" PRIu64
-           " taken, %" PRIu64 " missing and %" PRIu64 " late, each with an excuse, none twice; %" PRIu64
+           " taken, %" PRIu64 " missing, %" PRIu64 " late, %" PRIu64 " twice, each with an excuse; %" PRIu64
            " unconfirmed; %" PRIu64 " requests, %" PRIu64
            " failed, each with an excuse; all alive after %" PRId64 " ms at most\n",
            seconds, chaos.seed, kills, stops, ducks, reconnects, moves, sum.published, sum.taken, sum.missing,
-           sum.reordered, unconfirmed, asked, failed, slowest_ms);
+           sum.reordered, sum.repeated, unconfirmed, asked, failed, slowest_ms);
 }
 
 static void clean_up(void)

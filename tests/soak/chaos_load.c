@@ -150,7 +150,7 @@ static void take_number(struct ledger_view *views, const natskit_msg *msg)
     memcpy(&number, view.data, sizeof number);
     size_t stream = (size_t)(view.subject[2] - '0');
     CHAOS_CHECK(stream < PUBS, "a message of somebody else");
-    CHAOS_CHECK(ledger_note(&views[stream], number), "number %" PRIu64 " of publisher %zu came twice", number,
+    CHAOS_CHECK(ledger_note(&views[stream], number), "number %" PRIu64 " of publisher %zu is none", number,
                 stream);
 }
 

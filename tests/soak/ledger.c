@@ -85,8 +85,13 @@ void ledger_view_init(struct ledger_view *view, const struct ledger_stream *stre
 
 bool ledger_note(struct ledger_view *view, uint64_t number)
 {
-    if (number >= view->stream->cap || view->seen[number] != 0) {
+    if (number >= view->stream->cap) {
         return false;
+    }
+    if (view->seen[number] != 0) {
+        view->repeats = grown(view->repeats, view->repeat_count, &view->repeat_cap, sizeof *view->repeats);
+        view->repeats[view->repeat_count++] = (struct ledger_repeat){number, ledger_now_ns()};
+        return true;
     }
     view->seen[number] = 1;
     atomic_fetch_add(&view->taken, 1);
@@ -137,6 +142,24 @@ bool ledger_well(const struct ledger_node nodes[LEDGER_NODES], const struct ledg
     return !troubled(nodes, life, from_ns, to_ns);
 }
 
+/* Whether the subscriber came to another server between the two, and that one may have read its copy of what
+ * was published then so late. */
+static bool moved_between(const struct ledger_node nodes[LEDGER_NODES], const struct ledger_life *life,
+                          int64_t published_ns, int64_t at_ns)
+{
+    for (size_t i = 1; i + 1 < life->spans.count; i++) {
+        const struct ledger_span *away = &life->spans.at[i];
+        const struct ledger_span *next = &life->spans.at[i + 1];
+        bool between =
+            away->node < 0 && published_ns <= away->begin_ns && next->begin_ns <= at_ns + LEDGER_MARGIN_NS;
+        if (between && (away->begin_ns - published_ns <= LEDGER_MARGIN_NS ||
+                        any_meets(&nodes[next->node].faults, published_ns, away->begin_ns))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void blame(struct ledger_verdict *verdict, const struct ledger_view *view, const char *what,
                   uint64_t number, uint64_t after)
 {
@@ -162,6 +185,13 @@ void ledger_judge(const struct ledger_view *view, const struct ledger_node nodes
             }
         }
     }
+    for (size_t i = 0; i < view->repeat_count; i++) {
+        const struct ledger_repeat *repeat = &view->repeats[i];
+        verdict->repeated++;
+        if (!moved_between(nodes, view->life, stream->published_ns[repeat->number], repeat->at_ns)) {
+            blame(verdict, view, "came twice", repeat->number, repeat->number);
+        }
+    }
     for (size_t i = 0; i < view->reorder_count; i++) {
         const struct ledger_reorder *reorder = &view->reorders[i];
         verdict->reordered++;
@@ -181,6 +211,7 @@ void ledger_view_free(struct ledger_view *view)
 {
     free(view->seen);
     free(view->reorders);
+    free(view->repeats);
 }
 
 void ledger_spans_free(struct ledger_spans *spans)

@@ -7,11 +7,13 @@
  * saw of one stream. A *life* is that of one connection: when it had none, and at which node it was
  * otherwise. A *node* has times in which it was faulty. Then
  *
- *   a number never comes twice;
- *   a number that is missing was published while the publisher or the subscriber had no connection, or one to
- *   a faulty node;
- *   a number that comes after a later one: between the two the publisher lost a transport, whose server may
- *   still deliver what it had taken while the next server does already.
+ *   a number does not come twice, unless the subscriber went to another server in between: the publisher's
+ *   server sends one copy to each server that has subscribers, and a copy that the next server reads late
+ * finds the subscriber there, who had the other one already. No server and no client can tell. Messages that
+ * a publisher sent twice would come to all subscribers twice, whether they moved or not; a number that is
+ * missing was published while the publisher or the subscriber had no connection, or one to a faulty node; a
+ * number that comes after a later one: between the two the publisher lost a transport, whose server may still
+ * deliver what it had taken while the next server does already.
  *
  * Each of these times is widened by a margin, LEDGER_MARGIN_NS, see there.
  *
@@ -67,6 +69,11 @@ struct ledger_reorder {
     uint64_t after;
 };
 
+struct ledger_repeat {
+    uint64_t number;
+    int64_t at_ns;
+};
+
 struct ledger_view {
     const struct ledger_stream *stream;
     const struct ledger_life *life; /* of the subscriber's connection */
@@ -76,6 +83,9 @@ struct ledger_view {
     struct ledger_reorder *reorders;
     size_t reorder_count;
     size_t reorder_cap;
+    struct ledger_repeat *repeats;
+    size_t repeat_count;
+    size_t repeat_cap;
 };
 
 struct ledger_verdict {
@@ -83,7 +93,8 @@ struct ledger_verdict {
     uint64_t taken;
     uint64_t missing;
     uint64_t reordered;
-    uint64_t bad; /* of both, without an excuse */
+    uint64_t repeated;
+    uint64_t bad; /* of these, without an excuse */
     char first_bad[160];
 };
 
@@ -102,7 +113,7 @@ void ledger_accepted(struct ledger_stream *stream);
 
 void ledger_view_init(struct ledger_view *view, const struct ledger_stream *stream,
                       const struct ledger_life *life);
-/* A number came. False: it came before. */
+/* A number came. False: it is none of the stream. */
 bool ledger_note(struct ledger_view *view, uint64_t number);
 
 /* Whether the connection was somewhere and its node sound, all the time between these two and around them. */
