@@ -64,7 +64,6 @@ static void test_moves_without_loss(void **state)
     assert_int_equal(unconfirmed(rig), 0);
     assert_int_equal(nki_outbox_unconfirmed(&rig->engine.outbox), 0);
     close_sub(rig, sub);
-    nki_sub_release(sub);
     rig_free(rig);
 }
 
@@ -306,7 +305,6 @@ static void test_a_drain_in_the_hold(void **state)
     rig_hello(rig);
     assert_false(rig_wrote(rig, "SUB new"));
     close_sub(rig, sub);
-    nki_sub_release(sub);
     nki_op_release(op);
     rig_free(rig);
 }
