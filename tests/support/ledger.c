@@ -1,7 +1,7 @@
 /* See ledger.h. */
 #include "ledger.h"
 
-#include "support/text.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-int64_t ledger_now_ns(void)
+int64_t ts_ledger_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -30,23 +30,23 @@ static void *grown(void *at, size_t count, size_t *cap, size_t size)
     return at;
 }
 
-static void add_span(struct ledger_spans *spans, int node, int64_t begin_ns)
+static void add_span(struct ts_ledger_spans *spans, int node, int64_t begin_ns)
 {
     spans->at = grown(spans->at, spans->count, &spans->cap, sizeof *spans->at);
-    spans->at[spans->count++] = (struct ledger_span){begin_ns, INT64_MAX, node};
+    spans->at[spans->count++] = (struct ts_ledger_span){begin_ns, INT64_MAX, node};
 }
 
-void ledger_fault_begins(struct ledger_node *node)
+void ts_ledger_fault_begins(struct ts_ledger_node *node)
 {
-    add_span(&node->faults, -1, ledger_now_ns());
+    add_span(&node->faults, -1, ts_ledger_now_ns());
 }
 
-void ledger_fault_ends(struct ledger_node *node)
+void ts_ledger_fault_ends(struct ts_ledger_node *node)
 {
-    node->faults.at[node->faults.count - 1].end_ns = ledger_now_ns();
+    node->faults.at[node->faults.count - 1].end_ns = ts_ledger_now_ns();
 }
 
-void ledger_note_life(struct ledger_life *life, int node, int64_t since_ns)
+void ts_ledger_note_life(struct ts_ledger_life *life, int node, int64_t since_ns)
 {
     if (life->spans.count > 0) {
         life->spans.at[life->spans.count - 1].end_ns = since_ns;
@@ -54,43 +54,43 @@ void ledger_note_life(struct ledger_life *life, int node, int64_t since_ns)
     add_span(&life->spans, node, since_ns);
 }
 
-void ledger_stream_init(struct ledger_stream *stream, const struct ledger_life *life, size_t cap)
+void ts_ledger_stream_init(struct ts_ledger_stream *stream, const struct ts_ledger_life *life, size_t cap)
 {
-    *stream = (struct ledger_stream){.life = life, .cap = cap};
+    *stream = (struct ts_ledger_stream){.life = life, .cap = cap};
     stream->published_ns = ts_alloc(cap * sizeof *stream->published_ns);
 }
 
-bool ledger_begin(struct ledger_stream *stream, uint64_t *number)
+bool ts_ledger_begin(struct ts_ledger_stream *stream, uint64_t *number)
 {
     *number = atomic_load(&stream->count);
     if (*number == stream->cap) {
         return false;
     }
-    stream->published_ns[*number] = ledger_now_ns();
+    stream->published_ns[*number] = ts_ledger_now_ns();
     return true;
 }
 
-void ledger_accepted(struct ledger_stream *stream)
+void ts_ledger_accepted(struct ts_ledger_stream *stream)
 {
     atomic_fetch_add(&stream->count, 1);
 }
 
-void ledger_view_init(struct ledger_view *view, const struct ledger_stream *stream,
-                      const struct ledger_life *life)
+void ts_ledger_view_init(struct ts_ledger_view *view, const struct ts_ledger_stream *stream,
+                         const struct ts_ledger_life *life)
 {
-    *view = (struct ledger_view){.stream = stream, .life = life};
+    *view = (struct ts_ledger_view){.stream = stream, .life = life};
     view->seen = ts_alloc(stream->cap);
     memset(view->seen, 0, stream->cap);
 }
 
-bool ledger_note(struct ledger_view *view, uint64_t number)
+bool ts_ledger_note(struct ts_ledger_view *view, uint64_t number)
 {
     if (number >= view->stream->cap) {
         return false;
     }
     if (view->seen[number] != 0) {
         view->repeats = grown(view->repeats, view->repeat_count, &view->repeat_cap, sizeof *view->repeats);
-        view->repeats[view->repeat_count++] = (struct ledger_repeat){number, ledger_now_ns()};
+        view->repeats[view->repeat_count++] = (struct ts_ledger_repeat){number, ts_ledger_now_ns()};
         return true;
     }
     view->seen[number] = 1;
@@ -101,18 +101,18 @@ bool ledger_note(struct ledger_view *view, uint64_t number)
         return true;
     }
     view->reorders = grown(view->reorders, view->reorder_count, &view->reorder_cap, sizeof *view->reorders);
-    view->reorders[view->reorder_count++] = (struct ledger_reorder){number, end - 1};
+    view->reorders[view->reorder_count++] = (struct ts_ledger_reorder){number, end - 1};
     return true;
 }
 
 /* Whether a span, widened by the margin, meets this time. */
-static bool meets(const struct ledger_span *span, int64_t from_ns, int64_t to_ns)
+static bool meets(const struct ts_ledger_span *span, int64_t from_ns, int64_t to_ns)
 {
-    int64_t end_ns = span->end_ns == INT64_MAX ? INT64_MAX : span->end_ns + LEDGER_MARGIN_NS;
-    return span->begin_ns - LEDGER_MARGIN_NS <= to_ns && from_ns <= end_ns;
+    int64_t end_ns = span->end_ns == INT64_MAX ? INT64_MAX : span->end_ns + TS_LEDGER_MARGIN_NS;
+    return span->begin_ns - TS_LEDGER_MARGIN_NS <= to_ns && from_ns <= end_ns;
 }
 
-static bool any_meets(const struct ledger_spans *spans, int64_t from_ns, int64_t to_ns)
+static bool any_meets(const struct ts_ledger_spans *spans, int64_t from_ns, int64_t to_ns)
 {
     for (size_t i = 0; i < spans->count; i++) {
         if (meets(&spans->at[i], from_ns, to_ns)) {
@@ -123,11 +123,11 @@ static bool any_meets(const struct ledger_spans *spans, int64_t from_ns, int64_t
 }
 
 /* Whether between these two times, or around them, the connection had trouble. */
-static bool troubled(const struct ledger_node nodes[LEDGER_NODES], const struct ledger_life *life,
+static bool troubled(const struct ts_ledger_node nodes[TS_LEDGER_NODES], const struct ts_ledger_life *life,
                      int64_t from_ns, int64_t to_ns)
 {
     for (size_t i = 0; i < life->spans.count; i++) {
-        const struct ledger_span *span = &life->spans.at[i];
+        const struct ts_ledger_span *span = &life->spans.at[i];
         if (meets(span, from_ns, to_ns) &&
             (span->node < 0 || any_meets(&nodes[span->node].faults, from_ns, to_ns))) {
             return true;
@@ -136,23 +136,23 @@ static bool troubled(const struct ledger_node nodes[LEDGER_NODES], const struct 
     return false;
 }
 
-bool ledger_well(const struct ledger_node nodes[LEDGER_NODES], const struct ledger_life *life,
-                 int64_t from_ns, int64_t to_ns)
+bool ts_ledger_well(const struct ts_ledger_node nodes[TS_LEDGER_NODES], const struct ts_ledger_life *life,
+                    int64_t from_ns, int64_t to_ns)
 {
     return !troubled(nodes, life, from_ns, to_ns);
 }
 
 /* Whether the subscriber came to another server between the two, and that one may have read its copy of what
  * was published then so late. */
-static bool moved_between(const struct ledger_node nodes[LEDGER_NODES], const struct ledger_life *life,
-                          int64_t published_ns, int64_t at_ns)
+static bool moved_between(const struct ts_ledger_node nodes[TS_LEDGER_NODES],
+                          const struct ts_ledger_life *life, int64_t published_ns, int64_t at_ns)
 {
     for (size_t i = 1; i + 1 < life->spans.count; i++) {
-        const struct ledger_span *away = &life->spans.at[i];
-        const struct ledger_span *next = &life->spans.at[i + 1];
+        const struct ts_ledger_span *away = &life->spans.at[i];
+        const struct ts_ledger_span *next = &life->spans.at[i + 1];
         bool between =
-            away->node < 0 && published_ns <= away->begin_ns && next->begin_ns <= at_ns + LEDGER_MARGIN_NS;
-        if (between && (away->begin_ns - published_ns <= LEDGER_MARGIN_NS ||
+            away->node < 0 && published_ns <= away->begin_ns && next->begin_ns <= at_ns + TS_LEDGER_MARGIN_NS;
+        if (between && (away->begin_ns - published_ns <= TS_LEDGER_MARGIN_NS ||
                         any_meets(&nodes[next->node].faults, published_ns, away->begin_ns))) {
             return true;
         }
@@ -160,7 +160,7 @@ static bool moved_between(const struct ledger_node nodes[LEDGER_NODES], const st
     return false;
 }
 
-static void blame(struct ledger_verdict *verdict, const struct ledger_view *view, const char *what,
+static void blame(struct ts_ledger_verdict *verdict, const struct ts_ledger_view *view, const char *what,
                   uint64_t number, uint64_t after)
 {
     if (verdict->bad++ == 0) {
@@ -170,12 +170,12 @@ static void blame(struct ledger_verdict *verdict, const struct ledger_view *view
     }
 }
 
-void ledger_judge(const struct ledger_view *view, const struct ledger_node nodes[LEDGER_NODES],
-                  struct ledger_verdict *verdict)
+void ts_ledger_judge(const struct ts_ledger_view *view, const struct ts_ledger_node nodes[TS_LEDGER_NODES],
+                     struct ts_ledger_verdict *verdict)
 {
-    const struct ledger_stream *stream = view->stream;
-    *verdict =
-        (struct ledger_verdict){.published = atomic_load(&stream->count), .taken = atomic_load(&view->taken)};
+    const struct ts_ledger_stream *stream = view->stream;
+    *verdict = (struct ts_ledger_verdict){.published = atomic_load(&stream->count),
+                                          .taken = atomic_load(&view->taken)};
     for (uint64_t number = 0; number < verdict->published; number++) {
         int64_t at_ns = stream->published_ns[number];
         if (view->seen[number] == 0) {
@@ -186,14 +186,14 @@ void ledger_judge(const struct ledger_view *view, const struct ledger_node nodes
         }
     }
     for (size_t i = 0; i < view->repeat_count; i++) {
-        const struct ledger_repeat *repeat = &view->repeats[i];
+        const struct ts_ledger_repeat *repeat = &view->repeats[i];
         verdict->repeated++;
         if (!moved_between(nodes, view->life, stream->published_ns[repeat->number], repeat->at_ns)) {
             blame(verdict, view, "came twice", repeat->number, repeat->number);
         }
     }
     for (size_t i = 0; i < view->reorder_count; i++) {
-        const struct ledger_reorder *reorder = &view->reorders[i];
+        const struct ts_ledger_reorder *reorder = &view->reorders[i];
         verdict->reordered++;
         if (!troubled(nodes, stream->life, stream->published_ns[reorder->number],
                       stream->published_ns[reorder->after])) {
@@ -202,20 +202,20 @@ void ledger_judge(const struct ledger_view *view, const struct ledger_node nodes
     }
 }
 
-void ledger_stream_free(struct ledger_stream *stream)
+void ts_ledger_stream_free(struct ts_ledger_stream *stream)
 {
     free(stream->published_ns);
 }
 
-void ledger_view_free(struct ledger_view *view)
+void ts_ledger_view_free(struct ts_ledger_view *view)
 {
     free(view->seen);
     free(view->reorders);
     free(view->repeats);
 }
 
-void ledger_spans_free(struct ledger_spans *spans)
+void ts_ledger_spans_free(struct ts_ledger_spans *spans)
 {
     free(spans->at);
-    *spans = (struct ledger_spans){0};
+    *spans = (struct ts_ledger_spans){0};
 }
