@@ -338,6 +338,12 @@ lane_soak() { # ten minutes of everything at once under faults, two more with th
     return $bad
 }
 
+lane_chaos() { # five minutes of a cluster whose nodes are killed, stopped and made lame ducks
+    build dev || return 1
+    checked "chaos" env NATSKIT_CHAOS_SECONDS="${NATSKIT_CHAOS_SECONDS:-300}" timeout --kill-after=10 900 \
+        build/dev/tests/soak/chaos
+}
+
 lane_torture() { # every allocation and every system call of every scenario fails in turn
     local test bad=0
     build dev || return 1
@@ -357,7 +363,7 @@ marathon_of() {
         timeout --kill-after=10 "$limit" "build/$preset/tests/$program"
 }
 
-lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills
+lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, 50 lame ducks
     local bad=0
     checked "100,000,000 random calls" marathon_of dev 3600 capi/capi_battery NATSKIT_CALLS=100000000 || bad=1
     checked "10,000,000 random calls with the address sanitizer" \
@@ -368,6 +374,7 @@ lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and live
     checked "60 seconds of signals" marathon_of dev 600 integration/integration_signals NATSKIT_SIGNAL_SECONDS=60 || bad=1
     checked "many lives, ten times" marathon_of dev 1800 integration/integration_many_lives NATSKIT_LIVES=10 || bad=1
     checked "20 kills under load" marathon_of dev 600 integration/integration_life NATSKIT_KILLS=20 || bad=1
+    checked "50 lame ducks under load" marathon_of dev 900 integration/integration_lame_duck NATSKIT_DUCKS=50 || bad=1
     return $bad
 }
 

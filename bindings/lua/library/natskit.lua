@@ -62,6 +62,9 @@ local nats = {}
 ---@field write_stall? number seconds in which the system takes no byte of what is to be sent, after which the connection is given up (10)
 ---@field write_stall_ms? integer
 ---@field randomize? boolean whether servers are tried in random order (true)
+---@field port? integer port of a server on this host, instead of urls
+---@field resolve? boolean whether all addresses of a name are tried; otherwise its first one alone (true)
+---@field move_on_lame_duck? boolean whether the connection goes to another server when its own will leave (true)
 ---@field use_discovered? boolean whether servers that the cluster tells of are tried, too (true)
 ---@field inbox_prefix? string first tokens of the subjects that replies are sent to ("_INBOX")
 ---@field no_echo? boolean whether the server keeps this connection's own messages from its subscriptions (false)
