@@ -33,7 +33,7 @@ enum lnk_slot {
     LNK_UV_RESUME,
     LNK_UV_WAIT_FD,
     LNK_UV_WAITS,      /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
-    LNK_UV_ANSWERERS,  /* connection with option reconnect_delay -> true; weak, too */
+    LNK_UV_ANSWERERS,  /* connection with option reconnect_delay or auth -> true; weak, too */
     LNK_UV_HANDLED,    /* subscription with a handler -> true; weak, too */
     LNK_UV_SPAWN,      /* the scheduler's, or nil: handlers are called by the pump itself then */
     LNK_UV_ON_ERROR,   /* function of nats.on_handler_error, or nil */
@@ -53,7 +53,7 @@ typedef struct lnk_state {
     size_t live_limit;       /* above it all is collected; 0: not set yet */
     int scheduled;           /* a scheduler is set */
     int streak;              /* refills since a coroutine was suspended */
-    int answers;             /* there was a connection with option reconnect_delay */
+    int answers;             /* there was a connection with option reconnect_delay or auth */
     int answering;           /* such a function runs */
     size_t handled;          /* subscriptions with a handler that have not ended */
     int dispatching;         /* nats.dispatch runs, or a handler that the pump called itself */
@@ -69,11 +69,12 @@ typedef struct lnk_conn {
     int fail_fast;     /* option outbox_full is "fail" */
 } lnk_conn;
 
-/* User values of a connection; the first two are those of option reconnect_delay. */
+/* User values of a connection. */
 #define LNK_CONN_EVENTS 1  /* subscription of events that gets the requests */
-#define LNK_CONN_DELAY 2   /* the function */
+#define LNK_CONN_DELAY 2   /* function of option reconnect_delay, or nil */
 #define LNK_CONN_HANDLED 3 /* table: subscription with a handler -> true; they live as long as it */
-#define LNK_CONN_VALUES 3
+#define LNK_CONN_AUTH 4    /* function of option auth, or nil */
+#define LNK_CONN_VALUES 4
 
 /* Messages that were taken in one step and not handed out yet stay with the subscription, so leaving a loop
  * loses none. */
@@ -124,12 +125,15 @@ typedef struct lnk_wait {
     natskit_op op; /* 0: none */
     uint64_t token;
     int dispatches; /* handlers run while it blocks, for it waits for them */
+    int asks;       /* functions are asked at once while it blocks, for it waits for their answer */
     int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
                   const natskit_error *err);
 } lnk_wait;
 
 /* Milliseconds that a blocking wait lasts at most before hooks (Ctrl-C) get their turn. */
 #define LNK_SLICE_MS 100
+/* The same where it waits for an answer that the program itself gives when it is over. */
+#define LNK_ASK_MS 5
 /* Milliseconds until a full outbox is looked at again, where the library does not tell when it has room. */
 #define LNK_ROOM_MS 5
 
@@ -267,6 +271,8 @@ void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t sco
                       const char *const *others);
 /* Lays the context over them that the table at `index` names, if it does. */
 natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index, natskit_error *err);
+/* Opens the set if there was nothing to set in it yet. */
+void lnk_options_open(lua_State *L, lnk_options *options, int32_t scope);
 /* Adds each entry of the list at `index` to a list option. */
 void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, int index);
 void lnk_options_end(lnk_options *options);
@@ -292,7 +298,7 @@ int lnk_suspended(lua_State *L, lnk_state *st);
 /* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end.
  */
 void lnk_wake_sub(lua_State *L, int index);
-/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait; functions `reconnect_delay`, too. */
+/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait; functions that are asked, too. */
 void lnk_breathe(lua_State *L);
 /* Pushes a wait of which the connection is at the absolute `conn_index`. */
 lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
@@ -349,11 +355,13 @@ void lnk_auth_push_jwt(lua_State *L, int state_index);
  */
 
 int lnk_conn_answer_delay(lua_State *L);
-/* Makes the function at `fn` answer for the connection at the absolute `conn_index`. */
-natskit_status lnk_answer_begin(lua_State *L, int conn_index, int fn, natskit_error *err);
+int lnk_conn_answer_auth(lua_State *L);
+/* Makes the functions at `delay` and `auth` (nil: none) answer for the connection at the absolute
+ * `conn_index`. */
+natskit_status lnk_answer_begin(lua_State *L, int conn_index, int delay, int auth, natskit_error *err);
 /* Ends that; harmless where it never began. */
 void lnk_answer_end(lua_State *L, int conn_index);
-/* Calls the functions for which there are requests. Raises their errors. */
+/* Calls the functions for which there are requests. Raises errors of reconnect_delay. */
 void lnk_answer_all(lua_State *L, lnk_state *st);
 /* Puts the subscriptions that get requests into a new waitset. */
 void lnk_answer_watch(lua_State *L, lnk_state *st);
@@ -378,6 +386,12 @@ void lnk_handler_watch(lua_State *L, lnk_state *st);
 void lnk_handler_leftovers(lua_State *L, lnk_state *st, int error_index);
 /* Without a scheduler the waitset is there for handlers alone: closes it if there is none. */
 void lnk_handler_close_unused(lnk_state *st);
+/* Message handler: adds a traceback to text. Ctrl-C of lua.c is no error of the function: it sets
+ * `interrupted`. */
+int lnk_traceback(lua_State *L);
+/* Pops an error of a function and tells it: to on_error of the subscription at `owner`, else to
+ * nats.on_handler_error, else to stderr. */
+void lnk_report(lua_State *L, int owner);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
 

@@ -24,7 +24,8 @@ enum field {
     F_TIME,
     F_REQUEST,
     F_DELAY,
-    F_PENDING
+    F_PENDING,
+    F_NONCE
 };
 
 static const struct {
@@ -39,12 +40,13 @@ static const struct {
               {"epoch", F_EPOCH},     {"count", F_COUNT},
               {"code", F_CODE},       {"time", F_TIME},
               {"delay", F_DELAY},     {"request", F_REQUEST},
-              {"pending", F_PENDING}, {"size", F_SIZE}};
+              {"pending", F_PENDING}, {"size", F_SIZE},
+              {"nonce", F_NONCE}};
 
-static const char *const event_names[] = {"unknown",          "connected",   "disconnected", "reconnecting",
-                                          "reconnected",      "servers",     "lame_duck",    "slow_consumer",
-                                          "async_error",      "stale",       "closed",       "ping",
-                                          "forced_reconnect", "delay_needed"};
+static const char *const event_names[] = {"unknown",          "connected",    "disconnected", "reconnecting",
+                                          "reconnected",      "servers",      "lame_duck",    "slow_consumer",
+                                          "async_error",      "stale",        "closed",       "ping",
+                                          "forced_reconnect", "delay_needed", "auth_needed"};
 
 #define CLOSED_TEXT "the message was closed"
 
@@ -324,6 +326,8 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
         return push_if(L, view.request != 0, (lua_Integer)view.request);
     case F_PENDING:
         return push_if(L, view.type == NATSKIT_EVENT_SLOW_CONSUMER, (lua_Integer)view.pending);
+    case F_NONCE:
+        return push_text(L, view.text, view.type == NATSKIT_EVENT_AUTH_NEEDED ? view.text_len : 0);
     case F_DELAY:
         if (view.type == NATSKIT_EVENT_DELAY_NEEDED) {
             lua_pushnumber(L, (lua_Number)view.delay_ms / 1000);

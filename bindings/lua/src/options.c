@@ -154,7 +154,7 @@ static int is_other(const char *name, const char *const *others)
 }
 
 /* Opened when there is something to set: most calls set nothing but what is not the library's. */
-static void open_options(lua_State *L, lnk_options *options, int32_t scope)
+void lnk_options_open(lua_State *L, lnk_options *options, int32_t scope)
 {
     if (options->options.id == 0 && natskit_options_open(scope, &options->options) != NATSKIT_OK) {
         luaL_error(L, "options: no memory");
@@ -178,7 +178,7 @@ natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index
         return status;
     }
     expect(L, lua_type(L, -1) == LUA_TSTRING, "context", "string");
-    open_options(L, options, NATSKIT_OPTIONS_CONNECT);
+    lnk_options_open(L, options, NATSKIT_OPTIONS_CONNECT);
     const char *name = lua_tolstring(L, -1, &len);
     status = natskit_options_context(options->options, name, len, err);
     lua_pop(L, 1);
@@ -192,14 +192,14 @@ void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t sco
     }
     luaL_checktype(L, index, LUA_TTABLE);
     if (scope == NATSKIT_OPTIONS_CONNECT) {
-        open_options(L, options, scope);
+        lnk_options_open(L, options, scope);
     }
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             luaL_error(L, "options: name expected as key, got %s", luaL_typename(L, -2));
         }
         if (!is_other(lua_tostring(L, -2), others)) {
-            open_options(L, options, scope);
+            lnk_options_open(L, options, scope);
             set_option(L, options, scope);
         }
     }

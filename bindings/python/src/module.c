@@ -62,6 +62,7 @@ State *type_state(PyTypeObject *type)
     X(handler_failed)                                                                                        \
     X(handler_start)                                                                                         \
     X(handler_cancel)                                                                                        \
+    X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
     X(settle)                                                                                                \
@@ -362,7 +363,8 @@ static int module_exec(PyObject *module)
         return -1;
     return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS) < 0 ||
                    PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0
+                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0 ||
+                   PyModule_AddIntConstant(module, "OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH) < 0
                ? -1
                : PyModule_AddIntConstant(module, "OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY);
 }

@@ -44,6 +44,7 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(limit)                                                                                                 \
     X(data)                                                                                                  \
     X(linger)                                                                                                \
+    X(credentials)                                                                                           \
     X(delay)                                                                                                 \
     X(messages)                                                                                              \
     X(create_future)                                                                                         \
@@ -119,6 +120,7 @@ typedef struct State {
     PyObject *handler_failed; /* natskit._handlers.failed: what a handler has raised */
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
+    PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
 
