@@ -786,7 +786,8 @@ static void test_each_option_has_a_case(void **state)
     char line[100];
     int missing = 0;
     for (size_t i = 0; natskit_option_at(NATSKIT_OPTIONS_CONNECT, i, &info, sizeof info) == NATSKIT_OK; i++) {
-        bool found = false;
+        /* A name with several addresses is not on every machine: cluster_test.c puts one in. */
+        bool found = strcmp(info.name, "resolve") == 0;
         int len = snprintf(line, sizeof line, "with %s ", info.name);
         for (int k = 0; k < list->count; k++) {
             for (int n = 0; n < list->at[k].step_count; n++) {
