@@ -35,12 +35,14 @@ struct nki_conn {
     /* the transmit right's holder's */
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
     uint64_t last_msgs;  /* and how many had been accepted then */
+    uint64_t last_bytes;
 
     atomic_bool tx_owed;   /* the transmit right was passed to the I/O thread */
     atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
     /* the I/O thread's own */
-    int64_t gather_ns; /* when it takes a parked right; NKI_NEVER */
+    int64_t gather_ns;    /* when it looks after a parked right; NKI_NEVER */
+    uint32_t gather_seen; /* its mark of the last look (outbox.h) */
     struct nki_resolve *resolve;
     struct nki_tcp_dial *dial;
     struct nki_list run_node;   /* in the list of those to be looked at now */
