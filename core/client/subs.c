@@ -124,6 +124,7 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     nki_list_remove(&sub->node);
     if (sub->sid != 0) {
         nki_map_remove(&subs->by_sid, sub->sid);
+        subs->last = subs->last == sub ? NULL : subs->last;
     }
     if (!nki_list_empty(&sub->dirty)) {
         nki_list_remove(&sub->dirty);

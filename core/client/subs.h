@@ -57,6 +57,7 @@ struct nki_sub {
 
 struct nki_subs {
     struct nki_map by_sid;
+    struct nki_sub *last; /* found last: messages come in runs; NULL: none, or it was removed */
     uint64_t next_sid;
     struct nki_list dirty;
     struct nki_list events;
@@ -106,6 +107,15 @@ struct nki_sub *nki_subs_answering(struct nki_subs *subs);
 /* Appends the SUB (and UNSUB with what remains of `max`) of every subscription; false if there is no memory.
  */
 bool nki_subs_replay(struct nki_subs *subs, struct nki_buf *out) __attribute__((warn_unused_result));
+
+/* NULL if there is none with this sid. */
+static inline struct nki_sub *nki_subs_get(struct nki_subs *subs, uint64_t sid)
+{
+    if (subs->last == NULL || subs->last->sid != sid) {
+        subs->last = nki_map_get(&subs->by_sid, sid);
+    }
+    return subs->last;
+}
 
 /* Something of it is to be handed over. */
 static inline void nki_subs_touch(struct nki_subs *subs, struct nki_sub *sub)
