@@ -91,11 +91,9 @@ int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **ou
     return NKI_OK;
 }
 
-void nki_conn_set_origin(struct nki_conn *conn, uint64_t origin)
+uint64_t nki_conn_origin(const struct nki_conn *conn)
 {
-    pthread_mutex_lock(&conn->engine_mu);
-    conn->engine.origin = origin;
-    pthread_mutex_unlock(&conn->engine_mu);
+    return conn->engine.origin; /* constant */
 }
 
 /* Unlocks after an engine call, and writes if the engine got the transmit right. */
@@ -151,7 +149,7 @@ static void use_right(struct nki_conn *conn, enum urgency urgency)
     conn->last_bytes = bytes;
     if (alone) {
         nki_driver_transmit(conn);
-    } else if (urgency == IN_STREAM && stream) {
+    } else if (urgency == IN_STREAM ? stream : atomic_load_explicit(&conn->waits, memory_order_relaxed)) {
         nki_driver_park_right(conn);
     } else {
         nki_driver_pass_right(conn);

@@ -137,6 +137,13 @@ void nki_driver_park_right(struct nki_conn *conn)
     look_after_right(conn);
 }
 
+void nki_driver_before_wait(struct nki_conn *conn)
+{
+    if (nki_outbox_hurry(&conn->engine.outbox)) {
+        nki_driver_transmit(conn);
+    }
+}
+
 /* I/O thread: takes a right that has been parked for a while. As long as there was one since the last look it
  * keeps looking, so that a stream of messages does not wake it again and again; while the publishers write
  * themselves it leaves it to them. */
@@ -151,6 +158,9 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
     }
     bool moves;
     bool right = nki_outbox_unpark_old(&conn->engine.outbox, &conn->gather_seen, &moves);
+    if (right) {
+        atomic_store_explicit(&conn->waits, false, memory_order_relaxed); /* nobody has come for it */
+    }
     conn->gather_ns = right || moves ? now_ns + GATHER_NS : NKI_NEVER;
     if (!right && !moves) {
         atomic_store_explicit(&conn->gathering, false, memory_order_release);
