@@ -142,7 +142,7 @@ natskit_status lnk_answer_begin(lua_State *L, int conn_index, int fn, natskit_er
     lnk_state *st = lnk_state_of(L);
     const lnk_conn *conn = lnk_check(L, st, conn_index, LNK_CONN);
     int top = lua_gettop(L);
-    lnk_sub *sub = lnk_push_sub(L, conn_index);
+    lnk_sub *sub = lnk_push_sub(L, conn_index, LNK_SUB_VALUES);
     lnk_options *options = lnk_new(L, LNK_OPTIONS, sizeof *options, 0);
     err->status = NATSKIT_OK;
     natskit_status status = natskit_options_open(NATSKIT_OPTIONS_EVENTS, &options->options);

@@ -105,8 +105,8 @@ int lnk_connect(lua_State *L)
     lnk_wait *wait = lnk_push_wait(L, index);
     wait->finish = finish_connect;
     natskit_error err;
-    natskit_status status =
-        natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
+    natskit_status status = natskit_connect_start(url, url_len, lnk_options_of(options), timeout_ms,
+                                                  &conn->conn, &wait->op, &err);
     lnk_options_end(options);
     if (status == NATSKIT_OK && !lua_isnil(L, delay)) {
         status = lnk_answer_begin(L, index, delay, &err);

@@ -22,8 +22,10 @@ void lnk_options_register(lua_State *L, int state_index)
 
 void lnk_options_end(lnk_options *options)
 {
-    natskit_options_close(options->options);
-    options->options.id = 0;
+    if (options != NULL) {
+        natskit_options_close(options->options);
+        options->options.id = 0;
+    }
 }
 
 /* The library's text begins with the name of the option. */
@@ -153,32 +155,43 @@ static int is_other(const char *name, const char *const *others)
     return 0;
 }
 
-/* Opened when there is something to set: most calls set nothing but what is not the library's. */
-static void open_options(lua_State *L, lnk_options *options, int32_t scope)
-{
-    if (options->options.id == 0 && natskit_options_open(scope, &options->options) != NATSKIT_OK) {
-        luaL_error(L, "options: no memory");
-    }
-}
-
-lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
+/* Pushes a set that has nothing set. */
+static lnk_options *push_empty(lua_State *L, int32_t scope)
 {
     lnk_options *options = lnk_new(L, LNK_OPTIONS, sizeof *options, 0);
-    if (lua_isnoneornil(L, index)) {
-        return options;
+    if (natskit_options_open(scope, &options->options) != NATSKIT_OK) {
+        luaL_error(L, "options: no memory");
     }
+    return options;
+}
+
+/* Most calls set nothing but what is not the library's, so there is no set until there is something for it.
+ */
+lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
+{
+    lnk_options *options = NULL;
+    lua_pushnil(L);
+    if (lua_isnoneornil(L, index)) {
+        return NULL;
+    }
+    int place = lua_gettop(L);
     luaL_checktype(L, index, LUA_TTABLE);
-    if (scope == NATSKIT_OPTIONS_CONNECT) {
-        open_options(L, options, scope);
+    if (scope == NATSKIT_OPTIONS_CONNECT) { /* the caller has servers for it */
+        options = push_empty(L, scope);
+        lua_replace(L, place);
     }
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             luaL_error(L, "options: name expected as key, got %s", luaL_typename(L, -2));
         }
-        if (!is_other(lua_tostring(L, -2), others)) {
-            open_options(L, options, scope);
-            set_option(L, options, scope);
+        if (is_other(lua_tostring(L, -2), others)) {
+            continue;
         }
+        if (options == NULL) {
+            options = push_empty(L, scope);
+            lua_replace(L, place);
+        }
+        set_option(L, options, scope);
     }
     return options;
 }
