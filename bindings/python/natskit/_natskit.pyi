@@ -13,6 +13,8 @@ from collections.abc import (
     Sequence,
     ValuesView,
 )
+from asyncio import AbstractEventLoop
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
@@ -49,7 +51,7 @@ def _install(
     functions: tuple[Callable[..., Any], ...],
     /,
 ) -> None: ...
-def _settle(future: Any, /) -> None: ...
+def _settle(waiting: Waiting, /) -> None: ...
 
 @final
 class Headers:
@@ -146,6 +148,15 @@ class SyncLoop(Generic[_T]):
 class Reactor:
     def _collect(self) -> None: ...
     def _dispatch(self) -> None: ...
+
+@final
+class Waiting:
+    _asyncio_future_blocking: bool
+    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None: ...
+    def get_loop(self) -> AbstractEventLoop: ...
+    def done(self) -> bool: ...
+    def result(self) -> None: ...
+    def cancel(self, msg: Any = None) -> bool: ...
 
 @final
 class Ready:

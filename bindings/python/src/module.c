@@ -301,8 +301,8 @@ static PyMethodDef functions[] = {
     {"_install", errors_install, METH_VARARGS,
      "_install($module, table, base, subscription_closed, bad_subject, outbox_full, functions, /)\n--\n\n"
      "Takes the exceptions over, and the functions that are written in Python."},
-    {"_settle", reactor_settle, METH_O,
-     "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
+    {"_settle", waiting_settle, METH_O,
+     "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -312,7 +312,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0)
         return -1;
-    return reactor_init(module, st);
+    return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
 
 static int module_exec(PyObject *module)
