@@ -2,6 +2,7 @@
 """The C part of natskit. Programs use natskit and natskit.sync, which give these types their names."""
 
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import (
     Callable,
     Coroutine,
@@ -13,7 +14,6 @@ from collections.abc import (
     Sequence,
     ValuesView,
 )
-from asyncio import AbstractEventLoop
 from contextvars import Context
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, final, overload
