@@ -397,42 +397,45 @@ static int source_leave_loop(State *st, Source *source)
     return 0;
 }
 
+/* Puts the source into the waitset of a reactor: the waitset's status; -1 in `*rc` with an exception. */
+static natskit_status source_join(State *st, Source *source, PyObject *object, int *rc)
+{
+    Reactor *reactor = DATA(Reactor, object);
+    if (source->reactor != NULL && source->reactor != reactor && (*rc = source_leave_loop(st, source)) < 0)
+        return NATSKIT_OK;
+    if (source->reactor == NULL) {
+        if ((*rc = slot_take(reactor, source, &source->slot)) < 0)
+            return NATSKIT_OK;
+        source->reactor = (Reactor *)Py_NewRef(object);
+    }
+    natskit_status status =
+        natskit_waitset_add(reactor->waitset, source->object, slot_tag(reactor, source->slot));
+    if (status != NATSKIT_OK)
+        source_detach(source);
+    return status;
+}
+
 /* Brings the source into the running loop's waitset. */
 static int source_attach(State *st, Source *source, PyObject *loop)
 {
+    int rc = 0;
     PyObject *object = reactor_of(st, loop);
     if (object == NULL)
         return -1;
-    if (object == (PyObject *)source->reactor &&
-        natskit_waitset_arm(source->reactor->waitset, source->object) == NATSKIT_OK) {
-        Py_DECREF(object);
-        return 0;
+    bool again = object == (PyObject *)source->reactor &&
+                 natskit_waitset_arm(source->reactor->waitset, source->object) == NATSKIT_OK;
+    natskit_status status = again ? NATSKIT_OK : source_join(st, source, object, &rc);
+    if (rc == 0 && status != NATSKIT_OK) { /* is it the waitset or the source that is gone? */
+        PyObject *alive = reactor_alive(st, loop);
+        rc = alive == NULL ? -1 : 0;
+        if (rc == 0 && alive != object)
+            status = source_join(st, source, alive, &rc);
+        Py_XDECREF(alive);
     }
     Py_DECREF(object);
-    object = reactor_alive(st, loop);
-    if (object == NULL)
-        return -1;
-    Reactor *reactor = DATA(Reactor, object);
-    if (source->reactor != NULL && source->reactor != reactor && source_leave_loop(st, source) < 0) {
-        Py_DECREF(object);
-        return -1;
-    }
-    if (source->reactor == NULL) {
-        if (slot_take(reactor, source, &source->slot) < 0) {
-            Py_DECREF(object);
-            return -1;
-        }
-        source->reactor = (Reactor *)Py_NewRef(object);
-    }
-    Py_DECREF(object);
-    natskit_status status =
-        natskit_waitset_add(reactor->waitset, source->object, slot_tag(reactor, source->slot));
-    if (status != NATSKIT_OK) {
-        source_detach(source);
+    if (rc == 0 && status != NATSKIT_OK)
         raise_status(st, status, NULL);
-        return -1;
-    }
-    return 0;
+    return rc < 0 || status != NATSKIT_OK ? -1 : 0;
 }
 
 int source_watch(State *st, Source *source)
