@@ -115,9 +115,9 @@ static natskit_status give(lua_State *L, const lnk_conn *conn, uint64_t request,
     if (!lua_isnil(L, index) && !lua_istable(L, index)) {
         luaL_error(L, "table of credentials expected, got %s", luaL_typename(L, index));
     }
-    lnk_options *options = lnk_push_options(L, index, NATSKIT_OPTIONS_AUTH, others);
+    lnk_options *options = lnk_begin_options(L);
     if (lua_istable(L, index)) {
-        lnk_options_open(L, options, NATSKIT_OPTIONS_AUTH);
+        lnk_fill_options(L, options, index, NATSKIT_OPTIONS_AUTH, others);
         set_signature(L, options, index);
     }
     natskit_status status = natskit_conn_answer_auth(conn->conn, request, options->options, err);
@@ -287,7 +287,7 @@ natskit_status lnk_answer_begin(lua_State *L, int conn_index, int delay, int aut
     lnk_state *st = lnk_state_of(L);
     const lnk_conn *conn = lnk_check(L, st, conn_index, LNK_CONN);
     int top = lua_gettop(L);
-    lnk_sub *sub = lnk_push_sub(L, conn_index);
+    lnk_sub *sub = lnk_push_sub(L, conn_index, LNK_SUB_VALUES);
     lnk_options *options = lnk_new(L, LNK_OPTIONS, sizeof *options, 0);
     err->status = NATSKIT_OK;
     natskit_status status = natskit_options_open(NATSKIT_OPTIONS_EVENTS, &options->options);

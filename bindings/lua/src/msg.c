@@ -1,8 +1,6 @@
 /* Messages: one userdata holds one reference, and makes a Lua value of a field when that is read. */
 #include "lnk.h"
 
-#include <stddef.h>
-
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
 enum field {
     F_DATA = 1,
@@ -53,11 +51,8 @@ static const char *const event_names[] = {"unknown",          "connected",    "d
 lnk_msg *lnk_push_msg(lua_State *L)
 {
     lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
-    msg->msg = NULL;
-    msg->bytes = 0;
-    msg->conn.id = 0;
-    lnk_push_slot(L, LNK_UV_MSG_META);
-    lua_setmetatable(L, -2);
+    *msg = (lnk_msg){0};
+    lnk_set_meta(L, LNK_MSG);
     return msg;
 }
 
@@ -70,8 +65,12 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     const size_t small = 1024;
     const size_t least = 16777216;
     natskit_message_view view;
-    view.data_len = 0;
-    natskit_msg_view(msg->msg, &view, offsetof(natskit_message_view, header_block));
+    natskit_msg_view(msg->msg, &view, sizeof view);
+    if (view.kind != NATSKIT_MSG_MESSAGE) {
+        return;
+    }
+    msg->data = view.data;
+    msg->data_len = view.data_len;
     if (view.data_len < small) {
         return;
     }
@@ -169,6 +168,10 @@ static size_t check_index(lua_State *L, int arg)
 static int msg_header(lua_State *L)
 {
     const natskit_msg *msg = check_open(L);
+    if (lua_gettop(L) == 2) { /* the usual case, and the fast one */
+        push_value(L, msg, NATSKIT_MATCH_EXACT, 0);
+        return 1;
+    }
     luaL_checkstring(L, 2);
     int numbered = lua_type(L, 3) == LUA_TNUMBER;
     int32_t match = numbered ? NATSKIT_MATCH_EXACT : lnk_match(L, 3);
@@ -389,15 +392,19 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
 /* msg.field or msg:method; upvalue 2 is the dispatch table */
 static int msg_index(lua_State *L)
 {
-    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     lua_settop(L, 2);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
         return 1; /* a method, or nil */
     }
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     enum field field = (enum field)lua_tointeger(L, -1);
     natskit_message_view view;
     if (msg->msg == NULL) {
         return luaL_error(L, CLOSED_TEXT);
+    }
+    if (field == F_DATA && msg->data != NULL) {
+        lua_pushlstring(L, msg->data, msg->data_len);
+        return 1;
     }
     natskit_msg_view(msg->msg, &view, sizeof view);
     if (view.kind == NATSKIT_MSG_EVENT) {
@@ -424,9 +431,11 @@ static int msg_gc(lua_State *L)
 {
     lnk_msg *msg = lua_touserdata(L, 1);
     natskit_msg_release(msg->msg);
-    lnk_state_of(L)->live_bytes -= msg->bytes;
+    if (msg->bytes > 0) {
+        lnk_state_of(L)->live_bytes -= msg->bytes;
+        msg->bytes = 0;
+    }
     msg->msg = NULL;
-    msg->bytes = 0;
     return 0;
 }
 

@@ -332,8 +332,8 @@ static PyMethodDef functions[] = {
      "_jwt_expiry($module, jwt, /)\n--\n\nNanoseconds since 1970, or 0."},
     {"_creds_format", auth_creds_format, METH_VARARGS,
      "_creds_format($module, jwt, seed, /)\n--\n\nThe text of a credentials file."},
-    {"_settle", reactor_settle, METH_O,
-     "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
+    {"_settle", waiting_settle, METH_O,
+     "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -343,7 +343,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0)
         return -1;
-    return reactor_init(module, st);
+    return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
 
 static int module_exec(PyObject *module)
