@@ -36,8 +36,8 @@ function cases.read(folder)
                 defines[rest] = block
             elseif word == "case" then
                 block = nil
-                found[#found + 1] = { id = rest:match("^%S+"), title = rest, script = "", config = "", other_config = "", steps = {},
-                    where = ("%s.case:%d"):format(name, number) }
+                found[#found + 1] = { id = rest:match("^%S+"), title = rest, script = "", config = "",
+                    other_config = "", steps = {}, where = ("%s.case:%d"):format(name, number) }
             elseif line ~= "" and line:sub(1, 1) ~= "#" then
                 if block then
                     block[#block + 1] = line

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Servers, fault proxies, scripted servers and the wallet of certificates for the Lua tests, in plain Lua 5.4 without
--- sockets: the programs nk-serve, nk-tap, nk-scripted and nk-wallet are started through io.popen and commanded by nk-ctl. They end with the Lua
--- process, because they watch the pipe that their standard output is.
+-- sockets: the programs nk-serve, nk-tap, nk-scripted and nk-wallet are started through io.popen and commanded by
+-- nk-ctl. They end with the Lua process, because they watch the pipe that their standard output is.
 --
 -- Environment: NK_TAP names nk-tap (the others are looked for beside it), else NK_SUPPORT_DIR their folder;
 -- NATS_SERVER names the server, else tools/nats-server of the source tree ($NATSKIT_SOURCE_DIR) finds one.
