@@ -452,3 +452,18 @@ lane_stubtest() { # the .pyi against the extension, where mypy is installed
     PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit \
         --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
 }
+
+lane_secrets() { # no output of the lanes before it holds a secret of the tests
+    local wallet found
+    wallet=$(find build -path '*/tests/support/nk-wallet' -type f 2>/dev/null | head -n 1)
+    [ -n "$wallet" ] || { skip "no build has nk-wallet"; return 0; }
+    "$wallet" --secrets >"$logs/secrets" || return 1
+    # the search would find one
+    checked "the list of secrets" grep -qFf "$logs/secrets" <<<"-- $(tail -n 1 "$logs/secrets") --" || return 1
+    found=$(grep -rlFf "$logs/secrets" --include='*.log' --include='*.xml' "$logs" build/*/Testing/Temporary 2>/dev/null)
+    rm -f "$logs/secrets"
+    [ -z "$found" ] && return 0
+    echo "a secret stands in: $found"
+    count 0 1 0
+    return 1
+}

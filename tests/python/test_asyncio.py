@@ -708,3 +708,26 @@ async def test_request_many_is_cancelled(url: str) -> None:
                 break
             await asyncio.sleep(0.01)
         assert nc.stats()["subs"] == before
+
+
+async def test_auth_while_the_loop_is_busy() -> None:
+    """Nobody can be asked then: what is configured counts."""
+    config = 'authorization { users = [ { user: "alice", password: "pw-Marker-7f3a" } ] }'
+    asked: list[natskit.Event] = []
+
+    async def auth(event: natskit.Event) -> dict[str, str]:
+        asked.append(event)
+        return {} if len(asked) == 1 else {"password": "wrong"}
+
+    right = {"user": "alice", "password": "pw-Marker-7f3a"}
+    options = {"answer_timeout_ms": 30, "reconnect_wait_ms": 10, **right}
+    with Server(extra=config, jetstream=False) as server:
+        async with natskit.connect(server.url, auth=auth, **options) as nc:
+            assert len(asked) == 1
+            server.kill()
+            wait_for(lambda: nc.is_reconnecting, what="reconnecting")
+            server.restart()
+            wait_for(lambda: nc.is_connected, what="connected")
+            assert len(asked) == 1
+            await asyncio.sleep(0.05)  # now it is asked, in vain
+            assert len(asked) > 1 and nc.is_connected

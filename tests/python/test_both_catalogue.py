@@ -141,8 +141,9 @@ class Player:
         options = dict(self.options)
         if options.get("ask_auth"):
             options["ask_auth"] = self.answer
+        servers = options.pop("servers", self.url)
         with in_time(self.deadline):
-            self.nc = await natskit.connect(self.url, timeout=self.deadline, **options)
+            self.nc = await natskit.connect(servers, timeout=self.deadline, **options)
 
     async def close(self) -> None:
         if self.second is not None:

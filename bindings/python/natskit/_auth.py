@@ -34,7 +34,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def pairs(credentials: Any) -> list[_options.Pair]:
-    """What a function for credentials has returned, as the C part takes it. None: what is configured counts."""
+    """What a function has returned, as the C part takes it. None: what is configured counts."""
     if credentials is None:
         return []
     if not isinstance(credentials, Mapping):
@@ -55,7 +55,7 @@ def _jwt_file(path: str) -> Callable[[], str]:
 
 
 def _user_credentials(options: dict[str, Any], value: Any) -> Callable[[], Any] | None:
-    """nats-py's forms: a credentials file, its text as a UserString, or (file with a JWT, file with a seed)."""
+    """nats-py's forms: a credentials file, its text as a UserString, or (JWT's file, seed's file)."""
     if isinstance(value, UserString):
         options["creds"] = str(value)
     elif isinstance(value, (str, os.PathLike)):
@@ -72,7 +72,7 @@ def _user_credentials(options: dict[str, Any], value: Any) -> Callable[[], Any] 
 
 
 def _asked(functions: dict[str, Callable[..., Any]]) -> Function:
-    """One function of several that each give one thing. Without a nonce a server wants neither JWT nor key."""
+    """One function of several, each for one thing. Without a nonce a server wants neither JWT nor key."""
 
     def auth(event: _natskit.Event) -> dict[str, Any]:
         answer = {name: functions[name]() for name in _CALLABLE if name in functions}
@@ -87,8 +87,7 @@ def _asked(functions: dict[str, Callable[..., Any]]) -> Function:
 
 
 def taken(options: dict[str, Any], auth: Any) -> Any:
-    """Takes nats-py's ways to give credentials out of `options`, and returns the function that is to be asked,
-    or None."""
+    """Takes nats-py's ways to give credentials out of `options`; gives the function to be asked, or None."""
     functions: dict[str, Any] = {}
     for name, part in (("user_jwt_cb", "jwt"), ("signature_cb", "signature")):
         function = options.pop(name, None)
@@ -104,7 +103,8 @@ def taken(options: dict[str, Any], auth: Any) -> Any:
         if jwt is not None:
             functions.setdefault("jwt", jwt)
     if functions and auth is not None:
-        raise TypeError("auth already says who the user is: it cannot be combined with " + ", ".join(functions))
+        others = ", ".join(functions)
+        raise TypeError(f"auth already says who the user is: it cannot be combined with {others}")
     if functions or auth is not None:
         options["ask_auth"] = True
     return _asked(functions) if functions else auth

@@ -35,11 +35,11 @@ class Answers:
     connection); a reached limit does not.
     """
 
-    def __init__(self, client: Client, args: tuple[Any, ...], limit: float) -> None:
+    def __init__(self, client: Client, args: tuple[Any, Any, Any, Any], limit: float) -> None:
         self._loop: AsyncIterator[Msg] | None = None
         self._sub: Subscription | None = None
         # [async]
-        self._unsent: tuple[Client, tuple[Any, ...], float] | None = None
+        self._unsent: tuple[Client, tuple[Any, Any, Any, Any], float] | None = None
         try:
             self._sub = client._request_many(*args, limit)
         except errors.OutboundBufferLimitError:

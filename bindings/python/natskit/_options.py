@@ -68,9 +68,9 @@ _ALIASES: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
 }
 _PATHS = ("_file", "_path")  # ends of names of options that are paths
 _NO_CONTEXT = (
-    'tls must be "auto", "require" or "off", not {}: the library does TLS itself and cannot use Python\'s ssl. '
-    "Instead of a context give tls_ca_file, tls_cert_file, tls_key_file, tls_key_password, tls_server_name or "
-    "tls_min_version"
+    'tls must be "auto", "require" or "off", not {}: the library does TLS itself, without Python\'s ssl. '
+    "Instead of a context give tls_ca_file, tls_cert_file, tls_key_file, tls_key_password, tls_server_name "
+    "or tls_min_version"
 )
 
 

@@ -143,8 +143,9 @@ class Player:
         options = dict(self.options)
         if options.get("ask_auth"):
             options["ask_auth"] = self.answer
+        servers = options.pop("servers", self.url)
         with in_time(self.deadline):
-            self.nc = natskit.connect(self.url, timeout=self.deadline, **options)
+            self.nc = natskit.connect(servers, timeout=self.deadline, **options)
 
     def close(self) -> None:
         if self.second is not None:

@@ -33,7 +33,7 @@ class Answers:
     connection); a reached limit does not.
     """
 
-    def __init__(self, client: Client, args: tuple[Any, ...], limit: float) -> None:
+    def __init__(self, client: Client, args: tuple[Any, Any, Any, Any], limit: float) -> None:
         self._loop: Iterator[Msg] | None = None
         self._sub: Subscription | None = None
         self._sub = client._request_many(*args, limit)
