@@ -196,6 +196,7 @@ static const struct {
     {"oracle", TS_DO_ORACLE},
     {"refuse", TS_DO_REFUSE},
     {"listen", TS_DO_LISTEN},
+    {"expect-nobody", TS_DO_EXPECT_NOBODY},
     {"timeout", TS_DO_TIMEOUT},
     {"tls", TS_DO_TLS},
     {"hello", TS_DO_HELLO},
@@ -225,7 +226,11 @@ static bool take_arguments(struct parser *p, struct ts_directive *d, int self, c
         return take_text(p, d, rest, true);
     case TS_DO_TLS:
         return take_text(p, d, rest, false);
+    case TS_DO_LISTEN:
+        d->number = strcmp(rest, "all") == 0;
+        return d->number || *rest == '\0' || fault(p, "listen, or listen all", rest);
     case TS_DO_EXPECT_NONE:
+    case TS_DO_EXPECT_NOBODY:
     case TS_DO_USE:
     case TS_DO_TIMEOUT:
     case TS_DO_PLAIN:

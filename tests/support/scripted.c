@@ -5,7 +5,6 @@
  */
 #include "scripted.h"
 
-#include "json_check.h"
 #include "net.h"
 #include "scripted_inside.h"
 #include "wallet.h"
@@ -32,6 +31,7 @@ bool ts_scripted_fail(struct ts_scripted *s, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    ts_wallet_redact(what); /* the output of test runs is searched for secrets of the library's */
     pthread_mutex_lock(&s->lock);
     if (!s->error[0] && !s->stop) {
         snprintf(s->error, sizeof s->error, "line %d: %s", s->line, what);
@@ -175,30 +175,10 @@ bool ts_scripted_send_wire(struct ts_scripted *s, struct peer *peer, const char 
     return true;
 }
 
-static bool send_bytes(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
+bool ts_scripted_send(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
 {
     return peer->tls_open ? ts_scripted_send_tls(s, peer, bytes, len)
                           : ts_scripted_send_wire(s, peer, bytes, len);
-}
-
-/* What an INFO tells the client is what the oracle holds it to. */
-static void learn(struct peer *peer, const char *bytes, size_t len)
-{
-    const char *json = len > 5 && memcmp(bytes, "INFO {", 6) == 0 ? bytes + 5 : NULL;
-    const char *end = json ? memrchr(json, '}', len - 5) : NULL;
-    struct ts_json_member m;
-    uint64_t value = 0;
-    if (!end) {
-        return;
-    }
-    size_t json_len = (size_t)(end - json) + 1;
-    if (ts_json_find(json, json_len, "max_payload", &m) &&
-        ts_parse_u64(m.raw, m.raw_len, INT64_MAX, &value) && value) {
-        ts_oracle_set_max_payload(peer->oracle, value);
-    }
-    if (!ts_json_find(json, json_len, "headers", &m) || m.type != TS_JSON_TRUE) {
-        ts_oracle_set_headers_optional(peer->oracle);
-    }
 }
 
 /* Appends the field that ${NAME} or ${NAME.FIELD} stands for. Under the lock when other threads run. */
@@ -249,8 +229,8 @@ static bool do_send(struct ts_scripted *s, const struct ts_directive *d)
     struct peer *peer = ts_scripted_peer(s);
     bool good = peer && substitute(s, d->text, d->len, &text);
     if (good) {
-        learn(peer, text.at, text.len);
-        good = send_bytes(s, peer, text.at, text.len);
+        ts_scripted_learn(peer, text.at, text.len);
+        good = ts_scripted_send(s, peer, text.at, text.len);
     }
     ts_buf_free(&text);
     return good;
@@ -469,12 +449,12 @@ static bool do_dribble(struct ts_scripted *s, const struct ts_directive *d)
     struct peer *peer = ts_scripted_peer(s);
     bool good = peer && substitute(s, d->text, d->len, &text);
     if (good) {
-        learn(peer, text.at, text.len);
+        ts_scripted_learn(peer, text.at, text.len);
     }
     for (size_t at = 0; good && at < text.len && !ts_scripted_stopped(s) && !peer->ended;
          at += (size_t)d->number) {
         size_t left = text.len - at;
-        good = send_bytes(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
+        good = ts_scripted_send(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
         do_stall(s, d->second);
     }
     ts_buf_free(&text);
@@ -497,52 +477,9 @@ static bool do_times(struct ts_scripted *s, const struct ts_directive *d)
                 good = substitute(s, d->text, d->len, &text);
             }
         }
-        good = good && send_bytes(s, peer, text.at, text.len);
+        good = good && ts_scripted_send(s, peer, text.at, text.len);
     }
     ts_buf_free(&text);
-    return good;
-}
-
-static const char *lay_over(void *ctx, const struct ts_json_member *m)
-{
-    struct ts_buf *info = ctx;
-    struct ts_buf name = {0}, value = {0};
-    size_t len = 0;
-    ts_buf_add(&name, m->name, m->name_len);
-    ts_buf_add(&value, m->raw, m->raw_len);
-    char *edited = ts_json_edit(info->at, info->len, name.at, value.at, &len);
-    if (edited) {
-        ts_buf_free(info);
-        *info = (struct ts_buf){.at = edited, .len = len, .cap = len + 1};
-    }
-    ts_buf_free(&name);
-    ts_buf_free(&value);
-    return edited ? NULL : "a member that can not be set";
-}
-
-static bool do_info(struct ts_scripted *s, const char *members)
-{
-    struct ts_buf info = {0}, line = {0};
-    struct peer *peer = ts_scripted_peer(s);
-    if (!peer) {
-        return false;
-    }
-    ts_buf_printf(
-        &info,
-        "{\"server_id\":\"NSCRIPTED\",\"server_name\":\"scripted\",\"version\":\"2.15.1\",\"proto\":1,"
-        "\"go\":\"none\",\"host\":\"127.0.0.1\",\"port\":%u,\"headers\":true,\"max_payload\":1048576,"
-        "\"jetstream\":true,\"client_id\":%d,\"client_ip\":\"127.0.0.1\"}",
-        s->port, s->peer_count);
-    const char *why = *members ? ts_json_check_object(members, strlen(members), lay_over, &info, NULL) : NULL;
-    if (why) {
-        ts_buf_free(&info);
-        return ts_scripted_fail(s, "not a JSON object: %s: %s", why, members);
-    }
-    ts_buf_printf(&line, "INFO %s \r\n", info.at);
-    learn(peer, line.at, line.len);
-    bool good = send_bytes(s, peer, line.at, line.len);
-    ts_buf_free(&info);
-    ts_buf_free(&line);
     return good;
 }
 
@@ -552,8 +489,8 @@ static bool do_handshake(struct ts_scripted *s)
     static char none[] = "";
     struct ts_directive connect = {.kind = TS_DO_EXPECT, .op = TS_OP_CONNECT, .text = none};
     struct ts_directive ping = {.kind = TS_DO_EXPECT, .op = TS_OP_PING, .text = none};
-    return do_accept(s) && do_info(s, "") && do_expect(s, &connect) && do_expect(s, &ping) &&
-           send_bytes(s, &s->peers[s->current], "PONG\r\n", 6);
+    return do_accept(s) && ts_scripted_info(s, "") && do_expect(s, &connect) && do_expect(s, &ping) &&
+           ts_scripted_send(s, &s->peers[s->current], "PONG\r\n", 6);
 }
 
 static bool do_end_of_connection(struct ts_scripted *s, enum ts_directive_kind kind)
@@ -581,13 +518,25 @@ static bool do_refuse(struct ts_scripted *s)
     return true;
 }
 
-static bool do_listen(struct ts_scripted *s)
+/* Again, or anew on each address of this machine. */
+static bool do_listen(struct ts_scripted *s, bool all)
 {
     if (s->listener < 0) {
-        s->listener = ts_listen("127.0.0.1", &s->port);
+        s->listener = ts_listen(all ? "0.0.0.0" : "127.0.0.1", &s->port);
     }
     return s->listener >= 0 ||
            ts_scripted_fail(s, "can not listen on port %u again: %s", s->port, strerror(errno));
+}
+
+static bool expect_nobody(struct ts_scripted *s, int64_t ms)
+{
+    int64_t deadline = ts_now_ms() + ms;
+    while (!ts_scripted_stopped(s) && ts_now_ms() < deadline) {
+        if (ts_scripted_wait_fd(s, s->listener, POLLIN, deadline)) {
+            return ts_scripted_fail(s, "somebody connects");
+        }
+    }
+    return true;
 }
 
 static bool do_use(struct ts_scripted *s, int64_t number)
@@ -641,7 +590,7 @@ static bool play(struct ts_scripted *s, const struct ts_directive *d)
     case TS_DO_SEND:
         return do_send(s, d);
     case TS_DO_INFO:
-        return do_info(s, d->text);
+        return ts_scripted_info(s, d->text);
     case TS_DO_EXPECT:
         return do_expect(s, d);
     case TS_DO_EXPECT_RAW:
@@ -680,7 +629,9 @@ static bool play(struct ts_scripted *s, const struct ts_directive *d)
     case TS_DO_REFUSE:
         return do_refuse(s);
     case TS_DO_LISTEN:
-        return do_listen(s);
+        return do_listen(s, d->number);
+    case TS_DO_EXPECT_NOBODY:
+        return expect_nobody(s, d->number);
     case TS_DO_TIMEOUT:
         s->timeout_ms = d->number;
         return true;
@@ -760,7 +711,8 @@ struct ts_scripted *ts_scripted_start_at(const char *script, uint16_t port)
         return NULL;
     }
     s->rounds = ts_alloc((size_t)s->script.count * sizeof *s->rounds);
-    s->listener = ts_listen("127.0.0.1", &s->port);
+    bool all = s->script.count > 0 && s->script.at[0].kind == TS_DO_LISTEN && s->script.at[0].number;
+    s->listener = ts_listen(all ? "0.0.0.0" : "127.0.0.1", &s->port);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%u", s->port);
     pthread_mutex_init(&s->lock, NULL);

@@ -75,7 +75,9 @@ bool ts_scripted_wait_fd(struct ts_scripted *s, int fd, short events, int64_t de
 /* The current connection; the first one is accepted when the script did not say so. NULL on failure. */
 struct peer *ts_scripted_peer(struct ts_scripted *s);
 
-/* To the wire as they are. */
+/* Into TLS if there is one, or to the wire as they are. */
+bool ts_scripted_send(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len);
+
 bool ts_scripted_send_wire(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len);
 
 /* What the client wrote, out of TLS if there is one; false when it broke the protocol. */
@@ -85,6 +87,14 @@ bool ts_scripted_ended(struct ts_scripted *s, struct peer *peer, bool reset);
 /* Reads for a while, see `serve`. */
 bool ts_scripted_serve_until_closed(struct ts_scripted *s, struct peer *peer);
 void ts_scripted_close_peer(struct peer *peer, bool reset);
+
+/* scripted_info.c */
+
+/* What an INFO tells the client is what the oracle holds it to. */
+void ts_scripted_learn(struct peer *peer, const char *bytes, size_t len);
+
+/* An INFO with these members laid over the usual ones. */
+bool ts_scripted_info(struct ts_scripted *s, const char *members);
 
 /* scripted_tls.c */
 bool ts_scripted_send_tls(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len);

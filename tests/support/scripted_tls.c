@@ -268,7 +268,8 @@ static bool do_tls(struct ts_scripted *s, struct peer *peer, const char *text)
         good = ts_scripted_fail(s, "TLS twice on one connection");
     }
     if (good) {
-        peer->tls = ts_tls_server(&plan.opts);
+        const struct ts_tls *before = plan.resumed && s->current > 0 ? s->peers[s->current - 1].tls : NULL;
+        peer->tls = before ? ts_tls_server_like(before) : ts_tls_server(&plan.opts);
         peer->secure = true;
         peer->chop = plan.chop;
         good = peer->tls ? shake_hands(s, peer, &plan) : ts_scripted_fail(s, "TLS: see above");

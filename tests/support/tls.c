@@ -13,7 +13,7 @@
 enum { MAX_RECORD = 16384 + 2048 };
 
 struct ts_tls {
-    SSL_CTX *ctx; /* NULL: shared with others */
+    SSL_CTX *ctx; /* counted: others may have it too */
     SSL *ssl;
     BIO *in;
     BIO *out;
@@ -79,6 +79,14 @@ struct ts_tls *ts_tls_server(const struct ts_tls_opts *opts)
     if (tls) {
         SSL_set_accept_state(tls->ssl);
     }
+    return tls;
+}
+
+struct ts_tls *ts_tls_server_like(const struct ts_tls *other)
+{
+    SSL_CTX_up_ref(other->ctx);
+    struct ts_tls *tls = wrap(other->ctx);
+    SSL_set_accept_state(tls->ssl);
     return tls;
 }
 

@@ -25,6 +25,8 @@ struct ts_tls_opts {
 
 /* NULL with the reason printed. */
 struct ts_tls *ts_tls_server(const struct ts_tls_opts *opts);
+/* One that knows the sessions of another, which it is made like. */
+struct ts_tls *ts_tls_server_like(const struct ts_tls *other);
 struct ts_tls *ts_tls_client(const struct ts_tls_opts *opts);
 void ts_tls_free(struct ts_tls *tls);
 

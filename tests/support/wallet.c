@@ -415,3 +415,13 @@ const char *ts_wallet_secret(size_t index)
     index -= word_count;
     return index < user_count ? seeds[index].seed : index - user_count < 2 ? jwts[index - user_count] : NULL;
 }
+
+void ts_wallet_redact(char *text)
+{
+    const char *secret;
+    for (size_t i = 0; (secret = ts_wallet_secret(i)) != NULL; i++) {
+        for (char *at = text; (at = strstr(at, secret)) != NULL;) {
+            memset(at, '*', strlen(secret));
+        }
+    }
+}

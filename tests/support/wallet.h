@@ -45,4 +45,7 @@ char *ts_wallet_expand(const char *dir, const char *text);
 /* The index-th secret, NULL after the last. Seeds of nkeys among them, and the JWTs that don't expire. */
 const char *ts_wallet_secret(size_t index);
 
+/* Stars in the place of each secret of a text. */
+void ts_wallet_redact(char *text);
+
 #endif
