@@ -2,10 +2,9 @@
  * and what the library makes of it is compared with what the case expects. Meanwhile a second thread looks at
  * how much memory the library holds. With arguments only the cases whose ids begin with one of them are
  * played. */
-#include "bench.h"
+#include "catalogue.h"
 
-#include "support/cases.h"
-#include "support/scripted.h"
+#include "support/wallet.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -17,31 +16,13 @@
 #else
 #define SLACK_MS INT64_C(2000) /* that a busy machine adds to a deadline */
 #endif
-#define STEP_MS INT64_C(15000)    /* for what should come at once */
 #define MEMORY_KIB UINT64_C(1024) /* over the start, if the case says nothing else */
 
-enum { FILL_BYTES = 32768, SUBS_MAX = 4, WORDS_MAX = 5 };
+enum { FILL_BYTES = 32768, WORDS_MAX = 5 };
 
-static const char *const files[] = {"a", "b", "c", "d", "h", NULL};
+static const char *const files[] = {"a", "b", "c", "d", "g", "h", "auth", "options", NULL};
 
-/* What the case that runs has opened; the teardown closes it. */
-static struct {
-    const struct ts_case *played;
-    const struct ts_case_line *step;
-    struct ts_scripted *server;
-    natskit_options options;
-    int64_t deadline_ms;
-    uint64_t memory;
-    char url[256];
-    bool tried; /* to connect */
-    natskit_conn conn;
-    natskit_sub events;
-    natskit_sub subs[SUBS_MAX];
-    char names[SUBS_MAX][16];
-    int sub_count;
-    int current;
-    natskit_msg *msg;
-} run;
+struct catalogue run;
 
 /* The second thread. */
 static struct {
@@ -103,15 +84,16 @@ static void end_watching(void)
 
 /* -- telling what went wrong ----------------------------------------------------------------------------- */
 
-static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void wrong(const char *format, ...)
+void wrong(const char *format, ...)
 {
     char what[800];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (run.without) {
+        longjmp(run.failed, 1); /* as it has to be */
+    }
     const char *server = run.server != NULL ? ts_scripted_error(run.server) : NULL;
     print_error("case %s (%s:%d): \"%s\": %s%s%s\n", run.played->id, run.played->file, run.played->line,
                 run.step != NULL ? run.step->text : "at the end", what,
@@ -126,9 +108,10 @@ static const char *status_name(natskit_status status)
     return natskit_status_describe(status, &info, sizeof info) == NATSKIT_OK ? info.name : "no status";
 }
 
-static void want_status(natskit_status got, const char *wanted, const char *text)
+void want_status(natskit_status got, const char *wanted, const char *text)
 {
     const char *name = status_name(got);
+    want_no_secret(text, strlen(text));
     size_t len = strlen(name);
     for (const char *at = wanted; *at != '\0'; at += strcspn(at, "|"), at += *at == '|') {
         if (strcspn(at, "|") == len && memcmp(at, name, len) == 0) {
@@ -138,14 +121,14 @@ static void want_status(natskit_status got, const char *wanted, const char *text
     wrong("%s came instead of %s: %s", name, wanted, text);
 }
 
-static void want_number(uint64_t got, const char *wanted)
+void want_number(uint64_t got, const char *wanted)
 {
     if (got != strtoull(wanted, NULL, 10)) {
         wrong("%llu came", (unsigned long long)got);
     }
 }
 
-static void want_bytes(const void *got, size_t len, const char *escaped)
+void want_bytes(const void *got, size_t len, const char *escaped)
 {
     char wanted[1024];
     char shown[600];
@@ -159,7 +142,7 @@ static void want_bytes(const void *got, size_t len, const char *escaped)
     }
 }
 
-static void want_in_time(int64_t begin_ms, int64_t deadline_ms)
+void want_in_time(int64_t begin_ms, int64_t deadline_ms)
 {
     int64_t took = ts_now_ms() - begin_ms;
     if (took > deadline_ms + SLACK_MS) {
@@ -174,8 +157,7 @@ static natskit_status try_to_connect(natskit_error *err)
 {
     int64_t begin = ts_now_ms();
     run.tried = true;
-    natskit_status status = natskit_connect(run.url[0] != '\0' ? run.url : ts_scripted_url(run.server), Z,
-                                            run.options, run.deadline_ms, &run.conn, err);
+    natskit_status status = connect_by(case_url(), &run.conn, err);
     want_in_time(begin, run.deadline_ms);
     return status;
 }
@@ -227,7 +209,26 @@ static natskit_conn_stats stats_now(void)
 static void step_set(char **words, const char *rest)
 {
     natskit_error err = {0};
-    want_status(natskit_options_set(run.options, words[0], Z, rest, Z, &err), "OK", err.text);
+    bool list = strcmp(words[0], "servers") == 0;
+    natskit_status status = list ? natskit_options_add(run.options, words[0], Z, rest, Z, &err)
+                                 : natskit_options_set(run.options, words[0], Z, rest, Z, &err);
+    want_status(status, "OK", err.text);
+}
+
+/* What the case is about: it is played again without this line, and has to fail then. */
+static void step_with(char **words, const char *rest)
+{
+    if (!run.without) {
+        step_set(words, rest);
+    }
+}
+
+/* rejects OPTION VALUE: the option is not taken. */
+static void step_rejects(char **words, const char *rest)
+{
+    natskit_error err = {0};
+    natskit_status status = natskit_options_set(run.options, words[0], Z, rest, Z, &err);
+    want_status(status, "INVALID|CREDENTIALS", err.text);
 }
 
 static void step_deadline(char **words, const char *rest)
@@ -242,14 +243,14 @@ static void step_memory(char **words, const char *rest)
     run.memory = strtoull(words[0], NULL, 10) * 1024;
 }
 
-/* @ stands for the server's port. */
+/* @ after a colon stands for the server's port, - alone for no url at all. */
 static void step_url(char **words, const char *rest)
 {
     size_t at = 0;
     (void)words;
     for (; *rest != '\0' && at + 8 < sizeof run.url; rest++) {
-        if (*rest == '@') {
-            at += (size_t)snprintf(run.url + at, 8, "%u", ts_scripted_port(run.server));
+        if (*rest == '@' && at > 0 && run.url[at - 1] == ':') {
+            at += (size_t)snprintf(run.url + at, 8, "%u", server_port());
         } else {
             run.url[at++] = *rest;
         }
@@ -260,9 +261,10 @@ static void step_url(char **words, const char *rest)
 /* -- expectations: the connection -------------------------------------------------------------------------
  */
 
-static void want_text(const char *text, size_t len, const char *wanted)
+void want_text(const char *text, size_t len, const char *wanted)
 {
     char shown[600];
+    want_no_secret(text, len);
     if (*wanted == '~' && memmem(text, len, wanted + 1, strlen(wanted + 1)) == NULL) {
         wrong("the text is \"%s\"", ts_printable(shown, sizeof shown, text, len));
     }
@@ -281,10 +283,11 @@ static void step_fails(char **words, const char *rest)
 
 static int32_t event_type(const char *name)
 {
-    static const char *const names[] = {"connected", "disconnected", "reconnecting",  "reconnected",
-                                        "servers",   "lame_duck",    "slow_consumer", "async_error",
-                                        "stale",     "closed"};
-    for (int32_t i = 0; i < 10; i++) {
+    static const char *const names[] = {"connected",   "disconnected", "reconnecting",  "reconnected",
+                                        "servers",     "lame_duck",    "slow_consumer", "async_error",
+                                        "stale",       "closed",       "ping",          "forced_reconnect",
+                                        "delay_needed"};
+    for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof *names); i++) {
         if (strcmp(names[i], name) == 0) {
             return i + 1;
         }
@@ -299,9 +302,11 @@ static void step_event(char **words, const char *rest)
     natskit_event_view view = {0};
     natskit_msg *msg;
     for (;;) {
-        natskit_status status = natskit_sub_next(run.events, STEP_MS, &msg);
+        natskit_status status = natskit_sub_next(run.events, run.step_ms, &msg);
         want_status(status, "OK", "no such event");
         want_status(natskit_msg_event(msg, &view, sizeof view), "OK", "");
+        want_no_secret(view.text, view.text_len);
+        want_no_secret(view.server, view.server_len);
         if (view.type == type) {
             break;
         }
@@ -341,8 +346,8 @@ static void step_closed(char **words, const char *rest)
     natskit_msg *msg;
     char *event[] = {(char[]){"closed"}, words[0]};
     step_event(event, rest);
-    want_status(natskit_sub_next(run.events, STEP_MS, &msg), "END", "");
-    want_status(natskit_sub_next(run.subs[0], STEP_MS, &msg), "END", "");
+    want_status(natskit_sub_next(run.events, run.step_ms, &msg), "END", "");
+    want_status(natskit_sub_next(run.subs[0], run.step_ms, &msg), "END", "");
 }
 
 static void step_reconnects(char **words, const char *rest)
@@ -394,7 +399,7 @@ static natskit_message_view take(void)
 {
     (void)natskit_msg_release(run.msg);
     run.msg = NULL;
-    natskit_status status = natskit_sub_next(run.subs[run.current], STEP_MS, &run.msg);
+    natskit_status status = natskit_sub_next(run.subs[run.current], run.step_ms, &run.msg);
     want_status(status, "OK", "no message");
     natskit_message_view view;
     want_status(natskit_msg_view(run.msg, &view, sizeof view), "OK", "");
@@ -415,8 +420,13 @@ static void step_message(char **words, const char *rest)
     want_bytes(view.data, view.data_len, rest);
 }
 
+/* A script sends the probe by itself; with a real server the client does. */
 static void step_probe(char **words, const char *rest)
 {
+    if (run.real != NULL) {
+        want_status(natskit_publish(run.conn, "x", Z, NULL, 0, NO_HEADERS, "probe", 5, run.step_ms), "OK",
+                    "");
+    }
     (void)rest;
     step_message(words, "probe");
 }
@@ -432,7 +442,7 @@ static void step_ends(char **words, const char *rest)
     natskit_msg *msg = NULL;
     natskit_sub_stats stats;
     (void)rest;
-    want_status(natskit_sub_next(run.subs[run.current], STEP_MS, &msg), "END", "");
+    want_status(natskit_sub_next(run.subs[run.current], run.step_ms, &msg), "END", "");
     want_status(natskit_sub_stats_get(run.subs[run.current], &stats, sizeof stats), "OK", "");
     want_status(stats.reason, words[0], "");
 }
@@ -497,7 +507,7 @@ static void step_publish(char **words, const char *rest)
         want_status(natskit_headers_open(&headers), "OK", "");
         want_status(natskit_headers_add(headers, "A", Z, "b", Z, &err), "OK", err.text);
     }
-    natskit_status status = natskit_publish(run.conn, "y", Z, NULL, 0, headers, "data", 4, STEP_MS);
+    natskit_status status = natskit_publish(run.conn, "y", Z, NULL, 0, headers, "data", 4, run.step_ms);
     (void)natskit_headers_close(headers);
     want_status(status, words[0], "");
 }
@@ -550,14 +560,10 @@ static void step_proceed(char **words, const char *rest)
 /* -- playing a case ---------------------------------------------------------------------------------------
  */
 
-/* Each step has its number of words; what follows them is one text. */
-static const struct step {
-    const char *name;
-    int words;
-    bool alone; /* does not want a connection */
-    void (*play)(char **words, const char *rest);
-} steps[] = {
+static const struct step steps[] = {
     {"set", 1, true, step_set},
+    {"with", 1, true, step_with},
+    {"rejects", 1, true, step_rejects},
     {"deadline", 1, true, step_deadline},
     {"memory", 1, true, step_memory},
     {"url", 0, true, step_url},
@@ -586,21 +592,46 @@ static const struct step {
     {"request", 2, false, step_request},
     {"fill", 2, false, step_fill},
     {"proceed", 0, false, step_proceed},
+    {NULL, 0, false, NULL},
 };
+
+static const struct step *find_step(const struct step *step, const char *name)
+{
+    while (step->name != NULL && strcmp(step->name, name) != 0) {
+        step++;
+    }
+    return step->name != NULL ? step : NULL;
+}
+
+/* What ${wallet}, ${text NAME} and ${port} stand for. */
+static char *expand(const char *text)
+{
+    char *known = ts_wallet_expand(ts_wallet(), text);
+    struct ts_buf out = {0};
+    if (known == NULL) {
+        wrong("it names what is not in the wallet");
+    }
+    const char *at = known;
+    for (const char *mark; (mark = strstr(at, "${port}")) != NULL; at = mark + 7) {
+        ts_buf_printf(&out, "%.*s%u", (int)(mark - at), at, server_port());
+    }
+    ts_buf_printf(&out, "%s", at);
+    free(known);
+    return out.at;
+}
 
 static void play_step(const struct ts_case_line *line)
 {
     char *words[WORDS_MAX] = {NULL};
-    char *text = ts_strdup(line->text);
-    char *rest = text;
-    const char *name = strsep(&rest, " ");
-    const struct step *step = steps;
-    const struct step *end = steps + sizeof steps / sizeof *steps;
     run.step = line;
-    while (step < end && strcmp(step->name, name) != 0) {
-        step++;
-    }
-    if (step == end) {
+    free(run.text);
+    run.text = NULL;
+    run.text = strstr(line->text, "${") != NULL ? expand(line->text) : ts_strdup(line->text);
+    char *rest = run.text;
+    const char *name = strsep(&rest, " ");
+    const struct step *step = find_step(steps, name);
+    step = step != NULL ? step : find_step(access_steps, name);
+    if (step == NULL) {
         wrong("an unknown step");
     }
     for (int i = 0; i < step->words; i++) {
@@ -614,7 +645,6 @@ static void play_step(const struct ts_case_line *line)
     }
     char empty[] = "";
     step->play(words, rest != NULL ? rest : empty);
-    free(text);
 }
 
 /* In each case connecting fails, or a probe arrives, or the closed event tells why. */
@@ -624,7 +654,7 @@ static bool has_end(const struct ts_case *played)
     for (int i = 0; i < played->step_count; i++) {
         const char *text = played->steps[i].text;
         has = has || strncmp(text, "fails ", 6) == 0 || strcmp(text, "probe") == 0 ||
-              strncmp(text, "closed ", 7) == 0;
+              strncmp(text, "closed ", 7) == 0 || strcmp(text, "script") == 0;
     }
     return has;
 }
@@ -634,6 +664,9 @@ static void close_all(void)
     (void)natskit_msg_release(run.msg);
     run.msg = NULL;
     (void)natskit_conn_close(run.conn, 0);
+    (void)natskit_conn_close(run.second, 0);
+    end_answers();
+    (void)natskit_sub_close(run.unanswered);
     (void)natskit_sub_close(run.events);
     for (int i = 0; i < run.sub_count; i++) {
         (void)natskit_sub_close(run.subs[i]);
@@ -641,34 +674,66 @@ static void close_all(void)
     (void)natskit_options_close(run.options);
 }
 
-static void play(void **state)
+static bool has_with(const struct ts_case *played)
 {
-    const struct ts_case *played = *state;
+    bool has = false;
+    for (int i = 0; i < played->step_count; i++) {
+        has = has || strncmp(played->steps[i].text, "with ", 5) == 0;
+    }
+    return has;
+}
+
+static void begin(const struct ts_case *played, bool without)
+{
     memset(&run, 0, sizeof run);
     run.played = played;
-    run.deadline_ms = STEP_MS;
+    run.step_ms = without ? PATIENCE_MS : STEP_MS;
+    run.deadline_ms = run.step_ms;
     run.memory = MEMORY_KIB * 1024;
     if (!has_end(played)) {
-        wrong("a case has one of fails, probe, closed");
+        wrong("a case has one of fails, probe, closed, script");
     }
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &run.options));
-    run.server = ts_scripted_start(played->script);
-    if (run.server == NULL) {
-        wrong("the script is not valid");
-    }
-    begin_watching();
-    for (int i = 0; i < played->step_count; i++) {
-        play_step(&played->steps[i]);
+    begin_server();
+}
+
+static void play_steps(void)
+{
+    for (int i = 0; i < run.played->step_count; i++) {
+        play_step(&run.played->steps[i]);
     }
     run.step = NULL;
+}
+
+static void play(void **state)
+{
+    begin(*state, false);
+    begin_watching();
+    play_steps();
     close_all();
     end_watching();
     if (watch.peak - watch.start > run.memory) {
         wrong("%llu KiB of memory, allowed are %llu", (unsigned long long)(watch.peak - watch.start) / 1024,
               (unsigned long long)run.memory / 1024);
     }
-    if (!ts_scripted_wait(run.server, STEP_MS)) {
+    if (run.server != NULL && !ts_scripted_wait(run.server, STEP_MS)) {
         wrong("the server's script did not succeed");
+    }
+}
+
+/* The case fails without the lines `with`: it says something about them. */
+static void play_without(void **state)
+{
+    begin(*state, true);
+    run.without = true;
+    if (setjmp(run.failed) == 0) {
+        play_steps();
+        if (run.server == NULL || ts_scripted_wait(run.server, PATIENCE_MS)) {
+            run.without = false;
+        }
+    }
+    if (!run.without) {
+        wrong("it succeeds without the option, too");
     }
 }
 
@@ -683,9 +748,15 @@ static int clean_up(void **state)
 {
     (void)state;
     int64_t end = ts_now_ms() + STEP_MS;
+    bool good = true;
     end_watching();
     close_all();
-    bool good = ts_scripted_stop(run.server);
+    free(run.text);
+    for (int i = 0; i < run.answer_count; i++) {
+        free(run.answers[i]);
+    }
+    end_server(&good);
+    good = good || run.without;
     while (objects_left() > 0 && ts_now_ms() < end) { /* closing goes on in the library's thread */
         ts_pause_ms(1);
     }
@@ -705,20 +776,51 @@ static bool is_asked_for(const struct ts_case *one, int argc, char **argv)
     return asked;
 }
 
+/* Each option of a connection is named by a case that fails without it. */
+static void test_each_option_has_a_case(void **state)
+{
+    const struct ts_case_list *list = *state;
+    natskit_option_info info;
+    char line[100];
+    int missing = 0;
+    for (size_t i = 0; natskit_option_at(NATSKIT_OPTIONS_CONNECT, i, &info, sizeof info) == NATSKIT_OK; i++) {
+        bool found = false;
+        int len = snprintf(line, sizeof line, "with %s ", info.name);
+        for (int k = 0; k < list->count; k++) {
+            for (int n = 0; n < list->at[k].step_count; n++) {
+                found = found || strncmp(list->at[k].steps[n].text, line, (size_t)len) == 0;
+            }
+        }
+        if (!found) {
+            print_error("no case fails without the option %s\n", info.name);
+            missing++;
+        }
+    }
+    assert_int_equal(missing, 0);
+}
+
 int main(int argc, char **argv)
 {
     struct ts_case_list list;
-    if (!ts_cases_read(&list, NKI_TEST_DIR "/catalogue", files)) {
+    if (!ts_cases_read(&list, NKI_TEST_DIR "/catalogue", files) || ts_wallet() == NULL) {
         return 1;
     }
-    struct CMUnitTest *tests = ts_alloc((size_t)list.count * sizeof *tests);
+    struct CMUnitTest *tests = ts_alloc(((size_t)list.count * 2 + 1) * sizeof *tests);
     size_t count = 0;
     for (int i = 0; i < list.count; i++) {
         if (is_asked_for(&list.at[i], argc, argv)) {
             tests[count++] = (struct CMUnitTest){list.at[i].title, play, NULL, clean_up, &list.at[i]};
+            if (has_with(&list.at[i])) {
+                tests[count++] =
+                    (struct CMUnitTest){list.at[i].id, play_without, NULL, clean_up, &list.at[i]};
+            }
         }
     }
+    if (argc == 1) {
+        tests[count++] = (struct CMUnitTest){"options", test_each_option_has_a_case, NULL, NULL, &list};
+    }
     int failed = _cmocka_run_group_tests("catalogue", tests, count, NULL, bench_check_clean);
+    end_servers();
     free(tests);
     ts_cases_free(&list);
     return failed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The reader of the catalogue's case files. A file is lines: "case ID TITLE" begins a case, "define NAME" a
- * block that a line "@NAME" stands for, "| TEXT" is a line of the server's script, anything else a step of
- * the client. */
+ * block that a line "@NAME" stands for, "| TEXT" is a line of the server's script, "% TEXT" and "%2 TEXT" one
+ * of a real server's configuration, anything else a step of the client. */
 #include "cases.h"
 
 #include "text.h"
@@ -40,13 +40,14 @@ static void add_line(struct ts_case_line **lines, int *count, const char *text, 
     (*lines)[(*count)++] = (struct ts_case_line){ts_strdup(text), number};
 }
 
-static void add_script(struct ts_case *c, const char *text)
+static void add_text(char **all, const char *text)
 {
-    size_t old = strlen(c->script);
+    size_t old = strlen(*all);
+    text += *text == ' ';
     size_t len = strlen(text);
-    c->script = ts_realloc(c->script, old + len + 2);
-    memcpy(c->script + old, text, len);
-    memcpy(c->script + old + len, "\n", 2);
+    *all = ts_realloc(*all, old + len + 2);
+    memcpy(*all + old, text, len);
+    memcpy(*all + old + len, "\n", 2);
 }
 
 static const struct define *find_define(const struct reader *r, const char *name)
@@ -66,7 +67,12 @@ static bool take_line(struct reader *r, const char *line, int depth)
         return fault(r, "no case has begun", line);
     }
     if (*line == '|') {
-        add_script(c, line[1] == ' ' ? line + 2 : line + 1);
+        add_text(&c->script, line + 1);
+        return true;
+    }
+    if (*line == '%') {
+        bool other = line[1] == '2';
+        add_text(other ? &c->other_config : &c->config, line + 1 + other);
         return true;
     }
     if (*line != '@') {
@@ -91,6 +97,8 @@ static bool begin_case(struct reader *r, const char *title)
     list->at = ts_realloc(list->at, (size_t)(list->count + 1) * sizeof *list->at);
     struct ts_case *c = &list->at[list->count++];
     *c = (struct ts_case){.title = ts_strdup(title), .line = r->line, .script = ts_strdup("")};
+    c->config = ts_strdup("");
+    c->other_config = ts_strdup("");
     c->id = ts_strdup(title);
     c->id[id_len] = '\0';
     memcpy(c->file, r->file, sizeof c->file);
@@ -187,6 +195,8 @@ void ts_cases_free(struct ts_case_list *list)
         free(c->id);
         free(c->title);
         free(c->script);
+        free(c->config);
+        free(c->other_config);
         free_lines(c->steps, c->step_count);
     }
     free(list->at);

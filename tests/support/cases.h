@@ -19,6 +19,8 @@ struct ts_case {
     char file[64];
     int line;
     char *script;               /* of the scripted server */
+    char *config;               /* lines of a real server's configuration, instead of a script, or "" */
+    char *other_config;         /* those that the step reload puts in their place, or "" */
     struct ts_case_line *steps; /* settings and expectations, in their order */
     int step_count;
 };

@@ -196,7 +196,16 @@ static const struct {
     {"oracle", TS_DO_ORACLE},
     {"refuse", TS_DO_REFUSE},
     {"listen", TS_DO_LISTEN},
+    {"expect-nobody", TS_DO_EXPECT_NOBODY},
     {"timeout", TS_DO_TIMEOUT},
+    {"tls", TS_DO_TLS},
+    {"hello", TS_DO_HELLO},
+    {"wire", TS_DO_WIRE},
+    {"half", TS_DO_HALF},
+    {"notify", TS_DO_NOTIFY},
+    {"key-update", TS_DO_KEY_UPDATE},
+    {"renegotiate", TS_DO_RENEGOTIATE},
+    {"plain", TS_DO_PLAIN},
 };
 
 static bool take_arguments(struct parser *p, struct ts_directive *d, int self, const char *name, char *rest)
@@ -212,10 +221,19 @@ static bool take_arguments(struct parser *p, struct ts_directive *d, int self, c
         d->skip = name[1] == '~';
         return take_expect(p, d, rest);
     case TS_DO_EXPECT_RAW:
+    case TS_DO_WIRE:
+    case TS_DO_HALF:
         return take_text(p, d, rest, true);
+    case TS_DO_TLS:
+        return take_text(p, d, rest, false);
+    case TS_DO_LISTEN:
+        d->number = strcmp(rest, "all") == 0;
+        return d->number || *rest == '\0' || fault(p, "listen, or listen all", rest);
     case TS_DO_EXPECT_NONE:
+    case TS_DO_EXPECT_NOBODY:
     case TS_DO_USE:
     case TS_DO_TIMEOUT:
+    case TS_DO_PLAIN:
         return take_number(p, next_word(&rest), &d->number);
     case TS_DO_WAIT_CLOSE:
         return *rest == '\0' || take_number(p, next_word(&rest), &d->number);

@@ -35,8 +35,17 @@ enum ts_directive_kind {
     TS_DO_PONG_AUTO, /* number: on */
     TS_DO_ORACLE,    /* number: on */
     TS_DO_REFUSE,
-    TS_DO_LISTEN,
-    TS_DO_TIMEOUT /* number: ms */
+    TS_DO_LISTEN,        /* number: on all addresses */
+    TS_DO_EXPECT_NOBODY, /* number: ms */
+    TS_DO_TIMEOUT,       /* number: ms */
+    TS_DO_TLS,           /* text: options */
+    TS_DO_HELLO,
+    TS_DO_WIRE, /* text */
+    TS_DO_HALF, /* text */
+    TS_DO_NOTIFY,
+    TS_DO_KEY_UPDATE,
+    TS_DO_RENEGOTIATE,
+    TS_DO_PLAIN /* number: bytes */
 };
 
 struct ts_directive {

@@ -5,10 +5,9 @@
  */
 #include "scripted.h"
 
-#include "captured.h"
-#include "json_check.h"
 #include "net.h"
-#include "script.h"
+#include "scripted_inside.h"
+#include "wallet.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,57 +22,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_CONNS = 256, TIMEOUT_MS = 10000, CHUNK = 65536 };
+enum { TIMEOUT_MS = 10000, CHUNK = 65536 };
 
-struct peer {
-    int fd; /* -1: closed by us */
-    struct ts_oracle *oracle;
-    struct ts_captured *first; /* frames that the script did not look at yet */
-    struct ts_captured **last;
-    struct ts_buf raw; /* with the oracle off */
-    bool ended;
-    bool was_cut;
-};
-
-struct ts_scripted {
-    struct ts_script script;
-    int64_t *rounds; /* of each repeat: how many are left */
-    uint16_t port;
-    char url[64];
-    int listener;
-    int wake; /* eventfd: stop or proceed */
-    pthread_t thread;
-    struct peer peers[MAX_CONNS];
-    int peer_count;
-    int current; /* index or -1 */
-    int64_t timeout_ms;
-    bool pong_auto;
-    bool oracle_on;
-    bool loose;     /* the client may be gone while the script still sends */
-    int64_t number; /* what ${next} stood for last */
-    int line;
-
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int shown_line;
-    int connections;
-    int proceeds;
-    bool stop;
-    bool done;
-    char error[1500];
-    struct ts_captured *captures; /* the last matched frame first, then those with a name */
-};
-
-/* Remembers the first failure; always false. */
-static bool fail_line(struct ts_scripted *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail_line(struct ts_scripted *s, const char *format, ...)
+bool ts_scripted_fail(struct ts_scripted *s, const char *format, ...)
 {
     char what[1400];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    ts_wallet_redact(what); /* the output of test runs is searched for secrets of the library's */
     pthread_mutex_lock(&s->lock);
     if (!s->error[0] && !s->stop) {
         snprintf(s->error, sizeof s->error, "line %d: %s", s->line, what);
@@ -82,7 +40,7 @@ static bool fail_line(struct ts_scripted *s, const char *format, ...)
     return false;
 }
 
-static bool stopped(struct ts_scripted *s)
+bool ts_scripted_stopped(struct ts_scripted *s)
 {
     pthread_mutex_lock(&s->lock);
     bool stop = s->stop;
@@ -99,8 +57,7 @@ static bool take_proceed(struct ts_scripted *s)
     return taken;
 }
 
-/* Waits for a descriptor (-1: none), for a wake or the deadline; true when the descriptor is ready. */
-static bool wait_fd(struct ts_scripted *s, int fd, short events, int64_t deadline)
+bool ts_scripted_wait_fd(struct ts_scripted *s, int fd, short events, int64_t deadline)
 {
     struct pollfd polls[2] = {{.fd = s->wake, .events = POLLIN}, {.fd = fd, .events = events}};
     int64_t left = deadline - ts_now_ms();
@@ -121,7 +78,7 @@ static void on_frame(void *ctx, const struct ts_frame *frame)
     peer->last = &(*peer->last)->next;
 }
 
-static void close_peer(struct peer *peer, bool reset)
+void ts_scripted_close_peer(struct peer *peer, bool reset)
 {
     if (peer->fd >= 0) {
         if (reset) {
@@ -148,11 +105,12 @@ static struct ts_captured *pop_frame(struct peer *peer)
 
 static void free_peer(struct peer *peer)
 {
-    close_peer(peer, false);
+    ts_scripted_close_peer(peer, false);
     for (struct ts_captured *frame; (frame = pop_frame(peer)) != NULL;) {
         ts_captured_free(frame);
     }
     ts_oracle_free(peer->oracle);
+    ts_tls_free(peer->tls);
     ts_buf_free(&peer->raw);
 }
 
@@ -160,20 +118,20 @@ static bool do_accept(struct ts_scripted *s)
 {
     int64_t deadline = ts_now_ms() + s->timeout_ms;
     if (s->listener < 0) {
-        return fail_line(s, "can not accept after refuse");
+        return ts_scripted_fail(s, "can not accept after refuse");
     }
     if (s->peer_count == MAX_CONNS) {
-        return fail_line(s, "more than %d connections", MAX_CONNS);
+        return ts_scripted_fail(s, "more than %d connections", MAX_CONNS);
     }
-    while (!wait_fd(s, s->listener, POLLIN, deadline)) {
-        if (stopped(s) || ts_now_ms() >= deadline) {
-            return fail_line(s, "no client connected within %lld ms", (long long)s->timeout_ms);
+    while (!ts_scripted_wait_fd(s, s->listener, POLLIN, deadline)) {
+        if (ts_scripted_stopped(s) || ts_now_ms() >= deadline) {
+            return ts_scripted_fail(s, "no client connected within %lld ms", (long long)s->timeout_ms);
         }
     }
     struct peer *peer = &s->peers[s->peer_count];
     *peer = (struct peer){.fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC)};
     if (peer->fd < 0) {
-        return fail_line(s, "accept: %s", strerror(errno));
+        return ts_scripted_fail(s, "accept: %s", strerror(errno));
     }
     const int on = 1; /* what is sent in pieces is to arrive in pieces */
     (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -188,8 +146,7 @@ static bool do_accept(struct ts_scripted *s)
     return true;
 }
 
-/* The current connection; the first one is accepted when the script did not say so. NULL on failure. */
-static struct peer *need_peer(struct ts_scripted *s)
+struct peer *ts_scripted_peer(struct ts_scripted *s)
 {
     if (s->current < 0 && !do_accept(s)) {
         return NULL;
@@ -197,43 +154,31 @@ static struct peer *need_peer(struct ts_scripted *s)
     return &s->peers[s->current];
 }
 
-static bool send_bytes(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
+bool ts_scripted_send_wire(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
 {
     int64_t deadline = ts_now_ms() + s->timeout_ms;
     while (len && !(s->loose && peer->ended)) {
-        ssize_t n = send(peer->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        size_t part = peer->chop && (size_t)peer->chop < len ? (size_t)peer->chop : len;
+        ssize_t n = send(peer->fd, bytes, part, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             bytes += n;
             len -= (size_t)n;
         } else if (errno != EAGAIN && errno != EINTR && s->loose) {
             peer->ended = true;
         } else if (errno != EAGAIN && errno != EINTR) {
-            return fail_line(s, "the client is gone: %s", strerror(errno));
-        } else if (!wait_fd(s, peer->fd, POLLOUT, deadline) && (stopped(s) || ts_now_ms() >= deadline)) {
-            return fail_line(s, "the client read nothing for %lld ms", (long long)s->timeout_ms);
+            return ts_scripted_fail(s, "the client is gone: %s", strerror(errno));
+        } else if (!ts_scripted_wait_fd(s, peer->fd, POLLOUT, deadline) &&
+                   (ts_scripted_stopped(s) || ts_now_ms() >= deadline)) {
+            return ts_scripted_fail(s, "the client read nothing for %lld ms", (long long)s->timeout_ms);
         }
     }
     return true;
 }
 
-/* What an INFO tells the client is what the oracle holds it to. */
-static void learn(struct peer *peer, const char *bytes, size_t len)
+bool ts_scripted_send(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
 {
-    const char *json = len > 5 && memcmp(bytes, "INFO {", 6) == 0 ? bytes + 5 : NULL;
-    const char *end = json ? memrchr(json, '}', len - 5) : NULL;
-    struct ts_json_member m;
-    uint64_t value = 0;
-    if (!end) {
-        return;
-    }
-    size_t json_len = (size_t)(end - json) + 1;
-    if (ts_json_find(json, json_len, "max_payload", &m) &&
-        ts_parse_u64(m.raw, m.raw_len, INT64_MAX, &value) && value) {
-        ts_oracle_set_max_payload(peer->oracle, value);
-    }
-    if (!ts_json_find(json, json_len, "headers", &m) || m.type != TS_JSON_TRUE) {
-        ts_oracle_set_headers_optional(peer->oracle);
-    }
+    return peer->tls_open ? ts_scripted_send_tls(s, peer, bytes, len)
+                          : ts_scripted_send_wire(s, peer, bytes, len);
 }
 
 /* Appends the field that ${NAME} or ${NAME.FIELD} stands for. Under the lock when other threads run. */
@@ -271,7 +216,7 @@ static bool substitute(struct ts_scripted *s, const char *text, size_t len, stru
         } else if (name_len == 4 && memcmp(mark + 2, "next", 4) == 0) {
             ts_buf_printf(out, "%lld", (long long)++s->number);
         } else if (!add_field(s, mark + 2, name_len, out)) {
-            return fail_line(s, "nothing was captured as %.*s", (int)(close + 1 - mark), mark);
+            return ts_scripted_fail(s, "nothing was captured as %.*s", (int)(close + 1 - mark), mark);
         }
         at = close + 1;
     }
@@ -281,21 +226,42 @@ static bool substitute(struct ts_scripted *s, const char *text, size_t len, stru
 static bool do_send(struct ts_scripted *s, const struct ts_directive *d)
 {
     struct ts_buf text = {0};
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     bool good = peer && substitute(s, d->text, d->len, &text);
     if (good) {
-        learn(peer, text.at, text.len);
-        good = send_bytes(s, peer, text.at, text.len);
+        ts_scripted_learn(peer, text.at, text.len);
+        good = ts_scripted_send(s, peer, text.at, text.len);
     }
     ts_buf_free(&text);
     return good;
+}
+
+bool ts_scripted_ended(struct ts_scripted *s, struct peer *peer, bool reset)
+{
+    peer->ended = true;
+    if (s->oracle_on && ts_oracle_finish(peer->oracle, peer->was_cut || reset) != 0) {
+        return ts_scripted_fail(s, "the client broke the protocol: %s", ts_oracle_error(peer->oracle));
+    }
+    return true;
+}
+
+bool ts_scripted_take(struct ts_scripted *s, struct peer *peer, const char *bytes, size_t len)
+{
+    if (!s->oracle_on) {
+        ts_buf_add(&peer->raw, bytes, len);
+        return true;
+    }
+    if (ts_oracle_feed(peer->oracle, bytes, len) != 0) {
+        return ts_scripted_fail(s, "the client broke the protocol: %s", ts_oracle_error(peer->oracle));
+    }
+    return true;
 }
 
 /* Reads once when something is there; false when the client broke the protocol. */
 static bool read_some(struct ts_scripted *s, struct peer *peer, int64_t deadline)
 {
     char bytes[65536];
-    if (peer->ended || !wait_fd(s, peer->fd, POLLIN, deadline)) {
+    if (peer->ended || !ts_scripted_wait_fd(s, peer->fd, POLLIN, deadline)) {
         return true;
     }
     ssize_t n = recv(peer->fd, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -303,20 +269,13 @@ static bool read_some(struct ts_scripted *s, struct peer *peer, int64_t deadline
         return true;
     }
     if (n <= 0) {
-        peer->ended = true;
-        if (s->oracle_on && ts_oracle_finish(peer->oracle, peer->was_cut || n < 0) != 0) {
-            return fail_line(s, "the client broke the protocol: %s", ts_oracle_error(peer->oracle));
-        }
-        return true;
+        return ts_scripted_ended(s, peer, n < 0);
     }
-    if (!s->oracle_on) {
-        ts_buf_add(&peer->raw, bytes, (size_t)n);
-        return true;
+    if (peer->secure) {
+        return ts_scripted_take_tls(s, peer, bytes, (size_t)n);
     }
-    if (ts_oracle_feed(peer->oracle, bytes, (size_t)n) != 0) {
-        return fail_line(s, "the client broke the protocol: %s", ts_oracle_error(peer->oracle));
-    }
-    return true;
+    s->plain += (uint64_t)n;
+    return ts_scripted_take(s, peer, bytes, (size_t)n);
 }
 
 /* True when it was a PING that pong-auto answers; the frame is then gone. */
@@ -326,7 +285,14 @@ static bool auto_pong(struct ts_scripted *s, struct peer *peer, struct ts_captur
         return false;
     }
     ts_captured_free(frame);
-    send(peer->fd, "PONG\r\n", 6, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (peer->tls_open) {
+        bool loose = s->loose;
+        s->loose = true; /* the client may be about to leave */
+        (void)ts_scripted_send_tls(s, peer, "PONG\r\n", 6);
+        s->loose = loose;
+    } else {
+        send(peer->fd, "PONG\r\n", 6, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     return true;
 }
 
@@ -358,7 +324,7 @@ static bool mismatch(struct ts_scripted *s, const struct ts_directive *d, const 
                      const struct ts_captured *got)
 {
     char line[300], payload[300];
-    return fail_line(
+    return ts_scripted_fail(
         s, "expected %s %s, got \"%s\"%s%s%s", ts_op_name(d->op), pattern,
         ts_printable(line, sizeof line, got->line.at, got->line.len), got->payload.len ? " with \"" : "",
         got->op == TS_OP_CONNECT ? ""
@@ -374,11 +340,12 @@ static bool expect_frame(struct ts_scripted *s, const struct ts_directive *d, st
         struct ts_captured *frame = pop_frame(peer);
         if (!frame) {
             if (peer->ended) {
-                return fail_line(s, "expected %s %s, but the client closed", ts_op_name(d->op), pattern);
+                return ts_scripted_fail(s, "expected %s %s, but the client closed", ts_op_name(d->op),
+                                        pattern);
             }
-            if (stopped(s) || ts_now_ms() >= deadline) {
-                return fail_line(s, "expected %s %s, nothing came within %lld ms", ts_op_name(d->op), pattern,
-                                 (long long)s->timeout_ms);
+            if (ts_scripted_stopped(s) || ts_now_ms() >= deadline) {
+                return ts_scripted_fail(s, "expected %s %s, nothing came within %lld ms", ts_op_name(d->op),
+                                        pattern, (long long)s->timeout_ms);
             }
             if (!read_some(s, peer, deadline)) {
                 return false;
@@ -403,7 +370,7 @@ static bool expect_frame(struct ts_scripted *s, const struct ts_directive *d, st
 static bool do_expect(struct ts_scripted *s, const struct ts_directive *d)
 {
     struct ts_buf pattern = {0};
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     bool good = peer && substitute(s, d->text, d->len, &pattern) && expect_frame(s, d, peer, pattern.at);
     ts_buf_free(&pattern);
     return good;
@@ -412,18 +379,18 @@ static bool do_expect(struct ts_scripted *s, const struct ts_directive *d)
 static bool do_expect_raw(struct ts_scripted *s, const struct ts_directive *d)
 {
     char wanted[400], got[400];
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     int64_t deadline = ts_now_ms() + s->timeout_ms;
     if (!peer || s->oracle_on) {
-        return peer && fail_line(s, "<raw needs \"oracle off\" before the connection's first byte");
+        return peer && ts_scripted_fail(s, "<raw needs \"oracle off\" before the connection's first byte");
     }
-    while (peer->raw.len < d->len && !peer->ended && !stopped(s) && ts_now_ms() < deadline) {
+    while (peer->raw.len < d->len && !peer->ended && !ts_scripted_stopped(s) && ts_now_ms() < deadline) {
         read_some(s, peer, deadline);
     }
     if (peer->raw.len < d->len || memcmp(peer->raw.at, d->text, d->len) != 0) {
-        return fail_line(s, "expected \"%s\", got \"%s\"",
-                         ts_printable(wanted, sizeof wanted, d->text, d->len),
-                         ts_printable(got, sizeof got, peer->raw.at ? peer->raw.at : "", peer->raw.len));
+        return ts_scripted_fail(
+            s, "expected \"%s\", got \"%s\"", ts_printable(wanted, sizeof wanted, d->text, d->len),
+            ts_printable(got, sizeof got, peer->raw.at ? peer->raw.at : "", peer->raw.len));
     }
     ts_buf_drop_front(&peer->raw, d->len);
     return true;
@@ -440,8 +407,8 @@ static bool serve(struct ts_scripted *s, struct peer *peer, int64_t ms, bool str
                 continue;
             }
             bool good =
-                !strict || fail_line(s, "expected nothing, got \"%s\"",
-                                     ts_printable(line, sizeof line, frame->line.at, frame->line.len));
+                !strict || ts_scripted_fail(s, "expected nothing, got \"%s\"",
+                                            ts_printable(line, sizeof line, frame->line.at, frame->line.len));
             ts_captured_free(frame);
             if (!good) {
                 return false;
@@ -449,17 +416,18 @@ static bool serve(struct ts_scripted *s, struct peer *peer, int64_t ms, bool str
         }
         if (strict && peer->raw.len) {
             char shown[300];
-            return fail_line(s, "expected nothing, got \"%s\"",
-                             ts_printable(shown, sizeof shown, peer->raw.at, peer->raw.len));
+            return ts_scripted_fail(s, "expected nothing, got \"%s\"",
+                                    ts_printable(shown, sizeof shown, peer->raw.at, peer->raw.len));
         }
-        if (stopped(s) || (ms < 0 && take_proceed(s)) || (until_close && peer->ended)) {
+        if (ts_scripted_stopped(s) || (ms < 0 && take_proceed(s)) || (until_close && peer->ended)) {
             return true;
         }
         if (ts_now_ms() >= deadline) {
-            return !until_close || fail_line(s, "the client did not close within %lld ms", (long long)ms);
+            return !until_close ||
+                   ts_scripted_fail(s, "the client did not close within %lld ms", (long long)ms);
         }
         if (peer->ended) {
-            wait_fd(s, -1, 0, deadline);
+            ts_scripted_wait_fd(s, -1, 0, deadline);
         } else if (!read_some(s, peer, deadline)) {
             return false;
         }
@@ -469,8 +437,8 @@ static bool serve(struct ts_scripted *s, struct peer *peer, int64_t ms, bool str
 static bool do_stall(struct ts_scripted *s, int64_t ms)
 {
     int64_t deadline = ts_now_ms() + (ms < 0 ? INT64_MAX / 2 : ms);
-    while (!stopped(s) && ts_now_ms() < deadline && !(ms < 0 && take_proceed(s))) {
-        wait_fd(s, -1, 0, deadline);
+    while (!ts_scripted_stopped(s) && ts_now_ms() < deadline && !(ms < 0 && take_proceed(s))) {
+        ts_scripted_wait_fd(s, -1, 0, deadline);
     }
     return true;
 }
@@ -478,14 +446,15 @@ static bool do_stall(struct ts_scripted *s, int64_t ms)
 static bool do_dribble(struct ts_scripted *s, const struct ts_directive *d)
 {
     struct ts_buf text = {0};
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     bool good = peer && substitute(s, d->text, d->len, &text);
     if (good) {
-        learn(peer, text.at, text.len);
+        ts_scripted_learn(peer, text.at, text.len);
     }
-    for (size_t at = 0; good && at < text.len && !stopped(s) && !peer->ended; at += (size_t)d->number) {
+    for (size_t at = 0; good && at < text.len && !ts_scripted_stopped(s) && !peer->ended;
+         at += (size_t)d->number) {
         size_t left = text.len - at;
-        good = send_bytes(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
+        good = ts_scripted_send(s, peer, text.at + at, left < (size_t)d->number ? left : (size_t)d->number);
         do_stall(s, d->second);
     }
     ts_buf_free(&text);
@@ -496,63 +465,21 @@ static bool do_dribble(struct ts_scripted *s, const struct ts_directive *d)
 static bool do_times(struct ts_scripted *s, const struct ts_directive *d)
 {
     struct ts_buf text = {0};
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     bool same = memmem(d->text, d->len, "${", 2) == NULL;
     bool good = peer != NULL;
     int64_t in_chunk = 0;
-    for (int64_t sent = 0; good && sent < d->number && !stopped(s) && !peer->ended; sent += in_chunk) {
+    for (int64_t sent = 0; good && sent < d->number && !ts_scripted_stopped(s) && !peer->ended;
+         sent += in_chunk) {
         if (!same || sent == 0 || in_chunk > d->number - sent) {
             text.len = 0;
             for (in_chunk = 0; good && in_chunk < d->number - sent && text.len < CHUNK; in_chunk++) {
                 good = substitute(s, d->text, d->len, &text);
             }
         }
-        good = good && send_bytes(s, peer, text.at, text.len);
+        good = good && ts_scripted_send(s, peer, text.at, text.len);
     }
     ts_buf_free(&text);
-    return good;
-}
-
-static const char *lay_over(void *ctx, const struct ts_json_member *m)
-{
-    struct ts_buf *info = ctx;
-    struct ts_buf name = {0}, value = {0};
-    size_t len = 0;
-    ts_buf_add(&name, m->name, m->name_len);
-    ts_buf_add(&value, m->raw, m->raw_len);
-    char *edited = ts_json_edit(info->at, info->len, name.at, value.at, &len);
-    if (edited) {
-        ts_buf_free(info);
-        *info = (struct ts_buf){.at = edited, .len = len, .cap = len + 1};
-    }
-    ts_buf_free(&name);
-    ts_buf_free(&value);
-    return edited ? NULL : "a member that can not be set";
-}
-
-static bool do_info(struct ts_scripted *s, const char *members)
-{
-    struct ts_buf info = {0}, line = {0};
-    struct peer *peer = need_peer(s);
-    if (!peer) {
-        return false;
-    }
-    ts_buf_printf(
-        &info,
-        "{\"server_id\":\"NSCRIPTED\",\"server_name\":\"scripted\",\"version\":\"2.15.1\",\"proto\":1,"
-        "\"go\":\"none\",\"host\":\"127.0.0.1\",\"port\":%u,\"headers\":true,\"max_payload\":1048576,"
-        "\"jetstream\":true,\"client_id\":%d,\"client_ip\":\"127.0.0.1\"}",
-        s->port, s->peer_count);
-    const char *why = *members ? ts_json_check_object(members, strlen(members), lay_over, &info, NULL) : NULL;
-    if (why) {
-        ts_buf_free(&info);
-        return fail_line(s, "not a JSON object: %s: %s", why, members);
-    }
-    ts_buf_printf(&line, "INFO %s \r\n", info.at);
-    learn(peer, line.at, line.len);
-    bool good = send_bytes(s, peer, line.at, line.len);
-    ts_buf_free(&info);
-    ts_buf_free(&line);
     return good;
 }
 
@@ -562,13 +489,13 @@ static bool do_handshake(struct ts_scripted *s)
     static char none[] = "";
     struct ts_directive connect = {.kind = TS_DO_EXPECT, .op = TS_OP_CONNECT, .text = none};
     struct ts_directive ping = {.kind = TS_DO_EXPECT, .op = TS_OP_PING, .text = none};
-    return do_accept(s) && do_info(s, "") && do_expect(s, &connect) && do_expect(s, &ping) &&
-           send_bytes(s, &s->peers[s->current], "PONG\r\n", 6);
+    return do_accept(s) && ts_scripted_info(s, "") && do_expect(s, &connect) && do_expect(s, &ping) &&
+           ts_scripted_send(s, &s->peers[s->current], "PONG\r\n", 6);
 }
 
 static bool do_end_of_connection(struct ts_scripted *s, enum ts_directive_kind kind)
 {
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     if (!peer) {
         return false;
     }
@@ -576,7 +503,7 @@ static bool do_end_of_connection(struct ts_scripted *s, enum ts_directive_kind k
     if (kind == TS_DO_HALFCLOSE) {
         shutdown(peer->fd, SHUT_WR);
     } else {
-        close_peer(peer, kind == TS_DO_RST);
+        ts_scripted_close_peer(peer, kind == TS_DO_RST);
         s->current = -1;
     }
     return true;
@@ -591,18 +518,31 @@ static bool do_refuse(struct ts_scripted *s)
     return true;
 }
 
-static bool do_listen(struct ts_scripted *s)
+/* Again, or anew on each address of this machine. */
+static bool do_listen(struct ts_scripted *s, bool all)
 {
     if (s->listener < 0) {
-        s->listener = ts_listen("127.0.0.1", &s->port);
+        s->listener = ts_listen(all ? "0.0.0.0" : "127.0.0.1", &s->port);
     }
-    return s->listener >= 0 || fail_line(s, "can not listen on port %u again: %s", s->port, strerror(errno));
+    return s->listener >= 0 ||
+           ts_scripted_fail(s, "can not listen on port %u again: %s", s->port, strerror(errno));
+}
+
+static bool expect_nobody(struct ts_scripted *s, int64_t ms)
+{
+    int64_t deadline = ts_now_ms() + ms;
+    while (!ts_scripted_stopped(s) && ts_now_ms() < deadline) {
+        if (ts_scripted_wait_fd(s, s->listener, POLLIN, deadline)) {
+            return ts_scripted_fail(s, "somebody connects");
+        }
+    }
+    return true;
 }
 
 static bool do_use(struct ts_scripted *s, int64_t number)
 {
     if (number < 1 || number > s->peer_count || s->peers[number - 1].fd < 0) {
-        return fail_line(s, "there is no open connection %lld", (long long)number);
+        return ts_scripted_fail(s, "there is no open connection %lld", (long long)number);
     }
     s->current = (int)number - 1;
     return true;
@@ -610,12 +550,25 @@ static bool do_use(struct ts_scripted *s, int64_t number)
 
 static bool do_wait_close(struct ts_scripted *s, int64_t ms)
 {
-    struct peer *peer = need_peer(s);
+    struct peer *peer = ts_scripted_peer(s);
     bool good = peer && serve(s, peer, ms ? ms : s->timeout_ms, false, true);
     if (good) {
-        close_peer(peer, false);
+        ts_scripted_close_peer(peer, false);
         s->current = -1;
     }
+    return good;
+}
+
+bool ts_scripted_serve_until_closed(struct ts_scripted *s, struct peer *peer)
+{
+    return serve(s, peer, s->timeout_ms, false, true);
+}
+
+static bool do_tls(struct ts_scripted *s, const struct ts_directive *d)
+{
+    struct ts_buf text = {0};
+    bool good = substitute(s, d->text, d->len, &text) && ts_scripted_do_tls(s, d, text.at, text.len);
+    ts_buf_free(&text);
     return good;
 }
 
@@ -637,15 +590,15 @@ static bool play(struct ts_scripted *s, const struct ts_directive *d)
     case TS_DO_SEND:
         return do_send(s, d);
     case TS_DO_INFO:
-        return do_info(s, d->text);
+        return ts_scripted_info(s, d->text);
     case TS_DO_EXPECT:
         return do_expect(s, d);
     case TS_DO_EXPECT_RAW:
         return do_expect_raw(s, d);
     case TS_DO_EXPECT_NONE:
-        return (peer = need_peer(s)) != NULL && serve(s, peer, d->number, true, false);
+        return (peer = ts_scripted_peer(s)) != NULL && serve(s, peer, d->number, true, false);
     case TS_DO_SERVE:
-        return (peer = need_peer(s)) != NULL && serve(s, peer, d->number, false, false);
+        return (peer = ts_scripted_peer(s)) != NULL && serve(s, peer, d->number, false, false);
     case TS_DO_ACCEPT:
         return do_accept(s);
     case TS_DO_HANDSHAKE:
@@ -676,13 +629,17 @@ static bool play(struct ts_scripted *s, const struct ts_directive *d)
     case TS_DO_REFUSE:
         return do_refuse(s);
     case TS_DO_LISTEN:
-        return do_listen(s);
+        return do_listen(s, d->number);
+    case TS_DO_EXPECT_NOBODY:
+        return expect_nobody(s, d->number);
     case TS_DO_TIMEOUT:
         s->timeout_ms = d->number;
         return true;
     case TS_DO_REPEAT:
     case TS_DO_END:
         break;
+    default:
+        return do_tls(s, d);
     }
     return true;
 }
@@ -702,7 +659,7 @@ static void *run(void *arg)
     struct ts_scripted *s = arg;
     bool good = true;
     int at = 0;
-    while (good && at < s->script.count && !stopped(s)) {
+    while (good && at < s->script.count && !ts_scripted_stopped(s)) {
         const struct ts_directive *d = &s->script.at[at];
         show(s, d->line, false);
         if (d->kind == TS_DO_REPEAT || d->kind == TS_DO_END) {
@@ -716,18 +673,18 @@ static void *run(void *arg)
         /* nobody may wait for a server that has given up */
         do_refuse(s);
         for (int i = 0; i < s->peer_count; i++) {
-            close_peer(&s->peers[i], false);
+            ts_scripted_close_peer(&s->peers[i], false);
         }
     }
-    bool ended = !stopped(s);
+    bool ended = !ts_scripted_stopped(s);
     show(s, ended ? 0 : s->line, true);
     if (good && ended) {
         /* the script is over: go on reading (and checking) so that the client can end in peace */
         if (s->current >= 0) {
             serve(s, &s->peers[s->current], -1, false, false);
         }
-        while (!stopped(s)) {
-            wait_fd(s, -1, 0, ts_now_ms() + 60000);
+        while (!ts_scripted_stopped(s)) {
+            ts_scripted_wait_fd(s, -1, 0, ts_now_ms() + 60000);
         }
     }
     return NULL;
@@ -754,7 +711,8 @@ struct ts_scripted *ts_scripted_start_at(const char *script, uint16_t port)
         return NULL;
     }
     s->rounds = ts_alloc((size_t)s->script.count * sizeof *s->rounds);
-    s->listener = ts_listen("127.0.0.1", &s->port);
+    bool all = s->script.count > 0 && s->script.at[0].kind == TS_DO_LISTEN && s->script.at[0].number;
+    s->listener = ts_listen(all ? "0.0.0.0" : "127.0.0.1", &s->port);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%u", s->port);
     pthread_mutex_init(&s->lock, NULL);

@@ -286,7 +286,7 @@ static void test_faulty_scripts(void **state)
 {
     (void)state;
     static const char *const scripts[] = {
-        "hello",        "< FOO",         "> \\q",       ">hex 0",  "repeat x\nend", "repeat 2",
+        "howdy",        "< FOO",         "> \\q",       ">hex 0",  "repeat x\nend", "repeat 2",
         "end",          "stall soon",    "stall until", "cut now", "use",           "pong-auto",
         "oracle maybe", "dribble 0 1 x", "dribble 1",   "timeout", "expect-none x"};
     print_message("(faulty scripts follow: they are expected)\n");
