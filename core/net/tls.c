@@ -222,7 +222,9 @@ static ptrdiff_t tls_read(struct nki_stream *stream, const struct iovec *iov, in
     }
     /* After an error the next call tells it, so there must be one. */
     stream->buffered = !stopped || (total > 0 && (tls->ended || tls->error.status != 0));
-    if (!flush_out(tls)) { /* answers to what the server asks of TLS itself */
+    /* Answers to what the server asks of TLS itself. Records of the outbox are the writer's to send: they
+     * would be with the server, and the outbox would not know it when the connection is lost next. */
+    if (tls->record_count == 0 && !flush_out(tls)) {
         stream->buffered = stream->buffered || total > 0;
     }
     pthread_mutex_unlock(&tls->mu);
@@ -293,7 +295,9 @@ static struct iovec next_plain(struct place *place, uint8_t *copy)
 static bool encrypt(struct tls *tls, struct place *place)
 {
     uint8_t copy[RECORD_MAX] NKI_UNINIT;
-    while (tls->record_count < RECORDS) {
+    /* In the middle of what the server says of TLS itself (a session that takes several records) OpenSSL
+     * would go on reading to be able to write, and hide from the reader what it finds. */
+    while (tls->record_count < RECORDS && SSL_in_init(tls->ssl) == 0) {
         struct iovec plain = next_plain(place, copy);
         if (plain.iov_len == 0) {
             return true;
@@ -335,7 +339,7 @@ static ptrdiff_t write_all(struct tls *tls, struct place place)
             return accepted > 0 ? (ptrdiff_t)accepted : NKI_STREAM_ERROR;
         }
         if (tls->record_count == 0) {
-            return (ptrdiff_t)accepted;
+            return (ptrdiff_t)accepted; /* all, or 0 while nothing can be encrypted */
         }
         bool ok = flush_out(tls);
         accepted += settle(tls, tls->out.len == 0);
@@ -472,7 +476,7 @@ int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
         } else if (!written && tls->error.status == 0) {
             nki_error_set_errno(&tls->error, NKI_IO, atomic_load(&tls->below->sys_errno), "TLS handshake");
         }
-        tls->done = result == 1;
+        tls->done = result == 1 && tls->out.len == 0; /* a server that waits for the rest says nothing */
         status = tls->error.status != 0 ? tls->error.status : tls->done ? NKI_OK : NKI_PENDING;
     }
     stream->wants_write = tls->out.len > 0;

@@ -169,6 +169,7 @@ struct peer {
 };
 
 static bool sharing;
+static size_t ticket_bytes;
 
 static X509 *read_cert(const char *pem)
 {
@@ -188,6 +189,25 @@ static EVP_PKEY *read_key(const char *pem)
     return key;
 }
 
+/* Puts something into a session, so that it is as large as one with a client's chain of certificates. */
+static int enlarge(SSL *ssl, void *arg)
+{
+    static const uint8_t filler[8192];
+    (void)arg;
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), filler, ticket_bytes);
+}
+
+static SSL_TICKET_RETURN accept_large(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                      size_t name_len, SSL_TICKET_STATUS status, void *arg)
+{
+    (void)ssl;
+    (void)session;
+    (void)name;
+    (void)name_len;
+    (void)arg;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_IGNORE;
+}
+
 struct peer *peer_new(struct nki_stream *stream, const char *cert_pem, const char *key)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -203,6 +223,10 @@ struct peer *peer_new(struct nki_stream *stream, const char *cert_pem, const cha
     static unsigned char ticket_keys[80]; /* of length as OpenSSL wants it; the value is of no matter */
     if (sharing) {
         assert_int_equal(SSL_CTX_set_tlsext_ticket_keys(peer->ctx, ticket_keys, sizeof ticket_keys), 1);
+    }
+    if (ticket_bytes > 0) {
+        assert_int_equal(SSL_CTX_set_session_ticket_cb(peer->ctx, enlarge, accept_large, NULL), 1);
+        assert_int_equal(SSL_CTX_set_max_send_fragment(peer->ctx, 512), 1);
     }
     peer->ssl = SSL_new(peer->ctx);
     peer->in = BIO_new(BIO_s_mem());
@@ -224,6 +248,11 @@ void peer_free(struct peer *peer)
 void peer_share_tickets(bool share)
 {
     sharing = share;
+}
+
+void peer_large_tickets(size_t bytes)
+{
+    ticket_bytes = bytes;
 }
 
 /* Gives OpenSSL what has come. */
@@ -269,6 +298,11 @@ void peer_step(struct peer *peer)
     ERR_clear_error();
     (void)SSL_do_handshake(peer->ssl);
     push(peer);
+}
+
+bool peer_is_done(const struct peer *peer)
+{
+    return SSL_is_init_finished(peer->ssl) == 1;
 }
 
 size_t peer_read(struct peer *peer, void *out, size_t len)

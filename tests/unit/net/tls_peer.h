@@ -23,8 +23,12 @@ struct peer *peer_new(struct nki_stream *stream, const char *cert, const char *k
 void peer_free(struct peer *peer);
 /* Servers made from now on know each other's sessions, or each its own. */
 void peer_share_tickets(bool share);
+/* Servers made from now on give sessions of so many bytes more, in records of 512; 0: as usual. */
+void peer_large_tickets(size_t bytes);
 /* A step of the handshake. */
 void peer_step(struct peer *peer);
+/* Whether it is done, for the server. */
+bool peer_is_done(const struct peer *peer);
 /* Reads and writes what goes. */
 size_t peer_read(struct peer *peer, void *out, size_t len);
 size_t peer_write(struct peer *peer, const void *data, size_t len);

@@ -83,6 +83,19 @@ static uint8_t *pattern(size_t len)
     return data;
 }
 
+static ptrdiff_t read_some(struct nki_stream *stream)
+{
+    uint8_t byte[64];
+    struct iovec iov = {byte, sizeof byte};
+    return nki_stream_read(stream, &iov, 1);
+}
+
+static ptrdiff_t write_some(struct nki_stream *stream, const void *data, size_t len)
+{
+    struct iovec iov = {(void *)(uintptr_t)data, len};
+    return nki_stream_write(stream, &iov, 1);
+}
+
 /* Whatever a pipe of any size takes: what write says is written is just what the server has been able to
  * read. */
 static void test_written_is_what_the_server_can_read(void **state)
@@ -150,11 +163,75 @@ static void test_reading(void **state)
     free(got);
 }
 
-static ptrdiff_t read_some(struct nki_stream *stream)
+/* The reader sends no record of the writer's: what the server can read must be told as written first, or it
+ * is sent once more when the connection is lost in between. */
+static void test_reading_sends_nothing_of_the_writer(void **state)
 {
-    uint8_t byte[64];
-    struct iovec iov = {byte, sizeof byte};
-    return nki_stream_read(stream, &iov, 1);
+    (void)state;
+    uint8_t *data = pattern(1000);
+    uint8_t got[1000];
+    struct ends ends = connected(500);
+    assert_int_equal(write_some(ends.client, data, 1000), NKI_STREAM_AGAIN); /* half of a record */
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(peer_read(ends.server, got, sizeof got), 0);
+        assert_int_equal(read_some(ends.client), NKI_STREAM_AGAIN);
+    }
+    ptrdiff_t sent = 0;
+    for (int i = 0; i < 5 && sent == 0; i++) {
+        sent = write_some(ends.client, data, 1000);
+        assert_int_equal(peer_read(ends.server, got, sizeof got), sent);
+    }
+    assert_int_equal(sent, 1000);
+    assert_memory_equal(got, data, 1000);
+    close_ends(&ends);
+    free(data);
+}
+
+/* A handshake is not done before the server can know it: one that is to speak next would wait for ever. */
+static void test_done_when_all_of_it_is_sent(void **state)
+{
+    (void)state;
+    for (size_t cap = 10; cap < 200; cap += 10) {
+        struct ends ends = connected(cap);
+        assert_false(ends.client->wants_write);
+        for (int i = 0; i < 20; i++) {
+            peer_step(ends.server); /* it has what it needs */
+        }
+        assert_true(peer_is_done(ends.server));
+        close_ends(&ends);
+    }
+}
+
+/* In the middle of a session that the server gives in several records nothing can be encrypted: the writer
+ * has to come again, no more, and takes nothing from the reader. */
+static void test_writing_while_a_session_arrives(void **state)
+{
+    (void)state;
+    uint8_t got[10];
+    peer_large_tickets(3000);
+    struct ends ends = connected(600);
+    peer_large_tickets(0);
+    int waited = 0;
+    ptrdiff_t sent = 0;
+    for (int i = 0; i < 100 && sent == 0; i++) {
+        assert_int_equal(read_some(ends.client), NKI_STREAM_AGAIN);
+        sent = write_some(ends.client, "x", 1);
+        assert_true(sent >= 0);
+        waited += sent == 0;
+        (void)peer_read(ends.server, got, sizeof got); /* sends some more as well */
+    }
+    assert_true(waited > 0);
+    assert_int_equal(sent, 1);
+    assert_int_equal(got[0], 'x');
+    size_t written = 0;
+    ptrdiff_t read = 0;
+    for (int i = 0; i < 100 && read == 0; i++) { /* there may be another session to come */
+        read = read_some(ends.client);
+        written += written == 0 ? peer_write(ends.server, "y", 1) : 0;
+        peer_step(ends.server);
+    }
+    assert_int_equal(read, 1);
+    close_ends(&ends);
 }
 
 static void test_ends(void **state)
@@ -365,6 +442,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_is_what_the_server_can_read),
         cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_reading_sends_nothing_of_the_writer),
+        cmocka_unit_test(test_done_when_all_of_it_is_sent),
+        cmocka_unit_test(test_writing_while_a_session_arrives),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_handshakes_that_fail),
         cmocka_unit_test(test_certificates),
