@@ -205,10 +205,10 @@ natskit_status natskit_jwt_expiry(const char *jwt, size_t jwt_len, int64_t *expi
 {
     int64_t seconds;
     struct nki_str text;
-    natskit_status status = check_text("jwt", jwt, jwt_len, &text, err);
-    if (status == NATSKIT_OK && expires_ns == NULL) {
-        status = nki_capi_invalid(err, "expires_ns: the pointer is NULL");
+    if (expires_ns == NULL) {
+        return nki_capi_invalid(err, "expires_ns: the pointer is NULL");
     }
+    natskit_status status = check_text("jwt", jwt, jwt_len, &text, err);
     if (status == NATSKIT_OK) {
         status = nki_jwt_expiry(text, &seconds, nki_capi_err(err));
     }

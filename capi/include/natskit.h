@@ -468,6 +468,19 @@ NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_con
  * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
 
+/* Writes the pool of servers, without a NUL, to `buf`: a JSON array of objects {"url", "discovered",
+ * "failures", "current"}; url without user and password, discovered: the cluster told of it, failures: failed
+ * attempts in a row, current: it is used or tried now. `*len` as above. */
+NATSKIT_API natskit_status natskit_conn_servers(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
+/* Replaces the servers that the application gave by `urls`, several cut at commas, checked as in
+ * natskit_connect. Those that the cluster told of stay (option use_discovered). The present connection stays,
+ * too, also if its server is in the pool no more: it is left when it is lost, by natskit_conn_reconnect, or
+ * when it is a lame duck, and not tried again. A pause before the next attempt ends. Emits
+ * NATSKIT_EVENT_SERVERS. NATSKIT_INVALID, NATSKIT_LIMIT (more than 64), NATSKIT_CLOSED. Does not wait. */
+NATSKIT_API natskit_status natskit_conn_servers_set(natskit_conn conn, const char *urls, size_t urls_len,
+                                                    natskit_error *err);
+
 /* Whether the server's version is at least this one: `*yes` 1 or 0. What follows the three numbers ("-RC.1")
  * does not count. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_at_least(natskit_conn conn, int32_t major, int32_t minor,
@@ -804,7 +817,7 @@ NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, s
 #define NATSKIT_EVENT_DISCONNECTED 2      /* `status` and `text` tell why */
 #define NATSKIT_EVENT_RECONNECTING 3      /* a server is tried */
 #define NATSKIT_EVENT_RECONNECTED 4       /* subscriptions were sent again */
-#define NATSKIT_EVENT_SERVERS 5           /* the server told of others; `count` is the size of the pool */
+#define NATSKIT_EVENT_SERVERS 5           /* the pool has changed; `count` is its size */
 #define NATSKIT_EVENT_LAME_DUCK 6         /* the server will leave soon */
 #define NATSKIT_EVENT_SLOW_CONSUMER 7     /* begin of an episode; `sid` and `subject` name the subscription */
 #define NATSKIT_EVENT_ASYNC_ERROR 8       /* the server sent -ERR and the connection stays */

@@ -1,6 +1,6 @@
 /* What callers ask of the engine, and what the server says of it: subscriptions, requests, flushes, pings,
  * errors. Under the engine lock. */
-#include "client/engine.h"
+#include "client/lame_duck.h"
 
 #include "base/alloc.h"
 #include "wire/emit.h"
@@ -176,6 +176,24 @@ static bool pings_reserve(struct nki_pings *pings)
     return true;
 }
 
+/* In the order in which their PONGs come: one that goes before what is held stands before the pings that are.
+ */
+static void put_ping(struct nki_engine *engine, struct nki_ping ping)
+{
+    struct nki_pings *pings = &engine->pings;
+    uint32_t at = pings->count++;
+    if (ping.kind == NKI_PING_MOVES) {
+        ping.mark = engine->move.mark;
+        for (uint32_t i = 0; i < engine->move.held_pings; i++, at--) {
+            pings->ring[(pings->head + at) & (pings->cap - 1)] =
+                pings->ring[(pings->head + at - 1) & (pings->cap - 1)];
+        }
+    } else if (engine->move.phase >= NKI_MOVE_SETTLE) {
+        engine->move.held_pings++;
+    }
+    pings->ring[(pings->head + at) & (pings->cap - 1)] = ping;
+}
+
 int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct nki_str lines)
 {
     struct nki_pings *pings = &engine->pings;
@@ -190,12 +208,14 @@ int32_t nki_engine_ping(struct nki_engine *engine, struct nki_ping ping, struct 
     if (lines.len == 0) {
         lines = NKI_STR("PING\r\n");
     }
-    bool ok = nki_outbox_control(&engine->outbox, lines.ptr, lines.len, &kick);
+    bool moves = ping.kind == NKI_PING_MOVES;
+    bool ok = moves ? nki_outbox_ahead(&engine->outbox, lines.ptr, lines.len, &kick)
+                    : nki_outbox_control(&engine->outbox, lines.ptr, lines.len, &kick);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     if (!ok) {
         return NKI_NO_MEMORY;
     }
-    pings->ring[(pings->head + pings->count++) & (pings->cap - 1)] = ping;
+    put_ping(engine, ping);
     if (ping.op != NULL) {
         nki_op_retain(ping.op);
     }
@@ -239,6 +259,8 @@ void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
     if (ping.kind == NKI_PING_CLOSES) {
         engine->confirmed = true;
         nki_engine_close(engine, NULL, now_ns);
+    } else if (ping.kind == NKI_PING_MOVES) {
+        nki_engine_move_go(engine, now_ns);
     }
 }
 
@@ -289,6 +311,32 @@ void nki_engine_fail_ops(struct nki_engine *engine, int32_t status)
     engine->pings.unanswered = 0;
 }
 
+/* Flushes are asked for again, requests keep their inbox; drains end, as without a transport. */
+void nki_engine_keep_ops(struct nki_engine *engine)
+{
+    struct nki_pings *pings = &engine->pings;
+    for (uint32_t left = pings->count; left > 0; left--) {
+        struct nki_ping ping = take_ping(pings);
+        if (ping.kind == NKI_PING_PLAIN && ping.op != NULL) {
+            pings->ring[(pings->head + pings->count++) & (pings->cap - 1)] = ping;
+        } else {
+            finish_ping(engine, ping, NKI_DISCONNECTED);
+        }
+    }
+    pings->unanswered = 0;
+}
+
+bool nki_engine_resume_ops(struct nki_engine *engine)
+{
+    bool ok = true;
+    for (uint32_t i = 0; i < engine->pings.count && ok; i++) {
+        bool kick;
+        ok = nki_outbox_control(&engine->outbox, "PING\r\n", 6, &kick);
+        engine->want |= kick ? NKI_WANT_KICK : 0;
+    }
+    return ok;
+}
+
 void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns,
                              int64_t now_ns)
 {
@@ -302,6 +350,7 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     }
     engine->closing = true;
     engine->close_deadline_ns = deadline_ns;
+    nki_engine_move_cancel(engine);
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     /* What a PONG has confirmed needs no other one. Without a connection what was sent over the last one is
      * in doubt for good: only what was not sent counts. */

@@ -5,6 +5,7 @@
 #ifndef NKI_CLIENT_CONN_H
 #define NKI_CLIENT_CONN_H
 
+#include "base/buf.h"
 #include "base/status.h"
 #include "delivery/event.h"
 #include "delivery/inlet.h"
@@ -182,6 +183,10 @@ struct nki_conn_counts {
     uint64_t abandoned_msgs;
 };
 void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out);
+
+/* See nki_engine_servers_set and nki_servers_emit. */
+int32_t nki_conn_servers_set(struct nki_conn *conn, struct nki_str urls, struct nki_error *err);
+int32_t nki_conn_servers(struct nki_conn *conn, struct nki_buf *out);
 
 /* Copies the last INFO: its length, or 0 if there was none; nothing is copied if it does not fit. */
 size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap);

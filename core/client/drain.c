@@ -6,7 +6,7 @@
  * taken and no request waits, the outbox is sealed and the connection closes as after a linger. Without a
  * transport nothing more comes, so subscriptions end at once. Under the engine lock. */
 #include "base/alloc.h"
-#include "client/engine.h"
+#include "client/lame_duck.h"
 #include "wire/emit.h"
 
 #include <inttypes.h>
@@ -176,6 +176,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
         return NKI_DRAINING;
     }
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    nki_engine_move_cancel(engine);
     int32_t status = connected ? ask_all(engine) : NKI_OK;
     if (status != NKI_OK) {
         return status;

@@ -272,6 +272,7 @@ static void step_resolve(struct nki_conn *conn, int64_t now_ns)
     }
     stop_resolving(conn);
     if (status == NKI_OK) {
+        nki_engine_arrange(&conn->engine, &addrs);
         conn->dial = nki_tcp_dial_start(&addrs, now_ns, &error);
     }
     if (conn->dial == NULL) {

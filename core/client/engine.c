@@ -4,28 +4,13 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/lame_duck.h"
 #include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
  * (server 2.15 refuses to start with more than 64 MiB). */
 #define BODY_MAX ((size_t)64 * NKI_MIB)
 #define PONGS_OVER ((uint64_t)64 * NKI_KIB) /* bytes over the outbox's limit that answers may take */
-
-/* TLS can't be asked for and be off. */
-static int32_t check_tls_off(const struct nki_engine *engine, struct nki_error *err)
-{
-    bool off = nki_options_choice(engine->options, NKI_OPT_CONNECT_tls) == NKI_TLS_OFF;
-    if (off && nki_options_bool(engine->options, NKI_OPT_CONNECT_tls_first)) {
-        return nki_error_set(err, NKI_INVALID, "option tls is off, and tls_first is true");
-    }
-    for (size_t i = 0; off && i < engine->servers.count; i++) {
-        if (engine->servers.list[i]->url.scheme == NKI_SCHEME_TLS) {
-            return nki_error_set(err, NKI_INVALID, "option tls is off, and the url is %s",
-                                 engine->servers.list[i]->text);
-        }
-    }
-    return NKI_OK;
-}
 
 int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, struct nki_str urls,
                         struct nki_error *err)
@@ -45,7 +30,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
-    engine->login.deadline_ns = NKI_NEVER;
+    engine->login.deadline_ns = engine->move.at_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
     struct nki_outbox_limits room = {
         .live = (uint64_t)nki_options_int(options, NKI_OPT_CONNECT_outbox_bytes),
@@ -65,24 +50,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    int32_t status = NKI_OK;
-    size_t listed = nki_options_list_len(options, NKI_OPT_CONNECT_servers);
-    if (urls.len > 0) {
-        status = nki_servers_add(&engine->servers, urls, err);
-    } else if (listed == 0) {
-        status = nki_servers_add(&engine->servers, NKI_STR("nats://127.0.0.1:4222"), err);
-    }
-    for (size_t i = 0; urls.len == 0 && i < listed && status == NKI_OK; i++) {
-        status =
-            nki_servers_add(&engine->servers, nki_options_list_at(options, NKI_OPT_CONNECT_servers, i), err);
-    }
-    if (status == NKI_OK) {
-        status = check_tls_off(engine, err);
-    }
-    if (nki_options_bool(options, NKI_OPT_CONNECT_randomize)) {
-        nki_servers_shuffle(&engine->servers, &engine->rand);
-    }
-    return status;
+    return nki_engine_servers_init(engine, urls, err);
 }
 
 void nki_engine_free(struct nki_engine *engine)
@@ -390,6 +358,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
         lost_by_protocol(engine, "it stands in plain text behind INFO, where TLS begins", now_ns);
     }
     nki_engine_hand_over(engine);
+    nki_engine_move_step(engine, now_ns);
     nki_engine_drain_step(engine, now_ns);
 }
 
@@ -424,6 +393,7 @@ void nki_engine_drop_transport(struct nki_engine *engine)
     engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS);
     engine->secured = false;
     nki_engine_end_login(engine);
+    nki_engine_move_reset(engine);
     engine->ping_ns = NKI_NEVER;
     engine->stall_ns = NKI_NEVER;
     engine->attempt_deadline_ns = NKI_NEVER;

@@ -24,6 +24,7 @@
 #include "client/replies.h"
 #include "client/servers.h"
 #include "client/subs.h"
+#include "net/resolve.h"
 #include "wire/parse.h"
 
 #include <stdatomic.h>
@@ -55,7 +56,8 @@ enum nki_ping_kind {
     NKI_PING_PLAIN,      /* of a flush, or of the liveness check */
     NKI_PING_CLOSES,     /* the last one of a close that lingers */
     NKI_PING_DRAINS_SUB, /* behind the UNSUB of one subscription */
-    NKI_PING_DRAINS_ALL  /* behind the UNSUBs of all */
+    NKI_PING_DRAINS_ALL, /* behind the UNSUBs of all */
+    NKI_PING_MOVES       /* the last one before a move to another server; goes before all that is held */
 };
 
 struct nki_ping {
@@ -71,6 +73,25 @@ struct nki_pings {
     uint32_t head;
     uint32_t count;
     uint32_t unanswered; /* of the liveness check */
+};
+
+/* Moving away from a server that will leave: lame_duck.c. */
+enum nki_move_phase {
+    NKI_MOVE_NONE,
+    NKI_MOVE_LATER,
+    NKI_MOVE_QUIET,
+    NKI_MOVE_SETTLE, /* from here on the outbox is held */
+    NKI_MOVE_LEAVE
+};
+
+struct nki_move {
+    enum nki_move_phase phase;
+    bool going;           /* the transport is being given up for it */
+    int64_t at_ns;        /* end of the phase; NKI_NEVER */
+    uint64_t held_serial; /* of the first request that was begun in the hold, */
+    uint64_t held_sid;    /* of the first subscription, */
+    uint64_t mark;        /* messages accepted before it, */
+    uint32_t held_pings;  /* pings since */
 };
 
 struct nki_engine_counts {
@@ -130,6 +151,7 @@ struct nki_engine {
     uint64_t requests;  /* to the application, so far */
     struct nki_delay delay;
     struct nki_login login;
+    struct nki_move move;
     struct nki_error last_error;
     struct nki_stream *stream; /* of the present transport; the driver's */
     bool secured;              /* ... which is TLS */
@@ -210,6 +232,15 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
 void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns,
                              int64_t now_ns);
 
+/* pool.c: the servers that a connection begins with. NKI_OK, NKI_INVALID, NKI_LIMIT, NKI_NO_MEMORY. */
+int32_t nki_engine_servers_init(struct nki_engine *engine, struct nki_str urls, struct nki_error *err);
+/* The addresses of a server as they are to be tried. */
+void nki_engine_arrange(struct nki_engine *engine, struct nki_addrs *addrs);
+/* Replaces the servers that the application gave by those of `urls`, several cut at commas; those that the
+ * cluster told of stay, as does the present connection. NKI_OK, NKI_INVALID, NKI_LIMIT, NKI_NO_MEMORY,
+ * NKI_CLOSED. */
+int32_t nki_engine_servers_set(struct nki_engine *engine, struct nki_str urls, struct nki_error *err,
+                               int64_t now_ns);
 /* Gives up the transport, or the pause, for the application. NKI_OK, NKI_DRAINING, NKI_CLOSED. */
 int32_t nki_engine_reconnect(struct nki_engine *engine, int64_t now_ns);
 /* The application's answer on how long the pause is. NKI_OK, NKI_NOT_FOUND. */
@@ -307,6 +338,10 @@ void nki_engine_drain_end(struct nki_engine *engine);
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns);
 /* Finishes all operations that wait for this transport. */
 void nki_engine_fail_ops(struct nki_engine *engine, int32_t status);
+/* Finishes those that cannot be carried over to the next transport, and keeps the others. False from the next
+ * one: no memory to ask its server what is left of them. */
+void nki_engine_keep_ops(struct nki_engine *engine);
+bool nki_engine_resume_ops(struct nki_engine *engine);
 /* What a text of -ERR means. */
 void nki_engine_server_error(struct nki_engine *engine, struct nki_str text, int64_t now_ns);
 /* Login: begins with asking the application, or with CONNECT; no answer came in time; its end, with whatever

@@ -1,5 +1,6 @@
 /* The engine's handshake: INFO, CONNECT, PONG, and INFO that comes later. Under the engine lock. */
 #include "client/engine.h"
+#include "client/lame_duck.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -128,12 +129,13 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
                     engine->state == NKI_ENGINE_CONNECTED;
     if (believed && nki_options_bool(engine->options, NKI_OPT_CONNECT_use_discovered) &&
         nki_servers_merge(&engine->servers, &urls)) {
-        struct nki_event event = {.type = NKI_EVENT_SERVERS, .count = engine->servers.count};
+        struct nki_event event = {.type = NKI_EVENT_SERVERS, .count = nki_servers_known(&engine->servers)};
         nki_engine_emit(engine, &event);
     }
     if (!first && engine->info.lame_duck && !was_lame_duck) {
-        struct nki_event event = {.type = NKI_EVENT_LAME_DUCK};
-        nki_engine_emit(engine, &event);
+        nki_engine_lame_duck(engine, now_ns);
+    } else {
+        nki_engine_move_plan(engine, now_ns); /* perhaps it told of the first other server */
     }
 }
 
@@ -144,7 +146,8 @@ static bool attach(struct nki_engine *engine)
     bool kick = false;
     bool ok = nki_subs_replay(&engine->subs, &replay) &&
               (engine->replies.sid == 0 || nki_replies_emit_sub(&engine->replies, &replay)) &&
-              nki_outbox_attach(&engine->outbox, replay.data, replay.len, &kick);
+              nki_outbox_attach(&engine->outbox, replay.data, replay.len, &kick) &&
+              nki_engine_resume_ops(engine);
     nki_buf_free(&replay);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     return ok;
@@ -176,6 +179,9 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     publish_limits(engine);
     struct nki_event event = {.type = again ? NKI_EVENT_RECONNECTED : NKI_EVENT_CONNECTED};
     nki_engine_emit(engine, &event);
+    if (engine->info.lame_duck) {
+        nki_engine_lame_duck(engine, now_ns);
+    }
     nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
     if (engine->closing && now_ns < engine->close_deadline_ns) { /* else the tick says that it is late */
         nki_engine_close_linger(engine, NULL, engine->close_deadline_ns, now_ns);

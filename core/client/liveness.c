@@ -1,6 +1,6 @@
 /* The engine's time: deadlines of operations, attempts, drains and outages; pings, and sockets that take
  * nothing. Under the engine lock. */
-#include "client/engine.h"
+#include "client/lame_duck.h"
 
 static void expire_ops(struct nki_engine *engine, int64_t now_ns)
 {
@@ -111,6 +111,7 @@ void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
     if (engine->state == NKI_ENGINE_CONNECTED && now_ns >= engine->ping_ns) {
         check_liveness(engine, now_ns);
     }
+    nki_engine_move_step(engine, now_ns);
     nki_engine_drain_step(engine, now_ns);
 }
 
@@ -130,6 +131,7 @@ int64_t nki_engine_deadline_ns(const struct nki_engine *engine)
     at = earlier(at, engine->ping_ns);
     at = earlier(at, engine->stall_ns);
     at = earlier(at, engine->outage_ns);
+    at = earlier(at, engine->move.at_ns);
     at = earlier(at, engine->drain_deadline_ns);
     return earlier(at, engine->close_deadline_ns);
 }

@@ -92,6 +92,7 @@ static void drop_segments(struct nki_outbox *outbox)
         outbox->head = next;
     }
     outbox->tail = NULL;
+    outbox->last = NULL;
     outbox->bytes = 0;
 }
 
@@ -109,7 +110,7 @@ void nki_outbox_destroy(struct nki_outbox *outbox)
 static uint8_t *reserve(struct nki_outbox *outbox, size_t len)
 {
     struct nki_outbox_segment *tail = outbox->tail;
-    if (tail == NULL || tail->cap - tail->len < len) {
+    if (tail == NULL || tail == outbox->last || tail->cap - tail->len < len) {
         struct nki_outbox_segment *segment = segment_new(len);
         if (segment == NULL) {
             return NULL;
@@ -139,7 +140,8 @@ static bool take_right(struct nki_outbox *outbox, bool urgent)
     if (outbox->right_taken && !(outbox->parked && (urgent || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES))) {
         return false;
     }
-    bool something = outbox->handshake.len > 0 || (outbox->live && outbox->head != NULL);
+    bool frames = outbox->live && outbox->head != NULL && !(outbox->held && outbox->last == NULL);
+    bool something = outbox->handshake.len > 0 || frames;
     if (outbox->stream == NULL || !something) {
         return false;
     }
@@ -200,8 +202,8 @@ static void finish_written_ops(struct nki_outbox *outbox, int32_t status);
  * writes; with mu held. */
 static bool can_write_direct(const struct nki_outbox *outbox)
 {
-    return outbox->live && outbox->stream != NULL && outbox->head == NULL && outbox->handshake.len == 0 &&
-           (!outbox->right_taken || outbox->parked);
+    return outbox->live && !outbox->held && outbox->stream != NULL && outbox->head == NULL &&
+           outbox->handshake.len == 0 && (!outbox->right_taken || outbox->parked);
 }
 
 /* What the socket did not take of a frame that is written from its place is put before what was appended
@@ -218,6 +220,9 @@ static void keep_frame(struct nki_outbox *outbox, struct nki_outbox_segment *seg
     outbox->head = segment;
     if (outbox->tail == NULL) {
         outbox->tail = segment;
+    }
+    if (outbox->held && outbox->last == NULL) {
+        outbox->last = segment; /* it was accepted before, and is at the socket in part */
     }
 }
 
@@ -340,7 +345,8 @@ bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing
     size_t most = NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body + 2;
     pthread_mutex_lock(&outbox->mu);
     struct nki_outbox_segment *tail = outbox->tail;
-    bool soon = tail != NULL && tail->cap - tail->len >= most && outbox->bytes + most <= outbox->limit;
+    bool soon = tail != NULL && tail != outbox->last && tail->cap - tail->len >= most &&
+                outbox->bytes + most <= outbox->limit;
     if (NKI_LIKELY(soon)) {
         uint8_t *begin = segment_data(tail) + tail->len;
         commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
@@ -517,6 +523,14 @@ static void set_limit(struct nki_outbox *outbox)
     outbox->limit = outbox->sealed != 0 || outbox->closed ? 0 : limit;
 }
 
+/* What is waited for moves back by what goes before it; with mu held. */
+static void move_written_ops(struct nki_outbox *outbox, size_t len)
+{
+    for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
+        NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes += len;
+    }
+}
+
 bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick)
 {
     struct nki_outbox_segment *first = NULL;
@@ -538,10 +552,7 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
         }
         outbox->bytes += len;
         outbox->appended_bytes += len;
-        /* What is waited for moves back by what goes before it. */
-        for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
-            NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes += len;
-        }
+        move_written_ops(outbox, len);
     }
     outbox->live = true;
     set_limit(outbox);
@@ -549,6 +560,52 @@ bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len
     *kick = take_right(outbox, true);
     pthread_mutex_unlock(&outbox->mu);
     return true;
+}
+
+uint64_t nki_outbox_hold(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->live && !outbox->held);
+    outbox->held = true;
+    outbox->last = outbox->tail;
+    uint64_t accepted = outbox->accepted_msgs;
+    pthread_mutex_unlock(&outbox->mu);
+    return accepted;
+}
+
+bool nki_outbox_ahead(struct nki_outbox *outbox, const void *lines, size_t len, bool *kick)
+{
+    struct nki_outbox_segment *segment = segment_new(len);
+    *kick = false;
+    if (segment == NULL) {
+        return false;
+    }
+    memcpy(segment_data(segment), lines, len);
+    segment->len = len;
+    pthread_mutex_lock(&outbox->mu);
+    assert(outbox->held);
+    struct nki_outbox_segment **link = outbox->last != NULL ? &outbox->last->next : &outbox->head;
+    segment->next = *link;
+    *link = segment;
+    if (segment->next == NULL) {
+        outbox->tail = segment;
+    }
+    outbox->last = segment;
+    outbox->bytes += len;
+    outbox->appended_bytes += len;
+    move_written_ops(outbox, len);
+    *kick = take_right(outbox, true);
+    pthread_mutex_unlock(&outbox->mu);
+    return true;
+}
+
+void nki_outbox_release(struct nki_outbox *outbox, bool *kick)
+{
+    pthread_mutex_lock(&outbox->mu);
+    outbox->held = false;
+    outbox->last = NULL;
+    *kick = take_right(outbox, true);
+    pthread_mutex_unlock(&outbox->mu);
 }
 
 /* CONNECT holds secrets: nothing of it stays in memory once it was sent, or given up. */
@@ -594,6 +651,8 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
     uint64_t kept = 0;
     outbox->bytes = 0;
     outbox->tail = NULL;
+    outbox->held = false;
+    outbox->last = NULL;
     for (struct nki_outbox_segment **at = &outbox->head; *at != NULL;) {
         struct nki_outbox_segment *segment = *at;
         kept += keep_unsent(segment);
@@ -647,14 +706,16 @@ static int gather(struct nki_outbox *outbox, struct iovec *iov, size_t budget, s
         *total = outbox->handshake.len;
         return count; /* alone, so that accounting stays simple: it is rare */
     }
-    if (!outbox->live) {
+    if (!outbox->live || (outbox->held && outbox->last == NULL)) {
         return 0;
     }
+    bool more = true;
     for (struct nki_outbox_segment *segment = outbox->head;
-         segment != NULL && count < IOV_MAX_SEGMENTS && *total < budget; segment = segment->next) {
+         segment != NULL && more && count < IOV_MAX_SEGMENTS && *total < budget; segment = segment->next) {
         size_t len = segment->len - segment->sent;
         iov[count++] = (struct iovec){segment_data(segment) + segment->sent, len};
         *total += len;
+        more = segment != outbox->last;
     }
     return count;
 }
@@ -682,6 +743,9 @@ static void advance(struct nki_outbox *outbox, size_t len)
         outbox->head = segment->next;
         if (outbox->head == NULL) {
             outbox->tail = NULL;
+        }
+        if (outbox->last == segment) {
+            outbox->last = NULL;
         }
         segment_free(segment);
     }

@@ -42,13 +42,15 @@ struct nki_outbox {
     uint64_t bytes;                  /* of frames not yet accepted by the socket */
     uint64_t appended_bytes;         /* in all: where the end is */
     uint32_t room_waiters;
-    struct nki_list room_ops;    /* operations that wait for room, a reference each */
-    struct nki_list written_ops; /* that wait until all before them is written, a reference each */
-    bool live;                   /* frames may be written */
-    bool right_taken;            /* somebody holds the transmit right, or it is parked */
-    bool parked;                 /* ... and may be taken */
-    bool writing;                /* the holder is in a system call */
-    int32_t sealed;              /* what messages are refused with; 0: they are accepted */
+    struct nki_list room_ops;        /* operations that wait for room, a reference each */
+    struct nki_list written_ops;     /* that wait until all before them is written, a reference each */
+    bool live;                       /* frames may be written */
+    bool held;                       /* ... but only up to `last`, and what is appended comes after it */
+    struct nki_outbox_segment *last; /* NULL: of what is there nothing may be written */
+    bool right_taken;                /* somebody holds the transmit right, or it is parked */
+    bool parked;                     /* ... and may be taken */
+    bool writing;                    /* the holder is in a system call */
+    int32_t sealed;                  /* what messages are refused with; 0: they are accepted */
     bool closed;
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
@@ -102,6 +104,13 @@ bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t le
 /* Engine: the handshake is done: `replay` goes before all that waited, and the outbox is live. False if there
  * is no memory. */
 bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick);
+/* Engine: what is appended from now on is not written to this transport: it waits for the next one, or for
+ * nki_outbox_release. Returns the number of messages accepted before. */
+uint64_t nki_outbox_hold(struct nki_outbox *outbox);
+/* Engine: control lines before all that is held. False if there is no memory. */
+bool nki_outbox_ahead(struct nki_outbox *outbox, const void *lines, size_t len, bool *kick);
+/* Engine: nothing is held any more. */
+void nki_outbox_release(struct nki_outbox *outbox, bool *kick);
 /* Engine: the transport is gone (it was shut down before): waits until nobody writes, keeps the PUB frames
  * that were not wholly accepted by the socket, drops other frames. Returns the number of messages that were
  * written and never confirmed. */

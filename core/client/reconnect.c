@@ -183,7 +183,11 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     }
     if (connected) {
         begin_outage(engine, now_ns);
-        nki_engine_fail_ops(engine, NKI_DISCONNECTED);
+        if (engine->move.going) {
+            nki_engine_keep_ops(engine);
+        } else {
+            nki_engine_fail_ops(engine, NKI_DISCONNECTED);
+        }
     } else {
         count_failure(engine);
     }

@@ -36,7 +36,7 @@ static struct nki_server *find(const struct nki_servers *servers, const struct n
 static int32_t add_url(struct nki_servers *servers, const struct nki_url *url, bool discovered,
                        struct nki_error *err)
 {
-    if (servers->count == NKI_SERVERS_MAX) {
+    if (nki_servers_known(servers) == NKI_SERVERS_MAX) {
         return nki_error_set(err, NKI_LIMIT, "more than %d servers", NKI_SERVERS_MAX);
     }
     struct nki_server *server = nki_calloc(1, sizeof *server);
@@ -102,6 +102,9 @@ void nki_servers_begin_round(struct nki_servers *servers)
 
 struct nki_server *nki_servers_next(struct nki_servers *servers)
 {
+    if (servers->current != NULL && servers->current->gone) {
+        nki_servers_remove_current(servers);
+    }
     for (size_t i = 0; i < servers->count; i++) {
         struct nki_server *server = servers->list[i];
         if (!server->tried) {
@@ -130,6 +133,70 @@ void nki_servers_remove_current(struct nki_servers *servers)
         }
     }
     servers->current = NULL;
+}
+
+size_t nki_servers_known(const struct nki_servers *servers)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < servers->count; i++) {
+        known += !servers->list[i]->gone;
+    }
+    return known;
+}
+
+bool nki_servers_other(const struct nki_servers *servers)
+{
+    bool current = servers->current != NULL && !servers->current->gone;
+    return nki_servers_known(servers) > current;
+}
+
+/* The one of `fresh`, or, if it was known before, that with what it was given now. */
+static struct nki_server *renew(struct nki_servers *servers, struct nki_server *given)
+{
+    struct nki_server *known = find(servers, &given->url);
+    if (known == NULL) {
+        return given;
+    }
+    known->url = given->url;
+    memcpy(known->text, given->text, sizeof known->text);
+    memcpy(known->tls_name, given->tls_name, sizeof known->tls_name);
+    known->discovered = false;
+    server_free(given);
+    return known;
+}
+
+static bool holds(const struct nki_servers *servers, const struct nki_server *server)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->list[i] == server) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void nki_servers_replace(struct nki_servers *servers, struct nki_servers *fresh)
+{
+    for (size_t i = 0; i < fresh->count; i++) {
+        fresh->list[i] = renew(servers, fresh->list[i]);
+        fresh->list[i]->gone = false;
+    }
+    for (size_t i = 0; i < servers->count; i++) {
+        struct nki_server *server = servers->list[i];
+        if (holds(fresh, server)) {
+            continue;
+        }
+        bool stays = server->discovered && !server->gone && nki_servers_known(fresh) < NKI_SERVERS_MAX;
+        if (stays || server == servers->current) {
+            server->gone = !stays;
+            fresh->list[fresh->count++] = server;
+        } else {
+            server_free(server);
+        }
+    }
+    fresh->current = servers->current;
+    *servers = *fresh;
+    nki_servers_init(fresh);
 }
 
 static bool told(const struct nki_info_urls *urls, const struct nki_server *server)
@@ -177,7 +244,15 @@ bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *
         struct nki_url url;
         /* Only host and port are believed: no scheme, no user. */
         if (nki_url_parse(nki_str_z(urls->at[i]), &url, NULL) != NKI_OK || url.has_user ||
-            url.scheme != NKI_SCHEME_NATS || find(servers, &url) != NULL) {
+            url.scheme != NKI_SCHEME_NATS) {
+            continue;
+        }
+        struct nki_server *known = find(servers, &url);
+        if (known != NULL && known->gone) {
+            known->gone = false; /* the application took it out, and the cluster has it */
+            known->discovered = changed = true;
+        }
+        if (known != NULL) {
             continue;
         }
         changed = add_discovered(servers, &url) || changed;

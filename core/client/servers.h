@@ -3,6 +3,7 @@
 #ifndef NKI_CLIENT_SERVERS_H
 #define NKI_CLIENT_SERVERS_H
 
+#include "base/buf.h"
 #include "base/rand.h"
 #include "wire/info.h"
 #include "wire/url.h"
@@ -17,10 +18,11 @@ struct nki_server {
     uint32_t auth_failures;          /* of those, refusals of the credentials in a row */
     bool discovered;
     bool tried; /* in this round */
+    bool gone;  /* not in the pool any more; it is the current one, and goes when another one is */
 };
 
 struct nki_servers {
-    struct nki_server *list[NKI_SERVERS_MAX];
+    struct nki_server *list[NKI_SERVERS_MAX + 1]; /* one more may be gone */
     size_t count;
     struct nki_server *current; /* the one that is tried or used */
 };
@@ -37,6 +39,16 @@ void nki_servers_begin_round(struct nki_servers *servers);
 struct nki_server *nki_servers_next(struct nki_servers *servers);
 /* Removes the current one. */
 void nki_servers_remove_current(struct nki_servers *servers);
+/* Those of the pool. Whether there is another one than the current. */
+size_t nki_servers_known(const struct nki_servers *servers);
+bool nki_servers_other(const struct nki_servers *servers);
+/* `fresh` (used up) takes the place of the servers that were not discovered. What is known of a server that
+ * stays is kept; if the current one is in neither it is gone. Discovered ones beyond the limit are dropped.
+ */
+void nki_servers_replace(struct nki_servers *servers, struct nki_servers *fresh);
+/* Appends the pool as a JSON array of {url, discovered, failures, current}; false if there is no memory. */
+bool nki_servers_emit(const struct nki_servers *servers, struct nki_buf *out)
+    __attribute__((warn_unused_result));
 /* What a server told (host:port each): adds new ones, with the scheme of the current one, and removes
  * discovered ones that are not told any more, except the current. Returns whether anything changed. */
 bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *urls);

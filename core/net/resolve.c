@@ -70,6 +70,26 @@ static void interleave(struct nki_addrs *addrs, const struct addrinfo *list, uin
     }
 }
 
+void nki_addrs_shuffle(struct nki_addrs *addrs, struct nki_rand *rand)
+{
+    for (size_t i = addrs->count; i > 1; i--) {
+        struct nki_addr *last = &addrs->list[i - 1];
+        size_t others = 0; /* of its family, before it */
+        for (size_t k = 0; k + 1 < i; k++) {
+            others += addrs->list[k].addr.ss_family == last->addr.ss_family;
+        }
+        size_t chosen = (size_t)nki_rand_below(rand, others + 1); /* the last of them: it stays */
+        for (size_t k = 0; k + 1 < i && chosen < others; k++) {
+            if (addrs->list[k].addr.ss_family == last->addr.ss_family && chosen-- == 0) {
+                struct nki_addr other = addrs->list[k];
+                addrs->list[k] = *last;
+                *last = other;
+                break;
+            }
+        }
+    }
+}
+
 /* The answer to a name, in the helper: fills `addrs` or `err`, which are the helper's own. */
 static int32_t look_up(const struct nki_resolve *resolve, struct nki_addrs *addrs, struct nki_error *err)
 {

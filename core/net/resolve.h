@@ -3,6 +3,7 @@
 #ifndef NKI_NET_RESOLVE_H
 #define NKI_NET_RESOLVE_H
 
+#include "base/rand.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -20,6 +21,9 @@ struct nki_addrs {
     struct nki_addr list[NKI_ADDRS_MAX]; /* IPv6 and IPv4 in turn, as getaddrinfo prefers them (RFC 8305) */
     size_t count;
 };
+
+/* In random order, but each family at its places. */
+void nki_addrs_shuffle(struct nki_addrs *addrs, struct nki_rand *rand);
 
 struct nki_resolve; /* one question */
 

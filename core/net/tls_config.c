@@ -2,6 +2,7 @@
 #include "net/tls_config.h"
 
 #include "base/alloc.h"
+#include "base/openssl.h"
 #include "net/tls_config_inside.h"
 
 #include <openssl/err.h>
@@ -231,6 +232,7 @@ int32_t nki_tls_config_make(const struct nki_tls_material *material, struct nki_
                             struct nki_tls_config **out, struct nki_error *err)
 {
     uint8_t print[NKI_TLS_FINGERPRINT];
+    nki_openssl_begin();
     ERR_clear_error();
     if (!fingerprint(material, print)) {
         return nki_error_set(err, NKI_NO_MEMORY, "TLS cannot be set up: %s", nki_tls_reason(NULL));

@@ -454,7 +454,7 @@ static void step_conn(struct worker *me)
     natskit_conn_stats stats;
     char buf[2048];
     size_t len = 0;
-    switch (below(me, 4)) {
+    switch (below(me, 6)) {
     case 0:
         gave_for(me, "conn_info", conn.id, sort, natskit_conn_info_get(conn, &info, sizeof info));
         break;
@@ -463,6 +463,12 @@ static void step_conn(struct worker *me)
         break;
     case 2:
         gave_for(me, "server_info", conn.id, sort, natskit_conn_server_info(conn, buf, sizeof buf, &len));
+        break;
+    case 3:
+        gave_for(me, "servers", conn.id, sort, natskit_conn_servers(conn, buf, sizeof buf, &len));
+        break;
+    case 4:
+        gave_for(me, "servers_set", conn.id, sort, natskit_conn_servers_set(conn, tap_url, Z, NULL));
         break;
     default:
         gave_for(me, "new_inbox", conn.id, sort, natskit_conn_new_inbox(conn, buf, sizeof buf, &len));

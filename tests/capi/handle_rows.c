@@ -93,6 +93,8 @@ static natskit_status publish_batch(uint64_t id)
 }
 
 CALL(conn_server_info, natskit_conn_server_info(H_CONN, room, sizeof room, &count))
+CALL(conn_servers, natskit_conn_servers(H_CONN, room, sizeof room, &count))
+CALL(conn_servers_set, natskit_conn_servers_set(H_CONN, "127.0.0.1:1", Z, &error))
 CALL(conn_new_inbox, natskit_conn_new_inbox(H_CONN, room, sizeof room, &count))
 CALL(server_at_least, natskit_conn_server_at_least(H_CONN, 2, 0, 0, &yes))
 CALL(sub_reason, natskit_sub_reason(H_SUB, &error))
@@ -227,6 +229,8 @@ const struct row rows[] = {
     ROW(natskit_conn_info_get, CONN, conn_info),
     ROW(natskit_conn_stats_get, CONN, conn_stats),
     ROW(natskit_conn_server_info, CONN, conn_server_info),
+    ROW(natskit_conn_servers, CONN, conn_servers),
+    ROW(natskit_conn_servers_set, CONN, conn_servers_set),
     ROW(natskit_conn_new_inbox, CONN, conn_new_inbox),
     ROW(natskit_conn_server_at_least, CONN, server_at_least),
     ROW(natskit_msg_republish, CONN, republish),
@@ -241,7 +245,7 @@ const struct row rows[] = {
     ROW(natskit_request, CONN, request),
     ROW(natskit_request_start, CONN, request_start),
     ROW(natskit_conn_answer_auth, CONN, conn_answer_auth),
-    ROW(natskit_conn_answer_auth, OPTIONS, conn_answer_auth_options),
+    ROW_OPTIONAL(natskit_conn_answer_auth, OPTIONS, conn_answer_auth_options),
     ROW(natskit_conn_answer_delay, CONN, conn_answer_delay),
     ROW(natskit_conn_closed, CONN, conn_closed),
     ROW(natskit_conn_closed_start, CONN, conn_closed_start),
@@ -367,6 +371,11 @@ BAD(conn_stats_null, natskit_conn_stats_get(conn, NULL, sizeof stats))
 BAD(conn_stats_size, natskit_conn_stats_get(conn, &stats, 0))
 BAD(server_info_len, natskit_conn_server_info(conn, room, sizeof room, NULL))
 BAD(server_info_buf, natskit_conn_server_info(conn, NULL, 1, &count))
+BAD(servers_len, natskit_conn_servers(conn, room, sizeof room, NULL))
+BAD(servers_buf, natskit_conn_servers(conn, NULL, 1, &count))
+BAD(servers_set_urls, natskit_conn_servers_set(conn, NULL, 1, &error))
+BAD(servers_set_empty, natskit_conn_servers_set(conn, "", 0, &error))
+BAD(servers_set_url, natskit_conn_servers_set(conn, "a,b:x", Z, &error))
 BAD(new_inbox_len, natskit_conn_new_inbox(conn, room, sizeof room, NULL))
 BAD(new_inbox_buf, natskit_conn_new_inbox(conn, NULL, 1, &count))
 BAD(events_out, natskit_conn_events(conn, NO_OPTIONS, NULL, &error))
@@ -529,6 +538,11 @@ const struct bad bads[] = {
     BAD_ROW(natskit_conn_stats_get, conn_stats_size),
     BAD_ROW(natskit_conn_server_info, server_info_len),
     BAD_ROW(natskit_conn_server_info, server_info_buf),
+    BAD_ROW(natskit_conn_servers, servers_len),
+    BAD_ROW(natskit_conn_servers, servers_buf),
+    BAD_ROW(natskit_conn_servers_set, servers_set_urls),
+    BAD_ROW(natskit_conn_servers_set, servers_set_empty),
+    BAD_ROW(natskit_conn_servers_set, servers_set_url),
     BAD_ROW(natskit_conn_new_inbox, new_inbox_len),
     BAD_ROW(natskit_conn_new_inbox, new_inbox_buf),
     BAD_ROW(natskit_conn_events, events_out),

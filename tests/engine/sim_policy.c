@@ -63,6 +63,7 @@ bool sim_policy_choose(struct sim *sim, struct nki_options *options)
            set_number(sim, options, "write_stall_ms", policy->write_stall_ms) &&
            set_number(sim, options, "answer_timeout_ms", policy->answer_timeout_ms) &&
            set_number(sim, options, "reconnect_buffer_bytes", policy->offline_bytes) &&
+           set(sim, options, "move_on_lame_duck", "false") && /* lame_duck_test.c */
            set(sim, options, "outbox_full", policy->fail_fast ? "fail" : "wait");
 }
 

@@ -23,7 +23,7 @@ end
 local function functions_of_the_module()
     local set = {}
     for name, value in pairs(nats) do
-        if name ~= "json" then
+        if name ~= "json" and name ~= "nkeys" and name ~= "jwt" then
             assert.are.equal("function", type(value), name)
             set["nats." .. name] = true
         end
@@ -32,6 +32,11 @@ local function functions_of_the_module()
         if name ~= "null" then
             assert.are.equal("function", type(value), name)
             set["nats.json." .. name] = true
+        end
+    end
+    for _, part in ipairs { "nkeys", "jwt" } do
+        for name in pairs(nats[part]) do
+            set["nats." .. part .. "." .. name] = true
         end
     end
     local registry = debug.getregistry()
@@ -68,7 +73,7 @@ describe("the documents", function()
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
         end
-        for name in annotations:gmatch("\nfunction (nats%.json%.[%w_]+)%(") do
+        for name in annotations:gmatch("\nfunction (nats%.%w+%.[%w_]+)%(") do
             annotated[name] = true
         end
         for name in readme:gmatch("\n| `(nats%.[%w_.]+)%(") do
@@ -101,6 +106,7 @@ describe("the documents", function()
         local classes = {
             CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions",
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
+            USER_JWT = "IssueUserOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0

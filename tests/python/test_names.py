@@ -183,7 +183,7 @@ def test_options_have_types_that_are_known() -> None:
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:
-            assert kind in (1, 2, 3, 4, 5, 6) and name and text and least <= most
+            assert kind in (1, 2, 3, 4, 5, 6, 7) and name and text and least <= most
             assert isinstance(default, str) and isinstance(unit, str) and isinstance(secret, bool)
             assert kind != 6 or default in unit.split("|")
 

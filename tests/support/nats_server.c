@@ -36,6 +36,7 @@ struct ts_server {
 
 struct ts_cluster {
     int size;
+    bool no_jetstream;
     struct ts_server *nodes[9];
 };
 
@@ -470,6 +471,9 @@ static bool cluster_ready(const struct ts_cluster *cluster)
         if (count_routes(cluster, node) < cluster->size - 1 || !healthy(node)) {
             return false;
         }
+        if (cluster->no_jetstream) {
+            continue;
+        }
         meta_leader(node, other, sizeof other);
         if (!other[0] || (leader[0] && strcmp(leader, other) != 0)) {
             return false;
@@ -495,11 +499,11 @@ bool ts_cluster_wait_ready(const struct ts_cluster *cluster, int64_t timeout_ms)
 }
 
 /* One attempt with freshly chosen route ports; NULL when a server did not start. */
-static struct ts_cluster *try_cluster(int n)
+static struct ts_cluster *try_cluster(int n, const struct ts_server_opts *opts)
 {
     uint16_t ports[9];
     struct ts_cluster *cluster = ts_alloc(sizeof *cluster);
-    *cluster = (struct ts_cluster){.size = n};
+    *cluster = (struct ts_cluster){.size = n, .no_jetstream = opts->no_jetstream};
     for (int i = 0; i < n; i++) {
         ports[i] = ts_free_port();
     }
@@ -511,8 +515,9 @@ static struct ts_cluster *try_cluster(int n)
         for (int k = 0; k < n; k++) {
             ts_buf_printf(&extra, "%s\"nats://127.0.0.1:%u\"", k ? ", " : "", ports[k]);
         }
-        ts_buf_printf(&extra, "] }\n");
-        cluster->nodes[i] = ts_server_start(&(struct ts_server_opts){.name = name, .extra = extra.at});
+        ts_buf_printf(&extra, "] }\n%s\n", opts->extra ? opts->extra : "");
+        cluster->nodes[i] = ts_server_start(&(struct ts_server_opts){
+            .name = name, .extra = extra.at, .no_jetstream = opts->no_jetstream});
         ts_buf_free(&extra);
         if (!cluster->nodes[i]) {
             ts_cluster_free(cluster);
@@ -524,6 +529,11 @@ static struct ts_cluster *try_cluster(int n)
 
 struct ts_cluster *ts_cluster_start(int n)
 {
+    return ts_cluster_start_with(n, &(struct ts_server_opts){0});
+}
+
+struct ts_cluster *ts_cluster_start_with(int n, const struct ts_server_opts *opts)
+{
     struct ts_cluster *cluster = NULL;
     if (n < 1 || n > 9) {
         fprintf(stderr, "test support: a cluster of %d servers (1 to 9 are possible)\n", n);
@@ -531,7 +541,7 @@ struct ts_cluster *ts_cluster_start(int n)
     }
     /* somebody else may take a route port between its choice and its use */
     for (int attempt = 0; !cluster && attempt < 3 && ts_server_program(); attempt++) {
-        cluster = try_cluster(n);
+        cluster = try_cluster(n, opts);
     }
     if (cluster && !ts_cluster_wait_ready(cluster, 60000)) {
         ts_cluster_free(cluster);

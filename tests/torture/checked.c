@@ -46,6 +46,8 @@ static const struct row rows[] = {
     {"natskit_connect_start", MEM | SYS},
     {"natskit_conn_server_info", ABSENT},
     {"natskit_conn_server_at_least", ABSENT},
+    {"natskit_conn_servers", MEM},
+    {"natskit_conn_servers_set", MEM | ENDED},
     {"natskit_conn_events", MEM | ENDED},
     {"natskit_conn_close", MEM | ENDED | LATE},
     {"natskit_conn_close_start", MEM},

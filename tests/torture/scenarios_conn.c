@@ -29,6 +29,7 @@ static void look_at(natskit_conn conn)
         TT_OR(NATSKIT_LIMIT, natskit_conn_server_info, conn, text, 3, &len);
     }
     TT(natskit_conn_new_inbox, conn, text, sizeof text, &len);
+    TT(natskit_conn_servers, conn, text, sizeof text, &len);
 }
 
 /* Every option that does not change whether the server lets us in. */
@@ -230,6 +231,7 @@ void tt_scenario_server_says(void)
         (void)tt_next(denied, tt_life.wait_ms, NATSKIT_END);
     }
     TT(natskit_flush, conn, tt_life.wait_ms);
+    TT(natskit_conn_servers_set, conn, tt_life.url, NATSKIT_ZLEN, NULL);
     look_at(conn);
     tt_tap("live inject -ERR 'Stale Connection'\\r\\n");
     (void)tt_wait_event(events, NATSKIT_EVENT_RECONNECTED);

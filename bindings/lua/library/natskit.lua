@@ -32,6 +32,7 @@ local nats = {}
 ---@class natskit.ConnectOptions
 ---@field timeout? number seconds for the whole of connecting (5)
 ---@field servers? string|string[] servers to try when no url is given
+---@field context? string name of a context of the NATS command line, "" the selected one; url and options win over it
 ---@field name? string name of the connection, shown by the server's monitoring
 ---@field user? string user name; a user in the url wins
 ---@field password? string password; one in the url wins
@@ -69,6 +70,15 @@ local nats = {}
 ---@field outbox_bytes? integer room for what is published and not yet sent (1048576)
 ---@field reconnect_buffer_bytes? integer the same while there is no connection; 0: nothing is accepted then (8388608)
 ---@field outbox_full? "wait"|"fail" what a publish does when there is no room: wait until its deadline, or fail at once ("wait")
+
+--- Options of nats.jwt.issue_user.
+---@class natskit.IssueUserOptions
+---@field account? string public key of the user's account, when a signing key of it issues
+---@field name? string name of the user (its public key)
+---@field valid? number seconds after which the JWT expires; math.huge never (math.huge)
+---@field valid_ms? integer -1 never
+---@field tags? string|string[] tags of the user, which templates of a scope may use
+---@field scoped? boolean whether the signing key has a scope, which sets permissions and limits (true)
 
 ---@class natskit.SubscribeOptions
 ---@field queue? string name of a queue group: each message goes to one of its members
@@ -214,6 +224,69 @@ function nats.json.array(t) end
 ---@param t? T
 ---@return T
 function nats.json.object(t) end
+
+---@class natskit.Nkeys
+nats.nkeys = {}
+
+---@alias natskit.role "user"|"account"|"operator"|"server"|"cluster"
+
+--- The seed of a new key, from the system's random source.
+---@param role? natskit.role "user" without it
+---@return string? seed
+---@return string? message
+---@return natskit.code? code
+function nats.nkeys.create(role) end
+
+--- The public key of a seed.
+---@param seed string
+---@return string? public_key
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.nkeys.public_key(seed) end
+
+--- A signature of 64 bytes.
+---@param seed string
+---@param data string
+---@return string? signature
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.nkeys.sign(seed, data) end
+
+--- Whether a signature is of this key over these bytes.
+---@param public_key string
+---@param data string
+---@param signature string
+---@return boolean? holds
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.nkeys.verify(public_key, data, signature) end
+
+---@class natskit.Jwt
+nats.jwt = {}
+
+--- Issues the JWT of a user. Raises for options that are wrong.
+---@param seed string of the account, or of one of its signing keys
+---@param public_key string of the user
+---@param options? natskit.IssueUserOptions
+---@return string? jwt
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.jwt.issue_user(seed, public_key, options) end
+
+--- When a JWT expires. Its signature is not checked.
+---@param jwt string
+---@return number? seconds since 1970; math.huge never
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.jwt.expiry(jwt) end
+
+--- The text of a credentials file.
+---@param jwt string
+---@param seed string of the user
+---@return string? creds
+---@return string? message
+---@return natskit.code? code "credentials"
+function nats.jwt.format_creds(jwt, seed) end
 
 --- For adapters of schedulers: resumes what can go on. Does not wait.
 ---@return integer count objects that became ready
@@ -431,6 +504,26 @@ function conn:stats() end
 ---@return string? message
 ---@return natskit.code? code
 function conn:server_info() end
+
+---@class natskit.Server
+---@field url string without user and password
+---@field discovered boolean the cluster told of it
+---@field failures integer failed attempts in a row
+---@field current boolean it is used or tried now
+
+--- The pool of servers.
+---@return natskit.Server[]? servers
+---@return string? message
+---@return natskit.code? code
+function conn:servers() end
+
+--- Replaces the servers that the program gave; those that the cluster told of stay. The present connection
+--- stays, too, until it is lost or `nc:reconnect` is called. A pause before the next attempt ends.
+---@param urls string|string[] a url, several cut at commas, or a list
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function conn:set_servers(urls) end
 
 --- A new unique subject for replies.
 ---@return string? subject

@@ -5,7 +5,7 @@
 
 static const char *const state_names[] = {"unknown", "connecting", "connected", "reconnecting", "closed"};
 
-static const char *const connect_others[] = {"timeout", "reconnect_delay", NULL};
+static const char *const connect_others[] = {"timeout", "reconnect_delay", "context", NULL};
 
 /* -- connect ----------------------------------------------------------------------------------------------
  */
@@ -90,7 +90,13 @@ int lnk_connect(lua_State *L)
         lua_newtable(L);
         lua_replace(L, 2);
     }
-    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_CONNECT, connect_others);
+    natskit_error err;
+    lnk_options *options = lnk_begin_options(L);
+    natskit_status status = lnk_options_context(L, options, 2, &err);
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "connect");
+    }
+    lnk_fill_options(L, options, 2, NATSKIT_OPTIONS_CONNECT, connect_others);
     if (lua_istable(L, 1)) {
         lnk_options_add_list(L, options, "servers", 1);
     }
@@ -104,9 +110,7 @@ int lnk_connect(lua_State *L)
     int index = lua_gettop(L);
     lnk_wait *wait = lnk_push_wait(L, index);
     wait->finish = finish_connect;
-    natskit_error err;
-    natskit_status status =
-        natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
+    status = natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
     lnk_options_end(options);
     if (status == NATSKIT_OK && !lua_isnil(L, delay)) {
         status = lnk_answer_begin(L, index, delay, &err);
@@ -315,6 +319,53 @@ static int conn_server_info(lua_State *L)
     return push_grown(L, natskit_conn_server_info);
 }
 
+/* nc:servers() -> list of { url, discovered, failures, current } */
+static int conn_servers(lua_State *L)
+{
+    int pushed = push_grown(L, natskit_conn_servers);
+    if (pushed != 1) {
+        return pushed;
+    }
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    return lnk_json_decode_text(L, text, len);
+}
+
+/* Replaces the list of urls at `index` by one string. */
+static void join_urls(lua_State *L, int index)
+{
+    luaL_Buffer out;
+    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+    luaL_buffinit(L, &out);
+    for (lua_Integer i = 1; i <= count; i++) {
+        if (i > 1) {
+            luaL_addchar(&out, ',');
+        }
+        if (lua_rawgeti(L, index, i) != LUA_TSTRING) {
+            luaL_argerror(L, index, "url or list of urls expected");
+        }
+        luaL_addvalue(&out);
+    }
+    luaL_pushresult(&out);
+    lua_replace(L, index);
+}
+
+/* nc:set_servers(url or list of urls) */
+static int conn_set_servers(lua_State *L)
+{
+    const lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
+    natskit_error err;
+    size_t len;
+    lua_settop(L, 2);
+    if (lua_istable(L, 2)) {
+        join_urls(L, 2);
+    }
+    const char *urls = luaL_checklstring(L, 2, &len);
+    natskit_status status = natskit_conn_servers_set(conn->conn, urls, len, &err);
+    return status == NATSKIT_OK ? lnk_result(L, status, NULL)
+                                : lnk_fail_or_raise(L, status, &err, "set_servers");
+}
+
 /* nc:new_inbox() -> subject */
 static int conn_new_inbox(lua_State *L)
 {
@@ -350,6 +401,8 @@ static const luaL_Reg conn_methods[] = {
     {"stats", conn_stats},
     {"server_info", conn_server_info},
     {"server_at_least", conn_server_at_least},
+    {"servers", conn_servers},
+    {"set_servers", conn_set_servers},
     {"new_inbox", conn_new_inbox},
     {"drain", lnk_conn_drain},
     {"start_drain", lnk_conn_start_drain},

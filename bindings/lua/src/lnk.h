@@ -261,6 +261,12 @@ typedef struct lnk_options {
 /* Pushes a set of options of a scope, made from the table at `index` (nil: all at their defaults). Keys in
  * `others` (NULL-terminated) are left to the caller. */
 lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others);
+/* In two steps, for what goes between: an empty set, then the table's values. */
+lnk_options *lnk_begin_options(lua_State *L);
+void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t scope,
+                      const char *const *others);
+/* Lays the context over them that the table at `index` names, if it does. */
+natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index, natskit_error *err);
 /* Adds each entry of the list at `index` to a list option. */
 void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, int index);
 void lnk_options_end(lnk_options *options);
@@ -331,6 +337,13 @@ void lnk_json_register(lua_State *L, int state_index);
 void lnk_json_push_module(lua_State *L, int state_index);
 /* Pushes what a text stands for, or nil, message, code; how many values. */
 int lnk_json_decode_text(lua_State *L, const char *text, size_t len);
+
+/* -- auth.c: keys and JWTs --------------------------------------------------------------------------------
+ */
+
+/* Push nats.nkeys and nats.jwt. */
+void lnk_auth_push_nkeys(lua_State *L, int state_index);
+void lnk_auth_push_jwt(lua_State *L, int state_index);
 
 /* -- answer.c: requests of the library to the application --------------------------------------------------
  */

@@ -190,5 +190,9 @@ LNK_EXPORT int luaopen_natskit(lua_State *L)
     lnk_set_funcs(L, index, module_funcs);
     lnk_json_push_module(L, index);
     lua_setfield(L, -2, "json");
+    lnk_auth_push_nkeys(L, index);
+    lua_setfield(L, -2, "nkeys");
+    lnk_auth_push_jwt(L, index);
+    lua_setfield(L, -2, "jwt");
     return 1;
 }

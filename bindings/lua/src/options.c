@@ -161,11 +161,34 @@ static void open_options(lua_State *L, lnk_options *options, int32_t scope)
     }
 }
 
-lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
+lnk_options *lnk_begin_options(lua_State *L)
 {
-    lnk_options *options = lnk_new(L, LNK_OPTIONS, sizeof *options, 0);
+    return lnk_new(L, LNK_OPTIONS, sizeof(lnk_options), 0);
+}
+
+natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index, natskit_error *err)
+{
+    size_t len = 0;
+    natskit_status status = NATSKIT_OK;
     if (lua_isnoneornil(L, index)) {
-        return options;
+        return status;
+    }
+    if (lua_getfield(L, index, "context") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return status;
+    }
+    expect(L, lua_type(L, -1) == LUA_TSTRING, "context", "string");
+    open_options(L, options, NATSKIT_OPTIONS_CONNECT);
+    const char *name = lua_tolstring(L, -1, &len);
+    status = natskit_options_context(options->options, name, len, err);
+    lua_pop(L, 1);
+    return status;
+}
+
+void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t scope, const char *const *others)
+{
+    if (lua_isnoneornil(L, index)) {
+        return;
     }
     luaL_checktype(L, index, LUA_TTABLE);
     if (scope == NATSKIT_OPTIONS_CONNECT) {
@@ -180,5 +203,11 @@ lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char
             set_option(L, options, scope);
         }
     }
+}
+
+lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
+{
+    lnk_options *options = lnk_begin_options(L);
+    lnk_fill_options(L, options, index, scope, others);
     return options;
 }

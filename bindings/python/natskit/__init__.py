@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import _later, errors
+from . import _later, errors, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._natskit import Event, Headers, counters, nuid, shutdown, version
 
@@ -27,6 +27,8 @@ __all__ = [
     "connect",
     "counters",
     "errors",
+    "jwt",
+    "nkeys",
     "nuid",
     "shutdown",
     "version",

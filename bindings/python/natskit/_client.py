@@ -275,6 +275,32 @@ class Client(_natskit.AsyncConnection):
         return {} if text is None else json.loads(text)
 
     @property
+    def server_pool(self) -> list[dict[str, Any]]:
+        """The servers that are used, each {"url", "discovered", "failures", "current"}: url without user and
+        password, whether the cluster told of it, failed attempts in a row, whether it is used or tried now."""
+        text = self._servers()
+        return [] if text is None else json.loads(text)
+
+    @property
+    def servers(self) -> list[str]:
+        """The urls of all of them."""
+        return [server["url"] for server in self.server_pool]
+
+    @property
+    def discovered_servers(self) -> list[str]:
+        """The urls of those that the cluster told of."""
+        return [server["url"] for server in self.server_pool if server["discovered"]]
+
+    def set_server_pool(self, servers: str | Iterable[str]) -> None:
+        """Replaces the servers that the program gave; those that the cluster told of stay.
+
+        The present connection stays, too, also if its server is in the pool no more: that is left when the
+        connection is lost or reconnect() is called, and is not tried again. A pause before the next attempt
+        ends.
+        """
+        self._set_servers(_options.joined("servers", servers))
+
+    @property
     def connected_server_version(self) -> str:
         """The version of the server, like "2.15.1", or ""."""
         return str(self.server_info.get("version", ""))
@@ -294,12 +320,13 @@ class Client(_natskit.AsyncConnection):
 
 async def _open(
     servers: str | Iterable[str] | None,
+    context: str | None,
     timeout: float | None,
     options: dict[str, Any],
     functions: dict[str, Callable[..., Any] | None],
 ) -> Client:
     client = Client()
-    url, pairs = _options.connect_pairs(servers, options)
+    url, pairs = _options.connect_pairs(servers, context, options)
     watch = Watch(functions)
     begun = partial(watch.begin, client) if watch.is_needed else None
     try:
@@ -348,6 +375,7 @@ class _Connecting(Coroutine[Any, Any, Client]):
 def connect(
     servers: str | Iterable[str] | None = None,
     *,
+    context: str | None = None,
     timeout: float | None = 10.0,
     reconnect_delay: Callable[[Event], Any] | None = None,
     error_cb: Callable[[Exception], Any] | None = None,
@@ -363,6 +391,8 @@ def connect(
     Args:
         servers: a url like "nats://host:4222", several cut at commas, or a list; none is the server on this
             machine at port 4222.
+        context: name of a context of the NATS command line, "" for the one that is selected; `servers` and
+            `options` win over what it says. Its files are read at once.
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
@@ -386,4 +416,4 @@ def connect(
         "discovered_server_cb": discovered_server_cb,
         "lame_duck_mode_cb": lame_duck_mode_cb,
     }
-    return _Connecting(_open(servers, timeout, options, functions))
+    return _Connecting(_open(servers, context, timeout, options, functions))

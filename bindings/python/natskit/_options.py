@@ -9,9 +9,9 @@ from typing import Any
 
 from . import _natskit, errors
 
-Pair = tuple[str, Any]
+Pair = tuple[str | None, Any]  # None: a context
 
-_STRING, _LIST, _INTEGER, _BOOLEAN, _DURATION = 1, 2, 3, 4, 5  # a choice (6) is given as text
+_STRING, _LIST, _INTEGER, _BOOLEAN, _DURATION = 1, 2, 3, 4, 5  # a choice (6) and a text (7) are given as str
 _TYPES: dict[int, dict[str, int]] = {}
 
 
@@ -103,8 +103,18 @@ def pairs(scope: int, options: dict[str, Any]) -> list[Pair]:
     return result
 
 
-def connect_pairs(servers: str | Iterable[str] | None, options: dict[str, Any]) -> tuple[str, list[Pair]]:
-    """The url and the options of a connect: a list of servers becomes the option `servers`."""
+def joined(name: str, value: Any) -> str:
+    """Urls as one text, cut at commas."""
+    urls = _checked(name, value, _LIST)
+    return urls if isinstance(urls, str) else ",".join(urls)
+
+
+def connect_pairs(
+    servers: str | Iterable[str] | None, context: str | None, options: dict[str, Any]
+) -> tuple[str, list[Pair]]:
+    """The url and the options of a connect: a list of servers becomes the option `servers`; a context comes first, so
+    that options win over it."""
+    before: list[Pair] = [] if context is None else [(None, context)]
     if servers is None or isinstance(servers, str):
-        return servers or "", pairs(_natskit.OPTIONS_CONNECT, options)
-    return "", pairs(_natskit.OPTIONS_CONNECT, {**options, "servers": servers})
+        return servers or "", before + pairs(_natskit.OPTIONS_CONNECT, options)
+    return "", before + pairs(_natskit.OPTIONS_CONNECT, {**options, "servers": servers})

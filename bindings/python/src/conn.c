@@ -66,7 +66,7 @@ static bool fails_when_full(PyObject *pairs)
     for (Py_ssize_t i = 0; i < PyList_Size(pairs); i++) {
         PyObject *name = PyTuple_GetItem(PyList_GetItem(pairs, i), 0);
         PyObject *value = PyTuple_GetItem(PyList_GetItem(pairs, i), 1);
-        if (PyUnicode_CompareWithASCIIString(name, "outbox_full") == 0)
+        if (name != Py_None && PyUnicode_CompareWithASCIIString(name, "outbox_full") == 0)
             fails = PyUnicode_CompareWithASCIIString(value, "fail") == 0;
     }
     return fails;
@@ -311,18 +311,15 @@ static PyObject *conn_get_last_error(PyObject *self, void *unused)
     return error_object(conn->st, info.reason, &err);
 }
 
-/* _server_info(): the server's last INFO as JSON text, or None before the first. */
-static PyObject *conn_server_info(PyObject *self, PyObject *unused)
+/* A text of the connection, or None if there is none. */
+static PyObject *grown_text(const Conn *conn, natskit_status (*get)(natskit_conn, char *, size_t, size_t *))
 {
-    (void)unused;
-    const Conn *conn = DATA(Conn, self);
     size_t cap = 2048, len = 0;
     for (;;) {
         char *buf = PyMem_Malloc(cap);
         if (buf == NULL)
             return PyErr_NoMemory();
-        natskit_status status =
-            conn->closed ? NATSKIT_NOT_FOUND : natskit_conn_server_info(conn->handle, buf, cap, &len);
+        natskit_status status = conn->closed ? NATSKIT_NOT_FOUND : get(conn->handle, buf, cap, &len);
         PyObject *text = status == NATSKIT_OK ? PyUnicode_DecodeUTF8(buf, (Py_ssize_t)len, "replace") : NULL;
         PyMem_Free(buf);
         if (status == NATSKIT_OK)
@@ -333,6 +330,35 @@ static PyObject *conn_server_info(PyObject *self, PyObject *unused)
             return conn_raise(conn->st, status, NULL);
         cap = len + 256; /* a longer one may come between the two calls */
     }
+}
+
+/* _server_info(): the server's last INFO as JSON text, or None before the first. */
+static PyObject *conn_server_info(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return grown_text(DATA(Conn, self), natskit_conn_server_info);
+}
+
+/* _servers(): the pool of servers as JSON text, or None once closed. */
+static PyObject *conn_servers(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return grown_text(DATA(Conn, self), natskit_conn_servers);
+}
+
+/* _set_servers(urls) */
+static PyObject *conn_set_servers(PyObject *self, PyObject *urls)
+{
+    const Conn *conn = DATA(Conn, self);
+    Text text = {0};
+    natskit_error err = {0};
+    if (text_arg(conn->st, urls, "servers", NULL, &text) < 0)
+        return NULL;
+    natskit_status status = natskit_conn_servers_set(conn->handle, text.data, text.len, &err);
+    text_done(&text);
+    if (status != NATSKIT_OK)
+        return conn_raise(conn->st, status, &err);
+    Py_RETURN_NONE;
 }
 
 static int set_counter(PyObject *dict, const char *name, uint64_t value)
@@ -635,6 +661,9 @@ static PyMethodDef conn_methods[] = {
      "one; False before it has told."},
     {"_server_info", conn_server_info, METH_NOARGS,
      "_server_info($self)\n--\n\nThe last INFO of the server as JSON, or None."},
+    {"_servers", conn_servers, METH_NOARGS, "_servers($self)\n--\n\nThe pool of servers as JSON, or None."},
+    {"_set_servers", conn_set_servers, METH_O,
+     "_set_servers($self, urls, /)\n--\n\nReplaces the servers that were given."},
     {NULL, NULL, 0, NULL},
 };
 

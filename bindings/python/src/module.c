@@ -165,6 +165,19 @@ static int option_text(State *st, natskit_options options, const Text *name, PyO
     return status == NATSKIT_OK ? 0 : -1;
 }
 
+static int option_context(State *st, natskit_options options, PyObject *value)
+{
+    Text text;
+    if (text_arg(st, value, "context", NULL, &text) < 0)
+        return -1;
+    natskit_error err = {0};
+    natskit_status status = natskit_options_context(options, text.data, text.len, &err);
+    text_done(&text);
+    if (status != NATSKIT_OK)
+        raise_status(st, status, &err);
+    return status == NATSKIT_OK ? 0 : -1;
+}
+
 static int option_number(State *st, natskit_options options, const Text *name, PyObject *value)
 {
     natskit_error err = {0};
@@ -180,12 +193,17 @@ static int option_number(State *st, natskit_options options, const Text *name, P
     return status == NATSKIT_OK ? 0 : -1;
 }
 
-/* One pair (name, value); the value is str, int or bool, or a list of str. */
+/* One pair (name, value); the value is str, int or bool, or a list of str. The name None stands for a
+ * context. */
 static int option_pair(State *st, natskit_options options, PyObject *pair)
 {
     PyObject *name, *value;
     Text text;
-    if (!PyArg_ParseTuple(pair, "OO:option", &name, &value) || text_arg(st, name, "option", NULL, &text) < 0)
+    if (!PyArg_ParseTuple(pair, "OO:option", &name, &value))
+        return -1;
+    if (name == Py_None)
+        return option_context(st, options, value);
+    if (text_arg(st, name, "option", NULL, &text) < 0)
         return -1;
     int rc = 0;
     if (PyLong_Check(value)) {
@@ -301,6 +319,18 @@ static PyMethodDef functions[] = {
     {"_install", errors_install, METH_VARARGS,
      "_install($module, table, base, subscription_closed, bad_subject, outbox_full, functions, /)\n--\n\n"
      "Takes the exceptions over, and the functions that are written in Python."},
+    {"_nkey_create", auth_nkey_create, METH_O,
+     "_nkey_create($module, role, /)\n--\n\nThe seed of a new key; the role is a letter's number."},
+    {"_nkey_public", auth_nkey_public, METH_O, "_nkey_public($module, seed, /)\n--\n\nThe public key."},
+    {"_nkey_sign", auth_nkey_sign, METH_VARARGS, "_nkey_sign($module, seed, data, /)\n--\n\nA signature."},
+    {"_nkey_verify", auth_nkey_verify, METH_VARARGS,
+     "_nkey_verify($module, key, data, signature, /)\n--\n\nWhether a signature holds."},
+    {"_jwt_issue_user", auth_jwt_issue_user, METH_VARARGS,
+     "_jwt_issue_user($module, seed, user, options, /)\n--\n\nA user's JWT."},
+    {"_jwt_expiry", auth_jwt_expiry, METH_O,
+     "_jwt_expiry($module, jwt, /)\n--\n\nNanoseconds since 1970, or 0."},
+    {"_creds_format", auth_creds_format, METH_VARARGS,
+     "_creds_format($module, jwt, seed, /)\n--\n\nThe text of a credentials file."},
     {"_settle", reactor_settle, METH_O,
      "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
     {NULL, NULL, 0, NULL},
@@ -331,7 +361,8 @@ static int module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "OPTIONS_SUBSCRIBE", NATSKIT_OPTIONS_SUBSCRIBE) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0
+                   PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0 ||
+                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0
                ? -1
                : PyModule_AddIntConstant(module, "OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY);
 }

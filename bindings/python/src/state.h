@@ -156,6 +156,15 @@ PyObject *error_object(State *st, natskit_status status, const natskit_error *er
 PyObject *error_make(State *st, PyObject *cls, natskit_status status, const natskit_error *err);
 /* Adds an attribute to the exception that is being raised. */
 void error_annotate(State *st, int name, PyObject *value);
+/* auth.c: functions of the module. */
+PyObject *auth_nkey_create(PyObject *module, PyObject *role);
+PyObject *auth_nkey_public(PyObject *module, PyObject *seed);
+PyObject *auth_nkey_sign(PyObject *module, PyObject *args);
+PyObject *auth_nkey_verify(PyObject *module, PyObject *args);
+PyObject *auth_jwt_issue_user(PyObject *module, PyObject *args);
+PyObject *auth_jwt_expiry(PyObject *module, PyObject *jwt);
+PyObject *auth_creds_format(PyObject *module, PyObject *args);
+
 PyObject *errors_statuses(PyObject *module, PyObject *unused);
 PyObject *errors_install(PyObject *module, PyObject *args);
 

@@ -194,9 +194,18 @@ end
 
 local Cluster = class()
 
---- n servers that form one JetStream cluster: cluster[1] to cluster[n].
-function testing.cluster(size)
-    local helper = start("nk-serve", { "--cluster", size or 3 })
+--- n servers that form one JetStream cluster: cluster[1] to cluster[n]. Options: extra, jetstream (false turns
+--- it off).
+function testing.cluster(size, options)
+    local arguments = { "--cluster", size or 3 }
+    if options and options.extra then
+        arguments[#arguments + 1] = "--extra"
+        arguments[#arguments + 1] = options.extra
+    end
+    if options and options.jetstream == false then
+        arguments[#arguments + 1] = "--no-jetstream"
+    end
+    local helper = start("nk-serve", arguments)
     local cluster = setmetatable({ helper = helper }, Cluster)
     for i = 1, size or 3 do
         cluster[i] = server_of(helper, ("node %d "):format(i - 1), false)

@@ -241,8 +241,13 @@ class Server:
 class Cluster:
     """n real servers that form one JetStream cluster; cluster[0] is a Server."""
 
-    def __init__(self, size: int = 3) -> None:
-        self._helper = _Helper(program("nk-serve"), "--cluster", str(size))
+    def __init__(self, size: int = 3, *, extra: str | None = None, jetstream: bool = True) -> None:
+        arguments = [program("nk-serve"), "--cluster", str(size)]
+        if extra is not None:
+            arguments += ["--extra", extra]
+        if not jetstream:
+            arguments.append("--no-jetstream")
+        self._helper = _Helper(*arguments)
         self.nodes = [Server._node(self._helper, i) for i in range(size)]
 
     def __getitem__(self, index: int) -> Server:

@@ -2,7 +2,8 @@
  *
  * nk-serve: real nats-servers for tests that are not written in C; nats_server.h behind a control port.
  *
- *   nk-serve [--config FILE] [--extra TEXT] [--name NAME] [--port N] [--no-jetstream] | --cluster N
+ *   nk-serve [--config FILE] [--extra TEXT] [--name NAME] [--port N] [--no-jetstream]
+ *   nk-serve --cluster N [--extra TEXT] [--no-jetstream]
  *
  * Prints "control PORT url URL" when the server (or the whole cluster) is ready, and ends, with its servers
  * and their folder, at `quit`, SIGTERM, or when nobody reads its standard output any more. Commands, each
@@ -162,7 +163,7 @@ static bool start(struct serve *s, int argc, char **argv)
         i++;
     }
     if (cluster) {
-        s->cluster = ts_cluster_start(cluster);
+        s->cluster = ts_cluster_start_with(cluster, &opts);
     } else {
         s->server = ts_server_start(&opts);
     }

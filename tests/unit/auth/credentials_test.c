@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,61 @@
 #define BEGIN_SEED "-----BEGIN USER NKEY SEED-----\n"
 #define END_SEED "------END USER NKEY SEED------\n"
 
+void __wrap_free(void *ptr);
+void __real_free(void *ptr);
+
+static uint8_t seed_bytes[2][NKI_ED25519_KEY];
+static unsigned leaks; /* blocks of ours that were freed with a seed in them, as text or as bytes */
+
+static bool holds(const void *block, size_t size, const void *what, size_t len)
+{
+    return memmem(block, size, what, len) != NULL;
+}
+
+void __wrap_free(void *ptr)
+{
+    size_t size = ptr != NULL ? malloc_usable_size(ptr) : 0;
+    if (size >= NKI_ED25519_KEY &&
+        (holds(ptr, size, SEED, 20) || holds(ptr, size, OTHER_SEED, 20) || holds(ptr, size, JWT, 20) ||
+         holds(ptr, size, seed_bytes[0], NKI_ED25519_KEY) ||
+         holds(ptr, size, seed_bytes[1], NKI_ED25519_KEY))) {
+        leaks++;
+    }
+    __real_free(ptr);
+}
+
+/* The test's own copies go this way. */
+static void free_copy(char *copy, size_t len)
+{
+    explicit_bzero(copy, len);
+    free(copy);
+}
+
+static int read_seeds(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {SEED, OTHER_SEED};
+    for (size_t i = 0; i < 2; i++) {
+        struct nki_nkey key;
+        if (nki_nkey_read_seed(nki_str_z(seeds[i]), &key, NULL) != NKI_OK) {
+            return -1;
+        }
+        memcpy(seed_bytes[i], key.bytes, sizeof key.bytes);
+    }
+    return 0;
+}
+
+/* Runs last: nothing of all that the tests before have done was left in freed memory. */
+static void test_freed_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(leaks, 0);
+    char *block = malloc(200);
+    memcpy(block, SEED, sizeof SEED);
+    free(block);
+    assert_int_equal(leaks, 1);
+}
+
 static void expect_secret(const struct nki_secret *secret, const char *text)
 {
     assert_int_equal(nki_secret_str(secret).len, strlen(text));
@@ -33,7 +89,7 @@ static int32_t from_creds(const char *text, size_t len, struct nki_credentials *
     char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, text, len);
     int32_t status = nki_credentials_from_creds(nki_str_make(copy, len), creds, err);
-    free(copy);
+    free_copy(copy, len);
     return status;
 }
 
@@ -123,7 +179,7 @@ static void test_size(void **state)
     assert_int_equal(from_creds(text, len, &creds, &err), NKI_CREDENTIALS);
     assert_int_equal(nki_credentials_from_seed(nki_str_make(text, len), &creds, &err), NKI_CREDENTIALS);
     nki_credentials_free(&creds);
-    free(text);
+    free_copy(text, len);
 }
 
 static void test_seeds(void **state)
@@ -229,9 +285,10 @@ static void test_format(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_files), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_size),
-        cmocka_unit_test(test_seeds),      cmocka_unit_test(test_merging),   cmocka_unit_test(test_signing),
-        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_good_files), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_size),       cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_merging),    cmocka_unit_test(test_signing),
+        cmocka_unit_test(test_format),     cmocka_unit_test(test_freed_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, read_seeds, NULL);
 }

@@ -155,6 +155,102 @@ static void test_what_the_cluster_tells(void **state)
     nki_servers_free(&servers);
 }
 
+static void pool_is(const struct nki_servers *servers, const char *json)
+{
+    struct nki_buf out = {0};
+    assert_true(nki_servers_emit(servers, &out));
+    assert_true(nki_buf_append(&out, "", 1));
+    assert_string_equal((const char *)out.data, json);
+    nki_buf_free(&out);
+}
+
+/* One entry of that. */
+#define ENTRY(host, discovered, failures, current)                                                           \
+    "{\"url\":\"nats://" host "\",\"discovered\":" discovered ",\"failures\":" failures                      \
+    ",\"current\":" current "}"
+
+static void replace(struct nki_servers *servers, const char *urls)
+{
+    struct nki_servers fresh;
+    nki_servers_init(&fresh);
+    assert_int_equal(nki_servers_add(&fresh, nki_str_z(urls), NULL), NKI_OK);
+    nki_servers_replace(servers, &fresh);
+    assert_int_equal(fresh.count, 0);
+}
+
+static void test_the_application_replaces_its_own(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"d:1", "e:1", NULL};
+    struct nki_servers servers;
+    nki_servers_init(&servers);
+    pool_is(&servers, "[]");
+    add(&servers, "a:1,b:1");
+    assert_true(nki_servers_merge(&servers, info_of(told)));
+    next_is(&servers, "a");
+    servers.list[1]->failures = 3;
+    replace(&servers, "c:1,b:1,e:1"); /* what is known of b stays; e is the application's now */
+    assert_int_equal(nki_servers_known(&servers), 4);
+    pool_is(&servers,
+            "[" ENTRY("c:1", "false", "0", "false") "," ENTRY("b:1", "false", "3", "false") "," ENTRY(
+                "e:1", "false", "0", "false") "," ENTRY("d:1", "true", "0", "false") "]");
+    assert_string_equal(servers.current->url.host, "a"); /* not in the pool, and used */
+    assert_true(nki_servers_other(&servers));
+    nki_servers_begin_round(&servers);
+    next_is(&servers, "c");
+    assert_int_equal(servers.count, 4); /* a is forgotten */
+    next_is(&servers, "b");
+    replace(&servers, "b:1");
+    next_is(&servers, "d"); /* b was tried in this round */
+    next_is(&servers, NULL);
+    nki_servers_free(&servers);
+}
+
+static void test_a_server_that_is_gone(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"a:1", NULL};
+    struct nki_servers servers;
+    nki_servers_init(&servers);
+    add(&servers, "a:1");
+    next_is(&servers, "a");
+    assert_false(nki_servers_other(&servers));
+    replace(&servers, "b:1");
+    replace(&servers, "c:1"); /* gone twice */
+    assert_int_equal(nki_servers_known(&servers), 1);
+    assert_true(nki_servers_merge(&servers, info_of(told))); /* the cluster has it all the same */
+    pool_is(&servers, "[" ENTRY("c:1", "false", "0", "false") "," ENTRY("a:1", "true", "0", "true") "]");
+    replace(&servers, "b:1");
+    assert_int_equal(nki_servers_known(&servers), 2);
+    replace(&servers, "a:1");
+    pool_is(&servers, "[" ENTRY("a:1", "false", "0", "true") "]");
+    char many[64 * 8] = "";
+    for (int i = 0; i < NKI_SERVERS_MAX; i++) {
+        snprintf(many + strlen(many), sizeof many - strlen(many), "%sm%d:1", i == 0 ? "" : ",", i);
+    }
+    static const char *const other[] = {"d:1", NULL};
+    assert_true(nki_servers_merge(&servers, info_of(other)));
+    replace(&servers, many); /* no room for what was discovered; the current one is beyond it */
+    assert_int_equal(nki_servers_known(&servers), NKI_SERVERS_MAX);
+    assert_int_equal(servers.count, NKI_SERVERS_MAX + 1);
+    nki_servers_free(&servers);
+}
+
+/* What is given anew counts: user, password. */
+static void test_replacing_renews_the_url(void **state)
+{
+    (void)state;
+    struct nki_servers servers;
+    nki_servers_init(&servers);
+    add(&servers, "old:secret@a:1");
+    next_is(&servers, "a");
+    replace(&servers, "new:other@A:1");
+    assert_string_equal(servers.current->url.user, "new");
+    assert_string_equal(servers.current->url.password, "other");
+    pool_is(&servers, "[" ENTRY("A:1", "false", "0", "true") "]");
+    nki_servers_free(&servers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +258,9 @@ int main(void)
         cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_shuffling_keeps_all),
         cmocka_unit_test(test_what_the_cluster_tells),
+        cmocka_unit_test(test_the_application_replaces_its_own),
+        cmocka_unit_test(test_a_server_that_is_gone),
+        cmocka_unit_test(test_replacing_renews_the_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,6 +233,37 @@ static void test_families_take_turns(void **state)
     }
 }
 
+/* Each address at each place of its family, and nowhere else. */
+static void test_shuffling(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 3000, COUNT = 5 };
+    static const int family[COUNT] = {AF_INET6, AF_INET, AF_INET6, AF_INET, AF_INET6};
+    int seen[COUNT][COUNT] = {{0}};
+    struct nki_rand rand;
+    nki_rand_seed(&rand, 11);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct nki_addrs addrs = {.count = COUNT};
+        for (int i = 0; i < COUNT; i++) {
+            addrs.list[i].addr.ss_family = (sa_family_t)family[i];
+            addrs.list[i].len = (socklen_t)i;
+        }
+        nki_addrs_shuffle(&addrs, &rand);
+        for (int i = 0; i < COUNT; i++) {
+            assert_int_equal(addrs.list[i].addr.ss_family, family[i]);
+            seen[addrs.list[i].len][i]++;
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        for (int at = 0; at < COUNT; at++) {
+            int wanted = family[i] != family[at] ? 0 : family[i] == AF_INET ? ROUNDS / 2 : ROUNDS / 3;
+            assert_in_range(seen[i][at], wanted - wanted / 8, wanted + wanted / 8);
+        }
+    }
+    struct nki_addrs none = {.count = 0};
+    nki_addrs_shuffle(&none, &rand);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -459,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup(test_literals_need_no_thread, idle_before),
         cmocka_unit_test_setup(test_near_literals_are_names, idle_before),
         cmocka_unit_test_setup(test_families_take_turns, idle_before),
+        cmocka_unit_test_setup(test_shuffling, idle_before),
         cmocka_unit_test_setup(test_errors, idle_before),
         cmocka_unit_test_setup(test_questions_wait_their_turn, idle_before),
         cmocka_unit_test_setup(test_forgotten_questions, idle_before),

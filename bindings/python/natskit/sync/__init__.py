@@ -12,7 +12,7 @@ Ctrl-C ends every wait of the main thread.
 
 from __future__ import annotations
 
-from .. import errors
+from .. import errors, jwt, nkeys
 from .._natskit import Event, Headers, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 
@@ -27,6 +27,8 @@ __all__ = [
     "connect",
     "counters",
     "errors",
+    "jwt",
+    "nkeys",
     "nuid",
     "shutdown",
     "version",
