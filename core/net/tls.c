@@ -41,6 +41,7 @@ struct tls {
     size_t record_count;
     ptrdiff_t below_result; /* of the last read or write below */
     bool done;              /* the handshake */
+    bool no_memory;         /* for cipher text */
     bool ended;             /* the other side has said good-bye, or its stream has ended */
     struct nki_error error; /* status 0: none yet */
 };
@@ -73,7 +74,8 @@ static int bio_write(BIO *bio, const char *data, int len)
 {
     struct tls *tls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    return nki_buf_append(&tls->out, data, (size_t)len) ? len : -1;
+    tls->no_memory = !nki_buf_append(&tls->out, data, (size_t)len);
+    return tls->no_memory ? -1 : len;
 }
 
 static long bio_ctrl(BIO *bio, int command, long number, void *arg)
@@ -131,6 +133,9 @@ static int32_t protocol_error(struct tls *tls)
     unsigned long code = 0;
     const char *reason = nki_tls_reason(&code);
     int number = ERR_GET_REASON(code);
+    if (tls->no_memory || number == ERR_R_MALLOC_FAILURE) {
+        return nki_error_set(&tls->error, NKI_NO_MEMORY, "no memory for TLS");
+    }
     if (number == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         return nki_error_set(&tls->error, NKI_DISCONNECTED, "the server closed the connection%s",
                              tls->done ? "" : " during the TLS handshake");
@@ -160,7 +165,7 @@ static ptrdiff_t outcome(struct tls *tls, int result)
         return NKI_STREAM_EOF;
     }
     int sys_errno = atomic_load(&tls->below->sys_errno);
-    if (verdict != X509_V_OK && !tls->config->insecure) {
+    if (verdict != X509_V_OK && verdict != X509_V_ERR_OUT_OF_MEM && !tls->config->insecure) {
         certificate_error(tls, verdict);
     } else if (tls->below_result == NKI_STREAM_ERROR) {
         nki_error_set_errno(&tls->error, NKI_IO, sys_errno, "%s", tls->done ? "TLS" : "TLS handshake");

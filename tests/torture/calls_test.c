@@ -55,6 +55,7 @@ static const struct row rows[] = {
     {TT_OPEN, EMFILE, TT_SYSTEM, true},
     {TT_OPEN, EACCES, TT_SYSTEM, false},
     {TT_FSTAT, EOVERFLOW, TT_SYSTEM, false},
+    {TT_STAT, EACCES, TT_SYSTEM, true},
     {TT_PREAD, EINTR, TT_NONE, false},
     {TT_PREAD, EIO, TT_SYSTEM, false},
     {TT_READ, EINTR, TT_NONE, false},
@@ -149,5 +150,6 @@ int main(void)
         cmocka_unit_test(test_all_calls_of_a_kind_fail_from_one_on),
         cmocka_unit_test(test_cut_and_interrupted),
     };
+    tt_faults_begin();
     return cmocka_run_group_tests(tests, tt_begin, tt_end);
 }

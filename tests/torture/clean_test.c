@@ -1,4 +1,5 @@
 /* The scenarios without faults, and that they call every public function. */
+#include "faults.h"
 #include "registry.h"
 #include "runner.h"
 
@@ -50,5 +51,6 @@ int main(void)
         cmocka_unit_test(test_each_scenario_goes_well),
         cmocka_unit_test(test_each_public_function_is_called),
     };
+    tt_faults_begin();
     return cmocka_run_group_tests(tests, tt_begin, tt_end);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,11 +27,20 @@ static atomic_bool hit;
 static _Atomic long counts[TT_KINDS];
 static _Atomic uint64_t draws;
 
-static const char *const names[TT_KINDS] = {
-    "allocation",     "munmap",      "socket",    "connect",   "getsockopt", "setsockopt", "shutdown",
-    "close",          "epoll_new",   "epoll_add", "epoll_mod", "epoll_wait", "eventfd",    "open",
-    "fstat",          "pread",       "read",      "write",     "readv",      "sendmsg",    "poll",
-    "pthread_create", "getaddrinfo", "getrandom", "descriptor"};
+static const char *const names[TT_KINDS] = {"allocation",  "allocation of OpenSSL",
+                                            "munmap",      "socket",
+                                            "connect",     "getsockopt",
+                                            "setsockopt",  "shutdown",
+                                            "close",       "epoll_new",
+                                            "epoll_add",   "epoll_mod",
+                                            "epoll_wait",  "eventfd",
+                                            "open",        "fstat",
+                                            "stat",        "pread",
+                                            "read",        "write",
+                                            "readv",       "sendmsg",
+                                            "poll",        "pthread_create",
+                                            "getaddrinfo", "getrandom",
+                                            "descriptor"};
 
 void tt_faults_plan(const struct tt_plan *new_plan)
 {
@@ -157,6 +167,34 @@ int tt_lib_munmap(void *addr, size_t len)
     return code != 0 ? failed(code) : munmap(addr, len);
 }
 
+static void *tls_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fault(TT_TLS_ALLOC) != 0 ? NULL : malloc(size);
+}
+
+static void *tls_realloc(void *ptr, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fault(TT_TLS_ALLOC) != 0 ? NULL : realloc(ptr, size);
+}
+
+static void tls_free(void *ptr, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(ptr);
+}
+
+void tt_faults_begin(void)
+{
+    if (CRYPTO_set_mem_functions(tls_malloc, tls_realloc, tls_free) != 1) {
+        abort();
+    }
+}
+
 /* -- sockets -----------------------------------------------------------------------------------------------
  */
 
@@ -241,6 +279,7 @@ ssize_t tt_lib_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 int tt_lib_open(const char *path, int flags, ...);
 int tt_lib_fstat(int fd, struct stat *info);
+int tt_lib_stat(const char *path, struct stat *info);
 ssize_t tt_lib_pread(int fd, void *out, size_t len, off_t offset);
 ssize_t tt_lib_pread_chk(int fd, void *out, size_t len, off_t offset, size_t size);
 
@@ -254,6 +293,12 @@ int tt_lib_fstat(int fd, struct stat *info)
 {
     int code = fault(TT_FSTAT);
     return code != 0 ? failed(code) : fstat(fd, info);
+}
+
+int tt_lib_stat(const char *path, struct stat *info)
+{
+    int code = fault(TT_STAT);
+    return code != 0 ? failed(code) : stat(path, info);
 }
 
 ssize_t tt_lib_pread(int fd, void *out, size_t len, off_t offset)

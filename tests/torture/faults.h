@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 enum tt_kind {
-    TT_ALLOC, /* malloc, calloc, realloc, mmap */
+    TT_ALLOC,     /* malloc, calloc, realloc, mmap */
+    TT_TLS_ALLOC, /* of OpenSSL, see tt_faults_begin */
     TT_MUNMAP,
     TT_SOCKET,
     TT_CONNECT,
@@ -23,6 +24,7 @@ enum tt_kind {
     TT_EVENTFD,
     TT_OPEN,
     TT_FSTAT,
+    TT_STAT,
     TT_PREAD, /* of files */
     TT_READ,  /* of the wake descriptor */
     TT_WRITE,
@@ -49,6 +51,9 @@ struct tt_plan {
     bool cut_writes;
     uint64_t noise; /* not 0: EINTR and EAGAIN at random, by this seed */
 };
+
+/* Before anything of OpenSSL is used in the program: its allocations can be refused, too. */
+void tt_faults_begin(void);
 
 void tt_faults_plan(const struct tt_plan *plan);
 void tt_faults_arm(bool on);

@@ -19,16 +19,20 @@
 
 /* Statuses that a fault may lead to. */
 #define TT_MAY_LACK_MEMORY 1u
+#define TT_MAY_LACK_TLS 4u    /* OpenSSL has no memory, and says whatever it says then */
 #define TT_MAY_LACK_SYSTEM 2u /* SYSTEM, IO and what becomes of them while connecting */
 
 struct tt_life {
-    bool hurt;         /* a fault may be felt; else all has to go well */
-    unsigned may_lack; /* TT_MAY_*, if hurt */
-    int64_t wait_ms;   /* for what comes at once: long, unless a fault may keep it away */
-    size_t large;      /* bytes of a message that is read to its place */
-    size_t huge;       /* and of one greater than a segment of the outbox */
-    const char *url;   /* of the tap */
-    const char *named; /* the same by name, localhost */
+    bool hurt;           /* a fault may be felt; else all has to go well */
+    unsigned may_lack;   /* TT_MAY_*, if hurt */
+    int64_t wait_ms;     /* for what comes at once: long, unless a fault may keep it away */
+    size_t large;        /* bytes of a message that is read to its place */
+    size_t huge;         /* and of one greater than a segment of the outbox */
+    const char *url;     /* of the tap */
+    const char *named;   /* the same by name, localhost */
+    const char *secured; /* of a server with TLS that wants a client's certificate and a user's JWT */
+    const char *first;   /* of one that begins with TLS, and wants an nkey */
+    const char *wallet;  /* folder of certificates and credentials (support/wallet.h) */
 };
 extern struct tt_life tt_life;
 
@@ -113,5 +117,7 @@ void tt_check_counts(natskit_sub sub);
 
 /* A command for the tap between the library and the server (tests/README.md). */
 void tt_tap(const char *command);
+/* For the tap of the servers with TLS. */
+void tt_tap_secured(const char *command);
 
 #endif

@@ -7,6 +7,7 @@
 #include "support/nats_server.h"
 #include "support/tap.h"
 #include "support/text.h"
+#include "support/wallet.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -29,6 +30,7 @@
 #define STRIDE 1
 #define SLOW 1
 #endif
+#define TLS_STRIDE 50  /* for allocations of OpenSSL: a handshake has thousands */
 #define CALLS_STRIDE 3 /* for system calls, of which there are many more than allocations, on top of that */
 
 #define HANG_MS (INT64_C(60000) * SLOW)
@@ -38,10 +40,17 @@ struct tt_totals tt_totals;
 
 static struct ts_server *server;
 static struct ts_tap *tap;
+static struct ts_server *secured_server;
+static struct ts_tap *secured_tap;
+static struct ts_server *first_server;
+static struct ts_tap *first_tap;
 static bool tap_touched;
 static char named_url[64];
+static char secured_url[64];
+static char first_url[64];
 static long stride = STRIDE;
 static long calls_stride = STRIDE * CALLS_STRIDE;
+static long tls_stride = STRIDE * TLS_STRIDE;
 static const char *only;
 static unsigned seed;
 static bool verbose;
@@ -103,6 +112,37 @@ static void *watch(void *arg)
 /* -- the surroundings --------------------------------------------------------------------------------------
  */
 
+/* A server that speaks TLS, and the tap before it. */
+static bool start_secured(const char *config, struct ts_server **out, struct ts_tap **out_tap, char *url)
+{
+    char *text = ts_wallet_expand(tt_life.wallet, config);
+    *out =
+        text != NULL ? ts_server_start(&(struct ts_server_opts){.extra = text, .no_jetstream = true}) : NULL;
+    free(text);
+    *out_tap = *out != NULL ? ts_tap_start(ts_server_url(*out)) : NULL;
+    if (*out_tap == NULL || !ts_tap_command(*out_tap, "allow-partial on")) {
+        return false;
+    }
+    (void)snprintf(url, sizeof secured_url, "tls://127.0.0.1:%u", ts_tap_port(*out_tap));
+    return true;
+}
+
+#define CERTIFICATE "cert_file: \"${wallet}/server.pem\", key_file: \"${wallet}/server.key\", timeout: 20"
+
+static bool start_all_secured(void)
+{
+    tt_life.wallet = ts_wallet();
+    tt_life.secured = secured_url;
+    tt_life.first = first_url;
+    return tt_life.wallet != NULL &&
+           start_secured("tls { " CERTIFICATE ", ca_file: \"${wallet}/ca.pem\", verify: true }\n"
+                         "${text operator.conf}\n",
+                         &secured_server, &secured_tap, secured_url) &&
+           start_secured("tls { " CERTIFICATE ", handshake_first: true }\n"
+                         "authorization { users: [ { nkey: ${text alice.nkey} } ] }\n",
+                         &first_server, &first_tap, first_url);
+}
+
 int tt_begin(void **state)
 {
     (void)state;
@@ -115,6 +155,7 @@ int tt_begin(void **state)
         stride = strcmp(wanted, "full") == 0 ? 1 : strtol(wanted, NULL, 10);
         stride = stride > 0 ? stride : 1;
         calls_stride = stride;
+        tls_stride = stride;
     }
     only = getenv("NATSKIT_TORTURE_ONLY");
     verbose = getenv("NATSKIT_TORTURE_VERBOSE") != NULL;
@@ -125,6 +166,9 @@ int tt_begin(void **state)
     }
     tap = ts_tap_start(ts_server_url(server));
     if (tap == NULL || !ts_tap_command(tap, "allow-partial on")) {
+        return 1;
+    }
+    if (!start_all_secured()) {
         return 1;
     }
     (void)snprintf(named_url, sizeof named_url, "nats://localhost:%u", ts_tap_port(tap));
@@ -139,6 +183,10 @@ int tt_end(void **state)
     atomic_store(&over, true);
     pthread_join(watchdog, NULL);
     int broken = ts_tap_stop(tap);
+    broken = ts_tap_stop(secured_tap) || broken;
+    broken = ts_tap_stop(first_tap) || broken;
+    ts_server_free(secured_server);
+    ts_server_free(first_server);
     ts_server_free(server);
     return broken;
 }
@@ -147,6 +195,13 @@ void tt_tap(const char *command)
 {
     tap_touched = true;
     if (!ts_tap_command(tap, "%s", command)) {
+        tt_fail("the tap did not accept: %s", command);
+    }
+}
+
+void tt_tap_secured(const char *command)
+{
+    if (!ts_tap_command(secured_tap, "%s", command)) {
         tt_fail("the tap did not accept: %s", command);
     }
 }
@@ -181,7 +236,8 @@ static void set_life(const struct tt_plan *plan, enum tt_effect effect)
 {
     tt_life.hurt = effect != TT_NONE;
     tt_life.may_lack = (effect == TT_MEMORY || effect == TT_BOTH ? TT_MAY_LACK_MEMORY : 0) |
-                       (effect == TT_SYSTEM || effect == TT_BOTH ? TT_MAY_LACK_SYSTEM : 0);
+                       (effect == TT_SYSTEM || effect == TT_BOTH ? TT_MAY_LACK_SYSTEM : 0) |
+                       (effect == TT_TLS_MEMORY ? TT_MAY_LACK_TLS : 0);
     tt_life.wait_ms = tt_life.hurt ? INT64_C(40) * SLOW : INT64_C(20000) * SLOW;
     bool cut = plan->cut_reads || plan->cut_writes;
     tt_life.large = cut ? 33 * 1024 : 40 * 1024;
@@ -290,7 +346,7 @@ void tt_sweep(const struct tt_scenario *scenario, const struct tt_plan *plan, en
     static unsigned turn;
     struct tt_plan use = *plan;
     long count = counts[plan->kind];
-    long step = plan->kind == TT_ALLOC ? stride : calls_stride;
+    long step = plan->kind == TT_ALLOC ? stride : plan->kind == TT_TLS_ALLOC ? tls_stride : calls_stride;
     long first = 1 + (long)((seed + turn++) % (unsigned long)step);
     for (use.nth = first; use.nth <= count; use.nth += step) {
         if (use.nth <= counts_at_end[plan->kind]) {

@@ -35,7 +35,8 @@ enum tt_effect {
     TT_NONE,   /* the caller may not notice */
     TT_MEMORY, /* memory may lack */
     TT_SYSTEM, /* calls of the system may fail */
-    TT_BOTH
+    TT_BOTH,
+    TT_TLS_MEMORY /* memory of OpenSSL may lack */
 };
 
 /* How a run goes on after its scenario. */

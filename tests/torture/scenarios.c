@@ -12,16 +12,22 @@
     }
 
 const struct tt_scenario tt_scenarios[] = {
-    ROW(library),         ROW(options),        ROW(headers),       ROW(json),
-    ROW(json_changes),    ROW(json_large),     ROW(connect),       ROW(connect_start),
-    ROW(connect_by_name), ROW(connect_second), ROW(close_start),   ROW(shutdown),
-    ROW(reconnect),       ROW(away),           ROW(server_says),   ROW(drain_sub),
-    ROW(drain),           ROW(levels),         ROW(forced),        ROW(publish),
-    ROW(batch),           ROW(sent_headers),   ROW(large),         ROW(slow_consumer),
-    ROW(unsubscribe),     ROW(request),        ROW(respond),       ROW(waitset),
-    ROW(blocked),         ROW(crowd),          ROW(ask_many),      ROW(ask_own),
-    ROW(ask_nobody),      ROW(ask_lost),       ROW(first_message), ROW(edit_headers),
-    ROW(republish),       ROW(context),        ROW(keys),          ROW(issue),
+    ROW(library),        ROW(options),       ROW(headers),
+    ROW(json),           ROW(json_changes),  ROW(json_large),
+    ROW(connect),        ROW(connect_start), ROW(connect_by_name),
+    ROW(connect_second), ROW(close_start),   ROW(shutdown),
+    ROW(reconnect),      ROW(away),          ROW(server_says),
+    ROW(drain_sub),      ROW(drain),         ROW(levels),
+    ROW(forced),         ROW(publish),       ROW(batch),
+    ROW(sent_headers),   ROW(large),         ROW(slow_consumer),
+    ROW(unsubscribe),    ROW(request),       ROW(respond),
+    ROW(waitset),        ROW(blocked),       ROW(crowd),
+    ROW(ask_many),       ROW(ask_own),       ROW(ask_nobody),
+    ROW(ask_lost),       ROW(first_message), ROW(edit_headers),
+    ROW(republish),      ROW(context),       ROW(keys),
+    ROW(issue),          ROW(tls),           ROW(tls_first),
+    ROW(tls_offered),    ROW(tls_refused),   ROW(tls_texts),
+    ROW(asked),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -24,6 +24,13 @@ void tt_scenario_reconnect(void);
 void tt_scenario_away(void);
 void tt_scenario_server_says(void);
 
+void tt_scenario_tls(void);
+void tt_scenario_tls_first(void);
+void tt_scenario_tls_offered(void);
+void tt_scenario_tls_refused(void);
+void tt_scenario_tls_texts(void);
+void tt_scenario_asked(void);
+
 void tt_scenario_drain_sub(void);
 void tt_scenario_drain(void);
 void tt_scenario_levels(void);

@@ -8,8 +8,11 @@
 #include "net/pair.h"
 #include "tls_peer.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define HOST "server.test"
 #define BIG ((size_t)300 * NKI_KIB)
@@ -431,10 +434,42 @@ static void test_memory(void **state)
             status = NKI_NO_MEMORY;
         }
         nki_tls_config_release(config);
-        assert_true(refuse_happened() ? status == NKI_NO_MEMORY || status == NKI_TLS : status == NKI_PENDING);
+        assert_int_equal(status, refuse_happened() ? NKI_NO_MEMORY : NKI_PENDING);
         assert_int_equal(nki_alloc_bytes(), before);
     }
     refuse_end();
+}
+
+/* A configuration is the first that a process has of OpenSSL: it does not let that free, at exit(), what
+ * threads of ours may still use. To be asked before any other use of OpenSSL. */
+static void on_cleanup(void)
+{
+    _exit(7);
+}
+
+static int exit_of_child(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct nki_tls_material material = {.ca_path = "", .insecure = true};
+        struct nki_tls_config *config = NULL;
+        struct nki_error err;
+        (void)nki_tls_config_make(&material, NULL, &config, &err);
+        nki_tls_config_release(config);
+        OPENSSL_atexit(on_cleanup);
+        exit(0);
+    }
+    (void)waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int child_ended_with;
+
+static void test_no_clean_up_at_exit(void **state)
+{
+    (void)state;
+    assert_int_equal(child_ended_with, 0);
 }
 
 int main(void)
@@ -451,7 +486,9 @@ int main(void)
         cmocka_unit_test(test_sessions_are_resumed),
         cmocka_unit_test(test_configurations),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_no_clean_up_at_exit),
     };
+    child_ended_with = exit_of_child();
     peer_make_certificates();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     peer_forget_certificates();
