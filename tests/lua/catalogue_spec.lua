@@ -75,7 +75,8 @@ function Player:connect()
         options[name] = value
     end
     if options.ask_auth then
-        options.ask_auth = function(event)
+        options.ask_auth = nil
+        options.auth = function(event)
             clean(event)
             if self.answer_mode == "late" then
                 helper.sleep(1)

@@ -139,8 +139,8 @@ class Player:
 
     async def connect(self) -> None:
         options = dict(self.options)
-        if options.get("ask_auth"):
-            options["ask_auth"] = self.answer
+        if options.pop("ask_auth", False):
+            options["auth"] = self.answer
         servers = options.pop("servers", self.url)
         with in_time(self.deadline):
             self.nc = await natskit.connect(servers, timeout=self.deadline, **options)

@@ -141,8 +141,8 @@ class Player:
 
     def connect(self) -> None:
         options = dict(self.options)
-        if options.get("ask_auth"):
-            options["ask_auth"] = self.answer
+        if options.pop("ask_auth", False):
+            options["auth"] = self.answer
         servers = options.pop("servers", self.url)
         with in_time(self.deadline):
             self.nc = natskit.connect(servers, timeout=self.deadline, **options)
