@@ -439,6 +439,7 @@ describe("nkeys and JWTs", function()
         connects({ creds = creds })
         connects({ jwt = jwt, nkey_seed = seed })
         connects({ auth = function() return { creds = creds } end })
+        connects({ auth = function() return { creds_file = path("alice.creds") } end })
         connects({
             auth = function(event)
                 return { jwt = jwt, signature = nats.nkeys.sign(seed, event.nonce) }

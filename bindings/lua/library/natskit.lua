@@ -128,6 +128,7 @@ local nats = {}
 ---@field signature? string of the nonce, by whoever keeps the seed: 64 bytes, or their base64
 ---@field nkey_seed? string seed of the nkey that is to sign the nonce
 ---@field creds? string text of a credentials file
+---@field creds_file? string name of one, which is read in the call
 
 ---@class natskit.PublishOptions
 ---@field reply? string subject to which an answer is to be sent

@@ -25,6 +25,8 @@ def _text(name: str, value: Any) -> str:
     """nats-py's functions give bytes where the wire has text."""
     if isinstance(value, str):
         return value
+    if name.endswith("_file") and isinstance(value, os.PathLike):
+        return os.fsdecode(value)
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError(f"{name} must be str or bytes, not {type(value).__name__}")
     data = bytes(value)

@@ -15,6 +15,7 @@ from collections.abc import (
     ValuesView,
 )
 from contextvars import Context
+from os import PathLike
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
@@ -28,7 +29,7 @@ _HeaderValue = str | Sequence[str]
 _Headers = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
 _Match = Literal["exact", "ignore_case", "canonical"]
 _Message = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
-_Credentials = Mapping[str, str | bytes | bytearray | memoryview | None] | None
+_Credentials = Mapping[str, str | bytes | bytearray | memoryview | PathLike[str] | None] | None
 _Pairs = list[tuple[str | None, Any]]
 _Await = Coroutine[Any, Any, _T]
 

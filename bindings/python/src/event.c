@@ -215,7 +215,8 @@ static PyMethodDef event_methods[] = {
     {"answer_auth", (PyCFunction)(void (*)(void))event_answer_auth, METH_FASTCALL | METH_KEYWORDS,
      "answer_auth($self, credentials)\n--\n\nAnswers 'auth_needed' with a mapping of what the server is to "
      "be "
-     "told: user, password, token, jwt, nkey and signature, nkey_seed, creds. What it lacks stays as "
+     "told: user, password, token, jwt, nkey and signature, nkey_seed, creds, creds_file. What it lacks "
+     "stays as "
      "configured; "
      "None for all of it."},
     {NULL, NULL, 0, NULL},

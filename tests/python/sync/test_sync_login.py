@@ -349,6 +349,8 @@ def test_creds(operated: Server) -> None:
         {"jwt": jwt, "nkey_seed": seed},
         {"jwt": jwt, "nkeys_seed": path("alice.seed")},
         {"auth": lambda event: {"creds": creds}},
+        {"auth": lambda event: {"creds_file": file}},
+        {"auth": lambda event: {"creds_file": Path(file)}},
         {"auth": lambda event: {"jwt": jwt, "nkey_seed": seed.encode()}},
         {"auth": lambda event: {"jwt": jwt, "signature": nkeys.sign(seed, event.nonce)}},
     ):

@@ -330,7 +330,7 @@ def connect(
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
         auth: is asked who the user is, at each attempt, with the event "auth_needed" (event.nonce, event.server);
             gives a mapping of user, password, token, jwt, nkey and signature (bytes, or base64), nkey_seed,
-            creds, for which it has answer_timeout_ms. For what the mapping lacks, and for None, the options
+            creds, creds_file, for which it has answer_timeout_ms. For what the mapping lacks, and for None, the options
             count.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
