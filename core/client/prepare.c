@@ -119,15 +119,28 @@ static int32_t make_config(struct nki_prepare *prepare, const struct files *file
     return nki_tls_config_make(&material, prepare->last, &prepare->result.tls, &prepare->result.error);
 }
 
+/* An empty file is none of certificates: taken for one that was not given it would have the system's
+ * authorities trusted. */
+static int32_t read_pem(struct nki_prepare *prepare, enum nki_option_id id, const char *name,
+                        struct nki_file *out)
+{
+    int32_t status = read_file(prepare, id, name, PEM_MAX, out);
+    if (status == NKI_OK && out->ptr != NULL && out->len == 0) {
+        status = nki_error_set(&prepare->result.error, NKI_CREDENTIALS, "%s: %s is empty", name,
+                               text_of(prepare, id).ptr);
+    }
+    return status;
+}
+
 static int32_t prepare_tls(struct nki_prepare *prepare)
 {
     struct files files = {{0}, {0}, {0}};
-    int32_t status = read_file(prepare, NKI_OPT_CONNECT_tls_ca_file, "tls_ca_file", PEM_MAX, &files.ca);
+    int32_t status = read_pem(prepare, NKI_OPT_CONNECT_tls_ca_file, "tls_ca_file", &files.ca);
     if (status == NKI_OK) {
-        status = read_file(prepare, NKI_OPT_CONNECT_tls_cert_file, "tls_cert_file", PEM_MAX, &files.cert);
+        status = read_pem(prepare, NKI_OPT_CONNECT_tls_cert_file, "tls_cert_file", &files.cert);
     }
     if (status == NKI_OK) {
-        status = read_file(prepare, NKI_OPT_CONNECT_tls_key_file, "tls_key_file", PEM_MAX, &files.key);
+        status = read_pem(prepare, NKI_OPT_CONNECT_tls_key_file, "tls_key_file", &files.key);
     }
     if (status == NKI_OK) {
         status = make_config(prepare, &files);
