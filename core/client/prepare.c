@@ -134,6 +134,8 @@ static int32_t make_config(struct nki_prepare *prepare, const struct files *file
     return nki_tls_config_make(&material, prepare->last, &prepare->result.tls, &prepare->result.error);
 }
 
+/* An empty file is none of certificates: taken for one that was not given it would have the system's
+ * authorities trusted. */
 static int32_t prepare_tls(struct nki_prepare *prepare)
 {
     struct files files = {{0}, {0}, {0}};

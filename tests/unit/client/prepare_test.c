@@ -170,8 +170,15 @@ static void test_tls_material_changes(void **state)
     static const struct {
         const char *name;
         const char *text;
-    } bad[] = {{"ca", "tls_ca_file"},   {"cert", "tls_cert_file"}, {"key", "tls_key_file"},
-               {"ca", "nothing in it"}, {"cert", "nor here"},      {"key", "nor there"}};
+    } bad[] = {{"ca", "tls_ca_file"},
+               {"cert", "tls_cert_file"},
+               {"key", "tls_key_file"},
+               {"ca", "nothing in it"},
+               {"cert", "nor here"},
+               {"key", "nor there"},
+               {"ca", ""},
+               {"cert", ""},
+               {"key", ""}};
     struct nki_options *options = tls_options();
     struct nki_prepared first = prepare(options, NKI_PREPARE_TLS, NULL);
     assert_int_equal(first.status, NKI_OK);
