@@ -445,6 +445,7 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     }
     out->reason = engine->last_error.status;
     nki_str_copy(out->reason_text, sizeof out->reason_text, nki_str_z(engine->last_error.text));
+    out->late = nki_engine_late(engine);
     out->epoch = engine->epoch;
     out->draining = engine->draining;
     const struct nki_server *server = engine->servers.current;

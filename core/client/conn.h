@@ -157,6 +157,7 @@ struct nki_conn_status {
     enum nki_conn_state state;
     int32_t reason;
     char reason_text[240];
+    const char *late; /* what an attempt that runs waits for; static, empty if none does */
     uint64_t epoch;
     bool draining;
     char url[272];
