@@ -60,15 +60,17 @@ int32_t nki_ed25519_verify(const uint8_t key[NKI_ED25519_KEY], struct nki_str da
 {
     int32_t status = NKI_OK;
     begin();
+    unsigned long before = ERR_peek_last_error();
     EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, NKI_ED25519_KEY);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (pkey == NULL || context == NULL || EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) != 1) {
         status = tell("Ed25519", err);
     } else if (EVP_DigestVerify(context, signature, NKI_ED25519_SIGNATURE, (const uint8_t *)data.ptr,
                                 data.len) != 1) {
-        /* A key that is no point of the curve comes here, too: nothing can be signed with it. */
-        bool memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-        status = nki_error_set(err, memory ? NKI_NO_MEMORY : NKI_SIGNATURE, NULL);
+        /* A key that is no point of the curve comes here, too: nothing can be signed with it. A signature
+         * that is not right is no error to OpenSSL, so one that it tells of is another. */
+        bool other = ERR_peek_last_error() != before;
+        status = other ? tell("Ed25519", err) : nki_error_set(err, NKI_SIGNATURE, NULL);
     }
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(pkey);

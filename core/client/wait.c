@@ -106,7 +106,7 @@ static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*r
     }
     pthread_mutex_unlock(&waitable->mu);
     uint8_t *buffer = NULL;
-    struct reading reading = {NULL};
+    struct reading reading = {.transport = NULL};
     bool taken = take_reading(conn, &reading);
     if (taken) {
         buffer = nki_driver_buffer_take();

@@ -469,6 +469,21 @@ struct nki_stream *nki_tls_open(struct nki_stream *below, struct nki_tls_config 
     return &tls->stream;
 }
 
+/* The last part of the handshake cannot be sent. A server that refuses us has often said why before it
+ * closed. With mu held. */
+static void lost_in_handshake(struct tls *tls, bool finished)
+{
+    int sys_errno = atomic_load(&tls->below->sys_errno);
+    char byte;
+    size_t got = 0;
+    if (finished && SSL_peek_ex(tls->ssl, &byte, 1, &got) != 1) {
+        (void)outcome(tls, -1);
+    }
+    if (tls->error.status != NKI_TLS) {
+        nki_error_set_errno(&tls->error, NKI_IO, sys_errno, "TLS handshake");
+    }
+}
+
 int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
 {
     struct tls *tls = of(stream);
@@ -483,7 +498,7 @@ int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
             nki_error_set(&tls->error, NKI_DISCONNECTED,
                           "the server closed the connection during the TLS handshake");
         } else if (!written && tls->error.status == 0) {
-            nki_error_set_errno(&tls->error, NKI_IO, atomic_load(&tls->below->sys_errno), "TLS handshake");
+            lost_in_handshake(tls, result == 1);
         }
         tls->done = result == 1 && tls->out.len == 0; /* a server that waits for the rest says nothing */
         status = tls->error.status != 0 ? tls->error.status : tls->done ? NKI_OK : NKI_PENDING;

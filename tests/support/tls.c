@@ -95,7 +95,9 @@ struct ts_tls *ts_tls_client(const struct ts_tls_opts *opts)
     SSL_CTX *ctx = new_context(opts, false);
     struct ts_tls *tls = ctx ? wrap(ctx) : NULL;
     if (tls && opts->host) {
-        SSL_set_tlsext_host_name(tls->ssl, opts->host);
+        /* The macro casts const away. */
+        SSL_ctrl(tls->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)opts->host);
         SSL_set1_host(tls->ssl, opts->host);
     }
     if (tls) {

@@ -34,7 +34,12 @@ static const struct row rows[] = {
     {"natskit_options_set_int", MEM},
     {"natskit_options_add", MEM},
     {"natskit_options_context", MEM | SYS},
-    {"natskit_jwt_issue_user", MEM},
+    {"natskit_nkey_create", MEM | KEYS},
+    {"natskit_nkey_public", MEM | KEYS},
+    {"natskit_nkey_sign", MEM | KEYS},
+    {"natskit_nkey_verify", MEM | KEYS},
+    {"natskit_jwt_issue_user", MEM | KEYS},
+    {"natskit_creds_format", MEM | KEYS},
     {"natskit_jwt_expiry", MEM},
     {"natskit_headers_open", MEM},
     {"natskit_headers_add", MEM},
@@ -136,6 +141,8 @@ static bool allowed(const char *function, natskit_status got)
                                    */
     case NATSKIT_INTERNAL:
         return (may & (NET | KEYS)) != 0 && tls;
+    case NATSKIT_SIGNATURE: /* OpenSSL does not tell of all memory that it lacks when it verifies */
+        return (may & KEYS) != 0 && tls;
     case NATSKIT_TLS:
         return (may & NET) != 0 && (system || tls);
     case NATSKIT_CREDENTIALS: /* a file that cannot be read, or a text that cannot be understood for lack of
