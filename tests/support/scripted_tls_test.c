@@ -170,12 +170,6 @@ static void test_new_keys(void **state)
     assert_true(say(&c, CONNECT));
     assert_true(hear(&c, "twice"));
     end(&c, true);
-
-    begin(&c, "accept\ntls max 1.2\nrenegotiate\n< CONNECT\n< PING\n> PONG", NULL);
-    assert_int_equal(shake_hands(&c), 1);
-    assert_true(say(&c, CONNECT));
-    assert_true(hear(&c, "PONG\r\n"));
-    end(&c, true);
 }
 
 /* A second connection that goes on with the session of the first, and one that does not. */
