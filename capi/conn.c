@@ -69,9 +69,9 @@ static int32_t connect_fault(struct nki_conn *conn, struct nki_op *op, int32_t w
     }
     struct nki_conn_status now;
     nki_conn_status_get(conn, &now);
-    bool known = now.reason_text[0] != '\0';
+    const char *why = now.reason_text[0] != '\0' ? now.reason_text : now.late;
     return nki_error_set(nki_capi_err(err), waited, "no connection after %" PRId64 " ms%s%s", timeout_ms,
-                         known ? ": " : "", now.reason_text);
+                         why[0] != '\0' ? ": " : "", why);
 }
 
 natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options, int64_t timeout_ms,

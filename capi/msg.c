@@ -162,8 +162,6 @@ natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, size_t count)
     if (msgs == NULL && count > 0) {
         return NATSKIT_INVALID;
     }
-    for (size_t i = 0; i < count; i++) {
-        nki_msg_release((struct nki_msg *)(void *)msgs[i]);
-    }
+    nki_msg_release_batch((struct nki_msg *const *)(const void *)msgs, count);
     return NATSKIT_OK;
 }

@@ -36,7 +36,7 @@ natskit_status natskit_conn_servers(natskit_conn conn, char *buf, size_t cap, si
         *len = text.len;
         status = text.len <= cap ? NATSKIT_OK : NATSKIT_LIMIT;
     }
-    if (status == NATSKIT_OK) {
+    if (status == NATSKIT_OK && buf != NULL) {
         memcpy(buf, text.data, text.len);
     }
     nki_buf_free(&text);

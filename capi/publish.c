@@ -53,7 +53,9 @@ static inline natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *
             status = send(handle->object, msg, nki_capi_deadline(timeout_ms));
         }
     }
-    nki_capi_block_release(block);
+    if (block != NULL) {
+        nki_capi_block_release(block);
+    }
     nki_handle_unpin(handle);
     return status;
 }

@@ -134,6 +134,9 @@ natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uin
         status = NATSKIT_CLOSED;
     } else {
         status = nki_link_add(link, pair.set, object, pair.kind, tag);
+        if (pair.kind == NATSKIT_KIND_OP) { /* its request may wait with others until somebody waits for it */
+            nki_waitset_set_hint(pair.set, nki_conn_origin(pair.handle->parent));
+        }
     }
     if (status == NATSKIT_OK) {
         nki_link_arm(link, ready_locked(&pair));
@@ -178,6 +181,17 @@ natskit_status natskit_waitset_remove(natskit_waitset waitset, uint64_t object)
 
 /* -- waiting --------------------------------------------------------------------------------------------- */
 
+/* Before a caller waits: the requests that it added last go out, those of other connections soon. */
+static void send_requests(struct nki_waitset *set)
+{
+    struct nki_handle *handle;
+    uint64_t conn_id = nki_waitset_hint(set);
+    if (conn_id != 0 && nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK) {
+        nki_conn_before_wait(handle->object);
+        nki_handle_unpin(handle);
+    }
+}
+
 /* Collects for a caller whose records have another size than ours. */
 static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_size, size_t cap,
                             int64_t deadline_ns, size_t *count)
@@ -189,6 +203,15 @@ static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_si
         (void)nki_capi_give(out + i * record_size, record_size, &records[i], sizeof records[i]);
     }
     return status;
+}
+
+static int32_t wait_until(struct nki_waitset *set, natskit_ready *records, size_t record_size, size_t cap,
+                          int64_t deadline_ns, size_t *count)
+{
+    if (record_size == sizeof(struct nki_wait_record)) {
+        return nki_waitset_wait(set, (struct nki_wait_record *)(void *)records, cap, deadline_ns, count);
+    }
+    return wait_resized(set, (char *)records, record_size, cap, deadline_ns, count);
 }
 
 natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *records, size_t record_size,
@@ -206,12 +229,10 @@ natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *reco
     if (status != NATSKIT_OK) {
         return status;
     }
-    int64_t deadline_ns = nki_capi_deadline(timeout_ms);
-    if (record_size == sizeof(struct nki_wait_record)) {
-        status = nki_waitset_wait(handle->object, (struct nki_wait_record *)(void *)records, cap, deadline_ns,
-                                  count);
-    } else {
-        status = wait_resized(handle->object, (char *)records, record_size, cap, deadline_ns, count);
+    status = wait_until(handle->object, records, record_size, cap, 0, count);
+    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
+        send_requests(handle->object);
+        status = wait_until(handle->object, records, record_size, cap, nki_capi_deadline(timeout_ms), count);
     }
     nki_handle_unpin(handle);
     return status;

@@ -338,6 +338,12 @@ lane_soak() { # ten minutes of everything at once under faults, two more with th
     return $bad
 }
 
+lane_chaos() { # five minutes of a cluster whose nodes are killed, stopped and made lame ducks
+    build dev || return 1
+    checked "chaos" env NATSKIT_CHAOS_SECONDS="${NATSKIT_CHAOS_SECONDS:-300}" timeout --kill-after=10 900 \
+        build/dev/tests/soak/chaos
+}
+
 lane_torture() { # every allocation and every system call of every scenario fails in turn
     local test bad=0
     build dev || return 1
@@ -357,7 +363,7 @@ marathon_of() {
         timeout --kill-after=10 "$limit" "build/$preset/tests/$program"
 }
 
-lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills
+lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, 50 lame ducks
     local bad=0
     checked "100,000,000 random calls" marathon_of dev 3600 capi/capi_battery NATSKIT_CALLS=100000000 || bad=1
     checked "10,000,000 random calls with the address sanitizer" \
@@ -368,6 +374,7 @@ lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and live
     checked "60 seconds of signals" marathon_of dev 600 integration/integration_signals NATSKIT_SIGNAL_SECONDS=60 || bad=1
     checked "many lives, ten times" marathon_of dev 1800 integration/integration_many_lives NATSKIT_LIVES=10 || bad=1
     checked "20 kills under load" marathon_of dev 600 integration/integration_life NATSKIT_KILLS=20 || bad=1
+    checked "50 lame ducks under load" marathon_of dev 900 integration/integration_lame_duck NATSKIT_DUCKS=50 || bad=1
     return $bad
 }
 
@@ -444,4 +451,19 @@ lane_stubtest() { # the .pyi against the extension, where mypy is installed
     build dev || return 1
     PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit \
         --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
+}
+
+lane_secrets() { # no output of the lanes before it holds a secret of the tests
+    local wallet found
+    wallet=$(find build -path '*/tests/support/nk-wallet' -type f 2>/dev/null | head -n 1)
+    [ -n "$wallet" ] || { skip "no build has nk-wallet"; return 0; }
+    "$wallet" --secrets >"$logs/secrets" || return 1
+    # the search would find one
+    checked "the list of secrets" grep -qFf "$logs/secrets" <<<"-- $(tail -n 1 "$logs/secrets") --" || return 1
+    found=$(grep -rlFf "$logs/secrets" --include='*.log' --include='*.xml' "$logs" build/*/Testing/Temporary 2>/dev/null)
+    rm -f "$logs/secrets"
+    [ -z "$found" ] && return 0
+    echo "a secret stands in: $found"
+    count 0 1 0
+    return 1
 }

@@ -818,7 +818,7 @@ NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, s
 #define NATSKIT_EVENT_RECONNECTING 3      /* a server is tried */
 #define NATSKIT_EVENT_RECONNECTED 4       /* subscriptions were sent again */
 #define NATSKIT_EVENT_SERVERS 5           /* the pool has changed; `count` is its size */
-#define NATSKIT_EVENT_LAME_DUCK 6         /* the server will leave soon */
+#define NATSKIT_EVENT_LAME_DUCK 6         /* the server will leave soon; see option move_on_lame_duck */
 #define NATSKIT_EVENT_SLOW_CONSUMER 7     /* begin of an episode; `sid` and `subject` name the subscription */
 #define NATSKIT_EVENT_ASYNC_ERROR 8       /* the server sent -ERR and the connection stays */
 #define NATSKIT_EVENT_STALE 9             /* pings were not answered; the connection is given up */

@@ -13,13 +13,12 @@ static void begin(void)
     ERR_set_mark();
 }
 
-/* What a call that failed means. Before end(). */
+/* What a call that failed means. Before end(). Where memory lacks, OpenSSL often says that it does not know
+ * the algorithm; it knows it everywhere but where an administrator has forbidden it. */
 static int32_t tell(const char *what, struct nki_error *err)
 {
-    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE) {
-        return nki_error_set(err, NKI_NO_MEMORY, NULL);
-    }
-    return nki_error_set(err, NKI_INTERNAL, "OpenSSL does not offer %s on this system", what);
+    return nki_error_set(err, NKI_NO_MEMORY,
+                         "OpenSSL has no memory for %s, or does not offer it on this system", what);
 }
 
 static int32_t end(int32_t status)

@@ -11,7 +11,7 @@
 #define NKI_ED25519_SIGNATURE 64
 #define NKI_SHA256_BYTES 32
 
-/* Each gives NKI_OK, NKI_NO_MEMORY, or NKI_INTERNAL if OpenSSL does not offer the algorithm. */
+/* Each gives NKI_OK or NKI_NO_MEMORY; that, too, if OpenSSL does not offer the algorithm. */
 int32_t nki_ed25519_public(const uint8_t seed[NKI_ED25519_KEY], uint8_t out[NKI_ED25519_KEY],
                            struct nki_error *err);
 int32_t nki_ed25519_sign(const uint8_t seed[NKI_ED25519_KEY], struct nki_str data,

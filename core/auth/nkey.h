@@ -1,5 +1,5 @@
 /* NATS keys: Ed25519 keys written as text that tells their role, with a checksum. Any thread. What is
- * malformed gives NKI_CREDENTIALS with a text that holds nothing of it; NKI_NO_MEMORY and NKI_INTERNAL as in
+ * malformed gives NKI_CREDENTIALS with a text that holds nothing of it; NKI_NO_MEMORY as in
  * ed25519.h. */
 #ifndef NKI_AUTH_NKEY_H
 #define NKI_AUTH_NKEY_H

@@ -1,6 +1,7 @@
-/* The helper thread: see worker.h. Jobs wait in a queue under `state.lock`, which is held for a few instructions
- * only, and around raising a job's descriptor, so that nobody can close that in between. A child after fork begins
- * with an empty state of its own: jobs of the parent carry an older epoch and are left alone. */
+/* The helper thread: see worker.h. Jobs wait in a queue under `state.lock`, which is held for a few
+ * instructions only, and around raising a job's descriptor, so that nobody can close that in between. A child
+ * after fork begins with an empty state of its own: jobs of the parent carry an older epoch and are left
+ * alone. */
 #include "base/worker.h"
 
 #include "base/sync.h"

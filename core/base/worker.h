@@ -1,8 +1,8 @@
-/* One helper thread for what may block and cannot be interrupted: resolving names, reading files. It is started
- * on need, does one job after the other, and ends when there is none. Any thread may ask.
+/* One helper thread for what may block and cannot be interrupted: resolving names, reading files. It is
+ * started on need, does one job after the other, and ends when there is none. Any thread may ask.
  *
- * A job is a member of the asker's own structure. From nki_job_start until nki_job_done said true the job's run
- * function, in the helper, is the only one to touch the structure beside the job itself. */
+ * A job is a member of the asker's own structure. From nki_job_start until nki_job_done said true the job's
+ * run function, in the helper, is the only one to touch the structure beside the job itself. */
 #ifndef NKI_BASE_WORKER_H
 #define NKI_BASE_WORKER_H
 
@@ -26,8 +26,8 @@ struct nki_job {
     bool forgotten; /* nobody waits any more: the helper frees it */
 };
 
-/* Fills `job` and hands it over; `notify_fd` must stay open until the job is freed or done. 0 or an errno, then
- * nothing has begun. */
+/* Fills `job` and hands it over; `notify_fd` must stay open until the job is freed or done. 0 or an errno,
+ * then nothing has begun. */
 int nki_job_start(struct nki_job *job, const struct nki_job_ops *ops, int notify_fd);
 /* Fills a job that needs no helper: it is done, and notify_fd raised. */
 void nki_job_start_done(struct nki_job *job, const struct nki_job_ops *ops, int notify_fd);

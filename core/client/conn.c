@@ -92,11 +92,9 @@ int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **ou
     return NKI_OK;
 }
 
-void nki_conn_set_origin(struct nki_conn *conn, uint64_t origin)
+uint64_t nki_conn_origin(const struct nki_conn *conn)
 {
-    pthread_mutex_lock(&conn->engine_mu);
-    conn->engine.origin = origin;
-    pthread_mutex_unlock(&conn->engine_mu);
+    return conn->engine.origin; /* constant */
 }
 
 /* Unlocks after an engine call, and writes if the engine got the transmit right. */
@@ -141,12 +139,18 @@ static void use_right(struct nki_conn *conn, enum urgency urgency)
     int64_t now_ns = nki_clock_now_ns();
     nki_outbox_counts_get(&conn->engine.outbox, &msgs, &bytes, &pending);
     int64_t since = (int64_t)(msgs - conn->last_msgs);
+    bool stream = since >= STREAM_MSGS || bytes - conn->last_bytes >= NKI_OUTBOX_PARKED_BYTES;
     bool alone = now_ns - conn->last_msg_ns > since * ALONE_NS;
+    if (!alone && pending >= NKI_OUTBOX_PARKED_BYTES) {
+        nki_driver_transmit(conn); /* not remembered: the message after it is part of the stream, too */
+        return;
+    }
     conn->last_msg_ns = now_ns;
     conn->last_msgs = msgs;
-    if (alone || pending >= NKI_OUTBOX_PARKED_BYTES) {
+    conn->last_bytes = bytes;
+    if (alone) {
         nki_driver_transmit(conn);
-    } else if (urgency == IN_STREAM && since >= STREAM_MSGS) {
+    } else if (urgency == IN_STREAM ? stream : atomic_load_explicit(&conn->waits, memory_order_relaxed)) {
         nki_driver_park_right(conn);
     } else {
         nki_driver_pass_right(conn);
@@ -169,8 +173,8 @@ static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msg
         status = nki_outbox_append(&conn->engine.outbox, msgs + *published, good - *published, deadline_ns,
                                    &done, &kick);
         *published += done;
-        if (kick || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
-            use_right(conn, urgency);
+        if (kick || (urgency == AT_ONCE && nki_outbox_hurry(&conn->engine.outbox))) {
+            use_right(conn, status == NKI_WOULD_BLOCK ? AT_ONCE : urgency); /* room comes by writing */
         }
         if (deadline_ns == 0 || conn->engine.outbox.limits.fail_fast) {
             break;
@@ -236,7 +240,7 @@ static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg
     }
     enum urgency urgency =
         room_ns != 0 ? AT_ONCE : SOON; /* a caller that waits for room waits for the reply */
-    if (right || (urgency == AT_ONCE && nki_outbox_unpark(&conn->engine.outbox))) {
+    if (right || (urgency == AT_ONCE && nki_outbox_hurry(&conn->engine.outbox))) {
         use_right(conn, urgency);
     }
     if (status != NKI_OK) {
@@ -441,6 +445,7 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     }
     out->reason = engine->last_error.status;
     nki_str_copy(out->reason_text, sizeof out->reason_text, nki_str_z(engine->last_error.text));
+    out->late = nki_engine_late(engine);
     out->epoch = engine->epoch;
     out->draining = engine->draining;
     const struct nki_server *server = engine->servers.current;

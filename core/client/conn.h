@@ -36,8 +36,8 @@ int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **ou
                       struct nki_error *err);
 void nki_conn_retain(struct nki_conn *conn);
 void nki_conn_release(struct nki_conn *conn);
-/* The number that messages received from now on carry. */
-void nki_conn_set_origin(struct nki_conn *conn, uint64_t origin);
+/* The number that its messages carry. */
+uint64_t nki_conn_origin(const struct nki_conn *conn);
 
 /* Flushes until the deadline, then ends the connection, its subscriptions and operations. NKI_OK or
  * NKI_TIMEOUT; closing again is harmless. With a deadline of 0 it does not wait. */
@@ -109,6 +109,9 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
  * does: NKI_OK, NKI_TIMEOUT, NKI_WOULD_BLOCK (deadline 0), NKI_CLOSED. `conn` is the one that it belongs to.
  */
 int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns);
+/* By a caller that has asked something of the connection and is about to wait for it otherwise: writes the
+ * requests that have gathered. */
+void nki_conn_before_wait(struct nki_conn *conn);
 /* Nobody wants the operation's result any more: forgets its token and timer, and marks it closed. The caller
  * keeps its reference. */
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);
@@ -154,6 +157,7 @@ struct nki_conn_status {
     enum nki_conn_state state;
     int32_t reason;
     char reason_text[240];
+    const char *late; /* what an attempt that runs waits for; static, empty if none does */
     uint64_t epoch;
     bool draining;
     char url[272];

@@ -141,17 +141,30 @@ void nki_driver_pass_right(struct nki_conn *conn)
     nki_loop_post(conn);
 }
 
-void nki_driver_park_right(struct nki_conn *conn)
+/* After parking: whoever clears the flag looks for a parked right then. */
+static void look_after_right(struct nki_conn *conn)
 {
-    nki_outbox_park(&conn->engine.outbox);
-    /* After parking: whoever clears the flag looks for a parked right then. */
     if (!atomic_exchange_explicit(&conn->gathering, true, memory_order_acq_rel)) {
         nki_loop_post(conn);
     }
 }
 
-/* I/O thread: takes a parked right whose time has come. As long as there is one each time it keeps looking,
- * so that a stream of messages does not wake it again and again. */
+void nki_driver_park_right(struct nki_conn *conn)
+{
+    nki_outbox_park(&conn->engine.outbox);
+    look_after_right(conn);
+}
+
+void nki_driver_before_wait(struct nki_conn *conn)
+{
+    if (nki_outbox_hurry(&conn->engine.outbox)) {
+        nki_driver_transmit(conn);
+    }
+}
+
+/* I/O thread: takes a right that has been parked for a while. As long as there was one since the last look it
+ * keeps looking, so that a stream of messages does not wake it again and again; while the publishers write
+ * themselves it leaves it to them. */
 static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
 {
     if (!atomic_load_explicit(&conn->gathering, memory_order_acquire)) {
@@ -161,9 +174,13 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
         conn->gather_ns = conn->gather_ns == NKI_NEVER ? now_ns + GATHER_NS : conn->gather_ns;
         return false;
     }
-    bool right = nki_outbox_unpark(&conn->engine.outbox);
-    conn->gather_ns = right ? now_ns + GATHER_NS : NKI_NEVER;
-    if (!right) {
+    bool moves;
+    bool right = nki_outbox_unpark_old(&conn->engine.outbox, &conn->gather_seen, &moves);
+    if (right) {
+        atomic_store_explicit(&conn->waits, false, memory_order_relaxed); /* nobody has come for it */
+    }
+    conn->gather_ns = right || moves ? now_ns + GATHER_NS : NKI_NEVER;
+    if (!right && !moves) {
         atomic_store_explicit(&conn->gathering, false, memory_order_release);
         right = nki_outbox_unpark(&conn->engine.outbox); /* parked before the flag was cleared */
     }
@@ -172,9 +189,11 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
 
 void nki_driver_transmit(struct nki_conn *conn)
 {
-    enum nki_outbox_result result = nki_outbox_transmit(&conn->engine.outbox, 1);
+    enum nki_outbox_result result = nki_outbox_transmit_stream(&conn->engine.outbox, NKI_OUTBOX_PARKED_BYTES);
     if (result == NKI_OUTBOX_MORE || result == NKI_OUTBOX_AGAIN) {
         nki_driver_pass_right(conn);
+    } else if (result == NKI_OUTBOX_PARKED) {
+        look_after_right(conn);
     }
 }
 
@@ -362,9 +381,11 @@ static int64_t next_look_ns(const struct nki_conn *conn)
 /* One turn of writing with the transmit right; whatever is left waits for the poller or the next turn. */
 static void transmit_turn(struct nki_conn *conn)
 {
-    enum nki_outbox_result result = nki_outbox_transmit(&conn->engine.outbox, NKI_TURN_BYTES);
+    enum nki_outbox_result result = nki_outbox_transmit_stream(&conn->engine.outbox, NKI_TURN_BYTES);
     if (result == NKI_OUTBOX_MORE) {
         nki_driver_pass_right(conn);
+    } else if (result == NKI_OUTBOX_PARKED) {
+        look_after_right(conn);
     } else if (result == NKI_OUTBOX_AGAIN) {
         pthread_mutex_lock(&conn->engine_mu);
         int64_t at = conn->armed_ns;

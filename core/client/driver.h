@@ -40,12 +40,15 @@ struct nki_conn {
     /* the transmit right's holder's */
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
     uint64_t last_msgs;  /* and how many had been accepted then */
+    uint64_t last_bytes;
 
     atomic_bool tx_owed;   /* the transmit right was passed to the I/O thread */
+    atomic_bool waits;     /* callers ask and then wait: until they wait their requests may gather */
     atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
     /* the I/O thread's own */
-    int64_t gather_ns; /* when it takes a parked right; NKI_NEVER */
+    int64_t gather_ns;    /* when it looks after a parked right; NKI_NEVER */
+    uint32_t gather_seen; /* its mark of the last look (outbox.h) */
     struct nki_prepare *prepare;
     struct nki_tls_config *tls_config; /* of the last attempt that had one */
     bool tls_prepared;                 /* ... which is this one */
@@ -96,6 +99,8 @@ void nki_driver_transmit(struct nki_conn *conn);
 void nki_driver_pass_right(struct nki_conn *conn);
 /* With the transmit right: lets frames gather for a short time, in which whoever needs the right takes it. */
 void nki_driver_park_right(struct nki_conn *conn);
+/* By a caller that is about to wait, without locks: writes what has gathered. */
+void nki_driver_before_wait(struct nki_conn *conn);
 /* By the I/O thread: does all that is due for the connection. Returns false when it has ended and nothing is
  * left to do. */
 bool nki_driver_service(struct nki_conn *conn);

@@ -133,6 +133,7 @@ static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t d
 
 void nki_engine_hand_over(struct nki_engine *engine)
 {
+    nki_msg_count_made(&engine->slab);
     struct nki_list *dirty = &engine->subs.dirty;
     while (!nki_list_empty(dirty)) {
         struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
@@ -181,7 +182,7 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
     engine->incoming_reply = frame->sid == engine->replies.sid && frame->sid != 0;
     struct nki_sub *sub = NULL;
     if (!engine->incoming_reply) {
-        sub = nki_map_get(&engine->subs.by_sid, frame->sid);
+        sub = nki_subs_get(&engine->subs, frame->sid);
         if (sub == NULL || (sub->max > 0 && sub->arrived >= sub->max)) {
             engine->counts.orphan_msgs++;
             return;
@@ -239,6 +240,30 @@ static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
     }
 }
 
+/* The way of nearly all messages: whole, and for a subscription that just queues. False: nothing happened. */
+static inline bool deliver_soon(struct nki_engine *engine, const struct nki_frame *frame)
+{
+    if (frame->body == NULL || frame->sid == engine->replies.sid) {
+        return false;
+    }
+    struct nki_sub *sub = nki_subs_get(&engine->subs, frame->sid);
+    if (NKI_UNLIKELY(sub == NULL || sub->max > 0 || sub->collect != NULL)) {
+        return false;
+    }
+    struct nki_msg *msg =
+        nki_msg_new(&engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
+    if (NKI_UNLIKELY(msg == NULL)) {
+        return false; /* asked for again there, where its loss is told */
+    }
+    msg->origin = engine->origin;
+    msg->sid = frame->sid;
+    memcpy(nki_msg_body(msg), frame->body, frame->body_len);
+    engine->counts.in_msgs++;
+    sub->arrived++;
+    nki_subs_stage(&engine->subs, sub, msg);
+    return true;
+}
+
 static void drop_incoming(struct nki_engine *engine)
 {
     nki_msg_release(engine->incoming);
@@ -282,6 +307,9 @@ static void got_frame(struct nki_engine *engine, const struct nki_frame *frame, 
     case NKI_FRAME_MSG:
         if (!connected) {
             lost_by_protocol(engine, "a message came before the handshake was done", now_ns);
+            return;
+        }
+        if (NKI_LIKELY(deliver_soon(engine, frame))) {
             return;
         }
         begin_message(engine, frame);

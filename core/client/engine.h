@@ -241,6 +241,8 @@ void nki_engine_arrange(struct nki_engine *engine, struct nki_addrs *addrs);
  * NKI_CLOSED. */
 int32_t nki_engine_servers_set(struct nki_engine *engine, struct nki_str urls, struct nki_error *err,
                                int64_t now_ns);
+/* What the attempt that runs waits for, as a text for when its time is over; empty if none runs. Static. */
+const char *nki_engine_late(const struct nki_engine *engine);
 /* Gives up the transport, or the pause, for the application. NKI_OK, NKI_DRAINING, NKI_CLOSED. */
 int32_t nki_engine_reconnect(struct nki_engine *engine, int64_t now_ns);
 /* The application's answer on how long the pause is. NKI_OK, NKI_NOT_FOUND. */

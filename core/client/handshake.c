@@ -17,8 +17,7 @@ bool nki_engine_tls_intent(const struct nki_engine *engine)
     if (word != NKI_TLS_AUTO) {
         return word == NKI_TLS_REQUIRE;
     }
-    return engine->servers.current->url.scheme == NKI_SCHEME_TLS ||
-           nki_options_bool(options, NKI_OPT_CONNECT_tls_first) ||
+    return nki_servers_secure(&engine->servers) || nki_options_bool(options, NKI_OPT_CONNECT_tls_first) ||
            given(engine, NKI_OPT_CONNECT_tls_ca_file) || given(engine, NKI_OPT_CONNECT_tls_ca_path) ||
            given(engine, NKI_OPT_CONNECT_tls_ca) || given(engine, NKI_OPT_CONNECT_tls_cert_file) ||
            given(engine, NKI_OPT_CONNECT_tls_cert);
@@ -52,6 +51,7 @@ void nki_engine_secured(struct nki_engine *engine, int64_t now_ns)
 {
     assert(engine->state == NKI_ENGINE_WAIT_TLS);
     engine->secured = true;
+    engine->servers.current->speaks_tls = true;
     if (engine->info_told) {
         nki_engine_begin_login(engine, now_ns);
     } else {
@@ -74,6 +74,7 @@ static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
     bool intent = nki_engine_tls_intent(engine);
     bool offered = info->tls_required || info->tls_available;
     engine->info_told = true;
+    engine->servers.current->speaks_tls = engine->secured;
     if (nki_options_bool(engine->options, NKI_OPT_CONNECT_no_echo) && info->proto < 1) {
         nki_engine_attempt_failed(engine, NKI_INVALID, "option no_echo: the server does not support it",
                                   now_ns);

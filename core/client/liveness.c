@@ -66,17 +66,20 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
     nki_slab_trim(&engine->slab);
 }
 
-static const char *what_is_late(enum nki_engine_state state)
+const char *nki_engine_late(const struct nki_engine *engine)
 {
-    switch (state) {
+    switch (engine->state) {
     case NKI_ENGINE_DIALING:
         return "no connection in time";
     case NKI_ENGINE_WAIT_INFO:
         return "no INFO in time; a server that begins with TLS wants option tls_first";
     case NKI_ENGINE_WAIT_TLS:
         return "the TLS handshake was not done in time";
-    default:
+    case NKI_ENGINE_WAIT_AUTH:
+    case NKI_ENGINE_WAIT_PONG:
         return "no answer to CONNECT in time";
+    default:
+        return "";
     }
 }
 
@@ -91,9 +94,11 @@ void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
     } else if (now_ns >= engine->first_deadline_ns) {
         struct nki_error error;
         bool tried = engine->last_error.text[0] != '\0';
-        nki_error_set(&error, NKI_TIMEOUT, "no connection to %s by the deadline%s%s",
+        const char *late = nki_engine_late(engine);
+        nki_error_set(&error, NKI_TIMEOUT, "no connection to %s by the deadline%s%s%s%s",
                       engine->servers.current != NULL ? engine->servers.current->text : "any server",
-                      tried ? "; before that: " : "", engine->last_error.text);
+                      late[0] != '\0' ? ": " : "", late, tried ? "; before that: " : "",
+                      engine->last_error.text);
         nki_engine_close(engine, &error, now_ns);
     } else if (now_ns >= engine->drain_deadline_ns) {
         nki_engine_drain_late(engine, now_ns);
@@ -102,7 +107,7 @@ void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
     } else if (now_ns >= engine->stall_ns) {
         lost_by_stall(engine, now_ns);
     } else if (now_ns >= engine->attempt_deadline_ns) {
-        nki_engine_attempt_failed(engine, NKI_TIMEOUT, what_is_late(engine->state), now_ns);
+        nki_engine_attempt_failed(engine, NKI_TIMEOUT, nki_engine_late(engine), now_ns);
     }
     nki_engine_login_late(engine, now_ns);
     if (engine->state == NKI_ENGINE_BACKOFF && now_ns >= engine->backoff_ns) {

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/prepare.h"
 #include "wire/connect.h"
 
 /* An answer before what is configured. */
@@ -30,15 +31,18 @@ static void fill_names(const struct nki_engine *engine, struct nki_connect_param
     params->token = either(&answer->token, params->token);
 }
 
-/* The nonce is signed by whichever seed there is; its text goes through our hands only. */
-static int32_t sign(const struct nki_engine *engine, const struct nki_credentials *creds,
-                    char signature[NKI_SIGNATURE_TEXT_CAP], struct nki_error *err)
+/* A server that sends no nonce takes no keys: they are left out if it wants nothing or there is something
+ * else. */
+static int32_t without_nonce(const struct nki_engine *engine, const struct nki_connect_params *params,
+                             struct nki_error *err)
 {
-    struct nki_str nonce = nki_str_z(engine->info.nonce);
-    if (nonce.len == 0) {
-        return nki_error_set(err, NKI_AUTH, "the server sends no nonce, so it takes no nkey and no JWT");
-    }
-    return nki_credentials_sign(creds, nonce, signature, err);
+    bool other = params->user.len > 0 || params->token.len > 0;
+    return other || !engine->info.auth_required
+               ? NKI_OK
+               : nki_error_set(
+                     err, NKI_AUTH,
+                     "the server sends no nonce, so it takes no nkey and no JWT, and there is no user "
+                     "and no token");
 }
 
 /* JWT, public key and signature. */
@@ -47,7 +51,11 @@ static int32_t fill_keys(const struct nki_engine *engine, struct nki_connect_par
 {
     const struct nki_login *login = &engine->login;
     const struct nki_credentials *creds = login->answer.seed.len > 0 ? &login->answer : &login->credentials;
+    struct nki_str nonce = nki_str_z(engine->info.nonce);
     struct nki_str jwt = nki_options_str(engine->options, NKI_OPT_CONNECT_jwt);
+    if (login->signature.len == 0 && creds->seed.len > 0 && nonce.len == 0) {
+        return without_nonce(engine, params, err);
+    }
     jwt = login->credentials.jwt.len > 0 ? nki_secret_str(&login->credentials.jwt) : jwt;
     params->jwt = either(&login->answer.jwt, jwt);
     if (login->signature.len > 0) {
@@ -59,7 +67,7 @@ static int32_t fill_keys(const struct nki_engine *engine, struct nki_connect_par
         return NKI_OK;
     }
     params->nkey = nki_secret_str(&creds->nkey);
-    int32_t status = sign(engine, creds, signature, err);
+    int32_t status = nki_credentials_sign(creds, nonce, signature, err);
     params->signature = status == NKI_OK ? nki_str_z(signature) : NKI_STR("");
     return status;
 }
@@ -181,8 +189,13 @@ void nki_engine_end_login(struct nki_engine *engine)
 static int32_t read_keys(struct nki_answer *answer, const struct nki_options *options, struct nki_error *err)
 {
     struct nki_str creds = nki_options_str(options, NKI_OPT_AUTH_creds);
+    struct nki_str path = nki_options_str(options, NKI_OPT_AUTH_creds_file);
     struct nki_str seed = nki_options_str(options, NKI_OPT_AUTH_nkey_seed);
     int32_t status = creds.len > 0 ? nki_credentials_from_creds(creds, &answer->credentials, err) : NKI_OK;
+    if (status == NKI_OK && path.len > 0) {
+        status =
+            nki_prepare_file(path.ptr, "creds_file", nki_credentials_from_creds, &answer->credentials, err);
+    }
     return status == NKI_OK && seed.len > 0 ? nki_credentials_from_seed(seed, &answer->credentials, err)
                                             : status;
 }

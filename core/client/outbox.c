@@ -15,6 +15,7 @@
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
 #define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
+#define STREAM_MSGS 8                     /* so many while one write goes on are a stream */
 #define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
 
 struct nki_outbox_segment {
@@ -138,6 +139,7 @@ static void commit(struct nki_outbox *outbox, size_t len)
 static bool take_right(struct nki_outbox *outbox, bool urgent)
 {
     if (outbox->right_taken && !(outbox->parked && (urgent || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES))) {
+        outbox->urgent = outbox->urgent || urgent;
         return false;
     }
     bool frames = outbox->live && outbox->head != NULL && !(outbox->held && outbox->last == NULL);
@@ -150,11 +152,17 @@ static bool take_right(struct nki_outbox *outbox, bool urgent)
     return true;
 }
 
+static void park(struct nki_outbox *outbox)
+{
+    assert(outbox->right_taken && !outbox->parked);
+    outbox->parked = true;
+    outbox->parkings++;
+}
+
 void nki_outbox_park(struct nki_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mu);
-    assert(outbox->right_taken && !outbox->parked);
-    outbox->parked = true;
+    park(outbox);
     pthread_mutex_unlock(&outbox->mu);
 }
 
@@ -165,6 +173,27 @@ bool nki_outbox_unpark(struct nki_outbox *outbox)
     outbox->parked = false;
     pthread_mutex_unlock(&outbox->mu);
     return parked;
+}
+
+bool nki_outbox_hurry(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    bool parked = outbox->parked;
+    outbox->parked = false;
+    outbox->urgent = outbox->urgent || (outbox->right_taken && !parked);
+    pthread_mutex_unlock(&outbox->mu);
+    return parked;
+}
+
+bool nki_outbox_unpark_old(struct nki_outbox *outbox, uint32_t *seen, bool *moves)
+{
+    pthread_mutex_lock(&outbox->mu);
+    *moves = outbox->parkings != *seen;
+    *seen = outbox->parkings;
+    bool old = outbox->parked && !*moves;
+    outbox->parked = outbox->parked && !old;
+    pthread_mutex_unlock(&outbox->mu);
+    return old;
 }
 
 /* Writes a frame to its place; returns its end. */
@@ -320,8 +349,9 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
         size_t len =
             NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + msg->header_block.len + msg->data.len + 2;
         if (NKI_UNLIKELY(outbox->bytes + len > outbox->limit)) {
-            /* Before waiting: what was appended here must be in somebody's hands, or no room comes. */
-            *kick = *kick || (i > 0 && outbox->bytes > 0 && take_right(outbox, true));
+            /* Before waiting: what was appended must be in somebody's hands, or no room comes. */
+            bool mine = i > 0 || outbox->parked;
+            *kick = *kick || (mine && outbox->bytes > 0 && take_right(outbox, true));
             status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
         }
         if (status != NKI_OK) {
@@ -351,7 +381,8 @@ bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing
         uint8_t *begin = segment_data(tail) + tail->len;
         commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
         outbox->accepted_msgs++;
-        *kick = take_right(outbox, false);
+        *kick =
+            (!outbox->right_taken || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES) && take_right(outbox, false);
     }
     pthread_mutex_unlock(&outbox->mu);
     return soon;
@@ -762,6 +793,7 @@ static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *to
         return 0;
     }
     struct nki_stream *stream = outbox->stream;
+    outbox->urgent = outbox->urgent && *total < outbox->bytes;
     outbox->writing = true;
     pthread_mutex_unlock(&outbox->mu);
     ptrdiff_t written = nki_stream_write(stream, iov, count);
@@ -776,7 +808,15 @@ static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *to
     return written;
 }
 
-enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget)
+/* Whether what came while one write went on, `msgs` messages, is better left to gather; with mu held. */
+static bool is_stream(const struct nki_outbox *outbox, uint64_t msgs)
+{
+    return msgs >= STREAM_MSGS && outbox->bytes < NKI_OUTBOX_PARKED_BYTES && !outbox->urgent &&
+           outbox->handshake.len == 0 && outbox->room_waiters == 0 && nki_list_empty(&outbox->room_ops) &&
+           nki_list_empty(&outbox->written_ops);
+}
+
+static enum nki_outbox_result transmit(struct nki_outbox *outbox, size_t budget, bool may_park)
 {
     enum nki_outbox_result result = NKI_OUTBOX_MORE;
     size_t spent = 0;
@@ -784,6 +824,7 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
     assert(outbox->right_taken);
     while (result == NKI_OUTBOX_MORE && spent < budget) {
         size_t total = 0;
+        uint64_t msgs = outbox->accepted_msgs;
         ptrdiff_t written = outbox->stream != NULL ? write_some(outbox, budget - spent, &total) : 0;
         if (total == 0) {
             result = NKI_OUTBOX_EMPTY;
@@ -797,13 +838,28 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
             spent += (size_t)written;
             if (outbox->head == NULL && outbox->handshake.len == 0) {
                 result = NKI_OUTBOX_EMPTY;
+            } else if (may_park && is_stream(outbox, outbox->accepted_msgs - msgs)) {
+                result = NKI_OUTBOX_PARKED;
             }
         }
     }
     assert(!outbox->parked);
+    if (result == NKI_OUTBOX_PARKED) {
+        park(outbox);
+    }
     if (result == NKI_OUTBOX_EMPTY || result == NKI_OUTBOX_BROKEN) {
         outbox->right_taken = false;
     }
     pthread_mutex_unlock(&outbox->mu);
     return result;
+}
+
+enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget)
+{
+    return transmit(outbox, budget, false);
+}
+
+enum nki_outbox_result nki_outbox_transmit_stream(struct nki_outbox *outbox, size_t budget)
+{
+    return transmit(outbox, budget, true);
 }

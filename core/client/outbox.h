@@ -4,7 +4,9 @@
  * Exactly one party holds the transmit right while there is something to write. It is given to the caller
  * that made an idle outbox non-empty (`kick`), which either writes itself, or passes the right to the I/O
  * thread, or parks it: then frames gather, until somebody takes the right because there are enough of them,
- * because something urgent is among them (a control line), or because of the time (the I/O thread). While the
+ * because something urgent is among them (a control line), or because of the time (the I/O thread). Whoever
+ * writes while a stream of messages comes in parks the right when little is left: else it would chase the
+ * publishers with small writes, and fight with them for the lock and for the end of the queue. While the
  * connection is lost (not live) frames stay, up to a limit of its own; handshake bytes are written first, and
  * alone until the outbox is live.
  *
@@ -17,7 +19,10 @@
 #include "client/conn.h"
 #include "net/stream.h"
 
-#define NKI_OUTBOX_PARKED_BYTES ((size_t)64 * NKI_KIB) /* with so much the right does not stay parked */
+/* With so much the right does not stay parked: a write that pays, and that together with a message stays
+ * below a multiple of the largest packet of the loopback interface (64 KiB without headers), since a small
+ * rest costs a packet and a wake-up of its own. */
+#define NKI_OUTBOX_PARKED_BYTES ((size_t)180 * NKI_KIB)
 
 struct nki_outbox_segment;
 
@@ -49,12 +54,14 @@ struct nki_outbox {
     struct nki_outbox_segment *last; /* NULL: of what is there nothing may be written */
     bool right_taken;                /* somebody holds the transmit right, or it is parked */
     bool parked;                     /* ... and may be taken */
+    bool urgent;                     /* somebody waits for what was appended while another held the right */
     bool writing;                    /* the holder is in a system call */
     int32_t sealed;                  /* what messages are refused with; 0: they are accepted */
     bool closed;
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
     uint64_t confirmed_msgs; /* of those, known to be at the server, or given up as unconfirmed */
+    uint32_t parkings;       /* how often the right was parked */
     uint64_t burst_msgs;     /* accepted_msgs when the outbox last became non-empty */
     int64_t burst_ns;        /* and when that was */
 };
@@ -119,18 +126,27 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox);
 uint64_t nki_outbox_close(struct nki_outbox *outbox);
 
 enum nki_outbox_result {
-    NKI_OUTBOX_EMPTY, /* all was written, or nothing may be: the right was given back */
-    NKI_OUTBOX_MORE,  /* the budget is used up: the caller still holds the right */
-    NKI_OUTBOX_AGAIN, /* the socket takes no more now: the caller still holds the right */
-    NKI_OUTBOX_BROKEN /* the socket is broken: the right was given back; the reader will find out why */
+    NKI_OUTBOX_EMPTY,  /* all was written, or nothing may be: the right was given back */
+    NKI_OUTBOX_MORE,   /* the budget is used up: the caller still holds the right */
+    NKI_OUTBOX_AGAIN,  /* the socket takes no more now: the caller still holds the right */
+    NKI_OUTBOX_PARKED, /* messages stream in, and few are there: the right was parked */
+    NKI_OUTBOX_BROKEN  /* the socket is broken: the right was given back; the reader will find out why */
 };
 
 /* With the transmit right: writes at most about `budget` bytes without blocking. */
 enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t budget);
+/* The same, but the right may be parked (never NKI_OUTBOX_PARKED above). */
+enum nki_outbox_result nki_outbox_transmit_stream(struct nki_outbox *outbox, size_t budget);
 
 /* With the transmit right: parks it. Takes it back: false if it was not parked (any more). */
 void nki_outbox_park(struct nki_outbox *outbox);
 bool nki_outbox_unpark(struct nki_outbox *outbox);
+/* Somebody waits for what was appended: true if the right was parked and is now the caller's; else whoever
+ * holds it will not park it before all of this is written. */
+bool nki_outbox_hurry(struct nki_outbox *outbox);
+/* For who looks after a parked right from time to time: takes it if it has been parked since the last look,
+ * of which *seen is the mark. *moves: it was parked since then, so another look is due. */
+bool nki_outbox_unpark_old(struct nki_outbox *outbox, uint32_t *seen, bool *moves);
 
 /* Segments kept for reuse, given back to the system. */
 void nki_outbox_release_cache(void);

@@ -35,49 +35,64 @@ uint32_t nki_prepare_needed(const struct nki_options *options, bool tls_intent)
     return (credentials ? NKI_PREPARE_CREDENTIALS : 0) | (tls_intent ? NKI_PREPARE_TLS : 0);
 }
 
-/* Reads the file that an option names, if it does. The file's own statuses all mean the same to who connects.
- */
-static int32_t read_file(struct nki_prepare *prepare, enum nki_option_id id, const char *name, size_t max,
-                         struct nki_file *out)
+/* Reads a file; why it cannot be had is the same to who connects. */
+static int32_t read_file(const char *path, const char *name, size_t max, struct nki_file *out,
+                         struct nki_error *err)
+{
+    int32_t status = nki_file_read(path, max, name, out, err);
+    if (status == NKI_OK && out->len == 0) { /* as if it were not given would be another meaning */
+        nki_file_free(out);
+        status = nki_error_set(err, NKI_CREDENTIALS, "%s: %s is empty", name, path);
+    }
+    if (status != NKI_OK && status != NKI_NO_MEMORY) {
+        status = NKI_CREDENTIALS;
+        if (err != NULL) {
+            err->status = status;
+        }
+    }
+    return status;
+}
+
+/* Reads the file that an option names, if it does. */
+static int32_t read_option(struct nki_prepare *prepare, enum nki_option_id id, const char *name, size_t max,
+                           struct nki_file *out)
 {
     struct nki_str path = text_of(prepare, id);
     *out = (struct nki_file){0};
-    if (path.len == 0) {
-        return NKI_OK;
-    }
-    int32_t status = nki_file_read(path.ptr, max, name, out, &prepare->result.error);
-    if (status != NKI_OK && status != NKI_NO_MEMORY) {
-        prepare->result.error.status = status = NKI_CREDENTIALS;
-    }
-    return status;
+    return path.len == 0 ? NKI_OK : read_file(path.ptr, name, max, out, &prepare->result.error);
 }
 
 /* -- credentials -------------------------------------------------------------------------------------------
  */
 
-typedef int32_t credentials_reader(struct nki_str text, struct nki_credentials *out, struct nki_error *err);
+int32_t nki_prepare_file(const char *path, const char *name, nki_credentials_reader *reader,
+                         struct nki_credentials *out, struct nki_error *err)
+{
+    struct nki_file file;
+    int32_t status = read_file(path, name, NKI_CREDENTIALS_TEXT_MAX, &file, err);
+    if (status != NKI_OK) {
+        return status;
+    }
+    status = reader(nki_str_make(file.ptr, file.len), out, err);
+    nki_file_free(&file);
+    if (status == NKI_CREDENTIALS && err != NULL) {
+        struct nki_error plain = *err;
+        nki_error_set(err, status, "%s %s: %s", name, path, plain.text);
+    }
+    return status;
+}
 
 static int32_t add_credentials(struct nki_prepare *prepare, enum nki_option_id text_id,
-                               enum nki_option_id file_id, const char *file_name, credentials_reader *reader)
+                               enum nki_option_id file_id, const char *file_name,
+                               nki_credentials_reader *reader)
 {
     struct nki_credentials *out = &prepare->result.credentials;
     struct nki_error *err = &prepare->result.error;
     struct nki_str text = text_of(prepare, text_id);
-    struct nki_file file;
+    struct nki_str path = text_of(prepare, file_id);
     int32_t status = text.len > 0 ? reader(text, out, err) : NKI_OK;
-    if (status != NKI_OK) {
-        return status;
-    }
-    status = read_file(prepare, file_id, file_name, NKI_CREDENTIALS_TEXT_MAX, &file);
-    if (status == NKI_OK && file.ptr != NULL) {
-        status = reader(nki_str_make(file.ptr, file.len), out, err);
-        if (status == NKI_CREDENTIALS) {
-            struct nki_error plain = *err;
-            nki_error_set(err, status, "%s %s: %s", file_name, text_of(prepare, file_id).ptr, plain.text);
-        }
-    }
-    nki_file_free(&file);
-    return status;
+    return status == NKI_OK && path.len > 0 ? nki_prepare_file(path.ptr, file_name, reader, out, err)
+                                            : status;
 }
 
 static int32_t prepare_credentials(struct nki_prepare *prepare)
@@ -121,26 +136,15 @@ static int32_t make_config(struct nki_prepare *prepare, const struct files *file
 
 /* An empty file is none of certificates: taken for one that was not given it would have the system's
  * authorities trusted. */
-static int32_t read_pem(struct nki_prepare *prepare, enum nki_option_id id, const char *name,
-                        struct nki_file *out)
-{
-    int32_t status = read_file(prepare, id, name, PEM_MAX, out);
-    if (status == NKI_OK && out->ptr != NULL && out->len == 0) {
-        status = nki_error_set(&prepare->result.error, NKI_CREDENTIALS, "%s: %s is empty", name,
-                               text_of(prepare, id).ptr);
-    }
-    return status;
-}
-
 static int32_t prepare_tls(struct nki_prepare *prepare)
 {
     struct files files = {{0}, {0}, {0}};
-    int32_t status = read_pem(prepare, NKI_OPT_CONNECT_tls_ca_file, "tls_ca_file", &files.ca);
+    int32_t status = read_option(prepare, NKI_OPT_CONNECT_tls_ca_file, "tls_ca_file", PEM_MAX, &files.ca);
     if (status == NKI_OK) {
-        status = read_pem(prepare, NKI_OPT_CONNECT_tls_cert_file, "tls_cert_file", &files.cert);
+        status = read_option(prepare, NKI_OPT_CONNECT_tls_cert_file, "tls_cert_file", PEM_MAX, &files.cert);
     }
     if (status == NKI_OK) {
-        status = read_pem(prepare, NKI_OPT_CONNECT_tls_key_file, "tls_key_file", &files.key);
+        status = read_option(prepare, NKI_OPT_CONNECT_tls_key_file, "tls_key_file", PEM_MAX, &files.key);
     }
     if (status == NKI_OK) {
         status = make_config(prepare, &files);

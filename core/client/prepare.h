@@ -30,6 +30,12 @@ struct nki_prepared {
 
 /* Whether it is done: then `out` is filled. */
 bool nki_prepare_done(struct nki_prepare *prepare, struct nki_prepared *out);
+typedef int32_t nki_credentials_reader(struct nki_str text, struct nki_credentials *out,
+                                       struct nki_error *err);
+/* Reads credentials from a file, whose `name` and path stand in the error; waits for the file system.
+ * NKI_CREDENTIALS, NKI_NO_MEMORY. */
+int32_t nki_prepare_file(const char *path, const char *name, nki_credentials_reader *reader,
+                         struct nki_credentials *out, struct nki_error *err);
 /* NULL is allowed. */
 void nki_prepare_free(struct nki_prepare *prepare);
 

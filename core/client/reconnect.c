@@ -44,7 +44,8 @@ static void begin_pause(struct nki_engine *engine, int64_t wait_ns, int64_t now_
 {
     int64_t cap_ns = nki_engine_option_ns(engine, NKI_OPT_CONNECT_reconnect_wait_max_ms);
     wait_ns = engine->auth_refused || wait_ns > cap_ns ? cap_ns : wait_ns;
-    bool tls = engine->servers.current != NULL && nki_engine_tls_intent(engine);
+    const struct nki_server *server = engine->servers.current;
+    bool tls = nki_engine_tls_intent(engine) || (server != NULL && server->speaks_tls);
     int64_t jitter = nki_engine_option_ns(engine, tls ? NKI_OPT_CONNECT_reconnect_jitter_tls_ms
                                                       : NKI_OPT_CONNECT_reconnect_jitter_ms);
     wait_ns += (int64_t)nki_rand_below(&engine->rand, (uint64_t)jitter + 1);

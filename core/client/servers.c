@@ -211,6 +211,16 @@ static bool told(const struct nki_info_urls *urls, const struct nki_server *serv
     return false;
 }
 
+bool nki_servers_secure(const struct nki_servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->list[i]->url.scheme == NKI_SCHEME_TLS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An address without a name of its own has to show the certificate of the server that told of it. */
 static bool add_discovered(struct nki_servers *servers, struct nki_url *url)
 {

@@ -17,8 +17,9 @@ struct nki_server {
     uint32_t failures;               /* in a row */
     uint32_t auth_failures;          /* of those, refusals of the credentials in a row */
     bool discovered;
-    bool tried; /* in this round */
-    bool gone;  /* not in the pool any more; it is the current one, and goes when another one is */
+    bool speaks_tls; /* at the last time */
+    bool tried;      /* in this round */
+    bool gone;       /* not in the pool any more; it is the current one, and goes when another one is */
 };
 
 struct nki_servers {
@@ -42,6 +43,8 @@ void nki_servers_remove_current(struct nki_servers *servers);
 /* Those of the pool. Whether there is another one than the current. */
 size_t nki_servers_known(const struct nki_servers *servers);
 bool nki_servers_other(const struct nki_servers *servers);
+/* Whether one of them is given as tls://: then all are spoken to by TLS. */
+bool nki_servers_secure(const struct nki_servers *servers);
 /* `fresh` (used up) takes the place of the servers that were not discovered. What is known of a server that
  * stays is kept; if the current one is in neither it is gone. Discovered ones beyond the limit are dropped.
  */

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "wire/emit.h"
+#include "wire/subject.h"
 
 void nki_subs_init(struct nki_subs *subs)
 {
@@ -24,6 +25,7 @@ void nki_subs_free(struct nki_subs *subs)
 
 struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
 {
+    assert(params->subject.len <= NKI_SUBJECT_MAX && params->queue.len <= NKI_SUBJECT_MAX);
     struct nki_sub *sub = nki_alloc(sizeof *sub + params->subject.len + params->queue.len);
     if (sub == NULL) {
         return NULL;
@@ -37,8 +39,8 @@ struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
     nki_list_init(&sub->node);
     nki_list_init(&sub->dirty);
     sub->max = params->max;
-    sub->subject_len = (uint32_t)params->subject.len;
-    sub->queue_len = (uint32_t)params->queue.len;
+    sub->subject_len = (uint16_t)params->subject.len;
+    sub->queue_len = (uint16_t)params->queue.len;
     memcpy(sub->names, params->subject.ptr, params->subject.len);
     if (params->queue.len > 0) {
         memcpy(sub->names + params->subject.len, params->queue.ptr, params->queue.len);
@@ -124,6 +126,7 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     nki_list_remove(&sub->node);
     if (sub->sid != 0) {
         nki_map_remove(&subs->by_sid, sub->sid);
+        subs->last = subs->last == sub ? NULL : subs->last;
     }
     if (!nki_list_empty(&sub->dirty)) {
         nki_list_remove(&sub->dirty);

@@ -32,6 +32,8 @@ struct nki_collect {
 
 struct nki_sub {
     atomic_uint refs;
+    uint16_t subject_len;
+    uint16_t queue_len;
     struct nki_inlet inlet;
     struct nki_conn
         *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
@@ -41,22 +43,20 @@ struct nki_sub {
     uint64_t max;                /* messages after which it ends; 0: never */
     uint64_t arrived;            /* messages that have come for it */
     uint64_t arrived_before;     /* of those, by earlier transports, whose server counts no more */
-    int32_t end_reason;          /* to be handed over with the staged messages */
     bool live;                   /* in the table, or in the list for events */
     bool debug;                  /* to events: PING too */
     bool answers;                /* to events: gets the requests to the application */
     bool closed;                 /* its handle was */
-    enum nki_drain drain;        /* with a reference of its own from ASKED to DONE */
+    uint8_t drain;               /* enum nki_drain; with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op;     /* a reference, or NULL; points back */
     struct nki_collect *collect; /* NULL: a queue and nothing else */
     struct nki_error *end_error; /* what the server said when it ended it; NULL: nothing */
-    uint32_t subject_len;
-    uint32_t queue_len;
-    char names[]; /* subject, queue */
+    char names[];                /* subject, queue */
 };
 
 struct nki_subs {
     struct nki_map by_sid;
+    struct nki_sub *last; /* found last: messages come in runs; NULL: none, or it was removed */
     uint64_t next_sid;
     struct nki_list dirty;
     struct nki_list events;
@@ -106,6 +106,15 @@ struct nki_sub *nki_subs_answering(struct nki_subs *subs);
 /* Appends the SUB (and UNSUB with what remains of `max`) of every subscription; false if there is no memory.
  */
 bool nki_subs_replay(struct nki_subs *subs, struct nki_buf *out) __attribute__((warn_unused_result));
+
+/* NULL if there is none with this sid. */
+static inline struct nki_sub *nki_subs_get(struct nki_subs *subs, uint64_t sid)
+{
+    if (subs->last == NULL || subs->last->sid != sid) {
+        subs->last = nki_map_get(&subs->by_sid, sid);
+    }
+    return subs->last;
+}
 
 /* Something of it is to be handed over. */
 static inline void nki_subs_touch(struct nki_subs *subs, struct nki_sub *sub)

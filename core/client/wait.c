@@ -138,6 +138,11 @@ int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
                         bool (*ready)(struct nki_waitable *), int64_t deadline_ns)
 {
     /* While this caller sleeps or reads, the object may not go away: the caller holds a reference of it. */
+    if (!ready(waitable)) {
+        pthread_mutex_unlock(&waitable->mu);
+        nki_driver_before_wait(conn);
+        pthread_mutex_lock(&waitable->mu);
+    }
     while (!ready(waitable)) {
         if (nki_clock_now_ns() >= deadline_ns) {
             return NKI_TIMEOUT;
@@ -157,12 +162,29 @@ static bool op_ready(struct nki_waitable *waitable)
     return nki_op_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_op, wait));
 }
 
+static void will_wait(struct nki_conn *conn)
+{
+    if (!atomic_load_explicit(&conn->waits, memory_order_relaxed)) {
+        atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
+    }
+}
+
+void nki_conn_before_wait(struct nki_conn *conn)
+{
+    will_wait(conn);
+    nki_driver_before_wait(conn);
+}
+
 int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns)
 {
     pthread_mutex_lock(&op->wait.mu);
     int32_t status = NKI_OK;
     if (!op_ready(&op->wait)) {
-        status = deadline_ns == 0 ? NKI_WOULD_BLOCK : nki_wait_locked(conn, &op->wait, op_ready, deadline_ns);
+        status = NKI_WOULD_BLOCK;
+        if (deadline_ns != 0) {
+            will_wait(conn);
+            status = nki_wait_locked(conn, &op->wait, op_ready, deadline_ns);
+        }
     }
     if (op->wait.closed) {
         status = NKI_CLOSED;

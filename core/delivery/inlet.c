@@ -4,7 +4,8 @@
 int nki_inlet_init(struct nki_inlet *inlet, struct nki_inlet_limits limits)
 {
     memset(inlet, 0, sizeof *inlet);
-    inlet->stats.limits = limits;
+    inlet->limit_msgs = limits.msgs < UINT32_MAX ? (uint32_t)limits.msgs : UINT32_MAX;
+    inlet->limit_bytes = limits.bytes;
     return nki_waitable_init(&inlet->wait);
 }
 
@@ -16,45 +17,43 @@ void nki_inlet_destroy(struct nki_inlet *inlet)
 }
 
 /* Appends a chain of `msgs` messages; with the mutex held. */
-static void append_locked(struct nki_inlet *inlet, struct nki_msg *head, struct nki_msg *tail, uint64_t msgs,
+static void append_locked(struct nki_inlet *inlet, struct nki_msg *head, struct nki_msg *tail, uint32_t msgs,
                           uint64_t bytes)
 {
-    struct nki_inlet_stats *stats = &inlet->stats;
     if (inlet->tail != NULL) {
         inlet->tail->next = head;
     } else {
         inlet->head = head;
     }
     inlet->tail = tail;
-    stats->pending_msgs += msgs;
-    stats->pending_bytes += bytes;
-    if (stats->pending_msgs > stats->high_msgs) {
-        stats->high_msgs = stats->pending_msgs;
+    inlet->pending_msgs += msgs;
+    inlet->pending_bytes += bytes;
+    if (inlet->pending_msgs > inlet->high_msgs) {
+        inlet->high_msgs = inlet->pending_msgs;
     }
-    if (stats->pending_bytes > stats->high_bytes) {
-        stats->high_bytes = stats->pending_bytes;
+    if (inlet->pending_bytes > inlet->high_bytes) {
+        inlet->high_bytes = inlet->pending_bytes;
     }
 }
 
-static bool has_room(const struct nki_inlet_stats *stats, uint64_t msgs, uint64_t bytes)
+static bool has_room(const struct nki_inlet *inlet, uint32_t msgs, uint64_t bytes)
 {
-    return stats->pending_msgs + msgs <= stats->limits.msgs &&
-           stats->pending_bytes + bytes <= stats->limits.bytes;
+    return (uint64_t)inlet->pending_msgs + msgs <= inlet->limit_msgs &&
+           inlet->pending_bytes + bytes <= inlet->limit_bytes;
 }
 
 /* Over a limit: appends what fits, one by one, and returns the chain of those that do not. */
 static struct nki_msg *append_what_fits(struct nki_inlet *inlet, struct nki_msg *head)
 {
-    struct nki_inlet_stats *stats = &inlet->stats;
     struct nki_msg *dropped = NULL;
     while (head != NULL) {
         struct nki_msg *next = head->next;
-        if (has_room(stats, 1, head->slot_bytes)) {
+        if (has_room(inlet, 1, head->slot_bytes)) {
             head->next = NULL;
             append_locked(inlet, head, head, 1, head->slot_bytes);
         } else {
-            stats->dropped_msgs++;
-            stats->dropped_bytes += head->slot_bytes;
+            inlet->dropped_msgs++;
+            inlet->dropped_bytes += head->slot_bytes;
             head->next = dropped;
             dropped = head;
         }
@@ -67,7 +66,7 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
 {
     struct nki_msg *head = inlet->staged_head;
     struct nki_msg *tail = inlet->staged_tail;
-    uint64_t msgs = inlet->staged_msgs;
+    uint32_t msgs = inlet->staged_msgs;
     uint64_t bytes = inlet->staged_bytes;
     inlet->staged_head = NULL;
     inlet->staged_tail = NULL;
@@ -76,26 +75,24 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
 
     struct nki_msg *dropped = NULL;
     pthread_mutex_lock(&inlet->wait.mu);
-    struct nki_inlet_stats *stats = &inlet->stats;
-    uint64_t dropped_before = stats->dropped_msgs;
-    stats->received += msgs;
+    uint64_t dropped_before = inlet->dropped_msgs;
     if (inlet->wait.closed) {
         dropped = head;
-        stats->dropped_msgs += msgs;
-        stats->dropped_bytes += bytes;
-    } else if (head != NULL && has_room(stats, msgs, bytes)) {
+        inlet->dropped_msgs += msgs;
+        inlet->dropped_bytes += bytes;
+    } else if (head != NULL && has_room(inlet, msgs, bytes)) {
         append_locked(inlet, head, tail, msgs, bytes);
     } else if (head != NULL) {
         dropped = append_what_fits(inlet, head);
     }
-    uint64_t drops = stats->dropped_msgs - dropped_before;
+    uint64_t drops = inlet->dropped_msgs - dropped_before;
     *episode = drops > 0 && !inlet->slow && !inlet->wait.closed;
     if (*episode) {
         inlet->slow = true;
     }
-    bool ends = end_reason != 0 && stats->end_reason == 0;
+    bool ends = end_reason != 0 && inlet->end_reason == 0;
     if (ends) {
-        stats->end_reason = end_reason;
+        inlet->end_reason = end_reason;
     }
     if (inlet->head != NULL || ends) {
         nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
@@ -108,8 +105,7 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
 bool nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs)
 {
     pthread_mutex_lock(&inlet->wait.mu);
-    inlet->stats.received += msgs;
-    inlet->stats.dropped_msgs += msgs;
+    inlet->dropped_msgs += msgs;
     bool episode = msgs > 0 && !inlet->slow && !inlet->wait.closed;
     inlet->slow = inlet->slow || episode;
     pthread_mutex_unlock(&inlet->wait.mu);
@@ -120,8 +116,8 @@ void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason)
 {
     assert(end_reason != 0);
     pthread_mutex_lock(&inlet->wait.mu);
-    if (inlet->stats.end_reason == 0) {
-        inlet->stats.end_reason = end_reason;
+    if (inlet->end_reason == 0) {
+        inlet->end_reason = end_reason;
         nki_waitable_signal(&inlet->wait, true);
     }
     pthread_mutex_unlock(&inlet->wait.mu);
@@ -133,10 +129,10 @@ void nki_inlet_close(struct nki_inlet *inlet)
     struct nki_msg *head = inlet->head;
     inlet->head = NULL;
     inlet->tail = NULL;
-    inlet->stats.dropped_msgs += inlet->stats.pending_msgs;
-    inlet->stats.dropped_bytes += inlet->stats.pending_bytes;
-    inlet->stats.pending_msgs = 0;
-    inlet->stats.pending_bytes = 0;
+    inlet->dropped_msgs += inlet->pending_msgs;
+    inlet->dropped_bytes += inlet->pending_bytes;
+    inlet->pending_msgs = 0;
+    inlet->pending_bytes = 0;
     inlet->wait.closed = true;
     nki_link_remove(&inlet->wait.link);
     nki_waitable_signal(&inlet->wait, true);
@@ -146,16 +142,15 @@ void nki_inlet_close(struct nki_inlet *inlet)
 
 int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count)
 {
-    struct nki_inlet_stats *stats = &inlet->stats;
     *count = 0;
     if (inlet->head == NULL) {
         if (inlet->wait.closed) {
             return NKI_CLOSED;
         }
-        return stats->end_reason != 0 ? NKI_END : NKI_WOULD_BLOCK;
+        return inlet->end_reason != 0 ? NKI_END : NKI_WOULD_BLOCK;
     }
     struct nki_msg *msg = inlet->head;
-    size_t taken = 0;
+    uint32_t taken = 0;
     uint64_t bytes = 0;
     while (msg != NULL && taken < cap) {
         out[taken++] = msg;
@@ -163,17 +158,17 @@ int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, siz
         msg = msg->next;
     }
     inlet->head = msg;
-    stats->taken += taken;
-    stats->pending_msgs -= taken;
-    stats->pending_bytes -= bytes;
-    if (inlet->slow && stats->pending_msgs <= stats->limits.msgs / 2 &&
-        stats->pending_bytes <= stats->limits.bytes / 2) {
+    inlet->taken += taken;
+    inlet->pending_msgs -= taken;
+    inlet->pending_bytes -= bytes;
+    if (inlet->slow && inlet->pending_msgs <= inlet->limit_msgs / 2 &&
+        inlet->pending_bytes <= inlet->limit_bytes / 2) {
         inlet->slow = false;
     }
     if (msg == NULL) {
         inlet->tail = NULL;
         if (inlet->wait.link.set != NULL) {
-            nki_link_arm(&inlet->wait.link, stats->end_reason != 0);
+            nki_link_arm(&inlet->wait.link, inlet->end_reason != 0);
         }
     }
     *count = taken;
@@ -183,7 +178,18 @@ int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, siz
 void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
 {
     pthread_mutex_lock(&inlet->wait.mu);
-    *out = inlet->stats;
+    *out = (struct nki_inlet_stats){
+        .received = inlet->taken + inlet->pending_msgs + inlet->dropped_msgs,
+        .taken = inlet->taken,
+        .pending_msgs = inlet->pending_msgs,
+        .pending_bytes = inlet->pending_bytes,
+        .high_msgs = inlet->high_msgs,
+        .high_bytes = inlet->high_bytes,
+        .dropped_msgs = inlet->dropped_msgs,
+        .dropped_bytes = inlet->dropped_bytes,
+        .limits = {inlet->limit_msgs, inlet->limit_bytes},
+        .end_reason = inlet->end_reason,
+    };
     pthread_mutex_unlock(&inlet->wait.mu);
 }
 

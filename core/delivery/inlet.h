@@ -1,4 +1,5 @@
-/* The bounded queue between the reader of a connection and the takers of one subscription.
+/* The bounded queue between the reader of a connection and the takers of one subscription. Small, since there
+ * may be very many subscriptions.
  *
  * The reader stages messages without a lock (under the connection's engine lock) and hands over what one read
  * brought with nki_inlet_flush, under one lock. Takers are any threads. Over a limit the newest are dropped
@@ -10,7 +11,7 @@
 #include "delivery/waitable.h"
 
 struct nki_inlet_limits {
-    uint64_t msgs;
+    uint64_t msgs; /* more than 2^32 - 1 count as that */
     uint64_t bytes;
 };
 
@@ -32,15 +33,24 @@ struct nki_inlet {
     /* guarded by wait.mu */
     struct nki_msg *head;
     struct nki_msg *tail;
-    struct nki_inlet_stats stats;
-    bool slow;      /* in an episode of drops: ends when the queue was emptied to half */
-    bool watched;   /* the queue has ended, and the engine waits until it is drained */
-    uint64_t holds; /* of those who handle messages that they have taken */
+    uint64_t taken; /* what was received is that, what waits and what was dropped */
+    uint64_t pending_bytes;
+    uint64_t high_bytes;
+    uint64_t dropped_msgs;
+    uint64_t dropped_bytes;
+    uint64_t limit_bytes;
+    uint32_t limit_msgs;
+    uint32_t pending_msgs;
+    uint32_t high_msgs;
+    uint32_t holds; /* of those who handle messages that they have taken */
+    int32_t end_reason;
+    bool slow;    /* in an episode of drops: ends when the queue was emptied to half */
+    bool watched; /* the queue has ended, and the engine waits until it is drained */
 
     /* the reader's, under the engine lock */
+    uint32_t staged_msgs;
     struct nki_msg *staged_head;
     struct nki_msg *staged_tail;
-    uint64_t staged_msgs;
     uint64_t staged_bytes;
 };
 
@@ -93,7 +103,7 @@ static inline bool nki_inlet_drained_locked(const struct nki_inlet *inlet)
 /* Whether a taker would not block; with wait.mu held. */
 static inline bool nki_inlet_ready_locked(const struct nki_inlet *inlet)
 {
-    return inlet->head != NULL || inlet->stats.end_reason != 0 || inlet->wait.closed;
+    return inlet->head != NULL || inlet->end_reason != 0 || inlet->wait.closed;
 }
 
 void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out);

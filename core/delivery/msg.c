@@ -22,8 +22,20 @@ static struct nki_msg *msg_alloc(struct nki_slab *slab, size_t size)
     msg->in_slab = in_slab;
     msg->slot_bytes = slot_bytes;
     msg->next = NULL;
-    atomic_fetch_add_explicit(&made_count, 1, memory_order_relaxed);
+    if (slab != NULL) {
+        slab->uncounted++;
+    } else {
+        atomic_fetch_add_explicit(&made_count, 1, memory_order_relaxed);
+    }
     return msg;
+}
+
+void nki_msg_count_made(struct nki_slab *slab)
+{
+    if (slab->uncounted > 0) {
+        atomic_fetch_add_explicit(&made_count, slab->uncounted, memory_order_relaxed);
+        slab->uncounted = 0;
+    }
 }
 
 struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
@@ -89,14 +101,21 @@ void nki_msg_retain(struct nki_msg *msg)
     (void)before;
 }
 
-void nki_msg_release(struct nki_msg *msg)
+/* Gives up a reference; true if it was the last. Who has the only one need not write it back. */
+static inline bool give_up(struct nki_msg *msg)
 {
-    if (msg == NULL) {
-        return;
+    if (NKI_LIKELY(atomic_load_explicit(&msg->refs, memory_order_acquire) == 1)) {
+        atomic_store_explicit(&msg->refs, 0, memory_order_relaxed); /* for the check below */
+        return true;
     }
     unsigned before = atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel);
     assert(before > 0 && "message released more often than retained");
-    if (before != 1) {
+    return before == 1;
+}
+
+void nki_msg_release(struct nki_msg *msg)
+{
+    if (msg == NULL || !give_up(msg)) {
         return;
     }
     atomic_fetch_add_explicit(&freed_count, 1, memory_order_release);
@@ -107,18 +126,57 @@ void nki_msg_release(struct nki_msg *msg)
     }
 }
 
+/* Many are given back by each block, and counted, at once. */
+struct release {
+    struct nki_slab_bundle bundle;
+    uint64_t freed;
+};
+
+static inline void release_soon(struct release *release, struct nki_msg *msg)
+{
+    if (msg == NULL || !give_up(msg)) {
+        return;
+    }
+    release->freed++;
+    if (msg->in_slab) {
+        nki_slab_free_soon(&release->bundle, msg);
+    } else {
+        nki_free(msg);
+    }
+}
+
+static void release_end(struct release *release)
+{
+    if (release->freed > 0) {
+        atomic_fetch_add_explicit(&freed_count, release->freed, memory_order_release);
+        nki_slab_free_end(&release->bundle);
+    }
+}
+
 void nki_msg_release_chain(struct nki_msg *head)
 {
+    struct release release = {.freed = 0};
     while (head != NULL) {
         struct nki_msg *next = head->next;
-        nki_msg_release(head);
+        release_soon(&release, head);
         head = next;
     }
+    release_end(&release);
+}
+
+void nki_msg_release_batch(struct nki_msg *const *msgs, size_t count)
+{
+    struct release release = {.freed = 0};
+    for (size_t i = 0; i < count; i++) {
+        release_soon(&release, msgs[i]);
+    }
+    release_end(&release);
 }
 
 uint64_t nki_msg_count(void)
 {
     uint64_t freed =
-        atomic_load_explicit(&freed_count, memory_order_acquire); /* first: never more than made */
-    return atomic_load_explicit(&made_count, memory_order_relaxed) - freed;
+        atomic_load_explicit(&freed_count, memory_order_acquire); /* first: seldom more than made */
+    uint64_t made = atomic_load_explicit(&made_count, memory_order_relaxed);
+    return made > freed ? made - freed : 0; /* some are freed before they are counted */
 }

@@ -27,6 +27,9 @@ struct nki_msg {
     uint8_t bytes[]; /* subject, reply, header block, data; an event: struct nki_event and its texts */
 };
 
+/* Messages from a slab are counted together, as an atomic operation for each would cost more than its memory:
+ * with the slab's lock, before they are handed over. */
+void nki_msg_count_made(struct nki_slab *slab);
 /* Makes a message with room for its parts, subject and reply copied, the body (header block and data,
  * nki_msg_body) to be filled by the caller. `slab` NULL takes the heap. NULL if there is no memory. */
 struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
@@ -69,7 +72,9 @@ void nki_msg_retain(struct nki_msg *msg);
 void nki_msg_release(struct nki_msg *msg);
 /* A chain linked by `next`. */
 void nki_msg_release_chain(struct nki_msg *head);
-/* Messages alive in the process. */
+/* Cheaper than one by one; entries may be NULL. */
+void nki_msg_release_batch(struct nki_msg *const *msgs, size_t count);
+/* Messages alive in the process, but those that were not counted yet. */
 uint64_t nki_msg_count(void);
 
 #endif

@@ -1,9 +1,9 @@
 /* Slots for messages: see slab.h. Everything but nki_slab_free runs under the owner's lock.
  *
- * The return list of a block is one atomic word: the head of the freed slots, or the mark ABANDONED once the
- * owner has left. A freeing thread pushes while there is an owner; after that it counts down `left`, and the
- * last one frees the block. The owner takes the whole list with one exchange, so slots cannot be popped twice
- * (no ABA). */
+ * The return list of a block is one atomic word: place of the first of the freed slots and their number, or
+ * the mark ABANDONED once the owner has left. A freeing thread pushes while there is an owner; after that it
+ * counts down `left`, and the last one frees the block. The owner takes the whole list with one exchange, so
+ * slots cannot be popped twice (no ABA). */
 #include "delivery/slab.h"
 
 #include "base/page_cache.h"
@@ -35,8 +35,8 @@
 #define CACHE_BLOCKS 32  /* empty blocks kept for the next slab that needs one: 2 MiB */
 #define LOOK_AT_BLOCKS 4 /* full blocks looked at before a new one is taken */
 
-struct slot {
-    struct slot *next;
+struct nki_slab_slot {
+    struct nki_slab_slot *next;
 };
 
 struct nki_slab_block {
@@ -45,15 +45,17 @@ struct nki_slab_block {
     uint32_t slot_count;
     uint32_t fresh; /* slots from this one on were never used */
     uint32_t used;  /* slots out, as far as the owner knows */
-    struct slot *free;
-    _Atomic(struct slot *) returned;
-    atomic_uint left; /* after the owner left: slots still out */
+    struct nki_slab_slot *free;
+    _Atomic uint32_t returned; /* place of the first slot, their number << 16; or ABANDONED */
+    atomic_uint left;          /* after the owner left: slots still out */
 };
 
 static_assert(sizeof(struct nki_slab_block) <= BLOCK_HEAD, "the head of a block holds its fields");
 
-static struct slot abandoned_mark;
-#define ABANDONED (&abandoned_mark)
+#define ABANDONED UINT32_MAX
+#define PLACE 64 /* slots begin at multiples of it, counted from their block */
+static_assert(BLOCK_HEAD % PLACE == 0 && STEP % PLACE == 0 && FINE_MAX / 4 % PLACE == 0, "slots have places");
+static_assert(BLOCK_SIZE / PLACE < UINT16_MAX, "a place and a number of slots fit into one word");
 
 static struct nki_page_cache cache = NKI_PAGE_CACHE(BLOCK_SIZE, BLOCK_SIZE, CACHE_BLOCKS);
 
@@ -82,6 +84,23 @@ static struct nki_slab_block *block_of(void *slot)
     return (struct nki_slab_block *)((uintptr_t)slot & ~(uintptr_t)(BLOCK_SIZE - 1));
 }
 
+static uint32_t returned_word(const struct nki_slab_block *block, const struct nki_slab_slot *first,
+                              uint32_t count)
+{
+    return (uint32_t)((const char *)first - (const char *)block) / PLACE | count << 16;
+}
+
+static uint32_t returned_count(uint32_t word)
+{
+    return word >> 16;
+}
+
+static struct nki_slab_slot *returned_first(struct nki_slab_block *block, uint32_t word)
+{
+    char *at = (char *)block + (size_t)(word & UINT16_MAX) * PLACE;
+    return word != 0 ? (struct nki_slab_slot *)(void *)at : NULL;
+}
+
 static void block_give(struct nki_slab_block *block)
 {
     UNPOISON(block, BLOCK_SIZE);
@@ -100,6 +119,7 @@ void nki_slab_forget(void)
 
 void nki_slab_init(struct nki_slab *slab)
 {
+    slab->uncounted = 0;
     for (size_t i = 0; i < NKI_SLAB_CLASSES; i++) {
         slab->current[i] = NULL;
         nki_list_init(&slab->full[i]);
@@ -118,28 +138,28 @@ static struct nki_slab_block *block_new(size_t class)
     block->fresh = 0;
     block->used = 0;
     block->free = NULL;
-    atomic_store_explicit(&block->returned, NULL, memory_order_relaxed);
+    atomic_store_explicit(&block->returned, 0, memory_order_relaxed);
     atomic_store_explicit(&block->left, 0, memory_order_relaxed);
     POISON((char *)block + BLOCK_HEAD, BLOCK_SIZE - BLOCK_HEAD);
     return block;
 }
 
-/* Takes back what other threads have freed. */
+/* Takes back what other threads have freed, if it has nothing else to give out: so the chain is taken as it
+ * is, without a look at the slots, which are in other processors' caches. */
 static void block_drain(struct nki_slab_block *block)
 {
-    if (atomic_load_explicit(&block->returned, memory_order_relaxed) == NULL) {
+    if (block->free != NULL || atomic_load_explicit(&block->returned, memory_order_relaxed) == 0) {
         return;
     }
-    struct slot *slot = atomic_exchange_explicit(&block->returned, NULL, memory_order_acquire);
-    while (slot != NULL) {
-        UNPOISON(slot, sizeof *slot);
-        struct slot *next = slot->next;
-        slot->next = block->free;
-        block->free = slot;
-        block->used--;
-        POISON(slot, sizeof *slot);
-        slot = next;
-    }
+    uint32_t word = atomic_exchange_explicit(&block->returned, 0, memory_order_acquire);
+    block->free = returned_first(block, word);
+    block->used -= returned_count(word);
+}
+
+/* Whether no slot is out. */
+static bool block_empty(struct nki_slab_block *block)
+{
+    return returned_count(atomic_load_explicit(&block->returned, memory_order_acquire)) == block->used;
 }
 
 static bool block_has_room(const struct nki_slab_block *block)
@@ -156,7 +176,7 @@ static struct nki_slab_block *block_next(struct nki_slab *slab, size_t class)
         struct nki_slab_block *block = NKI_CONTAINER_OF(full->next, struct nki_slab_block, node);
         block_drain(block);
         nki_list_remove(&block->node);
-        if (block->used == 0 && found != NULL) {
+        if (found != NULL && block_empty(block)) {
             block_give(block);
         } else if (found == NULL && block_has_room(block)) {
             found = block;
@@ -187,13 +207,14 @@ void *nki_slab_alloc(struct nki_slab *slab, size_t size, uint32_t *slot_bytes)
             slab->current[class] = block = next;
         }
     }
-    struct slot *slot = block->free;
+    struct nki_slab_slot *slot = block->free;
     if (slot != NULL) {
         UNPOISON(slot, block->slot_bytes);
         block->free = slot->next;
+        __builtin_prefetch(slot->next, 1); /* it comes from the processor that freed it */
     } else {
-        slot =
-            (struct slot *)(void *)((char *)block + BLOCK_HEAD + (size_t)block->fresh++ * block->slot_bytes);
+        slot = (struct nki_slab_slot *)(void *)((char *)block + BLOCK_HEAD +
+                                                (size_t)block->fresh++ * block->slot_bytes);
         UNPOISON(slot, block->slot_bytes);
     }
     block->used++;
@@ -201,36 +222,69 @@ void *nki_slab_alloc(struct nki_slab *slab, size_t size, uint32_t *slot_bytes)
     return slot;
 }
 
-void nki_slab_free(void *ptr)
+/* Pushes a chain of slots of one block. */
+static void give_back(struct nki_slab_block *block, struct nki_slab_slot *first, struct nki_slab_slot *last,
+                      uint32_t count)
 {
-    struct nki_slab_block *block = block_of(ptr);
-    struct slot *slot = ptr;
-    struct slot *head = atomic_load_explicit(&block->returned, memory_order_acquire);
+    uint32_t head = atomic_load_explicit(&block->returned, memory_order_acquire);
     while (head != ABANDONED) {
-        slot->next = head;
+        UNPOISON(last, sizeof *last);
+        last->next = returned_first(block, head);
         /* Poisoned before it is published: the owner may reuse it at once. */
-        POISON(slot, block->slot_bytes);
-        if (atomic_compare_exchange_weak_explicit(&block->returned, &head, slot, memory_order_release,
+        POISON(last, block->slot_bytes);
+        uint32_t now = returned_word(block, first, returned_count(head) + count);
+        if (atomic_compare_exchange_weak_explicit(&block->returned, &head, now, memory_order_release,
                                                   memory_order_acquire)) {
             return;
         }
-        UNPOISON(slot, block->slot_bytes);
     }
-    if (atomic_fetch_sub_explicit(&block->left, 1, memory_order_acq_rel) == 1) {
+    if (atomic_fetch_sub_explicit(&block->left, count, memory_order_acq_rel) == count) {
         block_give(block);
+    }
+}
+
+void nki_slab_free(void *ptr)
+{
+    give_back(block_of(ptr), ptr, ptr, 1);
+}
+
+void nki_slab_free_soon(struct nki_slab_bundle *bundle, void *ptr)
+{
+    struct nki_slab_slot *slot = ptr;
+    struct nki_slab_block *block = block_of(ptr);
+    if (bundle->count > 0 && block_of(bundle->first) != block) {
+        nki_slab_free_end(bundle);
+    }
+    if (bundle->count == 0) {
+        bundle->first = slot;
+    } else {
+        UNPOISON(bundle->last, sizeof *slot);
+        bundle->last->next = slot;
+        POISON(bundle->last, sizeof *slot);
+    }
+    bundle->last = slot;
+    bundle->count++;
+    POISON(slot, block->slot_bytes);
+}
+
+void nki_slab_free_end(struct nki_slab_bundle *bundle)
+{
+    if (bundle->count > 0) {
+        give_back(block_of(bundle->first), bundle->first, bundle->last, bundle->count);
+        *bundle = (struct nki_slab_bundle){0};
     }
 }
 
 static void block_abandon(struct nki_slab_block *block)
 {
     for (;;) {
-        block_drain(block);
+        block->used -= returned_count(atomic_exchange_explicit(&block->returned, 0, memory_order_acquire));
         if (block->used == 0) {
             block_give(block);
             return;
         }
         atomic_store_explicit(&block->left, block->used, memory_order_relaxed);
-        struct slot *none = NULL;
+        uint32_t none = 0;
         if (atomic_compare_exchange_strong_explicit(&block->returned, &none, ABANDONED, memory_order_acq_rel,
                                                     memory_order_acquire)) {
             return;
@@ -245,19 +299,15 @@ void nki_slab_trim(struct nki_slab *slab)
         for (struct nki_list *at = full->next, *next; at != full; at = next) {
             next = at->next;
             struct nki_slab_block *block = NKI_CONTAINER_OF(at, struct nki_slab_block, node);
-            block_drain(block);
-            if (block->used == 0) {
+            if (block_empty(block)) {
                 nki_list_remove(at);
                 block_give(block);
             }
         }
         struct nki_slab_block *current = slab->current[class];
-        if (current != NULL) {
-            block_drain(current);
-            if (current->used == 0) {
-                slab->current[class] = NULL;
-                block_give(current);
-            }
+        if (current != NULL && block_empty(current)) {
+            slab->current[class] = NULL;
+            block_give(current);
         }
     }
 }

@@ -13,8 +13,10 @@
 #define NKI_SLAB_CLASSES 33
 
 struct nki_slab_block;
+struct nki_slab_slot;
 
 struct nki_slab {
+    uint64_t uncounted; /* the messages' (delivery/msg.h) */
     struct nki_slab_block *current[NKI_SLAB_CLASSES];
     struct nki_list full[NKI_SLAB_CLASSES]; /* oldest first */
 };
@@ -25,6 +27,15 @@ void nki_slab_init(struct nki_slab *slab);
 void *nki_slab_alloc(struct nki_slab *slab, size_t size, uint32_t *slot_bytes);
 /* Any thread. */
 void nki_slab_free(void *slot);
+/* The same for many: slots of one block that follow each other are given back together. Starts as {0}; what
+ * was freed is given back by nki_slab_free_end at the latest. Of one thread. */
+struct nki_slab_bundle {
+    struct nki_slab_slot *first;
+    struct nki_slab_slot *last;
+    uint32_t count;
+};
+void nki_slab_free_soon(struct nki_slab_bundle *bundle, void *slot);
+void nki_slab_free_end(struct nki_slab_bundle *bundle);
 /* Gives back every block that is empty now. */
 void nki_slab_trim(struct nki_slab *slab);
 /* The owner leaves; slots that are still out stay valid. */

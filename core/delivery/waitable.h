@@ -12,9 +12,9 @@ struct nki_waitable {
     pthread_mutex_t mu;
     pthread_cond_t cond;
     /* guarded by mu */
-    uint32_t waiters;
-    int nudge_fd; /* raised for the caller that drives the connection meanwhile; -1: nobody */
-    bool closed;  /* the handle was closed */
+    uint32_t waiters : 31;
+    uint32_t closed : 1; /* the handle was closed */
+    int nudge_fd;        /* raised for the caller that drives the connection meanwhile; -1: nobody */
     struct nki_wait_link link;
 };
 

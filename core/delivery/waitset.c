@@ -16,6 +16,7 @@
 struct nki_waitset {
     atomic_uint refs;
     int fd;
+    atomic_uint_fast64_t hint;
     pthread_mutex_t mu;
     /* guarded by mu */
     struct nki_list ready;
@@ -36,6 +37,7 @@ struct nki_waitset *nki_waitset_new(struct nki_error *err)
         return NULL;
     }
     atomic_init(&set->refs, 1);
+    atomic_init(&set->hint, 0);
     pthread_mutex_init(&set->mu, NULL);
     nki_list_init(&set->ready);
     set->closed = false;
@@ -66,6 +68,18 @@ void nki_waitset_close(struct nki_waitset *set)
         nki_wake_raise(set->fd);
     }
     pthread_mutex_unlock(&set->mu);
+}
+
+void nki_waitset_set_hint(struct nki_waitset *set, uint64_t hint)
+{
+    if (atomic_load_explicit(&set->hint, memory_order_relaxed) != hint) {
+        atomic_store_explicit(&set->hint, hint, memory_order_relaxed);
+    }
+}
+
+uint64_t nki_waitset_hint(struct nki_waitset *set)
+{
+    return atomic_load_explicit(&set->hint, memory_order_relaxed);
 }
 
 int nki_waitset_fd(const struct nki_waitset *set)

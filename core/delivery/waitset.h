@@ -36,6 +36,9 @@ void nki_waitset_retain(struct nki_waitset *set);
 void nki_waitset_release(struct nki_waitset *set);
 /* Wakes waiting callers; the set collects nothing any more. */
 void nki_waitset_close(struct nki_waitset *set);
+/* What a caller that waits has to do before: a number for whoever uses the set; 0: nothing. Any thread. */
+void nki_waitset_set_hint(struct nki_waitset *set, uint64_t hint);
+uint64_t nki_waitset_hint(struct nki_waitset *set);
 int nki_waitset_fd(const struct nki_waitset *set);
 /* NKI_OK with *count > 0, NKI_TIMEOUT, NKI_WOULD_BLOCK (deadline 0), NKI_CLOSED. */
 int32_t nki_waitset_wait(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,

@@ -393,6 +393,10 @@ static void tls_shutdown(struct nki_stream *stream)
 static void tls_free(struct nki_stream *stream)
 {
     struct tls *tls = of(stream);
+    if (tls->done && tls->error.status != NKI_TLS) {
+        /* A session is resumed although its connection was lost without a good-bye. */
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
     SSL_free(tls->ssl);
     nki_stream_free(tls->below);
     nki_buf_free(&tls->out);
@@ -411,7 +415,7 @@ static bool set_host(struct tls *tls)
     if (literal) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), tls->host) == 1;
     }
-    SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(tls->ssl, tls->host) == 1 && SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1;
 }
 

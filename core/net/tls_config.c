@@ -207,7 +207,8 @@ static void set_rules(struct nki_tls_config *config, const struct nki_tls_materi
 {
     SSL_CTX *ctx = config->ctx;
     SSL_CTX_set_min_proto_version(ctx, material->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    /* Not every server says good-bye; OpenSSL would take that for an attack and never resume the session. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* idle connections hold no buffers */
     SSL_CTX_set_read_ahead(ctx, 1); /* a system call for what is there, not for each record */
     SSL_CTX_set_verify(ctx, material->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);

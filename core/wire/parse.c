@@ -10,6 +10,10 @@
 
 #include <inttypes.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum {
     STATE_LINE = 0, /* at the begin of a frame */
     STATE_HELD = 1, /* within a control line, the begin of which is held */
@@ -63,6 +67,18 @@ static int fail(struct nki_parser *parser, struct nki_error *err, uint64_t offse
 /* The first blank, control character or DEL at or behind `at`, or `end`. */
 static inline const uint8_t *word_end(const uint8_t *at, const uint8_t *end)
 {
+#ifdef __SSE2__
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
+        __m128i breaks = _mm_or_si128(low, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(breaks);
+        if (mask != 0) {
+            return at + __builtin_ctz(mask);
+        }
+        at += 16;
+    }
+#endif
     while (end - at >= 8) {
         uint64_t breaks = nki_swar_breaks(nki_swar_load(at));
         if (breaks != 0) {

@@ -1,6 +1,7 @@
 /* Moving away from a server that will leave, to the nanosecond of a virtual clock: when it goes, what is held
  * meanwhile, and that nothing of it is lost, repeated or out of order, whatever happens on the way. */
 #include "ask.h"
+#include "base/alloc.h"
 #include "support/chance.h"
 
 #include <stdio.h>
@@ -64,7 +65,6 @@ static void test_moves_without_loss(void **state)
     assert_int_equal(unconfirmed(rig), 0);
     assert_int_equal(nki_outbox_unconfirmed(&rig->engine.outbox), 0);
     close_sub(rig, sub);
-    nki_sub_release(sub);
     rig_free(rig);
 }
 
@@ -306,7 +306,6 @@ static void test_a_drain_in_the_hold(void **state)
     rig_hello(rig);
     assert_false(rig_wrote(rig, "SUB new"));
     close_sub(rig, sub);
-    nki_sub_release(sub);
     nki_op_release(op);
     rig_free(rig);
 }
@@ -328,6 +327,70 @@ static void test_a_silent_lame_duck(void **state)
     rig_hello(rig);
     assert_true(rig_wrote(rig, "\r\n2\r\n"));
     rig_free(rig);
+}
+
+/* That a lost connection is not made anew does not mean that one is not to move. */
+static void test_moves_without_reconnects(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"reconnect", "false", NULL};
+    struct rig *rig = lame_rig(TWO_SERVERS, settings);
+    rig_say(rig, LAME);
+    rig_pass(rig, SPREAD_MS);
+    rig_say(rig, RIG_PONG);
+    assert_int_equal(rig->dials, 2);
+    rig_hello(rig);
+    rig_eof(rig);
+    assert_int_equal(rig->engine.state, NKI_ENGINE_CLOSED);
+    rig_free(rig);
+}
+
+static _Atomic long allocations_left;
+
+static bool refuse_one(size_t size)
+{
+    (void)size;
+    return atomic_fetch_sub(&allocations_left, 1) != 1;
+}
+
+/* Without memory at any point of it, it moves or stays, or is made anew; what was published arrives once. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    long points = 0;
+    for (bool refused = true; refused; points++) {
+        struct rig *rig = lame_rig(TWO_SERVERS, NULL);
+        struct nki_sub *sub = rig_subscribe(rig, "mine", 0);
+        rig_publish(rig, "a", "first");
+        rig_say(rig, LAME);
+        rig_until(rig, rig->engine.move.at_ns - 1);
+        atomic_store(&allocations_left, points + 1);
+        nki_alloc_gate_set(refuse_one);
+        rig_pass(rig, 1);
+        bool held = rig->engine.move.phase == NKI_MOVE_LEAVE;
+        nki_outbox_release_cache();
+        if (held) {
+            rig_say(rig, RIG_PONG);
+            rig_say(rig, RIG_INFO);
+            rig_say(rig, RIG_PONG);
+        }
+        nki_alloc_gate_set(NULL);
+        refused = atomic_load(&allocations_left) <= 0;
+        for (int i = 0; i < 4 && !rig_connected(rig); i++) {
+            rig_pass(rig, 9000);
+            rig_say(rig, RIG_INFO);
+            rig_say(rig, RIG_PONG);
+        }
+        assert_true(rig_connected(rig));
+        assert_int_equal(unconfirmed(rig), 0);
+        rig_publish(rig, "a", "last");
+        assert_true(rig_wrote(rig, "\r\nlast\r\n"));
+        assert_int_equal(rig_wrote(rig, "\r\nfirst\r\n"), rig->dials == 1);
+        assert_true(rig_wrote(rig, "SUB mine"));
+        close_sub(rig, sub);
+        rig_free(rig);
+    }
+    assert_true(points > 4); /* lines, segment, events, CONNECT, what is subscribed again */
 }
 
 /* The clients of a server do not all come to the next one at once. */
@@ -488,6 +551,8 @@ int main(void)
         cmocka_unit_test(test_ended_on_the_way),
         cmocka_unit_test(test_a_drain_in_the_hold),
         cmocka_unit_test(test_a_silent_lame_duck),
+        cmocka_unit_test(test_moves_without_reconnects),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_the_moves_are_spread),
         cmocka_unit_test(test_at_random),
     };

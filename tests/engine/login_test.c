@@ -78,10 +78,25 @@ static void test_no_nonce_to_sign(void **state)
     (void)state;
     struct rig *rig = start("a:1", NULL);
     give_seed(rig);
-    rig_say(rig, RIG_INFO);
+    rig_say(rig, "INFO {\"max_payload\":1000,\"auth_required\":true}\r\n");
     assert_int_equal(rig->written.len, 0);
     assert_int_equal(rig_connect_status(rig), NKI_AUTH);
     assert_non_null(strstr(rig->engine.last_error.text, "nonce"));
+    rig_free(rig);
+
+    rig = start("a:1", NULL); /* a server that lets everybody in */
+    give_seed(rig);
+    rig_say(rig, RIG_INFO);
+    assert_true(rig_wrote(rig, "CONNECT"));
+    assert_false(rig_wrote(rig, "nkey"));
+    rig_free(rig);
+
+    static const char *const settings[] = {"user", "u", NULL}; /* one that wants a password */
+    rig = start("a:1", settings);
+    give_seed(rig);
+    rig_say(rig, "INFO {\"max_payload\":1000,\"auth_required\":true}\r\n");
+    assert_true(rig_wrote(rig, "\"user\":\"u\""));
+    assert_false(rig_wrote(rig, "nkey"));
     rig_free(rig);
 }
 

@@ -425,7 +425,7 @@ void sim_app_end(struct sim *sim)
         }
         uint64_t pending;
         do {
-            pending = model->sub->inlet.stats.pending_msgs;
+            pending = model->sub->inlet.pending_msgs;
             sim_app_take(sim, model, 64);
         } while (pending > 0);
         SIM_CHECK(sim, sim->options.lenient || model->expected_at == model->expected_count,

@@ -183,7 +183,7 @@ static void check_events(struct sim *sim)
     struct nki_msg *msg;
     size_t count;
     /* Some found no memory, which was counted. */
-    bool incomplete = sim->options.lenient && sim->events->inlet.stats.dropped_msgs > 0;
+    bool incomplete = sim->options.lenient && sim->events->inlet.dropped_msgs > 0;
     for (;;) {
         pthread_mutex_lock(&sim->events->inlet.wait.mu);
         int32_t status = nki_inlet_take_locked(&sim->events->inlet, &msg, 1, &count);

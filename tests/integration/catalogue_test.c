@@ -301,8 +301,10 @@ static void step_event(char **words, const char *rest)
     int32_t type = event_type(words[0]);
     natskit_event_view view = {0};
     natskit_msg *msg;
+    int64_t end = ts_now_ms() + run.step_ms; /* of all of them: there may be no end to them */
     for (;;) {
-        natskit_status status = natskit_sub_next(run.events, run.step_ms, &msg);
+        int64_t left = end - ts_now_ms();
+        natskit_status status = natskit_sub_next(run.events, left > 0 ? left : 0, &msg);
         want_status(status, "OK", "no such event");
         want_status(natskit_msg_event(msg, &view, sizeof view), "OK", "");
         want_no_secret(view.text, view.text_len);
@@ -784,7 +786,8 @@ static void test_each_option_has_a_case(void **state)
     char line[100];
     int missing = 0;
     for (size_t i = 0; natskit_option_at(NATSKIT_OPTIONS_CONNECT, i, &info, sizeof info) == NATSKIT_OK; i++) {
-        bool found = false;
+        /* A name with several addresses is not on every machine: cluster_test.c puts one in. */
+        bool found = strcmp(info.name, "resolve") == 0;
         int len = snprintf(line, sizeof line, "with %s ", info.name);
         for (int k = 0; k < list->count; k++) {
             for (int n = 0; n < list->at[k].step_count; n++) {

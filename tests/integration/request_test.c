@@ -713,6 +713,80 @@ static void test_injection(void **state)
     assert_ok(natskit_sub_close(sub));
 }
 
+enum { TOGETHER = 64 };
+
+static void start_many(natskit_conn conn, natskit_op *ops, natskit_waitset waitset)
+{
+    for (int i = 0; i < TOGETHER; i++) {
+        assert_ok(natskit_request_start(conn, "nobody.is.here", Z, NO_HEADERS, "?", 1, NO_OPTIONS, WAIT_MS,
+                                        &ops[i], NULL));
+        if (waitset.id != 0) {
+            assert_ok(natskit_waitset_add(waitset, ops[i].id, ops[i].id));
+        }
+    }
+}
+
+static void close_many(natskit_op *ops)
+{
+    for (int i = 0; i < TOGETHER; i++) {
+        assert_ok(natskit_op_wait(ops[i], WAIT_MS));
+        assert_status(natskit_op_result(ops[i], NULL, NULL), NATSKIT_NO_RESPONDERS);
+        assert_ok(natskit_op_close(ops[i]));
+    }
+}
+
+static void collect_all(natskit_waitset waitset, int count)
+{
+    natskit_ready ready[16];
+    while (count > 0) {
+        size_t got;
+        assert_ok(natskit_waitset_wait(waitset, ready, sizeof ready[0], 16, WAIT_MS, &got));
+        count -= (int)got;
+        assert_true(count >= 0);
+    }
+}
+
+/* Requests gather until somebody waits, by whatever means; and if nobody does they go all the same. */
+static void test_requests_that_gather(void **state)
+{
+    (void)state;
+    natskit_conn conn = bench_connect();
+    natskit_conn other = bench_connect();
+    natskit_op ops[TOGETHER];
+    natskit_op others[TOGETHER];
+    natskit_waitset waitset;
+    assert_ok(natskit_waitset_open(&waitset));
+    for (int round = 0; round < 20; round++) {
+        start_many(conn, ops, (natskit_waitset){0});
+        close_many(ops); /* each is waited for */
+        start_many(conn, ops, waitset);
+        collect_all(waitset, TOGETHER);
+        close_many(ops);
+        start_many(conn, ops, waitset); /* two connections: the last one is written by who waits */
+        start_many(other, others, waitset);
+        collect_all(waitset, 2 * TOGETHER);
+        close_many(ops);
+        close_many(others);
+        start_many(conn, ops, (natskit_waitset){0}); /* nobody waits */
+        int64_t end_ms = ts_now_ms() + WAIT_MS;
+        while (natskit_op_wait(ops[TOGETHER - 1], 0) == NATSKIT_WOULD_BLOCK) {
+            assert_true(ts_now_ms() < end_ms);
+        }
+        close_many(ops);
+    }
+    /* A connection that is gone is no obstacle to waiting. */
+    start_many(other, others, waitset);
+    assert_ok(natskit_conn_close(other, WAIT_MS));
+    collect_all(waitset, TOGETHER);
+    for (int i = 0; i < TOGETHER; i++) {
+        assert_ok(natskit_op_close(others[i]));
+    }
+    start_many(conn, ops, (natskit_waitset){0});
+    close_many(ops);
+    assert_ok(natskit_waitset_close(waitset));
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -728,6 +802,7 @@ int main(void)
         cmocka_unit_test(test_republish_foreign),
         cmocka_unit_test(test_headers_exact),
         cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_requests_that_gather),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -1,16 +1,28 @@
--- The catalogue of bad inputs and faults (tests/catalogue): a scripted server plays each case, and what the client
--- makes of it is compared with what the case expects. Nothing may raise, and each code has to be a documented one.
+-- The catalogue of bad inputs and faults (tests/catalogue): a scripted server plays each case, or a real one is
+-- configured for it, and what the client makes of it is compared with what the case expects. Nothing may raise, each
+-- code has to be a documented one, and nothing that the library says may hold a secret.
 local helper = require "helper"
 local nats = require "natskit"
 local cases = require "cases"
 
 local slack = 3 -- seconds that a busy machine adds to a deadline
 local limit = 15 -- for what should come at once
+local patience = 1 -- ... when something is expected to fail
 local fill = ("\0"):rep(32768)
 
 local Player = {}
 Player.__index = Player
 local steps = {} -- what each does
+
+-- Nothing that the library says holds a secret.
+local function clean(...)
+    for _, text in ipairs({ ... }) do
+        local secret = helper.testing.wallet():secret_in(tostring(text))
+        if secret then
+            error("a secret is told: " .. secret .. "...", 0)
+        end
+    end
+end
 
 -- Calls what returns nil, message, code on failure; "OK" or the code in capitals, and the results.
 local function status(fn, ...)
@@ -19,6 +31,7 @@ local function status(fn, ...)
         return "OK", results[1]
     end
     local message, code = results[2], results[3]
+    clean(message)
     if type(message) ~= "string" or message == "" or not nats.status(code) then
         error(("not a failure with text and code: %s, %s"):format(message, code), 0)
     end
@@ -57,13 +70,28 @@ function Player:look()
 end
 
 function Player:connect()
-    return in_time(self.deadline, nats.connect, self.url, self.options, self.deadline)
+    local options = {}
+    for name, value in pairs(self.options) do
+        options[name] = value
+    end
+    if options.ask_auth then
+        options.ask_auth = nil
+        options.auth = function(event)
+            clean(event)
+            if self.answer_mode == "late" then
+                helper.sleep(1)
+            end
+            return self.answer_mode ~= "nothing" and self.answers or nil
+        end
+    end
+    return in_time(self.deadline, nats.connect, self.url, options, self.deadline)
 end
 
-local alone = { set = true, deadline = true, memory = true, url = true, fails = true }
+local alone = { set = true, with = true, rejects = true, deadline = true, memory = true, url = true, fails = true,
+    ask = true, wallet = true, reload = true }
 
 function Player:play(step)
-    local word, rest = step:match("^(%S+) ?(.*)$")
+    local word, rest = helper.testing.wallet():expand(step):gsub("%${port}", self.port):match("^(%S+) ?(.*)$")
     if not alone[word] and not self.nc then
         local name, nc, message = self:connect()
         want(name, "OK", message)
@@ -80,6 +108,12 @@ function Player:close()
         self.nc:close(0)
         self.events:close()
     end
+    if self.other then
+        self.other:close(0)
+    end
+    if self.unanswered then
+        self.unanswered:close()
+    end
     for _, sub in pairs(self.subs) do
         sub:close()
     end
@@ -88,8 +122,49 @@ end
 -- settings
 
 function steps.set(self, rest)
-    local name, value = rest:match("^(%S+) (%S+)$")
-    self.options[name] = math.tointeger(value) or value == "true"
+    local name, value = rest:match("^(%S+) (.*)$")
+    if value == "true" or value == "false" then
+        self.options[name] = value == "true"
+    elseif name == "servers" then
+        self.options[name] = { value }
+    else
+        self.options[name] = math.tointeger(value) or value
+    end
+end
+
+function steps.with(self, rest)
+    if not self.without then
+        steps.set(self, rest)
+    end
+end
+
+function steps.rejects(_, rest)
+    local name, value = rest:match("^(%S+) (.*)$")
+    local good, result, _, code = pcall(nats.connect, "nats://127.0.0.1:1", { [name] = value }, limit)
+    if good and (result or code ~= "invalid") then
+        error("it was taken", 0)
+    end
+end
+
+function steps.ask(self, rest)
+    local name, value = rest:match("^(%S+) ?(.*)$")
+    if name == "late" or name == "nothing" then
+        self.answer_mode = name
+    else
+        self.answers[name] = value
+    end
+end
+
+function steps.wallet(_, rest)
+    helper.testing.wallet():command(rest)
+end
+
+local kept = {} -- a real server, for the next case with the same configuration
+
+function steps.reload(self)
+    kept.config = nil -- not for the next case
+    self.server:reload('listen: "127.0.0.1:-1"\nhttp: "127.0.0.1:-1"\n' ..
+        helper.testing.wallet():expand(self.case.other_config))
 end
 
 function steps.deadline(self, rest)
@@ -101,7 +176,7 @@ function steps.memory(self, rest)
 end
 
 function steps.url(self, rest)
-    self.url = rest:gsub("@", tostring(self.server.port))
+    self.url = rest ~= "-" and rest:gsub(":@", ":" .. self.port) or nil
 end
 
 -- the connection
@@ -115,9 +190,11 @@ end
 
 function steps.event(self, rest)
     local kind, code, text = rest:match("^(%S+) ?(%S*) ?(.*)$")
+    local deadline = helper.now() + self.patience -- of all of them: there may be no end to them
     repeat
-        local name, event, message = status(self.events.next, self.events, limit)
+        local name, event, message = status(self.events.next, self.events, math.max(0, deadline - helper.now()))
         want(name, "OK", message)
+        clean(event, event.text, event.server)
         self.told = event
     until event.type == kind
     if code ~= "" then
@@ -136,8 +213,8 @@ end
 
 function steps.closed(self, rest)
     steps.event(self, "closed " .. rest)
-    want(status(self.events.next, self.events, limit), "END")
-    want(status(self.subs.x.next, self.subs.x, limit), "END")
+    want(status(self.events.next, self.events, self.patience), "END")
+    want(status(self.subs.x.next, self.subs.x, self.patience), "END")
 end
 
 function steps.reconnects(self, rest)
@@ -169,7 +246,7 @@ function steps.on(self, rest)
 end
 
 function Player:take()
-    local name, msg, message = status(self.sub.next, self.sub, limit)
+    local name, msg, message = status(self.sub.next, self.sub, self.patience)
     want(name, "OK", message)
     self.msg = msg
     return msg
@@ -179,7 +256,11 @@ function steps.message(self, rest)
     want(self:take().data, cases.unescape(rest))
 end
 
+-- A script sends the probe by itself; with a real server the client does.
 function steps.probe(self)
+    if self.real then
+        want(status(self.nc.publish, self.nc, "x", "probe"), "OK")
+    end
     steps.message(self, "probe")
 end
 
@@ -188,7 +269,7 @@ function steps.bytes(self, rest)
 end
 
 function steps.ends(self, rest)
-    want(status(self.sub.next, self.sub, limit), "END")
+    want(status(self.sub.next, self.sub, self.patience), "END")
     want(self.sub:stats().reason:upper(), rest)
 end
 
@@ -221,7 +302,7 @@ end
 
 function steps.publish(self, rest)
     local wanted, headers = rest:match("^(%S+) ?(.*)$")
-    local options = { timeout = limit, headers = headers ~= "" and { A = "b" } or nil }
+    local options = { timeout = self.patience, headers = headers ~= "" and { A = "b" } or nil }
     want_one((status(self.nc.publish, self.nc, "y", "data", options)), wanted)
 end
 
@@ -249,11 +330,97 @@ function steps.proceed(self)
     self.server:proceed()
 end
 
-local function play(case)
-    local server = helper.testing.scripted(case.script)
+function steps.script(self)
+    self.server:wait(self.patience * 1000)
+end
+
+function steps.answering(self)
+    self.unanswered = assert(self.nc:events({ answers = true }))
+end
+
+function steps.reconnect(self)
+    want(status(self.nc.reconnect, self.nc), "OK")
+end
+
+function steps.second(self, rest)
+    local wanted, text = rest:match("^(%S+) ?(.*)$")
+    local name, nc, message = status(nats.connect, self.url, self.options, self.patience)
+    self.other = nc
+    want_one(name, wanted, message)
+    want_text(message or "", text)
+end
+
+function steps.second_ends(self)
+    want(status(self.other.close, self.other, 0), "OK")
+    self.other = nil
+end
+
+function steps.publish_to(self, rest)
+    local subject, wanted = rest:match("^(%S+) (%S+)$")
+    want_one((status(self.nc.publish, self.nc, subject, "data", { timeout = self.patience })), wanted)
+end
+
+function steps.request_to(self, rest)
+    local subject, wanted, ms = rest:match("^(%S+) (%S+) (%d+)$")
+    want_one((in_time(ms / 1000, self.nc.request, self.nc, subject, "data", { timeout = ms / 1000 })), wanted)
+end
+
+function steps.publish_many(self, rest)
+    for _ = 1, math.tointeger(rest) do
+        want(status(self.nc.publish, self.nc, "y", fill, { timeout = 0 }), "OK")
+        self:look()
+    end
+end
+
+function steps.info(self, rest)
+    local field, value = rest:match("^(%S+) ?(.*)$")
+    local info = self.nc:info()
+    for _, text in pairs(info) do
+        clean(text)
+    end
+    clean(self.nc)
+    local shown = tostring(info[field])
+    if value:sub(1, 1) == "~" then
+        want_text(shown, value)
+    else
+        want(shown, value)
+    end
+end
+
+function steps.server(self, rest)
+    want_text(self.told.server or "", rest)
+end
+
+local function drop_kept()
+    if kept.server then
+        kept.server:close()
+    end
+    kept = {}
+end
+
+-- The server of a case, and a tap before it: what is inside of TLS that cannot read.
+local function begin(case)
+    if case.config == "" then
+        return helper.testing.scripted(case.script), nil
+    end
+    local config = helper.testing.wallet():expand(case.config)
+    if kept.config ~= config then
+        drop_kept()
+        kept = { server = helper.testing.server({ extra = config, jetstream = false }), config = config }
+    end
+    return kept.server, not config:find("tls", 1, true) and helper.testing.tap(kept.server) or nil
+end
+
+-- With `without` the lines `with` are left out, and the case has to fail.
+local function play(case, without)
+    local server, tap = begin(case)
+    local real = case.config ~= ""
     local start = nats.counters().allocated_bytes
-    local player = setmetatable({ server = server, url = server.url, options = {}, subs = {}, peak = start,
-        deadline = limit, bound = 1024 * 1024 }, Player)
+    local wait = without and patience or limit
+    local port = tap and tap.port or real and math.tointeger(server:url():match(":(%d+)$")) or server.port
+    local player = setmetatable({ case = case, server = server, real = real, without = without, port = port,
+        url = "nats://127.0.0.1:" .. port, options = {}, answers = {}, answer_mode = "answer", subs = {}, peak = start,
+        deadline = wait, patience = wait, bound = 1024 * 1024 }, Player)
     local at = ""
     local good, why = pcall(function()
         for _, step in ipairs(case.steps) do
@@ -266,8 +433,20 @@ local function play(case)
         end
     end)
     player:close()
-    local ended, trouble = pcall(server.close, server)
-    if not good or not ended then
+    local ended, trouble = true, nil
+    if tap then
+        ended, trouble = pcall(tap.close, tap)
+    elseif not real then
+        if without then
+            ended = pcall(server.wait, server, patience * 1000)
+            server:close(true)
+        else
+            ended, trouble = pcall(server.close, server)
+        end
+    end
+    if without and good and ended then
+        error(("case %s (%s) succeeds without the option, too"):format(case.title, case.where), 0)
+    elseif not without and not (good and ended) then
         error(("case %s (%s), step %s: %s %s"):format(case.title, case.where, at, good and "" or why,
             ended and "" or trouble), 0)
     end
@@ -275,10 +454,19 @@ end
 
 describe("catalogue", function()
     after_each(helper.nothing_left)
+    teardown(function()
+        drop_kept()
+        helper.testing.wallet():close()
+    end)
 
     for _, case in ipairs(cases.read(helper.root .. "/tests/catalogue")) do
         it(case.title, function()
             play(case)
         end)
+        if case.has_with then
+            it(case.id .. " fails without it", function()
+                play(case, true)
+            end)
+        end
     end
 end)

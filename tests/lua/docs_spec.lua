@@ -106,7 +106,7 @@ describe("the documents", function()
         local classes = {
             CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions",
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
-            USER_JWT = "IssueUserOptions",
+            USER_JWT = "IssueUserOptions", AUTH = "Credentials",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -136,8 +136,10 @@ describe("the documents", function()
             count = count + 1
         end
         assert.is_true(count >= 2)
-        assert.truthy(annotations:find("@field reconnect_delay? fun", 1, true))
-        assert.truthy(readme:find("\n| `reconnect_delay` |", 1, true))
+        for _, name in ipairs { "auth", "reconnect_delay" } do
+            assert.truthy(annotations:find("@field " .. name .. "? fun", 1, true))
+            assert.truthy(readme:find("\n| `" .. name .. "` |", 1, true))
+        end
     end)
 
     it("name every type of event", function()

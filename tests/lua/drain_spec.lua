@@ -96,7 +96,11 @@ describe("a drain that blocks", function()
         assert.are.equal("closed", nc:info().state)
         assert.are.equal(0, nc:stats().abandoned_msgs)
         assert.are.equal(0, nc:stats().unsent)
-        assert.are.equal(300, #replies:next_batch(300, 10) + #(replies:next_batch(300, 0) or {}))
+        local got = 0
+        while got < 300 do -- the server has them all, but may pass them on in any number of pieces
+            got = got + #assert(replies:next_batch(300, 10))
+        end
+        assert.are.equal(300, got)
         one:close()
         two:close()
     end)

@@ -112,6 +112,27 @@ describe("the collector", function()
         end
     end)
 
+    it("has little to look after for a subscription that waits idle", function()
+        local nc <close> = helper.connect()
+        local count, subs = 500, {}
+        for i = 1, count do
+            subs[i] = false
+        end
+        collectgarbage()
+        collectgarbage()
+        local before = collectgarbage("count")
+        for i = 1, count do
+            subs[i] = assert(nc:subscribe("idle"))
+        end
+        collectgarbage()
+        collectgarbage()
+        local each = (collectgarbage("count") - before) * 1024 / count
+        assert.is_true(each < 256, each .. " bytes each")
+        for i = 1, count do
+            subs[i]:close()
+        end
+    end)
+
     it("may take handlers, answers and headers in any order", function()
         local seed = os.time()
         for round = 1, 8 do

@@ -582,6 +582,23 @@ describe("natskit.loop.luv", function()
         nc:close()
     end)
 
+    it("forgets the wait of a task that somebody else resumes", function()
+        loop.install()
+        local resumed = 0
+        local task = loop.spawn(function()
+            loop.sleep(60)
+            resumed = resumed + 1
+            loop.sleep(0.01)
+            resumed = resumed + 1
+        end)
+        assert.is_true(coroutine.resume(task))
+        assert.is_true(helper.timed(uv.run) < 5)
+        assert.are.equal(2, resumed)
+        assert.are.equal("dead", coroutine.status(task))
+        loop.uninstall()
+        uv.run("nowait")
+    end)
+
     it("tells when a task waits for something that never comes", function()
         helper.raises("does not know of", loop.run, coroutine.yield)
         helper.raises("use spawn", loop.run, function()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import random
 import threading
@@ -340,6 +341,101 @@ async def test_awaitables_pass_for_coroutines(url: str) -> None:
         await (await asyncio.wait_for(later, 5)).close()
 
 
+@pytest.mark.parametrize("kind", ["c", "python"])
+async def test_tasks_go_on_where_they_waited(url: str, kind: str) -> None:
+    """In their own context, as the current task; also the tasks that asyncio writes in Python."""
+    loop = asyncio.get_running_loop()
+    mark: contextvars.ContextVar[int] = contextvars.ContextVar("mark")
+    if kind == "python":
+        loop.set_task_factory(lambda loop, coro, **more: asyncio.tasks._PyTask(coro, loop=loop, **more))
+    async with natskit.connect(url) as nc:
+        await nc.subscribe("echo", cb=lambda msg: msg.respond(msg.data))
+
+        async def work(number: int) -> None:
+            mark.set(number)
+            for i in range(20):
+                text = f"{number} {i}".encode()
+                assert (await nc.request("echo", text, 10)).data == text
+                assert mark.get() == number
+                assert asyncio.current_task() is tasks[number]
+
+        async def idle() -> None:
+            sub = await nc.subscribe("idle")
+            with pytest.raises(errors.TimeoutError):
+                await sub.next_msg(0.01)
+            mark.set(-1)
+            await sub.next_msg(None)
+
+        waits = asyncio.create_task(idle())
+        tasks = [asyncio.create_task(work(number)) for number in range(20)]
+        await asyncio.gather(*tasks)
+        waits.cancel("enough")
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await waits
+        assert waits.cancelled() and caught.value.args in (("enough",), ())
+        assert mark.get(None) is None and asyncio.current_task() not in tasks
+        loop.set_task_factory(None)
+
+
+async def test_what_a_wait_suspends_with(url: str) -> None:
+    """It passes for a future: who drives an await by hand is called once, when it can go on."""
+    loop = asyncio.get_running_loop()
+    async with natskit.connect(url) as nc:
+        sub = await nc.subscribe("driven")
+        called: list[Any] = []
+        wait = sub.next_msg(None)
+        waiting = wait.send(None)
+        assert asyncio.isfuture(waiting) and waiting._asyncio_future_blocking is True
+        assert waiting.get_loop() is loop and not waiting.done()
+        waiting.add_done_callback(called.append)
+        with pytest.raises(RuntimeError):
+            waiting.add_done_callback(called.append)
+        with pytest.raises(TypeError):
+            waiting.add_done_callback()
+        await nc.publish("driven", b"1")
+        while not called:
+            await asyncio.sleep(0.001)
+        assert called == [waiting] and waiting.done() and waiting.result() is None
+        with pytest.raises(StopIteration) as end:
+            wait.send(None)
+        assert end.value.value.data == b"1"
+
+        wait = sub.next_msg(None)
+        waiting = wait.send(None)
+        assert waiting.cancel() is False and waiting.done()  # before somebody waits
+        waiting.add_done_callback(called.append, context=contextvars.copy_context())
+        assert len(called) == 1
+        await turns()
+        assert called[1:] == [waiting]
+        wait.close()
+        with pytest.raises(TypeError):
+            natskit._natskit._settle(loop.create_future())
+
+
+def test_exit_inside_a_task_that_goes_on(url: str) -> None:
+    """What ends programs reaches the loop; the other tasks go on all the same."""
+    ended: list[int] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def work(nc: natskit.Client, number: int) -> None:
+        await nc.request("echo", b"", 10)
+        ended.append(number)
+        if number == 0:
+            raise SystemExit(3)
+
+    async def main() -> None:
+        async with natskit.connect(url) as nc:
+            await nc.subscribe("echo", cb=lambda msg: msg.respond())
+            tasks.extend(asyncio.create_task(work(nc, number)) for number in range(10))
+            await asyncio.sleep(10)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert 0 in ended and isinstance(tasks.pop(0).exception(), SystemExit)
+    tasks.clear()
+    gc.collect()  # the exception knows the frames that it went through
+
+
 async def test_awaitables_that_nobody_awaits(url: str) -> None:
     async with natskit.connect(url) as nc:
         sub = await nc.subscribe("ignored")
@@ -612,3 +708,26 @@ async def test_request_many_is_cancelled(url: str) -> None:
                 break
             await asyncio.sleep(0.01)
         assert nc.stats()["subs"] == before
+
+
+async def test_auth_while_the_loop_is_busy() -> None:
+    """Nobody can be asked then: what is configured counts."""
+    config = 'authorization { users = [ { user: "alice", password: "pw-Marker-7f3a" } ] }'
+    asked: list[natskit.Event] = []
+
+    async def auth(event: natskit.Event) -> dict[str, str]:
+        asked.append(event)
+        return {} if len(asked) == 1 else {"password": "wrong"}
+
+    right = {"user": "alice", "password": "pw-Marker-7f3a"}
+    options = {"answer_timeout_ms": 30, "reconnect_wait_ms": 10, **right}
+    with Server(extra=config, jetstream=False) as server:
+        async with natskit.connect(server.url, auth=auth, **options) as nc:
+            assert len(asked) == 1
+            server.kill()
+            wait_for(lambda: nc.is_reconnecting, what="reconnecting")
+            server.restart()
+            wait_for(lambda: nc.is_connected, what="connected")
+            assert len(asked) == 1
+            await asyncio.sleep(0.05)  # now it is asked, in vain
+            assert len(asked) > 1 and nc.is_connected

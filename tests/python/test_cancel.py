@@ -74,8 +74,9 @@ async def send(nc: natskit.Client, subject: str, chance: random.Random) -> int:
     with contextlib.suppress(asyncio.CancelledError):
         while True:
             for _ in range(chance.randrange(6)):
-                await nc.publish(subject, sent.to_bytes(4, "big"))
-                sent += 1
+                published = nc.publish(subject, sent.to_bytes(4, "big"))
+                sent += 1  # by now; the await that follows may let the loop live, and be cancelled there
+                await published
             await asyncio.sleep(0 if chance.random() < 0.7 else chance.random() / 2000)
     return sent
 

@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 
+import face_sync
 import natskit.sync as natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server
+from natskit_testing import Server, wait_for
 
 SCRIPT = """
 import sys, time
@@ -226,3 +227,29 @@ def test_close_from_another_thread(url: str) -> None:
         assert not thread.is_alive()
     assert len(caught) <= 3
     assert all(isinstance(error, (errors.Error, StopIteration)) for error in caught)
+
+
+def test_auth_while_the_program_is_busy(server: Server) -> None:
+    """A thread of the connection answers: the program need not wait for anything."""
+    asked: list[str] = []
+
+    def auth(event: natskit.Event) -> None:
+        asked.append(event.server)
+
+    with natskit.connect(server.url, auth=auth, reconnect_wait_ms=20) as nc:
+        server.kill()
+        server.restart()
+        wait_for(lambda: len(asked) == 2 and nc.is_connected, what="connected")
+
+
+def test_auth_cannot_be_a_coroutine_function(server: Server) -> None:
+    """There is no event loop: it is told, and what is configured counts."""
+
+    async def credentials() -> dict[str, str]:
+        return {}
+
+    never_awaited = credentials()
+    with face_sync.reported() as found, natskit.connect(server.url, auth=lambda event: never_awaited) as nc:
+        assert nc.is_connected
+    never_awaited.close()
+    assert [type(error) for error in found] == [TypeError]

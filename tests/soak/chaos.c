@@ -113,23 +113,23 @@ static void wait_alive(void)
 static void kill_node(int index, int64_t dead_ms)
 {
     struct ts_server *server = ts_cluster_node(chaos.cluster, index);
-    ledger_fault_begins(&chaos.nodes[index]);
+    ts_ledger_fault_begins(&chaos.nodes[index]);
     ts_server_kill(server);
     ts_pause_ms((int)dead_ms);
     CHAOS_CHECK(ts_server_restart(server), "node %d does not start again", index);
     CHAOS_CHECK(ts_cluster_wait_ready(chaos.cluster, READY_MS), "no cluster");
-    ledger_fault_ends(&chaos.nodes[index]);
+    ts_ledger_fault_ends(&chaos.nodes[index]);
 }
 
 static void stop_node(int index, int64_t stopped_ms)
 {
     struct ts_server *server = ts_cluster_node(chaos.cluster, index);
-    ledger_fault_begins(&chaos.nodes[index]);
+    ts_ledger_fault_begins(&chaos.nodes[index]);
     CHAOS_CHECK(ts_server_pause(server), "node %d cannot be stopped", index);
     ts_pause_ms((int)stopped_ms);
     CHAOS_CHECK(ts_server_resume(server), "node %d cannot be continued", index);
     CHAOS_CHECK(ts_cluster_wait_ready(chaos.cluster, READY_MS), "no cluster");
-    ledger_fault_ends(&chaos.nodes[index]);
+    ts_ledger_fault_ends(&chaos.nodes[index]);
 }
 
 static bool somebody_at(int index)
@@ -162,7 +162,7 @@ static void make_lame(int index)
 
 static void do_harm(struct ts_chance *chance)
 {
-    int node = (int)ts_chance_below(chance, LEDGER_NODES);
+    int node = (int)ts_chance_below(chance, TS_LEDGER_NODES);
     uint32_t dice = ts_chance_below(chance, 3);
     int64_t ms = ts_chance_below(chance, dice == 0 ? 1500 : 5000);
     int64_t rest_ms = 500 + ts_chance_below(chance, 2500);
@@ -196,13 +196,13 @@ static void wait_for_the_rest(void)
     }
 }
 
-static struct ledger_verdict judge_numbers(void)
+static struct ts_ledger_verdict judge_numbers(void)
 {
-    struct ledger_verdict sum = {0};
+    struct ts_ledger_verdict sum = {0};
     for (size_t i = 0; i < SUBS; i++) {
         for (size_t k = 0; k < PUBS; k++) {
-            struct ledger_verdict one;
-            ledger_judge(&chaos.views[i][k], chaos.nodes, &one);
+            struct ts_ledger_verdict one;
+            ts_ledger_judge(&chaos.views[i][k], chaos.nodes, &one);
             CHAOS_CHECK(one.bad == 0,
                         "publisher %zu, subscriber %zu: %" PRIu64 " of %" PRIu64
                         " without an excuse; the first: %s",
@@ -211,6 +211,7 @@ static struct ledger_verdict judge_numbers(void)
             sum.taken += one.taken;
             sum.missing += one.missing;
             sum.reordered += one.reordered;
+            sum.repeated += one.repeated;
         }
     }
     return sum;
@@ -224,11 +225,11 @@ static uint64_t judge_requests(void)
         const struct chaos_asker *asker = &chaos.askers[i];
         for (size_t k = 0; k < asker->failure_count; k++) {
             const struct chaos_failure *failure = &asker->failures[k];
-            bool excused = !ledger_well(chaos.nodes, &chaos.conns[PUBS + SUBS + i].life, failure->begin_ns,
-                                        failure->end_ns);
+            bool excused = !ts_ledger_well(chaos.nodes, &chaos.conns[PUBS + SUBS + i].life, failure->begin_ns,
+                                           failure->end_ns);
             for (size_t r = 0; r < RESPS; r++) {
-                excused = excused || !ledger_well(chaos.nodes, &chaos.conns[CONNS - RESPS + r].life,
-                                                  failure->begin_ns, failure->end_ns);
+                excused = excused || !ts_ledger_well(chaos.nodes, &chaos.conns[CONNS - RESPS + r].life,
+                                                     failure->begin_ns, failure->end_ns);
             }
             CHAOS_CHECK(excused, "a request failed without an excuse: %d, begun at %" PRId64, failure->status,
                         failure->begin_ns);
@@ -255,35 +256,35 @@ static void verdict(int64_t seconds)
         asked += atomic_load(&chaos.askers[i].asked);
     }
     chaos_load_end();
-    struct ledger_verdict sum = judge_numbers();
+    struct ts_ledger_verdict sum = judge_numbers();
     uint64_t failed = judge_requests();
     printf("chaos: %" PRId64 " s, seed %" PRIu64 ": %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
            " lame ducks; %" PRIu64 " reconnects, %" PRIu64 " of them moves; %" PRIu64 " published, %" PRIu64
-           " taken, %" PRIu64 " missing and %" PRIu64 " late, each with an excuse, none twice; %" PRIu64
+           " taken, %" PRIu64 " missing, %" PRIu64 " late, %" PRIu64 " twice, each with an excuse; %" PRIu64
            " unconfirmed; %" PRIu64 " requests, %" PRIu64
            " failed, each with an excuse; all alive after %" PRId64 " ms at most\n",
            seconds, chaos.seed, kills, stops, ducks, reconnects, moves, sum.published, sum.taken, sum.missing,
-           sum.reordered, unconfirmed, asked, failed, slowest_ms);
+           sum.reordered, sum.repeated, unconfirmed, asked, failed, slowest_ms);
 }
 
 static void clean_up(void)
 {
     for (size_t i = 0; i < CONNS; i++) {
-        ledger_spans_free(&chaos.conns[i].life.spans);
+        ts_ledger_spans_free(&chaos.conns[i].life.spans);
     }
     for (size_t i = 0; i < SUBS; i++) {
         for (size_t k = 0; k < PUBS; k++) {
-            ledger_view_free(&chaos.views[i][k]);
+            ts_ledger_view_free(&chaos.views[i][k]);
         }
     }
     for (size_t i = 0; i < PUBS; i++) {
-        ledger_stream_free(&chaos.streams[i]);
+        ts_ledger_stream_free(&chaos.streams[i]);
     }
     for (size_t i = 0; i < REQS; i++) {
         free(chaos.askers[i].failures);
     }
-    for (size_t i = 0; i < LEDGER_NODES; i++) {
-        ledger_spans_free(&chaos.nodes[i].faults);
+    for (size_t i = 0; i < TS_LEDGER_NODES; i++) {
+        ts_ledger_spans_free(&chaos.nodes[i].faults);
     }
     ts_cluster_free(chaos.cluster);
     CHAOS_CHECK(natskit_shutdown(ALIVE_MS) == NATSKIT_OK, "shutdown");
@@ -303,8 +304,8 @@ int main(void)
     }
     chaos.seed = ts_chance_seed();
     struct ts_chance chance = {chaos.seed};
-    chaos.cluster =
-        ts_cluster_start_with(LEDGER_NODES, &(struct ts_server_opts){.no_jetstream = true, .extra = config});
+    chaos.cluster = ts_cluster_start_with(TS_LEDGER_NODES,
+                                          &(struct ts_server_opts){.no_jetstream = true, .extra = config});
     CHAOS_CHECK(chaos.cluster != NULL, "no cluster");
     chaos_load_begin((int64_t)seconds);
     wait_alive();

@@ -6,7 +6,7 @@
 #ifndef TESTS_SOAK_CHAOS_H
 #define TESTS_SOAK_CHAOS_H
 
-#include "ledger.h"
+#include "support/ledger.h"
 
 #include <natskit.h>
 
@@ -18,9 +18,9 @@ enum { PUBS = 3, SUBS = 3, REQS = 2, RESPS = 2, CONNS = PUBS + SUBS + REQS + RES
 struct chaos_conn {
     natskit_conn conn;
     natskit_sub events;
-    natskit_sub sub;          /* of subscribers and responders */
-    struct ledger_life life;  /* noted by the watcher */
-    _Atomic int64_t since_ns; /* of the present transport; 0: there is none */
+    natskit_sub sub;            /* of subscribers and responders */
+    struct ts_ledger_life life; /* noted by the watcher */
+    _Atomic int64_t since_ns;   /* of the present transport; 0: there is none */
     _Atomic uint64_t lame_ducks;
     _Atomic uint64_t moves;
 };
@@ -42,10 +42,10 @@ struct chaos_asker {
 struct chaos {
     uint64_t seed;
     struct ts_cluster *cluster;
-    struct ledger_node nodes[LEDGER_NODES];
+    struct ts_ledger_node nodes[TS_LEDGER_NODES];
     struct chaos_conn conns[CONNS]; /* publishers, subscribers, requesters, responders */
-    struct ledger_stream streams[PUBS];
-    struct ledger_view views[SUBS][PUBS];
+    struct ts_ledger_stream streams[PUBS];
+    struct ts_ledger_view views[SUBS][PUBS];
     struct chaos_asker askers[REQS];
     atomic_bool stop_publishing;
     atomic_bool stop;

@@ -53,7 +53,7 @@ static int node_of(const char *url, size_t len)
     snprintf(text, sizeof text, "%.*s", (int)len, url);
     const char *colon = strrchr(text, ':');
     int port = colon != NULL ? atoi(colon + 1) : 0;
-    for (int i = 0; i < LEDGER_NODES; i++) {
+    for (int i = 0; i < TS_LEDGER_NODES; i++) {
         if (ts_server_port(ts_cluster_node(chaos.cluster, i)) == port) {
             return i;
         }
@@ -66,14 +66,14 @@ static void note_event(struct chaos_conn *conn, const natskit_event_view *event)
     static const char moving[] = "moving to another server";
     switch (event->type) {
     case NATSKIT_EVENT_DISCONNECTED:
-        ledger_note_life(&conn->life, -1, event->time_ns);
+        ts_ledger_note_life(&conn->life, -1, event->time_ns);
         atomic_store(&conn->since_ns, 0);
         if (memmem(event->text, event->text_len, moving, sizeof moving - 1) != NULL) {
             atomic_fetch_add(&conn->moves, 1);
         }
         break;
     case NATSKIT_EVENT_RECONNECTED:
-        ledger_note_life(&conn->life, node_of(event->server, event->server_len), event->time_ns);
+        ts_ledger_note_life(&conn->life, node_of(event->server, event->server_len), event->time_ns);
         atomic_store(&conn->since_ns, event->time_ns);
         break;
     case NATSKIT_EVENT_LAME_DUCK:
@@ -131,17 +131,17 @@ static void *publish(void *index)
     char subject[16];
     uint64_t number;
     int len = snprintf(subject, sizeof subject, "n.%zu", me);
-    while (!atomic_load(&chaos.stop_publishing) && ledger_begin(&chaos.streams[me], &number)) {
+    while (!atomic_load(&chaos.stop_publishing) && ts_ledger_begin(&chaos.streams[me], &number)) {
         natskit_status status = natskit_publish(conn->conn, subject, (size_t)len, NULL, 0, NO_HEADERS,
                                                 &number, sizeof number, PUBLISH_MS);
         CHAOS_CHECK(status == NATSKIT_OK, "publish: %d", status);
-        ledger_accepted(&chaos.streams[me]);
+        ts_ledger_accepted(&chaos.streams[me]);
         ts_pause_ms(1);
     }
     return NULL;
 }
 
-static void take_number(struct ledger_view *views, const natskit_msg *msg)
+static void take_number(struct ts_ledger_view *views, const natskit_msg *msg)
 {
     natskit_message_view view;
     uint64_t number;
@@ -150,7 +150,7 @@ static void take_number(struct ledger_view *views, const natskit_msg *msg)
     memcpy(&number, view.data, sizeof number);
     size_t stream = (size_t)(view.subject[2] - '0');
     CHAOS_CHECK(stream < PUBS, "a message of somebody else");
-    CHAOS_CHECK(ledger_note(&views[stream], number), "number %" PRIu64 " of publisher %zu came twice", number,
+    CHAOS_CHECK(ts_ledger_note(&views[stream], number), "number %" PRIu64 " of publisher %zu is none", number,
                 stream);
 }
 
@@ -173,7 +173,7 @@ static void *subscribe(void *index)
 static void note_failure(struct chaos_asker *asker, int64_t begin_ns, natskit_status status)
 {
     CHAOS_CHECK(asker->failure_count < FAILURES, "too many requests fail, the last with %d", status);
-    asker->failures[asker->failure_count++] = (struct chaos_failure){begin_ns, ledger_now_ns(), status};
+    asker->failures[asker->failure_count++] = (struct chaos_failure){begin_ns, ts_ledger_now_ns(), status};
 }
 
 static void *ask(void *index)
@@ -183,7 +183,7 @@ static void *ask(void *index)
     struct chaos_asker *asker = &chaos.askers[me];
     for (uint64_t number = 0; !atomic_load(&chaos.stop); number++) {
         natskit_msg *msg;
-        int64_t begin_ns = ledger_now_ns();
+        int64_t begin_ns = ts_ledger_now_ns();
         natskit_status status =
             natskit_request(conn->conn, "ask", Z, NO_HEADERS, &number, sizeof number, REQUEST_MS, &msg, NULL);
         atomic_fetch_add(&asker->asked, 1);
@@ -226,7 +226,7 @@ static void *respond(void *index)
 static void connect_one(struct chaos_conn *conn, const char *urls, natskit_options options)
 {
     natskit_error err;
-    ledger_note_life(&conn->life, -1, ledger_now_ns());
+    ts_ledger_note_life(&conn->life, -1, ts_ledger_now_ns());
     CHAOS_CHECK(natskit_connect(urls, Z, options, CONNECT_MS, &conn->conn, &err) == NATSKIT_OK, "connect: %s",
                 err.text);
     CHAOS_CHECK(natskit_conn_events(conn->conn, NO_OPTIONS, &conn->events, NULL) == NATSKIT_OK, "events");
@@ -237,8 +237,8 @@ static void begin_life(struct chaos_conn *conn)
 {
     natskit_conn_info info;
     CHAOS_CHECK(natskit_conn_info_get(conn->conn, &info, sizeof info) == NATSKIT_OK, "info");
-    int64_t now_ns = ledger_now_ns();
-    ledger_note_life(&conn->life, node_of(info.url, strlen(info.url)), now_ns);
+    int64_t now_ns = ts_ledger_now_ns();
+    ts_ledger_note_life(&conn->life, node_of(info.url, strlen(info.url)), now_ns);
     atomic_store(&conn->since_ns, now_ns);
 }
 
@@ -254,7 +254,7 @@ static void prepare(int64_t seconds)
 {
     char urls[300] = "";
     natskit_options options = policy();
-    for (int i = 0; i < LEDGER_NODES; i++) {
+    for (int i = 0; i < TS_LEDGER_NODES; i++) {
         snprintf(urls + strlen(urls), sizeof urls - strlen(urls), "%s%s", i > 0 ? "," : "",
                  ts_server_url(ts_cluster_node(chaos.cluster, i)));
     }
@@ -263,12 +263,12 @@ static void prepare(int64_t seconds)
     }
     natskit_options_close(options);
     for (size_t i = 0; i < PUBS; i++) {
-        ledger_stream_init(&chaos.streams[i], &chaos.conns[i].life, (size_t)(seconds + 120) * PER_SECOND);
+        ts_ledger_stream_init(&chaos.streams[i], &chaos.conns[i].life, (size_t)(seconds + 120) * PER_SECOND);
     }
     for (size_t i = 0; i < SUBS; i++) {
         subscribe_one(&chaos.conns[FIRST_SUB + i], "n.*", "");
         for (size_t k = 0; k < PUBS; k++) {
-            ledger_view_init(&chaos.views[i][k], &chaos.streams[k], &chaos.conns[FIRST_SUB + i].life);
+            ts_ledger_view_init(&chaos.views[i][k], &chaos.streams[k], &chaos.conns[FIRST_SUB + i].life);
         }
     }
     for (size_t i = 0; i < RESPS; i++) {

@@ -516,8 +516,8 @@ static struct ts_cluster *try_cluster(int n, const struct ts_server_opts *opts)
             ts_buf_printf(&extra, "%s\"nats://127.0.0.1:%u\"", k ? ", " : "", ports[k]);
         }
         ts_buf_printf(&extra, "] }\n%s\n", opts->extra ? opts->extra : "");
-        cluster->nodes[i] = ts_server_start(&(struct ts_server_opts){
-            .name = name, .extra = extra.at, .no_jetstream = opts->no_jetstream});
+        cluster->nodes[i] = ts_server_start(
+            &(struct ts_server_opts){.name = name, .extra = extra.at, .no_jetstream = opts->no_jetstream});
         ts_buf_free(&extra);
         if (!cluster->nodes[i]) {
             ts_cluster_free(cluster);

@@ -72,7 +72,8 @@ char *ts_server_monitor(const struct ts_server *server, const char *path);
  * leader is elected.
  */
 struct ts_cluster *ts_cluster_start(int n);
-/* The same with no_jetstream (then there is no meta leader to wait for) and extra of `opts`, for each node. */
+/* The same with no_jetstream (then there is no meta leader to wait for) and extra of `opts`, for each node.
+ */
 struct ts_cluster *ts_cluster_start_with(int n, const struct ts_server_opts *opts);
 void ts_cluster_free(struct ts_cluster *cluster);
 int ts_cluster_size(const struct ts_cluster *cluster);

@@ -178,6 +178,35 @@ static void test_new_keys(void **state)
     end(&c, true);
 }
 
+/* A second connection that goes on with the session of the first, and one that does not. */
+static void test_resumed(void **state)
+{
+    static const char *const versions[] = {"max 1.2", "min 1.3"};
+    struct ts_tls_opts opts = {.dir = ts_wallet(), .authority = "ca", .host = "localhost"};
+    struct client c;
+    char script[200];
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        snprintf(script, sizeof script, "accept\ntls %s\n> PONG\naccept\ntls %s resumed\n> PONG",
+                 versions[i / 2], versions[i / 2]);
+        begin(&c, script, NULL);
+        assert_int_equal(shake_hands(&c), 1);
+        assert_true(hear(&c, "PONG"));
+        struct ts_tls *first = c.tls;
+        close(c.fd);
+        c.fd = ts_connect_raw(ts_scripted_port(c.server), WAIT_MS);
+        c.tls = ts_tls_client(&opts);
+        c.len = 0;
+        if (i % 2 == 0) {
+            ts_tls_offer(c.tls, first);
+        }
+        (void)shake_hands(&c);
+        assert_int_equal(hear(&c, "PONG"), i % 2 == 0);
+        end(&c, i % 2 == 0);
+        ts_tls_free(first);
+    }
+}
+
 /* What the client thinks of the server's certificate; its own certificate as the server sees it. */
 static void test_certificates(void **state)
 {
@@ -266,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_upgrade),    cmocka_unit_test(test_first_and_the_end),
         cmocka_unit_test(test_new_keys),   cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_broken_off), cmocka_unit_test(test_plain_bytes),
+        cmocka_unit_test(test_resumed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,13 @@ struct ts_tls *ts_tls_client(const struct ts_tls_opts *opts)
     return tls;
 }
 
+void ts_tls_offer(struct ts_tls *tls, const struct ts_tls *other)
+{
+    SSL_SESSION *session = SSL_get1_session(other->ssl);
+    SSL_set_session(tls->ssl, session);
+    SSL_SESSION_free(session);
+}
+
 void ts_tls_free(struct ts_tls *tls)
 {
     if (tls) {

@@ -28,6 +28,8 @@ struct ts_tls *ts_tls_server(const struct ts_tls_opts *opts);
 /* One that knows the sessions of another, which it is made like. */
 struct ts_tls *ts_tls_server_like(const struct ts_tls *other);
 struct ts_tls *ts_tls_client(const struct ts_tls_opts *opts);
+/* A client offers the session of another one, which has read something already. */
+void ts_tls_offer(struct ts_tls *tls, const struct ts_tls *other);
 void ts_tls_free(struct ts_tls *tls);
 
 /* Bytes that came from the wire. */

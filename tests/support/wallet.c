@@ -83,7 +83,7 @@ static const struct {
     {"direct", "direct", LOCAL, SERVER, 'r', -10, 365, NULL},
     {"headless", "headless", LOCAL, SERVER, 'h', -10, 365, NULL}, /* without the intermediate's certificate */
     {"elsewhere", "elsewhere", "DNS:nats.example,IP:192.0.2.1", SERVER, 'm', -10, 365, NULL},
-    {"wild", "wild", "DNS:*.example", SERVER, 'm', -10, 365, NULL},
+    {"wild", "wild", "DNS:*.nats.example", SERVER, 'm', -10, 365, NULL},
     {"nameless", "localhost", NULL, SERVER, 'm', -10, 365, NULL},
     {"dns-ip", "dns-ip", "DNS:127.0.0.1", SERVER, 'm', -10, 365, NULL}, /* an address written as a name */
     {"expired", "expired", LOCAL, SERVER, 'm', -90, -1, NULL},

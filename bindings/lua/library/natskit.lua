@@ -37,6 +37,26 @@ local nats = {}
 ---@field user? string user name; a user in the url wins
 ---@field password? string password; one in the url wins
 ---@field token? string token; one in the url wins
+---@field jwt? string user JWT; needs nkey_seed, unless the server takes bearer tokens
+---@field nkey_seed? string seed of the nkey that signs the server's nonce
+---@field nkey_seed_file? string file that holds that seed; read again at each attempt
+---@field creds? string text of a credentials file: a user JWT and its seed
+---@field creds_file? string credentials file; read again at each attempt
+---@field auth? fun(event: natskit.msg): natskit.Credentials? says who the user is, at each attempt; nil: what is configured
+---@field ask_auth? boolean whether events "auth_needed" come; option auth implies it (false)
+---@field tls? "auto"|"require"|"off" auto: TLS for tls:// urls, with any certificate, and where the server requires or offers it; require: never without; off: never ("auto")
+---@field tls_first? boolean whether TLS begins before the server has said anything; implies tls require (false)
+---@field tls_ca_file? string file of certificates (PEM) of the authorities that servers are held to (the system's)
+---@field tls_ca_path? string folder of such certificates, with names as openssl rehash gives them
+---@field tls_ca? string the certificates themselves
+---@field tls_cert_file? string file of the client's certificate and the chain above it (PEM)
+---@field tls_cert? string the certificate itself
+---@field tls_key_file? string file of the certificate's private key (PEM)
+---@field tls_key? string the private key itself
+---@field tls_key_password? string password of an encrypted private key
+---@field tls_server_name? string name that the server's certificate must be for (the host of its url)
+---@field tls_min_version? "1.2"|"1.3" lowest version of TLS ("1.2")
+---@field tls_insecure? boolean accepts any certificate, so that anybody in between can read and change everything (false)
 ---@field attempt_timeout? number seconds for one server: resolving, connecting and the handshake (5)
 ---@field attempt_timeout_ms? integer
 ---@field reconnect? boolean whether a lost connection is made anew (true)
@@ -50,7 +70,7 @@ local nats = {}
 ---@field reconnect_jitter_tls? number the same if the server that was lost is spoken to by TLS (1)
 ---@field reconnect_jitter_tls_ms? integer
 ---@field reconnect_delay? fun(event: natskit.msg): number? says how many seconds a pause is; nil: the default, event.delay
----@field answer_timeout? number seconds that reconnect_delay or nc:answer_delay have before the default is taken (1)
+---@field answer_timeout? number seconds that auth, reconnect_delay or their answers have before the default is taken (1)
 ---@field answer_timeout_ms? integer
 ---@field first_connect? "fail"|"retry"|"background" when no server accepts the first connect: fail tries each once, retry goes on until the deadline, background returns at once and goes on for ever ("fail")
 ---@field max_auth_failures? integer refusals of the credentials in a row by one server after which the connection is closed; -1 never (-1)
@@ -62,6 +82,9 @@ local nats = {}
 ---@field write_stall? number seconds in which the system takes no byte of what is to be sent, after which the connection is given up (10)
 ---@field write_stall_ms? integer
 ---@field randomize? boolean whether servers are tried in random order (true)
+---@field port? integer port of a server on this host, instead of urls
+---@field resolve? boolean whether all addresses of a name are tried; otherwise its first one alone (true)
+---@field move_on_lame_duck? boolean whether the connection goes to another server when its own will leave (true)
 ---@field use_discovered? boolean whether servers that the cluster tells of are tried, too (true)
 ---@field inbox_prefix? string first tokens of the subjects that replies are sent to ("_INBOX")
 ---@field no_echo? boolean whether the server keeps this connection's own messages from its subscriptions (false)
@@ -93,7 +116,19 @@ local nats = {}
 ---@class natskit.EventOptions
 ---@field pending_msgs_limit? integer events that may wait; further ones are dropped and counted (1024)
 ---@field debug? boolean whether each ping is an event, too (false)
----@field answers? boolean whether this subscription gets the events that nc:answer_delay answers; one of a connection can (false)
+---@field answers? boolean whether this subscription gets the events that nc:answer_delay and nc:answer_auth answer; one of a connection can (false)
+
+--- What a server is to be told, in place of what is configured; what is left out stays as configured.
+---@class natskit.Credentials
+---@field user? string
+---@field password? string
+---@field token? string
+---@field jwt? string
+---@field nkey? string public nkey that belongs to signature
+---@field signature? string of the nonce, by whoever keeps the seed: 64 bytes, or their base64
+---@field nkey_seed? string seed of the nkey that is to sign the nonce
+---@field creds? string text of a credentials file
+---@field creds_file? string name of one, which is read in the call
 
 ---@class natskit.PublishOptions
 ---@field reply? string subject to which an answer is to be sent
@@ -309,7 +344,7 @@ function nats.headers(from) end
 function nats.dispatch(timeout, max) end
 
 --- Who gets errors of handlers that have no `on_error`; nil: they are written to stderr.
----@param fn fun(err: any, sub: natskit.sub)|nil
+---@param fn fun(err: any, owner: natskit.sub|natskit.conn)|nil owner: a connection for errors of its option auth
 ---@return boolean ok
 function nats.on_handler_error(fn) end
 
@@ -334,6 +369,11 @@ function nats.nuid() end
 ---@field server_id string
 ---@field version string
 ---@field client_ip string of this client, as the server sees it
+---@field tls boolean whether everything goes through TLS
+---@field tls_insecure boolean whether it was not asked whose certificate it is
+---@field tls_resumed boolean whether an earlier session was resumed
+---@field tls_version? string "TLSv1.3"; nil without TLS
+---@field tls_cipher? string name of the cipher suite; nil without TLS
 
 ---@class natskit.ConnStats
 ---@field in_msgs integer
@@ -473,6 +513,14 @@ function conn:reconnect() end
 ---@return string? message
 ---@return natskit.code? code "not_found" if it was answered already, or it is too late
 function conn:answer_delay(event, delay) end
+
+--- Answers an event "auth_needed": this is what the server is told. Raises for what is no table of credentials.
+---@param event natskit.msg
+---@param credentials? natskit.Credentials nil: what is configured
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "not_found": too late; "credentials": a seed or a text is malformed, and the event still open
+function conn:answer_auth(event, credentials) end
 
 --- Subscribes to what happens to the connection. The messages are events.
 ---@param options? natskit.EventOptions
@@ -637,14 +685,15 @@ function sub:close() end
 ---@field size integer bytes of subject, reply, headers and data (messages)
 ---@field status? integer of the header block's status line, as 503 (messages)
 ---@field description? string of the status line (messages)
----@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect" or "delay_needed" (events)
+---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect", "delay_needed" or "auth_needed" (events)
 ---@field server? string url without user and password (events)
 ---@field text? string the server's or the library's words (events)
 ---@field epoch? integer number of the transport (events)
 ---@field count? integer unanswered pings, size of the pool of servers, or rounds without success (events)
 ---@field code? natskit.code what went wrong (events)
 ---@field time? number seconds since 1970 UTC (events)
----@field request? integer number of the request that the event is ("delay_needed")
+---@field request? integer number of the request that the event is ("delay_needed", "auth_needed")
+---@field nonce? string what the server wants signed ("auth_needed")
 ---@field delay? number seconds of the pause without an answer ("delay_needed")
 ---@field pending? integer messages in the full queue ("slow_consumer")
 local msg = {}

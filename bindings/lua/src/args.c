@@ -51,11 +51,11 @@ int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent)
 /* The flag of a send option, or 0. */
 static unsigned send_option(const char *key)
 {
-    if (strcmp(key, "reply") == 0) {
-        return LNK_OPT_REPLY;
-    }
     if (strcmp(key, "headers") == 0) {
         return LNK_OPT_HEADERS;
+    }
+    if (strcmp(key, "reply") == 0) {
+        return LNK_OPT_REPLY;
     }
     if (strcmp(key, "trace_destination") == 0 || strcmp(key, "trace_only") == 0) {
         return LNK_OPT_TRACE;
@@ -111,36 +111,52 @@ static void add_trace(lua_State *L, lnk_state *st, int index)
     lua_settop(L, given);
 }
 
+/* Raises for an option that is not among the allowed ones. Its key is at -2. */
+static void raise_option(lua_State *L, unsigned allowed)
+{
+    luaL_error(L, "unknown option '%s' (known: timeout%s%s%s)", luaL_tolstring(L, -2, NULL),
+               allowed & LNK_OPT_HEADERS ? ", headers" : "", allowed & LNK_OPT_REPLY ? ", reply" : "",
+               allowed & LNK_OPT_TRACE ? ", trace_destination, trace_only" : "");
+}
+
 int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms)
 {
-    lnk_state *st = lnk_state_of(L);
+    lua_pushnil(L);
+    lua_pushnil(L);
     if (lua_isnoneornil(L, index)) {
-        lua_pushnil(L);
-        lua_pushnil(L);
         return timeout_ms;
     }
-    luaL_checktype(L, index, LUA_TTABLE);
+    lnk_state *st = lnk_state_of(L);
+    const int headers = lua_gettop(L);
     int traced = 0;
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    luaL_checktype(L, index, LUA_TTABLE);
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
         unsigned option = lua_type(L, -2) == LUA_TSTRING ? send_option(lua_tostring(L, -2)) : 0;
-        traced |= option == LNK_OPT_TRACE;
         if ((option & allowed) == 0 && (allowed & LNK_OPT_LIBRARY) == 0) {
-            luaL_error(L, "unknown option '%s' (known: timeout%s%s%s)", luaL_tolstring(L, -2, NULL),
-                       allowed & LNK_OPT_HEADERS ? ", headers" : "", allowed & LNK_OPT_REPLY ? ", reply" : "",
-                       allowed & LNK_OPT_TRACE ? ", trace_destination, trace_only" : "");
+            raise_option(L, allowed);
         }
-    }
-    if (lua_getfield(L, index, "timeout") != LUA_TNIL) {
-        timeout_ms = lnk_check_ms(L, -1, "timeout");
-    }
-    lua_pop(L, 1);
-    int type = lua_getfield(L, index, "reply");
-    if (type != LUA_TNIL && type != LUA_TSTRING) {
-        luaL_error(L, "reply: string expected, got %s", luaL_typename(L, -1));
-    }
-    lua_getfield(L, index, "headers");
-    if (!lnk_is_headers(L, st, -1)) {
-        luaL_error(L, "headers: natskit.headers or table expected, got %s", luaL_typename(L, -1));
+        switch (option) {
+        case LNK_OPT_HEADERS:
+            if (!lnk_is_headers(L, st, -1)) {
+                luaL_error(L, "headers: natskit.headers or table expected, got %s", luaL_typename(L, -1));
+            }
+            lua_replace(L, headers);
+            break;
+        case LNK_OPT_REPLY:
+            if (lua_type(L, -1) != LUA_TSTRING) {
+                luaL_error(L, "reply: string expected, got %s", luaL_typename(L, -1));
+            }
+            lua_replace(L, headers - 1);
+            break;
+        case LNK_OPT_TIMEOUT:
+            timeout_ms = lnk_check_ms(L, -1, "timeout");
+            lua_pop(L, 1);
+            break;
+        default:
+            traced |= option == LNK_OPT_TRACE;
+            lua_pop(L, 1);
+        }
     }
     if (traced) {
         add_trace(L, st, index);

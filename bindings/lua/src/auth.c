@@ -92,8 +92,8 @@ static int jwt_issue_user(lua_State *L)
         luaL_Buffer out;
         size_t len = 0;
         char *text = luaL_buffinitsize(L, &out, cap);
-        status =
-            natskit_jwt_issue_user(seed, seed_len, user, user_len, options->options, text, cap, &len, &err);
+        status = natskit_jwt_issue_user(seed, seed_len, user, user_len, lnk_options_of(options), text, cap,
+                                        &len, &err);
         if (status == NATSKIT_OK) {
             luaL_pushresultsize(&out, len);
         } else {

@@ -5,7 +5,7 @@
 
 static const char *const state_names[] = {"unknown", "connecting", "connected", "reconnecting", "closed"};
 
-static const char *const connect_others[] = {"timeout", "reconnect_delay", "context", NULL};
+static const char *const connect_others[] = {"timeout", "auth", "reconnect_delay", "context", NULL};
 
 /* -- connect ----------------------------------------------------------------------------------------------
  */
@@ -63,22 +63,57 @@ static int64_t connect_timeout(lua_State *L)
     return lnk_opt_ms(L, 3, "timeout", timeout_ms);
 }
 
-/* What the library does not know: how to send when there is no room, and who says how long a pause is. Pushes
- * the latter, a function or nil. */
-static int own_options(lua_State *L)
+/* Pushes the function that an option holds, or nil. */
+static void push_function(lua_State *L, const char *name)
+{
+    if (!lua_istable(L, 2)) {
+        lua_pushnil(L);
+        return;
+    }
+    int type = lua_getfield(L, 2, name);
+    if (type != LUA_TNIL && type != LUA_TFUNCTION) {
+        luaL_error(L, "option '%s': function expected, got %s", name, luaL_typename(L, -1));
+    }
+}
+
+/* Whether a publish fails at once when there is no room. */
+static int fails_fast(lua_State *L)
 {
     int fail_fast = 0;
-    lua_pushnil(L);
     if (lua_istable(L, 2)) {
         fail_fast =
             lua_getfield(L, 2, "outbox_full") == LUA_TSTRING && strcmp(lua_tostring(L, -1), "fail") == 0;
-        lua_pop(L, 2);
-        int type = lua_getfield(L, 2, "reconnect_delay");
-        if (type != LUA_TNIL && type != LUA_TFUNCTION) {
-            luaL_error(L, "option 'reconnect_delay': function expected, got %s", luaL_typename(L, -1));
-        }
+        lua_pop(L, 1);
     }
     return fail_fast;
+}
+
+/* Begins to connect, and to ask the functions at `delay` and at the slot after it. */
+static natskit_status begin_connect(lua_State *L, lnk_wait *wait, lnk_options *options, int delay,
+                                    int64_t timeout_ms, natskit_error *err)
+{
+    lnk_conn *conn = lua_touserdata(L, delay + 2);
+    size_t url_len = 0;
+    const char *url = lua_isstring(L, 1) ? lua_tolstring(L, 1, &url_len) : NULL;
+    int asks = !lua_isnil(L, delay) || !lua_isnil(L, delay + 1);
+    natskit_status status = NATSKIT_OK;
+    if (!lua_isnil(L, delay + 1)) {
+        wait->asks = 1;
+        status = natskit_options_set_int(options->options, "ask_auth", NATSKIT_ZLEN, 1, err);
+    }
+    if (status == NATSKIT_OK) {
+        status =
+            natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, err);
+    }
+    lnk_options_end(options);
+    if (status == NATSKIT_OK && asks) {
+        status = lnk_answer_begin(L, delay + 2, delay, delay + 1, err);
+        if (status != NATSKIT_OK) {
+            natskit_conn_close(conn->conn, 0);
+            conn->conn.id = 0;
+        }
+    }
+    return status;
 }
 
 /* nats.connect([url or list of urls [, options [, timeout]]]) or nats.connect{options} */
@@ -100,25 +135,15 @@ int lnk_connect(lua_State *L)
     if (lua_istable(L, 1)) {
         lnk_options_add_list(L, options, "servers", 1);
     }
-    size_t url_len = 0;
-    const char *url = lua_isstring(L, 1) ? lua_tolstring(L, 1, &url_len) : NULL;
-
-    int fail_fast = own_options(L);
+    push_function(L, "reconnect_delay");
     int delay = lua_gettop(L);
+    push_function(L, "auth");
     lnk_conn *conn = lnk_new(L, LNK_CONN, sizeof *conn, LNK_CONN_VALUES);
-    conn->fail_fast = fail_fast;
+    conn->fail_fast = fails_fast(L);
     int index = lua_gettop(L);
     lnk_wait *wait = lnk_push_wait(L, index);
     wait->finish = finish_connect;
-    status = natskit_connect_start(url, url_len, options->options, timeout_ms, &conn->conn, &wait->op, &err);
-    lnk_options_end(options);
-    if (status == NATSKIT_OK && !lua_isnil(L, delay)) {
-        status = lnk_answer_begin(L, index, delay, &err);
-        if (status != NATSKIT_OK) {
-            natskit_conn_close(conn->conn, 0);
-            conn->conn.id = 0;
-        }
-    }
+    status = begin_connect(L, wait, options, delay, timeout_ms, &err);
     if (status != NATSKIT_OK) {
         return lnk_fail_or_raise(L, status, &err, "connect");
     }
@@ -221,7 +246,7 @@ static int conn_info(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     size_t states = sizeof state_names / sizeof state_names[0];
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 20);
     set_text(L, "state", state_names[(size_t)info.state < states ? info.state : 0]);
     if (info.reason != NATSKIT_OK) {
         lnk_push_code(L, info.reason);
@@ -239,6 +264,13 @@ static int conn_info(lua_State *L)
     set_text(L, "server_id", info.server_id);
     set_text(L, "version", info.version);
     set_text(L, "client_ip", info.client_ip);
+    set_boolean(L, "tls", info.tls);
+    set_boolean(L, "tls_insecure", info.tls_insecure);
+    set_boolean(L, "tls_resumed", info.tls_resumed);
+    if (info.tls) {
+        set_text(L, "tls_version", info.tls_version);
+        set_text(L, "tls_cipher", info.tls_cipher);
+    }
     return 1;
 }
 
@@ -411,6 +443,7 @@ static const luaL_Reg conn_methods[] = {
     {"rtt", lnk_conn_rtt},
     {"reconnect", lnk_conn_reconnect},
     {"answer_delay", lnk_conn_answer_delay},
+    {"answer_auth", lnk_conn_answer_auth},
     {NULL, NULL},
 };
 

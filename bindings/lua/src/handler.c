@@ -114,8 +114,7 @@ static void leave(lnk_state *st, lnk_sub *sub)
 /* -- errors of handlers -----------------------------------------------------------------------------------
  */
 
-/* Message handler: adds a traceback to text. Ctrl-C of lua.c is no error of the handler. */
-static int traceback(lua_State *L)
+int lnk_traceback(lua_State *L)
 {
     static const char interrupted[] = "interrupted!";
     size_t len = 0;
@@ -131,12 +130,13 @@ static int traceback(lua_State *L)
     return 1;
 }
 
-/* (error, subscription): calls the function that is to get it, or writes it. */
+/* (error, subscription or connection): calls the function that is to get it, or writes it. */
 static int report(lua_State *L)
 {
     lua_settop(L, 2);
-    if (lua_getiuservalue(L, 2, LNK_SUB_ON_ERROR) == LUA_TNIL) {
-        lua_pop(L, 1);
+    int of_sub = lnk_test(L, lnk_state_of(L), 2, LNK_SUB) != NULL;
+    if (!of_sub || lua_getiuservalue(L, 2, LNK_SUB_ON_ERROR) == LUA_TNIL) {
+        lua_settop(L, 2);
         lnk_push_slot(L, LNK_UV_ON_ERROR);
     }
     if (!lua_isnil(L, 3)) {
@@ -149,18 +149,17 @@ static int report(lua_State *L)
     return 0;
 }
 
-/* The error is on top of the stack. */
-static void handler_failed(lua_State *L, lnk_sub *sub)
+void lnk_report(lua_State *L, int owner)
 {
-    sub->errors++;
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushcclosure(L, report, 1);
     lua_insert(L, -2);
-    lua_pushvalue(L, S_SUB);
+    lua_pushvalue(L, owner);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
         const char *text = lua_tostring(L, -1);
         lua_writestringerror("natskit: error while an error of a handler was reported: %s\n",
                              text != NULL ? text : luaL_typename(L, -1));
+        lua_pop(L, 1);
     }
 }
 
@@ -227,7 +226,8 @@ static int turn_k(lua_State *L, int status, lua_KContext refills)
             return lua_error(L);
         }
         if (failed) {
-            handler_failed(L, sub);
+            sub->errors++;
+            lnk_report(L, S_SUB);
         }
         lua_settop(L, S_TOP);
         if (sub->turn != now->number) {
@@ -263,7 +263,7 @@ static int run_turn(lua_State *L)
         return 0;
     }
     lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, traceback, 1);
+    lua_pushcclosure(L, lnk_traceback, 1);
     lua_getiuservalue(L, S_SUB, LNK_SUB_HANDLER);
     return turn_k(L, LUA_OK, 0);
 }

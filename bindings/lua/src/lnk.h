@@ -28,18 +28,18 @@ enum lnk_kind {
 /* User values of the state's userdata. */
 enum lnk_slot {
     LNK_UV_CODES = 1, /* status -> its lower-case name */
-    LNK_UV_MSG_META,  /* metatable of messages */
     LNK_UV_SUSPEND,   /* the scheduler's functions */
     LNK_UV_RESUME,
     LNK_UV_WAIT_FD,
     LNK_UV_WAITS,      /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
-    LNK_UV_ANSWERERS,  /* connection with option reconnect_delay -> true; weak, too */
+    LNK_UV_ANSWERERS,  /* connection with option reconnect_delay or auth -> true; weak, too */
     LNK_UV_HANDLED,    /* subscription with a handler -> true; weak, too */
     LNK_UV_SPAWN,      /* the scheduler's, or nil: handlers are called by the pump itself then */
     LNK_UV_ON_ERROR,   /* function of nats.on_handler_error, or nil */
     LNK_UV_JSON_ARRAY, /* metatable that marks a table as an array of JSON */
     LNK_UV_JSON_OBJECT,
-    LNK_UV_COUNT = LNK_UV_JSON_OBJECT
+    LNK_UV_METAS, /* the metatables, in the order of lnk_kind: cheaper than by their names */
+    LNK_UV_COUNT = LNK_UV_METAS + LNK_KINDS - 1
 };
 
 typedef struct lnk_state {
@@ -53,7 +53,7 @@ typedef struct lnk_state {
     size_t live_limit;       /* above it all is collected; 0: not set yet */
     int scheduled;           /* a scheduler is set */
     int streak;              /* refills since a coroutine was suspended */
-    int answers;             /* there was a connection with option reconnect_delay */
+    int answers;             /* there was a connection with option reconnect_delay or auth */
     int answering;           /* such a function runs */
     size_t handled;          /* subscriptions with a handler that have not ended */
     int dispatching;         /* nats.dispatch runs, or a handler that the pump called itself */
@@ -69,11 +69,12 @@ typedef struct lnk_conn {
     int fail_fast;     /* option outbox_full is "fail" */
 } lnk_conn;
 
-/* User values of a connection; the first two are those of option reconnect_delay. */
+/* User values of a connection. */
 #define LNK_CONN_EVENTS 1  /* subscription of events that gets the requests */
-#define LNK_CONN_DELAY 2   /* the function */
+#define LNK_CONN_DELAY 2   /* function of option reconnect_delay, or nil */
 #define LNK_CONN_HANDLED 3 /* table: subscription with a handler -> true; they live as long as it */
-#define LNK_CONN_VALUES 3
+#define LNK_CONN_AUTH 4    /* function of option auth, or nil */
+#define LNK_CONN_VALUES 4
 
 /* Messages that were taken in one step and not handed out yet stay with the subscription, so leaving a loop
  * loses none. */
@@ -84,32 +85,34 @@ typedef struct lnk_conn {
 typedef struct lnk_sub {
     natskit_sub sub;      /* 0: closed */
     natskit_conn conn;    /* the one that its messages are published again on */
-    natskit_status ended; /* why it had ended when it was closed, 0 if it had not */
     uint64_t sid;         /* 0: not asked for yet */
     uint64_t turn;        /* number of the run of its handler that goes on, or 0 */
-    uint64_t errors;      /* of its handler */
-    int handled;          /* it has a handler and has not ended */
-    int many;             /* it is the answer of a request_many */
     uint64_t tag;         /* in the waitset; 0: not in it */
     uint64_t waitset;     /* in which it was put */
-    unsigned loops;       /* that hold it */
-    int held;             /* for what is ahead */
-    int answers;          /* it is the LNK_CONN_EVENTS of its connection */
-    unsigned head, count; /* of `ahead`: next one to hand out, and the end */
-    natskit_msg *ahead[LNK_AHEAD];
+    natskit_msg **ahead;  /* room for LNK_AHEAD; NULL until something is taken, for most only wait */
+    natskit_status ended; /* why it had ended when it was closed, 0 if it had not */
+    uint32_t errors;      /* of its handler */
+    uint32_t loops;       /* that hold it */
+    uint8_t head, count;  /* of `ahead`: next one to hand out, and the end */
+    unsigned handled : 1; /* it has a handler and has not ended */
+    unsigned many : 1;    /* it is the answer of a request_many */
+    unsigned held : 1;    /* for what is ahead */
+    unsigned answers : 1; /* it is the LNK_CONN_EVENTS of its connection */
 } lnk_sub;
 
-/* User values of a subscription. */
+/* User values of a subscription; the last two only if it has a handler. */
 #define LNK_SUB_PARENT 1  /* the connection, which must not be collected before it */
 #define LNK_SUB_WAITERS 2 /* tokens of suspended coroutines, in order; nil until there was one */
-#define LNK_SUB_SUBJECT 3 /* nil: not asked for yet */
-#define LNK_SUB_QUEUE 4
-#define LNK_SUB_HANDLER 5
-#define LNK_SUB_ON_ERROR 6
-#define LNK_SUB_VALUES 6
+#define LNK_SUB_TEXTS 3   /* {subject, queue}, once it is closed; before, the library is asked */
+#define LNK_SUB_VALUES 3
+#define LNK_SUB_HANDLER 4
+#define LNK_SUB_ON_ERROR 5
+#define LNK_SUB_HANDLED_VALUES 5
 
 typedef struct lnk_msg {
-    natskit_msg *msg;  /* NULL: closed */
+    natskit_msg *msg; /* NULL: closed */
+    const char *data; /* the payload, which nearly everybody wants; NULL: not known, ask the message */
+    size_t data_len;
     size_t bytes;      /* part of live_bytes; 0 if small */
     natskit_conn conn; /* it came from; 0: not known */
 } lnk_msg;
@@ -124,12 +127,15 @@ typedef struct lnk_wait {
     natskit_op op; /* 0: none */
     uint64_t token;
     int dispatches; /* handlers run while it blocks, for it waits for them */
+    int asks;       /* functions are asked at once while it blocks, for it waits for their answer */
     int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
                   const natskit_error *err);
 } lnk_wait;
 
 /* Milliseconds that a blocking wait lasts at most before hooks (Ctrl-C) get their turn. */
 #define LNK_SLICE_MS 100
+/* The same where it waits for an answer that the program itself gives when it is over. */
+#define LNK_ASK_MS 5
 /* Milliseconds until a full outbox is looked at again, where the library does not tell when it has room. */
 #define LNK_ROOM_MS 5
 
@@ -151,6 +157,13 @@ static inline lnk_state *lnk_state_of(lua_State *L)
 static inline void lnk_push_slot(lua_State *L, enum lnk_slot slot)
 {
     lua_getiuservalue(L, lua_upvalueindex(1), slot);
+}
+
+/* Gives the userdata on top of the stack its metatable. */
+static inline void lnk_set_meta(lua_State *L, enum lnk_kind kind)
+{
+    lua_getiuservalue(L, lua_upvalueindex(1), LNK_UV_METAS + (int)kind);
+    lua_setmetatable(L, -2);
 }
 
 /* The userdata at `index` if it is of this kind, else NULL. */
@@ -258,8 +271,8 @@ typedef struct lnk_options {
     natskit_options options;
 } lnk_options;
 
-/* Pushes a set of options of a scope, made from the table at `index` (nil: all at their defaults). Keys in
- * `others` (NULL-terminated) are left to the caller. */
+/* Pushes a set of options of a scope, made from the table at `index`; nil, and NULL is returned, if that sets
+ * none. Keys in `others` (NULL-terminated) are left to the caller. */
 lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others);
 /* In two steps, for what goes between: an empty set, then the table's values. */
 lnk_options *lnk_begin_options(lua_State *L);
@@ -267,8 +280,16 @@ void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t sco
                       const char *const *others);
 /* Lays the context over them that the table at `index` names, if it does. */
 natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index, natskit_error *err);
+/* Opens the set if there was nothing to set in it yet. */
+void lnk_options_open(lua_State *L, lnk_options *options, int32_t scope);
+/* The handle of a set, which may be NULL: all at their defaults. */
+static inline natskit_options lnk_options_of(const lnk_options *options)
+{
+    return options != NULL ? options->options : (natskit_options){0};
+}
 /* Adds each entry of the list at `index` to a list option. */
 void lnk_options_add_list(lua_State *L, lnk_options *options, const char *name, int index);
+/* Does nothing for NULL. */
 void lnk_options_end(lnk_options *options);
 
 /* -- wait.c: blocking, and suspending coroutines -----------------------------------------------------------
@@ -292,7 +313,7 @@ int lnk_suspended(lua_State *L, lnk_state *st);
 /* Resumes the coroutines that wait for the subscription at `index`. An error of theirs is thrown at the end.
  */
 void lnk_wake_sub(lua_State *L, int index);
-/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait; functions `reconnect_delay`, too. */
+/* Gives debug hooks, and so Ctrl-C, their turn in a blocking wait; functions that are asked, too. */
 void lnk_breathe(lua_State *L);
 /* Pushes a wait of which the connection is at the absolute `conn_index`. */
 lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
@@ -349,11 +370,13 @@ void lnk_auth_push_jwt(lua_State *L, int state_index);
  */
 
 int lnk_conn_answer_delay(lua_State *L);
-/* Makes the function at `fn` answer for the connection at the absolute `conn_index`. */
-natskit_status lnk_answer_begin(lua_State *L, int conn_index, int fn, natskit_error *err);
+int lnk_conn_answer_auth(lua_State *L);
+/* Makes the functions at `delay` and `auth` (nil: none) answer for the connection at the absolute
+ * `conn_index`. */
+natskit_status lnk_answer_begin(lua_State *L, int conn_index, int delay, int auth, natskit_error *err);
 /* Ends that; harmless where it never began. */
 void lnk_answer_end(lua_State *L, int conn_index);
-/* Calls the functions for which there are requests. Raises their errors. */
+/* Calls the functions for which there are requests. Raises errors of reconnect_delay. */
 void lnk_answer_all(lua_State *L, lnk_state *st);
 /* Puts the subscriptions that get requests into a new waitset. */
 void lnk_answer_watch(lua_State *L, lnk_state *st);
@@ -378,6 +401,12 @@ void lnk_handler_watch(lua_State *L, lnk_state *st);
 void lnk_handler_leftovers(lua_State *L, lnk_state *st, int error_index);
 /* Without a scheduler the waitset is there for handlers alone: closes it if there is none. */
 void lnk_handler_close_unused(lnk_state *st);
+/* Message handler: adds a traceback to text. Ctrl-C of lua.c is no error of the function: it sets
+ * `interrupted`. */
+int lnk_traceback(lua_State *L);
+/* Pops an error of a function and tells it: to on_error of the subscription at `owner`, else to
+ * nats.on_handler_error, else to stderr. */
+void lnk_report(lua_State *L, int owner);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
 
@@ -397,7 +426,7 @@ int lnk_msg_republish(lua_State *L);
 int lnk_subscribe(lua_State *L);
 int lnk_events(lua_State *L);
 /* Pushes a subscription of the connection at `parent`, to which the caller then gives a handle. */
-lnk_sub *lnk_push_sub(lua_State *L, int parent);
+lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
 /* Takes what is there ahead. */
@@ -407,8 +436,8 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 
 /* Pushes an empty message, to which the caller then gives a reference. */
 lnk_msg *lnk_push_msg(lua_State *L);
-/* Counts the memory of a message, which the collector cannot see, and drives the collector if there is much.
- */
+/* Looks where the payload is, and counts its memory, which the collector cannot see; drives the collector if
+ * there is much. */
 void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg);
 
 #endif

@@ -23,7 +23,7 @@ void *lnk_new(lua_State *L, enum lnk_kind kind, size_t size, int user_values)
 {
     void *data = lua_newuserdatauv(L, size, user_values);
     memset(data, 0, size);
-    luaL_setmetatable(L, lnk_names[kind]);
+    lnk_set_meta(L, kind);
     return data;
 }
 
@@ -159,10 +159,8 @@ static void open_state(lua_State *L)
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);
-        lua_pop(L, 1);
+        lua_setiuservalue(L, index, LNK_UV_METAS + kind);
     }
-    luaL_getmetatable(L, lnk_names[LNK_MSG]);
-    lua_setiuservalue(L, index, LNK_UV_MSG_META);
     lua_remove(L, index - 1);
 }
 

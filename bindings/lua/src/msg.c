@@ -1,8 +1,6 @@
 /* Messages: one userdata holds one reference, and makes a Lua value of a field when that is read. */
 #include "lnk.h"
 
-#include <stddef.h>
-
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
 enum field {
     F_DATA = 1,
@@ -24,7 +22,8 @@ enum field {
     F_TIME,
     F_REQUEST,
     F_DELAY,
-    F_PENDING
+    F_PENDING,
+    F_NONCE
 };
 
 static const struct {
@@ -39,23 +38,21 @@ static const struct {
               {"epoch", F_EPOCH},     {"count", F_COUNT},
               {"code", F_CODE},       {"time", F_TIME},
               {"delay", F_DELAY},     {"request", F_REQUEST},
-              {"pending", F_PENDING}, {"size", F_SIZE}};
+              {"pending", F_PENDING}, {"size", F_SIZE},
+              {"nonce", F_NONCE}};
 
-static const char *const event_names[] = {"unknown",          "connected",   "disconnected", "reconnecting",
-                                          "reconnected",      "servers",     "lame_duck",    "slow_consumer",
-                                          "async_error",      "stale",       "closed",       "ping",
-                                          "forced_reconnect", "delay_needed"};
+static const char *const event_names[] = {"unknown",          "connected",    "disconnected", "reconnecting",
+                                          "reconnected",      "servers",      "lame_duck",    "slow_consumer",
+                                          "async_error",      "stale",        "closed",       "ping",
+                                          "forced_reconnect", "delay_needed", "auth_needed"};
 
 #define CLOSED_TEXT "the message was closed"
 
 lnk_msg *lnk_push_msg(lua_State *L)
 {
     lnk_msg *msg = lua_newuserdatauv(L, sizeof *msg, 0);
-    msg->msg = NULL;
-    msg->bytes = 0;
-    msg->conn.id = 0;
-    lnk_push_slot(L, LNK_UV_MSG_META);
-    lua_setmetatable(L, -2);
+    *msg = (lnk_msg){0};
+    lnk_set_meta(L, LNK_MSG);
     return msg;
 }
 
@@ -68,8 +65,12 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     const size_t small = 1024;
     const size_t least = 16777216;
     natskit_message_view view;
-    view.data_len = 0;
-    natskit_msg_view(msg->msg, &view, offsetof(natskit_message_view, header_block));
+    natskit_msg_view(msg->msg, &view, sizeof view);
+    if (view.kind != NATSKIT_MSG_MESSAGE) {
+        return;
+    }
+    msg->data = view.data;
+    msg->data_len = view.data_len;
     if (view.data_len < small) {
         return;
     }
@@ -167,6 +168,10 @@ static size_t check_index(lua_State *L, int arg)
 static int msg_header(lua_State *L)
 {
     const natskit_msg *msg = check_open(L);
+    if (lua_gettop(L) == 2) { /* the usual case, and the fast one */
+        push_value(L, msg, NATSKIT_MATCH_EXACT, 0);
+        return 1;
+    }
     luaL_checkstring(L, 2);
     int numbered = lua_type(L, 3) == LUA_TNUMBER;
     int32_t match = numbered ? NATSKIT_MATCH_EXACT : lnk_match(L, 3);
@@ -324,6 +329,8 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
         return push_if(L, view.request != 0, (lua_Integer)view.request);
     case F_PENDING:
         return push_if(L, view.type == NATSKIT_EVENT_SLOW_CONSUMER, (lua_Integer)view.pending);
+    case F_NONCE:
+        return push_text(L, view.text, view.type == NATSKIT_EVENT_AUTH_NEEDED ? view.text_len : 0);
     case F_DELAY:
         if (view.type == NATSKIT_EVENT_DELAY_NEEDED) {
             lua_pushnumber(L, (lua_Number)view.delay_ms / 1000);
@@ -385,15 +392,19 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
 /* msg.field or msg:method; upvalue 2 is the dispatch table */
 static int msg_index(lua_State *L)
 {
-    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     lua_settop(L, 2);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
         return 1; /* a method, or nil */
     }
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     enum field field = (enum field)lua_tointeger(L, -1);
     natskit_message_view view;
     if (msg->msg == NULL) {
         return luaL_error(L, CLOSED_TEXT);
+    }
+    if (field == F_DATA && msg->data != NULL) {
+        lua_pushlstring(L, msg->data, msg->data_len);
+        return 1;
     }
     natskit_msg_view(msg->msg, &view, sizeof view);
     if (view.kind == NATSKIT_MSG_EVENT) {
@@ -420,9 +431,11 @@ static int msg_gc(lua_State *L)
 {
     lnk_msg *msg = lua_touserdata(L, 1);
     natskit_msg_release(msg->msg);
-    lnk_state_of(L)->live_bytes -= msg->bytes;
+    if (msg->bytes > 0) {
+        lnk_state_of(L)->live_bytes -= msg->bytes;
+        msg->bytes = 0;
+    }
     msg->msg = NULL;
-    msg->bytes = 0;
     return 0;
 }
 

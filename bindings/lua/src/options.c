@@ -22,8 +22,10 @@ void lnk_options_register(lua_State *L, int state_index)
 
 void lnk_options_end(lnk_options *options)
 {
-    natskit_options_close(options->options);
-    options->options.id = 0;
+    if (options != NULL) {
+        natskit_options_close(options->options);
+        options->options.id = 0;
+    }
 }
 
 /* The library's text begins with the name of the option. */
@@ -154,7 +156,7 @@ static int is_other(const char *name, const char *const *others)
 }
 
 /* Opened when there is something to set: most calls set nothing but what is not the library's. */
-static void open_options(lua_State *L, lnk_options *options, int32_t scope)
+void lnk_options_open(lua_State *L, lnk_options *options, int32_t scope)
 {
     if (options->options.id == 0 && natskit_options_open(scope, &options->options) != NATSKIT_OK) {
         luaL_error(L, "options: no memory");
@@ -178,36 +180,49 @@ natskit_status lnk_options_context(lua_State *L, lnk_options *options, int index
         return status;
     }
     expect(L, lua_type(L, -1) == LUA_TSTRING, "context", "string");
-    open_options(L, options, NATSKIT_OPTIONS_CONNECT);
+    lnk_options_open(L, options, NATSKIT_OPTIONS_CONNECT);
     const char *name = lua_tolstring(L, -1, &len);
     status = natskit_options_context(options->options, name, len, err);
     lua_pop(L, 1);
     return status;
 }
 
-void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t scope, const char *const *others)
+/* Sets what the table at `index` has. Most calls have nothing but what is not the library's, so where
+ * `*options` is NULL a set is made, at `place`, when there is something for it. */
+static void fill(lua_State *L, lnk_options **options, int place, int index, int32_t scope,
+                 const char *const *others)
 {
-    if (lua_isnoneornil(L, index)) {
-        return;
-    }
     luaL_checktype(L, index, LUA_TTABLE);
-    if (scope == NATSKIT_OPTIONS_CONNECT) {
-        open_options(L, options, scope);
-    }
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             luaL_error(L, "options: name expected as key, got %s", luaL_typename(L, -2));
         }
-        if (!is_other(lua_tostring(L, -2), others)) {
-            open_options(L, options, scope);
-            set_option(L, options, scope);
+        if (is_other(lua_tostring(L, -2), others)) {
+            continue;
         }
+        if (*options == NULL) {
+            *options = lnk_begin_options(L);
+            lua_replace(L, place);
+        }
+        lnk_options_open(L, *options, scope);
+        set_option(L, *options, scope);
+    }
+}
+
+void lnk_fill_options(lua_State *L, lnk_options *options, int index, int32_t scope, const char *const *others)
+{
+    if (!lua_isnoneornil(L, index)) {
+        lnk_options_open(L, options, scope); /* the caller may have more for it */
+        fill(L, &options, 0, index, scope, others);
     }
 }
 
 lnk_options *lnk_push_options(lua_State *L, int index, int32_t scope, const char *const *others)
 {
-    lnk_options *options = lnk_begin_options(L);
-    lnk_fill_options(L, options, index, scope, others);
+    lnk_options *options = NULL;
+    lua_pushnil(L);
+    if (!lua_isnoneornil(L, index)) {
+        fill(L, &options, lua_gettop(L), index, scope, others);
+    }
     return options;
 }

@@ -154,18 +154,16 @@ static int bad_entry(lua_State *L)
 
 /* -- one try --------------------------------------------------------------------------------------------- */
 
-static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *err)
+static natskit_status try_request(lua_State *L, lnk_state *st, int64_t left, natskit_error *err)
 {
     const lnk_conn *conn = lua_touserdata(L, S_WHO);
     lnk_wait *wait = lua_touserdata(L, S_EXTRA);
-    const lnk_options *given = lua_touserdata(L, S_OPTIONS);
-    natskit_options options = given != NULL ? given->options : (natskit_options){0};
+    natskit_options options = lnk_options_of(lua_touserdata(L, S_OPTIONS));
     size_t subject_len = 0;
     size_t data_len = 0;
     const char *subject = lua_tolstring(L, S_SUBJECT, &subject_len);
     const char *data = lua_tolstring(L, S_DATA, &data_len);
     natskit_headers headers = lnk_headers(L, st, S_HEADERS);
-    int64_t left = lnk_left((int64_t)lua_tointeger(L, S_DEADLINE));
     return natskit_request_start(conn->conn, subject, subject_len, headers, data, data_len, options, left,
                                  &wait->op, err);
 }
@@ -173,8 +171,7 @@ static natskit_status try_request(lua_State *L, lnk_state *st, natskit_error *er
 static natskit_status try_many(lua_State *L, lnk_state *st, natskit_error *err)
 {
     const lnk_conn *conn = lua_touserdata(L, S_WHO);
-    const lnk_options *given = lua_touserdata(L, S_OPTIONS);
-    natskit_options options = given != NULL ? given->options : (natskit_options){0};
+    natskit_options options = lnk_options_of(lua_touserdata(L, S_OPTIONS));
     lnk_sub *sub = lua_touserdata(L, S_EXTRA);
     size_t subject_len = 0;
     size_t data_len = 0;
@@ -195,14 +192,15 @@ static natskit_status try_republish(lua_State *L, int64_t timeout_ms)
     return natskit_msg_republish(msg->conn, msg->msg, subject, subject_len, reply, reply_len, timeout_ms);
 }
 
-static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms,
+/* `timeout_ms` is how long to wait for room, `left` what the whole call has. */
+static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms, int64_t left,
                                natskit_error *err)
 {
     if (way == SEND_BATCH) {
         return try_batch(L, st, timeout_ms);
     }
     if (way == SEND_REQUEST) {
-        return try_request(L, st, err);
+        return try_request(L, st, left, err);
     }
     if (way == SEND_MANY) {
         return try_many(L, st, err);
@@ -365,7 +363,7 @@ static int fails_fast(lua_State *L, lnk_state *st, enum way way, natskit_status 
                       natskit_error *err)
 {
     if (of_message(way) && suspend && *status == NATSKIT_WOULD_BLOCK) {
-        *status = try_send(L, st, way, 1, err);
+        *status = try_send(L, st, way, 1, 1, err);
     }
     return of_message(way) ? *status == NATSKIT_WOULD_BLOCK
                            : ((const lnk_conn *)lua_touserdata(L, S_WHO))->fail_fast;
@@ -383,7 +381,7 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
     for (;; waited = 1) {
         int64_t left = lnk_left(deadline);
         int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
-        natskit_status status = try_send(L, st, way, suspend ? 0 : slice, &err);
+        natskit_status status = try_send(L, st, way, suspend ? 0 : slice, left, &err);
         int full = status == NATSKIT_WOULD_BLOCK || status == NATSKIT_TIMEOUT;
         if (full && left != 0 && fails_fast(L, st, way, &status, suspend, &err)) {
             return sent(L, way, NATSKIT_WOULD_BLOCK, NULL);
@@ -406,17 +404,13 @@ static int send_k(lua_State *L, int resumed, lua_KContext context)
     }
 }
 
-/* The general way: slots up to S_DEADLINE are filled, the last with the table of options. */
-static void prepare(lua_State *L, enum way way, unsigned allowed, int64_t timeout_ms)
+/* The general way. Slots up to S_DEADLINE are filled, or up to S_HEADERS. */
+static int send_until(lua_State *L, enum way way, int64_t timeout_ms)
 {
-    timeout_ms = lnk_send_options(L, S_DEADLINE, allowed, timeout_ms);
+    lua_settop(L, S_TOP);
     lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
     lua_replace(L, S_DEADLINE);
-    lua_settop(L, S_TOP);
-    if (way == SEND_BATCH) {
-        lua_pushinteger(L, 0);
-        lua_replace(L, S_EXTRA);
-    }
+    return send_k(L, LUA_OK, way);
 }
 
 /* -- the functions of Lua -------------------------------------------------------------------------------- */
@@ -426,27 +420,35 @@ int lnk_publish(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
     const lnk_conn *conn = lnk_check(L, st, 1, LNK_CONN);
-    natskit_headers none = {0};
+    natskit_headers headers = {0};
+    const char *reply = NULL;
     size_t subject_len = 0;
+    size_t reply_len = 0;
     size_t data_len = 0;
+    int64_t timeout_ms = LNK_PUBLISH_MS;
     const char *subject = luaL_checklstring(L, 2, &subject_len);
     const char *data = luaL_optlstring(L, 3, "", &data_len);
-    if (lua_isnoneornil(L, 4)) { /* the usual case, and the fast one */
-        natskit_status status =
-            natskit_publish(conn->conn, subject, subject_len, NULL, 0, none, data, data_len, 0);
-        if (status == NATSKIT_OK) {
-            lua_pushboolean(L, 1);
-            return 1;
-        }
-        if (status != NATSKIT_WOULD_BLOCK || conn->fail_fast) {
-            return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", 2, 0)
-                                             : lnk_fail(L, status, NULL);
-        }
+    int optioned = !lua_isnoneornil(L, S_DEADLINE);
+    if (optioned) {
+        lua_settop(L, S_DEADLINE);
+        timeout_ms = lnk_send_options(
+            L, S_DEADLINE, LNK_OPT_REPLY | LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE, timeout_ms);
+        reply = lua_tolstring(L, S_REPLY, &reply_len);
+        headers = lnk_headers(L, st, S_HEADERS);
     }
-    lua_settop(L, S_DEADLINE);
-    prepare(L, SEND_PUBLISH, LNK_OPT_REPLY | LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE,
-            LNK_PUBLISH_MS);
-    return send_k(L, LUA_OK, SEND_PUBLISH);
+    /* Mostly there is room, and no clock need be asked. */
+    natskit_status status =
+        natskit_publish(conn->conn, subject, subject_len, reply, reply_len, headers, data, data_len, 0);
+    if (status == NATSKIT_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    if (status == NATSKIT_WOULD_BLOCK && !conn->fail_fast) {
+        lua_settop(L, optioned ? S_HEADERS : S_DEADLINE);
+        return send_until(L, SEND_PUBLISH, timeout_ms);
+    }
+    return status == NATSKIT_INVALID ? lnk_bad_subject(L, "publish", S_SUBJECT, optioned ? S_REPLY : 0)
+                                     : lnk_fail(L, status, NULL);
 }
 
 /* nc:publish_batch(list [, {timeout =}]) -> number of messages */
@@ -458,7 +460,10 @@ int lnk_publish_batch(lua_State *L)
     lua_settop(L, 3);
     lua_pushnil(L);
     lua_insert(L, S_DATA);
-    prepare(L, SEND_BATCH, LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    int64_t timeout_ms = lnk_send_options(L, S_DEADLINE, LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    lua_settop(L, S_TOP);
+    lua_pushinteger(L, 0);
+    lua_replace(L, S_EXTRA);
     lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
     luaL_argcheck(L, total <= MOST, 2, "too many messages for one batch");
     natskit_outgoing *out = lua_newuserdatauv(L, sizeof *out * (size_t)(total + 1), 0);
@@ -476,8 +481,7 @@ int lnk_publish_batch(lua_State *L)
             return sent(L, SEND_BATCH, status, NULL);
         }
     }
-    lua_settop(L, S_TOP);
-    return send_k(L, LUA_OK, SEND_BATCH);
+    return send_until(L, SEND_BATCH, timeout_ms);
 }
 
 /* msg:respond([data [, {headers =, timeout =}]]) */
@@ -489,8 +493,9 @@ int lnk_respond(lua_State *L)
     lua_settop(L, 3);
     lua_pushnil(L);
     lua_insert(L, S_SUBJECT);
-    prepare(L, SEND_RESPOND, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE, LNK_PUBLISH_MS);
-    return send_k(L, LUA_OK, SEND_RESPOND);
+    int64_t timeout_ms =
+        lnk_send_options(L, S_DEADLINE, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT | LNK_OPT_TRACE, LNK_PUBLISH_MS);
+    return send_until(L, SEND_RESPOND, timeout_ms);
 }
 
 /* msg:republish([subject [, {reply =, timeout =}]]) */
@@ -505,12 +510,12 @@ int lnk_msg_republish(lua_State *L)
     lua_settop(L, 3);
     lua_pushnil(L);
     lua_insert(L, S_DATA);
-    prepare(L, SEND_REPUBLISH, LNK_OPT_REPLY | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    int64_t timeout_ms = lnk_send_options(L, S_DEADLINE, LNK_OPT_REPLY | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
     if (lua_isnil(L, S_REPLY) && view.reply_len > 0) {
         lua_pushlstring(L, view.reply, view.reply_len);
         lua_replace(L, S_REPLY);
     }
-    return send_k(L, LUA_OK, SEND_REPUBLISH);
+    return send_until(L, SEND_REPUBLISH, timeout_ms);
 }
 
 static int finish_request(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
@@ -538,11 +543,7 @@ static void prepare_request(lua_State *L, int32_t scope, int64_t timeout_ms)
     luaL_checkstring(L, S_SUBJECT);
     luaL_optstring(L, S_DATA, "");
     lua_settop(L, S_DEADLINE);
-    if (lua_isnil(L, S_DEADLINE)) {
-        lua_pushnil(L);
-    } else {
-        lnk_push_options(L, S_DEADLINE, scope, request_others);
-    }
+    lnk_push_options(L, S_DEADLINE, scope, request_others);
     timeout_ms = lnk_send_options(L, S_DEADLINE, LNK_OPT_LIBRARY, timeout_ms);
     lua_pushvalue(L, S_DEADLINE + 1);
     lua_remove(L, S_DEADLINE + 1);
@@ -565,7 +566,7 @@ int lnk_request(lua_State *L)
 int lnk_request_many(lua_State *L)
 {
     prepare_request(L, NATSKIT_OPTIONS_REQUEST_MANY, LNK_PUBLISH_MS);
-    lnk_push_sub(L, S_WHO)->many = 1;
+    lnk_push_sub(L, S_WHO, LNK_SUB_VALUES)->many = 1;
     lua_replace(L, S_EXTRA);
     return send_k(L, LUA_OK, SEND_MANY);
 }

@@ -3,6 +3,7 @@
  * hold the subscription, so that a drain waits for them. */
 #include "lnk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Ways to take; the numbers go through lua_callk as its context. */
@@ -29,10 +30,10 @@ static const char *const subscribe_others[] = {"queue", "handler", "on_error", N
 /* -- subscribe ---------------------------------------------------------------------------------------------
  */
 
-lnk_sub *lnk_push_sub(lua_State *L, int parent)
+lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values)
 {
     const lnk_conn *conn = lua_touserdata(L, parent);
-    lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, LNK_SUB_VALUES);
+    lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, user_values);
     sub->conn = conn->conn;
     lua_pushvalue(L, parent);
     lua_setiuservalue(L, -2, LNK_SUB_PARENT);
@@ -77,16 +78,10 @@ int lnk_subscribe(lua_State *L)
     int handler = push_function(L, "handler");
     int on_error = push_function(L, "on_error");
     luaL_argcheck(L, lua_isnil(L, on_error) || !lua_isnil(L, handler), 3, "on_error needs a handler");
-    lnk_sub *sub = lnk_push_sub(L, 1);
-    lua_pushvalue(L, 2);
-    lua_setiuservalue(L, -2, LNK_SUB_SUBJECT);
-    if (queue_len > 0) {
-        lua_pushvalue(L, handler - 1);
-        lua_setiuservalue(L, -2, LNK_SUB_QUEUE);
-    }
+    lnk_sub *sub = lnk_push_sub(L, 1, lua_isnil(L, handler) ? LNK_SUB_VALUES : LNK_SUB_HANDLED_VALUES);
     natskit_error err;
     natskit_status status = natskit_subscribe(conn->conn, subject, subject_len, queue, queue_len,
-                                              options->options, &sub->sub, &err);
+                                              lnk_options_of(options), &sub->sub, &err);
     lnk_options_end(options);
     if (status != NATSKIT_OK) {
         return lnk_fail_or_raise(L, status, &err, "subscribe");
@@ -103,9 +98,9 @@ int lnk_events(lua_State *L)
     lnk_conn *conn = lnk_check(L, lnk_state_of(L), 1, LNK_CONN);
     lua_settop(L, 2);
     lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_EVENTS, NULL);
-    lnk_sub *sub = lnk_push_sub(L, 1);
+    lnk_sub *sub = lnk_push_sub(L, 1, LNK_SUB_VALUES);
     natskit_error err;
-    natskit_status status = natskit_conn_events(conn->conn, options->options, &sub->sub, &err);
+    natskit_status status = natskit_conn_events(conn->conn, lnk_options_of(options), &sub->sub, &err);
     lnk_options_end(options);
     return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "events");
 }
@@ -235,10 +230,19 @@ static int push_strings(lua_State *L, lnk_sub *sub)
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms)
 {
     size_t count = 0;
+    if (sub->sub.id == 0) {
+        return NATSKIT_CLOSED;
+    }
+    if (sub->ahead == NULL) {
+        sub->ahead = malloc(LNK_AHEAD * sizeof(natskit_msg *));
+        if (sub->ahead == NULL) {
+            return NATSKIT_NO_MEMORY;
+        }
+    }
     hold_ahead(sub);
     natskit_status status = natskit_sub_next_batch(sub->sub, sub->ahead, LNK_AHEAD, timeout_ms, &count);
     sub->head = 0;
-    sub->count = (unsigned)count;
+    sub->count = (uint8_t)count;
     if (count == 0) {
         let_go(sub);
     }
@@ -568,6 +572,8 @@ void lnk_sub_end(lnk_sub *sub)
     if (sub->head < sub->count) {
         natskit_msg_release_batch(sub->ahead + sub->head, sub->count - sub->head);
     }
+    free(sub->ahead);
+    sub->ahead = NULL;
     sub->head = 0;
     sub->count = 0;
     sub->held = 0;
@@ -581,12 +587,56 @@ static int sub_gc(lua_State *L)
     return 0;
 }
 
+/* Index of a text in LNK_SUB_TEXTS. */
+enum text { T_SUBJECT = 1, T_QUEUE };
+
+/* Pushes a text of the subscription at 1, or nil. */
+static int push_text(lua_State *L, const lnk_sub *sub, enum text which)
+{
+    char usual[256];
+    size_t len = 0;
+    natskit_status (*get)(natskit_sub, char *, size_t, size_t *) =
+        which == T_SUBJECT ? natskit_sub_subject : natskit_sub_queue;
+    if (sub->sub.id == 0) {
+        if (lua_getiuservalue(L, 1, LNK_SUB_TEXTS) == LUA_TTABLE) {
+            lua_rawgeti(L, -1, which);
+        }
+        return 1;
+    }
+    natskit_status status = get(sub->sub, usual, sizeof usual, &len);
+    if (status == NATSKIT_OK) {
+        lua_pushlstring(L, usual, len);
+    } else if (status == NATSKIT_LIMIT) {
+        luaL_Buffer out;
+        char *text = luaL_buffinitsize(L, &out, len);
+        status = get(sub->sub, text, len, &len);
+        luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
+    } else {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+/* What it was subscribed with stays known after its end. */
+static void keep_texts(lua_State *L, const lnk_sub *sub)
+{
+    lua_createtable(L, 2, 0);
+    for (int which = T_SUBJECT; which <= T_QUEUE; which++) {
+        push_text(L, sub, (enum text)which);
+        lua_rawseti(L, -2, which);
+    }
+    lua_setiuservalue(L, 1, LNK_SUB_TEXTS);
+}
+
 /* sub:close(); the library does not report an object that its own user closed, so who waits is woken here. */
 static int sub_close(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
     const lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
     lua_settop(L, 1);
+    if (sub->sub.id != 0) {
+        keep_texts(L, sub);
+    }
     if (sub->handled) {
         lnk_handler_drop(L, 1);
     }
@@ -657,25 +707,6 @@ static int sub_reason(lua_State *L)
     return 2;
 }
 
-typedef natskit_status text_fn(natskit_sub sub, char *buf, size_t cap, size_t *len);
-
-/* Pushes a text of the subscription at 1, which is then kept in its user value. */
-static int push_text(lua_State *L, const lnk_sub *sub, int value, text_fn *get)
-{
-    size_t len = 0;
-    char none;
-    if (lua_getiuservalue(L, 1, value) != LUA_TNIL || get(sub->sub, &none, 0, &len) != NATSKIT_LIMIT) {
-        return 1;
-    }
-    luaL_Buffer out;
-    char *text = luaL_buffinitsize(L, &out, len);
-    natskit_status status = get(sub->sub, text, len, &len);
-    luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, value);
-    return 1;
-}
-
 static int push_sid(lua_State *L, lnk_sub *sub)
 {
     natskit_sub_stats stats;
@@ -697,9 +728,9 @@ static int sub_index(lua_State *L)
     lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
     switch ((enum field)lua_tointeger(L, -1)) {
     case F_SUBJECT:
-        return push_text(L, sub, LNK_SUB_SUBJECT, natskit_sub_subject);
+        return push_text(L, sub, T_SUBJECT);
     case F_QUEUE:
-        return push_text(L, sub, LNK_SUB_QUEUE, natskit_sub_queue);
+        return push_text(L, sub, T_QUEUE);
     default:
         return push_sid(L, sub);
     }

@@ -369,7 +369,7 @@ static natskit_status block_op(lua_State *L, lnk_state *st, lnk_wait *wait, int 
         block_handling(L, st, wait, index);
         return NATSKIT_PENDING;
     }
-    natskit_status waited = natskit_op_wait(wait->op, LNK_SLICE_MS);
+    natskit_status waited = natskit_op_wait(wait->op, wait->asks ? LNK_ASK_MS : LNK_SLICE_MS);
     if (waited == NATSKIT_TIMEOUT) {
         lnk_breathe(L);
     }

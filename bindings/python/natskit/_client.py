@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _later  # [async]
-from . import _natskit, _options, errors
+from . import _auth, _natskit, _options, errors
 from ._natskit import AsyncEvents as Events
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncSubscription as Subscription
@@ -35,11 +35,11 @@ class Answers:
     connection); a reached limit does not.
     """
 
-    def __init__(self, client: Client, args: tuple[Any, ...], limit: float) -> None:
+    def __init__(self, client: Client, args: tuple[Any, Any, Any, Any], limit: float) -> None:
         self._loop: AsyncIterator[Msg] | None = None
         self._sub: Subscription | None = None
         # [async]
-        self._unsent: tuple[Client, tuple[Any, ...], float] | None = None
+        self._unsent: tuple[Client, tuple[Any, Any, Any, Any], float] | None = None
         try:
             self._sub = client._request_many(*args, limit)
         except errors.OutboundBufferLimitError:
@@ -326,8 +326,8 @@ async def _open(
     functions: dict[str, Callable[..., Any] | None],
 ) -> Client:
     client = Client()
+    watch = Watch({**functions, "auth": _auth.taken(options, functions["auth"])})
     url, pairs = _options.connect_pairs(servers, context, options)
-    watch = Watch(functions)
     begun = partial(watch.begin, client) if watch.is_needed else None
     try:
         await client._connect(url, pairs, timeout, begun)
@@ -377,6 +377,7 @@ def connect(
     *,
     context: str | None = None,
     timeout: float | None = 10.0,
+    auth: Callable[[Event], Any] | None = None,
     reconnect_delay: Callable[[Event], Any] | None = None,
     error_cb: Callable[[Exception], Any] | None = None,
     disconnected_cb: Callable[[], Any] | None = None,
@@ -394,6 +395,10 @@ def connect(
         context: name of a context of the NATS command line, "" for the one that is selected; `servers` and
             `options` win over what it says. Its files are read at once.
         timeout: seconds for all of it: resolving, connecting and the handshake with every server tried.
+        auth: is asked who the user is, at each attempt, with the event "auth_needed" (event.nonce, event.server);
+            gives a mapping of user, password, token, jwt, nkey and signature (bytes, or base64), nkey_seed,
+            creds, creds_file, for which it has answer_timeout_ms. For what the mapping lacks, and for None, the options
+            count.
         reconnect_delay: is asked how many seconds to wait before servers are tried again, with the event
             "delay_needed"; None stands for the pause that it names (event.delay).
         error_cb: is called with the error of each event that has one, those of failed attempts included, and
@@ -401,13 +406,16 @@ def connect(
         disconnected_cb: is called when the connection was lost or has ended; the others: after a reconnect, after
             the end, when the server has told of others, and when it will leave soon.
         options: the library's options by name, and these names of nats-py: allow_reconnect, connect_timeout,
-            dont_randomize, max_outstanding_pings, pending_size, ping_interval, reconnect_time_wait.
+            dont_randomize, max_outstanding_pings, nkeys_seed, nkeys_seed_str, pending_size, ping_interval,
+            reconnect_time_wait, signature_cb, tls_handshake_first, tls_hostname, user_credentials, user_jwt_cb;
+            user, password and token may be functions. There is no ssl.SSLContext: the tls_ options say all.
 
     A task of the connection calls those functions, which may be coroutine functions, one after another; in
     natskit.sync a daemon thread does. What they raise is reported, and nothing depends on them. close() and
     drain() wait for closed_cb.
     """
     functions: dict[str, Callable[..., Any] | None] = {
+        "auth": auth,
         "reconnect_delay": reconnect_delay,
         "error_cb": error_cb,
         "disconnected_cb": disconnected_cb,

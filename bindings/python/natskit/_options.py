@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -47,16 +48,30 @@ def _buffer(name: str, value: Any) -> Any:
     return max(value, 0) if isinstance(value, int) else value
 
 
+def _same(name: str, value: Any) -> Any:
+    return value
+
+
 # nats-py's name -> (the option, how the value changes)
 _ALIASES: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
-    "allow_reconnect": ("reconnect", lambda name, value: value),
+    "allow_reconnect": ("reconnect", _same),
     "connect_timeout": ("attempt_timeout_ms", _seconds),
     "dont_randomize": ("randomize", _negated),
-    "max_outstanding_pings": ("max_pings_out", lambda name, value: value),
+    "max_outstanding_pings": ("max_pings_out", _same),
+    "nkeys_seed": ("nkey_seed_file", _same),
+    "nkeys_seed_str": ("nkey_seed", _same),
     "pending_size": ("reconnect_buffer_bytes", _buffer),
     "ping_interval": ("ping_interval_ms", _seconds),
     "reconnect_time_wait": ("reconnect_wait_ms", _seconds),
+    "tls_handshake_first": ("tls_first", _same),
+    "tls_hostname": ("tls_server_name", _same),
 }
+_PATHS = ("_file", "_path")  # ends of names of options that are paths
+_NO_CONTEXT = (
+    'tls must be "auto", "require" or "off", not {}: the library does TLS itself, without Python\'s ssl. '
+    "Instead of a context give tls_ca_file, tls_cert_file, tls_key_file, tls_key_password, tls_server_name "
+    "or tls_min_version"
+)
 
 
 def _checked(name: str, value: Any, kind: int) -> Any:
@@ -82,6 +97,10 @@ def _checked(name: str, value: Any, kind: int) -> Any:
         wanted = "str or a list of str"
     elif isinstance(value, str):
         return value
+    elif isinstance(value, os.PathLike) and name.endswith(_PATHS):
+        return os.fsdecode(value)
+    elif name == "tls":
+        raise TypeError(_NO_CONTEXT.format(type(value).__name__))
     raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
@@ -96,7 +115,8 @@ def pairs(scope: int, options: dict[str, Any]) -> list[Pair]:
         if scope == _natskit.OPTIONS_CONNECT and name in _ALIASES and name not in types:
             option, change = _ALIASES[name]
             value = change(name, value)
-            _checked(name, value, types.get(option, _STRING))
+            if not (isinstance(value, os.PathLike) and option.endswith(_PATHS)):
+                _checked(name, value, types.get(option, _STRING))
             name = option
         kind = types.get(name)
         result.append((name, "" if kind is None else _checked(name, value, kind)))

@@ -29,6 +29,7 @@ _FUNCTIONS = {
     "servers": "discovered_server_cb",
     "lame_duck": "lame_duck_mode_cb",
 }
+_ANSWERS = {"auth", "reconnect_delay"}  # functions that are asked
 # What their own functions are for, or an event that follows repeats.
 _NO_ERROR = ("closed", "stale")
 
@@ -65,10 +66,10 @@ class Watch:
         """Begins the loops. The connection tries its first server at this moment."""
         names = set(self._functions)
         with suppress(errors.ConnectionClosedError):  # it was refused already, which connect() tells
-            if "reconnect_delay" in names:
+            if names & _ANSWERS:
                 answers = _options.pairs(_natskit.OPTIONS_EVENTS, {"answers": True})
                 self._start(self._answer, connection._events(answers, False))
-            if names - {"reconnect_delay"}:
+            if names - _ANSWERS:
                 self._start(self._tell, connection._events([], False))
 
     def decide(self, succeeded: bool) -> None:
@@ -134,15 +135,13 @@ class Watch:
 
     async def _answer(self, events: _natskit.AsyncEvents) -> None:
         async for event in events:
-            if event.type != "delay_needed":
-                continue
-            delay = await self._call("reconnect_delay", event)
-            try:
-                event.answer(event.delay if delay is None else delay)
-            except (errors.NotFoundError, errors.ConnectionClosedError):
-                pass  # too late: the pause is over, or the connection is
-            except Exception as error:  # no number of seconds
-                _report("reconnect_delay", error)
+            if event.type == "delay_needed":
+                delay = await self._call("reconnect_delay", event)
+                _answered("reconnect_delay", event.answer, event.delay if delay is None else delay)
+            elif event.type == "auth_needed":
+                credentials = await self._call("auth", event)
+                if not _answered("auth", event.answer_auth, credentials):
+                    _answered("auth", event.answer_auth, None)  # what is configured, and at once
 
     async def _call(self, name: str, *args: Any) -> Any:
         function = self._functions.get(name)
@@ -158,6 +157,18 @@ class Watch:
         except Exception as error:
             _report(name, error)
             return None
+
+
+def _answered(name: str, answer: Callable[[Any], None], result: Any) -> bool:
+    """Answers with what a function has returned; False if that is no answer."""
+    try:
+        answer(result)
+    except (errors.NotFoundError, errors.ConnectionClosedError):
+        pass  # too late: the pause or the attempt is over, or the connection is
+    except Exception as error:  # no number of seconds, no credentials
+        _report(name, error)
+        return False
+    return True
 
 
 def _report(name: str, error: Exception) -> None:

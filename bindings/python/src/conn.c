@@ -6,6 +6,7 @@
  */
 #include "state.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define LINGER_MS 2000
@@ -273,6 +274,25 @@ static PyObject *conn_get_client_ip(PyObject *self, void *unused)
     natskit_conn_info info;
     conn_info(DATA(Conn, self), &info);
     return text_new(info.client_ip, strlen(info.client_ip));
+}
+
+/* A fact of TLS that is a flag: by its place in natskit_conn_info. */
+static PyObject *conn_get_flag(PyObject *self, void *place)
+{
+    natskit_conn_info info;
+    conn_info(DATA(Conn, self), &info);
+    int32_t flag;
+    memcpy(&flag, (const char *)&info + (size_t)place, sizeof flag);
+    return PyBool_FromLong(flag);
+}
+
+/* A fact of TLS that is a text. */
+static PyObject *conn_get_text(PyObject *self, void *place)
+{
+    natskit_conn_info info;
+    conn_info(DATA(Conn, self), &info);
+    const char *text = (const char *)&info + (size_t)place;
+    return text_new(text, strlen(text));
 }
 
 static PyObject *conn_server_at_least(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -567,6 +587,8 @@ static PyObject *conn_room(PyObject *self, PyObject *args)
 
 /* ------------------------------------------------------------------------------------------------ types */
 
+#define PLACE(field) ((void *)offsetof(natskit_conn_info, field))
+
 static PyGetSetDef conn_getset[] = {
     {"is_connecting", conn_get_is, NULL, "The first connect is under way.", (void *)NATSKIT_STATE_CONNECTING},
     {"is_connected", conn_get_is, NULL, "The server has answered.", (void *)NATSKIT_STATE_CONNECTED},
@@ -579,6 +601,12 @@ static PyGetSetDef conn_getset[] = {
     {"client_id", conn_get_client_id, NULL, "The server's number for this connection.", NULL},
     {"_fails", conn_get_fails, NULL, "Whether a full outbox is an error at once.", NULL},
     {"client_ip", conn_get_client_ip, NULL, "The address of this client as the server sees it, or ''.", NULL},
+    {"tls", conn_get_flag, NULL, "Everything goes through TLS.", PLACE(tls)},
+    {"tls_version", conn_get_text, NULL, "As \"TLSv1.3\", or '' without TLS.", PLACE(tls_version)},
+    {"tls_cipher", conn_get_text, NULL, "Name of the cipher suite, or ''.", PLACE(tls_cipher)},
+    {"tls_insecure", conn_get_flag, NULL, "Whose certificate it is was not asked (option tls_insecure).",
+     PLACE(tls_insecure)},
+    {"tls_resumed", conn_get_flag, NULL, "An earlier TLS session was resumed.", PLACE(tls_resumed)},
     {"last_error", conn_get_last_error, NULL, "Why it was lost last, as an exception, or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

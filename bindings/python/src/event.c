@@ -55,6 +55,7 @@ static const char *type_name(int32_t type)
         [NATSKIT_EVENT_PING] = "ping",
         [NATSKIT_EVENT_FORCED_RECONNECT] = "forced_reconnect",
         [NATSKIT_EVENT_DELAY_NEEDED] = "delay_needed",
+        [NATSKIT_EVENT_AUTH_NEEDED] = "auth_needed",
     };
     bool known = type > 0 && type < (int32_t)(sizeof names / sizeof names[0]);
     return known ? names[type] : NULL;
@@ -96,6 +97,7 @@ enum {
     FIELD_REQUEST,
     FIELD_DELAY,
     FIELD_PENDING,
+    FIELD_NONCE,
 };
 
 static PyObject *event_get_field(PyObject *self, void *which)
@@ -120,6 +122,8 @@ static PyObject *event_get_field(PyObject *self, void *which)
         return PyLong_FromUnsignedLongLong(view.request);
     case FIELD_DELAY:
         return PyFloat_FromDouble((double)view.delay_ms / 1000.0);
+    case FIELD_NONCE:
+        return text_new(view.text, view.type == NATSKIT_EVENT_AUTH_NEEDED ? view.text_len : 0);
     case FIELD_PENDING:
         return PyLong_FromUnsignedLongLong(view.pending);
     default:
@@ -137,10 +141,35 @@ static PyObject *event_answer(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (match(event->st, &sig, args, nargs, kwnames, &delay) < 0 ||
         delay_arg(event->st, delay, &delay_ms) < 0 || event_view(self, &view) < 0)
         return NULL;
-    if (view.request == 0)
-        return raise_text(event->st, NATSKIT_NO_REPLY, "the event asks for no answer");
+    if (view.type != NATSKIT_EVENT_DELAY_NEEDED)
+        return raise_text(event->st, NATSKIT_NO_REPLY, "the event does not ask for a delay");
     natskit_error err = {0};
     natskit_status status = natskit_conn_answer_delay(event->via.conn, view.request, delay_ms, &err);
+    return status == NATSKIT_OK ? Py_NewRef(Py_None) : raise_status(event->st, status, &err);
+}
+
+static PyObject *event_answer_auth(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"answer_auth", 1, 1, 1, {NAME_credentials}};
+    const Msg *event = DATA(Msg, self);
+    PyObject *credentials;
+    natskit_event_view view;
+    if (match(event->st, &sig, args, nargs, kwnames, &credentials) < 0 || event_view(self, &view) < 0)
+        return NULL;
+    if (view.type != NATSKIT_EVENT_AUTH_NEEDED)
+        return raise_text(event->st, NATSKIT_NO_REPLY, "the event does not ask for credentials");
+    PyObject *pairs = PyObject_CallFunctionObjArgs(event->st->auth_pairs, credentials, NULL);
+    if (pairs == NULL)
+        return NULL;
+    natskit_options options;
+    int rc = options_arg(event->st, NATSKIT_OPTIONS_AUTH, pairs, &options);
+    Py_DECREF(pairs);
+    if (rc < 0)
+        return NULL;
+    natskit_error err = {0};
+    natskit_status status = natskit_conn_answer_auth(event->via.conn, view.request, options, &err);
+    if (options.id != 0)
+        natskit_options_close(options);
     return status == NATSKIT_OK ? Py_NewRef(Py_None) : raise_status(event->st, status, &err);
 }
 
@@ -173,15 +202,23 @@ static PyGetSetDef event_getset[] = {
     FIELD("sid", FIELD_SID, "Number of the subscription that the event is about, or 0."),
     FIELD("count", FIELD_COUNT, "A number that belongs to the event, such as the size of the server pool."),
     FIELD("time_ns", FIELD_TIME_NS, "When it happened: nanoseconds since 1970 UTC."),
-    FIELD("request", FIELD_REQUEST, "Number of the request that answer() answers, or 0."),
+    FIELD("request", FIELD_REQUEST, "Number of the request that is to be answered, or 0."),
     FIELD("delay", FIELD_DELAY, "'delay_needed': seconds of the pause that comes without an answer."),
     FIELD("pending", FIELD_PENDING, "'slow_consumer': messages in the full queue."),
+    FIELD("nonce", FIELD_NONCE, "'auth_needed': what the server wants signed, or ''."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef event_methods[] = {
     {"answer", (PyCFunction)(void (*)(void))event_answer, METH_FASTCALL | METH_KEYWORDS,
      "answer($self, delay)\n--\n\nAnswers 'delay_needed': servers are tried `delay` seconds after it."},
+    {"answer_auth", (PyCFunction)(void (*)(void))event_answer_auth, METH_FASTCALL | METH_KEYWORDS,
+     "answer_auth($self, credentials)\n--\n\nAnswers 'auth_needed' with a mapping of what the server is to "
+     "be "
+     "told: user, password, token, jwt, nkey and signature, nkey_seed, creds, creds_file. What it lacks "
+     "stays as "
+     "configured; "
+     "None for all of it."},
     {NULL, NULL, 0, NULL},
 };
 

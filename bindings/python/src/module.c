@@ -62,6 +62,7 @@ State *type_state(PyTypeObject *type)
     X(handler_failed)                                                                                        \
     X(handler_start)                                                                                         \
     X(handler_cancel)                                                                                        \
+    X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
     X(settle)                                                                                                \
@@ -331,8 +332,8 @@ static PyMethodDef functions[] = {
      "_jwt_expiry($module, jwt, /)\n--\n\nNanoseconds since 1970, or 0."},
     {"_creds_format", auth_creds_format, METH_VARARGS,
      "_creds_format($module, jwt, seed, /)\n--\n\nThe text of a credentials file."},
-    {"_settle", reactor_settle, METH_O,
-     "_settle($module, future, /)\n--\n\nGives a future its result, unless it has one."},
+    {"_settle", waiting_settle, METH_O,
+     "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -342,7 +343,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0)
         return -1;
-    return reactor_init(module, st);
+    return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
 
 static int module_exec(PyObject *module)
@@ -362,7 +363,8 @@ static int module_exec(PyObject *module)
         return -1;
     return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS) < 0 ||
                    PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0
+                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0 ||
+                   PyModule_AddIntConstant(module, "OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH) < 0
                ? -1
                : PyModule_AddIntConstant(module, "OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY);
 }

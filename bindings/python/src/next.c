@@ -112,7 +112,7 @@ static PySendResult next_fail(Next *next, natskit_status status)
     } else {
         sub_raise(sub, status);
     }
-    source_pass_on(next->st, &sub->source);
+    source_pass_on(&sub->source);
     next_end(next);
     return PYGEN_ERROR;
 }
@@ -157,7 +157,7 @@ static PySendResult next_step(PyObject *self, PyObject **result)
     if (rc == 0)
         return next_suspend(next, waited, result);
     if (sub->source.first != NULL)
-        source_pass_on(next->st, &sub->source);
+        source_pass_on(&sub->source);
     next_end(next);
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
@@ -168,7 +168,7 @@ static void next_abort(Next *next)
     waiter_leave(next->st, &next->waiter);
     if (next->sub == NULL)
         return;
-    source_pass_on(next->st, &next->sub->source);
+    source_pass_on(&next->sub->source);
     next_end(next);
 }
 

@@ -144,12 +144,32 @@ static PyObject *publish(PyObject *self, PyObject *const *a)
     return later(st, self, "_publish_now", again, size, timeout_ms);
 }
 
+/* publish(subject, payload) of a str and small bytes, the usual call: whether it was accepted. If not, the
+ * general way finds out why. */
+static bool publish_plain(const Conn *conn, PyObject *subject, PyObject *payload)
+{
+    Py_ssize_t subject_len = 0;
+    if (!PyUnicode_Check(subject) || !PyBytes_Check(payload))
+        return false;
+    Py_ssize_t len = PyBytes_Size(payload);
+    const char *text = len < NKPY_LARGE ? PyUnicode_AsUTF8AndSize(subject, &subject_len) : NULL;
+    if (text == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    return natskit_publish(conn->handle, text, (size_t)subject_len, NULL, 0, (natskit_headers){0},
+                           PyBytes_AsString(payload), (size_t)len, 0) == NATSKIT_OK;
+}
+
 PyObject *conn_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const Signature sig = {
         "publish", 8, 1, 4, {NAME_subject, NAME_payload, NAME_reply, NAME_headers, NAME_timeout, MORE_NAMES}};
-    State *st = DATA(Conn, self)->st;
+    Conn *conn = DATA(Conn, self);
+    State *st = conn->st;
     PyObject *a[8];
+    if (nargs == 2 && kwnames == NULL && publish_plain(conn, args[0], args[1]))
+        return published(conn);
     if (match(st, &sig, args, nargs, kwnames, a) < 0)
         return NULL;
     if (kwnames == NULL) /* the extras are keywords */

@@ -163,21 +163,20 @@ static PyObject *reactor_collect(PyObject *self, PyObject *unused)
     natskit_ready records[128];
     size_t count = 0;
     bool failed = false;
-    do {
-        if (natskit_waitset_wait(reactor->waitset, records, sizeof records[0], 128, 0, &count) != NATSKIT_OK)
-            break; /* nothing there, or closed by natskit_shutdown, which wakes all by itself */
-        for (size_t i = 0; i < count; i++) {
-            Source *source = slot_find(reactor, records[i].tag);
-            if (source == NULL)
-                continue;
-            if (source->handles != NULL)
-                handle_push(&reactor->turns, source->handles);
-            else if (failed) /* the first exception goes to the loop; the others are woken all the same */
-                source_pass_on(reactor->st, source);
-            else
-                failed = source_wake(reactor->st, source) < 0;
-        }
-    } while (count == 128);
+    /* Not until nothing is left, for who goes on may make more ready: the loop comes back for the rest. */
+    if (natskit_waitset_wait(reactor->waitset, records, sizeof records[0], 128, 0, &count) != NATSKIT_OK)
+        count = 0; /* nothing there, or closed by natskit_shutdown, which wakes all by itself */
+    for (size_t i = 0; i < count; i++) {
+        Source *source = slot_find(reactor, records[i].tag);
+        if (source == NULL)
+            continue;
+        if (source->handles != NULL)
+            handle_push(&reactor->turns, source->handles);
+        else if (failed) /* the first exception goes to the loop; the others are woken all the same */
+            source_pass_on(source);
+        else
+            failed = source_wake(source) < 0;
+    }
     if (reactor->turns.first == NULL || reactor->scheduled) /* then the loop gives them their turn */
         return failed ? NULL : Py_NewRef(Py_None);
     if (failed)
@@ -185,42 +184,23 @@ static PyObject *reactor_collect(PyObject *self, PyObject *unused)
     return turns(self) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Gives a future its result, unless it has one. */
-static int settle(State *st, PyObject *future)
-{
-    PyObject *done = PyObject_CallMethodObjArgs(future, name_of(st, NAME_done), NULL);
-    PyObject *result = NULL;
-    if (done == Py_False)
-        result = PyObject_CallMethodObjArgs(future, name_of(st, NAME_set_result), Py_None, NULL);
-    int rc = done == NULL || (done == Py_False && result == NULL) ? -1 : 0;
-    Py_XDECREF(result);
-    Py_XDECREF(done);
-    return rc;
-}
-
-/* _settle(future): what timers and other threads call. */
-PyObject *reactor_settle(PyObject *module, PyObject *future)
-{
-    return settle(module_state(module), future) < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-int source_wake(State *st, Source *source)
+int source_wake(Source *source)
 {
     if (source->first == NULL || source->first->future == NULL)
         return 0;
     PyObject *future = Py_NewRef(source->first->future);
-    int rc = settle(st, future);
+    int rc = waiting_run(future);
     Py_DECREF(future);
     return rc;
 }
 
-void source_pass_on(State *st, Source *source)
+void source_pass_on(Source *source)
 {
-    if (source->first == NULL)
+    if (source->first == NULL || source->first->future == NULL)
         return;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (source_wake(st, source) < 0)
+    if (waiting_soon(source->first->future) < 0)
         PyErr_Clear(); /* the loop is closed: nobody waits there any more */
     PyErr_Restore(type, value, traceback);
 }
@@ -417,42 +397,45 @@ static int source_leave_loop(State *st, Source *source)
     return 0;
 }
 
+/* Puts the source into the waitset of a reactor: the waitset's status; -1 in `*rc` with an exception. */
+static natskit_status source_join(State *st, Source *source, PyObject *object, int *rc)
+{
+    Reactor *reactor = DATA(Reactor, object);
+    if (source->reactor != NULL && source->reactor != reactor && (*rc = source_leave_loop(st, source)) < 0)
+        return NATSKIT_OK;
+    if (source->reactor == NULL) {
+        if ((*rc = slot_take(reactor, source, &source->slot)) < 0)
+            return NATSKIT_OK;
+        source->reactor = (Reactor *)Py_NewRef(object);
+    }
+    natskit_status status =
+        natskit_waitset_add(reactor->waitset, source->object, slot_tag(reactor, source->slot));
+    if (status != NATSKIT_OK)
+        source_detach(source);
+    return status;
+}
+
 /* Brings the source into the running loop's waitset. */
 static int source_attach(State *st, Source *source, PyObject *loop)
 {
+    int rc = 0;
     PyObject *object = reactor_of(st, loop);
     if (object == NULL)
         return -1;
-    if (object == (PyObject *)source->reactor &&
-        natskit_waitset_arm(source->reactor->waitset, source->object) == NATSKIT_OK) {
-        Py_DECREF(object);
-        return 0;
+    bool again = object == (PyObject *)source->reactor &&
+                 natskit_waitset_arm(source->reactor->waitset, source->object) == NATSKIT_OK;
+    natskit_status status = again ? NATSKIT_OK : source_join(st, source, object, &rc);
+    if (rc == 0 && status != NATSKIT_OK) { /* is it the waitset or the source that is gone? */
+        PyObject *alive = reactor_alive(st, loop);
+        rc = alive == NULL ? -1 : 0;
+        if (rc == 0 && alive != object)
+            status = source_join(st, source, alive, &rc);
+        Py_XDECREF(alive);
     }
     Py_DECREF(object);
-    object = reactor_alive(st, loop);
-    if (object == NULL)
-        return -1;
-    Reactor *reactor = DATA(Reactor, object);
-    if (source->reactor != NULL && source->reactor != reactor && source_leave_loop(st, source) < 0) {
-        Py_DECREF(object);
-        return -1;
-    }
-    if (source->reactor == NULL) {
-        if (slot_take(reactor, source, &source->slot) < 0) {
-            Py_DECREF(object);
-            return -1;
-        }
-        source->reactor = (Reactor *)Py_NewRef(object);
-    }
-    Py_DECREF(object);
-    natskit_status status =
-        natskit_waitset_add(reactor->waitset, source->object, slot_tag(reactor, source->slot));
-    if (status != NATSKIT_OK) {
-        source_detach(source);
+    if (rc == 0 && status != NATSKIT_OK)
         raise_status(st, status, NULL);
-        return -1;
-    }
-    return 0;
+    return rc < 0 || status != NATSKIT_OK ? -1 : 0;
 }
 
 int source_watch(State *st, Source *source)
@@ -527,14 +510,11 @@ PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t time
     PyObject *future = NULL;
     if (source_attach(st, source, loop) < 0)
         goto fail;
-    future = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_create_future), NULL);
+    future = waiting_new(st, loop);
     if (future == NULL)
         goto fail;
     waiter->future = future;
     if (timeout_ms >= 0 && timer_start(st, waiter, loop, timeout_ms) < 0)
-        goto fail;
-    /* What a task must see on a future that is awaited. */
-    if (PyObject_SetAttr(future, name_of(st, NAME__asyncio_future_blocking), Py_True) < 0)
         goto fail;
     list_insert(source, waiter, front);
     Py_DECREF(loop);

@@ -44,20 +44,17 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(limit)                                                                                                 \
     X(data)                                                                                                  \
     X(linger)                                                                                                \
+    X(credentials)                                                                                           \
     X(delay)                                                                                                 \
     X(messages)                                                                                              \
-    X(create_future)                                                                                         \
     X(call_later)                                                                                            \
     X(call_soon_threadsafe)                                                                                  \
     X(add_reader)                                                                                            \
     X(remove_reader)                                                                                         \
     X(is_closed)                                                                                             \
-    X(done)                                                                                                  \
-    X(set_result)                                                                                            \
     X(cancel)                                                                                                \
     X(get)                                                                                                   \
     X(items)                                                                                                 \
-    X(_asyncio_future_blocking)                                                                              \
     X(status)                                                                                                \
     X(server_code)                                                                                           \
     X(err_code)                                                                                              \
@@ -76,6 +73,8 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(minor)                                                                                                 \
     X(patch)                                                                                                 \
     X(call_soon)                                                                                             \
+    X(callback)                                                                                              \
+    X(context)                                                                                               \
     X(run)                                                                                                   \
     X(_turn)                                                                                                 \
     X(_finished)                                                                                             \
@@ -106,6 +105,7 @@ typedef struct State {
     PyTypeObject *hold_type;
     PyTypeObject *finish_type;
     PyTypeObject *reactor_type;
+    PyTypeObject *waiting_type;
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -119,6 +119,7 @@ typedef struct State {
     PyObject *handler_failed; /* natskit._handlers.failed: what a handler has raised */
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
+    PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
 
@@ -287,17 +288,18 @@ typedef struct Waiter {
     PyObject *timer;
 } Waiter;
 
-/* Suspends: gives the future to be yielded to the event loop (a new reference). `timeout_ms` -1: no timer.
+/* Suspends: gives what is to be yielded to the event loop (a new reference). `timeout_ms` -1: no timer.
  * Who was woken for nothing goes to the `front` of those who wait, where it was. */
 PyObject *waiter_suspend(State *st, Waiter *waiter, Source *source, int64_t timeout_ms, bool front);
 /* Ends the suspension, whatever the reason. */
 void waiter_leave(State *st, Waiter *waiter);
 int waiter_traverse(Waiter *waiter, visitproc visit, void *arg);
-/* Wakes the first who waits, in the loop's own thread. Who was woken and took something, or gave up, wakes
- * the next; who found nothing does not. */
-int source_wake(State *st, Source *source);
-/* The same where an exception has nowhere to go; one that is set stays. */
-void source_pass_on(State *st, Source *source);
+/* Wakes the first who waits, who goes on at once: to be called by a callback of the loop, while no task runs.
+ * Who was woken and took something, or gave up, wakes the next; who found nothing does not. */
+int source_wake(Source *source);
+/* The same from anywhere in the loop's thread: who waits goes on in the loop's next round. An exception that
+ * is set stays. */
+void source_pass_on(Source *source);
 /* Wakes all, from any thread. */
 void source_wake_all(State *st, Source *source);
 /* Takes the source out of its loop's waitset; every waiter has left or is abandoned. */
@@ -307,10 +309,20 @@ void source_detach(Source *source);
 int source_watch(State *st, Source *source);
 void source_arm(Source *source);
 int source_turn(struct Sub *sub);
-PyObject *reactor_settle(PyObject *module, PyObject *future);
 /* After natskit_shutdown: every await finds its object closed. */
 int reactor_wake_everything(State *st);
 int reactor_init(PyObject *module, State *st);
+
+/* --------------------------------------------------------------------------------------------- waiting.c */
+
+/* What waiter_suspend gives. */
+PyObject *waiting_new(State *st, PyObject *loop);
+/* The task goes on: now, which only a callback of the loop may ask for; or in the loop's next round. */
+int waiting_run(PyObject *waiting);
+int waiting_soon(PyObject *waiting);
+/* _settle(waiting): waiting_run, for timers and other threads. */
+PyObject *waiting_settle(PyObject *module, PyObject *waiting);
+int waiting_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ wait.c */
 

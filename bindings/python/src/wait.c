@@ -198,15 +198,13 @@ typedef struct Finish {
     int gives;
 } Finish;
 
-/* The result of an operation that has finished; closes it. */
-static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives)
+/* What an operation that has finished gives, as natskit_op_result told; closes it. */
+static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives, natskit_status status,
+                            int32_t outcome, const natskit_error *told)
 {
     static const char *const names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
-    natskit_error err = {0};
-    int32_t outcome = 0;
     int64_t ns = 0;
     natskit_msg *msg = NULL;
-    natskit_status status = natskit_op_result(op, &outcome, &err);
     if (status == NATSKIT_OK && gives == GIVE_MSG)
         status = natskit_op_take_msg(op, &msg);
     if (status == NATSKIT_OK && gives == GIVE_SECONDS)
@@ -217,8 +215,8 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives)
     if (status == NATSKIT_OK)
         return gives == GIVE_SECONDS ? PyFloat_FromDouble((double)ns / 1e9) : Py_NewRef(Py_None);
     if (gives == GIVE_REASON)
-        return error_object(st, status, &err);
-    raise_status(st, status, &err);
+        return error_object(st, status, told);
+    raise_status(st, status, told);
     if (outcome > 0 && outcome < (int32_t)(sizeof names / sizeof names[0])) {
         PyObject *name = PyUnicode_FromString(names[outcome]);
         error_annotate(st, NAME_outcome, name);
@@ -243,8 +241,12 @@ static PySendResult finish_step(PyObject *self, PyObject **result)
         PyErr_SetString(PyExc_RuntimeError, "cannot await the same operation twice");
         return PYGEN_ERROR;
     }
+    natskit_error err;
+    int32_t outcome = 0;
+    err.status = NATSKIT_OK; /* the rest is not looked at then */
     waiter_leave(finish->st, &finish->waiter);
-    if (natskit_op_result(finish->op, NULL, NULL) == NATSKIT_PENDING) {
+    natskit_status status = natskit_op_result(finish->op, &outcome, &err);
+    if (status == NATSKIT_PENDING) {
         int64_t left = left_ms(finish->deadline);
         if (left == 0)
             raise_status(finish->st, NATSKIT_TIMEOUT, NULL);
@@ -257,7 +259,7 @@ static PySendResult finish_step(PyObject *self, PyObject **result)
     natskit_op op = finish->op;
     finish->op.id = 0;
     source_detach(&finish->source);
-    *result = op_collect(finish->st, &finish->via, op, finish->gives);
+    *result = op_collect(finish->st, &finish->via, op, finish->gives, status, outcome, &err);
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
 
@@ -349,8 +351,12 @@ PyObject *face_finish_within(State *st, const Via *via, natskit_op op, int gives
     if (via->face == FACE_SYNC) {
         natskit_status status;
         int rc = block(st, op_block, &op, timeout_ms, &status);
-        if (rc == 0 && status != NATSKIT_TIMEOUT)
-            return op_collect(st, via, op, gives);
+        if (rc == 0 && status != NATSKIT_TIMEOUT) {
+            natskit_error err = {0};
+            int32_t outcome = 0;
+            status = natskit_op_result(op, &outcome, &err);
+            return op_collect(st, via, op, gives, status, outcome, &err);
+        }
         natskit_op_close(op);
         return rc < 0 ? NULL : raise_status(st, status, NULL);
     }

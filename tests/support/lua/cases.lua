@@ -4,17 +4,22 @@
 
 local cases = {}
 
-local files = { "defines", "a", "b", "c", "d", "h" }
+local files = { "defines", "a", "b", "c", "d", "g", "h", "auth", "options" }
 
 local function take(case, line, defines)
     if line:sub(1, 1) == "|" then
         case.script = case.script .. line:gsub("^| ?", "") .. "\n"
+    elseif line:sub(1, 2) == "%2" then
+        case.other_config = case.other_config .. line:gsub("^%%2 ?", "") .. "\n"
+    elseif line:sub(1, 1) == "%" then
+        case.config = case.config .. line:gsub("^%% ?", "") .. "\n"
     elseif line:sub(1, 1) == "@" then
         for _, inner in ipairs(assert(defines[line:sub(2)], line)) do
             take(case, inner, defines)
         end
     else
         case.steps[#case.steps + 1] = line
+        case.has_with = case.has_with or line:find("^with ") ~= nil
     end
 end
 
@@ -31,8 +36,8 @@ function cases.read(folder)
                 defines[rest] = block
             elseif word == "case" then
                 block = nil
-                found[#found + 1] = { id = rest:match("^%S+"), title = rest, script = "", steps = {},
-                    where = ("%s.case:%d"):format(name, number) }
+                found[#found + 1] = { id = rest:match("^%S+"), title = rest, script = "", config = "",
+                    other_config = "", steps = {}, where = ("%s.case:%d"):format(name, number) }
             elseif line ~= "" and line:sub(1, 1) ~= "#" then
                 if block then
                     block[#block + 1] = line

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Servers, fault proxies and scripted servers for the Lua tests, in plain Lua 5.4 without sockets: the programs
--- nk-serve, nk-tap and nk-scripted are started through io.popen and commanded by nk-ctl. They end with the Lua
--- process, because they watch the pipe that their standard output is.
+-- Servers, fault proxies, scripted servers and the wallet of certificates for the Lua tests, in plain Lua 5.4 without
+-- sockets: the programs nk-serve, nk-tap, nk-scripted and nk-wallet are started through io.popen and commanded by
+-- nk-ctl. They end with the Lua process, because they watch the pipe that their standard output is.
 --
 -- Environment: NK_TAP names nk-tap (the others are looked for beside it), else NK_SUPPORT_DIR their folder;
 -- NATS_SERVER names the server, else tools/nats-server of the source tree ($NATSKIT_SOURCE_DIR) finds one.
@@ -286,12 +286,63 @@ function Tap:close(quiet)
     end
 end
 
+local Wallet = class()
+local wallet
+
+--- The folder of certificates, keys, JWTs and credentials of this process (tests/README.md).
+function testing.wallet()
+    if not wallet then
+        local helper = start("nk-wallet", {})
+        wallet = setmetatable({ helper = helper, dir = helper.wallet, secrets = {} }, Wallet)
+        local pipe = assert(io.popen(quote(testing.program("nk-wallet")) .. " --secrets", "r"))
+        for line in pipe:lines() do
+            wallet.secrets[#wallet.secrets + 1] = line
+        end
+        pipe:close()
+    end
+    return wallet
+end
+
+--- "user NAME SECONDS", "copy FROM NAME", "remove NAME"
+function Wallet:command(command)
+    self.helper:command(command)
+end
+
+function Wallet:text(name)
+    local file = assert(io.open(self.dir .. "/" .. name))
+    local text = file:read("a")
+    file:close()
+    return (text:gsub("%s+$", ""))
+end
+
+--- Replaces ${wallet} and ${text NAME}.
+function Wallet:expand(text)
+    text = text:gsub("%${text ([^}]+)}", function(name)
+        return self:text(name)
+    end)
+    return (text:gsub("%${wallet}", (self.dir:gsub("%%", "%%%%"))))
+end
+
+--- nil, or the beginning of a secret that the text holds.
+function Wallet:secret_in(text)
+    for _, secret in ipairs(self.secrets) do
+        if text:find(secret, 1, true) then
+            return secret:sub(1, 8)
+        end
+    end
+end
+
+function Wallet:close()
+    self.helper:finish()
+    wallet = nil
+end
+
 local Scripted = class()
 
 --- A scripted server; see tests/README.md for the script.
 function testing.scripted(script)
     local file = text_file(script)
-    local good, helper = pcall(start, "nk-scripted", { "--script", file })
+    local good, helper = pcall(start, "nk-scripted", { "--script", file, "--wallet", testing.wallet().dir })
     os.remove(file)
     if not good then
         error(helper, 2)

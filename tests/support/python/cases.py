@@ -9,7 +9,7 @@ import re
 from natskit_testing import ROOT
 
 FOLDER = ROOT / "tests" / "catalogue"
-FILES = ("a", "b", "c", "d", "h")
+FILES = ("a", "b", "c", "d", "g", "h", "auth", "options")
 # The lists of catalogue_test.c and cases.lua have to be the same.
 assert {path.stem for path in FOLDER.glob("*.case")} == {"defines", *FILES}, "a file of cases that nobody plays"
 
@@ -22,12 +22,23 @@ class Case:
     title: str
     where: str
     script: str = ""
+    config: str = ""  # of a real server, instead of a script
+    other_config: str = ""
     steps: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def has_with(self) -> bool:
+        """Whether it has to fail without its lines `with`."""
+        return any(step.startswith("with ") for step in self.steps)
 
 
 def _take(case: Case, line: str, defines: dict[str, list[str]]) -> None:
     if line.startswith("|"):
         case.script += line[1:].removeprefix(" ") + "\n"
+    elif line.startswith("%2"):
+        case.other_config += line[2:].removeprefix(" ") + "\n"
+    elif line.startswith("%"):
+        case.config += line[1:].removeprefix(" ") + "\n"
     elif line.startswith("@"):
         for inner in defines[line[1:]]:
             _take(case, inner, defines)

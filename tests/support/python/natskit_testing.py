@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers, fault proxies and scripted servers for the Python tests.
+"""Servers, fault proxies, scripted servers and the wallet of certificates for the Python tests.
 
-The work is done by the programs nk-serve, nk-tap and nk-scripted of the build folder's tests/support/; this module
+The work is done by the programs nk-serve, nk-tap, nk-scripted and nk-wallet of the build folder's tests/support/; this module
 starts them with subprocess and talks to their control ports. They end with the test process, also when it crashes,
 because they watch the pipe that their standard output is. Only the standard library is used; blocking calls, any
 thread, one object from one thread at a time.
@@ -12,9 +12,12 @@ tools/nats-server of the source tree finds one.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -40,7 +43,7 @@ class Violation(AssertionError):
 
 
 def program(name: str) -> str:
-    """The path of nk-tap, nk-serve, nk-scripted or nk-ctl."""
+    """The path of nk-tap, nk-serve, nk-scripted, nk-wallet or nk-ctl."""
     tap = os.environ.get("NK_TAP")
     folders = [pathlib.Path(tap).resolve().parent] if tap else []
     folders += sorted(ROOT.glob("build/*/tests/support"), key=lambda p: p.stat().st_mtime, reverse=True)
@@ -341,7 +344,7 @@ class Scripted:
     def __init__(self, script: str, *, timeout: float = 10.0) -> None:
         file = _text_file(script)
         try:
-            self._helper = _Helper(program("nk-scripted"), "--script", file)
+            self._helper = _Helper(program("nk-scripted"), "--script", file, "--wallet", str(wallet().dir))
         finally:
             os.unlink(file)
         self.timeout = timeout
@@ -382,6 +385,43 @@ class Scripted:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.close(check=kind is None)
+
+
+class Wallet:
+    """A folder of certificates, keys, JWTs and credentials, good and bad ones (tests/README.md)."""
+
+    def __init__(self) -> None:
+        self._helper = _Helper(program("nk-wallet"))
+        self.dir = pathlib.Path(self._helper.words["wallet"])
+        lines = subprocess.run([program("nk-wallet"), "--secrets"], check=True, capture_output=True, text=True).stdout
+        self.secrets = lines.splitlines()
+
+    def command(self, text: str) -> None:
+        """user NAME SECONDS, copy FROM NAME, remove NAME"""
+        self._helper.command(text)
+
+    def text(self, name: str) -> str:
+        return (self.dir / name).read_text(encoding="utf-8").rstrip()
+
+    def expand(self, text: str) -> str:
+        """${wallet} and ${text NAME}"""
+        text = re.sub(r"\$\{text ([^}]+)\}", lambda match: self.text(match.group(1)), text)
+        return text.replace("${wallet}", str(self.dir))
+
+    def secret_in(self, text: str) -> str | None:
+        """The beginning of a secret that the text holds."""
+        return next((secret[:8] for secret in self.secrets if secret in text), None)
+
+    def close(self) -> None:
+        self._helper._end()
+
+
+@functools.cache
+def wallet() -> Wallet:
+    """The one of this process."""
+    made = Wallet()
+    atexit.register(made.close)
+    return made
 
 
 def _text_file(text: str) -> str:

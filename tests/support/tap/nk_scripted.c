@@ -2,7 +2,7 @@
  *
  * nk-scripted: the scripted server as a program, for tests that are not written in C.
  *
- *   nk-scripted --script FILE|- [--port N]
+ *   nk-scripted --script FILE|- [--port N] [--wallet DIR]
  *
  * Prints "listen PORT control PORT" and plays the script until its end; then it stays until `quit`, SIGTERM,
  * or until nobody reads its standard output any more. Exit code: 0 the script succeeded, 1 not, 2 wrong
@@ -20,6 +20,7 @@
 #include "../control_port.h"
 #include "../proc.h"
 #include "../scripted.h"
+#include "../wallet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,13 +108,15 @@ static char *read_script(int argc, char **argv, uint16_t *port)
             file = argv[i + 1];
         } else if (strcmp(argv[i], "--port") == 0 && ts_parse_size(argv[i + 1], &number) && number < 65536) {
             *port = (uint16_t)number;
+        } else if (strcmp(argv[i], "--wallet") == 0) {
+            ts_wallet_use(argv[i + 1]);
         } else {
             fprintf(stderr, "nk-scripted: wrong option: %s %s\n", argv[i], argv[i + 1]);
             return NULL;
         }
     }
     if (!file || argc % 2 == 0) {
-        fprintf(stderr, "usage: nk-scripted --script FILE|- [--port N]\n");
+        fprintf(stderr, "usage: nk-scripted --script FILE|- [--port N] [--wallet DIR]\n");
         return NULL;
     }
     char *script = ts_read_file(strcmp(file, "-") == 0 ? "/dev/stdin" : file, NULL);

@@ -33,6 +33,8 @@ struct fake {
     size_t seen_count;
     uint64_t ops[TS_OP_COUNT];
     bool shut;
+    void (*during)(void *arg); /* called in each write, or NULL */
+    void *arg;
 };
 
 static inline void on_frame(void *ctx, const struct ts_frame *frame)
@@ -60,6 +62,9 @@ static inline ptrdiff_t fake_write(struct nki_stream *stream, const struct iovec
     assert_int_equal(atomic_fetch_add(&fake->inside, 1), 0);
     ptrdiff_t result = 0;
     fake->calls++;
+    if (fake->during != NULL) {
+        fake->during(fake->arg);
+    }
     if (fake->left == 0) {
         result = NKI_STREAM_ERROR;
     } else if (fake->again == 0 || fake->calls % fake->again != 0) {

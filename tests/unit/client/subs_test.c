@@ -184,11 +184,43 @@ static void test_events(void **state)
     nki_subs_free(&subs);
 }
 
+/* The one found last is remembered, but not beyond its end. */
+static void test_found_by_sid(void **state)
+{
+    (void)state;
+    struct nki_subs subs;
+    nki_subs_init(&subs);
+    struct nki_sub *one = new_sub("one", "", 0);
+    struct nki_sub *two = new_sub("two", "", 0);
+    assert_null(nki_subs_get(&subs, 1));
+    assert_true(nki_subs_add(&subs, one));
+    assert_true(nki_subs_add(&subs, two));
+    assert_ptr_equal(nki_subs_get(&subs, 1), one);
+    assert_ptr_equal(nki_subs_get(&subs, 1), one);
+    assert_ptr_equal(nki_subs_get(&subs, 2), two);
+    assert_null(nki_subs_get(&subs, 3));
+    assert_ptr_equal(nki_subs_get(&subs, 2), two);
+    nki_subs_remove(&subs, one, NKI_UNSUBSCRIBED); /* another than the last one */
+    assert_ptr_equal(nki_subs_get(&subs, 2), two);
+    assert_null(nki_subs_get(&subs, 1));
+    assert_ptr_equal(nki_subs_get(&subs, 2), two);
+    nki_subs_remove(&subs, two, NKI_UNSUBSCRIBED);
+    assert_null(nki_subs_get(&subs, 2));
+    nki_subs_forget(one);
+    nki_subs_forget(two);
+    nki_sub_release(one);
+    nki_sub_release(two);
+    nki_subs_free(&subs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replay), cmocka_unit_test(test_ending_hands_over_what_is_staged),
-        cmocka_unit_test(test_many),   cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_found_by_sid),
+        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_ending_hands_over_what_is_staged),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

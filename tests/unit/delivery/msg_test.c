@@ -29,6 +29,7 @@ static void test_parts(void **state)
         struct nki_msg *msg =
             nki_msg_new(i < 8 ? &slab : NULL, NKI_STR("sub.ject"), nki_str_z(reply), header_len, len);
         assert_non_null(msg);
+        nki_msg_count_made(&slab);
         assert_int_equal(nki_msg_count(), count + 1);
         assert_int_equal(msg->kind, NKI_MSG_MESSAGE);
         assert_int_equal(msg->in_slab, i < 8);
@@ -105,6 +106,7 @@ static void test_large_ones_are_on_the_heap(void **state)
         memset(nki_msg_body(msg), 1, len);
         nki_msg_release(msg);
     }
+    nki_msg_count_made(&slab);
     nki_slab_abandon(&slab);
 }
 
@@ -134,6 +136,64 @@ static void test_references(void **state)
     assert_int_equal(nki_msg_count(), count);
 }
 
+/* From slots of several blocks and the heap, some of which somebody keeps. */
+static void test_a_batch_is_released(void **state)
+{
+    (void)state;
+    enum { MANY = 2000 };
+    static struct nki_msg *msgs[MANY];
+    nki_slab_release_cache();
+    uint64_t before = nki_alloc_bytes();
+    uint64_t count = nki_msg_count();
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    for (int round = 0; round < 3; round++) {
+        uint64_t kept = 0;
+        for (uint32_t i = 0; i < MANY; i++) {
+            uint32_t len = i % 100 == 7 ? 20000 : i / 10 % 7 * 60;
+            msgs[i] = i % 50 == 3
+                          ? NULL
+                          : nki_msg_new(i % 30 == 4 ? NULL : &slab, NKI_STR("s"), NKI_STR(""), 0, len);
+            if (msgs[i] != NULL && i % 40 == 5) {
+                nki_msg_retain(msgs[i]);
+                kept++;
+            }
+        }
+        nki_msg_count_made(&slab);
+        assert_int_equal(nki_msg_count(), count + MANY - MANY / 50);
+        nki_msg_release_batch(msgs, MANY);
+        assert_int_equal(nki_msg_count(), count + kept);
+        if (round == 2) {
+            nki_slab_abandon(&slab); /* the rest outlives it */
+        }
+        for (uint32_t i = 0; i < MANY; i++) {
+            msgs[i] = i % 40 == 5 && i % 50 != 3 ? msgs[i] : NULL;
+        }
+        nki_msg_release_batch(msgs, MANY);
+        assert_int_equal(nki_msg_count(), count);
+    }
+    nki_msg_release_batch(msgs, 0);
+    nki_slab_release_cache();
+    assert_int_equal(nki_alloc_bytes(), before);
+}
+
+/* Those not counted yet are no negative number when they are freed. */
+static void test_freed_before_counted(void **state)
+{
+    (void)state;
+    uint64_t count = nki_msg_count();
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    for (uint64_t i = 0; i < count + 3; i++) {
+        nki_msg_release(nki_msg_new(&slab, NKI_STR("s"), NKI_STR(""), 0, 1));
+    }
+    assert_int_equal(nki_msg_count(), 0);
+    nki_msg_count_made(&slab);
+    nki_msg_count_made(&slab);
+    assert_int_equal(nki_msg_count(), count);
+    nki_slab_abandon(&slab);
+}
+
 static void test_a_message_outlives_its_slab(void **state)
 {
     (void)state;
@@ -143,6 +203,7 @@ static void test_a_message_outlives_its_slab(void **state)
     nki_slab_init(&slab);
     struct nki_msg *msg = nki_msg_new(&slab, NKI_STR("s"), NKI_STR("r"), 0, 4);
     memcpy(nki_msg_body(msg), "data", 4);
+    nki_msg_count_made(&slab);
     nki_slab_abandon(&slab);
     assert_true(is(nki_msg_data(msg), "data"));
     nki_msg_release(msg);
@@ -188,6 +249,7 @@ static void test_references_of_many_threads(void **state)
     pthread_t threads[4];
     nki_slab_init(&slab);
     struct nki_msg *msg = nki_msg_new(&slab, NKI_STR("s"), NKI_STR(""), 0, 1);
+    nki_msg_count_made(&slab);
     for (size_t i = 0; i < 4; i++) {
         nki_msg_retain(msg);
         assert_int_equal(pthread_create(&threads[i], NULL, run_references, msg), 0);
@@ -208,6 +270,8 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_large_ones_are_on_the_heap),
         cmocka_unit_test(test_references),
+        cmocka_unit_test(test_a_batch_is_released),
+        cmocka_unit_test(test_freed_before_counted),
         cmocka_unit_test(test_a_message_outlives_its_slab),
         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_references_of_many_threads),

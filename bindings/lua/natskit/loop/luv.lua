@@ -19,53 +19,38 @@ local M = {}
 ---@type fun(message: any, co: thread|nil)|nil
 M.on_error = nil
 
-local tasks = {} -- coroutine -> true, until its function has ended
-local waiting = {} -- token -> {co = coroutine, timer = handle or nil}
+local tasks = {} -- coroutine -> true or the token that it waited for last, until its function has ended
+local waiting = {} -- token -> coroutine
+local timers = {} -- token -> handle, for a wait that has an end
 local waits = 0 -- entries of `waiting`; while there are some the loop has to stay alive
 local poll -- handle that watches natskit's descriptor
 local failure -- first error of a task, until `run` takes it
 local looping = false -- `run` is inside luv's loop
 
-local function hold()
-    waits = waits + 1
-    if waits == 1 and poll then
-        poll:ref()
-    end
-end
-
-local function release()
-    waits = waits - 1
-    if waits == 0 and poll then
-        poll:unref()
-    end
-end
-
--- Ends the wait of a token, if it is not over already.
+-- Ends the wait of a token and returns its coroutine, if it is not over already.
 local function take(token)
-    local wait = waiting[token]
-    if wait then
+    local co = waiting[token]
+    if co then
         waiting[token] = nil
-        if wait.timer then
-            wait.timer:stop()
-            wait.timer:close()
+        local timer = timers[token]
+        if timer then
+            timers[token] = nil
+            timer:stop()
+            timer:close()
         end
-        release()
+        waits = waits - 1
+        if waits == 0 and poll then
+            poll:unref()
+        end
     end
-    return wait
+    return co
 end
-
--- A wait ends with its coroutine, too, should somebody close that, or resume it without being asked.
-local Wait = {
-    __close = function(wait)
-        take(wait.token)
-    end,
-}
 
 -- Errors of a task are caught inside it, so what comes back here can only be the end of the coroutine.
 local function resume(token)
-    local wait = take(token)
-    if wait then
-        coroutine.resume(wait.co)
+    local co = take(token)
+    if co then
+        coroutine.resume(co)
     end
 end
 
@@ -74,16 +59,21 @@ local function suspend(token, seconds)
     if main or not tasks[co] then
         return false
     end
-    local wait <close> = setmetatable({ co = co, token = token }, Wait)
-    waiting[token] = wait
-    hold()
+    tasks[co] = token
+    waiting[token] = co
+    waits = waits + 1
+    if waits == 1 and poll then
+        poll:ref()
+    end
     if seconds then
-        wait.timer = uv.new_timer()
-        wait.timer:start(math.ceil(seconds * 1000), 0, function()
+        local timer = uv.new_timer()
+        timers[token] = timer
+        timer:start(math.ceil(seconds * 1000), 0, function()
             resume(token)
         end)
     end
     coroutine.yield()
+    take(token) -- should somebody have resumed it without being asked
     return true
 end
 
@@ -143,9 +133,10 @@ local function traceback(err)
     return err
 end
 
--- A task that was closed is none any more.
+-- A task that was closed is none any more, and waits for nothing.
 local Task = {
     __close = function(task)
+        take(tasks[task.co])
         tasks[task.co] = nil
     end,
 }
@@ -180,6 +171,7 @@ end
 local function abandon()
     local co = next(tasks)
     while co do
+        take(tasks[co])
         tasks[co] = nil
         if coroutine.status(co) == "suspended" then
             coroutine.close(co)
