@@ -64,9 +64,11 @@ void tt_scenario_keys(void)
     char public[NATSKIT_NKEY_PUBLIC_LEN];
     uint8_t signature[NATSKIT_SIGNATURE_LEN];
     size_t len = 0;
-    TT(natskit_nkey_create, 'A', seed, sizeof seed, &len, NULL);
-    TT(natskit_nkey_public, seed, sizeof seed, public, sizeof public, &len, NULL);
-    TT(natskit_nkey_sign, seed, sizeof seed, "x", 1, signature, NULL);
+    if (TT(natskit_nkey_create, 'A', seed, sizeof seed, &len, NULL) != NATSKIT_OK ||
+        TT(natskit_nkey_public, seed, sizeof seed, public, sizeof public, &len, NULL) != NATSKIT_OK ||
+        TT(natskit_nkey_sign, seed, sizeof seed, "x", 1, signature, NULL) != NATSKIT_OK) {
+        return;
+    }
     TT(natskit_nkey_verify, public, sizeof public, "x", 1, signature, sizeof signature, NULL);
     TT_OR(NATSKIT_SIGNATURE, natskit_nkey_verify, public, sizeof public, "y", 1, signature, sizeof signature,
           NULL);
