@@ -25,6 +25,13 @@ static natsConnection *connected(const struct bench *b)
     check(natsOptions_Create(&options), "options");
     check(natsOptions_SetURL(options, b->url), "url");
     check(natsOptions_SetMaxPendingMsgs(options, 1000000000), "limit");
+    if (strncmp(b->url, "tls://", 6) == 0) { /* it needs to be told; natskit takes both from url and system */
+        const char *authorities = getenv("SSL_CERT_FILE");
+        check(natsOptions_SetSecure(options, true), "secure");
+        if (authorities != NULL) {
+            check(natsOptions_LoadCATrustedCertificates(options, authorities), "authorities");
+        }
+    }
     check(natsConnection_Connect(&conn, options), "connect");
     natsOptions_Destroy(options);
     return conn;

@@ -438,8 +438,10 @@ static bool set_up(struct tls *tls)
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, tls->peer);
     SSL_set_connect_state(tls->ssl);
+    if (SSL_set_app_data(tls->ssl, tls->peer) != 1) {
+        return false;
+    }
     resume(tls);
     return set_host(tls);
 }

@@ -203,10 +203,11 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-static void set_rules(struct nki_tls_config *config, const struct nki_tls_material *material)
+/* Whatever of this did not succeed for lack of memory would be missed later: a rule, or the owner of a
+ * session. */
+static bool set_rules(struct nki_tls_config *config, const struct nki_tls_material *material)
 {
     SSL_CTX *ctx = config->ctx;
-    SSL_CTX_set_min_proto_version(ctx, material->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     /* Not every server says good-bye; OpenSSL would take that for an attack and never resume the session. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* idle connections hold no buffers */
@@ -214,7 +215,8 @@ static void set_rules(struct nki_tls_config *config, const struct nki_tls_materi
     SSL_CTX_set_verify(ctx, material->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
-    SSL_CTX_set_app_data(ctx, config);
+    return SSL_CTX_set_app_data(ctx, config) == 1 &&
+           SSL_CTX_set_min_proto_version(ctx, material->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;
 }
 
 static int32_t fill(struct nki_tls_config *config, const struct nki_tls_material *material,
@@ -222,10 +224,9 @@ static int32_t fill(struct nki_tls_config *config, const struct nki_tls_material
 {
     config->ctx = SSL_CTX_new(TLS_client_method());
     config->method = nki_tls_bio_method();
-    if (config->ctx == NULL || config->method == NULL) {
+    if (config->ctx == NULL || config->method == NULL || !set_rules(config, material)) {
         return nki_error_set(err, NKI_NO_MEMORY, "TLS cannot be set up: %s", nki_tls_reason(NULL));
     }
-    set_rules(config, material);
     int32_t status = set_authorities(config->ctx, material, err);
     return status == NKI_OK ? set_own(config->ctx, material, err) : status;
 }
