@@ -410,7 +410,7 @@ bool nki_driver_service(struct nki_conn *conn)
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
     conn->io_ready = false;
-    if (conn->prepare != NULL) {
+    if (conn->prepare != NULL && (engine->want & NKI_WANT_HANGUP) == 0) {
         nki_driver_step_prepare(conn, now_ns);
     }
     if (conn->resolve != NULL) {

@@ -4,6 +4,7 @@
 
 #include "base/wake.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 void nki_driver_prepare(struct nki_conn *conn, uint32_t what, int64_t now_ns)
@@ -99,10 +100,21 @@ void nki_driver_begin_tls(struct nki_conn *conn, int64_t now_ns)
     }
 }
 
+/* While files are read the socket is not, but its end is told again and again until somebody takes notice. */
+static void lost_before_tls(struct nki_conn *conn, int64_t now_ns)
+{
+    struct pollfd fd = {.fd = conn->transport->stream->fd};
+    if (poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLERR)) != 0) {
+        nki_engine_attempt_failed(&conn->engine, NKI_DISCONNECTED,
+                                  "the server closed the connection before the TLS handshake", now_ns);
+    }
+}
+
 void nki_driver_step_tls(struct nki_conn *conn, int64_t now_ns)
 {
     struct nki_error error;
     if (!conn->filtering) {
+        lost_before_tls(conn, now_ns);
         return;
     }
     int32_t status = nki_tls_handshake(conn->transport->stream, &error);

@@ -2,6 +2,7 @@
  * that it has to wait. getaddrinfo is held (faults.h) for as long as a test wants it, not for a time. */
 #include "faults.h"
 #include "integration/bench.h"
+#include "support/scripted.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -97,6 +98,46 @@ static void test_given_up(void **state)
     tt_resolver_hold(false);
 }
 
+/* A server that wants TLS and goes while the files that TLS needs wait behind the resolver: noticed at once,
+ * not at the deadline. */
+static void test_a_server_that_goes(void **state)
+{
+    (void)state;
+    tt_resolver_hold(true);
+    natskit_conn named;
+    natskit_op op;
+    assert_ok(natskit_connect_start(named_url, Z, NO_OPTIONS, WAIT_MS, &named, &op, NULL));
+    wait_until_asked();
+    struct ts_scripted *server =
+        ts_scripted_start("accept\ninfo {\"tls_required\":true}\nstall until ctl\nrst\n");
+    assert_non_null(server);
+    natskit_options options;
+    natskit_conn conn;
+    natskit_op other;
+    natskit_error err = {0};
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
+    assert_ok(natskit_options_set_int(options, "attempt_timeout_ms", Z, 600000, &err));
+    assert_ok(natskit_connect_start(ts_scripted_url(server), Z, options, -1, &conn, &other, &err));
+    int64_t deadline_ms = ts_now_ms() + WAIT_MS;
+    char buf[4096];
+    size_t len = 0;
+    while (natskit_conn_server_info(conn, buf, sizeof buf, &len) == NATSKIT_NOT_FOUND &&
+           ts_now_ms() < deadline_ms) {
+        ts_pause_ms(1);
+    }
+    ts_scripted_proceed(server);
+    assert_ok(natskit_op_wait(other, WAIT_MS));
+    assert_status(natskit_op_result(other, NULL, &err), NATSKIT_DISCONNECTED);
+    assert_int_equal(tt_resolver_waiting(), 1); /* it was not waited for */
+    assert_true(ts_scripted_stop(server));
+    assert_ok(natskit_op_close(other));
+    assert_ok(natskit_conn_close(conn, 0));
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_op_close(op));
+    assert_ok(natskit_conn_close(named, 0));
+    tt_resolver_hold(false);
+}
+
 /* natskit_shutdown waits for the resolver until its deadline and says so; later it ends well. */
 static void test_shutdown(void **state)
 {
@@ -153,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_a_server_that_goes),
         cmocka_unit_test(test_shutdown),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
