@@ -209,6 +209,21 @@ int32_t nki_conn_publish_batch(struct nki_conn *conn, const struct nki_outgoing_
     return publish(conn, msgs, count, deadline_ns, IN_STREAM, published);
 }
 
+/* Appends a request, which may have to write what others left to gather before there is room. *kick: the
+ * caller holds the transmit right. */
+static int32_t append_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t room_ns,
+                              bool *kick)
+{
+    struct nki_outbox *outbox = &conn->engine.outbox;
+    size_t done;
+    int32_t status = nki_outbox_append(outbox, msg, 1, room_ns, &done, kick);
+    while (status == NKI_WOULD_BLOCK && *kick && room_ns != 0 && !outbox->limits.fail_fast) {
+        use_right(conn, AT_ONCE);
+        status = nki_outbox_append(outbox, msg, 1, room_ns, &done, kick);
+    }
+    return status;
+}
+
 /* Over the common inbox. The engine gives it a timer up to `timer_ns`; for room it waits until `room_ns`. */
 static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
                        int64_t room_ns, bool keep, struct nki_op **out, struct nki_error *err)
@@ -227,12 +242,15 @@ static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg
     status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
+    if (right && room_ns != 0) {
+        use_right(conn, AT_ONCE); /* whoever waits for room must not hold what makes it */
+        right = false;
+    }
     if (status == NKI_OK) {
         struct nki_outgoing_msg with_reply = *msg;
         with_reply.reply = nki_str_make(reply, reply_len);
-        size_t published;
         bool kick;
-        status = nki_outbox_append(&conn->engine.outbox, &with_reply, 1, room_ns, &published, &kick);
+        status = append_request(conn, &with_reply, room_ns, &kick);
         right = right || kick;
         if (status != NKI_OK) {
             nki_conn_cancel(conn, op);

@@ -75,7 +75,8 @@ void nki_outbox_destroy(struct nki_outbox *outbox);
  * NKI_OK, NKI_WOULD_BLOCK, NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING,
  * NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the transmit
  * right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait (fail_fast), or there is no room until
- * what was appended here is written, so the caller uses the right and calls again for the rest. */
+ * what was appended here, or left to gather, is written, so the caller uses the right and calls again for the
+ * rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
 /* The same for one message that is not large, if there is room at once and in the segment that is being

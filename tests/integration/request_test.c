@@ -787,6 +787,29 @@ static void test_requests_that_gather(void **state)
     assert_ok(natskit_conn_close(conn, WAIT_MS));
 }
 
+/* A request that finds no room beside what a stream of messages left to gather makes that be written, and
+ * waits. */
+static void test_room_beside_a_stream(void **state)
+{
+    (void)state;
+    static char payload[60000];
+    natskit_options options = OPTIONS(CONNECT, "outbox_bytes", "65536");
+    natskit_conn conn;
+    natskit_error err = {0};
+    assert_ok(natskit_connect(ts_tap_url(bench.tap), Z, options, WAIT_MS, &conn, &err));
+    assert_ok(natskit_options_close(options));
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 40; i++) {
+            assert_ok(natskit_publish(conn, "room.stream", Z, NULL, 0, NO_HEADERS, payload, 200, WAIT_MS));
+        }
+        natskit_msg *msg = NULL;
+        assert_status(
+            natskit_request(conn, "room.nobody", Z, NO_HEADERS, payload, sizeof payload, WAIT_MS, &msg, &err),
+            NATSKIT_NO_RESPONDERS);
+    }
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -803,6 +826,7 @@ int main(void)
         cmocka_unit_test(test_headers_exact),
         cmocka_unit_test(test_injection),
         cmocka_unit_test(test_requests_that_gather),
+        cmocka_unit_test(test_room_beside_a_stream),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }
