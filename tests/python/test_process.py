@@ -183,6 +183,7 @@ def test_exit_with_waiting_tasks(url: str) -> None:
         """
         import asyncio, sys, natskit
         async def main():
+            global nc  # else it is closed with main, and a task may end for that before it is cancelled
             nc = await natskit.connect(sys.argv[1])
             sub = await nc.subscribe("nothing")
             tasks = [asyncio.create_task(sub.next_msg(None)), asyncio.create_task(nc.flush()),
