@@ -46,6 +46,9 @@ static natskit_options policy(void)
 /* -- lives ------------------------------------------------------------------------------------------------
  */
 
+static int
+    ports[TS_LEDGER_NODES]; /* kept, since a node that is started anew writes its own while others read */
+
 /* The node whose port stands at the end of the url. */
 static int node_of(const char *url, size_t len)
 {
@@ -54,7 +57,7 @@ static int node_of(const char *url, size_t len)
     const char *colon = strrchr(text, ':');
     int port = colon != NULL ? atoi(colon + 1) : 0;
     for (int i = 0; i < TS_LEDGER_NODES; i++) {
-        if (ts_server_port(ts_cluster_node(chaos.cluster, i)) == port) {
+        if (ports[i] == port) {
             return i;
         }
     }
@@ -287,6 +290,9 @@ void chaos_load_begin(int64_t seconds)
     static void *(*const work[CONNS])(void *) = {publish,   publish, publish, subscribe, subscribe,
                                                  subscribe, ask,     ask,     respond,   respond};
     static const size_t first[] = {0, FIRST_SUB, FIRST_REQ, FIRST_RESP, CONNS};
+    for (int i = 0; i < TS_LEDGER_NODES; i++) {
+        ports[i] = ts_server_port(ts_cluster_node(chaos.cluster, i));
+    }
     prepare(seconds);
     CHAOS_CHECK(pthread_create(&threads[CONNS], NULL, watch, NULL) == 0, "no thread");
     for (size_t kind = 0; kind < 4; kind++) {
