@@ -113,11 +113,9 @@ void nki_driver_interest(struct nki_conn *conn)
         return;
     }
     bool reads = conn->reader == NKI_READER_LOOP;
-    /* Before the TLS filter is there nothing may be read: what waits would wake the thread again and again.
-     */
-    bool idle = conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
     bool writes = conn->tx_waiting || (reads && conn->filtering && conn->transport->stream->wants_write);
-    uint32_t wanted = (reads && !idle ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
+    uint32_t wanted =
+        (reads && !nki_driver_before_tls(conn) ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
     if (wanted != conn->interest) {
         conn->interest = wanted;
         nki_loop_change(conn, conn->transport->stream->fd, wanted);

@@ -66,6 +66,13 @@ struct nki_conn {
     bool added;
 };
 
+/* With the engine lock: TLS is to begin and its filter is not there yet. Nothing may be read then; what waits
+ * would wake its reader again and again. */
+static inline bool nki_driver_before_tls(const struct nki_conn *conn)
+{
+    return conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
+}
+
 #define NKI_INBOX_MAX 320 /* of a reply subject: prefix option, nuid, token */
 #define NKI_TURN_BYTES                                                                                       \
     ((size_t)256 * NKI_KIB) /* read or written for one connection before the next has its turn */

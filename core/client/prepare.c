@@ -40,7 +40,8 @@ static int32_t read_file(const char *path, const char *name, size_t max, struct 
                          struct nki_error *err)
 {
     int32_t status = nki_file_read(path, max, name, out, err);
-    if (status == NKI_OK && out->len == 0) { /* as if it were not given would be another meaning */
+    /* Taken for one that was not given, an empty file of authorities would have the system's trusted. */
+    if (status == NKI_OK && out->len == 0) {
         nki_file_free(out);
         status = nki_error_set(err, NKI_CREDENTIALS, "%s: %s is empty", name, path);
     }
@@ -134,8 +135,6 @@ static int32_t make_config(struct nki_prepare *prepare, const struct files *file
     return nki_tls_config_make(&material, prepare->last, &prepare->result.tls, &prepare->result.error);
 }
 
-/* An empty file is none of certificates: taken for one that was not given it would have the system's
- * authorities trusted. */
 static int32_t prepare_tls(struct nki_prepare *prepare)
 {
     struct files files = {{0}, {0}, {0}};

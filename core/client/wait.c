@@ -25,9 +25,9 @@ struct reading {
 static void look(const struct nki_conn *conn, struct reading *reading)
 {
     const struct nki_stream *stream = reading->transport->stream;
-    bool idle = conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
     reading->fd = stream->fd;
-    reading->events = (short)((idle ? 0 : POLLIN) | (stream->wants_write ? POLLOUT : 0));
+    reading->events =
+        (short)((nki_driver_before_tls(conn) ? 0 : POLLIN) | (stream->wants_write ? POLLOUT : 0));
     reading->buffered = conn->unread;
 }
 

@@ -129,6 +129,7 @@ static void test_a_server_that_goes(void **state)
     assert_ok(natskit_op_wait(other, WAIT_MS));
     assert_status(natskit_op_result(other, NULL, &err), NATSKIT_DISCONNECTED);
     assert_int_equal(tt_resolver_waiting(), 1); /* it was not waited for */
+    assert_true(ts_scripted_wait(server, WAIT_MS));
     assert_true(ts_scripted_stop(server));
     assert_ok(natskit_op_close(other));
     assert_ok(natskit_conn_close(conn, 0));
