@@ -1,6 +1,6 @@
 /* Subscriptions that wait for more than a queue does: for a first message by a deadline, or for the answer to
  * a request: one message that finishes an operation, or several. Under the engine lock. */
-#include "client/engine.h"
+#include "client/feed.h"
 
 #include "wire/emit.h"
 #include "wire/header.h"
@@ -66,7 +66,12 @@ static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct n
 void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
     nki_sub_retain(sub); /* it may end by this message */
-    collect_one(engine, sub, msg, now_ns);
+    if (sub->collect->feed != NULL) {
+        sub->arrived++;
+        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns);
+    } else {
+        collect_one(engine, sub, msg, now_ns);
+    }
     nki_sub_release(sub);
 }
 
@@ -76,6 +81,11 @@ void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
         struct nki_collect *collect =
             NKI_CONTAINER_OF(nki_heap_top(&engine->subs.timers), struct nki_collect, timer);
         struct nki_sub *sub = collect->sub;
+        if (collect->feed != NULL) {
+            nki_feed_arm(collect->feed, NKI_NEVER);
+            collect->feed->ops->tick(collect->feed, now_ns);
+            continue;
+        }
         bool stalled = collect->timer.at_ns < collect->deadline_ns;
         nki_sub_retain(sub);
         nki_engine_end_sub(engine, sub, stalled ? NKI_STALLED : NKI_TIMEOUT, true);

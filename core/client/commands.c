@@ -1,5 +1,6 @@
 /* What callers ask of the engine, and what the server says of it: subscriptions, requests, flushes, pings,
  * errors. Under the engine lock. */
+#include "client/chain.h"
 #include "client/lame_duck.h"
 
 #include "base/alloc.h"
@@ -128,6 +129,7 @@ void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op)
     nki_replies_remove(&engine->replies, op);
     nki_engine_drain_unwait(op);
     nki_engine_untimer(engine, op);
+    nki_engine_chain_forget(engine, op);
     if (op->own_sub != NULL) {
         struct nki_sub *sub = op->own_sub;
         nki_sub_retain(sub);
@@ -296,7 +298,11 @@ static void fail_requests(struct nki_engine *engine, int32_t status, const struc
         nki_op_retain(op);
         nki_replies_remove(&engine->replies, op);
         nki_engine_untimer(engine, op);
-        nki_op_finish(op, status, outcome, NULL, error);
+        if (status == NKI_DISCONNECTED && op->part != NULL) {
+            nki_engine_chain_reply(engine, op, status, NULL, 0);
+        } else {
+            nki_op_finish(op, status, outcome, NULL, error);
+        }
         nki_op_release(op);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/chain.h"
 #include "client/driver.h"
 
 #include <errno.h>
@@ -224,19 +225,15 @@ static int32_t append_request(struct nki_conn *conn, const struct nki_outgoing_m
     return status;
 }
 
-/* Over the common inbox. The engine gives it a timer up to `timer_ns`; for room it waits until `room_ns`. */
-static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
-                       int64_t room_ns, bool keep, struct nki_op **out, struct nki_error *err)
+/* Over the common inbox, with an operation that is taken over. The engine gives it a timer up to `timer_ns`; for
+ * room it waits until `room_ns`. */
+static int32_t send_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
+                            int64_t room_ns, struct nki_op *op, struct nki_op **out, struct nki_error *err)
 {
     char reply[NKI_INBOX_MAX];
     size_t reply_len = 0;
-    int32_t status = nki_conn_check_size(conn, msg);
-    struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;
-    if (op == NULL) {
-        return nki_error_set(err, status == NKI_OK ? NKI_NO_MEMORY : status, NULL);
-    }
+    int32_t status;
     op->asked = nki_str_hash(msg->subject);
-    op->keep = keep;
     pthread_mutex_lock(&conn->engine_mu);
     assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
     status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);
@@ -267,6 +264,45 @@ static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg
     }
     *out = op;
     return NKI_OK;
+}
+
+/* The operation of a message that fits the server; NULL with a status. */
+static struct nki_op *request_op(struct nki_conn *conn, const struct nki_outgoing_msg *msg, struct nki_error *err)
+{
+    int32_t status = nki_conn_check_size(conn, msg);
+    struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;
+    if (op == NULL) {
+        nki_error_set(err, status == NKI_OK ? NKI_NO_MEMORY : status, NULL);
+    }
+    return op;
+}
+
+static int32_t request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
+                       int64_t room_ns, bool keep, struct nki_op **out, struct nki_error *err)
+{
+    struct nki_error error;
+    struct nki_op *op = request_op(conn, msg, &error);
+    if (op == NULL) {
+        return nki_error_set(err, error.status, NULL);
+    }
+    op->keep = keep;
+    return send_request(conn, msg, timer_ns, room_ns, op, out, err);
+}
+
+int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t deadline_ns, bool timed,
+                       bool wait_room, struct nki_op **out, struct nki_error *err)
+{
+    struct nki_error error;
+    struct nki_op *op = request_op(conn, &chain->out, &error);
+    if (op == NULL) {
+        chain->part.free(&chain->part);
+        return nki_error_set(err, error.status, NULL);
+    }
+    op->part = &chain->part;
+    chain->op = op;
+    chain->pause.index = 0;
+    chain->deadline_ns = timed ? deadline_ns : NKI_NEVER;
+    return send_request(conn, &chain->out, chain->deadline_ns, wait_room ? deadline_ns : 0, op, out, err);
 }
 
 int32_t nki_conn_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
@@ -491,7 +527,7 @@ void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
         .unsent = engine->counts.unsent,
         .reconnects = engine->counts.reconnects,
         .subs = engine->subs.by_sid.len - engine->subs.request_count,
-        .requests = engine->replies.used + engine->subs.request_count,
+        .requests = engine->replies.used + engine->pauses.len + engine->subs.request_count,
         .abandoned_msgs = engine->counts.abandoned_msgs,
     };
     nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);

@@ -6,6 +6,7 @@
  * taken and no request waits, the outbox is sealed and the connection closes as after a linger. Without a
  * transport nothing more comes, so subscriptions end at once. Under the engine lock. */
 #include "base/alloc.h"
+#include "client/feed.h"
 #include "client/lame_duck.h"
 #include "wire/emit.h"
 
@@ -218,7 +219,7 @@ void nki_engine_drain_ended(struct nki_engine *engine, struct nki_sub *sub)
 void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
 {
     if (!engine->subs_ended || engine->closing || engine->drains > 0 || engine->replies.used > 0 ||
-        engine->subs.request_count > 0 || engine->state == NKI_ENGINE_CLOSED) {
+        engine->pauses.len > 0 || engine->subs.request_count > 0 || engine->state == NKI_ENGINE_CLOSED) {
         return;
     }
     if (now_ns >= engine->drain_deadline_ns) { /* before the tick that would have said so */
@@ -231,6 +232,9 @@ void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
 
 void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns)
 {
+    if (sub->live && sub->collect != NULL && sub->collect->feed != NULL && sub->drain == NKI_DRAIN_NONE) {
+        sub->collect->feed->ops->taken(sub->collect->feed, now_ns);
+    }
     if (sub->drain == NKI_DRAIN_TAKING && nki_inlet_drained(&sub->inlet)) {
         sub_done(engine, sub, NKI_OK);
         nki_engine_drain_step(engine, now_ns);
@@ -305,7 +309,8 @@ void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
     nki_error_set(&error, NKI_TIMEOUT,
                   "drain: %" PRIu64 " messages were not taken, %" PRIu64
                   " subscriptions and %u requests are not done",
-                  msgs, busy, engine->replies.used + (uint32_t)engine->subs.request_count);
+                  msgs, busy,
+                  engine->replies.used + (uint32_t)(engine->pauses.len + engine->subs.request_count));
     nki_engine_close(engine, &error, now_ns);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/chain.h"
 #include "client/lame_duck.h"
 #include "wire/subject.h"
 
@@ -59,6 +60,7 @@ void nki_engine_free(struct nki_engine *engine)
     nki_subs_free(&engine->subs);
     nki_replies_free(&engine->replies);
     nki_heap_free(&engine->timers);
+    nki_heap_free(&engine->pauses);
     nki_free(engine->pings.ring);
     nki_servers_free(&engine->servers);
     nki_parser_free(&engine->parser);
@@ -153,7 +155,7 @@ void nki_engine_hand_over(struct nki_engine *engine)
 }
 
 /* A complete reply: finishes its request. Takes over the reference. */
-static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
+static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_op *op = nki_replies_take(&engine->replies, nki_msg_subject(msg));
     if (op == NULL) {
@@ -163,7 +165,13 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg)
     nki_engine_untimer(engine, op);
     nki_engine_hand_over(engine); /* what came before the reply is in its queue when the request ends */
     bool nobody = nki_engine_says_nobody(msg);
-    if (nobody) {
+    if (op->part != NULL) {
+        if (nobody) {
+            nki_msg_release(msg);
+            msg = NULL;
+        }
+        nki_engine_chain_reply(engine, op, nobody ? NKI_NO_RESPONDERS : NKI_OK, msg, now_ns);
+    } else if (nobody) {
         nki_msg_release(msg);
         nki_op_finish(op, NKI_NO_RESPONDERS, NKI_OUTCOME_REJECTED, NULL, NULL);
     } else {
@@ -222,7 +230,7 @@ static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
         return;
     }
     if (sub == NULL) {
-        deliver_reply(engine, msg);
+        deliver_reply(engine, msg, now_ns);
         return;
     }
     /* Counted as arrived not before: one that is cut off comes to nobody. */
@@ -488,6 +496,12 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     }
     nki_engine_fail_ops(engine, NKI_CLOSED);
     struct nki_heap_node *node;
+    while ((node = nki_heap_top(&engine->pauses)) != NULL) {
+        struct nki_op *op = NKI_CONTAINER_OF(node, struct nki_chain, pause)->op;
+        nki_op_finish(op, NKI_CLOSED, NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        nki_engine_untimer(engine, op);
+        nki_engine_chain_forget(engine, op);
+    }
     while ((node = nki_heap_top(&engine->timers)) != NULL) {
         nki_engine_untimer(engine, NKI_CONTAINER_OF(node, struct nki_op, timer));
     }

@@ -139,6 +139,7 @@ struct nki_engine {
     struct nki_replies replies;
     struct nki_pings pings;
     struct nki_heap timers; /* of operations */
+    struct nki_heap pauses; /* of chains (chain.h) that wait before their next request */
 
     enum nki_engine_state state;
     uint32_t want;

@@ -1,5 +1,6 @@
 /* The engine's handshake: INFO, CONNECT, PONG, and INFO that comes later. Under the engine lock. */
 #include "client/engine.h"
+#include "client/feed.h"
 #include "client/lame_duck.h"
 
 #include "base/alloc.h"
@@ -184,6 +185,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
         nki_engine_lame_duck(engine, now_ns);
     }
     nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
+    nki_engine_feeds_up(engine, now_ns);
     if (engine->closing && now_ns < engine->close_deadline_ns) { /* else the tick says that it is late */
         nki_engine_close_linger(engine, NULL, engine->close_deadline_ns, now_ns);
     }

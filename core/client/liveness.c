@@ -1,5 +1,6 @@
 /* The engine's time: deadlines of operations, attempts, drains and outages; pings, and sockets that take
  * nothing. Under the engine lock. */
+#include "client/chain.h"
 #include "client/lame_duck.h"
 
 static void expire_ops(struct nki_engine *engine, int64_t now_ns)
@@ -86,6 +87,7 @@ const char *nki_engine_late(const struct nki_engine *engine)
 void nki_engine_tick(struct nki_engine *engine, int64_t now_ns)
 {
     expire_ops(engine, now_ns);
+    nki_engine_chains_resume(engine, now_ns);
     nki_engine_expire_subs(engine, now_ns);
     if (now_ns >= engine->close_deadline_ns) {
         struct nki_error error;
@@ -128,6 +130,7 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t nki_engine_deadline_ns(const struct nki_engine *engine)
 {
     int64_t at = nki_heap_top_ns(&engine->timers);
+    at = earlier(at, nki_heap_top_ns(&engine->pauses));
     at = earlier(at, nki_heap_top_ns(&engine->subs.timers));
     at = earlier(at, engine->first_deadline_ns);
     at = earlier(at, engine->attempt_deadline_ns);

@@ -1,6 +1,6 @@
 /* The engine's servers, rounds and pauses: the first connect, loss, trying again, giving up; what the
  * application decides of it. Under the engine lock. */
-#include "client/engine.h"
+#include "client/feed.h"
 
 /* Words of option first_connect. */
 enum { FAIL, RETRY, BACKGROUND };
@@ -183,6 +183,7 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
         nki_engine_emit(engine, &event);
     }
     if (connected) {
+        nki_engine_feeds_down(engine, now_ns);
         begin_outage(engine, now_ns);
         if (engine->move.going) {
             nki_engine_keep_ops(engine);

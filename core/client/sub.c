@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client/driver.h"
+#include "client/feed.h"
 #include "client/wait.h"
 
 void nki_sub_retain(struct nki_sub *sub)
@@ -16,6 +17,9 @@ void nki_sub_release(struct nki_sub *sub)
     }
     struct nki_conn *conn = sub->conn;
     if (sub->collect != NULL) { /* it was never added */
+        if (sub->collect->feed != NULL) {
+            sub->collect->feed->ops->end(sub->collect->feed, NKI_CLOSED);
+        }
         nki_op_release(sub->collect->op);
         nki_free(sub->collect);
     }
@@ -215,10 +219,10 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int6
             status = NKI_TIMEOUT;
         }
     }
-    bool drained = nki_inlet_drained_locked(inlet);
+    bool tells = nki_inlet_tells_locked(inlet, *count) || nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
-    if (NKI_UNLIKELY(drained) && status == NKI_OK) {
-        tell_taken(sub); /* this caller has taken the last one */
+    if (NKI_UNLIKELY(tells) && status == NKI_OK) {
+        tell_taken(sub); /* this caller has taken the last one, or enough for a feed */
     }
     return status;
 }

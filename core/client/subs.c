@@ -1,5 +1,5 @@
 /* The table of subscriptions: see subs.h. */
-#include "client/subs.h"
+#include "client/feed.h"
 
 #include "base/alloc.h"
 #include "wire/emit.h"
@@ -12,6 +12,7 @@ void nki_subs_init(struct nki_subs *subs)
     nki_list_init(&subs->dirty);
     nki_list_init(&subs->events);
     nki_list_init(&subs->requests);
+    nki_list_init(&subs->feeds);
     nki_list_init(&subs->ended);
 }
 
@@ -64,7 +65,7 @@ bool nki_sub_collect(struct nki_sub *sub, const struct nki_collect *collect)
 
 static bool begin_collecting(struct nki_subs *subs, struct nki_collect *collect)
 {
-    if (collect->deadline_ns != NKI_NEVER &&
+    if ((collect->deadline_ns != NKI_NEVER || collect->feed != NULL) &&
         !nki_heap_put(&subs->timers, &collect->timer, collect->deadline_ns)) {
         return false;
     }
@@ -72,7 +73,19 @@ static bool begin_collecting(struct nki_subs *subs, struct nki_collect *collect)
         nki_list_append(&subs->requests, &collect->node);
         subs->request_count++;
     }
+    if (collect->feed != NULL) {
+        nki_list_append(&subs->feeds, &collect->feed->node);
+    }
     return true;
+}
+
+/* The feed may stage its last messages. */
+static void end_feed(struct nki_collect *collect, int32_t reason)
+{
+    struct nki_feed *feed = collect->feed;
+    collect->feed = NULL;
+    nki_list_remove(&feed->node);
+    feed->ops->end(feed, reason);
 }
 
 static void end_collecting(struct nki_subs *subs, struct nki_collect *collect, int32_t reason)
@@ -121,6 +134,9 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
 {
     if (!sub->live) {
         return;
+    }
+    if (sub->collect != NULL && sub->collect->feed != NULL) {
+        end_feed(sub->collect, end_reason);
     }
     sub->live = false;
     nki_list_remove(&sub->node);

@@ -193,6 +193,13 @@ void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
     pthread_mutex_unlock(&inlet->wait.mu);
 }
 
+void nki_inlet_tell_after(struct nki_inlet *inlet, uint32_t msgs)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    inlet->tell_after = msgs;
+    pthread_mutex_unlock(&inlet->wait.mu);
+}
+
 void nki_inlet_watch(struct nki_inlet *inlet)
 {
     pthread_mutex_lock(&inlet->wait.mu);

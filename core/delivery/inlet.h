@@ -47,6 +47,8 @@ struct nki_inlet {
     bool slow;    /* in an episode of drops: ends when the queue was emptied to half */
     bool watched; /* the queue has ended, and the engine waits until it is drained */
 
+    uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
+
     /* the reader's, under the engine lock */
     uint32_t staged_msgs;
     struct nki_msg *staged_head;
@@ -88,6 +90,15 @@ void nki_inlet_close(struct nki_inlet *inlet);
 /* Takes what is there, at most `cap`; with wait.mu held. NKI_OK with *count > 0, NKI_WOULD_BLOCK if there is
  * nothing, NKI_END, NKI_CLOSED. */
 int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count);
+/* Takers tell the engine once when so many more messages were taken; 0: not. */
+void nki_inlet_tell_after(struct nki_inlet *inlet, uint32_t msgs);
+/* With wait.mu held, after `count` were taken: whether the engine is to be told. */
+static inline bool nki_inlet_tells_locked(struct nki_inlet *inlet, size_t count)
+{
+    bool tells = inlet->tell_after != 0 && count >= inlet->tell_after;
+    inlet->tell_after -= tells ? inlet->tell_after : inlet->tell_after != 0 ? (uint32_t)count : 0;
+    return tells;
+}
 /* From now on takers tell the engine when it is drained. */
 void nki_inlet_watch(struct nki_inlet *inlet);
 /* One more, or one less, handles what was taken. False if there is none less. */

@@ -36,6 +36,9 @@ void nki_op_release(struct nki_op *op)
     }
     nki_msg_release(op->msg);
     nki_free(op->error);
+    if (op->part != NULL) {
+        op->part->free(op->part);
+    }
     nki_waitable_destroy(&op->wait);
     nki_free(op);
 }

@@ -19,6 +19,11 @@ enum nki_outcome {
 
 struct nki_sub;
 
+/* What belongs to an operation besides, and is freed with it. */
+struct nki_op_part {
+    void (*free)(struct nki_op_part *part);
+};
+
 struct nki_op {
     struct nki_waitable wait;
     atomic_uint refs;
@@ -38,6 +43,7 @@ struct nki_op {
     struct nki_sub *draining;    /* drains: the subscription, which points back, or NULL */
     struct nki_sub *own_sub;     /* requests: the subscription of its own, which points back, or NULL */
     uint64_t asked;              /* requests: hash of the subject that it was published to */
+    struct nki_op_part *part;    /* requests: of several steps (client/chain.h), or NULL; constant */
     bool keep;                   /* requests: it outlives its transport */
 
     /* guarded by the outbox's mutex of that connection */

@@ -1,0 +1,62 @@
+/* An operation of several requests, one after the other: each reply decides on the next. The engine sends and waits;
+ * what is asked, and what the replies mean, is the chain's own. Under the engine lock. */
+#ifndef NKI_CLIENT_CHAIN_H
+#define NKI_CLIENT_CHAIN_H
+
+#include "client/engine.h"
+
+struct nki_chain;
+
+enum nki_chain_next {
+    NKI_CHAIN_ENDS, /* the operation finishes with `end` */
+    NKI_CHAIN_ASKS, /* `out` is sent now, or as soon as there is room or a transport */
+    NKI_CHAIN_WAITS /* `out` is sent after `wait_ms` */
+};
+
+struct nki_chain_end {
+    int32_t status;
+    int32_t outcome;
+    struct nki_msg *msg; /* a reference that is given away, or NULL */
+    struct nki_error error;
+};
+
+struct nki_chain_ops {
+    /* What a request came to: NKI_OK with a message, of which the reference is taken over, or NKI_NO_RESPONDERS or
+     * NKI_DISCONNECTED (which nothing waits after), without. Linear in the reply's length, since the reader of the connection waits. */
+    enum nki_chain_next (*reply)(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
+                                 struct nki_chain_end *end);
+};
+
+/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms by `reply`. */
+struct nki_chain {
+    struct nki_op_part part;
+    const struct nki_chain_ops *ops;
+    struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
+    int64_t wait_ms;
+    struct nki_op *op; /* that owns it */
+    struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
+    int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */
+};
+
+/* NULL: it is of one request. */
+static inline struct nki_chain *nki_op_chain(const struct nki_op *op)
+{
+    return op->part != NULL ? NKI_CONTAINER_OF(op->part, struct nki_chain, part) : NULL;
+}
+
+/* Any thread, without locks: begins it with `out`. The chain is taken over in any case; otherwise as
+ * nki_conn_request. */
+int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t deadline_ns, bool timed,
+                       bool wait_room, struct nki_op **op, struct nki_error *err);
+
+/* Between the files of the engine. */
+
+/* What a request of the operation's chain came to; it is out of the table of replies. */
+void nki_engine_chain_reply(struct nki_engine *engine, struct nki_op *op, int32_t status, struct nki_msg *msg,
+                            int64_t now_ns);
+/* Sends what has waited. */
+void nki_engine_chains_resume(struct nki_engine *engine, int64_t now_ns);
+/* It is not to be sent any more; harmless if it does not wait. */
+void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op);
+
+#endif

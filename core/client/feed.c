@@ -1,0 +1,150 @@
+/* Feeds: see feed.h. */
+#include "client/feed.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "client/driver.h"
+#include "wire/emit.h"
+
+void nki_feed_arm(struct nki_feed *feed, int64_t at_ns)
+{
+    struct nki_subs *subs = &feed->engine->subs;
+    bool moved = nki_heap_put(&subs->timers, &feed->sub->collect->timer, at_ns);
+    assert(moved); /* it is in from the begin to the end */
+    (void)moved;
+}
+
+void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_sub *sub = feed->sub;
+    nki_sub_retain(sub);
+    if (error != NULL && error->text[0] != '\0') {
+        nki_subs_denied(sub, error);
+    }
+    nki_engine_hand_over(engine); /* so that ending drops nothing unnoticed */
+    nki_engine_end_sub(engine, sub, reason, true);
+    nki_sub_release(sub);
+}
+
+bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_buf frame = {0};
+    size_t body_len = msg->header_block.len + msg->data.len;
+    bool ok = nki_buf_reserve(&frame, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2);
+    if (ok) {
+        uint8_t *end = nki_emit_pub(frame.data, msg->subject, msg->reply, msg->header_block.len, body_len);
+        frame.len = (size_t)(end - frame.data);
+        ok = nki_buf_append_str(&frame, msg->header_block) && nki_buf_append_str(&frame, msg->data) &&
+             nki_buf_append(&frame, "\r\n", 2);
+    }
+    bool kick = false;
+    ok = ok && nki_outbox_control(&engine->outbox, frame.data, frame.len, &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
+    nki_buf_free(&frame);
+    return ok;
+}
+
+static void tell_up(struct nki_feed *feed, int64_t now_ns)
+{
+    if (!feed->up) {
+        feed->up = true;
+        feed->ops->up(feed, now_ns);
+    }
+}
+
+static void tell_down(struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->up) {
+        feed->up = false;
+        feed->ops->down(feed, now_ns);
+    }
+}
+
+/* Each may end its own subscription meanwhile, and nothing else. */
+static void tell_all(struct nki_engine *engine, void (*tell)(struct nki_feed *, int64_t), int64_t now_ns)
+{
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
+        next = at->next;
+        tell(NKI_CONTAINER_OF(at, struct nki_feed, node), now_ns);
+    }
+}
+
+void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
+{
+    tell_all(engine, tell_up, now_ns);
+}
+
+void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
+{
+    tell_all(engine, tell_down, now_ns);
+}
+
+/* -- any thread ------------------------------------------------------------------------------------------ */
+
+static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
+                               struct nki_feed *feed)
+{
+    struct nki_sub *sub = nki_sub_new(params);
+    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed};
+    if (sub == NULL || !nki_sub_collect(sub, &collect)) {
+        if (sub != NULL) {
+            nki_sub_release(sub);
+        }
+        feed->ops->end(feed, NKI_NO_MEMORY);
+        return NULL;
+    }
+    sub->conn = conn;
+    nki_conn_retain(conn);
+    feed->engine = &conn->engine;
+    feed->sub = sub;
+    nki_list_init(&feed->node);
+    return sub;
+}
+
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
+                                struct nki_sub **out, struct nki_error *err)
+{
+    struct nki_sub *sub = new_sub(conn, params, feed);
+    if (sub == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = nki_engine_subscribe(&conn->engine, sub);
+    if (status == NKI_OK && conn->engine.state == NKI_ENGINE_CONNECTED) {
+        tell_up(feed, nki_clock_now_ns());
+    }
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+    if (status != NKI_OK) {
+        nki_sub_release(sub);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = sub;
+    return NKI_OK;
+}
+
+struct nki_feed *nki_sub_feed_lock(struct nki_sub *sub)
+{
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    struct nki_feed *feed = sub->live && sub->collect != NULL ? sub->collect->feed : NULL;
+    if (feed == NULL) {
+        pthread_mutex_unlock(&sub->conn->engine_mu);
+    }
+    return feed;
+}
+
+void nki_sub_feed_unlock(struct nki_sub *sub)
+{
+    struct nki_conn *conn = sub->conn;
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+}

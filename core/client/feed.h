@@ -1,0 +1,65 @@
+/* What stands between the wire and the queue of a subscription that is more than a subject: a pull consumer, a
+ * publisher that waits for acks. The engine calls it, under the engine lock; it stages what the application is to
+ * get, sends what is needed, and lives as long as the subscription is in the table. */
+#ifndef NKI_CLIENT_FEED_H
+#define NKI_CLIENT_FEED_H
+
+#include "client/engine.h"
+
+struct nki_feed;
+
+struct nki_feed_ops {
+    /* It was subscribed, and again on a new transport: once for each, when frames may be sent. */
+    void (*up)(struct nki_feed *feed, int64_t now_ns);
+    /* The transport is lost. */
+    void (*down)(struct nki_feed *feed, int64_t now_ns);
+    /* A message has come: takes over its reference. May end the subscription. */
+    void (*message)(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns);
+    /* The time of nki_feed_arm has come. */
+    void (*tick)(struct nki_feed *feed, int64_t now_ns);
+    /* As many messages were taken as nki_inlet_tell_after says. */
+    void (*taken)(struct nki_feed *feed, int64_t now_ns);
+    /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is the
+     * callee's to free. Also if it was never begun (then `sub` is not live). */
+    void (*end)(struct nki_feed *feed, int32_t reason);
+};
+
+/* To be embedded; all but ops is set by nki_feed_sub. */
+struct nki_feed {
+    const struct nki_feed_ops *ops;
+    struct nki_engine *engine;
+    struct nki_sub *sub; /* which owns it */
+    struct nki_list node; /* in engine.subs.feeds */
+    bool up;             /* it was told so */
+};
+
+/* Calls `tick` at `at_ns` (NKI_NEVER: not at all), and not at any time asked for before. */
+void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
+/* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
+void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
+/* Hands over to the application: takes over the reference. */
+static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
+{
+    nki_subs_stage(&feed->engine->subs, feed->sub, msg);
+}
+/* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one. False if
+ * there is no memory. */
+bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
+    __attribute__((warn_unused_result));
+
+/* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any case;
+ * one reference for the caller. */
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
+                                struct nki_sub **out, struct nki_error *err);
+/* Any thread: the engine lock of the subscription's connection, to work on its feed; NULL (and no lock) if it has
+ * ended. What was sent meanwhile goes out with nki_sub_feed_unlock. */
+struct nki_feed *nki_sub_feed_lock(struct nki_sub *sub);
+void nki_sub_feed_unlock(struct nki_sub *sub);
+
+/* Between the files of the engine. */
+
+/* A transport is there, or lost. */
+void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
+void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns);
+
+#endif
