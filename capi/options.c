@@ -14,7 +14,11 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
                    NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY &&
                    NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH &&
-                   NATSKIT_OPTIONS_USER_JWT == (int)NKI_SCOPE_USER_JWT,
+                   NATSKIT_OPTIONS_USER_JWT == (int)NKI_SCOPE_USER_JWT &&
+                   NATSKIT_OPTIONS_JETSTREAM == (int)NKI_SCOPE_JETSTREAM &&
+                   NATSKIT_OPTIONS_PUBLISHER == (int)NKI_SCOPE_PUBLISHER &&
+                   NATSKIT_OPTIONS_FETCH == (int)NKI_SCOPE_FETCH &&
+                   NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&

@@ -22,7 +22,7 @@ CORE = {
     "options": ["base", "wire"],
     "delivery": ["base", "wire"],
     "client": ["base", "wire", "net", "auth", "options", "delivery"],
-    "jetstream": ["client"],
+    "jetstream": ["client", "json"],
     "kv": ["jetstream"],
     "object": ["jetstream"],
     "service": ["client"],

@@ -71,6 +71,12 @@ typedef struct natskit_waitset {
 typedef struct natskit_json {
     uint64_t id;
 } natskit_json;
+typedef struct natskit_js {
+    uint64_t id;
+} natskit_js;
+typedef struct natskit_publisher {
+    uint64_t id;
+} natskit_publisher;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -83,6 +89,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_OP 5
 #define NATSKIT_KIND_WAITSET 6
 #define NATSKIT_KIND_JSON 7
+#define NATSKIT_KIND_JS 8
+#define NATSKIT_KIND_PUBLISHER 9
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -142,6 +150,23 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SHUTDOWN (-122) /* natskit_shutdown was called */
 #define NATSKIT_INTERNAL (-123) /* a defect of the library */
 
+/* JetStream; server_code and err_code of natskit_error hold the server's numbers. */
+#define NATSKIT_JS_REFUSED (-140)         /* JetStream refuses the call; the error text is the server's */
+#define NATSKIT_JS_NOT_ENABLED (-141)     /* JetStream does not answer, or is not enabled for the account */
+#define NATSKIT_STREAM_NOT_FOUND (-142)   /* there is no such stream */
+#define NATSKIT_CONSUMER_NOT_FOUND (-143) /* there is no such consumer */
+#define NATSKIT_MSG_NOT_FOUND (-144)      /* there is no such message in the stream */
+#define NATSKIT_ALREADY_EXISTS (-145)     /* the name is taken, by something that is configured otherwise */
+#define NATSKIT_WRONG_LAST (-146)         /* the last sequence or message id is not the expected one */
+#define NATSKIT_JS_LIMIT (-147)           /* a limit of the stream, consumer or account is reached */
+#define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
+#define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
+#define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
+#define NATSKIT_PULL_REFUSED (-153)       /* end reason: the server refuses the request; the text is its own */
+#define NATSKIT_SEALED (-154)             /* the stream is sealed */
+#define NATSKIT_NO_STREAM (-155)          /* no stream takes the subject, or the stream has no leader */
+#define NATSKIT_INVALID_ACK (-156)        /* what answered for a published message is no stream */
+
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
 #define NATSKIT_CLASS_USAGE 1
@@ -151,6 +176,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_CLASS_PROTOCOL 5
 #define NATSKIT_CLASS_AUTH 6
 #define NATSKIT_CLASS_SYSTEM 7
+#define NATSKIT_CLASS_JETSTREAM 8
 
 /* What went wrong, in full. Owned by the caller; its layout is final. */
 typedef struct natskit_error {
@@ -199,6 +225,8 @@ typedef struct natskit_counters {
                                  shrinks */
     uint64_t threads;         /* threads of the library */
     uint64_t jsons;
+    uint64_t contexts; /* of JetStream */
+    uint64_t publishers;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -220,6 +248,10 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_REQUEST_MANY 5
 #define NATSKIT_OPTIONS_AUTH 6
 #define NATSKIT_OPTIONS_USER_JWT 7
+#define NATSKIT_OPTIONS_JETSTREAM 8
+#define NATSKIT_OPTIONS_PUBLISHER 9
+#define NATSKIT_OPTIONS_FETCH 10
+#define NATSKIT_OPTIONS_CONSUME 11
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -895,6 +927,48 @@ NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *
 /* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is
  * closed when the last object that is still in the set is closed, removed, or added to another set. */
 NATSKIT_API natskit_status natskit_waitset_close(natskit_waitset waitset);
+
+/* ---------------------------------------------------------------------------------------------- jetstream
+ *
+ * A context says how the JetStream of the connection's account is spoken to. Names of streams and consumers hold 1 to
+ * 255 bytes without blanks, control characters and . * > / \ */
+
+/* Opens a context with options of scope JETSTREAM ({0}: defaults). It sends nothing; call "account.info" asks whether
+ * there is a JetStream. Closing the connection closes nothing of it but ends what it does. */
+NATSKIT_API natskit_status natskit_js_open(natskit_conn conn, natskit_options options, natskit_js *out,
+                                           natskit_error *err);
+
+/* Releases the handle; what was opened with it lives on. */
+NATSKIT_API natskit_status natskit_js_close(natskit_js js);
+
+/* One call of the JetStream API, as natskit_js_call takes it by name. */
+typedef struct natskit_js_call_info {
+    const char *name;  /* "stream.create"; NUL-terminated and static, as the others */
+    const char *args;  /* members of its arguments: "stream! config!"; those with a mark have to be given */
+    const char *since; /* version that brought it */
+    const char *text;  /* what it does and what its answer holds */
+} natskit_js_call_info;
+
+/* Fills `info` for the index-th call, counting from 0; NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size_t info_size);
+
+/* Makes a call: `args` is an object (or {0} for none), `*answer` a new document with the server's answer, to be closed.
+ * What the arguments hold beyond the names that the call itself needs goes to the server as it is, so that fields of
+ * newer servers can be used; a server refuses fields that it does not know. Lists that the server gives in pages come
+ * whole. Calls that only read are made again when the connection is lost meanwhile. Errors beside those of a request:
+ * NATSKIT_UNKNOWN_OPTION (no call of that name; the text suggests one), NATSKIT_INVALID (an argument is missing or no
+ * name), and those of JetStream. */
+NATSKIT_API natskit_status natskit_js_call(natskit_js js, const char *call, size_t call_len, natskit_json args,
+                                           int64_t timeout_ms, natskit_json *answer, natskit_error *err);
+
+/* The same as an operation; natskit_op_json gives the answer. `options` is {0}. */
+NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call, size_t call_len,
+                                                 natskit_json args, natskit_options options, int64_t timeout_ms,
+                                                 natskit_op *op, natskit_error *err);
+
+/* Opens a new document with the answer of an operation that has finished with NATSKIT_OK, and takes the message out of
+ * it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there is none. */
+NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

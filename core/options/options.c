@@ -35,6 +35,10 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_REQUEST_MANY] = "requests for many replies",
     [NKI_SCOPE_AUTH] = "credentials",
     [NKI_SCOPE_USER_JWT] = "issuing a user's JWT",
+    [NKI_SCOPE_JETSTREAM] = "JetStream contexts",
+    [NKI_SCOPE_PUBLISHER] = "publishers",
+    [NKI_SCOPE_FETCH] = "fetching",
+    [NKI_SCOPE_CONSUME] = "consuming",
 };
 
 struct text {
