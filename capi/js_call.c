@@ -1,5 +1,6 @@
 /* Calls of the JetStream API: blocking, and as operations. Any thread. */
 #include "jetstream/call.h"
+#include "jetstream/fields.h"
 #include "capi/guard.h"
 
 #include <inttypes.h>
@@ -14,6 +15,24 @@ natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size
         return NATSKIT_NOT_FOUND;
     }
     natskit_js_call_info filled = {.name = row->name, .args = row->args, .since = row->since, .text = row->text};
+    return nki_capi_give(info, info_size, &filled, sizeof filled);
+}
+
+natskit_status natskit_js_field_at(size_t index, natskit_js_field_info *info, size_t info_size)
+{
+    if (info == NULL || info_size == 0) {
+        return NATSKIT_INVALID;
+    }
+    const struct nki_js_field_row *row = nki_js_field_at(index);
+    if (row == NULL) {
+        return NATSKIT_NOT_FOUND;
+    }
+    natskit_js_field_info filled = {.object = row->object,
+                                    .name = row->name,
+                                    .type = row->type,
+                                    .level = (int32_t)row->level,
+                                    .values = row->values,
+                                    .text = row->text};
     return nki_capi_give(info, info_size, &filled, sizeof filled);
 }
 

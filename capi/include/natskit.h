@@ -952,6 +952,32 @@ typedef struct natskit_js_call_info {
 /* Fills `info` for the index-th call, counting from 0; NATSKIT_NOT_FOUND past the last. */
 NATSKIT_API natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size_t info_size);
 
+/* Types of fields of configurations. */
+#define NATSKIT_FIELD_STRING 1
+#define NATSKIT_FIELD_STRINGS 2
+#define NATSKIT_FIELD_INTEGER 3
+#define NATSKIT_FIELD_BOOLEAN 4
+#define NATSKIT_FIELD_DURATION 5 /* nanoseconds, an integer */
+#define NATSKIT_FIELD_DURATIONS 6
+#define NATSKIT_FIELD_TIME 7   /* RFC 3339 */
+#define NATSKIT_FIELD_CHOICE 8 /* one of the words in `values`, cut at '|' */
+#define NATSKIT_FIELD_OBJECT 9 /* `values` names which */
+#define NATSKIT_FIELD_OBJECTS 10
+#define NATSKIT_FIELD_MAP 11 /* of strings */
+
+typedef struct natskit_js_field_info {
+    const char *object; /* "stream", "consumer", or one within them; NUL-terminated and static, as the others */
+    const char *name;
+    int32_t type;
+    int32_t level; /* of the JetStream API that brought it; 0: any that is supported */
+    const char *values;
+    const char *text;
+} natskit_js_field_info;
+
+/* Fills `info` for the index-th field of the configurations of streams and consumers, counting from 0;
+ * NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_js_field_at(size_t index, natskit_js_field_info *info, size_t info_size);
+
 /* Makes a call: `args` is an object (or {0} for none), `*answer` a new document with the server's answer, to be closed.
  * What the arguments hold beyond the names that the call itself needs goes to the server as it is, so that fields of
  * newer servers can be used; a server refuses fields that it does not know. Lists that the server gives in pages come

@@ -2,6 +2,7 @@
 #include "jetstream/call_inside.h"
 
 #include "base/alloc.h"
+#include "jetstream/fields.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -182,70 +183,12 @@ static int32_t make_args_body(struct making *making)
 
 /* -- configurations -------------------------------------------------------------------------------------- */
 
-struct level {
-    const char *field;
-    const char *value; /* that wants it; NULL: any that is set */
-    unsigned level;
-};
-
-/* ADR-44, and server 2.15: fields that a server of a lower level would not know. */
-static const struct level levels[] = {
-    {"allow_msg_ttl", NULL, 1},
-    {"subject_delete_marker_ttl", NULL, 1},
-    {"pause_until", NULL, 1},
-    {"priority_groups", NULL, 1},
-    {"priority_policy", NULL, 1},
-    {"priority_timeout", NULL, 1},
-    {"priority_policy", "prioritized", 2},
-    {"allow_msg_counter", NULL, 2},
-    {"allow_atomic", NULL, 2},
-    {"allow_msg_schedules", NULL, 2},
-    {"persist_mode", "async", 2},
-    {"allow_batched", NULL, 4},
-    {"ack_policy", "flow_control", 4},
-};
-
-static bool is_set(const struct nki_doc_node *node)
-{
-    switch (node->type) {
-    case NKI_DOC_NULL:
-        return false;
-    case NKI_DOC_BOOL:
-    case NKI_DOC_INT:
-        return node->u.integer != 0;
-    case NKI_DOC_STRING:
-        return node->u.text.len > 0;
-    case NKI_DOC_ARRAY:
-    case NKI_DOC_OBJECT:
-        return node->u.list.count > 0;
-    default:
-        return true;
-    }
-}
-
-static unsigned level_of_sources(struct making *making)
-{
-    struct nki_doc_node *sources = member(making, making->config, NKI_STR("sources"));
-    for (uint32_t i = 0; sources != NULL && sources->type == NKI_DOC_ARRAY && i < sources->u.list.count; i++) {
-        if (member(making, sources->u.list.items[i], NKI_STR("consumer")) != NULL) {
-            return 4;
-        }
-    }
-    return 0;
-}
-
-/* The level of the API that the configuration wants, in a header of the request. */
+/* The level of the API that the configuration wants, in a header of the request: a server that does not know its
+ * fields says so. */
 static int32_t require_level(struct making *making)
 {
-    unsigned level = level_of_sources(making);
-    for (size_t i = 0; i < NKI_ARRAY_LEN(levels); i++) {
-        const struct nki_doc_node *node = member(making, making->config, nki_str_z(levels[i].field));
-        bool wants = node != NULL && is_set(node);
-        if (wants && levels[i].value != NULL) {
-            wants = node->type == NKI_DOC_STRING && nki_str_eq(node->u.text, nki_str_z(levels[i].value));
-        }
-        level = wants && levels[i].level > level ? levels[i].level : level;
-    }
+    const char *object = making->call->row->body == NKI_JS_BODY_STREAM ? "stream" : "consumer";
+    unsigned level = nki_js_config_level(making->args, making->config, object);
     char digit = (char)('0' + level);
     return level == 0 ? NKI_OK
                       : nki_header_append(&making->call->header_block, NKI_STR("Nats-Required-Api-Level"),
@@ -320,8 +263,8 @@ static int32_t check_consumer(struct making *making)
     const struct nki_doc_node *group = member(making, making->config, NKI_STR("deliver_group"));
     const struct nki_doc_node *flow = member(making, making->config, NKI_STR("flow_control"));
     const struct nki_doc_node *heartbeat = member(making, making->config, NKI_STR("idle_heartbeat"));
-    bool wrong = group != NULL && is_set(group) &&
-                 ((flow != NULL && is_set(flow)) || (heartbeat != NULL && is_set(heartbeat)));
+    bool wrong = group != NULL && nki_js_is_set(group) &&
+                 ((flow != NULL && nki_js_is_set(flow)) || (heartbeat != NULL && nki_js_is_set(heartbeat)));
     return wrong ? invalid(making, NKI_STR("config/deliver_group"),
                            "excludes flow_control and idle_heartbeat")
                  : NKI_OK;
