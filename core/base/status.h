@@ -19,7 +19,8 @@ enum nki_status_class {
     NKI_CLASS_NETWORK,
     NKI_CLASS_PROTOCOL,
     NKI_CLASS_AUTH,
-    NKI_CLASS_SYSTEM
+    NKI_CLASS_SYSTEM,
+    NKI_CLASS_JETSTREAM
 };
 
 /* Same layout as natskit_error. */
