@@ -4,6 +4,7 @@
 #include "base/sync.h"
 #include "capi/guard.h"
 #include "delivery/slab.h"
+#include "jetstream/ack.h"
 #include "wire/nuid.h"
 
 #define FAULT_VALUE_MAX 80 /* bytes of a refused value that an error text shows */
@@ -118,6 +119,7 @@ void nki_capi_after_fork(void)
 {
     nki_handle_forget();
     nki_client_forget();
+    nki_ack_forget();
     nki_slab_forget();
     nki_thread_forget();
 }

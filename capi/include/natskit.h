@@ -149,7 +149,6 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */
 #define NATSKIT_SHUTDOWN (-122) /* natskit_shutdown was called */
 #define NATSKIT_INTERNAL (-123) /* a defect of the library */
-
 /* JetStream; server_code and err_code of natskit_error hold the server's numbers. */
 #define NATSKIT_JS_REFUSED (-140)         /* JetStream refuses the call; the error text is the server's */
 #define NATSKIT_JS_NOT_ENABLED (-141)     /* JetStream does not answer, or is not enabled for the account */
@@ -159,6 +158,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_ALREADY_EXISTS (-145)     /* the name is taken, by something that is configured otherwise */
 #define NATSKIT_WRONG_LAST (-146)         /* the last sequence or message id is not the expected one */
 #define NATSKIT_JS_LIMIT (-147)           /* a limit of the stream, consumer or account is reached */
+#define NATSKIT_ALREADY_ACKED (-148)      /* a final ack was sent before, or another thread sends one */
+#define NATSKIT_NOT_JS_MESSAGE (-149)     /* the message does not come from a JetStream consumer */
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
@@ -842,6 +843,76 @@ NATSKIT_API natskit_status natskit_msg_release(natskit_msg *msg);
 
 /* Releases `count` messages. */
 NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, size_t count);
+
+/* -------------------------------------------------------------------------------------------------- acks
+ *
+ * What a JetStream consumer delivers is an ordinary message, by whatever subscription or request it came: its
+ * reply subject begins with "$JS.ACK.", says which delivery it is, and takes the acks. Any other message
+ * gives NATSKIT_NOT_JS_MESSAGE.
+ *
+ * Acks go out on the connection that the message came from, as by natskit_publish with timeout 0: they return
+ * once they are in its outbox, from where they are sent after a reconnect, too, and do not wait for room:
+ * NATSKIT_WOULD_BLOCK (natskit_room_start tells when there is some). Other errors: NATSKIT_CLOSED,
+ * NATSKIT_DISCONNECTED (with `reconnect_buffer_bytes` 0), NATSKIT_DRAINING, NATSKIT_NO_MEMORY.
+ *
+ * A message takes one final ack (ack, nak, term, a confirmed ack): of several, also of several threads, the
+ * first one wins, and the others give NATSKIT_ALREADY_ACKED and send nothing. One that was not accepted does
+ * not count: the message can be acked again. */
+
+typedef struct natskit_delivery_view {
+    const char *stream; /* not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *consumer;
+    size_t consumer_len;
+    const char *domain; /* empty if there is none, or the server does not tell */
+    size_t domain_len;
+    const char *account; /* hash of the account; empty if the server does not tell */
+    size_t account_len;
+    uint64_t delivered; /* how often, this time included */
+    uint64_t stream_seq;
+    uint64_t consumer_seq;
+    uint64_t pending;    /* messages that the consumer has still to deliver */
+    int64_t time_ns;     /* when the stream stored it */
+    int32_t redelivered; /* 1: it was delivered before */
+    int32_t acked;       /* 1: a final ack was accepted; a confirmed one: once it is confirmed */
+} natskit_delivery_view;
+
+/* Fills `view` with what the reply subject tells. NATSKIT_NOT_JS_MESSAGE also for one that begins so and goes
+ * on otherwise. */
+NATSKIT_API natskit_status natskit_msg_delivery(const natskit_msg *msg, natskit_delivery_view *view,
+                                                size_t view_size);
+
+/* Acks: the message was processed. Costs as much as a natskit_publish. */
+NATSKIT_API natskit_status natskit_msg_ack(natskit_msg *msg);
+
+/* Asks for the message to be delivered once more: after `delay_ms`, or at once with 0. Negative values are
+ * invalid. */
+NATSKIT_API natskit_status natskit_msg_nak(natskit_msg *msg, int64_t delay_ms);
+
+/* Tells that the message is still being processed, so that the server waits for another `ack_wait`. Not
+ * final: it may be repeated until the message is acked. */
+NATSKIT_API natskit_status natskit_msg_in_progress(natskit_msg *msg);
+
+/* Tells that the message is never to be delivered again, although it was not processed. `reason` may be
+ * empty; it goes into the server's advisory (server 2.11). NATSKIT_INVALID if it is not one line of valid
+ * UTF-8 without control characters, NATSKIT_TOO_LARGE beyond the server's max_payload. */
+NATSKIT_API natskit_status natskit_msg_term(natskit_msg *msg, const char *reason, size_t reason_len);
+
+/* Acks `count` messages with one hand-over for those in a row that came from one connection. Stops at the
+ * first that cannot be acked; `*acked` tells how many were, also on failure. */
+NATSKIT_API natskit_status natskit_ack_batch(natskit_msg *const *msgs, size_t count, size_t *acked);
+
+/* Acks and waits until the server has confirmed it. NATSKIT_TIMEOUT, NATSKIT_DISCONNECTED and the other
+ * errors of natskit_request: whether the server has the ack is not known, and the message can be acked
+ * again. Here the call does wait for room. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm(natskit_msg *msg, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation, with the server's empty message. `options` (scope REQUEST) may be {0}. Does not
+ * wait: NATSKIT_WOULD_BLOCK if the outbox is full. While it runs the message takes no other final ack; if it
+ * ends without success, or is closed before its end, the message can be acked again. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm_start(natskit_msg *msg, natskit_options options,
+                                                         int64_t timeout_ms, natskit_op *op,
+                                                         natskit_error *err);
 
 /* ------------------------------------------------------------------------------------------------- events */
 
