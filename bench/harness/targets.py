@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .matrix import SERVER, WIRE
+from .matrix import JETSTREAM, SERVER, WIRE
 
 C, PY, ASYNC, LUA = "natskit-c", "natskit-py", "natskit-py-async", "natskit-lua"
 NATS_C, NATS_PY, UVLOOP, LUA_NATS = "nats.c", "nats-py", "nats-py+uvloop", "lua-nats"
@@ -80,6 +80,29 @@ def req():
         yield Target("64 requests in flight", peer, "req64", 128, (), "cpu", "<=", cpu, against, (), SERVER)
 
 
+def jetstream():
+    c, *others = ALL
+    for title, case, cpu, rate in (
+        ("JetStream, publish", "js_pub", 0.3, 1.15),
+        ("JetStream, consume", "js_consume", 0.25, 1.1),
+        ("JetStream, consume, ack", "js_consume_ack", 0.3, 1.1),
+        ("JetStream, fetch", "js_fetch", 0.25, 1.1),
+        ("JetStream, fetch, ack", "js_fetch_ack", 0.3, 1.1),
+        ("KV, watch", "kv_watch", 0.3, None),
+        ("KV, get", "kv_get", 0.55, None),
+        ("KV, put", "kv_put", 0.55, None),
+    ):
+        yield Target(title, c, case, 128, (), "cpu", "<=", cpu, NATS_C, (), JETSTREAM)
+        if rate:
+            yield Target(title, c, case, 128, (), "rate", ">=", rate, NATS_C, (), JETSTREAM)
+        limit = {"js_pub": 0.03, "js_fetch": 0.03, "kv_watch": 0.08, "kv_get": 0.45, "kv_put": 0.45}.get(case)
+        for peer in others:
+            if limit:  # with uvloop nats-py is at its best
+                yield Target(title, peer, case, 128, (), "cpu", "<=", limit, UVLOOP, (), JETSTREAM)
+            if case in ("js_consume", "kv_watch"):
+                yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, (), JETSTREAM)
+
+
 def rest():
     for peer in ALL:
         yield Target("threads, one connection", peer, "req", 128, (), "threads", "<=", 2, "", (), SERVER)
@@ -93,4 +116,4 @@ def rest():
 
 
 def every():
-    return [*pub(), *sub(), *req(), *rest()]
+    return [*pub(), *sub(), *req(), *jetstream(), *rest()]
