@@ -63,6 +63,7 @@ static void finish(const struct bench *b, natsConnection *conn)
     bench_end();
 }
 
+/* Also its way of consuming from a pull consumer, again and again. */
 static long fetch(const struct bench *b, natsConnection *conn, jsCtx *js)
 {
     jsSubOptions options;
@@ -213,8 +214,13 @@ long jetstream(const struct bench *b, natsConnection *conn)
     static const struct {
         const char *name;
         long (*run)(const struct bench *b, natsConnection *conn, jsCtx *js);
-    } cases[] = {{"js_pub", publish}, {"js_fetch", fetch}, {"js_consume_push", consume_push},
-                 {"kv_watch", watch}, {"kv_get", get},     {"kv_put", put}};
+    } cases[] = {{"js_pub", publish},
+                 {"js_fetch", fetch},
+                 {"js_consume_fetch", fetch},
+                 {"js_consume_push", consume_push},
+                 {"kv_watch", watch},
+                 {"kv_get", get},
+                 {"kv_put", put}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(b->name, cases[i].name) == 0) {
             return cases[i].run(b, conn, context(conn));

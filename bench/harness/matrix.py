@@ -58,10 +58,11 @@ def peers(build):
     install = "bench/install-peers"
     sync_cost = {"pub": 250, "sub": 350, "req64": 60000}
     async_cost = {"pub": 400, "sub": 400, "req64": 30000}
-    nats_py_cost = {"pub": 2500, "sub": 15000, "sub_cb": 6000, "req64": 50000, "js_pub": 120000, "js_consume": 60000,
-                    "js_fetch": 60000, "kv_watch": 50000}
+    nats_py_cost = {"pub": 2500, "sub": 15000, "sub_cb": 6000, "req64": 50000, "js_pub": 25000,
+                    "js_pub_stall": 60000, "js_consume": 30000, "js_consume_push": 8000, "js_fetch": 30000, "kv_watch": 20000}
     sub_py = {"sub": SUB_PY, **NO_JETSTREAM}
-    ways_nats_py = {"sub": ("sub_iter", "sub_cb", "sub_next"), "js_consume": ("js_consume_push", "js_consume_fetch")}
+    ways_nats_py = {"sub": ("sub_iter", "sub_cb", "sub_next"), "js_pub": ("js_pub", "js_pub_stall"),
+                    "js_consume": ("js_consume_push", "js_consume_fetch"), "kv_watch": ("kv_watch_iter", "kv_watch_updates")}
     sub_lua = {"sub": ("sub_iter", "sub_msgs", "sub_batch", "sub_next"), **NO_JETSTREAM}
     uvloop = site / "uvloop"
     return [
@@ -69,7 +70,7 @@ def peers(build):
              {"pub": 150, "sub": 150, "req64": 20000}, ours=True),
         Peer("nats.c", [str(programs / "nats_c")],
              {"sub": ("sub_next", "sub_cb"), "req64": ("req64", "req64_inbox"), "idle_subs": ("idle_subs", "idle_subs_sync"),
-              "js_consume": ("js_consume_push",)},
+              "js_consume": ("js_consume_push", "js_consume_fetch")},
              {"pub": 250, "sub": 1000, "req64": 60000}, programs / "nats_c", install),
         Peer("natskit-py", [*here, str(script / "natskit_sync.py")], sub_py, sync_cost, ours=True),
         Peer("natskit-py-async", [*here, str(script / "natskit_async.py")], sub_py, async_cost, ours=True),
@@ -79,8 +80,8 @@ def peers(build):
         Peer("nats-py+uvloop", [*venv, str(script / "nats_py.py"), "uvloop"], ways_nats_py, nats_py_cost, uvloop, install),
         Peer("nats.js", ["node", str(BENCH / "node/nats_js.mjs")], 
              {"sub": ("sub_iter", "sub_cb"), "js_consume": ("js_consume_cb", "js_consume_iter")},
-             {"pub": 1500, "sub": 3000, "req64": 60000, "js_pub": 100000, "js_consume": 10000, "js_fetch": 20000,
-              "kv_watch": 15000}, PEERS / "node/node_modules/nats", install),
+             {"pub": 1500, "sub": 3000, "req64": 60000, "js_pub": 80000, "js_consume": 8000, "js_fetch": 15000,
+              "kv_watch": 10000}, PEERS / "node/node_modules/nats", install),
         Peer("natskit-lua", [lua, str(BENCH / "lua/natskit_lua.lua")], sub_lua,
              {"pub": 250, "sub": 500, "req64": 30000}, ours=True),
         Peer("lua-nats", [lua, str(BENCH / "lua/lua_nats.lua")], {"sub": ("sub_cb",), "req": (), "req64": (), **NO_JETSTREAM},

@@ -80,6 +80,16 @@ def req():
         yield Target("64 requests in flight", peer, "req64", 128, (), "cpu", "<=", cpu, against, (), SERVER)
 
 
+# The ways of nats-py that wait no longer than they are told, as natskit's do.
+NATS_PY_JETSTREAM = {
+    "js_pub": (0.03, UVLOOP, ("js_pub_stall",)),
+    "js_fetch": (0.03, NATS_PY, ()),
+    "kv_watch": (0.08, UVLOOP, ("kv_watch_updates",)),
+    "kv_get": (0.45, UVLOOP, ()),
+    "kv_put": (0.45, UVLOOP, ()),
+}
+
+
 def jetstream():
     c, *others = ALL
     for title, case, cpu, rate in (
@@ -92,15 +102,16 @@ def jetstream():
         ("KV, get", "kv_get", 0.55, None),
         ("KV, put", "kv_put", 0.55, None),
     ):
-        yield Target(title, c, case, 128, (), "cpu", "<=", cpu, NATS_C, (), JETSTREAM)
+        its = ("js_consume_fetch",) if case == "js_consume" else ()  # pull beside pull
+        yield Target(title, c, case, 128, (), "cpu", "<=", cpu, NATS_C, its, JETSTREAM)
         if rate:
-            yield Target(title, c, case, 128, (), "rate", ">=", rate, NATS_C, (), JETSTREAM)
-        limit = {"js_pub": 0.03, "js_fetch": 0.03, "kv_watch": 0.08, "kv_get": 0.45, "kv_put": 0.45}.get(case)
+            yield Target(title, c, case, 128, (), "rate", ">=", rate, NATS_C, its, JETSTREAM)
         for peer in others:
-            if limit:  # with uvloop nats-py is at its best
-                yield Target(title, peer, case, 128, (), "cpu", "<=", limit, UVLOOP, (), JETSTREAM)
+            if case in NATS_PY_JETSTREAM:
+                limit, against, ways = NATS_PY_JETSTREAM[case]
+                yield Target(title, peer, case, 128, (), "cpu", "<=", limit, against, ways, JETSTREAM)
             if case in ("js_consume", "kv_watch"):
-                yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, (), JETSTREAM)
+                yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, its, JETSTREAM)
 
 
 def rest():

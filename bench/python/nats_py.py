@@ -6,7 +6,7 @@ import time
 
 import nats
 from importlib.metadata import version
-from measure import BATCH, BUCKET, CONSUMER, FETCH, KEYS, STREAM, STREAM_SUBJECT, WINDOW
+from measure import BUCKET, CONSUMER, FETCH, KEYS, STREAM, STREAM_SUBJECT, WINDOW
 from measure import ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
 from nats.js.api import AckPolicy, ConsumerConfig
 
@@ -136,23 +136,27 @@ async def connect(b, nc):
     b.end()
 
 
-async def js_pub(b, nc):
+async def js_pub(b, nc, **more):
     js, payload = nc.jetstream(publish_async_max_pending=WINDOW), b.payload
     acks = []
     b.begin()
     for _ in range(b.n):
-        acks.append(await js.publish_async(STREAM_SUBJECT, payload))
+        acks.append(await js.publish_async(STREAM_SUBJECT, payload, **more))
     await js.publish_async_completed()
     b.end()
     b.got = sum(ack.result().stream == STREAM for ack in acks)
 
 
-async def fetches(b, nc, batch):
+async def js_pub_stall(b, nc):
+    await js_pub(b, nc, wait_stall=60)
+
+
+async def js_fetch(b, nc):
     sub = await nc.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
     size, ack, got = b.size, b.ack, 0
     b.begin()
     while got < b.n:
-        msgs = await sub.fetch(min(batch, b.n - got), 60)
+        msgs = await sub.fetch(min(FETCH, b.n - got), 60)
         for msg in msgs:
             if len(msg.data) != size:
                 b.wrong("size")
@@ -170,12 +174,9 @@ async def acknowledged(b, nc):
     b.end()
 
 
-async def js_fetch(b, nc):
-    await fetches(b, nc, FETCH)
-
-
 async def js_consume_fetch(b, nc):
-    await fetches(b, nc, BATCH)
+    """Its way of consuming from a pull consumer: again and again."""
+    await js_fetch(b, nc)
 
 
 async def js_consume_push(b, nc):
@@ -200,12 +201,24 @@ async def js_consume_push(b, nc):
     b.got = got
 
 
-async def kv_watch(b, nc):
+async def kv_watch_iter(b, nc):
     kv, size, got = await nc.jetstream().key_value(BUCKET), b.size, 0
     b.begin()
     async for entry in await kv.watchall():
         if entry is None:  # all that was there has come
             break
+        if len(entry.value) != size:
+            b.wrong("size")
+        got += 1
+    b.end()
+    b.got = got
+
+
+async def kv_watch_updates(b, nc):
+    kv, size, got = await nc.jetstream().key_value(BUCKET), b.size, 0
+    b.begin()
+    watcher = await kv.watchall()
+    while entry := await watcher.updates(60):
         if len(entry.value) != size:
             b.wrong("size")
         got += 1
@@ -237,7 +250,8 @@ async def kv_put(b, nc):
 
 
 WAYS = (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)
-WAYS += (js_pub, js_fetch, js_consume_fetch, js_consume_push, kv_watch, kv_get, kv_put)
+WAYS += (js_pub, js_pub_stall, js_fetch, js_consume_fetch, js_consume_push)
+WAYS += (kv_watch_iter, kv_watch_updates, kv_get, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 
