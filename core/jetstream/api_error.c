@@ -6,19 +6,29 @@ static const struct {
     int32_t err_code;
     int32_t status;
 } known[] = {
-    {10059, NKI_STREAM_NOT_FOUND},   {10014, NKI_CONSUMER_NOT_FOUND},
+    {10059, NKI_STREAM_NOT_FOUND},
+    {10014, NKI_CONSUMER_NOT_FOUND},
     {10149, NKI_CONSUMER_NOT_FOUND}, /* an update of nothing */
-    {10037, NKI_MSG_NOT_FOUND},      {10043, NKI_MSG_NOT_FOUND}, /* the sequence is beyond the stream's */
-    {10058, NKI_ALREADY_EXISTS},     {10148, NKI_ALREADY_EXISTS},
-    {10013, NKI_ALREADY_EXISTS},     {10105, NKI_ALREADY_EXISTS},
-    {10071, NKI_WRONG_LAST},         {10164, NKI_WRONG_LAST},
-    {10070, NKI_WRONG_LAST},         {10039, NKI_JS_NOT_ENABLED},
-    {10076, NKI_JS_NOT_ENABLED},     {10185, NKI_API_LEVEL},
-    {10109, NKI_SEALED},             {10077, NKI_JS_LIMIT}, /* not stored: the text tells which limit */
-    {10054, NKI_JS_LIMIT},           /* the message is too large for the stream */
-    {10026, NKI_JS_LIMIT},           {10027, NKI_JS_LIMIT}, /* consumers, streams */
-    {10028, NKI_JS_LIMIT},           {10047, NKI_JS_LIMIT}, /* memory, storage */
-    {10002, NKI_JS_LIMIT},           /* resources of the account */
+    {10037, NKI_MSG_NOT_FOUND},
+    {10043, NKI_MSG_NOT_FOUND}, /* the sequence is beyond the stream's */
+    {10058, NKI_ALREADY_EXISTS},
+    {10148, NKI_ALREADY_EXISTS},
+    {10013, NKI_ALREADY_EXISTS},
+    {10105, NKI_ALREADY_EXISTS},
+    {10071, NKI_WRONG_LAST},
+    {10164, NKI_WRONG_LAST},
+    {10070, NKI_WRONG_LAST},
+    {10039, NKI_JS_NOT_ENABLED},
+    {10076, NKI_JS_NOT_ENABLED},
+    {10185, NKI_API_LEVEL},
+    {10109, NKI_SEALED},
+    {10077, NKI_JS_LIMIT}, /* not stored: the text tells which limit */
+    {10054, NKI_JS_LIMIT}, /* the message is too large for the stream */
+    {10026, NKI_JS_LIMIT},
+    {10027, NKI_JS_LIMIT}, /* consumers, streams */
+    {10028, NKI_JS_LIMIT},
+    {10047, NKI_JS_LIMIT}, /* memory, storage */
+    {10002, NKI_JS_LIMIT}, /* resources of the account */
 };
 
 static int32_t number_of(const struct nki_json_value *error, struct nki_str name)

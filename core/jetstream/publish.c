@@ -70,8 +70,8 @@ static struct nki_str copy(char **at, struct nki_str text)
     return own;
 }
 
-int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, const struct nki_js_begin *begin,
-                       struct nki_op **op, struct nki_error *err)
+int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                       const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
 {
     struct publishing *publishing =
         nki_alloc(sizeof *publishing + msg->subject.len + msg->header_block.len + msg->data.len);
@@ -91,5 +91,6 @@ int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, co
     publishing->retries = js->publish_retries;
     publishing->idempotent = nki_header_find(publishing->chain.out.header_block, NKI_STR("Nats-Msg-Id"),
                                              NKI_MATCH_IGNORE_CASE, 0, &id);
-    return nki_conn_chain(js->conn, &publishing->chain, begin->deadline_ns, begin->timed, begin->wait_room, op, err);
+    return nki_conn_chain(js->conn, &publishing->chain, begin->deadline_ns, begin->timed, begin->wait_room,
+                          op, err);
 }
