@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from . import _later, errors, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._metadata import Metadata
 from ._natskit import Event, Headers, counters, nuid, shutdown, version
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Metadata",
     "Msg",
     "Subscription",
     "connect",

@@ -24,7 +24,7 @@ class Error(Exception):
         err_code: the server's detailed error code, or 0.
         errno: errno of the system call that failed, or 0.
         outcome: for an operation, what is known of its effect: "not_sent", "unknown", "rejected"; else "".
-        published: for a batch, how many messages were accepted before the error.
+        published: for a batch, how many messages were accepted, or acked, before the error.
     """
 
     status: int = 0
@@ -68,6 +68,10 @@ class ProtocolError(Error):
 
 class AuthError(Error):
     """The server refused the credentials, or security that was asked for cannot be had."""
+
+
+class JetStreamError(Error):
+    """What JetStream says, or what it does not allow."""
 
 
 class PlatformError(Error):
@@ -264,6 +268,17 @@ class SignatureError(AuthError):
     """The signature is not of this key over these bytes."""
 
 
+# ------------------------------------------------------------------------------- JetStream
+
+
+class MsgAlreadyAckdError(JetStreamError):
+    """The message was acked before."""
+
+
+class NotJSMessageError(JetStreamError):
+    """The message does not come from a JetStream consumer."""
+
+
 # -------------------------------------------------------------------------------- platform
 
 
@@ -291,6 +306,7 @@ _KINDS: dict[int, type[Error]] = {
     5: ProtocolError,
     6: AuthError,
     7: PlatformError,
+    8: JetStreamError,
 }
 
 _CLASSES: dict[str, type[Error]] = {
@@ -338,6 +354,8 @@ _CLASSES: dict[str, type[Error]] = {
     "SYSTEM": SystemCallError,
     "SHUTDOWN": ShutdownError,
     "INTERNAL": InternalError,
+    "ALREADY_ACKED": MsgAlreadyAckdError,
+    "NOT_JS_MESSAGE": NotJSMessageError,
 }
 
 

@@ -13,6 +13,7 @@ Ctrl-C ends every wait of the main thread.
 from __future__ import annotations
 
 from .. import errors, jwt, nkeys
+from .._metadata import Metadata
 from .._natskit import Event, Headers, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 
@@ -22,6 +23,7 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Metadata",
     "Msg",
     "Subscription",
     "connect",
