@@ -109,9 +109,29 @@ static inline struct nki_str nki_capi_block_str(const struct nki_capi_block *blo
     return block != NULL ? nki_str_make((const char *)block->buf.data, block->buf.len) : nki_str_make("", 0);
 }
 
+/* json.c */
+
+struct nki_doc;
+/* A document that a call reads: pinned and locked until nki_capi_json_done; `doc` is NULL for {0}. */
+struct nki_capi_json {
+    struct nki_doc *doc;
+    struct nki_handle *handle;
+};
+int32_t nki_capi_json_use(natskit_json json, struct nki_capi_json *out, natskit_error *err);
+void nki_capi_json_done(struct nki_capi_json *use);
+/* A new document from a text. */
+int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error *err);
+
 /* sub.c */
 
 extern const struct nki_handle_ops nki_capi_sub_ops;
+
+/* request.c */
+
+/* Begins a request as options of scope REQUEST say. */
+int32_t nki_capi_request_begin(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                               natskit_options options, int64_t timeout_ms, struct nki_op **op,
+                               natskit_error *err);
 
 /* op.c */
 

@@ -102,7 +102,6 @@ natskit_status natskit_json_open(int32_t type, natskit_json *out)
 
 natskit_status natskit_json_parse(const char *text, size_t text_len, natskit_json *out, natskit_error *err)
 {
-    struct nki_doc doc;
     struct nki_str str;
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
@@ -111,7 +110,13 @@ natskit_status natskit_json_parse(const char *text, size_t text_len, natskit_jso
     if (!nki_capi_str(text, text_len, &str)) {
         return nki_capi_invalid(err, "text: the pointer is NULL");
     }
-    natskit_status status = nki_doc_parse(&doc, str, nki_capi_err(err));
+    return nki_capi_json_read(str, out, err);
+}
+
+int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error *err)
+{
+    struct nki_doc doc;
+    int32_t status = nki_doc_parse(&doc, text, nki_capi_err(err));
     if (status == NATSKIT_OK) {
         status = open_handle(&doc, out);
         if (status != NATSKIT_OK) {
@@ -119,6 +124,30 @@ natskit_status natskit_json_parse(const char *text, size_t text_len, natskit_jso
         }
     }
     return status;
+}
+
+int32_t nki_capi_json_use(natskit_json json, struct nki_capi_json *out, natskit_error *err)
+{
+    *out = (struct nki_capi_json){0};
+    if (json.id == 0) {
+        return NATSKIT_OK;
+    }
+    int32_t status = nki_capi_pin(json.id, NATSKIT_KIND_JSON, "json", &out->handle, err);
+    if (status == NATSKIT_OK) {
+        struct json *object = out->handle->object;
+        pthread_mutex_lock(&object->mu);
+        out->doc = &object->doc;
+    }
+    return status;
+}
+
+void nki_capi_json_done(struct nki_capi_json *use)
+{
+    if (use->handle != NULL) {
+        struct json *object = use->handle->object;
+        pthread_mutex_unlock(&object->mu);
+        nki_handle_unpin(use->handle);
+    }
 }
 
 natskit_status natskit_json_close(natskit_json json)

@@ -206,6 +206,29 @@ natskit_status natskit_op_take_msg(natskit_op op, natskit_msg **out)
     return status;
 }
 
+natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err)
+{
+    if (out == NULL) {
+        return nki_capi_invalid(err, "out: the pointer is NULL");
+    }
+    out->id = 0;
+    struct nki_handle *handle;
+    struct nki_msg *msg = NULL;
+    natskit_status status = nki_capi_pin(op.id, NATSKIT_KIND_OP, "operation", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_op_take_msg(handle->object, &msg);
+    if (status == NATSKIT_OK) {
+        status = nki_capi_json_read(nki_msg_data(msg), out, err);
+        nki_msg_release(msg);
+    } else if (nki_op_result(handle->object, NULL, nki_capi_err(err)) == NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
 natskit_status natskit_op_close(natskit_op op)
 {
     return nki_handle_close(op.id, NATSKIT_KIND_OP);

@@ -13,7 +13,8 @@ _Static_assert(NATSKIT_STATUS_HEARTBEATS_MISSED == (int)NKI_NOTICE_HEARTBEATS_MI
                    NATSKIT_STATUS_PINNED == (int)NKI_NOTICE_PINNED &&
                    NATSKIT_STATUS_UNPINNED == (int)NKI_NOTICE_UNPINNED &&
                    NATSKIT_STATUS_UNKNOWN == (int)NKI_NOTICE_UNKNOWN &&
-                   NATSKIT_STATUS_RESUMED == (int)NKI_NOTICE_RESUMED,
+                   NATSKIT_STATUS_RESUMED == (int)NKI_NOTICE_RESUMED &&
+                   NATSKIT_STATUS_INITIAL_DONE == (int)NKI_NOTICE_INITIAL_DONE,
                "status events are numbered alike");
 
 typedef int32_t (*open_fn)(const struct nki_pull_target *target, const struct nki_options *options,

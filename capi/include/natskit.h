@@ -77,6 +77,9 @@ typedef struct natskit_js {
 typedef struct natskit_publisher {
     uint64_t id;
 } natskit_publisher;
+typedef struct natskit_kv {
+    uint64_t id;
+} natskit_kv;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -91,6 +94,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_JSON 7
 #define NATSKIT_KIND_JS 8
 #define NATSKIT_KIND_PUBLISHER 9
+#define NATSKIT_KIND_KV 10
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -149,7 +153,6 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */
 #define NATSKIT_SHUTDOWN (-122) /* natskit_shutdown was called */
 #define NATSKIT_INTERNAL (-123) /* a defect of the library */
-
 /* JetStream; server_code and err_code of natskit_error hold the server's numbers. */
 #define NATSKIT_JS_REFUSED (-140)         /* JetStream refuses the call; the error text is the server's */
 #define NATSKIT_JS_NOT_ENABLED (-141)     /* JetStream does not answer, or is not enabled for the account */
@@ -159,6 +162,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_ALREADY_EXISTS (-145)     /* the name is taken, by something that is configured otherwise */
 #define NATSKIT_WRONG_LAST (-146)         /* the last sequence or message id is not the expected one */
 #define NATSKIT_JS_LIMIT (-147)           /* a limit of the stream, consumer or account is reached */
+#define NATSKIT_ALREADY_ACKED (-148)      /* a final ack was sent before, or another thread sends one */
+#define NATSKIT_NOT_JS_MESSAGE (-149)     /* the message does not come from a JetStream consumer */
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
@@ -166,6 +171,11 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SEALED (-154)             /* the stream is sealed */
 #define NATSKIT_NO_STREAM (-155)          /* no stream takes the subject, or the stream has no leader */
 #define NATSKIT_INVALID_ACK (-156)        /* what answered for a published message is no stream */
+
+/* Key-value buckets. */
+#define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
+#define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
+#define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
@@ -227,6 +237,7 @@ typedef struct natskit_counters {
     uint64_t jsons;
     uint64_t contexts; /* of JetStream */
     uint64_t publishers;
+    uint64_t kvs;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -252,6 +263,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_PUBLISHER 9
 #define NATSKIT_OPTIONS_FETCH 10
 #define NATSKIT_OPTIONS_CONSUME 11
+#define NATSKIT_OPTIONS_KV_WATCH 12
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -804,7 +816,9 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 /* Kinds of messages. */
 #define NATSKIT_MSG_MESSAGE 1
 #define NATSKIT_MSG_EVENT 2
-#define NATSKIT_MSG_STATUS 3 /* of natskit_js_consume with option `status_events` */
+#define NATSKIT_MSG_STATUS 3  /* see natskit_msg_status */
+#define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
+#define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -843,6 +857,76 @@ NATSKIT_API natskit_status natskit_msg_release(natskit_msg *msg);
 
 /* Releases `count` messages. */
 NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, size_t count);
+
+/* -------------------------------------------------------------------------------------------------- acks
+ *
+ * What a JetStream consumer delivers is an ordinary message, by whatever subscription or request it came: its
+ * reply subject begins with "$JS.ACK.", says which delivery it is, and takes the acks. Any other message
+ * gives NATSKIT_NOT_JS_MESSAGE.
+ *
+ * Acks go out on the connection that the message came from, as by natskit_publish with timeout 0: they return
+ * once they are in its outbox, from where they are sent after a reconnect, too, and do not wait for room:
+ * NATSKIT_WOULD_BLOCK (natskit_room_start tells when there is some). Other errors: NATSKIT_CLOSED,
+ * NATSKIT_DISCONNECTED (with `reconnect_buffer_bytes` 0), NATSKIT_DRAINING, NATSKIT_NO_MEMORY.
+ *
+ * A message takes one final ack (ack, nak, term, a confirmed ack): of several, also of several threads, the
+ * first one wins, and the others give NATSKIT_ALREADY_ACKED and send nothing. One that was not accepted does
+ * not count: the message can be acked again. */
+
+typedef struct natskit_delivery_view {
+    const char *stream; /* not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *consumer;
+    size_t consumer_len;
+    const char *domain; /* empty if there is none, or the server does not tell */
+    size_t domain_len;
+    const char *account; /* hash of the account; empty if the server does not tell */
+    size_t account_len;
+    uint64_t delivered; /* how often, this time included */
+    uint64_t stream_seq;
+    uint64_t consumer_seq;
+    uint64_t pending;    /* messages that the consumer has still to deliver */
+    int64_t time_ns;     /* when the stream stored it */
+    int32_t redelivered; /* 1: it was delivered before */
+    int32_t acked;       /* 1: a final ack was accepted; a confirmed one: once it is confirmed */
+} natskit_delivery_view;
+
+/* Fills `view` with what the reply subject tells. NATSKIT_NOT_JS_MESSAGE also for one that begins so and goes
+ * on otherwise. */
+NATSKIT_API natskit_status natskit_msg_delivery(const natskit_msg *msg, natskit_delivery_view *view,
+                                                size_t view_size);
+
+/* Acks: the message was processed. Costs as much as a natskit_publish. */
+NATSKIT_API natskit_status natskit_msg_ack(natskit_msg *msg);
+
+/* Asks for the message to be delivered once more: after `delay_ms`, or at once with 0. Negative values are
+ * invalid. */
+NATSKIT_API natskit_status natskit_msg_nak(natskit_msg *msg, int64_t delay_ms);
+
+/* Tells that the message is still being processed, so that the server waits for another `ack_wait`. Not
+ * final: it may be repeated until the message is acked. */
+NATSKIT_API natskit_status natskit_msg_in_progress(natskit_msg *msg);
+
+/* Tells that the message is never to be delivered again, although it was not processed. `reason` may be
+ * empty; it goes into the server's advisory (server 2.11). NATSKIT_INVALID if it is not one line of valid
+ * UTF-8 without control characters, NATSKIT_TOO_LARGE beyond the server's max_payload. */
+NATSKIT_API natskit_status natskit_msg_term(natskit_msg *msg, const char *reason, size_t reason_len);
+
+/* Acks `count` messages with one hand-over for those in a row that came from one connection. Stops at the
+ * first that cannot be acked; `*acked` tells how many were, also on failure. */
+NATSKIT_API natskit_status natskit_ack_batch(natskit_msg *const *msgs, size_t count, size_t *acked);
+
+/* Acks and waits until the server has confirmed it. NATSKIT_TIMEOUT, NATSKIT_DISCONNECTED and the other
+ * errors of natskit_request: whether the server has the ack is not known, and the message can be acked
+ * again. Here the call does wait for room. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm(natskit_msg *msg, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation, with the server's empty message. `options` (scope REQUEST) may be {0}. Does not
+ * wait: NATSKIT_WOULD_BLOCK if the outbox is full. While it runs the message takes no other final ack; if it
+ * ends without success, or is closed before its end, the message can be acked again. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm_start(natskit_msg *msg, natskit_options options,
+                                                         int64_t timeout_ms, natskit_op *op,
+                                                         natskit_error *err);
 
 /* ------------------------------------------------------------------------------------------------- events */
 
@@ -953,6 +1037,32 @@ typedef struct natskit_js_call_info {
 /* Fills `info` for the index-th call, counting from 0; NATSKIT_NOT_FOUND past the last. */
 NATSKIT_API natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size_t info_size);
 
+/* Types of fields of configurations. */
+#define NATSKIT_FIELD_STRING 1
+#define NATSKIT_FIELD_STRINGS 2
+#define NATSKIT_FIELD_INTEGER 3
+#define NATSKIT_FIELD_BOOLEAN 4
+#define NATSKIT_FIELD_DURATION 5 /* nanoseconds, an integer */
+#define NATSKIT_FIELD_DURATIONS 6
+#define NATSKIT_FIELD_TIME 7   /* RFC 3339 */
+#define NATSKIT_FIELD_CHOICE 8 /* one of the words in `values`, cut at '|' */
+#define NATSKIT_FIELD_OBJECT 9 /* `values` names which */
+#define NATSKIT_FIELD_OBJECTS 10
+#define NATSKIT_FIELD_MAP 11 /* of strings */
+
+typedef struct natskit_js_field_info {
+    const char *object; /* "stream", "consumer", or one within them; NUL-terminated and static, as the others */
+    const char *name;
+    int32_t type;
+    int32_t level; /* of the JetStream API that brought it; 0: any that is supported */
+    const char *values;
+    const char *text;
+} natskit_js_field_info;
+
+/* Fills `info` for the index-th field of the configurations of streams and consumers, counting from 0;
+ * NATSKIT_NOT_FOUND past the last. */
+NATSKIT_API natskit_status natskit_js_field_at(size_t index, natskit_js_field_info *info, size_t info_size);
+
 /* Makes a call: `args` is an object (or {0} for none), `*answer` a new document with the server's answer, to be closed.
  * What the arguments hold beyond the names that the call itself needs goes to the server as it is, so that fields of
  * newer servers can be used; a server refuses fields that it does not know. Lists that the server gives in pages come
@@ -1041,6 +1151,7 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_UNPINNED 9           /* it is not any more */
 #define NATSKIT_STATUS_UNKNOWN 10           /* the server says something that the library does not know */
 #define NATSKIT_STATUS_RESUMED 11           /* after trouble, or a lost connection, it works again */
+#define NATSKIT_STATUS_INITIAL_DONE 12      /* what there was at the begin of a watch has come */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */
@@ -1053,6 +1164,61 @@ typedef struct natskit_status_view {
 /* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another kind. */
 NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
                                               size_t view_size);
+
+/* ----------------------------------------------------------------------------------------------- key-value
+ *
+ * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
+ * letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin with _kv. */
+
+/* Opens a bucket. It sends nothing: what is wrong with it shows with the first use. */
+NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
+                                           natskit_error *err);
+
+/* Releases the handle; watches live on. */
+NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
+
+/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind NATSKIT_MSG_KV.
+ * NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such bucket), or as
+ * natskit_request. It is asked again when the connection is lost meanwhile. */
+NATSKIT_API natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                          int64_t timeout_ms, natskit_msg **entry, natskit_error *err);
+
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                                natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                                natskit_error *err);
+
+/* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
+ * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none left out,
+ * whatever happens to connection, server and consumer meanwhile; and once, when all that there was at the begin has
+ * come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It
+ * ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION,
+ * or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
+NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                            natskit_error *err);
+
+/* What was done to a key. */
+#define NATSKIT_KV_PUT 1
+#define NATSKIT_KV_DELETE 2
+#define NATSKIT_KV_PURGE 3 /* all that was kept of it has gone, too; also by the server, when its time was over */
+
+typedef struct natskit_kv_view {
+    const char *bucket; /* not NUL-terminated, as all text here */
+    size_t bucket_len;
+    const char *key;
+    size_t key_len;
+    const void *value;
+    size_t value_len;
+    uint64_t revision;
+    uint64_t delta;       /* entries that a watch has still to deliver */
+    int64_t time_ns;      /* when it was stored */
+    uint64_t value_bytes; /* of the value, also where it was left out */
+    int32_t operation;    /* NATSKIT_KV_* */
+    int32_t reserved;
+} natskit_kv_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

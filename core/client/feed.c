@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "client/driver.h"
 #include "wire/emit.h"
+#include "wire/subject.h"
 
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns)
 {
@@ -43,6 +44,28 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     ok = ok && nki_outbox_control(&engine->outbox, frame.data, frame.len, &kick);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     nki_buf_free(&frame);
+    return ok;
+}
+
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_subs *subs = &engine->subs;
+    struct nki_sub *sub = feed->sub;
+    uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
+    assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
+        return false;
+    }
+    uint8_t *end = nki_emit_unsub(lines, sub->sid, 0);
+    nki_map_remove(&subs->by_sid, sub->sid);
+    subs->last = NULL;
+    sub->sid = subs->next_sid++;
+    feed->subject = subject;
+    end = nki_emit_sub(end, subject, NKI_STR(""), sub->sid);
+    bool kick;
+    bool ok = nki_outbox_control(&engine->outbox, lines, (size_t)(end - lines), &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
     return ok;
 }
 
@@ -120,6 +143,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
+    feed->subject = NKI_STR("");
     feed->engine = &conn->engine;
     feed->sub = sub;
     nki_list_init(&feed->node);

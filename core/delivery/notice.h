@@ -15,7 +15,8 @@ enum nki_notice_type {
     NKI_NOTICE_PINNED,
     NKI_NOTICE_UNPINNED,
     NKI_NOTICE_UNKNOWN,
-    NKI_NOTICE_RESUMED
+    NKI_NOTICE_RESUMED,
+    NKI_NOTICE_INITIAL_DONE
 };
 
 struct nki_notice {
