@@ -1103,7 +1103,8 @@ NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, s
 
 /* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has now.
  * NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when none can come any
- * more, which a server may say up to a second after the deadline (two, if it says nothing). */
+ * more, which a server may say up to a second after the deadline (two, if it says nothing). With timeout 0 and no
+ * connection NATSKIT_DISCONNECTED at once. */
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);

@@ -204,6 +204,13 @@ int32_t nki_js_next(const struct nki_pull_target *target, int64_t timeout_ms, st
                     struct nki_error *err)
 {
     int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+    if (timeout_ms == 0) {
+        struct nki_conn_status conn;
+        nki_conn_status_get(target->js->conn, &conn);
+        if (conn.state == NKI_STATE_CONNECTING || conn.state == NKI_STATE_RECONNECTING) {
+            return nki_error_set(err, NKI_DISCONNECTED, "there is no connection to ask");
+        }
+    }
     for (;;) {
         int64_t left_ms = timeout_ms == 0 ? 0 : NEXT_SLICE_MS;
         if (timeout_ms > 0) {

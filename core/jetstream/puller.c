@@ -238,9 +238,16 @@ static int64_t beat_due_ns(const struct nki_puller *puller)
     return watched ? puller->heard_ns + 2 * puller->beat_ns : NKI_NEVER;
 }
 
+/* When a fetch is over. While a request is open a message may be on its way, until the server says that none is. */
+static int64_t end_ns(const struct nki_puller *puller)
+{
+    bool waits = puller->deadline_ns == NKI_NEVER || puller->pulls.count > 0;
+    return waits ? puller->deadline_ns : puller->deadline_ns - NKI_PULL_LATE_NS;
+}
+
 static void arm(struct nki_puller *puller, int64_t now_ns)
 {
-    int64_t at_ns = puller->deadline_ns;
+    int64_t at_ns = end_ns(puller);
     if (puller->feed.up && puller->feed.sub->drain == NKI_DRAIN_NONE) {
         at_ns = earlier(at_ns, puller->asking ? puller->info_asked_ns + INFO_WAIT_NS : NKI_NEVER);
         at_ns = earlier(at_ns, puller->retry_ns > now_ns ? puller->retry_ns : NKI_NEVER);
@@ -304,7 +311,7 @@ static void missed_beats(struct nki_puller *puller, int64_t now_ns)
 static void on_tick(struct nki_feed *feed, int64_t now_ns)
 {
     struct nki_puller *puller = puller_of(feed);
-    if (now_ns >= puller->deadline_ns) {
+    if (now_ns >= end_ns(puller)) {
         nki_puller_end(puller, feed->up ? NKI_TIMEOUT : NKI_DISCONNECTED, NULL);
     } else if (feed->up) {
         if (puller->asking && now_ns >= puller->info_asked_ns + INFO_WAIT_NS) {
