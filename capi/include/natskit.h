@@ -1083,40 +1083,41 @@ NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, nat
 
 /* ---------------------------------------------------------------------------------------------- consuming
  *
- * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like any other.
- * They have the subject of the stream, and a reply subject that acks go to. Its queue drops nothing, since only what
- * fits is asked for. What was not taken when it is closed, the server gives out again after `ack_wait`; draining it
- * first asks for no more and leaves nothing. Connections that are lost, servers that restart and consumers whose leader
- * moves are its own business. */
+ * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like
+ * any other. They have the subject of the stream, and a reply subject that acks go to. Its queue drops
+ * nothing, since only what fits is asked for. What was not taken when it is closed, the server gives out
+ * again after `ack_wait`; draining it first asks for no more and leaves nothing. Connections that are lost,
+ * servers that restart and consumers whose leader moves are its own business. */
 
-/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100 messages in
- * 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended: NATSKIT_MAX_REACHED all that was asked for
- * has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND there was no more (option `no_wait`);
- * NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED;
- * NATSKIT_PULL_REFUSED with the server's words and code (a push consumer, more than the consumer allows, too many
- * requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION; NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no
- * leader; NATSKIT_DISCONNECTED its time ended without a connection; NATSKIT_CLOSED. What came until then can be taken
- * first. Does not wait. */
+/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100
+ * messages in 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended:
+ * NATSKIT_MAX_REACHED all that was asked for has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND
+ * there was no more (option `no_wait`); NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND,
+ * NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED; NATSKIT_PULL_REFUSED with the server's words and code (a
+ * push consumer, more than the consumer allows, too many requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION;
+ * NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no leader; NATSKIT_DISCONNECTED its time
+ * ended without a connection; NATSKIT_CLOSED. What came until then can be taken first. Does not wait. */
 NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, size_t stream_len,
-                                            const char *consumer, size_t consumer_len, natskit_options options,
-                                            natskit_sub *out, natskit_error *err);
+                                            const char *consumer, size_t consumer_len,
+                                            natskit_options options, natskit_sub *out, natskit_error *err);
 
-/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has now.
- * NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when none can come any
- * more, which a server may say up to a second after the deadline (two, if it says nothing). With timeout 0 and no
- * connection NATSKIT_DISCONNECTED at once. */
+/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has
+ * now. NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when
+ * none can come any more, which a server may say up to a second after the deadline (two, if it says nothing).
+ * With timeout 0 and no connection NATSKIT_DISCONNECTED at once. */
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
 
-/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead). What is
- * outstanding and what waits in the queue never exceed the limit together; more is asked for when they have fallen to a
- * threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED, NATSKIT_API_LEVEL,
- * NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing` NATSKIT_CONSUMER_DELETED,
- * NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits out. Does not wait. */
+/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead).
+ * What is outstanding and what waits in the queue never exceed the limit together; more is asked for when
+ * they have fallen to a threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED,
+ * NATSKIT_API_LEVEL, NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing`
+ * NATSKIT_CONSUMER_DELETED, NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits
+ * out. Does not wait. */
 NATSKIT_API natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stream_len,
-                                              const char *consumer, size_t consumer_len, natskit_options options,
-                                              natskit_sub *out, natskit_error *err);
+                                              const char *consumer, size_t consumer_len,
+                                              natskit_options options, natskit_sub *out, natskit_error *err);
 
 typedef struct natskit_pull_info {
     uint64_t open_pulls;  /* requests that wait at the server */
@@ -1146,13 +1147,14 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
 #define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
 #define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
-#define NATSKIT_STATUS_NO_RESPONDERS 6      /* marked; the consumer has no leader, or JetStream does not answer */
-#define NATSKIT_STATUS_EXCEEDED 7           /* marked; too many requests wait for the consumer */
-#define NATSKIT_STATUS_PINNED 8             /* this one is pinned; `text` is the id */
-#define NATSKIT_STATUS_UNPINNED 9           /* it is not any more */
-#define NATSKIT_STATUS_UNKNOWN 10           /* the server says something that the library does not know */
-#define NATSKIT_STATUS_RESUMED 11           /* after trouble, or a lost connection, it works again */
-#define NATSKIT_STATUS_INITIAL_DONE 12      /* what there was at the begin of a watch has come */
+#define NATSKIT_STATUS_NO_RESPONDERS 6 /* marked; the consumer has no leader, or JetStream does not answer   \
+                                        */
+#define NATSKIT_STATUS_EXCEEDED 7      /* marked; too many requests wait for the consumer */
+#define NATSKIT_STATUS_PINNED 8        /* this one is pinned; `text` is the id */
+#define NATSKIT_STATUS_UNPINNED 9      /* it is not any more */
+#define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
+#define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
+#define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin of a watch has come */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */
@@ -1168,40 +1170,43 @@ NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_st
 
 /* ----------------------------------------------------------------------------------------------- key-value
  *
- * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
- * letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin with _kv. */
+ * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -;
+ * keys hold letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin
+ * with _kv. */
 
 /* Opens a bucket. It sends nothing: what is wrong with it shows with the first use. */
-NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
-                                           natskit_error *err);
+NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len,
+                                           natskit_kv *out, natskit_error *err);
 
 /* Releases the handle; watches live on. */
 NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
 
-/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind NATSKIT_MSG_KV.
- * NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such bucket), or as
- * natskit_request. It is asked again when the connection is lost meanwhile. */
+/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind
+ * NATSKIT_MSG_KV. NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such
+ * bucket), or as natskit_request. It is asked again when the connection is lost meanwhile. */
 NATSKIT_API natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
                                           int64_t timeout_ms, natskit_msg **entry, natskit_error *err);
 
 /* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
-NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
-                                                natskit_options options, int64_t timeout_ms, natskit_op *op,
-                                                natskit_error *err);
+NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len,
+                                                uint64_t revision, natskit_options options,
+                                                int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
 /* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
- * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none left out,
- * whatever happens to connection, server and consumer meanwhile; and once, when all that there was at the begin has
- * come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It
- * ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION,
- * or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
+ * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none
+ * left out, whatever happens to connection, server and consumer meanwhile; and once, when all that there was
+ * at the begin has come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once
+ * if there was nothing. It ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket
+ * is deleted, NATSKIT_PERMISSION, or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up
+ * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1
 #define NATSKIT_KV_DELETE 2
-#define NATSKIT_KV_PURGE 3 /* all that was kept of it has gone, too; also by the server, when its time was over */
+#define NATSKIT_KV_PURGE                                                                                     \
+    3 /* all that was kept of it has gone, too; also by the server, when its time was over */
 
 typedef struct natskit_kv_view {
     const char *bucket; /* not NUL-terminated, as all text here */

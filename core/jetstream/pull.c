@@ -8,7 +8,8 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns, int64_t late_ns)
+uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns,
+                        int64_t late_ns)
 {
     assert(!nki_pulls_full(pulls) && msgs > 0);
     uint64_t serial = pulls->next++;
@@ -63,7 +64,8 @@ static bool used_up(const struct nki_pull *pull)
 static void forget_done(struct nki_pulls *pulls, uint32_t index)
 {
     pulls->done_count--;
-    memmove(&pulls->done[index], &pulls->done[index + 1], (pulls->done_count - index) * sizeof pulls->done[0]);
+    memmove(&pulls->done[index], &pulls->done[index + 1],
+            (pulls->done_count - index) * sizeof pulls->done[0]);
 }
 
 /* All that was asked for with it has come, or else it came for others, and it is still open at the server. */
@@ -102,7 +104,8 @@ static void take_off(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
     }
 }
 
-/* What was put down to another request had come for these: the oldest first, up to what they had asked for. */
+/* What was put down to another request had come for these: the oldest first, up to what they had asked for.
+ */
 static void put_on(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
 {
     for (uint32_t i = 0; i < pulls->count; i++) {

@@ -183,8 +183,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
     }
 
 #include "handle_auth.h"
-#include "handle_json.h"
 #include "handle_js.h"
+#include "handle_json.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \

@@ -1,5 +1,5 @@
-/* Fetch and consume on the engine with a virtual clock: what is asked for and when, what each status comes to, silence,
- * lost transports. The inbox is "in", stream and consumer are S and C. */
+/* Fetch and consume on the engine with a virtual clock: what is asked for and when, what each status comes
+ * to, silence, lost transports. The inbox is "in", stream and consumer are S and C. */
 #include "ask.h"
 #include "jetstream/puller.h"
 
@@ -74,13 +74,15 @@ static void say_data(struct rig *rig, const struct nki_sub *sub, int count)
 {
     for (int i = 0; i < count; i++) {
         char text[128];
-        snprintf(text, sizeof text, "MSG a.b %llu $JS.ACK.S.C.1.1.1.1.0 4\r\ndata\r\n", (unsigned long long)sub->sid);
+        snprintf(text, sizeof text, "MSG a.b %llu $JS.ACK.S.C.1.1.1.1.0 4\r\ndata\r\n",
+                 (unsigned long long)sub->sid);
         rig_say(rig, text);
     }
 }
 
 /* A status on the request of this serial (the last one: -1). */
-static void say_status(struct rig *rig, const struct nki_sub *sub, int serial, const char *line, const char *headers)
+static void say_status(struct rig *rig, const struct nki_sub *sub, int serial, const char *line,
+                       const char *headers)
 {
     char subject[32];
     char block[256];
@@ -97,7 +99,8 @@ static void say_info(struct rig *rig, const struct nki_sub *sub, const char *jso
     char text[512];
     char *end = nki_base62_emit(subject + sprintf(subject, "in.-"), puller_of(sub)->info_serial);
     *end = '\0';
-    snprintf(text, sizeof text, "MSG %s %llu %zu\r\n%s\r\n", subject, (unsigned long long)sub->sid, strlen(json), json);
+    snprintf(text, sizeof text, "MSG %s %llu %zu\r\n%s\r\n", subject, (unsigned long long)sub->sid,
+             strlen(json), json);
     rig_say(rig, text);
 }
 
@@ -169,7 +172,8 @@ static void test_requests(void **state)
         {{.max_msgs = 1, .group = {"g", 1}, .pin = {"id", 2}},
          "{\"batch\":1,\"expires\":30000000000,\"group\":\"g\",\"id\":\"id\"}"},
         {{.max_msgs = 1, .group = {"g", 1}, .priority = 3, .min_pending = 4, .min_ack_pending = 5},
-         "{\"batch\":1,\"expires\":30000000000,\"group\":\"g\",\"priority\":3,\"min_pending\":4,\"min_ack_pending\":5}"},
+         "{\"batch\":1,\"expires\":30000000000,\"group\":\"g\",\"priority\":3,\"min_pending\":4,\"min_ack_"
+         "pending\":5}"},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
         char text[512];
@@ -365,11 +369,16 @@ static void test_fetch_nobody(void **state)
         bool bind;
         int32_t reason;
     } rows[] = {
-        {NO_CONSUMER, false, false, NKI_CONSUMER_NOT_FOUND}, {NO_STREAM, false, false, NKI_STREAM_NOT_FOUND},
-        {NO_JETSTREAM, false, false, NKI_JS_NOT_ENABLED},    {THERE, true, false, NKI_NO_RESPONDERS},
-        {THERE, false, false, 0},                            {NULL, true, false, NKI_NO_RESPONDERS},
-        {NULL, false, false, 0},                             {"no json", false, false, 0},
-        {"[]", false, false, 0},                             {"{\"error\":1}", false, false, 0},
+        {NO_CONSUMER, false, false, NKI_CONSUMER_NOT_FOUND},
+        {NO_STREAM, false, false, NKI_STREAM_NOT_FOUND},
+        {NO_JETSTREAM, false, false, NKI_JS_NOT_ENABLED},
+        {THERE, true, false, NKI_NO_RESPONDERS},
+        {THERE, false, false, 0},
+        {NULL, true, false, NKI_NO_RESPONDERS},
+        {NULL, false, false, 0},
+        {"no json", false, false, 0},
+        {"[]", false, false, 0},
+        {"{\"error\":1}", false, false, 0},
         {NULL, false, true, NKI_NO_RESPONDERS},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
@@ -526,7 +535,8 @@ static void test_missing(void **state)
     for (size_t i = 0; i < 2 * NKI_ARRAY_LEN(rows); i++) {
         bool abort = i % 2 == 1;
         struct rig *rig = connected();
-        struct nki_sub *sub = open_consume(rig, 10, (struct nki_pull_params){.notices = true, .abort = abort});
+        struct nki_sub *sub =
+            open_consume(rig, 10, (struct nki_pull_params){.notices = true, .abort = abort});
         if (rows[i / 2].info == NULL) {
             say_status(rig, sub, -1, "409 Consumer Deleted", "");
         } else {
@@ -692,8 +702,8 @@ static void test_pin(void **state)
     for (int i = 0; i < 2; i++) {
         size_t len = (size_t)snprintf(text, sizeof text, "NATS/1.0\r\nNats-Pin-Id: %s\r\n\r\n", ids[i]);
         char frame[400];
-        snprintf(frame, sizeof frame, "HMSG a.b %llu $JS.ACK.x %zu %zu\r\n%s\r\n", (unsigned long long)sub->sid, len, len,
-                 text);
+        snprintf(frame, sizeof frame, "HMSG a.b %llu $JS.ACK.x %zu %zu\r\n%s\r\n",
+                 (unsigned long long)sub->sid, len, len, text);
         rig_say(rig, frame);
     }
     take(rig, sub, 1);
@@ -711,7 +721,8 @@ static void test_pin(void **state)
 static void test_garbage(void **state)
 {
     (void)state;
-    static const char *const subjects[] = {"in.", "in.-", "in.!", "in.00", "in.-0", "in.zzzzzzzzzzzz", "in.5", "in.0"};
+    static const char *const subjects[] = {"in.",  "in.-", "in.!", "in.00", "in.-0", "in.zzzzzzzzzzzz",
+                                           "in.5", "in.0"};
     struct rig *rig = connected();
     struct nki_sub *sub = open_consume(rig, 10, (struct nki_pull_params){.notices = true});
     struct nki_puller *puller = puller_of(sub);
@@ -728,17 +739,28 @@ static void test_garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),         cmocka_unit_test(test_refill),
-        cmocka_unit_test(test_one_at_a_time),    cmocka_unit_test(test_many_requests),
-        cmocka_unit_test(test_full_queue),       cmocka_unit_test(test_by_bytes),
-        cmocka_unit_test(test_fetch_statuses),   cmocka_unit_test(test_fetch_goes_on),
-        cmocka_unit_test(test_fetch_nobody),     cmocka_unit_test(test_consume_statuses),
-        cmocka_unit_test(test_told_many_times),  cmocka_unit_test(test_quick_ends),
-        cmocka_unit_test(test_missed_heartbeats), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_given_up),         cmocka_unit_test(test_fetch_silence),
-        cmocka_unit_test(test_reconnect),        cmocka_unit_test(test_fetch_reconnect),
-        cmocka_unit_test(test_early),            cmocka_unit_test(test_denied),
-        cmocka_unit_test(test_drain),            cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_refill),
+        cmocka_unit_test(test_one_at_a_time),
+        cmocka_unit_test(test_many_requests),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_by_bytes),
+        cmocka_unit_test(test_fetch_statuses),
+        cmocka_unit_test(test_fetch_goes_on),
+        cmocka_unit_test(test_fetch_nobody),
+        cmocka_unit_test(test_consume_statuses),
+        cmocka_unit_test(test_told_many_times),
+        cmocka_unit_test(test_quick_ends),
+        cmocka_unit_test(test_missed_heartbeats),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_fetch_silence),
+        cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_fetch_reconnect),
+        cmocka_unit_test(test_early),
+        cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_pin),
         cmocka_unit_test(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

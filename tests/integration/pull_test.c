@@ -1,5 +1,5 @@
-/* Pull consumers of a real server: fetch, next, consume; through restarts, deletions and slow takers. Streams and
- * consumers are made by plain requests. */
+/* Pull consumers of a real server: fetch, next, consume; through restarts, deletions and slow takers. Streams
+ * and consumers are made by plain requests. */
 #include "bench.h"
 
 #include <inttypes.h>
@@ -11,7 +11,8 @@
 
 static natskit_conn conn;
 static natskit_js js;
-static char stream[16]; /* another one for each test: a server may find messages of one that it has just deleted */
+static char
+    stream[16]; /* another one for each test: a server may find messages of one that it has just deleted */
 
 /* -- streams and consumers ------------------------------------------------------------------------------- */
 
@@ -26,7 +27,8 @@ static void expand(char *out, size_t cap, const char *text)
     out[len] = '\0';
 }
 
-/* Asks the API until it answers without an error (a server that has just started says that it is not ready). */
+/* Asks the API until it answers without an error (a server that has just started says that it is not ready).
+ */
 static void api(const char *verb, const char *text)
 {
     char subject[128] = "$JS.API.";
@@ -37,7 +39,8 @@ static void api(const char *verb, const char *text)
     for (int64_t end_ms = ts_now_ms() + WAIT_MS; ts_now_ms() < end_ms; ts_pause_ms(20)) {
         natskit_msg *msg;
         natskit_message_view view;
-        if (natskit_request(conn, subject, Z, NO_HEADERS, body, strlen(body), 2000, &msg, NULL) != NATSKIT_OK) {
+        if (natskit_request(conn, subject, Z, NO_HEADERS, body, strlen(body), 2000, &msg, NULL) !=
+            NATSKIT_OK) {
             continue;
         }
         assert_ok(natskit_msg_view(msg, &view, sizeof view));
@@ -220,7 +223,8 @@ static natskit_pull_info info_of(natskit_sub sub)
 static void wait_open(natskit_sub sub)
 {
     natskit_pull_info info = {0};
-    for (int64_t end_ms = ts_now_ms() + WAIT_MS; info.open_pulls == 0 && ts_now_ms() < end_ms; ts_pause_ms(5)) {
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; info.open_pulls == 0 && ts_now_ms() < end_ms;
+         ts_pause_ms(5)) {
         info = info_of(sub);
     }
     if (info.open_pulls == 0) {
@@ -491,7 +495,8 @@ static void test_consume(void **state)
         assert_true(info_of(sub).ahead_msgs <= (uint64_t)limits[i]);
         assert_int_equal(info_of(sub).msgs, 1000);
         assert_status(natskit_sub_unsubscribe(sub, 5), NATSKIT_INVALID);
-        assert_ok(natskit_sub_drain(sub, WAIT_MS, NULL)); /* what was asked for and not come is not lost to it */
+        assert_ok(
+            natskit_sub_drain(sub, WAIT_MS, NULL)); /* what was asked for and not come is not lost to it */
         (void)expect_end(sub, NATSKIT_UNSUBSCRIBED);
     }
 }
@@ -518,10 +523,12 @@ static void test_slow_taker(void **state)
 {
     (void)state;
     enum { LIMIT = 50, COUNT = 3000 };
-    natskit_sub sub = consume(OPTIONS(CONSUME, "max_msgs", "expires_ms", "heartbeat_ms") VALUES(LIMIT, 1000, 100));
+    natskit_sub sub =
+        consume(OPTIONS(CONSUME, "max_msgs", "expires_ms", "heartbeat_ms") VALUES(LIMIT, 1000, 100));
     publish(0, COUNT, 16);
     natskit_sub_stats stats = {0};
-    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.pending_msgs < LIMIT && ts_now_ms() < end_ms; ts_pause_ms(5)) {
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.pending_msgs < LIMIT && ts_now_ms() < end_ms;
+         ts_pause_ms(5)) {
         assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
     }
     assert_int_equal(stats.pending_msgs, LIMIT);
@@ -602,7 +609,8 @@ static void test_drain(void **state)
     natskit_sub sub = consume(OPTIONS(CONSUME, "max_msgs") VALUES(200));
     natskit_op op;
     natskit_sub_stats stats = {0};
-    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.pending_msgs < 200 && ts_now_ms() < end_ms; ts_pause_ms(5)) {
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.pending_msgs < 200 && ts_now_ms() < end_ms;
+         ts_pause_ms(5)) {
         assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
     }
     assert_ok(natskit_sub_drain_start(sub, NO_OPTIONS, WAIT_MS, &op, NULL));
@@ -710,8 +718,8 @@ static void test_cut(void **state)
 static void test_paused_server(void **state)
 {
     (void)state;
-    natskit_sub sub = consume(
-        OPTIONS(CONSUME, "heartbeat_ms", "expires_ms", "status_events") VALUES(200, 2000, 1));
+    natskit_sub sub =
+        consume(OPTIONS(CONSUME, "heartbeat_ms", "expires_ms", "status_events") VALUES(200, 2000, 1));
     wait_open(sub);
     assert_true(ts_server_pause(bench.server));
     expect_status(sub, NATSKIT_STATUS_HEARTBEATS_MISSED);
@@ -750,18 +758,29 @@ static void test_pinned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fetch_counts),       TEST(test_fetch_bytes),
-        TEST(test_fetch_no_wait),      TEST(test_fetch_expires),
-        TEST(test_fetch_deleted),      TEST(test_fetch_not_found),
-        TEST(test_refused),            TEST(test_max_waiting),
-        TEST(test_next),               TEST(test_next_loses_nothing),
-        TEST(test_consume),            TEST(test_consume_bytes),
-        TEST(test_slow_taker),         TEST(test_idle),
-        TEST(test_max_ack_pending),    TEST(test_sharing),
-        TEST(test_drain),              TEST(test_consume_deleted),
+        TEST(test_fetch_counts),
+        TEST(test_fetch_bytes),
+        TEST(test_fetch_no_wait),
+        TEST(test_fetch_expires),
+        TEST(test_fetch_deleted),
+        TEST(test_fetch_not_found),
+        TEST(test_refused),
+        TEST(test_max_waiting),
+        TEST(test_next),
+        TEST(test_next_loses_nothing),
+        TEST(test_consume),
+        TEST(test_consume_bytes),
+        TEST(test_slow_taker),
+        TEST(test_idle),
+        TEST(test_max_ack_pending),
+        TEST(test_sharing),
+        TEST(test_drain),
+        TEST(test_consume_deleted),
         TEST(test_consume_stream_deleted),
-        TEST(test_cut),                TEST(test_paused_server),
-        TEST(test_pinned),             TEST(test_restart),
+        TEST(test_cut),
+        TEST(test_paused_server),
+        TEST(test_pinned),
+        TEST(test_restart),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -87,7 +87,8 @@ static void test_pending(void **state)
                                       "Nats-Pending-Messages: 99999999999999999999\r\n"};
     for (size_t i = 0; i < NKI_ARRAY_LEN(bad); i++) {
         struct nki_pull_status status;
-        assert_true(nki_pull_status_read(block_of(text, sizeof text, "408 Request Timeout", bad[i]), &status));
+        assert_true(
+            nki_pull_status_read(block_of(text, sizeof text, "408 Request Timeout", bad[i]), &status));
         assert_false(status.counted);
         assert_int_equal(status.msgs, 0);
     }
@@ -109,8 +110,12 @@ static void test_stalled(void **state)
 static void test_none(void **state)
 {
     (void)state;
-    static const char *const none[] = {"", "NATS/1.0\r\n\r\n", "NATS/1.0\r\nStatus: 408\r\n\r\n", "NATS/1.0 40\r\n\r\n",
-                                       "HTTP/1.0 404 x\r\n\r\n", "NATS/1.0 4o4\r\n\r\n"};
+    static const char *const none[] = {"",
+                                       "NATS/1.0\r\n\r\n",
+                                       "NATS/1.0\r\nStatus: 408\r\n\r\n",
+                                       "NATS/1.0 40\r\n\r\n",
+                                       "HTTP/1.0 404 x\r\n\r\n",
+                                       "NATS/1.0 4o4\r\n\r\n"};
     for (size_t i = 0; i < NKI_ARRAY_LEN(none); i++) {
         struct nki_pull_status status;
         assert_false(nki_pull_status_read(nki_str_z(none[i]), &status));

@@ -1,4 +1,5 @@
-/* The accounting of requests for messages, alone and against a model of the server, which serves them in turn. */
+/* The accounting of requests for messages, alone and against a model of the server, which serves them in
+ * turn. */
 #include "jetstream/pull.h"
 
 #include "../base/cmocka_all.h"
