@@ -183,8 +183,9 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
     }
 
 #include "handle_auth.h"
-#include "handle_js.h"
 #include "handle_json.h"
+/* uses what that defines */
+#include "handle_js.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
