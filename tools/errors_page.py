@@ -70,6 +70,14 @@ ADVICE = {
     "SYSTEM": "See `sys_errno`: mostly a limit of the process (descriptors, threads).",
     "SHUTDOWN": "Do not begin anything while `natskit_shutdown` runs.",
     "INTERNAL": "Report it.",
+    "JS_NOT_ENABLED": "Enable JetStream on the server and for the account, or correct options `domain` and `api_prefix`.",
+    "STREAM_NOT_FOUND": "Make the stream, or correct its name.",
+    "CONSUMER_NOT_FOUND": "Make the consumer, or correct its name. One without a durable name goes when nobody uses it.",
+    "CONSUMER_DELETED": "Make the consumer anew and begin again, or leave `abort_on_missing` out: then it is waited for.",
+    "HEARTBEATS_MISSED": "Try again: the server did not answer in time. Look at server and network if it comes often.",
+    "PULL_REFUSED": "Correct the options by the server's words in the text: the same request will be refused again. If "
+                    "too many requests wait, close some or raise the consumer's `max_waiting`.",
+    "API_LEVEL": "Use a newer server, or do without what it does not know.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }
