@@ -106,6 +106,7 @@ typedef struct State {
     PyTypeObject *finish_type;
     PyTypeObject *reactor_type;
     PyTypeObject *waiting_type;
+    PyTypeObject *js_type[FACES];
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -351,8 +352,9 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 /* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
-/* What an operation gives: None, its message, its duration in seconds, or why the connection has ended. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON };
+/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, or its
+ * document, decoded. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -461,6 +463,8 @@ int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, 
                 PyObject *headers);
 /* Bytes that a message may need in the outbox; too little only means to ask once more. */
 size_t sending_size(const Sending *send);
+/* Without the GIL: waits for room for a message; NATSKIT_WOULD_BLOCK: try again. */
+natskit_status wait_room(natskit_conn conn, size_t bytes, int64_t slice_ms);
 natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms);
 /* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
 void *raise_subject(State *st, const Sending *send);
@@ -580,12 +584,31 @@ PyObject *hold_new(PyObject *sub, PyObject *unused);
 void hold_let_go(PyObject *hold);
 int loop_init(PyObject *module, State *st);
 
+/* -------------------------------------------------------------------------------------------------- js.c */
+
+/* A context of JetStream. */
+typedef struct Js {
+    NKPY_HEAD
+    State *st;
+    natskit_js handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} Js;
+
+/* The answer of an operation that has succeeded, decoded. */
+PyObject *js_answer(State *st, natskit_op op);
+PyObject *js_calls(PyObject *module, PyObject *unused);
+PyObject *js_fields(PyObject *module, PyObject *unused);
+int js_init(PyObject *module, State *st);
+
 /* ---------------------------------------------------------------------------------------------- module.c */
 
 State *state_hold(State *st);
 void state_drop(State *st);
 State *module_state(PyObject *module);
 State *type_state(PyTypeObject *type);
+/* The same from a subclass that Python code made, of a type of ours with this destructor; NULL: exception. */
+State *base_state(PyTypeObject *type, destructor own);
 /* Makes a type of the module, keeps it in `slot` and lists it under `name`. */
 int type_add(PyObject *module, PyTypeObject **slot, PyType_Spec *spec, const char *name);
 /* Fills an options handle from a sequence of (name, value); `*out` is {0} for an empty one. */

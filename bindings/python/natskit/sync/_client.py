@@ -20,6 +20,7 @@ from .._natskit import SyncEvents as Events
 from .._natskit import SyncMsg as Msg
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import Event
+from ._js import JetStreamContext
 from ._watch import Watch
 
 __all__ = ["Answers", "Client", "Events", "Msg", "Subscription", "connect"]
@@ -182,6 +183,28 @@ class Client(_natskit.SyncConnection):
         pairs = _options.pairs(_natskit.OPTIONS_REQUEST_MANY, wishes)
         payload, headers = self._more(payload, headers, json, trace_destination, trace_only)
         return Answers(self, (subject, payload, headers, pairs), max_wait)
+
+    def jetstream(
+        self,
+        *,
+        domain: str | None = None,
+        prefix: str | None = None,
+        timeout: float | None = 5.0,
+        **options: Any,
+    ) -> JetStreamContext:
+        """JetStream of this connection's account. It asks the server nothing: account_info() does.
+
+        Args:
+            domain: the JetStream of another domain, as one behind a leaf node.
+            prefix: of the API's subjects, as another account exports them, instead of "$JS.API".
+            timeout: seconds for each call.
+            options: the library's options of a context by name: api_retries, ...
+        """
+        return JetStreamContext(self, timeout, {"domain": domain, "api_prefix": prefix, **options})
+
+    def jsm(self, **options: Any) -> JetStreamContext:
+        """The same as jetstream(), as nats-py names it for management."""
+        return self.jetstream(**options)
 
     def context(self, timeout: float | None = 2.0) -> dict[str, Any]:
         """What the server knows of this user: "user", "account" and, if there are any, "permissions" and
