@@ -48,6 +48,20 @@ class ExactTime(datetime):
 
     nanosecond: int = 0
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return (_exact_time, (datetime.combine(self.date(), self.timetz()), self.nanosecond))
+
+
+def _exact_time(time: datetime, nanosecond: int) -> ExactTime:
+    exact = ExactTime(*time.timetuple()[:6], time.microsecond, time.tzinfo)
+    exact.nanosecond = nanosecond
+    return exact
+
+
+def _written(value: float) -> Decimal:
+    """The number that a float is written as."""
+    return Decimal(repr(float(value)))
+
 
 def nanoseconds(name: str, value: Any) -> int:
     """A duration as an integer: exact for int, timedelta and Decimal; of a float the number that it is written
@@ -61,7 +75,7 @@ def nanoseconds(name: str, value: Any) -> int:
     elif isinstance(value, int):
         number = value * _NS
     else:
-        decimal = Decimal(repr(float(value))) if isinstance(value, float) else value
+        decimal = _written(value) if isinstance(value, float) else value
         if not decimal.is_finite() or abs(decimal) > _INT64_MAX:
             raise errors.InvalidError(f"{name}: not a number of seconds")
         number = int((decimal * _NS).to_integral_value())
@@ -75,7 +89,7 @@ def nanoseconds(name: str, value: Any) -> int:
 def seconds(number: int) -> float:
     """The reverse of nanoseconds()."""
     value = number / _NS
-    return value if nanoseconds("", value) == number else ExactSeconds(number)
+    return value if _written(value) * _NS == number else ExactSeconds(number)
 
 
 def time_text(name: str, value: Any) -> str:
@@ -101,9 +115,7 @@ def time_of(text: str) -> datetime:
     rest = int(found.group(1).ljust(3, "0")) if found else 0
     if rest == 0:
         return time
-    exact = ExactTime(*time.timetuple()[:6], time.microsecond, timezone.utc)
-    exact.nanosecond = rest
-    return exact
+    return _exact_time(time, rest)
 
 
 # ------------------------------------------------------------------------------------------ kinds of fields
