@@ -368,9 +368,12 @@ def _headers(block: bytes) -> _natskit.Headers | None:
     """From a header block as it is stored: a line of the version, then names and values."""
     if not block:
         return None
-    lines = block.decode("utf-8", "surrogateescape").split("\r\n")[1:]
+    lines = block.decode("utf-8", "replace").split("\r\n")[1:]
     cut = [line.partition(":") for line in lines if line]
-    return _natskit.Headers([(name, value.strip(" \t")) for name, _, value in cut])
+    try:
+        return _natskit.Headers([(name, value.strip(" \t")) for name, _, value in cut])
+    except errors.InvalidError as error:
+        raise errors.BadProtocolError(f"the stored headers are none, see hdrs: {error.text}") from None
 
 
 class RawStreamMsg(Info):
