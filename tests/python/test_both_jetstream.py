@@ -382,13 +382,14 @@ async def test_without_jetstream(url: str) -> None:
 
 async def test_options(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
-        for wrong in ({"domain": "a b"}, {"prefix": "x.>"}, {"timeout": 1e6}, {"domain": "x", "prefix": "y"}):
+        wrongs: list[dict[str, Any]] = [{"domain": "a b"}, {"prefix": "x.>"}, {"timeout": 1e6}, {"domain": "x", "prefix": "y"}]
+        for wrong in wrongs:
             with pytest.raises(errors.InvalidError):
                 nc.jetstream(**wrong)
         with pytest.raises(errors.UnknownOptionError):
             nc.jetstream(api_retry=1)
         with pytest.raises(TypeError):
-            nc.jetstream(domain=5)
+            nc.jetstream(domain=5)  # type: ignore[arg-type]
         assert (await nc.jetstream(timeout=None, api_retries=2).account_info()).streams == 0
         assert (await nc.jetstream(prefix="$JS.API").account_info()).streams == 0
         with pytest.raises(errors.JetStreamNotEnabledError):
@@ -468,7 +469,7 @@ async def test_what_a_newer_server_knows_survives_an_update(url: str) -> None:
     assert (info.config.retention, info.config.subjects, info.config.max_msgs) == ("odd", [], 7)
     # The whole configuration, as it came, goes back with all that is in it.
     _, asked = await faked(url, answers, lambda js: js.update_stream(info.config, description="x"))
-    wanted = {**config, "max_msgs": 7, "description": "x", "subjects": []}
+    wanted: dict[str, Any] = {**config, "max_msgs": 7, "description": "x", "subjects": []}
     assert asked[1][:2] == ("STREAM.UPDATE.A", wanted)
 
 
@@ -479,7 +480,7 @@ async def test_extra_fields_are_sent(url: str) -> None:
 
 
 async def test_the_level_that_is_needed(url: str) -> None:
-    answers = {"STREAM.CREATE.A": {"config": {}}}
+    answers: dict[str, Any] = {"STREAM.CREATE.A": {"config": {}}}
     _, asked = await faked(url, answers, lambda js: js.add_stream(name="A", allow_msg_counter=True))
     assert asked[0][2] is not None and asked[0][2]["Nats-Required-Api-Level"] == "2"
 

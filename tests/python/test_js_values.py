@@ -25,7 +25,7 @@ KINDS = {
     7: _values.TIME,
     11: _values.MAP,
 }
-CLASSES = {
+CLASSES: dict[str, Any] = {
     "stream": api.StreamConfig,
     "consumer": api.ConsumerConfig,
     "source": api.StreamSource,

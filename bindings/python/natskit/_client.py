@@ -18,11 +18,11 @@ from typing import Any
 
 from . import _later  # [async]
 from . import _auth, _natskit, _options, errors
+from ._js import JetStreamContext
 from ._natskit import AsyncEvents as Events
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import Event
-from ._js import JetStreamContext
 from ._watch import Watch
 
 __all__ = ["Answers", "Client", "Events", "Msg", "Subscription", "connect"]

@@ -46,15 +46,13 @@ _NO_TIME = "0001-01-01T00:00:00Z"
 class _Member(Generic[_T]):
     """A member of an answer; what it was read as stays on the object."""
 
-    def __init__(self, read: Callable[[Any], _T], missing: Callable[[], _T], key: str | None = None) -> None:
+    def __init__(self, read: Callable[[Any], _T], missing: Callable[[], _T]) -> None:
         self._read = read
         self._missing = missing
-        self._key = key
         self._name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
-        self._key = self._key or name
 
     @overload
     def __get__(self, info: None, owner: type) -> _Member[_T]: ...
@@ -63,7 +61,7 @@ class _Member(Generic[_T]):
     def __get__(self, info: Info | None, owner: type) -> Any:
         if info is None:
             return self
-        raw = info.raw.get(self._key)
+        raw = info.raw.get(self._name)
         value = self._missing() if raw is None else self._read(raw)
         info.__dict__[self._name] = value
         return value

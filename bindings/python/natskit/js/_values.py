@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 from .. import errors
 
@@ -185,16 +185,16 @@ TIME = Kind(time_of, time_text)
 MAP = Kind(dict, _write_map)
 
 
-def CHOICE(cls: type[Enum]) -> Kind:  # noqa: N802: named as the rows of the table
+def CHOICE(cls: type[Enum]) -> Kind:
     """A word; one that a newer server knows stays a str."""
     return Kind(cls, _write_text)
 
 
-def OBJECT(cls: type[Config]) -> Kind:  # noqa: N802
+def OBJECT(cls: type[Config]) -> Kind:
     return Kind(cls.from_response, lambda name, value: _object(cls, name, value).as_dict(), False, cls)
 
 
-def OBJECTS(cls: type[Config]) -> Kind:  # noqa: N802
+def OBJECTS(cls: type[Config]) -> Kind:
     def read(value: Any) -> list[Any]:
         return [cls.from_response(item) for item in value]
 
@@ -241,7 +241,8 @@ class Config:
                     known[name] = kind.read(value)
                 except (ValueError, TypeError, AttributeError):  # a form that only a newer server knows
                     known[name] = value
-        return cls(**known, extra=extra)
+        make: Any = cls  # of the classes below, which have it
+        return cast(_C, make(**known, extra=extra))
 
     def as_dict(self) -> dict[str, Any]:
         """As it is sent: what was said, and `extra`."""
@@ -249,8 +250,8 @@ class Config:
         said = {
             name: self._FIELDS[name].write(name, value) for name, value in fields.items() if value is not None
         }
-        extra: dict[str, Any] = getattr(self, "extra")  # noqa: B009: of the classes below
-        return {**extra, **said}
+        classes: Any = self  # of those below, which have it
+        return {**classes.extra, **said}
 
     def __repr__(self) -> str:
         fields = [field.name for field in dataclasses.fields(self)]

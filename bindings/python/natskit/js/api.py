@@ -16,8 +16,8 @@ from ._configs import (
     PersistMode,
     Placement,
     PriorityPolicy,
-    RePublish,
     ReplayPolicy,
+    RePublish,
     RetentionPolicy,
     StorageType,
     StoreCompression,
@@ -28,9 +28,9 @@ from ._configs import (
     SubjectTransform,
 )
 from ._infos import (
-    APIStats,
     AccountInfo,
     AccountLimits,
+    APIStats,
     ClusterInfo,
     ConsumerInfo,
     ConsumerPause,
@@ -43,9 +43,9 @@ from ._infos import (
     SequenceInfo,
     StreamAlternate,
     StreamInfo,
+    StreamsListIterator,
     StreamSourceInfo,
     StreamState,
-    StreamsListIterator,
     Tier,
 )
 from ._values import Config, Duration, ExactSeconds, ExactTime, Time

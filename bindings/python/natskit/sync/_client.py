@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any
 
 from .. import _auth, _natskit, _options, errors
+from ._js import JetStreamContext
 from .._natskit import SyncEvents as Events
 from .._natskit import SyncMsg as Msg
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import Event
-from ._js import JetStreamContext
 from ._watch import Watch
 
 __all__ = ["Answers", "Client", "Events", "Msg", "Subscription", "connect"]
