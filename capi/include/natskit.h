@@ -77,6 +77,9 @@ typedef struct natskit_js {
 typedef struct natskit_publisher {
     uint64_t id;
 } natskit_publisher;
+typedef struct natskit_kv {
+    uint64_t id;
+} natskit_kv;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -91,6 +94,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_JSON 7
 #define NATSKIT_KIND_JS 8
 #define NATSKIT_KIND_PUBLISHER 9
+#define NATSKIT_KIND_KV 10
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -168,6 +172,11 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_NO_STREAM (-155)          /* no stream takes the subject, or the stream has no leader */
 #define NATSKIT_INVALID_ACK (-156)        /* what answered for a published message is no stream */
 
+/* Key-value buckets. */
+#define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
+#define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
+#define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
+
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
 #define NATSKIT_CLASS_USAGE 1
@@ -228,6 +237,7 @@ typedef struct natskit_counters {
     uint64_t jsons;
     uint64_t contexts; /* of JetStream */
     uint64_t publishers;
+    uint64_t kvs;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -253,6 +263,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_PUBLISHER 9
 #define NATSKIT_OPTIONS_FETCH 10
 #define NATSKIT_OPTIONS_CONSUME 11
+#define NATSKIT_OPTIONS_KV_WATCH 12
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -805,6 +816,9 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 /* Kinds of messages. */
 #define NATSKIT_MSG_MESSAGE 1
 #define NATSKIT_MSG_EVENT 2
+#define NATSKIT_MSG_STATUS 3  /* see natskit_msg_status */
+#define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
+#define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1066,6 +1080,75 @@ NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call
 /* Opens a new document with the answer of an operation that has finished with NATSKIT_OK, and takes the message out of
  * it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there is none. */
 NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
+
+/* ----------------------------------------------------------------------------------------------- key-value
+ *
+ * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
+ * letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin with _kv. */
+
+/* Opens a bucket. It sends nothing: what is wrong with it shows with the first use. */
+NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
+                                           natskit_error *err);
+
+/* Releases the handle; watches live on. */
+NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
+
+/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind NATSKIT_MSG_KV.
+ * NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such bucket), or as
+ * natskit_request. It is asked again when the connection is lost meanwhile. */
+NATSKIT_API natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                          int64_t timeout_ms, natskit_msg **entry, natskit_error *err);
+
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                                natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                                natskit_error *err);
+
+/* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
+ * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none left out,
+ * whatever happens to connection, server and consumer meanwhile; and once, when all that there was at the begin has
+ * come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It
+ * ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION,
+ * or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
+NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                            natskit_error *err);
+
+/* What was done to a key. */
+#define NATSKIT_KV_PUT 1
+#define NATSKIT_KV_DELETE 2
+#define NATSKIT_KV_PURGE 3 /* all that was kept of it has gone, too; also by the server, when its time was over */
+
+typedef struct natskit_kv_view {
+    const char *bucket; /* not NUL-terminated, as all text here */
+    size_t bucket_len;
+    const char *key;
+    size_t key_len;
+    const void *value;
+    size_t value_len;
+    uint64_t revision;
+    uint64_t delta;       /* entries that a watch has still to deliver */
+    int64_t time_ns;      /* when it was stored */
+    uint64_t value_bytes; /* of the value, also where it was left out */
+    int32_t operation;    /* NATSKIT_KV_* */
+    int32_t reserved;
+} natskit_kv_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
+
+/* What happened to something that yields messages, in order between them. */
+#define NATSKIT_STATUS_INITIAL_DONE 1 /* what there was at the begin of a watch has come */
+
+typedef struct natskit_status_view {
+    int32_t type;     /* NATSKIT_STATUS_* */
+    int32_t code;     /* that the server gave, or 0 */
+    uint64_t count;   /* how often in a row */
+    const char *text; /* the server's words; not NUL-terminated */
+    size_t text_len;
+} natskit_status_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view, size_t view_size);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

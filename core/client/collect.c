@@ -123,6 +123,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
             nki_op_release(op);
         }
     }
+    nki_engine_feeds_denied(engine, asked, error);
     struct nki_list *requests = &engine->subs.requests;
     for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
         struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "client/driver.h"
 #include "wire/emit.h"
+#include "wire/subject.h"
 
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns)
 {
@@ -46,6 +47,28 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     return ok;
 }
 
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_subs *subs = &engine->subs;
+    struct nki_sub *sub = feed->sub;
+    uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
+    assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
+        return false;
+    }
+    uint8_t *end = nki_emit_unsub(lines, sub->sid, 0);
+    nki_map_remove(&subs->by_sid, sub->sid);
+    subs->last = NULL;
+    sub->sid = subs->next_sid++;
+    feed->subject = subject;
+    end = nki_emit_sub(end, subject, NKI_STR(""), sub->sid);
+    bool kick;
+    bool ok = nki_outbox_control(&engine->outbox, lines, (size_t)(end - lines), &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
+    return ok;
+}
+
 static void tell_up(struct nki_feed *feed, int64_t now_ns)
 {
     if (!feed->up) {
@@ -82,6 +105,18 @@ void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
     tell_all(engine, tell_down, now_ns);
 }
 
+void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error)
+{
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
+        next = at->next;
+        struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
+        if (feed->asked == asked && feed->ops->denied != NULL) {
+            feed->ops->denied(feed, error);
+        }
+    }
+}
+
 /* -- any thread ------------------------------------------------------------------------------------------ */
 
 static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
@@ -98,6 +133,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
+    feed->subject = NKI_STR("");
     feed->engine = &conn->engine;
     feed->sub = sub;
     nki_list_init(&feed->node);

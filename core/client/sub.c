@@ -117,7 +117,10 @@ struct nki_inlet *nki_sub_inlet(struct nki_sub *sub)
 
 uint64_t nki_sub_sid(const struct nki_sub *sub)
 {
-    return sub->sid;
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    uint64_t sid = sub->sid;
+    pthread_mutex_unlock(&sub->conn->engine_mu);
+    return sid;
 }
 
 uint64_t nki_sub_max(struct nki_sub *sub)
