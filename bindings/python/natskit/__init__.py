@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from . import _later, errors, js, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Stream
+from ._metadata import Metadata
 from ._natskit import Event, Headers, counters, nuid, shutdown, version
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Events",
     "Headers",
     "JetStreamContext",
+    "Metadata",
     "Msg",
     "Stream",
     "Subscription",

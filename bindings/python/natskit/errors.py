@@ -24,7 +24,7 @@ class Error(Exception):
         err_code: the server's detailed error code, or 0.
         errno: errno of the system call that failed, or 0.
         outcome: for an operation, what is known of its effect: "not_sent", "unknown", "rejected"; else "".
-        published: for a batch, how many messages were accepted before the error.
+        published: for a batch, how many messages were accepted, or acked, before the error.
     """
 
     status: int = 0

@@ -657,6 +657,12 @@ static PyMethodDef conn_methods[] = {
     {"_publish_now", conn_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, reply, headers, left, /)\n--\n\nAs publish; WouldBlockError "
      "without room."},
+    {"ack_batch", FAST(conn_ack_batch),
+     "ack_batch($self, messages, *, timeout=10.0)\n--\n\n"
+     "Acks messages of JetStream consumers; how many. Stops at the first that cannot be acked."},
+    {"_ack_batch_now", conn_ack_batch_now, METH_VARARGS,
+     "_ack_batch_now($self, messages, total, left, /)\n--\n\nTakes what is acked out of the list; "
+     "WouldBlockError if some are left."},
     {"_publish_batch_now", conn_publish_batch_now, METH_VARARGS,
      "_publish_batch_now($self, messages, total, left, /)\n--\n\nTakes what is accepted out of the list; "
      "WouldBlockError if some are left."},

@@ -64,6 +64,7 @@ State *type_state(PyTypeObject *type)
     X(handler_failed)                                                                                        \
     X(handler_start)                                                                                         \
     X(handler_cancel)                                                                                        \
+    X(metadata)                                                                                              \
     X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \

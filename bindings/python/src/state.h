@@ -66,6 +66,7 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(msg)                                                                                                   \
     X(json)                                                                                                  \
     X(trace_destination)                                                                                     \
+    X(reason)                                                                                                \
     X(trace_only)                                                                                            \
     X(own_sub)                                                                                               \
     X(wait_reconnect)                                                                                        \
@@ -121,6 +122,7 @@ typedef struct State {
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
     PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
+    PyObject *metadata;       /* natskit._metadata.metadata: what a message tells of its delivery */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
 
@@ -477,6 +479,21 @@ PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, s
 PyObject *or_none(PyObject *object);
 /* _room(size, timeout): waits until the outbox has room; for asyncio an awaitable. */
 PyObject *room_wait(State *st, const Via *via, PyObject *args);
+
+/* ------------------------------------------------------------------------------------------------- ack.c */
+
+PyObject *msg_ack(PyObject *self, PyObject *unused);
+PyObject *msg_nak(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_in_progress(PyObject *self, PyObject *unused);
+PyObject *msg_term(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_ack_sync(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *conn_ack_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* The same once there may be room; for natskit._later. */
+PyObject *msg_ack_now(PyObject *self, PyObject *args);
+PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
+PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
+PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
 

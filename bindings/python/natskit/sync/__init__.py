@@ -13,6 +13,7 @@ Ctrl-C ends every wait of the main thread.
 from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
+from .._metadata import Metadata
 from .._natskit import Event, Headers, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Stream
@@ -25,6 +26,7 @@ __all__ = [
     "Events",
     "Headers",
     "JetStreamContext",
+    "Metadata",
     "Msg",
     "Stream",
     "Subscription",

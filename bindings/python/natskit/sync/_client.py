@@ -81,8 +81,8 @@ class Answers:
 class Client(_natskit.SyncConnection):
     """A connection to a NATS system; made by connect().
 
-    publish, publish_batch, publish_msg, request, flush, written, rtt, reconnect, closed, new_inbox, stats,
-    server_at_least and the properties is_connected, is_connecting, is_reconnecting, is_draining, is_closed,
+    publish, publish_batch, publish_msg, ack_batch, request, flush, written, rtt, reconnect, closed, new_inbox,
+    stats, server_at_least and the properties is_connected, is_connecting, is_reconnecting, is_draining, is_closed,
     connected_url, max_payload, client_id, client_ip and last_error come from the C part.
     """
 
