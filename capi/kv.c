@@ -1,6 +1,5 @@
 /* Key-value buckets. Any thread. */
 #include "capi/guard.h"
-#include "jetstream/status_msg.h"
 #include "kv/entry.h"
 #include "kv/get.h"
 #include "kv/watch.h"
@@ -11,7 +10,6 @@
 _Static_assert(NATSKIT_KV_PUT == (int)NKI_KV_PUT && NATSKIT_KV_DELETE == (int)NKI_KV_DELETE &&
                    NATSKIT_KV_PURGE == (int)NKI_KV_PURGE,
                "operations are numbered alike");
-_Static_assert(NATSKIT_STATUS_INITIAL_DONE == (int)NKI_STATUS_INITIAL_DONE, "types are numbered alike");
 
 static void kv_close(struct nki_handle *handle)
 {
@@ -238,21 +236,5 @@ natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, siz
         .value_bytes = entry.value_len,
         .operation = (int32_t)entry.operation,
     };
-    return nki_capi_give(view, view_size, &filled, sizeof filled);
-}
-
-natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view, size_t view_size)
-{
-    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
-    if (msg == NULL || view == NULL || view_size == 0 || inner->kind != NKI_MSG_STATUS) {
-        return NATSKIT_INVALID;
-    }
-    struct nki_status_info info;
-    nki_status_msg_read(inner, &info);
-    natskit_status_view filled = {.type = info.type,
-                                  .code = info.code,
-                                  .count = info.count,
-                                  .text = info.text.ptr,
-                                  .text_len = info.text.len};
     return nki_capi_give(view, view_size, &filled, sizeof filled);
 }

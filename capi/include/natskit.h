@@ -688,7 +688,7 @@ NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg *
 
 /* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
  * since it began. A limit that was set before can be lowered, not raised. What is queued can still be taken,
- * then NATSKIT_END. */
+ * then NATSKIT_END. NATSKIT_INVALID for a `max` of a subscription to a consumer, which has options for it. */
 NATSKIT_API natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max);
 
 /* Ends the subscription in good order, and waits for it: asks the server for no more messages, waits until
@@ -836,7 +836,7 @@ typedef struct natskit_message_view {
     size_t description_len;
 } natskit_message_view;
 
-/* Fills `view` without copying; an event has only its kind. `msg` must be a live reference. */
+/* Fills `view` without copying; an event or status has only its kind. `msg` must be a live reference. */
 NATSKIT_API natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *view,
                                             size_t view_size);
 
@@ -1081,6 +1081,90 @@ NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call
  * it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there is none. */
 NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
 
+/* ---------------------------------------------------------------------------------------------- consuming
+ *
+ * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like any other.
+ * They have the subject of the stream, and a reply subject that acks go to. Its queue drops nothing, since only what
+ * fits is asked for. What was not taken when it is closed, the server gives out again after `ack_wait`; draining it
+ * first asks for no more and leaves nothing. Connections that are lost, servers that restart and consumers whose leader
+ * moves are its own business. */
+
+/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100 messages in
+ * 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended: NATSKIT_MAX_REACHED all that was asked for
+ * has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND there was no more (option `no_wait`);
+ * NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED;
+ * NATSKIT_PULL_REFUSED with the server's words and code (a push consumer, more than the consumer allows, too many
+ * requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION; NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no
+ * leader; NATSKIT_DISCONNECTED its time ended without a connection; NATSKIT_CLOSED. What came until then can be taken
+ * first. Does not wait. */
+NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, size_t stream_len,
+                                            const char *consumer, size_t consumer_len, natskit_options options,
+                                            natskit_sub *out, natskit_error *err);
+
+/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has now.
+ * NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when none can come any
+ * more, which a server may say up to a second after the deadline (two, if it says nothing). */
+NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
+                                           const char *consumer, size_t consumer_len, int64_t timeout_ms,
+                                           natskit_msg **msg, natskit_error *err);
+
+/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead). What is
+ * outstanding and what waits in the queue never exceed the limit together; more is asked for when they have fallen to a
+ * threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED, NATSKIT_API_LEVEL,
+ * NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing` NATSKIT_CONSUMER_DELETED,
+ * NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits out. Does not wait. */
+NATSKIT_API natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stream_len,
+                                              const char *consumer, size_t consumer_len, natskit_options options,
+                                              natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_pull_info {
+    uint64_t open_pulls;  /* requests that wait at the server */
+    uint64_t ahead_msgs;  /* asked for and still to come */
+    uint64_t ahead_bytes; /* the same if there is a limit of bytes */
+    uint64_t pulls;       /* requests made, as the other counters since the begin */
+    uint64_t msgs;        /* that came */
+    uint64_t bytes;       /* of those: subject, reply, headers and data */
+    uint64_t heartbeats;
+    uint64_t statuses; /* without heartbeats */
+    uint64_t unknown;  /* of those, or what else came to the inbox */
+    uint64_t missed;   /* how often two heartbeats in a row did not come */
+    uint64_t given_up; /* requests that the server did not end in time */
+    uint64_t infos;    /* how often the consumer's info was asked for */
+    int32_t missing;   /* 1: there is no such consumer at the moment */
+    int32_t paused;    /* 1: it waits before it asks again */
+    int32_t last_code; /* of the last status, and its text; NUL-terminated */
+    char last_text[128];
+} natskit_pull_info;
+
+/* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is not to a consumer. */
+NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_info *info, size_t info_size);
+
+/* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
+#define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
+#define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */
+#define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
+#define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
+#define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
+#define NATSKIT_STATUS_NO_RESPONDERS 6      /* marked; the consumer has no leader, or JetStream does not answer */
+#define NATSKIT_STATUS_EXCEEDED 7           /* marked; too many requests wait for the consumer */
+#define NATSKIT_STATUS_PINNED 8             /* this one is pinned; `text` is the id */
+#define NATSKIT_STATUS_UNPINNED 9           /* it is not any more */
+#define NATSKIT_STATUS_UNKNOWN 10           /* the server says something that the library does not know */
+#define NATSKIT_STATUS_RESUMED 11           /* after trouble, or a lost connection, it works again */
+#define NATSKIT_STATUS_INITIAL_DONE 12      /* what there was at the begin of a watch has come */
+
+typedef struct natskit_status_view {
+    int32_t type; /* NATSKIT_STATUS_* */
+    int32_t code; /* that the server gave, or 0 */
+    uint64_t count;
+    const char *text; /* the server's; not NUL-terminated */
+    size_t text_len;
+} natskit_status_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another kind. */
+NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
+                                              size_t view_size);
+
 /* ----------------------------------------------------------------------------------------------- key-value
  *
  * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
@@ -1135,20 +1219,6 @@ typedef struct natskit_kv_view {
 
 /* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
 NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
-
-/* What happened to something that yields messages, in order between them. */
-#define NATSKIT_STATUS_INITIAL_DONE 1 /* what there was at the begin of a watch has come */
-
-typedef struct natskit_status_view {
-    int32_t type;     /* NATSKIT_STATUS_* */
-    int32_t code;     /* that the server gave, or 0 */
-    uint64_t count;   /* how often in a row */
-    const char *text; /* the server's words; not NUL-terminated */
-    size_t text_len;
-} natskit_status_view;
-
-/* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another. */
-NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view, size_t view_size);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

@@ -65,13 +65,13 @@ static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct n
 
 void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
-    nki_sub_retain(sub); /* it may end by this message */
-    if (sub->collect->feed != NULL) {
+    if (NKI_LIKELY(sub->collect->feed != NULL)) {
         sub->arrived++;
-        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns);
-    } else {
-        collect_one(engine, sub, msg, now_ns);
+        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns); /* the last thing done with it here */
+        return;
     }
+    nki_sub_retain(sub); /* it may end by this message */
+    collect_one(engine, sub, msg, now_ns);
     nki_sub_release(sub);
 }
 

@@ -105,14 +105,24 @@ void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
     tell_all(engine, tell_down, now_ns);
 }
 
+void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->ops->begin != NULL) {
+        feed->ops->begin(feed, now_ns);
+    }
+    if (engine->state == NKI_ENGINE_CONNECTED) {
+        tell_up(feed, now_ns);
+    }
+}
+
 void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error)
 {
     struct nki_list *feeds = &engine->subs.feeds;
     for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
-        next = at->next;
         struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
-        if (feed->asked == asked && feed->ops->denied != NULL) {
-            feed->ops->denied(feed, error);
+        next = at->next;
+        if (feed->asked == asked) {
+            nki_feed_finish(feed, NKI_PERMISSION, error);
         }
     }
 }
@@ -149,8 +159,8 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
     }
     pthread_mutex_lock(&conn->engine_mu);
     int32_t status = nki_engine_subscribe(&conn->engine, sub);
-    if (status == NKI_OK && conn->engine.state == NKI_ENGINE_CONNECTED) {
-        tell_up(feed, nki_clock_now_ns());
+    if (status == NKI_OK) {
+        nki_engine_feed_begin(&conn->engine, feed, nki_clock_now_ns());
     }
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);

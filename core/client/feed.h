@@ -19,22 +19,22 @@ struct nki_feed_ops {
     void (*tick)(struct nki_feed *feed, int64_t now_ns);
     /* As many messages were taken as nki_inlet_tell_after says. */
     void (*taken)(struct nki_feed *feed, int64_t now_ns);
-    /* The server denies publishing to the subject of `asked`. May end the subscription. NULL: it is not told. */
-    void (*denied)(struct nki_feed *feed, const struct nki_error *error);
+    /* It was subscribed, with a transport or without one: the first that is called. NULL: not wanted. */
+    void (*begin)(struct nki_feed *feed, int64_t now_ns);
     /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is the
      * callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);
 };
 
-/* To be embedded; all but ops is set by nki_feed_sub. */
+/* To be embedded; ops and asked are set by whoever makes it. */
 struct nki_feed {
     const struct nki_feed_ops *ops;
     struct nki_engine *engine;
     struct nki_sub *sub; /* which owns it */
     struct nki_list node; /* in engine.subs.feeds */
     struct nki_str subject; /* that it is subscribed to, if it was moved: the callee's; else empty */
-    uint64_t asked;         /* hash of the subject that it last asked something at; 0: none */
-    bool up;              /* it was told so */
+    uint64_t asked; /* hash of the subject that it asks on: it ends if the server denies that; 0: none */
+    bool up;        /* it was told so */
 };
 
 /* Calls `tick` at `at_ns` (NKI_NEVER: not at all), and not at any time asked for before. */
@@ -65,7 +65,9 @@ void nki_sub_feed_unlock(struct nki_sub *sub);
 
 /* Between the files of the engine. */
 
-/* The server denies publishing to a subject. */
+/* Its subscription is in the table. */
+void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns);
+/* The server denies publishing to a subject with this hash. */
 void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);

@@ -40,6 +40,6 @@ struct nki_msg *nki_event_msg(const struct nki_event *event)
 
 const struct nki_event *nki_event_of(const struct nki_msg *msg)
 {
-    assert(msg->kind == NKI_MSG_EVENT || msg->kind == NKI_MSG_STATUS);
+    assert(msg->kind == NKI_MSG_EVENT);
     return (const struct nki_event *)(const void *)(msg->bytes + event_offset());
 }

@@ -38,7 +38,7 @@ struct nki_event {
 
 /* Copies the event with its texts; NULL if there is no memory. */
 struct nki_msg *nki_event_msg(const struct nki_event *event);
-/* The event in a message that was made by it. */
+/* The event in a message of kind NKI_MSG_EVENT. */
 const struct nki_event *nki_event_of(const struct nki_msg *msg);
 
 #endif

@@ -8,9 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
-#include "jetstream/status_msg.h"
 #include "wire/header.h"
 
 #include <inttypes.h>
@@ -271,7 +271,8 @@ static void look_whether_done(struct ordered *ordered, bool nothing_pending)
     }
     ordered->initial_done = true;
     if (ordered->marks_done) {
-        struct nki_msg *mark = nki_status_msg(NKI_STATUS_INITIAL_DONE, 0, 0, NKI_STR(""));
+        const struct nki_notice notice = {.type = NKI_NOTICE_INITIAL_DONE, .text = NKI_STR("")};
+        struct nki_msg *mark = nki_notice_msg(&notice);
         if (mark == NULL) {
             nki_feed_finish(&ordered->feed, NKI_NO_MEMORY, NULL); /* without it the reader waits for ever */
             return;
@@ -511,11 +512,6 @@ static void down(struct nki_feed *feed, int64_t now_ns)
     nki_feed_arm(feed, NKI_NEVER);
 }
 
-static void denied(struct nki_feed *feed, const struct nki_error *error)
-{
-    nki_feed_finish(feed, NKI_PERMISSION, error);
-}
-
 static void end(struct nki_feed *feed, int32_t reason)
 {
     struct ordered *ordered = of(feed);
@@ -527,7 +523,7 @@ static void end(struct nki_feed *feed, int32_t reason)
 }
 
 static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .denied = denied, .end = end};
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
