@@ -85,6 +85,9 @@ ADVICE = {
     "SEALED": "Nothing: a sealed stream never changes again.",
     "NO_STREAM": "Create a stream with that subject; if there is one, try again once it has a leader.",
     "INVALID_ACK": "Look who else subscribes to the subject and answers.",
+    "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
+    "KEY_DELETED": "Nothing: it tells that there is none any more.",
+    "KEY_EXISTS": "Read the key, and decide anew.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

@@ -350,6 +350,22 @@ class InvalidAckError(JetStreamError):
     """What answered for a published message is no stream."""
 
 
+class KeyValueError(JetStreamError):
+    """What a key-value bucket says."""
+
+
+class KeyNotFoundError(KeyValueError, NotFoundError):
+    """The bucket has no such key."""
+
+
+class KeyDeletedError(KeyValueError, NotFoundError):
+    """The key was deleted."""
+
+
+class KeyWrongLastSequenceError(KeyValueError):
+    """The key has a value already."""
+
+
 # -------------------------------------------------------------------------------- platform
 
 
@@ -442,6 +458,9 @@ _CLASSES: dict[str, type[Error]] = {
     "SEALED": StreamSealedError,
     "NO_STREAM": NoStreamResponseError,
     "INVALID_ACK": InvalidAckError,
+    "KEY_NOT_FOUND": KeyNotFoundError,
+    "KEY_DELETED": KeyDeletedError,
+    "KEY_EXISTS": KeyWrongLastSequenceError,
 }
 
 

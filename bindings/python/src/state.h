@@ -108,6 +108,7 @@ typedef struct State {
     PyTypeObject *reactor_type;
     PyTypeObject *waiting_type;
     PyTypeObject *js_type[FACES];
+    PyTypeObject *status_type;
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -515,7 +516,8 @@ typedef struct Sub {
     size_t holders; /* loops that run, and Holds */
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
-    bool many; /* replies to one request: who leaves a loop over them ends them */
+    bool many;  /* replies to one request, a fetch: who leaves a loop over them ends them */
+    bool pulls; /* messages of a pull consumer */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -545,6 +547,8 @@ natskit_status sub_stats_now(const Sub *sub, natskit_sub_stats *stats);
 int sub_stop(Sub *sub);
 /* Whether a loop that is told `status` is to raise; then the exception is set. */
 bool sub_end_raises(Sub *sub, natskit_status status);
+/* Whether a fetch that has ended without a message raises; then the exception is set. */
+bool sub_gather_raises(Sub *sub, natskit_status status);
 /* Raises what the end of a subscription means to next_msg. */
 void *sub_raise(Sub *sub, natskit_status status);
 int sub_init(PyObject *module, State *st);
@@ -582,6 +586,9 @@ PyObject *sub_iternext(PyObject *self);
 PyObject *sub_anext_for(Sub *sub, PyObject *loop);
 PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* All messages until the subscription ends, but at most `most`, as a list; for asyncio an awaitable of it.
+ * Raises why it has ended if there were none. */
+PyObject *sub_gather(Sub *sub, size_t most);
 PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 int next_init(PyObject *module, State *st);
 
@@ -614,9 +621,19 @@ typedef struct Js {
 
 /* The answer of an operation that has succeeded, decoded. */
 PyObject *js_answer(State *st, natskit_op op);
+PyObject *js_fetch(PyObject *self, PyObject *args);
+PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);
 int js_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ pull.c */
+
+/* A Status from a message of that kind; takes the reference over, also on failure. */
+PyObject *status_new(State *st, natskit_msg *msg);
+/* Adds what a subscription to a pull consumer tells of itself. */
+int pull_stats(natskit_sub sub, PyObject *dict);
+int pull_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

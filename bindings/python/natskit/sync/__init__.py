@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
-from .._natskit import Event, Headers, counters, nuid, shutdown, version
+from .._natskit import Event, Headers, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Stream
 
@@ -28,6 +28,7 @@ __all__ = [
     "JetStreamContext",
     "Metadata",
     "Msg",
+    "Status",
     "Stream",
     "Subscription",
     "connect",

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from .. import _auth, _natskit, _options, errors
+from .. import _auth, _handlers, _natskit, _options, errors
 from ._js import JetStreamContext
 from .._natskit import SyncEvents as Events
 from .._natskit import SyncMsg as Msg
@@ -119,12 +119,7 @@ class Client(_natskit.SyncConnection):
             "pending_msgs_limit": pending_msgs_limit,
             "pending_bytes_limit": pending_bytes_limit,
         }
-        if cb is not None and not callable(cb):
-            raise TypeError(f"cb must be callable, not {type(cb).__name__}")
-        if isinstance(concurrency, bool) or not isinstance(concurrency, int):
-            raise TypeError(f"concurrency must be int, not {type(concurrency).__name__}")
-        if concurrency < 1:
-            raise errors.InvalidError("concurrency: a number of handlers from 1 on")
+        _handlers.check(cb, concurrency)
         sub = self._subscribe(subject, queue, _options.pairs(_natskit.OPTIONS_SUBSCRIBE, limits))
         if cb is not None:
             sub._handle(cb, False, concurrency, None)

@@ -9,11 +9,13 @@ natskit/sync/_js.py, from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .. import _later, _natskit, _options
+from .. import _handlers, _later, _natskit, _options, errors
+from .._natskit import SyncMsg as Msg
+from .._natskit import SyncSubscription as Subscription
 from ..js import _values, api
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ __all__ = ["Consumer", "JetStreamContext", "Stream"]
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
+
+_ANY_NUMBER = 1_000_000
 
 
 class JetStreamContext(_natskit.SyncJetStream):
@@ -324,7 +328,15 @@ class Stream:
 
 
 class Consumer:
-    """A consumer of a stream, as JetStreamContext.consumer() gives it."""
+    """A consumer of a stream, as JetStreamContext.consumer() gives it.
+
+    Messages come by fetch(), next() and consume(); all that they have in common:
+
+    Args:
+        heartbeat: seconds between two signs of life of the server; None: as the library thinks best.
+        group, priority: a priority group of the consumer, and the priority in it, 0 first.
+        min_pending, min_ack_pending: with policy overflow: only when so many messages wait, or wait for acks.
+    """
 
     def __init__(self, js: JetStreamContext, info: api.ConsumerInfo) -> None:
         self._js = js
@@ -374,3 +386,102 @@ class Consumer:
     def delete(self) -> bool:
         """Deletes it."""
         return self._js.delete_consumer(*self._where)
+
+    # ------------------------------------------------------------------------------------------ messages
+
+    def fetch(
+        self,
+        batch: int | None = None,
+        timeout: float = 5.0,
+        *,
+        max_bytes: int | None = None,
+        heartbeat: float | None = None,
+        group: str | None = None,
+        priority: int | None = None,
+        min_pending: int | None = None,
+        min_ack_pending: int | None = None,
+    ) -> list[Msg]:
+        """Up to `batch` messages (1 by default), or as many as have come after `timeout` seconds; with 0 those that are
+        there now. An empty list is no error; what is (no such consumer, a request that the server refuses) raises
+        if nothing has come. What had come when the call is cancelled is delivered again after ack_wait.
+
+        Args:
+            max_bytes: of the messages in all; without `batch` their number does not count then.
+        """
+        if batch is None and max_bytes is None:
+            batch = 1
+        wishes = {
+            "max_msgs": batch,
+            "max_bytes": max_bytes,
+            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
+            "group": group,
+            "priority": priority,
+            "min_pending": min_pending,
+            "min_ack_pending": min_ack_pending,
+        }
+        if timeout == 0:
+            wishes["no_wait"] = True
+        else:
+            wishes["expires_ms"] = _options.milliseconds("timeout", timeout)
+        pairs = _options.pairs(_natskit.OPTIONS_FETCH, wishes)
+        msgs: list[Msg] = self._js._fetch(*self._where, pairs, batch or _ANY_NUMBER)
+        return msgs
+
+    def next(self, timeout: float = 5.0, **options: Any) -> Msg:
+        """The next message; errors.TimeoutError if none comes in time. Options are those of fetch()."""
+        msgs = self.fetch(1, timeout, **options)
+        if not msgs:
+            raise errors.TimeoutError("no message came in time")
+        return msgs[0]
+
+    def consume(
+        self,
+        cb: Callable[[Msg], Any] | None = None,
+        *,
+        concurrency: int = 1,
+        max_msgs: int | None = None,
+        max_bytes: int | None = None,
+        threshold_msgs: int | None = None,
+        threshold_bytes: int | None = None,
+        expires: float | None = None,
+        heartbeat: float | None = None,
+        abort_on_missing: bool | None = None,
+        status_events: bool | None = None,
+        group: str | None = None,
+        priority: int | None = None,
+        min_pending: int | None = None,
+        min_ack_pending: int | None = None,
+    ) -> Subscription:
+        """A subscription that gets all messages of the consumer, now and later: `for msg in
+        consumer.consume(): ...`. Lost connections, servers that restart and a consumer that is away for a while it
+        waits out; what will not change ends the loop with an exception. drain() ends it in good order; what was not
+        taken when it is closed is delivered again after ack_wait.
+
+        Args:
+            cb, concurrency: as for Client.subscribe().
+            max_msgs: that are asked for ahead, those in the queue included; modest, because others wait for them.
+            max_bytes: the same in bytes instead.
+            threshold_msgs, threshold_bytes: when more are asked for; half of that by default.
+            expires: seconds after which the server gives a request up, and a new one is made.
+            abort_on_missing: ends when the stream or consumer does not exist, instead of waiting for it.
+            status_events: also yields what happens to it, as natskit.Status.
+        """
+        wishes = {
+            "max_msgs": max_msgs,
+            "max_bytes": max_bytes,
+            "threshold_msgs": threshold_msgs,
+            "threshold_bytes": threshold_bytes,
+            "expires_ms": _options.milliseconds("expires", expires),
+            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
+            "abort_on_missing": abort_on_missing,
+            "status_events": status_events,
+            "group": group,
+            "priority": priority,
+            "min_pending": min_pending,
+            "min_ack_pending": min_ack_pending,
+        }
+        _handlers.check(cb, concurrency)
+        sub = self._js._consume(*self._where, _options.pairs(_natskit.OPTIONS_CONSUME, wishes))
+        if cb is not None:
+            sub._handle(cb, False, concurrency, None)
+        return sub
