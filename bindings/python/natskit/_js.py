@@ -239,6 +239,16 @@ def _said(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
+def _checked(batch: Any, timeout: Any) -> None:
+    """What the library's options would take, but a fetch cannot mean."""
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int)):
+        raise TypeError(f"batch must be int, not {type(batch).__name__}")
+    if batch is not None and batch < 1:
+        raise errors.InvalidError("batch: a number of messages from 1 on")
+    if timeout is None:
+        raise TypeError("timeout must be a number of seconds: no fetch waits for ever")
+
+
 class Stream:
     """A stream, as JetStreamContext.stream() gives it."""
 
@@ -408,6 +418,7 @@ class Consumer:
         """
         if batch is None and max_bytes is None:
             batch = 1
+        _checked(batch, timeout)
         wishes = {
             "max_msgs": batch,
             "max_bytes": max_bytes,
