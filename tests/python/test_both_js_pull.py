@@ -311,8 +311,7 @@ async def test_a_consumer_that_goes_for_good(js_url: str) -> None:
 
 async def test_a_server_that_restarts() -> None:
     with Server() as own:
-        options = {"reconnect_wait_ms": 20, "reconnect_wait_max_ms": 100}
-        async with natskit.connect(own.url, **options) as nc:
+        async with natskit.connect(own.url, reconnect_wait_ms=20, reconnect_wait_max_ms=100) as nc:
             consumer = await made(nc, 50)
             sub = consumer.consume(max_msgs=10)
             got: set[int] = set()
@@ -338,3 +337,33 @@ async def test_a_pinned_group(js_url: str) -> None:
         await first.close()
         with pytest.raises(errors.Error):
             await consumer.fetch(1, 1)
+
+
+# ------------------------------------------------------------------------------------------- nats-py's way
+
+
+async def test_pull_subscribe(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        await js.add_stream(name="S", subjects=["s.>"])
+        await fill(nc, 3)
+        await nc.publish("s.y", b"9")
+        psub = await js.pull_subscribe("s.x", "worker")
+        assert numbers(await psub.fetch(2)) == [0, 1]
+        info = await psub.consumer_info()
+        assert (info.config.filter_subject, info.config.durable_name, info.num_ack_pending) == ("s.x", "worker", 2)
+        again = await js.pull_subscribe("s.x", "worker", "S")
+        assert numbers(await again.fetch(5, 0.2)) == [2]
+        with pytest.raises(errors.TimeoutError):
+            await again.fetch(1, 0.1)
+        with pytest.raises(errors.TimeoutError):
+            await again.next(0)
+        nameless = await js.pull_subscribe("s.>", stream="S", config=natskit.js.api.ConsumerConfig(ack_wait=7))
+        assert numbers(await nameless.fetch(10, 0.2)) == [0, 1, 2, 9]
+        assert nameless.cached_info.config.ack_wait == 7 and nameless.cached_info.config.durable_name is None
+        bound = await js.pull_subscribe_bind("worker", "S")
+        assert bound.name == "worker"
+        await bound.unsubscribe()
+        assert "worker" in await js.consumer_names("S")
+        with pytest.raises(errors.StreamNotFoundError):
+            await js.pull_subscribe("elsewhere")

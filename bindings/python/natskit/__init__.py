@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Stream
+from ._js import Consumer, JetStreamContext, PullSubscription, Stream
 from ._metadata import Metadata
 from ._natskit import Event, Headers, Status, counters, nuid, shutdown, version
 
@@ -28,6 +28,7 @@ __all__ = [
     "JetStreamContext",
     "Metadata",
     "Msg",
+    "PullSubscription",
     "Status",
     "Stream",
     "Subscription",

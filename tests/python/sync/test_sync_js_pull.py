@@ -313,8 +313,7 @@ def test_a_consumer_that_goes_for_good(js_url: str) -> None:
 
 def test_a_server_that_restarts() -> None:
     with Server() as own:
-        options = {"reconnect_wait_ms": 20, "reconnect_wait_max_ms": 100}
-        with natskit.connect(own.url, **options) as nc:
+        with natskit.connect(own.url, reconnect_wait_ms=20, reconnect_wait_max_ms=100) as nc:
             consumer = made(nc, 50)
             sub = consumer.consume(max_msgs=10)
             got: set[int] = set()
@@ -340,3 +339,33 @@ def test_a_pinned_group(js_url: str) -> None:
         first.close()
         with pytest.raises(errors.Error):
             consumer.fetch(1, 1)
+
+
+# ------------------------------------------------------------------------------------------- nats-py's way
+
+
+def test_pull_subscribe(js_url: str) -> None:
+    with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        js.add_stream(name="S", subjects=["s.>"])
+        fill(nc, 3)
+        nc.publish("s.y", b"9")
+        psub = js.pull_subscribe("s.x", "worker")
+        assert numbers(psub.fetch(2)) == [0, 1]
+        info = psub.consumer_info()
+        assert (info.config.filter_subject, info.config.durable_name, info.num_ack_pending) == ("s.x", "worker", 2)
+        again = js.pull_subscribe("s.x", "worker", "S")
+        assert numbers(again.fetch(5, 0.2)) == [2]
+        with pytest.raises(errors.TimeoutError):
+            again.fetch(1, 0.1)
+        with pytest.raises(errors.TimeoutError):
+            again.next(0)
+        nameless = js.pull_subscribe("s.>", stream="S", config=natskit.js.api.ConsumerConfig(ack_wait=7))
+        assert numbers(nameless.fetch(10, 0.2)) == [0, 1, 2, 9]
+        assert nameless.cached_info.config.ack_wait == 7 and nameless.cached_info.config.durable_name is None
+        bound = js.pull_subscribe_bind("worker", "S")
+        assert bound.name == "worker"
+        bound.unsubscribe()
+        assert "worker" in js.consumer_names("S")
+        with pytest.raises(errors.StreamNotFoundError):
+            js.pull_subscribe("elsewhere")

@@ -16,7 +16,7 @@ from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._natskit import Event, Headers, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Stream
+from ._js import Consumer, JetStreamContext, PullSubscription, Stream
 
 __all__ = [
     "Answers",
@@ -28,6 +28,7 @@ __all__ = [
     "JetStreamContext",
     "Metadata",
     "Msg",
+    "PullSubscription",
     "Status",
     "Stream",
     "Subscription",

@@ -21,7 +21,7 @@ from ..js import _values, api
 if TYPE_CHECKING:
     from ._client import Client
 
-__all__ = ["Consumer", "JetStreamContext", "Stream"]
+__all__ = ["Consumer", "JetStreamContext", "PullSubscription", "Stream"]
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
@@ -234,6 +234,33 @@ class JetStreamContext(_natskit.SyncJetStream):
     def consumer(self, stream: str, name: str) -> Consumer:
         """The consumer as an object, which knows its info."""
         return Consumer(self, self.consumer_info(stream, name))
+
+    def pull_subscribe(
+        self,
+        subject: str,
+        durable: str | None = None,
+        stream: str | None = None,
+        config: _ConsumerConfig = None,
+    ) -> PullSubscription:
+        """nats-py's way to a pull consumer: that of this name, or a new one for the subject, of the stream or of the
+        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while."""
+        if stream is None:
+            stream = self.find_stream_name_by_subject(subject)
+        if durable is not None:
+            try:
+                return self.pull_subscribe_bind(durable, stream)
+            except errors.ConsumerNotFoundError:
+                pass
+        made = _values.config_of(api.ConsumerConfig, config, {})
+        if not made.filter_subjects:
+            made = made.evolve(filter_subject=subject)
+        if durable is not None:
+            made = made.evolve(name=durable, durable_name=durable)
+        return PullSubscription(self, self.add_consumer(stream, made))
+
+    def pull_subscribe_bind(self, consumer: str, stream: str) -> PullSubscription:
+        """The same for a consumer that exists."""
+        return PullSubscription(self, self.consumer_info(stream, consumer))
 
 
 def _said(**arguments: Any) -> dict[str, Any]:
@@ -496,3 +523,21 @@ class Consumer:
         if cb is not None:
             sub._handle(cb, False, concurrency, None)
         return sub
+
+
+class PullSubscription(Consumer):
+    """A consumer as nats-py's pull_subscribe() gives it: a fetch that brings nothing raises errors.TimeoutError."""
+
+    def fetch(self, batch: int | None = None, timeout: float = 5.0, **options: Any) -> list[Msg]:
+        """As Consumer.fetch(), but nothing is an error."""
+        msgs = super().fetch(batch, timeout, **options)
+        if not msgs:
+            raise errors.TimeoutError("no message came in time")
+        return msgs
+
+    def consumer_info(self) -> api.ConsumerInfo:
+        """Asks the server: the same as info()."""
+        return self.info()
+
+    def unsubscribe(self) -> None:
+        """Nothing: between two fetches there is no subscription. The consumer stays; delete() deletes it."""
