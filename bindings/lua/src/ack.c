@@ -38,6 +38,7 @@ static natskit_msg *entry(lua_State *L, const lnk_state *st, lua_Integer i)
     const lnk_msg *msg = lnk_test(L, st, -1, LNK_MSG);
     if (msg == NULL || msg->msg == NULL) {
         luaL_error(L, "ack_batch: message %I: %s", i, msg == NULL ? "natskit.msg expected" : CLOSED_TEXT);
+        return NULL;
     }
     lua_pop(L, 1); /* the list keeps it */
     return msg->msg;
