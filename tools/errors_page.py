@@ -78,6 +78,17 @@ ADVICE = {
     "PULL_REFUSED": "Correct the options by the server's words in the text: the same request will be refused again. If "
                     "too many requests wait, close some or raise the consumer's `max_waiting`.",
     "API_LEVEL": "Use a newer server, or do without what it does not know.",
+    "JS_REFUSED": "Read the server's words in the text; `err_code` is its number for them.",
+    "MSG_NOT_FOUND": "Nothing: it was never there, or has gone by a limit, a purge or a deletion.",
+    "ALREADY_EXISTS": "Update it instead, or take another name.",
+    "WRONG_LAST": "Read again what is stored, and decide anew.",
+    "JS_LIMIT": "Delete what is not needed, or raise the limit that the text names.",
+    "SEALED": "Nothing: a sealed stream never changes again.",
+    "NO_STREAM": "Create a stream with that subject; if there is one, try again once it has a leader.",
+    "INVALID_ACK": "Look who else subscribes to the subject and answers.",
+    "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
+    "KEY_DELETED": "Nothing: it tells that there is none any more.",
+    "KEY_EXISTS": "Read the key, and decide anew.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

@@ -36,27 +36,15 @@ static PyObject *conn_make(PyTypeObject *type, PyObject *args, PyObject *kwargs,
 
 static void conn_dealloc(PyObject *self);
 
-/* The module's state, from a subclass that Python code made: up the bases to a type of ours, which alone has
- * this destructor (those of classes made by Python code have Python's). */
-static State *state_of(PyTypeObject *type)
-{
-    while (type != NULL && PyType_GetSlot(type, Py_tp_dealloc) != (void *)(uintptr_t)conn_dealloc)
-        type = PyType_GetSlot(type, Py_tp_base);
-    if (type != NULL)
-        return type_state(type);
-    PyErr_SetString(PyExc_TypeError, "not a connection of natskit");
-    return NULL;
-}
-
 static PyObject *conn_new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    State *st = state_of(type);
+    State *st = base_state(type, conn_dealloc);
     return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_ASYNC);
 }
 
 static PyObject *conn_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    State *st = state_of(type);
+    State *st = base_state(type, conn_dealloc);
     return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_SYNC);
 }
 
