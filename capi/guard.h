@@ -126,6 +126,13 @@ int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error
 
 extern const struct nki_handle_ops nki_capi_sub_ops;
 
+/* request.c */
+
+/* Begins a request as options of scope REQUEST say. */
+int32_t nki_capi_request_begin(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                               natskit_options options, int64_t timeout_ms, struct nki_op **op,
+                               natskit_error *err);
+
 /* op.c */
 
 extern const struct nki_handle_ops nki_capi_op_ops;

@@ -4,6 +4,7 @@
 #include "base/sync.h"
 #include "capi/guard.h"
 #include "delivery/slab.h"
+#include "jetstream/ack.h"
 #include "wire/nuid.h"
 
 #define FAULT_VALUE_MAX 80 /* bytes of a refused value that an error text shows */
@@ -93,6 +94,7 @@ natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_
         .jsons = nki_handle_live(NATSKIT_KIND_JSON),
         .contexts = nki_handle_live(NATSKIT_KIND_JS),
         .publishers = nki_handle_live(NATSKIT_KIND_PUBLISHER),
+        .kvs = nki_handle_live(NATSKIT_KIND_KV),
     };
     /* The table of handles never shrinks: with it, the number would not fall back to its start. */
     uint64_t table = nki_handle_table_bytes();
@@ -118,6 +120,7 @@ void nki_capi_after_fork(void)
 {
     nki_handle_forget();
     nki_client_forget();
+    nki_ack_forget();
     nki_slab_forget();
     nki_thread_forget();
 }

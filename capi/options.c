@@ -18,7 +18,8 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_JETSTREAM == (int)NKI_SCOPE_JETSTREAM &&
                    NATSKIT_OPTIONS_PUBLISHER == (int)NKI_SCOPE_PUBLISHER &&
                    NATSKIT_OPTIONS_FETCH == (int)NKI_SCOPE_FETCH &&
-                   NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME,
+                   NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME &&
+                   NATSKIT_OPTIONS_KV_WATCH == (int)NKI_SCOPE_KV_WATCH,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&

@@ -87,10 +87,11 @@ static int32_t check_reply(struct nki_str reply, natskit_error *err)
     return fault != NULL ? nki_capi_fault(err, "option reply:", reply, fault) : NATSKIT_OK;
 }
 
-/* Sends it as the options say. */
-static int32_t start_with(struct nki_conn *conn, const struct nki_outgoing_msg *msg, natskit_options options,
-                          int64_t deadline_ns, struct nki_op **op, natskit_error *err)
+int32_t nki_capi_request_begin(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                               natskit_options options, int64_t timeout_ms, struct nki_op **op,
+                               natskit_error *err)
 {
+    int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_REQUEST, &use, err);
     if (status != NATSKIT_OK) {
@@ -120,7 +121,7 @@ static int32_t start(struct nki_conn *conn, const struct nki_outgoing_msg *msg, 
         return nki_error_set(nki_capi_err(err), status, NULL);
     }
     struct nki_op *inner;
-    status = start_with(conn, msg, options, nki_deadline_ns(nki_clock_now_ns(), timeout_ms), &inner, err);
+    status = nki_capi_request_begin(conn, msg, options, timeout_ms, &inner, err);
     if (status == NATSKIT_OK) {
         nki_capi_publish_op(conn, handle, inner);
         op->id = id;

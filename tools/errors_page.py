@@ -70,6 +70,8 @@ ADVICE = {
     "SYSTEM": "See `sys_errno`: mostly a limit of the process (descriptors, threads).",
     "SHUTDOWN": "Do not begin anything while `natskit_shutdown` runs.",
     "INTERNAL": "Report it.",
+    "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
+    "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }
 
 REFERENCE_CODES = """

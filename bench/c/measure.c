@@ -47,6 +47,7 @@ void bench_open(struct bench *b, int argc, char **argv)
         bench_die(argv[0], "no memory");
     }
     b->read = ends(name, "_read");
+    b->ack = ends(name, "_ack");
     b->headers = ends(name, "_hdr") || b->read;
     b->name = name;
     memset(b->payload, 'x', b->size);

@@ -13,10 +13,21 @@
 #define BENCH_IN_FLIGHT 64
 #define BENCH_WARM_UP 200 /* requests before the clock starts */
 
+/* What the harness has made for the cases js_... and kv_... */
+#define BENCH_STREAM "BENCH"
+#define BENCH_STREAM_SUBJECT "bench.js"
+#define BENCH_CONSUMER "bench" /* durable, pulled */
+#define BENCH_BUCKET "bench"   /* with the keys BENCH_KEY, numbered from 0 */
+#define BENCH_KEY "key.%ld"
+#define BENCH_KEYS 1000   /* of kv_get and kv_put, taken in turn */
+#define BENCH_WINDOW 4000 /* publishes without an ack */
+#define BENCH_FETCH 1000
+
 struct bench {
     const char *name; /* the case without what follows */
     int headers;      /* "_hdr" or "_read": two headers */
     int read;         /* "_read": one of them is read */
+    int ack;          /* "_ack": each message is acknowledged */
     long n;
     size_t size;
     const char *url;

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * nats.c in the benchmark: CASE N SIZE URL. Pending limits are off: with them it drops messages here. */
-#include "measure.h"
+#include "nats_c.h"
 
-#include <nats/nats.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WAIT_MS 60000
-
-static void check(natsStatus status, const char *what)
-{
-    if (status != NATS_OK) {
-        bench_die(what, natsStatus_GetText(status));
-    }
-}
 
 static natsConnection *connected(const struct bench *b)
 {
@@ -316,5 +306,11 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    bench_die(argv[1], "there is no such case");
+    natsConnection *conn = connected(&b);
+    long got = jetstream(&b, conn);
+    if (got < 0) {
+        bench_die(argv[1], "there is no such case");
+    }
+    bench_report(&b, got, -1, nats_GetVersion());
+    natsConnection_Close(conn);
 }

@@ -4,8 +4,10 @@
 import json
 import subprocess
 
-from .matrix import SERVER, WIRE, Case
-from .servers import Disturbance, Trouble
+from .jetstream import KEYS
+from .matrix import CONSUMING, JETSTREAM, SERVER, WIRE, Case
+from .servers import Disturbance
+from .trouble import Trouble
 
 ABSENT = 77  # what a program ends with that does not know the case
 DISTURBED = 0.08
@@ -42,6 +44,17 @@ def verify(case, result, sunk, in_msgs):
         raise Trouble(f"the server got {in_msgs} of {n} messages")
 
 
+def verify_stream(case, n, state):
+    """What the stream and its consumers hold after the run; n is what the harness asked for."""
+    keys = min(n, KEYS)
+    last = keys if case.name == "kv_get" else n
+    kept = keys if case.name == "kv_put" else last
+    if state["last"] != last or state["messages"] != kept or state["bytes"] < kept * case.size:
+        raise Trouble(f"the stream has {state}, not {last} messages, the last {kept} of {case.size} B")
+    if case.name in CONSUMING and (state["delivered"] != n or state["acked"] < n * (case.suffix == "_ack")):
+        raise Trouble(f"the consumer says {state} of {n} messages")
+
+
 def self_check():
     """Verify notices what it is there for."""
     case = Case("pub", "_hdr", 16, WIRE)
@@ -51,11 +64,29 @@ def self_check():
     lies = [(case, {"n": 10, "got": 9}, good, 0), (server, wire, {}, 9)]
     lies += [(case, wire, {**good, key: value}, 0) for key, value in (("msgs", 9), ("with_headers", 0), ("bytes", 159))]
     for lie in lies:
-        try:
-            verify(*lie)
-        except Trouble:
-            continue
-        raise Trouble(f"not noticed: {lie}")
+        refused(verify, *lie)
+    self_check_streams()
+
+
+def self_check_streams():
+    good = {"last": 10, "messages": 10, "bytes": 500, "delivered": 10, "acked": 10}
+    case = Case("js_fetch", "_ack", 16, JETSTREAM)
+    verify_stream(case, 10, good)
+    for key in good:
+        refused(verify_stream, case, 10, {**good, key: 9})
+    verify_stream(Case("js_fetch", "", 16, JETSTREAM), 10, {**good, "acked": 0})
+    bucket = {"last": 2 * KEYS, "messages": KEYS, "bytes": 16 * KEYS}
+    verify_stream(Case("kv_put", "", 16, JETSTREAM), 2 * KEYS, bucket)
+    for key, value in bucket.items():
+        refused(verify_stream, Case("kv_put", "", 16, JETSTREAM), 2 * KEYS, {**bucket, key: value - 1})
+
+
+def refused(check, *lie):
+    try:
+        check(*lie)
+    except Trouble:
+        return
+    raise Trouble(f"not noticed: {lie}")
 
 
 def once(peer, way, case, n, servers, env):
@@ -66,12 +97,17 @@ def once(peer, way, case, n, servers, env):
     command, more = peer.command, []
     if command[-1] == "uvloop":
         command, more = command[:-1], ["uvloop"]
+    streams = servers.jetstream() if case.where == JETSTREAM else None
+    if streams:
+        streams.prepare(case, n)
     disturbance = Disturbance(servers)
     result = output([*command, way + case.suffix, str(n), str(case.size), servers.urls[case.where], *more], env)
     share = disturbance.share()
     sunk = json.loads(servers.sink.line()) if case.where == WIRE else {}
     in_msgs = servers.varz()["in_msgs"] - before if counts else 0
     verify(case, result, sunk, in_msgs)
+    if streams:
+        verify_stream(case, n, streams.state(case, n))
     result["foreign"] = share
     result["cpu"] = (result["user"] + result["sys"]) / result["n"]
     result["rate"] = result["n"] / result["seconds"]

@@ -14,11 +14,17 @@ WORDS = {
     "sub": "receive",
     "req": "request, one at a time",
     "req64": "requests, 64 in flight",
+    "js_pub": "JetStream, publish",
+    "js_consume": "JetStream, consume",
+    "js_fetch": "JetStream, fetches of 1,000",
+    "kv_watch": "KV, watch of a bucket that is full",
+    "kv_get": "KV, get",
+    "kv_put": "KV, put",
     "idle_subs": "1,000 idle subscriptions",
     "idle_conns": "100 idle connections",
     "connect": "connect and close",
 }
-SUFFIXES = {"": "", "_hdr": ", 2 headers", "_read": ", 2 headers, one read"}
+SUFFIXES = {"": "", "_hdr": ", 2 headers", "_read": ", 2 headers, one read", "_ack": ", explicit ack"}
 UNUSABLE = 0.15
 RATIO_TO = ("nats.c", "nats-py", "nats-py+uvloop", "nats.js", "lua-nats")
 KEYS = ("cpu", "rate", "p50_us", "p99_us", "threads", "each_bytes", "hwm_kib", "switches", "foreign", "n")
@@ -99,7 +105,7 @@ def table(found, case, peers, shown):
 
 def as_case(target):
     name, suffix = target.case, ""
-    for tail in ("_hdr", "_read"):
+    for tail in ("_hdr", "_read", "_ack"):
         if name.endswith(tail):
             name, suffix = name.removesuffix(tail), tail
     return Case(name, suffix, target.size, target.where)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The other side: nats-server with its responder, and the sink and source; and the machine's time."""
+"""The other side: nats-server with its responder, one with JetStream, the sink and source; and the machine's time."""
 
 import json
 import os
@@ -12,13 +12,11 @@ import threading
 import time
 import urllib.request
 
-from .matrix import ROOT
+from .jetstream import Streams
+from .matrix import JETSTREAM, ROOT, SERVER, WIRE
+from .trouble import Trouble
 
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Trouble(Exception):
-    """Something that has to work does not."""
 
 
 def free_port():
@@ -71,6 +69,7 @@ class Servers:
     def __init__(self, build):
         self.folder = tempfile.TemporaryDirectory()
         self.all = []
+        self.streams = None
         try:
             self._start(build)
         except BaseException:
@@ -81,34 +80,49 @@ class Servers:
         found = subprocess.run([ROOT / "tools/nats-server"], stdout=subprocess.PIPE, text=True, check=False)
         if found.returncode != 0:
             raise Trouble("there is no nats-server")
-        port, self.monitor = free_port(), free_port()
-        config = os.path.join(self.folder.name, "server.conf")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(f"listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{self.monitor}\nmax_pending: 1073741824\n")
-        log = os.path.join(self.folder.name, "server.log")
-        self.server = self._add([found.stdout.strip(), "-c", config, "-l", log])
-        self._wait_for(port)
+        self.program, self.monitor = found.stdout.strip(), free_port()
+        port = self._start_server("server", f"http: 127.0.0.1:{self.monitor}\n")
         self.sink = self._add([str(build / "bench/sink_source")])
         self.responder = None
-        self.urls = {"sink/source": f"nats://127.0.0.1:{self.sink.line()}", "nats-server": f"nats://127.0.0.1:{port}"}
+        self.urls = {WIRE: f"nats://127.0.0.1:{self.sink.line()}", SERVER: f"nats://127.0.0.1:{port}"}
         self.responder = self._add([str(build / "bench/responder"), str(port)])
         if self.responder.line() != "ready":
             raise Trouble("the responder does not start")
         self.version = self.varz()["version"]
+
+    def _start_server(self, name, more):
+        """The port of a new one, when it listens."""
+        port = free_port()
+        config = os.path.join(self.folder.name, f"{name}.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f"listen: 127.0.0.1:{port}\nmax_pending: 1073741824\n{more}")
+        log = os.path.join(self.folder.name, f"{name}.log")
+        self._wait_for(port, self._add([self.program, "-c", config, "-l", log]))
+        return port
+
+    def jetstream(self):
+        """The streams of the server that has some, which is started when the first case asks for it."""
+        if self.streams is None:
+            store = os.path.join(self.folder.name, "store")
+            port = self._start_server("jetstream", f'jetstream: {{store_dir: "{store}", max_memory_store: 4GB}}\n')
+            self.urls[JETSTREAM] = f"nats://127.0.0.1:{port}"
+            self.streams = Streams(port)
+        return self.streams
 
     def _add(self, command):
         process = Process(command)
         self.all.append(process)
         return process
 
-    def _wait_for(self, port):
+    @staticmethod
+    def _wait_for(port, server):
         end = time.monotonic() + 10
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 return
             except OSError:
-                if time.monotonic() > end or self.server.program.poll() is not None:
+                if time.monotonic() > end or server.program.poll() is not None:
                     raise Trouble("nats-server does not start") from None
                 time.sleep(0.02)
 
@@ -121,6 +135,8 @@ class Servers:
         return sum(process.seconds() for process in self.all)
 
     def stop(self):
+        if self.streams is not None:
+            self.streams.close()
         for process in reversed(self.all):
             process.stop()
         self.folder.cleanup()

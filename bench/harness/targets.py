@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .matrix import SERVER, WIRE
+from .matrix import JETSTREAM, SERVER, WIRE
 
 C, PY, ASYNC, LUA = "natskit-c", "natskit-py", "natskit-py-async", "natskit-lua"
 NATS_C, NATS_PY, UVLOOP, LUA_NATS = "nats.c", "nats-py", "nats-py+uvloop", "lua-nats"
@@ -80,6 +80,40 @@ def req():
         yield Target("64 requests in flight", peer, "req64", 128, (), "cpu", "<=", cpu, against, (), SERVER)
 
 
+# The ways of nats-py that wait no longer than they are told, as natskit's do.
+NATS_PY_JETSTREAM = {
+    "js_pub": (0.03, UVLOOP, ("js_pub_stall",)),
+    "js_fetch": (0.03, NATS_PY, ()),
+    "kv_watch": (0.08, UVLOOP, ("kv_watch_updates",)),
+    "kv_get": (0.45, UVLOOP, ()),
+    "kv_put": (0.45, UVLOOP, ()),
+}
+
+
+def jetstream():
+    c, *others = ALL
+    for title, case, cpu, rate in (
+        ("JetStream, publish", "js_pub", 0.3, 1.15),
+        ("JetStream, consume", "js_consume", 0.25, 1.1),
+        ("JetStream, consume, ack", "js_consume_ack", 0.3, 1.1),
+        ("JetStream, fetch", "js_fetch", 0.25, 1.1),
+        ("JetStream, fetch, ack", "js_fetch_ack", 0.3, 1.1),
+        ("KV, watch", "kv_watch", 0.3, None),
+        ("KV, get", "kv_get", 0.55, None),
+        ("KV, put", "kv_put", 0.55, None),
+    ):
+        its = ("js_consume_fetch",) if case == "js_consume" else ()  # pull beside pull
+        yield Target(title, c, case, 128, (), "cpu", "<=", cpu, NATS_C, its, JETSTREAM)
+        if rate:
+            yield Target(title, c, case, 128, (), "rate", ">=", rate, NATS_C, its, JETSTREAM)
+        for peer in others:
+            if case in NATS_PY_JETSTREAM:
+                limit, against, ways = NATS_PY_JETSTREAM[case]
+                yield Target(title, peer, case, 128, (), "cpu", "<=", limit, against, ways, JETSTREAM)
+            if case in ("js_consume", "kv_watch"):
+                yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, its, JETSTREAM)
+
+
 def rest():
     for peer in ALL:
         yield Target("threads, one connection", peer, "req", 128, (), "threads", "<=", 2, "", (), SERVER)
@@ -93,4 +127,4 @@ def rest():
 
 
 def every():
-    return [*pub(), *sub(), *req(), *rest()]
+    return [*pub(), *sub(), *req(), *jetstream(), *rest()]

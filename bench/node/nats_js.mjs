@@ -10,7 +10,8 @@ const n = Number(count);
 const size = Number(bytes);
 const read = name.endsWith("_read");
 const withHeaders = read || name.endsWith("_hdr");
-const base = name.replace(/_(hdr|read)$/, "");
+const withAck = name.endsWith("_ack");
+const base = name.replace(/_(hdr|read|ack)$/, "");
 const payload = new Uint8Array(size).fill(120);
 const latencies = [];
 const result = { n, size, got: n };
@@ -53,6 +54,30 @@ async function timed(work) {
 
 async function ask(nc) {
   look(await nc.request("bench.echo", payload, { timeout: 60000 }));
+}
+
+// What the harness has made for the cases js_... and kv_...
+const stream = "BENCH";
+const streamSubject = "bench.js";
+const consumerName = "bench";
+const bucket = "bench";
+const keys = 1000;
+const window = 4000;
+const batch = 1000;
+
+function take(msg) {
+  look(msg);
+  if (withAck) msg.ack();
+}
+
+// Acks are written before the clock stops.
+async function finish(nc) {
+  if (withAck) await nc.flush();
+  end();
+}
+
+function consumer(nc) {
+  return nc.jetstream().consumers.get(stream, consumerName);
 }
 
 async function idle(work) {
@@ -117,6 +142,87 @@ const cases = {
     }));
     end();
     result.n = result.got = each * 64;
+  },
+  async js_pub(nc) {
+    const js = nc.jetstream({ timeout: 60000 });
+    const acks = [];
+    begin();
+    for (let i = 0; i < n; i++) {
+      if (i >= window) await acks[i - window];
+      acks.push(js.publish(streamSubject, payload));
+    }
+    const last = await Promise.all(acks);
+    end();
+    result.got = last.filter((ack) => ack.stream === stream).length;
+  },
+  async js_fetch(nc) {
+    const from = await consumer(nc);
+    let left = n;
+    begin();
+    while (left > 0) {
+      const msgs = await from.fetch({ max_messages: Math.min(batch, left), expires: 60000 });
+      for await (const msg of msgs) {
+        take(msg);
+        left--;
+      }
+    }
+    await finish(nc);
+    result.got = n - left;
+  },
+  async js_consume_iter(nc) {
+    const from = await consumer(nc);
+    let left = n;
+    begin();
+    for await (const msg of await from.consume({ max_messages: batch })) {
+      take(msg);
+      if (--left === 0) break;
+    }
+    await finish(nc);
+  },
+  async js_consume_cb(nc) {
+    const from = await consumer(nc);
+    let left = n;
+    let done;
+    const all = new Promise((resolve) => { done = resolve; });
+    begin();
+    await from.consume({
+      max_messages: batch,
+      callback(msg) {
+        take(msg);
+        if (--left === 0) done();
+      },
+    });
+    await all;
+    await finish(nc);
+  },
+  async kv_watch(nc) {
+    const kv = await nc.jetstream().views.kv(bucket, { bindOnly: true });
+    let got = 0;
+    begin();
+    for await (const entry of await kv.watch()) {
+      if (entry.value.length !== size) throw new Error("a value of another size");
+      got++;
+      if (entry.delta === 0) break;
+    }
+    end();
+    result.got = got;
+  },
+  async kv_get(nc) {
+    const kv = await nc.jetstream().views.kv(bucket, { bindOnly: true });
+    const get = async (i) => {
+      const entry = await kv.get(`key.${i % Math.min(n, keys)}`);
+      if (entry.value.length !== size) throw new Error("a value of another size");
+    };
+    for (let i = 0; i < 100; i++) await get(i);
+    begin();
+    for (let i = 0; i < n; i++) await timed(() => get(i));
+    end();
+  },
+  async kv_put(nc) {
+    const kv = await nc.jetstream().views.kv(bucket, { bindOnly: true });
+    begin();
+    for (let i = 0; i < n; i++) await timed(async () => { result.got = await kv.put(`key.${i % keys}`, payload); });
+    end();
   },
   async idle_subs(nc) {
     await nc.flush();

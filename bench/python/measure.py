@@ -11,6 +11,11 @@ ECHO = "bench.echo"
 IN_FLIGHT = 64
 WARM_UP = 100
 BATCH = 256
+# What the harness has made for the cases js_... and kv_...
+STREAM, STREAM_SUBJECT, CONSUMER, BUCKET = "BENCH", "bench.js", "bench", "bench"
+KEYS = 1000
+WINDOW = 4000
+FETCH = 1000
 HEADERS = {"Bench-One": "first value", "Bench-Two": "second value"}
 HEADER = "Bench-Two"
 VALUE = "second value"
@@ -32,8 +37,9 @@ class Bench:
         self.size = int(size)
         self.payload = b"x" * self.size
         self.read = self.case.endswith("_read")
+        self.ack = self.case.endswith("_ack")
         self.headers = self.case.endswith("_hdr") or self.read
-        self.name = self.case.removesuffix("_read").removesuffix("_hdr")
+        self.name = self.case.removesuffix("_read").removesuffix("_hdr").removesuffix("_ack")
         self.start = f"bench.start.{self.n}.{self.size}.{int(self.headers)}"
         self.latencies = []
         self.extra = {}

@@ -6,7 +6,9 @@ import time
 
 import nats
 from importlib.metadata import version
+from measure import BUCKET, CONSUMER, FETCH, KEYS, STREAM, STREAM_SUBJECT, WINDOW
 from measure import ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
+from nats.js.api import AckPolicy, ConsumerConfig
 
 LIMITS = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
 
@@ -134,7 +136,123 @@ async def connect(b, nc):
     b.end()
 
 
-CASES = {f.__name__: f for f in (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)}
+async def js_pub(b, nc, **more):
+    js, payload = nc.jetstream(publish_async_max_pending=WINDOW), b.payload
+    acks = []
+    b.begin()
+    for _ in range(b.n):
+        acks.append(await js.publish_async(STREAM_SUBJECT, payload, **more))
+    await js.publish_async_completed()
+    b.end()
+    b.got = sum(ack.result().stream == STREAM for ack in acks)
+
+
+async def js_pub_stall(b, nc):
+    await js_pub(b, nc, wait_stall=60)
+
+
+async def js_fetch(b, nc):
+    sub = await nc.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
+    size, ack, got = b.size, b.ack, 0
+    b.begin()
+    while got < b.n:
+        msgs = await sub.fetch(min(FETCH, b.n - got), 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+            if ack:
+                await msg.ack()
+        got += len(msgs)
+    await acknowledged(b, nc)
+    b.got = got
+
+
+async def acknowledged(b, nc):
+    if b.ack:
+        await nc.flush(60)
+        await nc.flush(60)
+    b.end()
+
+
+async def js_consume_fetch(b, nc):
+    """Its way of consuming from a pull consumer: again and again."""
+    await js_fetch(b, nc)
+
+
+async def js_consume_push(b, nc):
+    js, size, ack, done, got = nc.jetstream(), b.size, b.ack, asyncio.Event(), 0
+    policy = AckPolicy.EXPLICIT if ack else AckPolicy.NONE
+    config = ConsumerConfig(ack_policy=policy, max_ack_pending=-1 if ack else None)
+
+    async def handle(msg):
+        nonlocal got
+        if len(msg.data) != size:
+            b.wrong("size")
+        if ack:
+            await msg.ack()
+        got += 1
+        if got == b.n:
+            done.set()
+
+    b.begin()
+    await js.subscribe(STREAM_SUBJECT, stream=STREAM, cb=handle, manual_ack=True, config=config, **LIMITS)
+    await asyncio.wait_for(done.wait(), 120)
+    await acknowledged(b, nc)
+    b.got = got
+
+
+async def kv_watch_iter(b, nc):
+    kv, size, got = await nc.jetstream().key_value(BUCKET), b.size, 0
+    b.begin()
+    async for entry in await kv.watchall():
+        if entry is None:  # all that was there has come
+            break
+        if len(entry.value) != size:
+            b.wrong("size")
+        got += 1
+    b.end()
+    b.got = got
+
+
+async def kv_watch_updates(b, nc):
+    kv, size, got = await nc.jetstream().key_value(BUCKET), b.size, 0
+    b.begin()
+    watcher = await kv.watchall()
+    while entry := await watcher.updates(60):
+        if len(entry.value) != size:
+            b.wrong("size")
+        got += 1
+    b.end()
+    b.got = got
+
+
+async def kv_get(b, nc):
+    kv, keys = await nc.jetstream().key_value(BUCKET), min(b.n, KEYS)
+    for i in range(WARM_UP):
+        await kv.get(f"key.{i % keys}")
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        if len((await kv.get(f"key.{i % keys}")).value) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+async def kv_put(b, nc):
+    kv = await nc.jetstream().key_value(BUCKET)
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        b.got = await kv.put(f"key.{i % KEYS}", b.payload)
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+WAYS = (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)
+WAYS += (js_pub, js_pub_stall, js_fetch, js_consume_fetch, js_consume_push)
+WAYS += (kv_watch_iter, kv_watch_updates, kv_get, kv_put)
+CASES = {f.__name__: f for f in WAYS}
 
 
 async def main(b):

@@ -77,6 +77,9 @@ typedef struct natskit_js {
 typedef struct natskit_publisher {
     uint64_t id;
 } natskit_publisher;
+typedef struct natskit_kv {
+    uint64_t id;
+} natskit_kv;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -91,6 +94,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_JSON 7
 #define NATSKIT_KIND_JS 8
 #define NATSKIT_KIND_PUBLISHER 9
+#define NATSKIT_KIND_KV 10
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -149,7 +153,6 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SYSTEM (-121)   /* a system call failed; sys_errno tells */
 #define NATSKIT_SHUTDOWN (-122) /* natskit_shutdown was called */
 #define NATSKIT_INTERNAL (-123) /* a defect of the library */
-
 /* JetStream; server_code and err_code of natskit_error hold the server's numbers. */
 #define NATSKIT_JS_REFUSED (-140)         /* JetStream refuses the call; the error text is the server's */
 #define NATSKIT_JS_NOT_ENABLED (-141)     /* JetStream does not answer, or is not enabled for the account */
@@ -159,6 +162,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_ALREADY_EXISTS (-145)     /* the name is taken, by something that is configured otherwise */
 #define NATSKIT_WRONG_LAST (-146)         /* the last sequence or message id is not the expected one */
 #define NATSKIT_JS_LIMIT (-147)           /* a limit of the stream, consumer or account is reached */
+#define NATSKIT_ALREADY_ACKED (-148)      /* a final ack was sent before, or another thread sends one */
+#define NATSKIT_NOT_JS_MESSAGE (-149)     /* the message does not come from a JetStream consumer */
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
@@ -166,6 +171,11 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_SEALED (-154)             /* the stream is sealed */
 #define NATSKIT_NO_STREAM (-155)          /* no stream takes the subject, or the stream has no leader */
 #define NATSKIT_INVALID_ACK (-156)        /* what answered for a published message is no stream */
+
+/* Key-value buckets. */
+#define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
+#define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
+#define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
@@ -227,6 +237,7 @@ typedef struct natskit_counters {
     uint64_t jsons;
     uint64_t contexts; /* of JetStream */
     uint64_t publishers;
+    uint64_t kvs;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -252,6 +263,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_PUBLISHER 9
 #define NATSKIT_OPTIONS_FETCH 10
 #define NATSKIT_OPTIONS_CONSUME 11
+#define NATSKIT_OPTIONS_KV_WATCH 12
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -676,7 +688,7 @@ NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg *
 
 /* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
  * since it began. A limit that was set before can be lowered, not raised. What is queued can still be taken,
- * then NATSKIT_END. */
+ * then NATSKIT_END. NATSKIT_INVALID for a `max` of a subscription to a consumer, which has options for it. */
 NATSKIT_API natskit_status natskit_sub_unsubscribe(natskit_sub sub, uint64_t max);
 
 /* Ends the subscription in good order, and waits for it: asks the server for no more messages, waits until
@@ -804,6 +816,9 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 /* Kinds of messages. */
 #define NATSKIT_MSG_MESSAGE 1
 #define NATSKIT_MSG_EVENT 2
+#define NATSKIT_MSG_STATUS 3  /* see natskit_msg_status */
+#define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
+#define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -821,7 +836,7 @@ typedef struct natskit_message_view {
     size_t description_len;
 } natskit_message_view;
 
-/* Fills `view` without copying; an event has only its kind. `msg` must be a live reference. */
+/* Fills `view` without copying; an event or status has only its kind. `msg` must be a live reference. */
 NATSKIT_API natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *view,
                                             size_t view_size);
 
@@ -842,6 +857,76 @@ NATSKIT_API natskit_status natskit_msg_release(natskit_msg *msg);
 
 /* Releases `count` messages. */
 NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, size_t count);
+
+/* -------------------------------------------------------------------------------------------------- acks
+ *
+ * What a JetStream consumer delivers is an ordinary message, by whatever subscription or request it came: its
+ * reply subject begins with "$JS.ACK.", says which delivery it is, and takes the acks. Any other message
+ * gives NATSKIT_NOT_JS_MESSAGE.
+ *
+ * Acks go out on the connection that the message came from, as by natskit_publish with timeout 0: they return
+ * once they are in its outbox, from where they are sent after a reconnect, too, and do not wait for room:
+ * NATSKIT_WOULD_BLOCK (natskit_room_start tells when there is some). Other errors: NATSKIT_CLOSED,
+ * NATSKIT_DISCONNECTED (with `reconnect_buffer_bytes` 0), NATSKIT_DRAINING, NATSKIT_NO_MEMORY.
+ *
+ * A message takes one final ack (ack, nak, term, a confirmed ack): of several, also of several threads, the
+ * first one wins, and the others give NATSKIT_ALREADY_ACKED and send nothing. One that was not accepted does
+ * not count: the message can be acked again. */
+
+typedef struct natskit_delivery_view {
+    const char *stream; /* not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *consumer;
+    size_t consumer_len;
+    const char *domain; /* empty if there is none, or the server does not tell */
+    size_t domain_len;
+    const char *account; /* hash of the account; empty if the server does not tell */
+    size_t account_len;
+    uint64_t delivered; /* how often, this time included */
+    uint64_t stream_seq;
+    uint64_t consumer_seq;
+    uint64_t pending;    /* messages that the consumer has still to deliver */
+    int64_t time_ns;     /* when the stream stored it */
+    int32_t redelivered; /* 1: it was delivered before */
+    int32_t acked;       /* 1: a final ack was accepted; a confirmed one: once it is confirmed */
+} natskit_delivery_view;
+
+/* Fills `view` with what the reply subject tells. NATSKIT_NOT_JS_MESSAGE also for one that begins so and goes
+ * on otherwise. */
+NATSKIT_API natskit_status natskit_msg_delivery(const natskit_msg *msg, natskit_delivery_view *view,
+                                                size_t view_size);
+
+/* Acks: the message was processed. Costs as much as a natskit_publish. */
+NATSKIT_API natskit_status natskit_msg_ack(natskit_msg *msg);
+
+/* Asks for the message to be delivered once more: after `delay_ms`, or at once with 0. Negative values are
+ * invalid. */
+NATSKIT_API natskit_status natskit_msg_nak(natskit_msg *msg, int64_t delay_ms);
+
+/* Tells that the message is still being processed, so that the server waits for another `ack_wait`. Not
+ * final: it may be repeated until the message is acked. */
+NATSKIT_API natskit_status natskit_msg_in_progress(natskit_msg *msg);
+
+/* Tells that the message is never to be delivered again, although it was not processed. `reason` may be
+ * empty; it goes into the server's advisory (server 2.11). NATSKIT_INVALID if it is not one line of valid
+ * UTF-8 without control characters, NATSKIT_TOO_LARGE beyond the server's max_payload. */
+NATSKIT_API natskit_status natskit_msg_term(natskit_msg *msg, const char *reason, size_t reason_len);
+
+/* Acks `count` messages with one hand-over for those in a row that came from one connection. Stops at the
+ * first that cannot be acked; `*acked` tells how many were, also on failure. */
+NATSKIT_API natskit_status natskit_ack_batch(natskit_msg *const *msgs, size_t count, size_t *acked);
+
+/* Acks and waits until the server has confirmed it. NATSKIT_TIMEOUT, NATSKIT_DISCONNECTED and the other
+ * errors of natskit_request: whether the server has the ack is not known, and the message can be acked
+ * again. Here the call does wait for room. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm(natskit_msg *msg, int64_t timeout_ms, natskit_error *err);
+
+/* The same as an operation, with the server's empty message. `options` (scope REQUEST) may be {0}. Does not
+ * wait: NATSKIT_WOULD_BLOCK if the outbox is full. While it runs the message takes no other final ack; if it
+ * ends without success, or is closed before its end, the message can be acked again. */
+NATSKIT_API natskit_status natskit_msg_ack_confirm_start(natskit_msg *msg, natskit_options options,
+                                                         int64_t timeout_ms, natskit_op *op,
+                                                         natskit_error *err);
 
 /* ------------------------------------------------------------------------------------------------- events */
 
@@ -995,6 +1080,145 @@ NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call
 /* Opens a new document with the answer of an operation that has finished with NATSKIT_OK, and takes the message out of
  * it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there is none. */
 NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
+
+/* ---------------------------------------------------------------------------------------------- consuming
+ *
+ * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like any other.
+ * They have the subject of the stream, and a reply subject that acks go to. Its queue drops nothing, since only what
+ * fits is asked for. What was not taken when it is closed, the server gives out again after `ack_wait`; draining it
+ * first asks for no more and leaves nothing. Connections that are lost, servers that restart and consumers whose leader
+ * moves are its own business. */
+
+/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100 messages in
+ * 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended: NATSKIT_MAX_REACHED all that was asked for
+ * has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND there was no more (option `no_wait`);
+ * NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED;
+ * NATSKIT_PULL_REFUSED with the server's words and code (a push consumer, more than the consumer allows, too many
+ * requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION; NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no
+ * leader; NATSKIT_DISCONNECTED its time ended without a connection; NATSKIT_CLOSED. What came until then can be taken
+ * first. Does not wait. */
+NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, size_t stream_len,
+                                            const char *consumer, size_t consumer_len, natskit_options options,
+                                            natskit_sub *out, natskit_error *err);
+
+/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has now.
+ * NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when none can come any
+ * more, which a server may say up to a second after the deadline (two, if it says nothing). */
+NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
+                                           const char *consumer, size_t consumer_len, int64_t timeout_ms,
+                                           natskit_msg **msg, natskit_error *err);
+
+/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead). What is
+ * outstanding and what waits in the queue never exceed the limit together; more is asked for when they have fallen to a
+ * threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED, NATSKIT_API_LEVEL,
+ * NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing` NATSKIT_CONSUMER_DELETED,
+ * NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits out. Does not wait. */
+NATSKIT_API natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stream_len,
+                                              const char *consumer, size_t consumer_len, natskit_options options,
+                                              natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_pull_info {
+    uint64_t open_pulls;  /* requests that wait at the server */
+    uint64_t ahead_msgs;  /* asked for and still to come */
+    uint64_t ahead_bytes; /* the same if there is a limit of bytes */
+    uint64_t pulls;       /* requests made, as the other counters since the begin */
+    uint64_t msgs;        /* that came */
+    uint64_t bytes;       /* of those: subject, reply, headers and data */
+    uint64_t heartbeats;
+    uint64_t statuses; /* without heartbeats */
+    uint64_t unknown;  /* of those, or what else came to the inbox */
+    uint64_t missed;   /* how often two heartbeats in a row did not come */
+    uint64_t given_up; /* requests that the server did not end in time */
+    uint64_t infos;    /* how often the consumer's info was asked for */
+    int32_t missing;   /* 1: there is no such consumer at the moment */
+    int32_t paused;    /* 1: it waits before it asks again */
+    int32_t last_code; /* of the last status, and its text; NUL-terminated */
+    char last_text[128];
+} natskit_pull_info;
+
+/* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is not to a consumer. */
+NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_info *info, size_t info_size);
+
+/* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
+#define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
+#define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */
+#define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
+#define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
+#define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
+#define NATSKIT_STATUS_NO_RESPONDERS 6      /* marked; the consumer has no leader, or JetStream does not answer */
+#define NATSKIT_STATUS_EXCEEDED 7           /* marked; too many requests wait for the consumer */
+#define NATSKIT_STATUS_PINNED 8             /* this one is pinned; `text` is the id */
+#define NATSKIT_STATUS_UNPINNED 9           /* it is not any more */
+#define NATSKIT_STATUS_UNKNOWN 10           /* the server says something that the library does not know */
+#define NATSKIT_STATUS_RESUMED 11           /* after trouble, or a lost connection, it works again */
+#define NATSKIT_STATUS_INITIAL_DONE 12      /* what there was at the begin of a watch has come */
+
+typedef struct natskit_status_view {
+    int32_t type; /* NATSKIT_STATUS_* */
+    int32_t code; /* that the server gave, or 0 */
+    uint64_t count;
+    const char *text; /* the server's; not NUL-terminated */
+    size_t text_len;
+} natskit_status_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another kind. */
+NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
+                                              size_t view_size);
+
+/* ----------------------------------------------------------------------------------------------- key-value
+ *
+ * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
+ * letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin with _kv. */
+
+/* Opens a bucket. It sends nothing: what is wrong with it shows with the first use. */
+NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
+                                           natskit_error *err);
+
+/* Releases the handle; watches live on. */
+NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
+
+/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind NATSKIT_MSG_KV.
+ * NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such bucket), or as
+ * natskit_request. It is asked again when the connection is lost meanwhile. */
+NATSKIT_API natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                          int64_t timeout_ms, natskit_msg **entry, natskit_error *err);
+
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
+                                                natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                                natskit_error *err);
+
+/* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
+ * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none left out,
+ * whatever happens to connection, server and consumer meanwhile; and once, when all that there was at the begin has
+ * come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It
+ * ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION,
+ * or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
+NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                            natskit_error *err);
+
+/* What was done to a key. */
+#define NATSKIT_KV_PUT 1
+#define NATSKIT_KV_DELETE 2
+#define NATSKIT_KV_PURGE 3 /* all that was kept of it has gone, too; also by the server, when its time was over */
+
+typedef struct natskit_kv_view {
+    const char *bucket; /* not NUL-terminated, as all text here */
+    size_t bucket_len;
+    const char *key;
+    size_t key_len;
+    const void *value;
+    size_t value_len;
+    uint64_t revision;
+    uint64_t delta;       /* entries that a watch has still to deliver */
+    int64_t time_ns;      /* when it was stored */
+    uint64_t value_bytes; /* of the value, also where it was left out */
+    int32_t operation;    /* NATSKIT_KV_* */
+    int32_t reserved;
+} natskit_kv_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

@@ -65,13 +65,13 @@ static void collect_one(struct nki_engine *engine, struct nki_sub *sub, struct n
 
 void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct nki_msg *msg, int64_t now_ns)
 {
-    nki_sub_retain(sub); /* it may end by this message */
-    if (sub->collect->feed != NULL) {
+    if (NKI_LIKELY(sub->collect->feed != NULL)) {
         sub->arrived++;
-        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns);
-    } else {
-        collect_one(engine, sub, msg, now_ns);
+        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns); /* the last thing done with it here */
+        return;
     }
+    nki_sub_retain(sub); /* it may end by this message */
+    collect_one(engine, sub, msg, now_ns);
     nki_sub_release(sub);
 }
 
@@ -123,6 +123,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
             nki_op_release(op);
         }
     }
+    nki_engine_feeds_denied(engine, asked, error);
     struct nki_list *requests = &engine->subs.requests;
     for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
         struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);

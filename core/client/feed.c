@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "client/driver.h"
 #include "wire/emit.h"
+#include "wire/subject.h"
 
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns)
 {
@@ -46,6 +47,28 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     return ok;
 }
 
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_subs *subs = &engine->subs;
+    struct nki_sub *sub = feed->sub;
+    uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
+    assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
+        return false;
+    }
+    uint8_t *end = nki_emit_unsub(lines, sub->sid, 0);
+    nki_map_remove(&subs->by_sid, sub->sid);
+    subs->last = NULL;
+    sub->sid = subs->next_sid++;
+    feed->subject = subject;
+    end = nki_emit_sub(end, subject, NKI_STR(""), sub->sid);
+    bool kick;
+    bool ok = nki_outbox_control(&engine->outbox, lines, (size_t)(end - lines), &kick);
+    engine->want |= kick ? NKI_WANT_KICK : 0;
+    return ok;
+}
+
 static void tell_up(struct nki_feed *feed, int64_t now_ns)
 {
     if (!feed->up) {
@@ -82,6 +105,28 @@ void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
     tell_all(engine, tell_down, now_ns);
 }
 
+void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->ops->begin != NULL) {
+        feed->ops->begin(feed, now_ns);
+    }
+    if (engine->state == NKI_ENGINE_CONNECTED) {
+        tell_up(feed, now_ns);
+    }
+}
+
+void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error)
+{
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
+        next = at->next;
+        if (feed->asked == asked) {
+            nki_feed_finish(feed, NKI_PERMISSION, error);
+        }
+    }
+}
+
 /* -- any thread ------------------------------------------------------------------------------------------ */
 
 static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
@@ -98,6 +143,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
+    feed->subject = NKI_STR("");
     feed->engine = &conn->engine;
     feed->sub = sub;
     nki_list_init(&feed->node);
@@ -113,8 +159,8 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
     }
     pthread_mutex_lock(&conn->engine_mu);
     int32_t status = nki_engine_subscribe(&conn->engine, sub);
-    if (status == NKI_OK && conn->engine.state == NKI_ENGINE_CONNECTED) {
-        tell_up(feed, nki_clock_now_ns());
+    if (status == NKI_OK) {
+        nki_engine_feed_begin(&conn->engine, feed, nki_clock_now_ns());
     }
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);

@@ -19,24 +19,32 @@ struct nki_feed_ops {
     void (*tick)(struct nki_feed *feed, int64_t now_ns);
     /* As many messages were taken as nki_inlet_tell_after says. */
     void (*taken)(struct nki_feed *feed, int64_t now_ns);
+    /* It was subscribed, with a transport or without one: the first that is called. NULL: not wanted. */
+    void (*begin)(struct nki_feed *feed, int64_t now_ns);
     /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is the
      * callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);
 };
 
-/* To be embedded; all but ops is set by nki_feed_sub. */
+/* To be embedded; ops and asked are set by whoever makes it. */
 struct nki_feed {
     const struct nki_feed_ops *ops;
     struct nki_engine *engine;
     struct nki_sub *sub; /* which owns it */
     struct nki_list node; /* in engine.subs.feeds */
-    bool up;             /* it was told so */
+    struct nki_str subject; /* that it is subscribed to, if it was moved: the callee's; else empty */
+    uint64_t asked; /* hash of the subject that it asks on: it ends if the server denies that; 0: none */
+    bool up;        /* it was told so */
 };
 
 /* Calls `tick` at `at_ns` (NKI_NEVER: not at all), and not at any time asked for before. */
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
 /* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
 void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
+/* Subscribes to another subject (which has to live as long as it is) instead, under another sid, so that nothing comes
+ * any more that was sent to the old one. False if there is no memory: then nothing comes at all until it is called
+ * again. */
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 {
@@ -44,8 +52,7 @@ static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 }
 /* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one. False if
  * there is no memory. */
-bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
-    __attribute__((warn_unused_result));
+bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg);
 
 /* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any case;
  * one reference for the caller. */
@@ -58,6 +65,10 @@ void nki_sub_feed_unlock(struct nki_sub *sub);
 
 /* Between the files of the engine. */
 
+/* Its subscription is in the table. */
+void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns);
+/* The server denies publishing to a subject with this hash. */
+void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns);

@@ -117,7 +117,10 @@ struct nki_inlet *nki_sub_inlet(struct nki_sub *sub)
 
 uint64_t nki_sub_sid(const struct nki_sub *sub)
 {
-    return sub->sid;
+    pthread_mutex_lock(&sub->conn->engine_mu);
+    uint64_t sid = sub->sid;
+    pthread_mutex_unlock(&sub->conn->engine_mu);
+    return sid;
 }
 
 uint64_t nki_sub_max(struct nki_sub *sub)
@@ -152,7 +155,11 @@ int32_t nki_sub_reason(struct nki_sub *sub, struct nki_error *err)
     }
     pthread_mutex_lock(&sub->conn->engine_mu);
     bool told = sub->end_error != NULL && sub->end_error->status == stats.end_reason;
-    nki_error_set(err, stats.end_reason, told ? "%s" : NULL, told ? sub->end_error->text : "");
+    if (told && err != NULL) {
+        *err = *sub->end_error; /* with the server's code */
+    } else if (!told) {
+        nki_error_set(err, stats.end_reason, NULL);
+    }
     pthread_mutex_unlock(&sub->conn->engine_mu);
     return stats.end_reason;
 }
@@ -171,7 +178,11 @@ static void tell_taken(struct nki_sub *sub)
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
     nki_engine_taken(&conn->engine, sub, nki_clock_now_ns());
-    leave(conn);
+    bool right = nki_driver_settle(conn);
+    pthread_mutex_unlock(&conn->engine_mu);
+    if (right) {
+        nki_driver_transmit(conn); /* a feed asks for more: waking another thread for it costs as much as a write */
+    }
 }
 
 bool nki_sub_hold(struct nki_sub *sub, bool on)
@@ -231,7 +242,9 @@ int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
 {
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
-    int32_t status = nki_engine_unsubscribe(&conn->engine, sub, max);
+    bool fed = max > 0 && sub->live && sub->collect != NULL && sub->collect->feed != NULL;
+    /* What a server counts for a feed are not the messages that it hands over. */
+    int32_t status = fed ? NKI_INVALID : nki_engine_unsubscribe(&conn->engine, sub, max);
     nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
     return status;

@@ -42,7 +42,7 @@ struct nki_sub {
         *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
     struct nki_list node;        /* in the list of subscriptions to events, or of those that have ended */
     struct nki_list dirty;       /* in the list of those with staged messages; else alone */
-    uint64_t sid;                /* 0: to events */
+    uint64_t sid;                /* 0: to events; another one once a feed was moved */
     uint64_t max;                /* messages after which it ends; 0: never */
     uint64_t arrived;            /* messages that have come for it */
     uint64_t arrived_before;     /* of those, by earlier transports, whose server counts no more */
@@ -75,6 +75,9 @@ static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
 {
     return nki_str_make(sub->names, sub->subject_len);
 }
+
+/* The subject that the server is told: another one once a feed was moved. */
+struct nki_str nki_sub_wire_subject(const struct nki_sub *sub);
 
 static inline struct nki_str nki_sub_queue(const struct nki_sub *sub)
 {

@@ -200,6 +200,17 @@ void nki_inlet_tell_after(struct nki_inlet *inlet, uint32_t msgs)
     pthread_mutex_unlock(&inlet->wait.mu);
 }
 
+uint64_t nki_inlet_tell_at(struct nki_inlet *inlet, uint64_t ahead, uint64_t least, uint64_t *bytes)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    uint64_t waiting = (uint64_t)inlet->pending_msgs + inlet->staged_msgs;
+    uint64_t over = ahead + waiting > least ? ahead + waiting - least : 0;
+    inlet->tell_after = over < UINT32_MAX ? (uint32_t)over : UINT32_MAX;
+    *bytes = inlet->pending_bytes + inlet->staged_bytes;
+    pthread_mutex_unlock(&inlet->wait.mu);
+    return waiting;
+}
+
 void nki_inlet_watch(struct nki_inlet *inlet)
 {
     pthread_mutex_lock(&inlet->wait.mu);

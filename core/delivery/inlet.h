@@ -92,6 +92,8 @@ void nki_inlet_close(struct nki_inlet *inlet);
 int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count);
 /* Takers tell the engine once when so many more messages were taken; 0: not. */
 void nki_inlet_tell_after(struct nki_inlet *inlet, uint32_t msgs);
+/* The same once `ahead` and what waits have fallen to `least`, if they are more. Gives what waits now. */
+uint64_t nki_inlet_tell_at(struct nki_inlet *inlet, uint64_t ahead, uint64_t least, uint64_t *bytes);
 /* With wait.mu held, after `count` were taken: whether the engine is to be told. */
 static inline bool nki_inlet_tells_locked(struct nki_inlet *inlet, size_t count)
 {

@@ -2,6 +2,7 @@
 #include "delivery/msg.h"
 
 #include "base/alloc.h"
+#include "delivery/op.h"
 #include "wire/header.h"
 
 /* Who makes messages and who releases them are different threads: a line of its own for each. */
@@ -19,6 +20,7 @@ static struct nki_msg *msg_alloc(struct nki_slab *slab, size_t size)
     }
     atomic_init(&msg->refs, 1);
     atomic_init(&msg->walked, 0);
+    atomic_init(&msg->ack, NKI_MSG_ACK_NONE);
     msg->in_slab = in_slab;
     msg->slot_bytes = slot_bytes;
     msg->next = NULL;
@@ -113,11 +115,20 @@ static inline bool give_up(struct nki_msg *msg)
     return before == 1;
 }
 
+/* Nobody refers to it any more: what it referred to. */
+static inline void let_go(struct nki_msg *msg)
+{
+    if (NKI_UNLIKELY(atomic_load_explicit(&msg->ack, memory_order_relaxed) == NKI_MSG_ACK_CONFIRMING)) {
+        nki_op_release(msg->confirmation);
+    }
+}
+
 void nki_msg_release(struct nki_msg *msg)
 {
     if (msg == NULL || !give_up(msg)) {
         return;
     }
+    let_go(msg);
     atomic_fetch_add_explicit(&freed_count, 1, memory_order_release);
     if (msg->in_slab) {
         nki_slab_free(msg);
@@ -137,6 +148,7 @@ static inline void release_soon(struct release *release, struct nki_msg *msg)
     if (msg == NULL || !give_up(msg)) {
         return;
     }
+    let_go(msg);
     release->freed++;
     if (msg->in_slab) {
         nki_slab_free_soon(&release->bundle, msg);

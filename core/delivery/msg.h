@@ -8,11 +8,25 @@
 
 #include <stdatomic.h>
 
-enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT = 2 };
+struct nki_op;
+
+enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT, NKI_MSG_STATUS, NKI_MSG_PUB_ACK, NKI_MSG_KV };
+
+/* What became of a final ack (jetstream/ack.h). */
+enum nki_msg_ack {
+    NKI_MSG_ACK_NONE,       /* none was sent, or it was refused */
+    NKI_MSG_ACK_SENDING,    /* somebody is about to */
+    NKI_MSG_ACK_CONFIRMING, /* it was sent, and `confirmation` tells what the server says */
+    NKI_MSG_ACK_FINAL
+};
 
 struct nki_msg {
-    struct nki_msg *next; /* in the queue that holds it */
-    uint64_t origin;      /* number of the connection, as given by whoever opened it */
+    union {
+        struct nki_msg *next; /* in the queue that holds it */
+        struct nki_op
+            *confirmation; /* a reference, with NKI_MSG_ACK_CONFIRMING: it is in no queue any more */
+    };
+    uint64_t origin; /* number of the connection, as given by whoever opened it */
     uint64_t sid;
     atomic_uint_fast64_t
         walked; /* how far the headers were walked last: their number << 32 | place behind them */
@@ -24,7 +38,8 @@ struct nki_msg {
     uint32_t data_len;
     uint8_t kind;
     bool in_slab;
-    uint8_t bytes[]; /* subject, reply, header block, data; an event: struct nki_event and its texts */
+    atomic_uchar ack; /* enum nki_msg_ack */
+    uint8_t bytes[];  /* subject, reply, header block, data; an event: struct nki_event and its texts */
 };
 
 /* Messages from a slab are counted together, as an atomic operation for each would cost more than its memory:

@@ -7,6 +7,7 @@
 
 #define NKI_JS_NAME_MAX 255 /* of streams and consumers: server 2.15, ADR-6 */
 #define NKI_JS_PREFIX_MAX 200
+#define NKI_JS_INBOX_MAX 344 /* of an inbox with a token behind it */
 
 struct nki_js {
     atomic_uint refs;

@@ -39,6 +39,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_PUBLISHER] = "publishers",
     [NKI_SCOPE_FETCH] = "fetching",
     [NKI_SCOPE_CONSUME] = "consuming",
+    [NKI_SCOPE_KV_WATCH] = "watching keys",
 };
 
 struct text {

@@ -17,6 +17,7 @@ enum nki_scope {
     NKI_SCOPE_PUBLISHER,
     NKI_SCOPE_FETCH,
     NKI_SCOPE_CONSUME,
+    NKI_SCOPE_KV_WATCH,
     NKI_SCOPE_COUNT
 };
 

@@ -70,5 +70,6 @@ void step_add_all(struct worker *me);
 void step_republish(struct worker *me);
 void step_names(struct worker *me);
 void step_first(struct worker *me);
+void ack_some(struct worker *me, natskit_msg *msg);
 
 #endif

@@ -171,3 +171,45 @@ void step_first(struct worker *me)
     }
     (void)natskit_options_close(options);
 }
+
+/* Acks in every way; others do so with the same message at the same time. */
+void ack_some(struct worker *me, natskit_msg *msg)
+{
+    natskit_delivery_view view;
+    natskit_status status = gave(me, "msg_delivery", natskit_msg_delivery(msg, &view, sizeof view));
+    natskit_op op = {0};
+    size_t acked = 7;
+    switch (below(me, 7)) {
+    case 0:
+        gave(me, "msg_ack", natskit_msg_ack(msg));
+        break;
+    case 1:
+        gave(me, "msg_nak", natskit_msg_nak(msg, below(me, 3)));
+        break;
+    case 2:
+        gave(me, "msg_term", natskit_msg_term(msg, payload, below(me, 10)));
+        break;
+    case 3:
+        gave(me, "msg_ack_confirm", natskit_msg_ack_confirm(msg, below(me, 3), NULL));
+        break;
+    case 4:
+        gave(me, "ack_batch", natskit_ack_batch(&msg, 1, &acked));
+        break;
+    case 5:
+        gave(me, "msg_ack_confirm_start",
+             natskit_msg_ack_confirm_start(msg, NO_OPTIONS, below(me, 100), &op, NULL));
+        if (op.id != 0) {
+            keep(me, NATSKIT_KIND_OP, op.id);
+        }
+        break;
+    default:
+        gave(me, "msg_in_progress", natskit_msg_in_progress(msg));
+        break;
+    }
+    if (natskit_msg_delivery(msg, &view, sizeof view) != status) {
+        fault(me, "msg_delivery", 0, status, "what a reply subject tells never changes");
+    }
+    if (acked != 7 && acked > 1) {
+        fault(me, "ack_batch", 0, 0, "more messages were acked than there are");
+    }
+}

@@ -567,6 +567,7 @@ static void read_message(struct worker *me, natskit_msg *msg)
     }
     if (view.reply_len > 0 || below(me, 20) == 0) {
         gave(me, "respond", natskit_msg_respond(msg, some_headers(me), payload, below(me, 100), 0));
+        ack_some(me, msg);
     }
 }
 
@@ -845,6 +846,9 @@ static void test_battery(void **state)
                   (unsigned long long)calls);
 
     (void)fx_mark(state);
+    natskit_conn conn = fx_connect();
+    fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
+    assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();
     int64_t begin = ts_now_ms();

@@ -87,6 +87,34 @@ natskit_conn fx_connect(void)
     return conn;
 }
 
+/* An API call that may be answered with an error. */
+static bool api(natskit_conn conn, const char *call, const char *stream, const char *body)
+{
+    char subject[100];
+    natskit_msg *reply;
+    natskit_message_view view;
+    (void)snprintf(subject, sizeof subject, "$JS.API.%s.%s", call, stream);
+    assert_ok(natskit_request(conn, subject, Z, NO_HEADERS, body, Z, 10 * SECONDS, &reply, NULL));
+    assert_ok(natskit_msg_view(reply, &view, sizeof view));
+    bool fine = memmem(view.data, view.data_len, "\"error\":", 8) == NULL;
+    assert_ok(natskit_msg_release(reply));
+    return fine;
+}
+
+void fx_deliver(natskit_conn conn, const char *stream, const char *subject, const char *deliver)
+{
+    char body[400];
+    (void)api(conn, "STREAM.DELETE", stream, "");
+    (void)snprintf(body, sizeof body, "{\"name\":\"%s\",\"subjects\":[\"%s\"],\"storage\":\"memory\"}",
+                   stream, subject);
+    assert_true(api(conn, "STREAM.CREATE", stream, body));
+    (void)snprintf(body, sizeof body,
+                   "{\"stream_name\":\"%s\",\"config\":{\"deliver_subject\":\"%s\",\"ack_policy\":\"none\","
+                   "\"inactive_threshold\":3600000000000}}",
+                   stream, deliver);
+    assert_true(api(conn, "CONSUMER.CREATE", stream, body));
+}
+
 void fx_server_end(void)
 {
     ts_server_free(server);

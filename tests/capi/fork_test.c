@@ -63,9 +63,10 @@ static struct objects open_objects(void)
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &all.options));
     assert_ok(natskit_headers_open(&all.headers));
     all.conn = fx_connect();
-    assert_ok(natskit_subscribe(all.conn, "f", Z, NULL, 0, NO_OPTIONS, &all.sub, NULL));
+    fx_deliver(all.conn, "F", "f", "delivered");
+    assert_ok(natskit_subscribe(all.conn, "delivered", Z, NULL, 0, NO_OPTIONS, &all.sub, NULL));
     assert_ok(natskit_waitset_open(&all.waitset));
-    assert_ok(natskit_publish(all.conn, "f", Z, "reply", Z, NO_HEADERS, "inherited", 9, 0));
+    assert_ok(natskit_publish(all.conn, "f", Z, NULL, 0, NO_HEADERS, "inherited", 9, 0));
     assert_ok(natskit_sub_next(all.sub, 10 * SECONDS, &all.msg));
     assert_ok(natskit_flush_start(all.conn, NO_OPTIONS, 10 * SECONDS, &all.op, NULL));
     return all;
@@ -122,6 +123,10 @@ static void child_finds_forked(const struct objects *all)
     CHILD_CHECK(natskit_waitset_add(all->waitset, all->sub.id, 1) == wanted);
     CHILD_CHECK(natskit_waitset_close(all->waitset) == wanted);
     CHILD_CHECK(natskit_msg_respond(all->msg, NO_HEADERS, NULL, 0, -1) == wanted);
+    CHILD_CHECK(natskit_msg_ack(all->msg) == wanted);
+    CHILD_CHECK(natskit_msg_in_progress(all->msg) == wanted);
+    CHILD_CHECK(natskit_msg_ack_confirm(all->msg, -1, NULL) == wanted);
+    CHILD_CHECK(natskit_ack_batch(&all->msg, 1, &count) == wanted && count == 0);
     CHILD_CHECK(natskit_options_close((natskit_options){0}) == NATSKIT_BAD_HANDLE);
     CHILD_CHECK(natskit_options_close((natskit_options){all->sub.id}) == NATSKIT_BAD_HANDLE);
 }
@@ -131,6 +136,9 @@ static void child_reads_message(natskit_msg *msg)
 {
     natskit_message_view view;
     CHILD_CHECK(natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK);
+    natskit_delivery_view delivery;
+    CHILD_CHECK(natskit_msg_delivery(msg, &delivery, sizeof delivery) == NATSKIT_OK);
+    CHILD_CHECK(fx_is(delivery.stream, delivery.stream_len, "F") && delivery.acked == 0);
     CHILD_CHECK(fx_is(view.data, view.data_len, "inherited"));
     CHILD_CHECK(fx_is(view.subject, view.subject_len, "f"));
     CHILD_CHECK(natskit_msg_retain(msg) == NATSKIT_OK);

@@ -52,6 +52,7 @@ CALL(written_start_options, natskit_written_start(conn, H_OPTIONS, 0, &new_op, &
 CALL(sub_drain_start_options, natskit_sub_drain_start(sub, H_OPTIONS, 0, &new_op, &error))
 CALL(room_start_options, natskit_room_start(conn, H_OPTIONS, 1, 0, &new_op, &error))
 CALL(flush_start_options, natskit_flush_start(conn, H_OPTIONS, 0, &new_op, &error))
+CALL(confirm_start_options, natskit_msg_ack_confirm_start(received, H_OPTIONS, 0, &new_op, &error))
 
 CALL(headers_add, natskit_headers_add(H_HEADERS, "a", Z, "b", Z, &error))
 CALL(headers_clear, natskit_headers_clear(H_HEADERS))
@@ -206,6 +207,7 @@ const struct row rows[] = {
     ROW_OPTIONAL(natskit_conn_events, OPTIONS, events_options),
     ROW_OPTIONAL(natskit_request_start, OPTIONS, request_start_options),
     ROW_OPTIONAL(natskit_flush_start, OPTIONS, flush_start_options),
+    ROW_OPTIONAL(natskit_msg_ack_confirm_start, OPTIONS, confirm_start_options),
     ROW_OPTIONAL(natskit_room_start, OPTIONS, room_start_options),
     ROW_OPTIONAL(natskit_conn_closed_start, OPTIONS, closed_start_options),
     ROW_OPTIONAL(natskit_conn_drain_start, OPTIONS, drain_start_options),
@@ -446,6 +448,27 @@ BAD(request_start_subject,
 BAD(request_start_timeout,
     natskit_request_start(conn, "a", Z, NO_HEADERS, NULL, 0, NO_OPTIONS, -2, &new_op, &error))
 BAD(respond_msg, natskit_msg_respond(NULL, NO_HEADERS, NULL, 0, 0))
+BAD(delivery_msg, natskit_msg_delivery(NULL, &(natskit_delivery_view){0}, sizeof(natskit_delivery_view)))
+BAD(delivery_view, natskit_msg_delivery(received, NULL, sizeof(natskit_delivery_view)))
+BAD(delivery_size, natskit_msg_delivery(received, &(natskit_delivery_view){0}, 0))
+BAD(ack_msg, natskit_msg_ack(NULL))
+BAD(nak_msg, natskit_msg_nak(NULL, 0))
+BAD(nak_negative, natskit_msg_nak(received, -1))
+BAD(nak_beyond, natskit_msg_nak(received, INT64_MAX))
+BAD(in_progress_msg, natskit_msg_in_progress(NULL))
+BAD(term_msg, natskit_msg_term(NULL, NULL, 0))
+BAD(term_null, natskit_msg_term(received, NULL, 3))
+BAD(term_lines, natskit_msg_term(received, "a\nb", Z))
+BAD(term_nul, natskit_msg_term(received, "a\0b", 3))
+BAD(term_utf8, natskit_msg_term(received, "\xff", Z))
+BAD(ack_batch_null, natskit_ack_batch(NULL, 1, &count))
+BAD(ack_batch_msg, natskit_ack_batch(&(natskit_msg *){NULL}, 1, &count))
+BAD(ack_batch_acked, natskit_ack_batch(&received, 1, NULL))
+BAD(confirm_msg, natskit_msg_ack_confirm(NULL, 0, &error))
+BAD(confirm_timeout, natskit_msg_ack_confirm(received, -2, &error))
+BAD(confirm_start_msg, natskit_msg_ack_confirm_start(NULL, NO_OPTIONS, 0, &new_op, &error))
+BAD(confirm_start_op, natskit_msg_ack_confirm_start(received, NO_OPTIONS, 0, NULL, &error))
+BAD(confirm_start_timeout, natskit_msg_ack_confirm_start(received, NO_OPTIONS, -2, &new_op, &error))
 BAD(op_wait_timeout, natskit_op_wait(op, -2))
 BAD(op_take_null, natskit_op_take_msg(op, NULL))
 BAD(view_msg, natskit_msg_view(NULL, &(natskit_message_view){0}, sizeof(natskit_message_view)))
@@ -611,6 +634,27 @@ const struct bad bads[] = {
     BAD_ROW(natskit_request_start, request_start_subject),
     BAD_ROW(natskit_request_start, request_start_timeout),
     BAD_ROW(natskit_msg_respond, respond_msg),
+    BAD_ROW(natskit_msg_delivery, delivery_msg),
+    BAD_ROW(natskit_msg_delivery, delivery_view),
+    BAD_ROW(natskit_msg_delivery, delivery_size),
+    BAD_ROW(natskit_msg_ack, ack_msg),
+    BAD_ROW(natskit_msg_nak, nak_msg),
+    BAD_ROW(natskit_msg_nak, nak_negative),
+    BAD_ROW(natskit_msg_nak, nak_beyond),
+    BAD_ROW(natskit_msg_in_progress, in_progress_msg),
+    BAD_ROW(natskit_msg_term, term_msg),
+    BAD_ROW(natskit_msg_term, term_null),
+    BAD_ROW(natskit_msg_term, term_lines),
+    BAD_ROW(natskit_msg_term, term_nul),
+    BAD_ROW(natskit_msg_term, term_utf8),
+    BAD_ROW(natskit_ack_batch, ack_batch_null),
+    BAD_ROW(natskit_ack_batch, ack_batch_msg),
+    BAD_ROW(natskit_ack_batch, ack_batch_acked),
+    BAD_ROW(natskit_msg_ack_confirm, confirm_msg),
+    BAD_ROW(natskit_msg_ack_confirm, confirm_timeout),
+    BAD_ROW(natskit_msg_ack_confirm_start, confirm_start_msg),
+    BAD_ROW(natskit_msg_ack_confirm_start, confirm_start_op),
+    BAD_ROW(natskit_msg_ack_confirm_start, confirm_start_timeout),
     BAD_ROW(natskit_op_wait, op_wait_timeout),
     BAD_ROW(natskit_op_take_msg, op_take_null),
     BAD_ROW(natskit_msg_view, view_msg),

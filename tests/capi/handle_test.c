@@ -20,7 +20,7 @@ static void receive_one(void)
 {
     struct ts_scripted *server = ts_scripted_start("handshake\n"
                                                    "< SUB a as sub\n"
-                                                   "> HMSG a ${sub.sid} 18 19\n"
+                                                   "> HMSG a ${sub.sid} $JS.ACK.s.c.1.1.1.1.0 18 19\n"
                                                    "> NATS/1.0\n"
                                                    "> A: b\n"
                                                    "> \n"

@@ -91,8 +91,8 @@ static void test_header_equals_def(void **state)
 static void test_table_equals_def(void **state)
 {
     (void)state;
-    static const char *const classes[] = {"OK",      "USAGE",    "OUTCOME", "LIMIT",
-                                          "NETWORK", "PROTOCOL", "AUTH",    "SYSTEM"};
+    static const char *const classes[] = {"OK",       "USAGE", "OUTCOME", "LIMIT",    "NETWORK",
+                                          "PROTOCOL", "AUTH",  "SYSTEM",  "JETSTREAM"};
     static struct list def;
     read_rows(ROOT "core/base/status.def", read_def, &def);
     natskit_status_info info;
@@ -101,7 +101,7 @@ static void test_table_equals_def(void **state)
         assert_string_equal(info.name, def.rows[i].name);
         assert_int_equal(info.status, def.rows[i].number);
         assert_string_equal(info.text, def.rows[i].text);
-        assert_in_range(info.status_class, NATSKIT_CLASS_OK, NATSKIT_CLASS_SYSTEM);
+        assert_in_range(info.status_class, NATSKIT_CLASS_OK, NATSKIT_CLASS_JETSTREAM);
         assert_string_equal(classes[info.status_class], def.rows[i].status_class);
         natskit_status_info again;
         assert_ok(natskit_status_describe(info.status, &again, sizeof again));

@@ -138,8 +138,8 @@ static void expect_url(natskit_conn conn, const char *url)
 /* -- what the cluster tells -------------------------------------------------------------------------------
  */
 
-/* The INFO behind the first PONG tells the same servers again: that is no event. The first INFO is held back until
- * somebody takes the events. */
+/* The INFO behind the first PONG tells the same servers again: that is no event. The first INFO is held back
+ * until somebody takes the events. */
 static void test_discovery(void **state)
 {
     (void)state;

@@ -1,0 +1,615 @@
+/* Ordered consumers: see ordered.h. Everything but the opening runs under the engine lock.
+ *
+ * Each consumer has a serial number n and delivers to `<inbox>.<n>`, which the subscription moves to before it is made;
+ * the answer to its making comes there, too. (A wildcard would not do: server 2.15 looks whether somebody listens on
+ * the very subject.) Messages of the stream come with their own subjects; which consumer they are of, and their place,
+ * is in their reply subject. What comes on the inbox itself are the answer and statuses. */
+#include "jetstream/ordered.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "delivery/notice.h"
+#include "jetstream/ack_subject.h"
+#include "jetstream/api_error.h"
+#include "wire/header.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ANSWER_NS (5000 * NKI_NS_PER_MS)   /* time for the answer to the making of a consumer */
+#define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
+#define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
+#define INACTIVE_NS "300000000000"         /* the server keeps an abandoned consumer for so long */
+#define ACK_WAIT_NS "79200000000000"       /* 22 h: nothing is acked (ADR-17) */
+#define MISSING_TRIES 4                    /* so often a stream that was there has to be missing in a row */
+#define NAME_LEN (NKI_NUID_LEN + 1 + 20)
+
+enum state {
+    DOWN,     /* no transport */
+    CREATING, /* the answer is waited for */
+    LIVE,
+    PAUSING /* the next try waits */
+};
+
+struct ordered {
+    struct nki_feed feed;
+    struct nki_js *js; /* a reference */
+    enum state state;
+    enum nki_deliver deliver;
+    uint64_t start_seq;
+    bool headers_only;
+    bool marks_done;
+    bool ends_done;
+    bool initial_done;
+    bool created;  /* once in its life */
+    bool placed;   /* stream_seq is known */
+    bool by_seq;   /* the present consumer begins behind stream_seq */
+    bool answered; /* the present consumer's making */
+    int64_t heartbeat_ns;
+    struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
+    uint32_t flags;
+
+    uint64_t serial;
+    bool used; /* a consumer of this number was asked for */
+    char name[NAME_LEN + 1]; /* of the present consumer */
+    size_t name_len;
+    uint64_t consumer_seq; /* of the last message */
+    uint64_t stream_seq;   /* up to which all has come */
+    uint64_t expected;     /* consumer sequence at which what there was has come; once answered */
+    unsigned failures;     /* in a row */
+    unsigned missing;      /* of those: there is no such stream */
+    int64_t seen_ns;       /* the last sign of life */
+    struct nki_buf flow;   /* subject that is to be answered once the queue is taken; empty: none */
+    uint64_t resets;
+    uint64_t stale_msgs;
+    uint64_t rewinds;
+
+    char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
+    size_t subject_len;
+    size_t base_len; /* of the inbox, with the dot behind it */
+    char id[NKI_NUID_LEN];
+    struct nki_buf stream;
+    struct nki_buf filters;  /* as JSON members of a configuration; empty: none */
+    struct nki_buf filter;   /* the only one, which goes into the subject; empty: none */
+    struct nki_buf start_time;
+};
+
+static struct ordered *of(struct nki_feed *feed)
+{
+    return NKI_CONTAINER_OF(feed, struct ordered, feed);
+}
+
+static void destroy(struct ordered *ordered)
+{
+    nki_buf_free(&ordered->flow);
+    nki_buf_free(&ordered->stream);
+    nki_buf_free(&ordered->filters);
+    nki_buf_free(&ordered->filter);
+    nki_buf_free(&ordered->start_time);
+    nki_js_release(ordered->js);
+    nki_free(ordered);
+}
+
+static struct nki_str str_of(const struct nki_buf *buf)
+{
+    return nki_str_make((const char *)buf->data, buf->len);
+}
+
+/* -- making a consumer ----------------------------------------------------------------------------------- */
+
+static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_t value)
+{
+    return nki_buf_append_str(out, begin) && nki_buf_append_u64(out, value);
+}
+
+/* Where it begins: as asked for as long as nothing or not all that there was has come, else behind the last one. With
+ * last_per_subject what comes again meanwhile is passed over: messages come in the stream's order. */
+static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
+{
+    if (ordered->by_seq) {
+        return append_u64_member(out, NKI_STR("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":"),
+                                 ordered->stream_seq + 1);
+    }
+    switch (ordered->deliver) {
+    case NKI_DELIVER_NEW:
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"new\""));
+    case NKI_DELIVER_LAST:
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"last\""));
+    case NKI_DELIVER_LAST_PER_SUBJECT:
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"last_per_subject\""));
+    case NKI_DELIVER_FROM_SEQ:
+        return append_u64_member(out, NKI_STR("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":"),
+                                 ordered->start_seq);
+    case NKI_DELIVER_FROM_TIME:
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
+               nki_buf_append_json(out, str_of(&ordered->start_time));
+    default:
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"all\""));
+    }
+}
+
+static bool append_config(const struct ordered *ordered, struct nki_buf *out)
+{
+    return nki_buf_append_str(out, NKI_STR("{\"stream_name\":")) &&
+           nki_buf_append_json(out, str_of(&ordered->stream)) &&
+           nki_buf_append_str(out, NKI_STR(",\"action\":\"create\",\"config\":{\"name\":\"")) &&
+           nki_buf_append(out, ordered->name, ordered->name_len) &&
+           nki_buf_append_str(out, NKI_STR("\",\"deliver_subject\":\"")) &&
+           nki_buf_append(out, ordered->subject, ordered->subject_len) &&
+           nki_buf_append_str(out, NKI_STR("\",")) &&
+           append_begin(ordered, out) && nki_buf_append_str(out, str_of(&ordered->filters)) &&
+           (!ordered->headers_only || nki_buf_append_str(out, NKI_STR(",\"headers_only\":true"))) &&
+           append_u64_member(out, NKI_STR(",\"idle_heartbeat\":"), (uint64_t)ordered->heartbeat_ns) &&
+           nki_buf_append_str(out, NKI_STR(",\"flow_control\":true,\"ack_policy\":\"none\",\"max_deliver\":1,"
+                                           "\"ack_wait\":" ACK_WAIT_NS ",\"replay_policy\":\"instant\","
+                                           "\"mem_storage\":true,\"num_replicas\":1,"
+                                           "\"inactive_threshold\":" INACTIVE_NS "}}"));
+}
+
+static size_t write_name(const struct ordered *ordered, uint64_t serial, char out[NAME_LEN + 1])
+{
+    int len = snprintf(out, NAME_LEN + 1, "%.*s_%" PRIu64, NKI_NUID_LEN, ordered->id, serial);
+    return (size_t)len;
+}
+
+/* "<prefix>.CONSUMER.<verb>.<stream>.<name>" */
+static bool append_subject(const struct ordered *ordered, struct nki_buf *out, struct nki_str verb, uint64_t serial)
+{
+    char name[NAME_LEN + 1];
+    size_t name_len = write_name(ordered, serial, name);
+    return nki_buf_append_str(out, nki_js_prefix(ordered->js)) &&
+           nki_buf_append_str(out, NKI_STR(".CONSUMER.")) && nki_buf_append_str(out, verb) &&
+           nki_buf_append(out, ".", 1) && nki_buf_append_str(out, str_of(&ordered->stream)) &&
+           nki_buf_append(out, ".", 1) && nki_buf_append(out, name, name_len);
+}
+
+static bool send_create(struct ordered *ordered)
+{
+    struct nki_buf subject = {0};
+    struct nki_buf body = {0};
+    bool ok = append_subject(ordered, &subject, NKI_STR("CREATE"), ordered->serial) &&
+              (ordered->filter.len == 0 || (nki_buf_append(&subject, ".", 1) &&
+                                            nki_buf_append_str(&subject, str_of(&ordered->filter)))) &&
+              append_config(ordered, &body);
+    if (ok) {
+        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
+                                       .reply = nki_str_make(ordered->subject, ordered->subject_len),
+                                       .header_block = NKI_STR(""),
+                                       .data = str_of(&body)};
+        ordered->feed.asked = nki_str_hash(msg.subject);
+        ok = nki_feed_send(&ordered->feed, &msg);
+    }
+    nki_buf_free(&subject);
+    nki_buf_free(&body);
+    return ok;
+}
+
+/* Best effort: the server forgets an abandoned consumer by itself. */
+static void send_delete(struct ordered *ordered, uint64_t serial)
+{
+    struct nki_buf subject = {0};
+    if (append_subject(ordered, &subject, NKI_STR("DELETE"), serial)) {
+        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
+                                       .reply = NKI_STR(""),
+                                       .header_block = NKI_STR(""),
+                                       .data = NKI_STR("")};
+        (void)nki_feed_send(&ordered->feed, &msg);
+    }
+    nki_buf_free(&subject);
+}
+
+static void pause_now(struct ordered *ordered, int64_t now_ns)
+{
+    int64_t pause_ns = PAUSE_NS;
+    for (unsigned i = 1; i < ordered->failures && pause_ns < PAUSE_MAX_NS; i++) {
+        pause_ns *= 2;
+    }
+    ordered->state = PAUSING;
+    nki_feed_arm(&ordered->feed, now_ns + (pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS));
+}
+
+/* The next serial number, with its names. */
+static void number(struct ordered *ordered)
+{
+    ordered->serial++;
+    ordered->used = false;
+    ordered->name_len = write_name(ordered, ordered->serial, ordered->name);
+    int len = snprintf(ordered->subject + ordered->base_len, sizeof ordered->subject - ordered->base_len, "%" PRIu64,
+                   ordered->serial);
+    ordered->subject_len = ordered->base_len + (size_t)len;
+}
+
+/* So that nothing comes any more of the consumer before. */
+static bool move(struct ordered *ordered)
+{
+    number(ordered);
+    bool ok = nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len));
+    ordered->used = !ok; /* then the next one is tried */
+    return ok;
+}
+
+static void create(struct ordered *ordered, int64_t now_ns)
+{
+    bool ok = !ordered->used || move(ordered);
+    ordered->used = true;
+    ordered->resets += ordered->created;
+    ordered->consumer_seq = 0;
+    ordered->answered = false;
+    ordered->flow.len = 0;
+    ordered->by_seq = ordered->placed &&
+                      (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    ordered->state = CREATING;
+    ordered->seen_ns = now_ns;
+    if (ok && send_create(ordered)) {
+        nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
+    } else {
+        ordered->failures++;
+        pause_now(ordered, now_ns);
+    }
+}
+
+/* Something is amiss with the present consumer: the next one follows, at once the first time. */
+static void reset(struct ordered *ordered, int64_t now_ns)
+{
+    send_delete(ordered, ordered->serial);
+    ordered->failures++;
+    if (ordered->failures > 1) {
+        pause_now(ordered, now_ns);
+    } else {
+        create(ordered, now_ns);
+    }
+}
+
+/* -- what there was at the begin ------------------------------------------------------------------------- */
+
+/* May end the subscription. */
+static void look_whether_done(struct ordered *ordered, bool nothing_pending)
+{
+    bool all = nothing_pending || (ordered->answered && ordered->consumer_seq >= ordered->expected);
+    if (ordered->initial_done || !all) {
+        return;
+    }
+    ordered->initial_done = true;
+    if (ordered->marks_done) {
+        const struct nki_notice notice = {.type = NKI_NOTICE_INITIAL_DONE, .text = NKI_STR("")};
+        struct nki_msg *mark = nki_notice_msg(&notice);
+        if (mark == NULL) {
+            nki_feed_finish(&ordered->feed, NKI_NO_MEMORY, NULL); /* without it the reader waits for ever */
+            return;
+        }
+        mark->origin = ordered->feed.engine->origin;
+        nki_feed_stage(&ordered->feed, mark);
+    }
+    if (ordered->ends_done) {
+        nki_feed_finish(&ordered->feed, NKI_MAX_REACHED, NULL);
+    }
+}
+
+/* -- what comes ------------------------------------------------------------------------------------------ */
+
+/* A message of the stream. */
+static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
+{
+    struct nki_ack_subject place;
+    struct nki_str name = nki_str_make(ordered->name, ordered->name_len);
+    if (!nki_ack_subject_parse(nki_msg_reply(msg), &place) || !nki_str_eq(place.consumer, name)) {
+        ordered->stale_msgs++;
+        nki_msg_release(msg);
+        return;
+    }
+    if (place.consumer_seq != ordered->consumer_seq + 1) {
+        nki_msg_release(msg);
+        reset(ordered, now_ns); /* one was lost on the way */
+        return;
+    }
+    ordered->consumer_seq++;
+    ordered->seen_ns = now_ns;
+    ordered->failures = 0;
+    if (place.stream_seq <= ordered->stream_seq) {
+        ordered->stale_msgs++;
+        nki_msg_release(msg); /* it came by a consumer before */
+    } else {
+        ordered->stream_seq = place.stream_seq;
+        ordered->placed = true;
+        msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
+        if (msg != NULL) {
+            nki_feed_stage(&ordered->feed, msg);
+        }
+    }
+    look_whether_done(ordered, place.pending == 0);
+}
+
+static bool send_empty(struct ordered *ordered, struct nki_str subject)
+{
+    struct nki_outgoing_msg msg = {
+        .subject = subject, .reply = NKI_STR(""), .header_block = NKI_STR(""), .data = NKI_STR("")};
+    return nki_feed_send(&ordered->feed, &msg);
+}
+
+/* The server waits until what it has sent was taken: it is told then. */
+static void flow(struct ordered *ordered, struct nki_str subject)
+{
+    struct nki_inlet *inlet = &ordered->feed.sub->inlet;
+    struct nki_inlet_stats stats;
+    nki_inlet_stats_get(inlet, &stats);
+    uint64_t waiting = stats.pending_msgs + inlet->staged_msgs;
+    ordered->flow.len = 0;
+    if (waiting == 0 || !nki_buf_append_str(&ordered->flow, subject)) {
+        (void)send_empty(ordered, subject); /* without memory a heartbeat asks again */
+        return;
+    }
+    nki_inlet_tell_after(inlet, waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX);
+}
+
+static void taken(struct nki_feed *feed, int64_t now_ns)
+{
+    struct ordered *ordered = of(feed);
+    (void)now_ns;
+    if (ordered->flow.len > 0 && send_empty(ordered, str_of(&ordered->flow))) {
+        ordered->flow.len = 0;
+    }
+}
+
+/* A status at the subject that the present consumer delivers to. */
+static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
+{
+    struct nki_str block = nki_msg_header_block(msg);
+    struct nki_str text;
+    struct nki_str value;
+    uint64_t last;
+    int32_t code = nki_header_status(block, &text);
+    if (code != 100) {
+        reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
+        return;
+    }
+    ordered->seen_ns = now_ns;
+    if (nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
+        nki_str_u64(value, &last) && last != ordered->consumer_seq) {
+        reset(ordered, now_ns);
+        return;
+    }
+    ordered->failures = 0;
+    if (msg->reply_len > 0) {
+        flow(ordered, nki_msg_reply(msg));
+    } else if (ordered->flow.len == 0 &&
+               nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
+        flow(ordered, value); /* the request for it was lost */
+    }
+}
+
+static uint64_t number_of(const struct nki_json_value *object, struct nki_str name)
+{
+    struct nki_json_value value;
+    uint64_t number = 0;
+    return nki_json_member(object, name, &value) && nki_json_u64(&value, &number) ? number : 0;
+}
+
+/* The consumer is there. */
+static void made(struct ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
+{
+    struct nki_json_value delivered;
+    bool has = nki_json_member(answer, NKI_STR("delivered"), &delivered) && delivered.type == NKI_JSON_OBJECT;
+    uint64_t come = has ? number_of(&delivered, NKI_STR("consumer_seq")) : 0;
+    uint64_t before = has ? number_of(&delivered, NKI_STR("stream_seq")) : 0;
+    ordered->created = true;
+    ordered->answered = true;
+    ordered->missing = 0;
+    ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
+    if (ordered->expected == 0 && !ordered->placed) {
+        ordered->placed = true;
+        ordered->stream_seq = before; /* where the next one begins if nothing comes by this one */
+    } else if (ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
+        ordered->stream_seq = before; /* the stream is another one, or has lost its end */
+        ordered->rewinds++;
+    }
+    if (ordered->state == CREATING) {
+        ordered->state = LIVE;
+        nki_feed_arm(&ordered->feed, now_ns + 2 * ordered->heartbeat_ns);
+    }
+    look_whether_done(ordered, false);
+}
+
+/* There is no consumer: the first time that is the end, later it is tried again, but for a stream that is gone. */
+static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
+{
+    ordered->failures++;
+    ordered->missing = error->status == NKI_STREAM_NOT_FOUND ? ordered->missing + 1 : 0;
+    bool transient = error->server_code == 503 || error->status == NKI_JS_NOT_ENABLED;
+    if ((!ordered->created && !transient) || ordered->missing >= MISSING_TRIES) {
+        nki_feed_finish(&ordered->feed, error->status, error);
+    } else {
+        pause_now(ordered, now_ns);
+    }
+}
+
+static void answer(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
+{
+    struct nki_json_value root;
+    struct nki_json_value member;
+    struct nki_error error;
+    if (nki_engine_says_nobody(msg)) {
+        nki_error_set(&error, NKI_JS_NOT_ENABLED, NULL);
+    } else if (!nki_json_check(nki_msg_data(msg), &root) || root.type != NKI_JSON_OBJECT) {
+        nki_error_set(&error, NKI_PROTOCOL, "the answer to the making of a consumer is no JSON object");
+    } else if (nki_json_member(&root, NKI_STR("error"), &member)) {
+        nki_js_read_error(&member, &error);
+    } else {
+        made(ordered, &root, now_ns);
+        return;
+    }
+    not_made(ordered, &error, now_ns);
+}
+
+/* What comes on the inbox itself. */
+static void control(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
+{
+    struct nki_str text;
+    bool says = msg->header_len > 0 && nki_header_status(nki_msg_header_block(msg), &text) != 0;
+    if (!ordered->answered && (!says || nki_engine_says_nobody(msg))) {
+        answer(ordered, msg, now_ns);
+    } else if (says) {
+        status(ordered, msg, now_ns);
+    }
+    nki_msg_release(msg);
+}
+
+static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
+{
+    struct ordered *ordered = of(feed);
+    if (ordered->state != CREATING && ordered->state != LIVE) {
+        nki_msg_release(msg); /* of a consumer that was given up */
+    } else if (nki_str_eq(nki_msg_subject(msg), nki_str_make(ordered->subject, ordered->subject_len))) {
+        control(ordered, msg, now_ns);
+    } else {
+        take(ordered, msg, now_ns);
+    }
+}
+
+/* -- time and transports --------------------------------------------------------------------------------- */
+
+static void tick(struct nki_feed *feed, int64_t now_ns)
+{
+    struct ordered *ordered = of(feed);
+    int64_t silence_ns = 2 * ordered->heartbeat_ns;
+    switch (ordered->state) {
+    case PAUSING:
+        create(ordered, now_ns);
+        break;
+    case CREATING:
+        reset(ordered, now_ns);
+        break;
+    case LIVE:
+        if (now_ns - ordered->seen_ns >= silence_ns) {
+            reset(ordered, now_ns);
+        } else {
+            nki_feed_arm(feed, ordered->seen_ns + silence_ns);
+        }
+        break;
+    case DOWN:
+        break;
+    }
+}
+
+static void up(struct nki_feed *feed, int64_t now_ns)
+{
+    struct ordered *ordered = of(feed);
+    if (ordered->created) {
+        send_delete(ordered, ordered->serial - 1); /* it may live on at the server */
+    }
+    ordered->failures = 0;
+    create(ordered, now_ns);
+}
+
+static void down(struct nki_feed *feed, int64_t now_ns)
+{
+    struct ordered *ordered = of(feed);
+    (void)now_ns;
+    ordered->state = DOWN;
+    ordered->flow.len = 0;
+    if (ordered->used) {
+        (void)move(ordered); /* the consumer may live on, and deliver as soon as somebody listens */
+    }
+    nki_feed_arm(feed, NKI_NEVER);
+}
+
+static void end(struct nki_feed *feed, int32_t reason)
+{
+    struct ordered *ordered = of(feed);
+    (void)reason;
+    if (feed->up && ordered->used) {
+        send_delete(ordered, ordered->serial);
+    }
+    destroy(ordered);
+}
+
+static const struct nki_feed_ops ops = {
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
+
+/* -- opening --------------------------------------------------------------------------------------------- */
+
+static bool append_filters(struct ordered *ordered, const struct nki_ordered_params *params)
+{
+    struct nki_buf *out = &ordered->filters;
+    if (params->filter_count == 0) {
+        return true;
+    }
+    if (params->filter_count == 1) {
+        bool all = nki_str_eq(params->filters[0], NKI_STR(">"));
+        return nki_buf_append_str(out, NKI_STR(",\"filter_subject\":")) &&
+               nki_buf_append_json(out, params->filters[0]) &&
+               (all || nki_buf_append_str(&ordered->filter, params->filters[0]));
+    }
+    bool ok = nki_buf_append_str(out, NKI_STR(",\"filter_subjects\":["));
+    for (size_t i = 0; i < params->filter_count && ok; i++) {
+        ok = (i == 0 || nki_buf_append(out, ",", 1)) && nki_buf_append_json(out, params->filters[i]);
+    }
+    return ok && nki_buf_append(out, "]", 1);
+}
+
+static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *params, struct nki_str inbox)
+{
+    struct ordered *ordered = nki_alloc(sizeof *ordered);
+    if (ordered == NULL) {
+        return NULL;
+    }
+    memset(ordered, 0, sizeof *ordered);
+    ordered->feed.ops = &ops;
+    ordered->js = js;
+    nki_js_retain(js);
+    ordered->deliver = params->deliver;
+    ordered->start_seq = params->start_seq;
+    ordered->headers_only = params->headers_only;
+    ordered->marks_done = params->marks_done;
+    ordered->ends_done = params->ends_done;
+    ordered->heartbeat_ns = params->heartbeat_ms * NKI_NS_PER_MS;
+    ordered->map = params->map;
+    ordered->flags = params->flags;
+    ordered->base_len = inbox.len + 1;
+    memcpy(ordered->subject, inbox.ptr, inbox.len);
+    ordered->subject[inbox.len] = '.';
+    memcpy(ordered->id, inbox.ptr + inbox.len - NKI_NUID_LEN, NKI_NUID_LEN); /* as unique as the inbox */
+    number(ordered);
+    if (!nki_buf_append_str(&ordered->stream, params->stream) ||
+        !nki_buf_append_str(&ordered->start_time, params->start_time) || !append_filters(ordered, params)) {
+        destroy(ordered);
+        return NULL;
+    }
+    return ordered;
+}
+
+int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *params, struct nki_sub **out,
+                         struct nki_error *err)
+{
+    char inbox[NKI_JS_INBOX_MAX - 24];
+    size_t len = nki_conn_new_inbox(js->conn, inbox, sizeof inbox);
+    assert(len <= sizeof inbox);
+    struct ordered *ordered = make(js, params, nki_str_make(inbox, len));
+    if (ordered == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    struct nki_str subject = nki_str_make(ordered->subject, ordered->subject_len);
+    /* Flow control bounds the queue: nothing may be dropped. */
+    struct nki_sub_params sub = {
+        .subject = subject, .queue = NKI_STR(""), .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX}};
+    return nki_conn_subscribe_feed(js->conn, &sub, &ordered->feed, out, err);
+}
+
+int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
+{
+    struct nki_feed *feed = nki_sub_feed_lock(sub);
+    if (feed == NULL || feed->ops != &ops) {
+        if (feed != NULL) {
+            nki_sub_feed_unlock(sub);
+        }
+        return NKI_CLOSED;
+    }
+    const struct ordered *ordered = of(feed);
+    *out = (struct nki_ordered_info){.resets = ordered->resets,
+                                     .last_seq = ordered->stream_seq,
+                                     .stale_msgs = ordered->stale_msgs,
+                                     .rewinds = ordered->rewinds,
+                                     .live = ordered->state == LIVE,
+                                     .initial_done = ordered->initial_done};
+    nki_sub_feed_unlock(sub);
+    return NKI_OK;
+}

@@ -1,0 +1,87 @@
+/* Stored messages: see stored.h. */
+#include "jetstream/stored.h"
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/status.h"
+
+/* Appends what a member holds in base64; nothing if there is no such member. */
+static int32_t append_decoded(struct nki_buf *out, const struct nki_json_value *message, struct nki_str name)
+{
+    struct nki_json_value value;
+    if (!nki_json_member(message, name, &value) || value.type == NKI_JSON_NULL) {
+        return NKI_OK;
+    }
+    if (value.type != NKI_JSON_STRING) {
+        return NKI_PROTOCOL;
+    }
+    struct nki_str text = nki_str_make(value.raw.ptr + 1, value.raw.len - 2); /* base64 needs no escapes */
+    if (!nki_buf_reserve(out, text.len)) {
+        return NKI_NO_MEMORY;
+    }
+    ptrdiff_t len = nki_base64_decode(NKI_BASE64_PADDED, text, out->data + out->len, text.len);
+    out->len += len > 0 ? (size_t)len : 0;
+    return len >= 0 ? NKI_OK : NKI_PROTOCOL;
+}
+
+static bool append_header(struct nki_buf *out, struct nki_str name, struct nki_str value)
+{
+    return nki_buf_append_str(out, name) && nki_buf_append(out, ": ", 2) && nki_buf_append_str(out, value) &&
+           nki_buf_append(out, "\r\n", 2);
+}
+
+/* The publisher's block without its last line, which is made where there is none. */
+static int32_t append_own_headers(struct nki_buf *out, const struct nki_json_value *message)
+{
+    int32_t status = append_decoded(out, message, NKI_STR("hdrs"));
+    if (status != NKI_OK) {
+        return status;
+    }
+    if (out->len == 0) {
+        return nki_buf_append_str(out, NKI_STR("NATS/1.0\r\n")) ? NKI_OK : NKI_NO_MEMORY;
+    }
+    bool whole = out->len >= 4 && memcmp(out->data + out->len - 4, "\r\n\r\n", 4) == 0;
+    out->len -= whole ? 2 : 0;
+    return whole ? NKI_OK : NKI_PROTOCOL;
+}
+
+static int32_t append_place(struct nki_buf *out, const struct nki_json_value *message, struct nki_str stream)
+{
+    struct nki_json_value seq;
+    struct nki_json_value value;
+    char subject[2048];
+    char time[64];
+    if (!nki_json_member(message, NKI_STR("seq"), &seq) || seq.type != NKI_JSON_NUMBER ||
+        !nki_json_member(message, NKI_STR("subject"), &value) ||
+        nki_json_text(&value, subject, sizeof subject) < 0 ||
+        !nki_json_member(message, NKI_STR("time"), &value) || nki_json_text(&value, time, sizeof time) < 0) {
+        return NKI_PROTOCOL;
+    }
+    bool ok = append_header(out, NKI_STR("Nats-Stream"), stream) &&
+              append_header(out, NKI_STR("Nats-Subject"), nki_str_z(subject)) &&
+              append_header(out, NKI_STR("Nats-Sequence"), seq.raw) &&
+              append_header(out, NKI_STR("Nats-Time-Stamp"), nki_str_z(time)) && nki_buf_append(out, "\r\n", 2);
+    return ok ? NKI_OK : NKI_NO_MEMORY;
+}
+
+int32_t nki_stored_msg(const struct nki_json_value *answer, struct nki_str stream, struct nki_msg **out)
+{
+    struct nki_json_value message;
+    struct nki_buf body = {0};
+    if (!nki_json_member(answer, NKI_STR("message"), &message) || message.type != NKI_JSON_OBJECT) {
+        return NKI_PROTOCOL;
+    }
+    int32_t status = append_own_headers(&body, &message);
+    status = status == NKI_OK ? append_place(&body, &message, stream) : status;
+    size_t header_len = body.len;
+    status = status == NKI_OK ? append_decoded(&body, &message, NKI_STR("data")) : status;
+    if (status == NKI_OK) {
+        *out = nki_msg_new(NULL, NKI_STR("_"), NKI_STR(""), (uint32_t)header_len, (uint32_t)body.len);
+        status = *out != NULL ? NKI_OK : NKI_NO_MEMORY;
+    }
+    if (status == NKI_OK) {
+        memcpy(nki_msg_body(*out), body.data, body.len);
+    }
+    nki_buf_free(&body);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* Entries: see entry.h. */
+#include "kv/entry.h"
+
+#include "base/rfc3339.h"
+#include "jetstream/ack_subject.h"
+#include "wire/header.h"
+
+/* Headers that the server adds stand behind the publisher's: the last value counts. */
+static bool last_value(struct nki_str block, struct nki_str name, struct nki_str *value)
+{
+    struct nki_str own_name;
+    struct nki_str own_value;
+    size_t at = 0;
+    bool found = false;
+    while (nki_header_next(block, &at, &own_name, &own_value)) {
+        if (nki_str_eq(own_name, name)) {
+            *value = own_value;
+            found = true;
+        }
+    }
+    return found;
+}
+
+enum nki_kv_operation nki_kv_operation_of(struct nki_str block)
+{
+    struct nki_str value;
+    if (block.len == 0) {
+        return NKI_KV_PUT;
+    }
+    if (nki_header_find(block, NKI_STR("KV-Operation"), NKI_MATCH_EXACT, 0, &value)) {
+        return nki_str_eq(value, NKI_STR("PURGE")) ? NKI_KV_PURGE : NKI_KV_DELETE;
+    }
+    if (nki_header_find(block, NKI_STR("Nats-Marker-Reason"), NKI_MATCH_EXACT, 0, &value)) {
+        bool purged = nki_str_eq(value, NKI_STR("MaxAge")) || nki_str_eq(value, NKI_STR("Purge"));
+        return purged ? NKI_KV_PURGE : NKI_KV_DELETE;
+    }
+    return NKI_KV_PUT;
+}
+
+/* Cuts "$KV.<bucket>." off a subject. */
+static bool read_subject(struct nki_str subject, struct nki_kv_entry *out)
+{
+    struct nki_str rest = subject;
+    if (!nki_str_eq(nki_str_cut(&rest, '.'), NKI_STR("$KV")) || rest.ptr == NULL) {
+        return false;
+    }
+    out->bucket = nki_str_cut(&rest, '.');
+    out->key = rest;
+    return rest.ptr != NULL && rest.len > 0;
+}
+
+/* Where the answer to a direct get tells of the message. */
+static bool read_direct(struct nki_str block, struct nki_kv_entry *out)
+{
+    struct nki_str subject;
+    struct nki_str seq;
+    struct nki_str time;
+    return last_value(block, NKI_STR("Nats-Subject"), &subject) &&
+           last_value(block, NKI_STR("Nats-Sequence"), &seq) &&
+           last_value(block, NKI_STR("Nats-Time-Stamp"), &time) && nki_str_u64(seq, &out->revision) &&
+           nki_rfc3339_read(time, &out->time_ns) && read_subject(subject, out);
+}
+
+bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out)
+{
+    struct nki_ack_subject place;
+    struct nki_str block = nki_msg_header_block(msg);
+    struct nki_str size;
+    memset(out, 0, sizeof *out);
+    if (nki_ack_subject_parse(nki_msg_reply(msg), &place)) {
+        out->revision = place.stream_seq;
+        out->delta = place.pending;
+        out->time_ns = place.time_ns;
+        if (!read_subject(nki_msg_subject(msg), out)) {
+            return false;
+        }
+    } else if (!read_direct(block, out)) {
+        return false;
+    }
+    out->operation = nki_kv_operation_of(block);
+    out->value = nki_msg_data(msg);
+    out->value_len = out->value.len;
+    if (out->value.len == 0 && block.len > 0 && last_value(block, NKI_STR("Nats-Msg-Size"), &size)) {
+        (void)nki_str_u64(size, &out->value_len);
+    }
+    return true;
+}

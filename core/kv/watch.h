@@ -1,0 +1,27 @@
+/* Watching a bucket: its entries in the order of their revisions, none left out and none twice, over an ordered
+ * consumer. */
+#ifndef NKI_KV_WATCH_H
+#define NKI_KV_WATCH_H
+
+#include "jetstream/ordered.h"
+#include "kv/bucket.h"
+
+struct nki_kv_watch_params {
+    const struct nki_str *patterns; /* of keys, checked here; none: all */
+    size_t pattern_count;
+    bool history;            /* all that is kept of each key, not the last entry alone */
+    bool updates_only;
+    uint64_t from_revision; /* 0: not asked for */
+    bool ignore_deletes;
+    bool headers_only;
+    bool ends; /* with what there is; otherwise a status message says that it has come */
+};
+
+#define NKI_KV_PATTERNS_MAX 64 /* of one watch */
+
+/* A subscription that yields messages of kind NKI_MSG_KV. NKI_INVALID, NKI_LIMIT (patterns), or as
+ * nki_ordered_open. */
+int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params, struct nki_sub **out,
+                     struct nki_error *err);
+
+#endif
