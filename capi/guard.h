@@ -119,7 +119,9 @@ struct nki_capi_json {
 };
 int32_t nki_capi_json_use(natskit_json json, struct nki_capi_json *out, natskit_error *err);
 void nki_capi_json_done(struct nki_capi_json *use);
-/* A new document from a text. */
+/* A new document, which takes over `doc`. */
+int32_t nki_capi_json_give(struct nki_doc *doc, natskit_json *out, natskit_error *err);
+/* The same from a text. */
 int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error *err);
 
 /* sub.c */

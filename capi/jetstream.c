@@ -1,6 +1,6 @@
 /* JetStream contexts. Any thread. */
-#include "jetstream/context.h"
 #include "capi/guard.h"
+#include "jetstream/context.h"
 
 static void js_close(struct nki_handle *handle)
 {
@@ -27,7 +27,8 @@ static int32_t open_context(struct nki_conn *conn, natskit_options options, stru
     return status;
 }
 
-natskit_status natskit_js_open(natskit_conn conn, natskit_options options, natskit_js *out, natskit_error *err)
+natskit_status natskit_js_open(natskit_conn conn, natskit_options options, natskit_js *out,
+                               natskit_error *err)
 {
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");

@@ -1,7 +1,7 @@
 /* Calls of the JetStream API: blocking, and as operations. Any thread. */
+#include "capi/guard.h"
 #include "jetstream/call.h"
 #include "jetstream/fields.h"
-#include "capi/guard.h"
 
 #include <inttypes.h>
 
@@ -14,7 +14,8 @@ natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size
     if (row == NULL) {
         return NATSKIT_NOT_FOUND;
     }
-    natskit_js_call_info filled = {.name = row->name, .args = row->args, .since = row->since, .text = row->text};
+    natskit_js_call_info filled = {
+        .name = row->name, .args = row->args, .since = row->since, .text = row->text};
     return nki_capi_give(info, info_size, &filled, sizeof filled);
 }
 

@@ -117,13 +117,13 @@ int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error
 {
     struct nki_doc doc;
     int32_t status = nki_doc_parse(&doc, text, nki_capi_err(err));
-    if (status == NATSKIT_OK) {
-        status = open_handle(&doc, out);
-        if (status != NATSKIT_OK) {
-            nki_error_set(nki_capi_err(err), status, NULL);
-        }
-    }
-    return status;
+    return status == NATSKIT_OK ? nki_capi_json_give(&doc, out, err) : status;
+}
+
+int32_t nki_capi_json_give(struct nki_doc *doc, natskit_json *out, natskit_error *err)
+{
+    int32_t status = open_handle(doc, out);
+    return status == NATSKIT_OK ? status : nki_error_set(nki_capi_err(err), status, NULL);
 }
 
 int32_t nki_capi_json_use(natskit_json json, struct nki_capi_json *out, natskit_error *err)

@@ -64,8 +64,8 @@ natskit_status natskit_kv_close(natskit_kv kv)
 }
 
 /* Checks what every use of a key has, and pins the bucket. */
-static int32_t begin_key(natskit_kv kv, const char *key, size_t key_len, int64_t timeout_ms, struct nki_str *name,
-                         struct nki_handle **handle, natskit_error *err)
+static int32_t begin_key(natskit_kv kv, const char *key, size_t key_len, int64_t timeout_ms,
+                         struct nki_str *name, struct nki_handle **handle, natskit_error *err)
 {
     if (!nki_capi_str(key, key_len, name)) {
         return nki_capi_invalid(err, "key: the pointer is NULL");
@@ -90,12 +90,12 @@ natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, ui
         return status;
     }
     struct nki_kv *bucket = handle->object;
-    struct nki_kv_begin begin = {.deadline_ns = nki_capi_deadline(timeout_ms), .wait_room = true};
+    struct nki_js_begin begin = {.deadline_ns = nki_capi_deadline(timeout_ms), .wait_room = true};
     struct nki_op *op;
     status = nki_kv_get(bucket, name, revision, &begin, &op, nki_capi_err(err));
     if (status == NATSKIT_OK) {
-        status = nki_capi_finish_op(bucket->js->conn, op, begin.deadline_ns,
-                                    (struct nki_msg **)(void *)entry, err);
+        status = nki_capi_finish_op(bucket->js->conn, op, begin.deadline_ns, (struct nki_msg **)(void *)entry,
+                                    err);
         if (status == NATSKIT_TIMEOUT) {
             nki_error_set(nki_capi_err(err), status, "key \"%.*s\": no answer within %" PRId64 " ms",
                           (int)(name.len < 80 ? name.len : 80), name.ptr, timeout_ms);
@@ -115,7 +115,8 @@ static int32_t start_get(struct nki_kv *bucket, struct nki_str name, uint64_t re
     if (status != NATSKIT_OK) {
         return nki_error_set(nki_capi_err(err), status, NULL);
     }
-    struct nki_kv_begin begin = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms), .timed = true};
+    struct nki_js_begin begin = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms),
+                                 .timed = true};
     struct nki_op *inner;
     status = nki_kv_get(bucket, name, revision, &begin, &inner, nki_capi_err(err));
     if (status == NATSKIT_OK) {

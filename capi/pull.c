@@ -1,4 +1,5 @@
-/* Messages of a pull consumer: fetching, consuming, and what it says of itself. Any thread; natskit_js_next blocks. */
+/* Messages of a pull consumer: fetching, consuming, and what it says of itself. Any thread; natskit_js_next
+ * blocks. */
 #include "capi/guard.h"
 #include "delivery/notice.h"
 #include "jetstream/pull_open.h"
@@ -38,8 +39,8 @@ static int32_t read_target(const char *stream, size_t stream_len, const char *co
     return fault == NULL ? NATSKIT_OK : nki_capi_fault(err, "consumer", out->consumer, fault);
 }
 
-static natskit_status open_sub(const struct nki_pull_target *target, const struct nki_options *options, open_fn open,
-                               natskit_sub *out, natskit_error *err)
+static natskit_status open_sub(const struct nki_pull_target *target, const struct nki_options *options,
+                               open_fn open, natskit_sub *out, natskit_error *err)
 {
     uint64_t id;
     struct nki_handle *handle;
@@ -97,18 +98,20 @@ static natskit_status begin(const struct pull_call *call, natskit_sub *out, nats
 }
 
 natskit_status natskit_js_fetch(natskit_js js, const char *stream, size_t stream_len, const char *consumer,
-                                size_t consumer_len, natskit_options options, natskit_sub *out, natskit_error *err)
+                                size_t consumer_len, natskit_options options, natskit_sub *out,
+                                natskit_error *err)
 {
-    const struct pull_call call = {js,           stream,  stream_len,            consumer,
-                                   consumer_len, options, NATSKIT_OPTIONS_FETCH, nki_js_fetch};
+    const struct pull_call call = {
+        js, stream, stream_len, consumer, consumer_len, options, NATSKIT_OPTIONS_FETCH, nki_js_fetch};
     return begin(&call, out, err);
 }
 
 natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stream_len, const char *consumer,
-                                  size_t consumer_len, natskit_options options, natskit_sub *out, natskit_error *err)
+                                  size_t consumer_len, natskit_options options, natskit_sub *out,
+                                  natskit_error *err)
 {
-    const struct pull_call call = {js,           stream,  stream_len,              consumer,
-                                   consumer_len, options, NATSKIT_OPTIONS_CONSUME, nki_js_consume};
+    const struct pull_call call = {
+        js, stream, stream_len, consumer, consumer_len, options, NATSKIT_OPTIONS_CONSUME, nki_js_consume};
     return begin(&call, out, err);
 }
 

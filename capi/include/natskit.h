@@ -167,10 +167,10 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
-#define NATSKIT_PULL_REFUSED (-153)       /* end reason: the server refuses the request; the text is its own */
-#define NATSKIT_SEALED (-154)             /* the stream is sealed */
-#define NATSKIT_NO_STREAM (-155)          /* no stream takes the subject, or the stream has no leader */
-#define NATSKIT_INVALID_ACK (-156)        /* what answered for a published message is no stream */
+#define NATSKIT_PULL_REFUSED (-153) /* end reason: the server refuses the request; the text is its own */
+#define NATSKIT_SEALED (-154)       /* the stream is sealed */
+#define NATSKIT_NO_STREAM (-155)    /* no stream takes the subject, or the stream has no leader */
+#define NATSKIT_INVALID_ACK (-156)  /* what answered for a published message is no stream */
 
 /* Key-value buckets. */
 #define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
@@ -1015,11 +1015,12 @@ NATSKIT_API natskit_status natskit_waitset_close(natskit_waitset waitset);
 
 /* ---------------------------------------------------------------------------------------------- jetstream
  *
- * A context says how the JetStream of the connection's account is spoken to. Names of streams and consumers hold 1 to
+ * A context says how the JetStream of the connection's account is spoken to. Names of streams and consumers
+ * hold 1 to
  * 255 bytes without blanks, control characters and . * > / \ */
 
-/* Opens a context with options of scope JETSTREAM ({0}: defaults). It sends nothing; call "account.info" asks whether
- * there is a JetStream. Closing the connection closes nothing of it but ends what it does. */
+/* Opens a context with options of scope JETSTREAM ({0}: defaults). It sends nothing; call "account.info" asks
+ * whether there is a JetStream. Closing the connection closes nothing of it but ends what it does. */
 NATSKIT_API natskit_status natskit_js_open(natskit_conn conn, natskit_options options, natskit_js *out,
                                            natskit_error *err);
 
@@ -1051,7 +1052,8 @@ NATSKIT_API natskit_status natskit_js_call_at(size_t index, natskit_js_call_info
 #define NATSKIT_FIELD_MAP 11 /* of strings */
 
 typedef struct natskit_js_field_info {
-    const char *object; /* "stream", "consumer", or one within them; NUL-terminated and static, as the others */
+    const char
+        *object; /* "stream", "consumer", or one within them; NUL-terminated and static, as the others */
     const char *name;
     int32_t type;
     int32_t level; /* of the JetStream API that brought it; 0: any that is supported */
@@ -1063,59 +1065,63 @@ typedef struct natskit_js_field_info {
  * NATSKIT_NOT_FOUND past the last. */
 NATSKIT_API natskit_status natskit_js_field_at(size_t index, natskit_js_field_info *info, size_t info_size);
 
-/* Makes a call: `args` is an object (or {0} for none), `*answer` a new document with the server's answer, to be closed.
- * What the arguments hold beyond the names that the call itself needs goes to the server as it is, so that fields of
- * newer servers can be used; a server refuses fields that it does not know. Lists that the server gives in pages come
- * whole. Calls that only read are made again when the connection is lost meanwhile. Errors beside those of a request:
- * NATSKIT_UNKNOWN_OPTION (no call of that name; the text suggests one), NATSKIT_INVALID (an argument is missing or no
- * name), and those of JetStream. */
-NATSKIT_API natskit_status natskit_js_call(natskit_js js, const char *call, size_t call_len, natskit_json args,
-                                           int64_t timeout_ms, natskit_json *answer, natskit_error *err);
+/* Makes a call: `args` is an object (or {0} for none), `*answer` a new document with the server's answer, to
+ * be closed. What the arguments hold beyond the names that the call itself needs goes to the server as it is,
+ * so that fields of newer servers can be used; a server refuses fields that it does not know. Lists that the
+ * server gives in pages come whole. Calls that only read are made again when the connection is lost
+ * meanwhile. Errors beside those of a request: NATSKIT_UNKNOWN_OPTION (no call of that name; the text
+ * suggests one), NATSKIT_INVALID (an argument is missing or no name), and those of JetStream. */
+NATSKIT_API natskit_status natskit_js_call(natskit_js js, const char *call, size_t call_len,
+                                           natskit_json args, int64_t timeout_ms, natskit_json *answer,
+                                           natskit_error *err);
 
 /* The same as an operation; natskit_op_json gives the answer. `options` is {0}. */
 NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call, size_t call_len,
-                                                 natskit_json args, natskit_options options, int64_t timeout_ms,
-                                                 natskit_op *op, natskit_error *err);
+                                                 natskit_json args, natskit_options options,
+                                                 int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
-/* Opens a new document with the answer of an operation that has finished with NATSKIT_OK, and takes the message out of
- * it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there is none. */
+/* Opens a new document with the answer of an operation that has finished with NATSKIT_OK, and takes the
+ * message out of it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there
+ * is none. */
 NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
 
 /* ---------------------------------------------------------------------------------------------- consuming
  *
- * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like any other.
- * They have the subject of the stream, and a reply subject that acks go to. Its queue drops nothing, since only what
- * fits is asked for. What was not taken when it is closed, the server gives out again after `ack_wait`; draining it
- * first asks for no more and leaves nothing. Connections that are lost, servers that restart and consumers whose leader
- * moves are its own business. */
+ * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like
+ * any other. They have the subject of the stream, and a reply subject that acks go to. Its queue drops
+ * nothing, since only what fits is asked for. What was not taken when it is closed, the server gives out
+ * again after `ack_wait`; draining it first asks for no more and leaves nothing. Connections that are lost,
+ * servers that restart and consumers whose leader moves are its own business. */
 
-/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100 messages in
- * 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended: NATSKIT_MAX_REACHED all that was asked for
- * has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND there was no more (option `no_wait`);
- * NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED;
- * NATSKIT_PULL_REFUSED with the server's words and code (a push consumer, more than the consumer allows, too many
- * requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION; NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no
- * leader; NATSKIT_DISCONNECTED its time ended without a connection; NATSKIT_CLOSED. What came until then can be taken
- * first. Does not wait. */
+/* Asks once, and gives a subscription that ends with the answer (options of scope FETCH; {0}: up to 100
+ * messages in 30 s). Nothing there is no error; natskit_sub_reason tells why it has ended:
+ * NATSKIT_MAX_REACHED all that was asked for has come; NATSKIT_TIMEOUT the time was over; NATSKIT_NOT_FOUND
+ * there was no more (option `no_wait`); NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND,
+ * NATSKIT_CONSUMER_DELETED, NATSKIT_JS_NOT_ENABLED; NATSKIT_PULL_REFUSED with the server's words and code (a
+ * push consumer, more than the consumer allows, too many requests); NATSKIT_API_LEVEL; NATSKIT_PERMISSION;
+ * NATSKIT_HEARTBEATS_MISSED; NATSKIT_NO_RESPONDERS the consumer has no leader; NATSKIT_DISCONNECTED its time
+ * ended without a connection; NATSKIT_CLOSED. What came until then can be taken first. Does not wait. */
 NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, size_t stream_len,
-                                            const char *consumer, size_t consumer_len, natskit_options options,
-                                            natskit_sub *out, natskit_error *err);
+                                            const char *consumer, size_t consumer_len,
+                                            natskit_options options, natskit_sub *out, natskit_error *err);
 
-/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has now.
- * NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when none can come any
- * more, which a server may say up to a second after the deadline (two, if it says nothing). */
+/* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has
+ * now. NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when
+ * none can come any more, which a server may say up to a second after the deadline (two, if it says nothing).
+ */
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
 
-/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead). What is
- * outstanding and what waits in the queue never exceed the limit together; more is asked for when they have fallen to a
- * threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED, NATSKIT_API_LEVEL,
- * NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing` NATSKIT_CONSUMER_DELETED,
- * NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits out. Does not wait. */
+/* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead).
+ * What is outstanding and what waits in the queue never exceed the limit together; more is asked for when
+ * they have fallen to a threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED,
+ * NATSKIT_API_LEVEL, NATSKIT_PERMISSION, NATSKIT_CLOSED, and with option `abort_on_missing`
+ * NATSKIT_CONSUMER_DELETED, NATSKIT_CONSUMER_NOT_FOUND or NATSKIT_STREAM_NOT_FOUND, which it otherwise waits
+ * out. Does not wait. */
 NATSKIT_API natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stream_len,
-                                              const char *consumer, size_t consumer_len, natskit_options options,
-                                              natskit_sub *out, natskit_error *err);
+                                              const char *consumer, size_t consumer_len,
+                                              natskit_options options, natskit_sub *out, natskit_error *err);
 
 typedef struct natskit_pull_info {
     uint64_t open_pulls;  /* requests that wait at the server */
@@ -1145,13 +1151,14 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
 #define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
 #define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
-#define NATSKIT_STATUS_NO_RESPONDERS 6      /* marked; the consumer has no leader, or JetStream does not answer */
-#define NATSKIT_STATUS_EXCEEDED 7           /* marked; too many requests wait for the consumer */
-#define NATSKIT_STATUS_PINNED 8             /* this one is pinned; `text` is the id */
-#define NATSKIT_STATUS_UNPINNED 9           /* it is not any more */
-#define NATSKIT_STATUS_UNKNOWN 10           /* the server says something that the library does not know */
-#define NATSKIT_STATUS_RESUMED 11           /* after trouble, or a lost connection, it works again */
-#define NATSKIT_STATUS_INITIAL_DONE 12      /* what there was at the begin of a watch has come */
+#define NATSKIT_STATUS_NO_RESPONDERS 6 /* marked; the consumer has no leader, or JetStream does not answer   \
+                                        */
+#define NATSKIT_STATUS_EXCEEDED 7      /* marked; too many requests wait for the consumer */
+#define NATSKIT_STATUS_PINNED 8        /* this one is pinned; `text` is the id */
+#define NATSKIT_STATUS_UNPINNED 9      /* it is not any more */
+#define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
+#define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
+#define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin of a watch has come */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */
@@ -1167,40 +1174,71 @@ NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_st
 
 /* ----------------------------------------------------------------------------------------------- key-value
  *
- * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -; keys hold
- * letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin with _kv. */
+ * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -;
+ * keys hold letters, digits and - / _ = in tokens between single dots, at most 1,024 bytes, and do not begin
+ * with _kv. */
 
 /* Opens a bucket. It sends nothing: what is wrong with it shows with the first use. */
-NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
-                                           natskit_error *err);
+NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len,
+                                           natskit_kv *out, natskit_error *err);
 
 /* Releases the handle; watches live on. */
 NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
 
-/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind NATSKIT_MSG_KV.
- * NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such bucket), or as
- * natskit_request. It is asked again when the connection is lost meanwhile. */
+/* Gives the last value of a key, or the one of a `revision` other than 0, as a message of kind
+ * NATSKIT_MSG_KV. NATSKIT_KEY_NOT_FOUND, NATSKIT_KEY_DELETED, NATSKIT_STREAM_NOT_FOUND (there is no such
+ * bucket), or as natskit_request. It is asked again when the connection is lost meanwhile. */
 NATSKIT_API natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
                                           int64_t timeout_ms, natskit_msg **entry, natskit_error *err);
 
 /* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
-NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
-                                                natskit_options options, int64_t timeout_ms, natskit_op *op,
-                                                natskit_error *err);
+NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_len,
+                                                uint64_t revision, natskit_options options,
+                                                int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Actions. */
+#define NATSKIT_KV_CREATE 4 /* if it has no value: NATSKIT_KEY_EXISTS */
+#define NATSKIT_KV_UPDATE 5 /* if its last entry has the revision that is given: NATSKIT_WRONG_LAST */
+
+/* Changes a key: NATSKIT_KV_PUT, NATSKIT_KV_CREATE, NATSKIT_KV_UPDATE, or NATSKIT_KV_DELETE and
+ * NATSKIT_KV_PURGE, which take no value. With a `revision` other than 0 it is done if the last entry of the
+ * key has it. `ttl_ms` other than 0, at least 1000, lets what is created or purged go after that time, where
+ * the bucket allows it (limit_marker_ttl).
+ * `*new_revision` (may be NULL) is the entry's. Errors and retries as natskit_js_publish. */
+NATSKIT_API natskit_status natskit_kv_write(natskit_kv kv, int32_t action, const char *key, size_t key_len,
+                                            const void *value, size_t value_len, uint64_t revision,
+                                            int64_t ttl_ms, int64_t timeout_ms, uint64_t *new_revision,
+                                            natskit_error *err);
+
+/* The same as an operation, with a message that natskit_msg_pub_ack reads: its sequence is the revision.
+ * `options` is {0}. */
+NATSKIT_API natskit_status natskit_kv_write_start(natskit_kv kv, int32_t action, const char *key,
+                                                  size_t key_len, const void *value, size_t value_len,
+                                                  uint64_t revision, int64_t ttl_ms, natskit_options options,
+                                                  int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Makes the configuration of the stream behind a bucket, for call "stream.create", of an object with bucket
+ * and, all but that optional, description, history (1 to 64; 1), ttl and limit_marker_ttl (ns; 0: none),
+ * max_bytes, max_value_size, storage, num_replicas, placement, republish, compression (a boolean), metadata.
+ * NATSKIT_INVALID names what is wrong; members that it does not know are refused. The stream is KV_<bucket>.
+ */
+NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *out, natskit_error *err);
 
 /* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
- * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none left out,
- * whatever happens to connection, server and consumer meanwhile; and once, when all that there was at the begin has
- * come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It
- * ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION,
- * or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
+ * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none
+ * left out, whatever happens to connection, server and consumer meanwhile; and once, when all that there was
+ * at the begin has come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once
+ * if there was nothing. It ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket
+ * is deleted, NATSKIT_PERMISSION, or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up
+ * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1
 #define NATSKIT_KV_DELETE 2
-#define NATSKIT_KV_PURGE 3 /* all that was kept of it has gone, too; also by the server, when its time was over */
+#define NATSKIT_KV_PURGE                                                                                     \
+    3 /* all that was kept of it has gone, too; also by the server, when its time was over */
 
 typedef struct natskit_kv_view {
     const char *bucket; /* not NUL-terminated, as all text here */

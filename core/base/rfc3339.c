@@ -58,8 +58,8 @@ static bool zone(struct reading *in, int64_t *offset_s)
     }
     bool old = one_of(in, " ");
     bool west = in->at < in->end && *in->at == '-';
-    if (!one_of(in, "+-") || !number(in, 2, &hours) || (!old && !one_of(in, ":")) || !number(in, 2, &minutes) ||
-        hours > 23 || minutes > 59) {
+    if (!one_of(in, "+-") || !number(in, 2, &hours) || (!old && !one_of(in, ":")) ||
+        !number(in, 2, &minutes) || hours > 23 || minutes > 59) {
         return false;
     }
     *offset_s = (hours * 60 + minutes) * (west ? -60 : 60);
@@ -99,8 +99,8 @@ bool nki_rfc3339_read(struct nki_str text, int64_t *ns)
     int64_t offset;
     bool ok = number(&in, 4, &year) && one_of(&in, "-") && number(&in, 2, &month) && one_of(&in, "-") &&
               number(&in, 2, &day) && one_of(&in, "Tt ") && number(&in, 2, &hour) && one_of(&in, ":") &&
-              number(&in, 2, &minute) && one_of(&in, ":") && number(&in, 2, &second) && fraction(&in, &part) &&
-              zone(&in, &offset) && in.at == in.end;
+              number(&in, 2, &minute) && one_of(&in, ":") && number(&in, 2, &second) &&
+              fraction(&in, &part) && zone(&in, &offset) && in.at == in.end;
     if (!ok || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 ||
         second > 60) { /* a leap second counts as the next one */
         return false;

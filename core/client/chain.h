@@ -1,5 +1,5 @@
-/* An operation of several requests, one after the other: each reply decides on the next. The engine sends and waits;
- * what is asked, and what the replies mean, is the chain's own. Under the engine lock. */
+/* An operation of several requests, one after the other: each reply decides on the next. The engine sends and
+ * waits; what is asked, and what the replies mean, is the chain's own. Under the engine lock. */
 #ifndef NKI_CLIENT_CHAIN_H
 #define NKI_CLIENT_CHAIN_H
 
@@ -21,8 +21,9 @@ struct nki_chain_end {
 };
 
 struct nki_chain_ops {
-    /* What a request came to: NKI_OK with a message, of which the reference is taken over, or NKI_NO_RESPONDERS or
-     * NKI_DISCONNECTED (which nothing waits after), without. Linear in the reply's length, since the reader of the connection waits. */
+    /* What a request came to: NKI_OK with a message, of which the reference is taken over, or
+     * NKI_NO_RESPONDERS or NKI_DISCONNECTED (which nothing waits after), without. Linear in the reply's
+     * length, since the reader of the connection waits. */
     enum nki_chain_next (*reply)(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
                                  struct nki_chain_end *end);
 };
@@ -33,7 +34,7 @@ struct nki_chain {
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
     int64_t wait_ms;
-    struct nki_op *op; /* that owns it */
+    struct nki_op *op;          /* that owns it */
     struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
     int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */
 };

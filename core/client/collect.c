@@ -67,7 +67,8 @@ void nki_engine_collect(struct nki_engine *engine, struct nki_sub *sub, struct n
 {
     if (NKI_LIKELY(sub->collect->feed != NULL)) {
         sub->arrived++;
-        sub->collect->feed->ops->message(sub->collect->feed, msg, now_ns); /* the last thing done with it here */
+        sub->collect->feed->ops->message(sub->collect->feed, msg,
+                                         now_ns); /* the last thing done with it here */
         return;
     }
     nki_sub_retain(sub); /* it may end by this message */

@@ -225,8 +225,8 @@ static int32_t append_request(struct nki_conn *conn, const struct nki_outgoing_m
     return status;
 }
 
-/* Over the common inbox, with an operation that is taken over. The engine gives it a timer up to `timer_ns`; for
- * room it waits until `room_ns`. */
+/* Over the common inbox, with an operation that is taken over. The engine gives it a timer up to `timer_ns`;
+ * for room it waits until `room_ns`. */
 static int32_t send_request(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t timer_ns,
                             int64_t room_ns, struct nki_op *op, struct nki_op **out, struct nki_error *err)
 {
@@ -267,7 +267,8 @@ static int32_t send_request(struct nki_conn *conn, const struct nki_outgoing_msg
 }
 
 /* The operation of a message that fits the server; NULL with a status. */
-static struct nki_op *request_op(struct nki_conn *conn, const struct nki_outgoing_msg *msg, struct nki_error *err)
+static struct nki_op *request_op(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                                 struct nki_error *err)
 {
     int32_t status = nki_conn_check_size(conn, msg);
     struct nki_op *op = status == NKI_OK ? nki_op_new() : NULL;

@@ -150,8 +150,8 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     return sub;
 }
 
-int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
-                                struct nki_sub **out, struct nki_error *err)
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params,
+                                struct nki_feed *feed, struct nki_sub **out, struct nki_error *err)
 {
     struct nki_sub *sub = new_sub(conn, params, feed);
     if (sub == NULL) {

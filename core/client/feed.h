@@ -1,6 +1,6 @@
-/* What stands between the wire and the queue of a subscription that is more than a subject: a pull consumer, a
- * publisher that waits for acks. The engine calls it, under the engine lock; it stages what the application is to
- * get, sends what is needed, and lives as long as the subscription is in the table. */
+/* What stands between the wire and the queue of a subscription that is more than a subject: a pull consumer,
+ * a publisher that waits for acks. The engine calls it, under the engine lock; it stages what the application
+ * is to get, sends what is needed, and lives as long as the subscription is in the table. */
 #ifndef NKI_CLIENT_FEED_H
 #define NKI_CLIENT_FEED_H
 
@@ -21,8 +21,8 @@ struct nki_feed_ops {
     void (*taken)(struct nki_feed *feed, int64_t now_ns);
     /* It was subscribed, with a transport or without one: the first that is called. NULL: not wanted. */
     void (*begin)(struct nki_feed *feed, int64_t now_ns);
-    /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is the
-     * callee's to free. Also if it was never begun (then `sub` is not live). */
+    /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is
+     * the callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);
 };
 
@@ -30,8 +30,8 @@ struct nki_feed_ops {
 struct nki_feed {
     const struct nki_feed_ops *ops;
     struct nki_engine *engine;
-    struct nki_sub *sub; /* which owns it */
-    struct nki_list node; /* in engine.subs.feeds */
+    struct nki_sub *sub;    /* which owns it */
+    struct nki_list node;   /* in engine.subs.feeds */
     struct nki_str subject; /* that it is subscribed to, if it was moved: the callee's; else empty */
     uint64_t asked; /* hash of the subject that it asks on: it ends if the server denies that; 0: none */
     bool up;        /* it was told so */
@@ -41,25 +41,25 @@ struct nki_feed {
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
 /* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
 void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
-/* Subscribes to another subject (which has to live as long as it is) instead, under another sid, so that nothing comes
- * any more that was sent to the old one. False if there is no memory: then nothing comes at all until it is called
- * again. */
+/* Subscribes to another subject (which has to live as long as it is) instead, under another sid, so that
+ * nothing comes any more that was sent to the old one. False if there is no memory: then nothing comes at all
+ * until it is called again. */
 bool nki_feed_move(struct nki_feed *feed, struct nki_str subject);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 {
     nki_subs_stage(&feed->engine->subs, feed->sub, msg);
 }
-/* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one. False if
- * there is no memory. */
+/* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one.
+ * False if there is no memory. */
 bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg);
 
-/* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any case;
- * one reference for the caller. */
-int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
-                                struct nki_sub **out, struct nki_error *err);
-/* Any thread: the engine lock of the subscription's connection, to work on its feed; NULL (and no lock) if it has
- * ended. What was sent meanwhile goes out with nki_sub_feed_unlock. */
+/* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any
+ * case; one reference for the caller. */
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params,
+                                struct nki_feed *feed, struct nki_sub **out, struct nki_error *err);
+/* Any thread: the engine lock of the subscription's connection, to work on its feed; NULL (and no lock) if it
+ * has ended. What was sent meanwhile goes out with nki_sub_feed_unlock. */
 struct nki_feed *nki_sub_feed_lock(struct nki_sub *sub);
 void nki_sub_feed_unlock(struct nki_sub *sub);
 

@@ -181,7 +181,8 @@ static void tell_taken(struct nki_sub *sub)
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
     if (right) {
-        nki_driver_transmit(conn); /* a feed asks for more: waking another thread for it costs as much as a write */
+        nki_driver_transmit(
+            conn); /* a feed asks for more: waking another thread for it costs as much as a write */
     }
 }
 

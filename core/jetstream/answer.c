@@ -1,5 +1,5 @@
-/* What follows the answers to a call: its end, a second request, the next page. Under the engine lock, by whoever
- * reads the connection: texts are scanned, not parsed into trees. */
+/* What follows the answers to a call: its end, a second request, the next page. Under the engine lock, by
+ * whoever reads the connection: texts are scanned, not parsed into trees. */
 #include "jetstream/api_error.h"
 #include "jetstream/call_inside.h"
 
@@ -9,7 +9,8 @@
 #define ERROR_MAX ((size_t)16 * NKI_KIB)
 #define NOT_FOUND_STREAM 10059
 
-static enum nki_chain_next end_with(struct nki_chain_end *end, int32_t status, int32_t outcome, const char *text)
+static enum nki_chain_next end_with(struct nki_chain_end *end, int32_t status, int32_t outcome,
+                                    const char *text)
 {
     end->status = status;
     end->outcome = outcome;
@@ -49,7 +50,8 @@ static bool append_raw_member(struct nki_buf *out, struct nki_str key, struct nk
 }
 
 /* Appends the server's configuration with the caller's members in place of its own. */
-static bool append_laid_over(struct nki_buf *out, const struct nki_json_value *server, struct nki_str caller_text)
+static bool append_laid_over(struct nki_buf *out, const struct nki_json_value *server,
+                             struct nki_str caller_text)
 {
     struct nki_json_value caller;
     struct nki_json_value value;
@@ -89,7 +91,8 @@ static enum nki_chain_next update(struct nki_js_call *call, const struct nki_jso
 {
     struct nki_json_value config;
     if (!nki_json_member(answer, NKI_STR("config"), &config) || config.type != NKI_JSON_OBJECT) {
-        return end_with(end, NKI_PROTOCOL, NKI_OUTCOME_NOT_SENT, "the answer to an info holds no configuration");
+        return end_with(end, NKI_PROTOCOL, NKI_OUTCOME_NOT_SENT,
+                        "the answer to an info holds no configuration");
     }
     struct nki_str own = nki_str_make((const char *)call->config.data, call->config.len);
     bool consumer = call->then == NKI_JS_THEN_UPDATES_CONSUMER;
@@ -227,7 +230,8 @@ static enum nki_chain_next page(struct nki_js_call *call, struct nki_msg *msg,
     bool some = find_items(call, answer, &items);
     uint64_t count = some ? count_items(&items) : 0;
     uint64_t begin = number_of(answer, NKI_STR("offset"));
-    bool more = count > 0 && begin + count < number_of(answer, NKI_STR("total")) && begin + count > call->offset;
+    bool more =
+        count > 0 && begin + count < number_of(answer, NKI_STR("total")) && begin + count > call->offset;
     if (!more && (call->items.len == 0 || !some)) {
         if (call->items.len == 0) {
             end->msg = msg; /* all in one, which is not copied */
@@ -238,7 +242,8 @@ static enum nki_chain_next page(struct nki_js_call *call, struct nki_msg *msg,
     }
     if (call->items.len + items.raw.len > NKI_DOC_TEXT_MAX) {
         nki_msg_release(msg);
-        return end_with(end, NKI_LIMIT, NKI_OUTCOME_DONE, "the answer has more than 64 MiB: ask for a part of it");
+        return end_with(end, NKI_LIMIT, NKI_OUTCOME_DONE,
+                        "the answer has more than 64 MiB: ask for a part of it");
     }
     call->offset = begin + count;
     bool ok = count == 0 || keep_items(call, &items);
@@ -267,7 +272,8 @@ static enum nki_chain_next find(struct nki_msg *msg, const struct nki_json_value
         nki_msg_release(msg);
         return count == 0
                    ? end_with(end, NKI_STREAM_NOT_FOUND, NKI_OUTCOME_DONE, "no stream takes the subject")
-                   : end_with(end, NKI_INVALID, NKI_OUTCOME_DONE, "more than one stream takes subjects like this");
+                   : end_with(end, NKI_INVALID, NKI_OUTCOME_DONE,
+                              "more than one stream takes subjects like this");
     }
     nki_json_next(&names, &at, &key, &name);
     struct nki_str begin = NKI_STR("{\"stream\":");

@@ -66,8 +66,8 @@ static struct nki_doc_node *argument(struct making *making, struct nki_str name)
 
 static int32_t invalid(struct making *making, struct nki_str name, const char *fault)
 {
-    return nki_error_set(making->err, NKI_INVALID, "%s: argument %.*s %s", making->call->row->name, (int)name.len,
-                         name.ptr, fault);
+    return nki_error_set(making->err, NKI_INVALID, "%s: argument %.*s %s", making->call->row->name,
+                         (int)name.len, name.ptr, fault);
 }
 
 static int32_t no_memory(struct making *making)
@@ -85,8 +85,9 @@ static int32_t append_name(struct making *making, struct nki_buf *out, struct nk
     const char *fault = nki_js_name_fault(node->u.text);
     if (fault != NULL) {
         int shown = node->u.text.len < 80 ? (int)node->u.text.len : 80;
-        return nki_error_set(making->err, NKI_INVALID, "%s: argument %.*s: \"%.*s\" %s", making->call->row->name,
-                             (int)argument_name.len, argument_name.ptr, shown, node->u.text.ptr, fault);
+        return nki_error_set(making->err, NKI_INVALID, "%s: argument %.*s: \"%.*s\" %s",
+                             making->call->row->name, (int)argument_name.len, argument_name.ptr, shown,
+                             node->u.text.ptr, fault);
     }
     return nki_buf_append_str(out, node->u.text) ? NKI_OK : no_memory(making);
 }
@@ -140,8 +141,8 @@ static bool append_value(struct nki_buf *out, const struct nki_doc_node *node)
 
 static bool append_member(struct nki_buf *out, const struct nki_doc_node *node)
 {
-    return (out->data[out->len - 1] == '{' || nki_buf_append(out, ",", 1)) && nki_buf_append_json(out, node->key) &&
-           nki_buf_append(out, ":", 1) && append_value(out, node);
+    return (out->data[out->len - 1] == '{' || nki_buf_append(out, ",", 1)) &&
+           nki_buf_append_json(out, node->key) && nki_buf_append(out, ":", 1) && append_value(out, node);
 }
 
 /* Whether the marked arguments of the row are there. */
@@ -183,8 +184,8 @@ static int32_t make_args_body(struct making *making)
 
 /* -- configurations -------------------------------------------------------------------------------------- */
 
-/* The level of the API that the configuration wants, in a header of the request: a server that does not know its
- * fields says so. */
+/* The level of the API that the configuration wants, in a header of the request: a server that does not know
+ * its fields says so. */
 static int32_t require_level(struct making *making)
 {
     const char *object = making->call->row->body == NKI_JS_BODY_STREAM ? "stream" : "consumer";
@@ -238,8 +239,8 @@ static const struct nki_doc_node *filter_of(struct making *making)
 }
 
 /* Name and filter of the consumer, behind "CONSUMER.CREATE.<stream>". */
-static int32_t append_consumer(struct making *making, struct nki_buf *subject, const struct nki_doc_node *name,
-                               bool with_filter)
+static int32_t append_consumer(struct making *making, struct nki_buf *subject,
+                               const struct nki_doc_node *name, bool with_filter)
 {
     if (name == NULL) {
         return NKI_OK; /* the server gives it one */
@@ -253,7 +254,8 @@ static int32_t append_consumer(struct making *making, struct nki_buf *subject, c
         return no_memory(making);
     }
     int32_t status = append_name(making, subject, NKI_STR("config/name"), name);
-    bool ok = filter == NULL || (nki_buf_append(subject, ".", 1) && nki_buf_append_str(subject, filter->u.text));
+    bool ok =
+        filter == NULL || (nki_buf_append(subject, ".", 1) && nki_buf_append_str(subject, filter->u.text));
     return status == NKI_OK && !ok ? no_memory(making) : status;
 }
 
@@ -265,9 +267,9 @@ static int32_t check_consumer(struct making *making)
     const struct nki_doc_node *heartbeat = member(making, making->config, NKI_STR("idle_heartbeat"));
     bool wrong = group != NULL && nki_js_is_set(group) &&
                  ((flow != NULL && nki_js_is_set(flow)) || (heartbeat != NULL && nki_js_is_set(heartbeat)));
-    return wrong ? invalid(making, NKI_STR("config/deliver_group"),
-                           "excludes flow_control and idle_heartbeat")
-                 : NKI_OK;
+    return wrong
+               ? invalid(making, NKI_STR("config/deliver_group"), "excludes flow_control and idle_heartbeat")
+               : NKI_OK;
 }
 
 static bool append_consumer_body(struct making *making, const struct nki_doc_node *stream)
@@ -300,15 +302,14 @@ static int32_t make_consumer(struct making *making)
         status = append_consumer(making, &call->subject, name, !updates);
     }
     if (status != NKI_OK || !updates) {
-        return status != NKI_OK                        ? status
-               : append_consumer_body(making, stream) ? NKI_OK
-                                                       : no_memory(making);
+        return status != NKI_OK ? status : append_consumer_body(making, stream) ? NKI_OK : no_memory(making);
     }
     bool ok = append_prefixed(making, &call->next_subject, NKI_STR("CONSUMER.CREATE.")) &&
               nki_buf_append_str(&call->next_subject, stream->u.text) &&
               nki_buf_append(&call->next_subject, ".", 1) &&
               nki_buf_append_str(&call->next_subject, name->u.text) &&
-              nki_buf_append_json(&call->stream, stream->u.text) && append_value(&call->config, making->config);
+              nki_buf_append_json(&call->stream, stream->u.text) &&
+              append_value(&call->config, making->config);
     return ok ? NKI_OK : no_memory(making);
 }
 
@@ -360,8 +361,8 @@ static int32_t make(struct making *making)
     }
 }
 
-int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns, bool timed,
-                    bool wait_room, struct nki_op **op, struct nki_error *err)
+int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns,
+                    bool timed, bool wait_room, struct nki_op **op, struct nki_error *err)
 {
     struct nki_error error;
     const struct nki_js_call_row *row = find_row(name, err != NULL ? err : &error);
@@ -390,7 +391,8 @@ int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args
     if (status == NKI_OK && (fault = nki_subject_publish_fault(call->chain.out.subject)) != NULL) {
         /* A filter with wildcards is part of the subject: to the server it is text. */
         fault = nki_subject_subscribe_fault(call->chain.out.subject);
-        status = fault != NULL ? nki_error_set(err, NKI_INVALID, "%s: its subject %s", row->name, fault) : NKI_OK;
+        status =
+            fault != NULL ? nki_error_set(err, NKI_INVALID, "%s: its subject %s", row->name, fault) : NKI_OK;
     }
     if (status != NKI_OK) {
         free_call(&call->chain.part);

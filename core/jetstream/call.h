@@ -1,5 +1,5 @@
-/* Calls of the JetStream API by name, from the table in calls.def: arguments in, a chain of requests, the server's
- * answer out. */
+/* Calls of the JetStream API by name, from the table in calls.def: arguments in, a chain of requests, the
+ * server's answer out. */
 #ifndef NKI_JETSTREAM_CALL_H
 #define NKI_JETSTREAM_CALL_H
 
@@ -34,9 +34,9 @@ struct nki_js_call_row {
 /* The index-th row, or NULL past the last. */
 const struct nki_js_call_row *nki_js_call_at(size_t index);
 
-/* Begins a call; `args` (an object, or NULL) is read meanwhile. NKI_UNKNOWN_OPTION, NKI_INVALID, NKI_LIMIT, or as
- * nki_conn_request. Any thread. */
-int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns, bool timed,
-                    bool wait_room, struct nki_op **op, struct nki_error *err);
+/* Begins a call; `args` (an object, or NULL) is read meanwhile. NKI_UNKNOWN_OPTION, NKI_INVALID, NKI_LIMIT,
+ * or as nki_conn_request. Any thread. */
+int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns,
+                    bool timed, bool wait_room, struct nki_op **op, struct nki_error *err);
 
 #endif

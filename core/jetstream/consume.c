@@ -1,5 +1,5 @@
-/* The mode of a consume: what is asked for and what waits in the queue never exceed a limit; when they have fallen to a
- * threshold, the rest is asked for. Under the engine lock. */
+/* The mode of a consume: what is asked for and what waits in the queue never exceed a limit; when they have
+ * fallen to a threshold, the rest is asked for. Under the engine lock. */
 #include "jetstream/puller.h"
 
 static bool by_bytes(const struct nki_puller *puller)
@@ -33,7 +33,7 @@ static void step_msgs(struct nki_puller *puller, int64_t now_ns)
 /* Takers count messages: as many of average size as make up `over` bytes. */
 static uint64_t msgs_of(const struct nki_puller *puller, uint64_t over, uint64_t waiting, uint64_t bytes)
 {
-    uint64_t average = waiting > 0             ? bytes / waiting
+    uint64_t average = waiting > 0               ? bytes / waiting
                        : puller->counts.msgs > 0 ? puller->counts.bytes / puller->counts.msgs
                                                  : 0;
     uint64_t msgs = puller->need_bytes > 0 || average == 0 ? 1 : over / average;
@@ -41,8 +41,8 @@ static uint64_t msgs_of(const struct nki_puller *puller, uint64_t over, uint64_t
     return msgs < 1 ? 1 : msgs < UINT32_MAX ? msgs : UINT32_MAX;
 }
 
-/* By bytes: of messages that wait those that they take in memory, which are more. If the takers are to tell too late,
- * because those to come are larger, the end of the request tells. */
+/* By bytes: of messages that wait those that they take in memory, which are more. If the takers are to tell
+ * too late, because those to come are larger, the end of the request tells. */
 static void step_bytes(struct nki_puller *puller, int64_t now_ns)
 {
     struct nki_inlet *inlet = &puller->feed.sub->inlet;
@@ -60,7 +60,8 @@ static void step_bytes(struct nki_puller *puller, int64_t now_ns)
             nki_puller_ask(puller, NKI_PULL_BATCH_MAX, room, params->expires_ns, now_ns);
             continue;
         }
-        uint64_t msgs = msgs_of(puller, used > params->threshold ? used - params->threshold : 1, waiting, bytes);
+        uint64_t msgs =
+            msgs_of(puller, used > params->threshold ? used - params->threshold : 1, waiting, bytes);
         if (waiting == 0) {
             nki_inlet_tell_after(inlet, (uint32_t)msgs);
             return;
@@ -92,7 +93,8 @@ static void got(struct nki_puller *puller, uint64_t size)
 }
 
 /* The next message needs more bytes than were left of the request. */
-static void too_large(struct nki_puller *puller, const struct nki_pull_status *status, const struct nki_pull *pull)
+static void too_large(struct nki_puller *puller, const struct nki_pull_status *status,
+                      const struct nki_pull *pull)
 {
     if (status->bytes >= puller->params.max_bytes) {
         nki_puller_end(puller, NKI_PULL_REFUSED, status); /* and more than there ever are */
@@ -115,8 +117,8 @@ static void missing(struct nki_puller *puller, enum nki_notice_type type, int32_
     }
 }
 
-static void status(struct nki_puller *puller, const struct nki_pull_status *status, const struct nki_pull *pull,
-                   int64_t now_ns)
+static void status(struct nki_puller *puller, const struct nki_pull_status *status,
+                   const struct nki_pull *pull, int64_t now_ns)
 {
     switch (status->word) {
     case NKI_SAYS_FULL:

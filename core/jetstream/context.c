@@ -41,11 +41,12 @@ static int32_t read_prefix(struct nki_js *js, const struct nki_options *options,
     const char *fault = domain.len > 0 ? nki_js_name_fault(domain) : nki_subject_publish_fault(prefix);
     if (fault != NULL) {
         struct nki_str wrong = domain.len > 0 ? domain : prefix;
-        return nki_error_set(err, NKI_INVALID, "option %s: \"%.*s\" %s", domain.len > 0 ? "domain" : "api_prefix",
-                             (int)wrong.len, wrong.ptr, fault);
+        return nki_error_set(err, NKI_INVALID, "option %s: \"%.*s\" %s",
+                             domain.len > 0 ? "domain" : "api_prefix", (int)wrong.len, wrong.ptr, fault);
     }
-    int len = domain.len > 0 ? snprintf(js->prefix, sizeof js->prefix, "$JS.%.*s.API", (int)domain.len, domain.ptr)
-                             : snprintf(js->prefix, sizeof js->prefix, "%.*s", (int)prefix.len, prefix.ptr);
+    int len = domain.len > 0
+                  ? snprintf(js->prefix, sizeof js->prefix, "$JS.%.*s.API", (int)domain.len, domain.ptr)
+                  : snprintf(js->prefix, sizeof js->prefix, "%.*s", (int)prefix.len, prefix.ptr);
     if (len < 0 || (size_t)len >= sizeof js->prefix) {
         return nki_error_set(err, NKI_INVALID, "option %s is longer than %d bytes",
                              domain.len > 0 ? "domain" : "api_prefix", NKI_JS_PREFIX_MAX);

@@ -1,5 +1,5 @@
-/* The mode of a fetch: one request, and the end once it is answered. It is made again for the rest if the server has
- * lost it. Under the engine lock. */
+/* The mode of a fetch: one request, and the end once it is answered. It is made again for the rest if the
+ * server has lost it. Under the engine lock. */
 #include "jetstream/puller.h"
 
 static void step(struct nki_puller *puller, int64_t now_ns)
@@ -28,8 +28,8 @@ static void got(struct nki_puller *puller, uint64_t size)
     }
 }
 
-static void status(struct nki_puller *puller, const struct nki_pull_status *status, const struct nki_pull *pull,
-                   int64_t now_ns)
+static void status(struct nki_puller *puller, const struct nki_pull_status *status,
+                   const struct nki_pull *pull, int64_t now_ns)
 {
     (void)pull;
     switch (status->word) {

@@ -74,7 +74,8 @@ unsigned nki_js_config_level(struct nki_doc *doc, struct nki_doc_node *config, c
         if (row->type == NKI_JS_FIELD_OBJECT) {
             level = higher(level, nki_js_config_level(doc, node, row->values));
         }
-        for (uint32_t k = 0; row->type == NKI_JS_FIELD_OBJECTS && node->type == NKI_DOC_ARRAY && k < node->u.list.count;
+        for (uint32_t k = 0;
+             row->type == NKI_JS_FIELD_OBJECTS && node->type == NKI_DOC_ARRAY && k < node->u.list.count;
              k++) {
             level = higher(level, nki_js_config_level(doc, node->u.list.items[k], row->values));
         }

@@ -1,5 +1,5 @@
-/* Fields of the configurations of streams and consumers, from the table in fields.def: what the bindings make their
- * types and units of, and the level of the API that a configuration wants. Pure. */
+/* Fields of the configurations of streams and consumers, from the table in fields.def: what the bindings make
+ * their types and units of, and the level of the API that a configuration wants. Pure. */
 #ifndef NKI_JETSTREAM_FIELDS_H
 #define NKI_JETSTREAM_FIELDS_H
 

@@ -1,9 +1,10 @@
 /* Ordered consumers: see ordered.h. Everything but the opening runs under the engine lock.
  *
- * Each consumer has a serial number n and delivers to `<inbox>.<n>`, which the subscription moves to before it is made;
- * the answer to its making comes there, too. (A wildcard would not do: server 2.15 looks whether somebody listens on
- * the very subject.) Messages of the stream come with their own subjects; which consumer they are of, and their place,
- * is in their reply subject. What comes on the inbox itself are the answer and statuses. */
+ * Each consumer has a serial number n and delivers to `<inbox>.<n>`, which the subscription moves to before
+ * it is made; the answer to its making comes there, too. (A wildcard would not do: server 2.15 looks whether
+ * somebody listens on the very subject.) Messages of the stream come with their own subjects; which consumer
+ * they are of, and their place, is in their reply subject. What comes on the inbox itself are the answer and
+ * statuses. */
 #include "jetstream/ordered.h"
 
 #include "base/alloc.h"
@@ -16,12 +17,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ANSWER_NS (5000 * NKI_NS_PER_MS)   /* time for the answer to the making of a consumer */
-#define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
+#define ANSWER_NS (5000 * NKI_NS_PER_MS) /* time for the answer to the making of a consumer */
+#define PAUSE_NS (250 * NKI_NS_PER_MS)   /* before the second try; it doubles */
 #define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
-#define INACTIVE_NS "300000000000"         /* the server keeps an abandoned consumer for so long */
-#define ACK_WAIT_NS "79200000000000"       /* 22 h: nothing is acked (ADR-17) */
-#define MISSING_TRIES 4                    /* so often a stream that was there has to be missing in a row */
+#define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
+#define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
+#define MISSING_TRIES 4              /* so often a stream that was there has to be missing in a row */
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
 
 enum state {
@@ -50,7 +51,7 @@ struct ordered {
     uint32_t flags;
 
     uint64_t serial;
-    bool used; /* a consumer of this number was asked for */
+    bool used;               /* a consumer of this number was asked for */
     char name[NAME_LEN + 1]; /* of the present consumer */
     size_t name_len;
     uint64_t consumer_seq; /* of the last message */
@@ -69,8 +70,8 @@ struct ordered {
     size_t base_len; /* of the inbox, with the dot behind it */
     char id[NKI_NUID_LEN];
     struct nki_buf stream;
-    struct nki_buf filters;  /* as JSON members of a configuration; empty: none */
-    struct nki_buf filter;   /* the only one, which goes into the subject; empty: none */
+    struct nki_buf filters; /* as JSON members of a configuration; empty: none */
+    struct nki_buf filter;  /* the only one, which goes into the subject; empty: none */
     struct nki_buf start_time;
 };
 
@@ -102,8 +103,9 @@ static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_
     return nki_buf_append_str(out, begin) && nki_buf_append_u64(out, value);
 }
 
-/* Where it begins: as asked for as long as nothing or not all that there was has come, else behind the last one. With
- * last_per_subject what comes again meanwhile is passed over: messages come in the stream's order. */
+/* Where it begins: as asked for as long as nothing or not all that there was has come, else behind the last
+ * one. With last_per_subject what comes again meanwhile is passed over: messages come in the stream's order.
+ */
 static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
 {
     if (ordered->by_seq) {
@@ -136,8 +138,8 @@ static bool append_config(const struct ordered *ordered, struct nki_buf *out)
            nki_buf_append(out, ordered->name, ordered->name_len) &&
            nki_buf_append_str(out, NKI_STR("\",\"deliver_subject\":\"")) &&
            nki_buf_append(out, ordered->subject, ordered->subject_len) &&
-           nki_buf_append_str(out, NKI_STR("\",")) &&
-           append_begin(ordered, out) && nki_buf_append_str(out, str_of(&ordered->filters)) &&
+           nki_buf_append_str(out, NKI_STR("\",")) && append_begin(ordered, out) &&
+           nki_buf_append_str(out, str_of(&ordered->filters)) &&
            (!ordered->headers_only || nki_buf_append_str(out, NKI_STR(",\"headers_only\":true"))) &&
            append_u64_member(out, NKI_STR(",\"idle_heartbeat\":"), (uint64_t)ordered->heartbeat_ns) &&
            nki_buf_append_str(out, NKI_STR(",\"flow_control\":true,\"ack_policy\":\"none\",\"max_deliver\":1,"
@@ -153,7 +155,8 @@ static size_t write_name(const struct ordered *ordered, uint64_t serial, char ou
 }
 
 /* "<prefix>.CONSUMER.<verb>.<stream>.<name>" */
-static bool append_subject(const struct ordered *ordered, struct nki_buf *out, struct nki_str verb, uint64_t serial)
+static bool append_subject(const struct ordered *ordered, struct nki_buf *out, struct nki_str verb,
+                           uint64_t serial)
 {
     char name[NAME_LEN + 1];
     size_t name_len = write_name(ordered, serial, name);
@@ -214,8 +217,8 @@ static void number(struct ordered *ordered)
     ordered->serial++;
     ordered->used = false;
     ordered->name_len = write_name(ordered, ordered->serial, ordered->name);
-    int len = snprintf(ordered->subject + ordered->base_len, sizeof ordered->subject - ordered->base_len, "%" PRIu64,
-                   ordered->serial);
+    int len = snprintf(ordered->subject + ordered->base_len, sizeof ordered->subject - ordered->base_len,
+                       "%" PRIu64, ordered->serial);
     ordered->subject_len = ordered->base_len + (size_t)len;
 }
 
@@ -236,8 +239,8 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->consumer_seq = 0;
     ordered->answered = false;
     ordered->flow.len = 0;
-    ordered->by_seq = ordered->placed &&
-                      (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    ordered->by_seq =
+        ordered->placed && (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
     ordered->state = CREATING;
     ordered->seen_ns = now_ns;
     if (ok && send_create(ordered)) {
@@ -409,7 +412,8 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     look_whether_done(ordered, false);
 }
 
-/* There is no consumer: the first time that is the end, later it is tried again, but for a stream that is gone. */
+/* There is no consumer: the first time that is the end, later it is tried again, but for a stream that is
+ * gone. */
 static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
 {
     ordered->failures++;

@@ -1,6 +1,6 @@
-/* An ordered consumer: the messages of a stream in its order, none twice and none left out, whatever happens to the
- * connection, the server or the consumer there. It is a push consumer with flow control that is made anew, behind
- * the last message, whenever something is amiss. A feed: see client/feed.h. */
+/* An ordered consumer: the messages of a stream in its order, none twice and none left out, whatever happens
+ * to the connection, the server or the consumer there. It is a push consumer with flow control that is made
+ * anew, behind the last message, whenever something is amiss. A feed: see client/feed.h. */
 #ifndef NKI_JETSTREAM_ORDERED_H
 #define NKI_JETSTREAM_ORDERED_H
 
@@ -27,13 +27,14 @@ struct nki_ordered_params {
     bool marks_done; /* a status message in the queue says that what there was at the begin has come */
     bool ends_done;  /* it ends then, with NKI_MAX_REACHED */
     int64_t heartbeat_ms;
-    /* What becomes of a message on its way to the queue, or NULL: the message, or another in its place, or NULL if
-     * nothing is to be staged; the reference is taken over. */
+    /* What becomes of a message on its way to the queue, or NULL: the message, or another in its place, or
+     * NULL if nothing is to be staged; the reference is taken over. */
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
 };
 
-/* One reference of the subscription for the caller. What is wrong with the stream or the request is its end's reason.
+/* One reference of the subscription for the caller. What is wrong with the stream or the request is its end's
+ * reason.
  */
 int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *params, struct nki_sub **out,
                          struct nki_error *err);

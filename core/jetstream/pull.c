@@ -6,7 +6,8 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns, int64_t late_ns)
+uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns,
+                        int64_t late_ns)
 {
     assert(!nki_pulls_full(pulls) && msgs > 0);
     uint64_t serial = pulls->next++;
@@ -79,7 +80,8 @@ static void take_off(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
     }
 }
 
-/* What was put down to another request had come for these: the oldest first, up to what they had asked for. */
+/* What was put down to another request had come for these: the oldest first, up to what they had asked for.
+ */
 static void put_on(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
 {
     for (uint32_t i = 0; i < pulls->count; i++) {

@@ -1,8 +1,8 @@
 /* What of the messages that a subscription has asked for is still to come. Pure.
  *
- * Several requests may be open at a time. A message does not say which one it came for, and the server serves them
- * in turn; so their sum is what is exact, and messages are put down to the oldest. What a status gives back tells how
- * much of its request had really come: the difference is put right with the others. */
+ * Several requests may be open at a time. A message does not say which one it came for, and the server serves
+ * them in turn; so their sum is what is exact, and messages are put down to the oldest. What a status gives
+ * back tells how much of its request had really come: the difference is put right with the others. */
 #ifndef NKI_JETSTREAM_PULL_H
 #define NKI_JETSTREAM_PULL_H
 
@@ -42,7 +42,8 @@ static inline bool nki_pulls_full(const struct nki_pulls *pulls)
 }
 
 /* There is room for one: gives its serial. */
-uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns, int64_t late_ns);
+uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, int64_t now_ns,
+                        int64_t late_ns);
 /* The open request of this serial, or NULL. */
 struct nki_pull *nki_pulls_find(struct nki_pulls *pulls, uint64_t serial);
 /* A message of `size` bytes is more than the oldest was left with, or the last of it. */

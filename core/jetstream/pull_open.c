@@ -15,7 +15,8 @@
 /* Which options of the two scopes are alike. */
 struct names {
     enum nki_scope scope;
-    enum nki_option_id max_msgs, max_bytes, expires_ms, heartbeat_ms, bind, group, priority, min_pending, min_ack_pending;
+    enum nki_option_id max_msgs, max_bytes, expires_ms, heartbeat_ms, bind, group, priority, min_pending,
+        min_ack_pending;
 };
 
 #define NAMES(scope)                                                                                         \
@@ -38,15 +39,16 @@ static int64_t default_beat_ms(int64_t expires_ms, bool endless)
     return expires_ms < BEATS_FROM_MS ? 0 : beat_ms;
 }
 
-static int32_t read_times(struct nki_pull_params *params, const struct nki_options *options, const struct names *names,
-                          struct nki_error *err)
+static int32_t read_times(struct nki_pull_params *params, const struct nki_options *options,
+                          const struct names *names, struct nki_error *err)
 {
     int64_t expires_ms = nki_options_int(options, names->expires_ms);
     int64_t beat_ms = nki_options_int(options, names->heartbeat_ms);
     if (beat_ms < 0) {
         beat_ms = default_beat_ms(expires_ms, params->endless);
     } else if (beat_ms * 2 > expires_ms) {
-        return nki_error_set(err, NKI_INVALID, "option heartbeat_ms: %lld is more than half of expires_ms, %lld",
+        return nki_error_set(err, NKI_INVALID,
+                             "option heartbeat_ms: %lld is more than half of expires_ms, %lld",
                              (long long)beat_ms, (long long)expires_ms);
     }
     params->expires_ns = expires_ms * NKI_NS_PER_MS;
@@ -54,8 +56,8 @@ static int32_t read_times(struct nki_pull_params *params, const struct nki_optio
     return NKI_OK;
 }
 
-static int32_t read_group(struct nki_pull_params *params, const struct nki_options *options, const struct names *names,
-                          struct nki_error *err)
+static int32_t read_group(struct nki_pull_params *params, const struct nki_options *options,
+                          const struct names *names, struct nki_error *err)
 {
     params->group = nki_options_str(options, names->group);
     params->priority = (uint64_t)nki_options_int(options, names->priority);
@@ -63,8 +65,8 @@ static int32_t read_group(struct nki_pull_params *params, const struct nki_optio
     params->min_ack_pending = (uint64_t)nki_options_int(options, names->min_ack_pending);
     const char *fault = nki_pull_group_fault(params->group);
     if (fault != NULL) {
-        return nki_error_set(err, NKI_INVALID, "option group: \"%.*s\" %s", (int)params->group.len, params->group.ptr,
-                             fault);
+        return nki_error_set(err, NKI_INVALID, "option group: \"%.*s\" %s", (int)params->group.len,
+                             params->group.ptr, fault);
     }
     const char *alone = params->priority > 0          ? "priority"
                         : params->min_pending > 0     ? "min_pending"
@@ -81,25 +83,27 @@ static int32_t read_group(struct nki_pull_params *params, const struct nki_optio
 }
 
 /* Of a consume: below its limit, so that more is asked for at last. */
-static int32_t read_threshold(struct nki_pull_params *params, const struct nki_options *options, struct nki_error *err)
+static int32_t read_threshold(struct nki_pull_params *params, const struct nki_options *options,
+                              struct nki_error *err)
 {
     bool bytes = params->max_bytes > 0;
     uint64_t max = bytes ? params->max_bytes : params->max_msgs;
-    uint64_t threshold =
-        (uint64_t)nki_options_int(options, bytes ? NKI_OPT_CONSUME_threshold_bytes : NKI_OPT_CONSUME_threshold_msgs);
+    uint64_t threshold = (uint64_t)nki_options_int(options, bytes ? NKI_OPT_CONSUME_threshold_bytes
+                                                                  : NKI_OPT_CONSUME_threshold_msgs);
     if (bytes && params->max_msgs > 0) {
         return nki_error_set(err, NKI_INVALID, "options max_msgs and max_bytes: only one may be given");
     }
     if (threshold >= max) {
         return nki_error_set(err, NKI_INVALID, "option threshold_%s: %llu is not below max_%s, %llu",
-                             bytes ? "bytes" : "msgs", (unsigned long long)threshold, bytes ? "bytes" : "msgs",
-                             (unsigned long long)max);
+                             bytes ? "bytes" : "msgs", (unsigned long long)threshold,
+                             bytes ? "bytes" : "msgs", (unsigned long long)max);
     }
     params->threshold = threshold > 0 ? threshold : max / 2;
     return NKI_OK;
 }
 
-static int32_t read_options(struct nki_pull_params *params, const struct nki_options *options, struct nki_error *err)
+static int32_t read_options(struct nki_pull_params *params, const struct nki_options *options,
+                            struct nki_error *err)
 {
     const struct names *names = params->endless ? &consume_names : &fetch_names;
     assert(nki_options_scope(options) == names->scope);
@@ -122,13 +126,14 @@ static int32_t read_options(struct nki_pull_params *params, const struct nki_opt
     return status == NKI_OK ? read_group(params, options, names, err) : status;
 }
 
-static int32_t open_sub(const struct nki_pull_target *target, struct nki_pull_params *params, struct nki_sub **out,
-                        struct nki_error *err)
+static int32_t open_sub(const struct nki_pull_target *target, struct nki_pull_params *params,
+                        struct nki_sub **out, struct nki_error *err)
 {
     char subject[INBOX_MAX + 2];
     size_t len = nki_conn_new_inbox(target->js->conn, subject, INBOX_MAX);
     if (len > INBOX_MAX) {
-        return nki_error_set(err, NKI_LIMIT, "option inbox_prefix: an inbox is longer than %d bytes", INBOX_MAX);
+        return nki_error_set(err, NKI_LIMIT, "option inbox_prefix: an inbox is longer than %d bytes",
+                             INBOX_MAX);
     }
     params->api_prefix = nki_js_prefix(target->js);
     params->stream = target->stream;
@@ -164,14 +169,14 @@ static int32_t begin(const struct nki_pull_target *target, const struct nki_opti
     return status;
 }
 
-int32_t nki_js_fetch(const struct nki_pull_target *target, const struct nki_options *options, struct nki_sub **out,
-                     struct nki_error *err)
+int32_t nki_js_fetch(const struct nki_pull_target *target, const struct nki_options *options,
+                     struct nki_sub **out, struct nki_error *err)
 {
     return begin(target, options, false, out, err);
 }
 
-int32_t nki_js_consume(const struct nki_pull_target *target, const struct nki_options *options, struct nki_sub **out,
-                       struct nki_error *err)
+int32_t nki_js_consume(const struct nki_pull_target *target, const struct nki_options *options,
+                       struct nki_sub **out, struct nki_error *err)
 {
     return begin(target, options, true, out, err);
 }

@@ -96,7 +96,8 @@ void nki_puller_end(struct nki_puller *puller, int32_t reason, const struct nki_
     if (status != NULL) {
         int shown = status->text.len < 400 ? (int)status->text.len : 400;
         nki_error_set(&puller->end_error, reason, "%s %s: the server says: %" PRId32 " %.*s",
-                      puller->params.stream.ptr, puller->params.consumer.ptr, status->code, shown, status->text.ptr);
+                      puller->params.stream.ptr, puller->params.consumer.ptr, status->code, shown,
+                      status->text.ptr);
         puller->end_error.server_code = status->code;
     }
 }
@@ -124,7 +125,8 @@ static inline void heard(struct nki_puller *puller, int64_t now_ns)
 
 static size_t add(char *out, size_t len, const char *name, uint64_t value)
 {
-    return value == 0 ? len : len + (size_t)snprintf(out + len, BODY_MAX - len, ",\"%s\":%" PRIu64, name, value);
+    return value == 0 ? len
+                      : len + (size_t)snprintf(out + len, BODY_MAX - len, ",\"%s\":%" PRIu64, name, value);
 }
 
 /* The texts in it were checked; what has its default is left out. */
@@ -146,13 +148,15 @@ static size_t body(const struct nki_puller *puller, char out[BODY_MAX], uint64_t
         len = add(out, len, "min_ack_pending", params->min_ack_pending);
     }
     if (puller->pin_len > 0) {
-        len += (size_t)snprintf(out + len, BODY_MAX - len, ",\"id\":\"%.*s\"", (int)puller->pin_len, puller->pin);
+        len += (size_t)snprintf(out + len, BODY_MAX - len, ",\"id\":\"%.*s\"", (int)puller->pin_len,
+                                puller->pin);
     }
     return len + (size_t)snprintf(out + len, BODY_MAX - len, "}");
 }
 
 /* "<inbox>.<mark><serial>" */
-static struct nki_str reply_subject(const struct nki_puller *puller, char *out, const char *mark, uint64_t serial)
+static struct nki_str reply_subject(const struct nki_puller *puller, char *out, const char *mark,
+                                    uint64_t serial)
 {
     struct nki_str inbox = puller->params.inbox;
     size_t mark_len = strlen(mark);
@@ -165,7 +169,8 @@ static struct nki_str reply_subject(const struct nki_puller *puller, char *out, 
 
 #define REPLY_MAX (320 + 1 + 1 + NKI_REPLIES_TOKEN_MAX)
 
-void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes, int64_t expires_ns, int64_t now_ns)
+void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes, int64_t expires_ns,
+                    int64_t now_ns)
 {
     char reply[REPLY_MAX];
     char text[BODY_MAX];
@@ -175,7 +180,8 @@ void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes
     if (puller->pulls.count == 0) {
         puller->heard_ns = now_ns;
     }
-    uint64_t serial = nki_pulls_open(&puller->pulls, msgs, max_bytes, now_ns, now_ns + wait_ns + NKI_PULL_LATE_NS);
+    uint64_t serial =
+        nki_pulls_open(&puller->pulls, msgs, max_bytes, now_ns, now_ns + wait_ns + NKI_PULL_LATE_NS);
     const struct nki_outgoing_msg msg = {
         .subject = puller->next_subject,
         .reply = reply_subject(puller, reply, "", serial),
@@ -340,10 +346,10 @@ static enum nki_pull_info read_info(const struct nki_msg *msg)
         !nki_json_i64(&number, &code)) {
         return NKI_INFO_TROUBLE;
     }
-    return code == ERR_NO_CONSUMER                                             ? NKI_INFO_NO_CONSUMER
-           : code == ERR_NO_STREAM                                             ? NKI_INFO_NO_STREAM
-           : code == ERR_NOT_ENABLED || code == ERR_NOT_ENABLED_ACCOUNT        ? NKI_INFO_NO_JETSTREAM
-                                                                               : NKI_INFO_TROUBLE;
+    return code == ERR_NO_CONSUMER                                      ? NKI_INFO_NO_CONSUMER
+           : code == ERR_NO_STREAM                                      ? NKI_INFO_NO_STREAM
+           : code == ERR_NOT_ENABLED || code == ERR_NOT_ENABLED_ACCOUNT ? NKI_INFO_NO_JETSTREAM
+                                                                        : NKI_INFO_TROUBLE;
 }
 
 static void on_info(struct nki_puller *puller, uint64_t serial, const struct nki_msg *msg, int64_t now_ns)
@@ -376,16 +382,18 @@ static void remember(struct nki_puller *puller, const struct nki_pull_status *st
     }
 }
 
-/* Takes it off what is still to come; a server that ends whatever it is asked at once is asked ever more seldom. */
-static void account(struct nki_puller *puller, const struct nki_pull_status *status, const struct nki_pull *pull,
-                    int64_t now_ns)
+/* Takes it off what is still to come; a server that ends whatever it is asked at once is asked ever more
+ * seldom. */
+static void account(struct nki_puller *puller, const struct nki_pull_status *status,
+                    const struct nki_pull *pull, int64_t now_ns)
 {
     if (status->counted) {
         nki_pulls_give_back(&puller->pulls, pull->serial, status->msgs, status->bytes);
     } else {
         nki_pulls_drop(&puller->pulls, pull->serial);
     }
-    bool quick = pull->asked_msgs > 0 && pull->left_msgs == pull->asked_msgs && now_ns - pull->sent_ns < QUICK_NS;
+    bool quick =
+        pull->asked_msgs > 0 && pull->left_msgs == pull->asked_msgs && now_ns - pull->sent_ns < QUICK_NS;
     puller->quick = quick ? puller->quick + 1 : 0;
     if (puller->quick >= QUICK_MAX) {
         nki_puller_pause(puller, now_ns);
@@ -409,8 +417,8 @@ static void on_status(struct nki_puller *puller, uint64_t serial, const struct n
         return;
     }
     puller->heard_ns = now_ns;
-    if (status.word == NKI_SAYS_EXPIRED || status.word == NKI_SAYS_NOTHING || status.word == NKI_SAYS_COMPLETE ||
-        status.word == NKI_SAYS_FULL) {
+    if (status.word == NKI_SAYS_EXPIRED || status.word == NKI_SAYS_NOTHING ||
+        status.word == NKI_SAYS_COMPLETE || status.word == NKI_SAYS_FULL) {
         heard(puller, now_ns);
     }
     struct nki_pull pull = {.serial = serial};
@@ -568,8 +576,8 @@ static struct nki_str put(char **at, struct nki_str text)
 
 static struct nki_str put_subject(char **at, const struct nki_pull_params *params, const char *verb)
 {
-    int len = sprintf(*at, "%.*s.CONSUMER.%s.%s.%s", (int)params->api_prefix.len, params->api_prefix.ptr, verb,
-                      params->stream.ptr, params->consumer.ptr);
+    int len = sprintf(*at, "%.*s.CONSUMER.%s.%s.%s", (int)params->api_prefix.len, params->api_prefix.ptr,
+                      verb, params->stream.ptr, params->consumer.ptr);
     struct nki_str subject = nki_str_make(*at, (size_t)len);
     *at += len + 1;
     return subject;

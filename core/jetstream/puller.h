@@ -1,9 +1,10 @@
-/* A subscription to a pull consumer, as the feed of its queue (client/feed.h): it asks the server for messages, tells
- * messages from statuses, and sees to it that it never waits for something that will not come. Under the engine lock.
+/* A subscription to a pull consumer, as the feed of its queue (client/feed.h): it asks the server for
+ * messages, tells messages from statuses, and sees to it that it never waits for something that will not
+ * come. Under the engine lock.
  *
- * It subscribes to "<inbox>.*". Each request has a reply subject below the inbox of its own, so that a status says
- * which one it is about; messages come with the subject of the stream. What is asked for and when, and what a status
- * means, is the mode's: fetch.c (one request, then the end), consume.c (for ever). */
+ * It subscribes to "<inbox>.*". Each request has a reply subject below the inbox of its own, so that a status
+ * says which one it is about; messages come with the subject of the stream. What is asked for and when, and
+ * what a status means, is the mode's: fetch.c (one request, then the end), consume.c (for ever). */
 #ifndef NKI_JETSTREAM_PULLER_H
 #define NKI_JETSTREAM_PULLER_H
 
@@ -56,7 +57,13 @@ struct nki_pull_counts {
 };
 
 /* What became of asking for the consumer's info. */
-enum nki_pull_info { NKI_INFO_THERE, NKI_INFO_NO_CONSUMER, NKI_INFO_NO_STREAM, NKI_INFO_NO_JETSTREAM, NKI_INFO_TROUBLE };
+enum nki_pull_info {
+    NKI_INFO_THERE,
+    NKI_INFO_NO_CONSUMER,
+    NKI_INFO_NO_STREAM,
+    NKI_INFO_NO_JETSTREAM,
+    NKI_INFO_TROUBLE
+};
 
 struct nki_puller;
 
@@ -66,9 +73,10 @@ struct nki_puller_mode {
     void (*step)(struct nki_puller *puller, int64_t now_ns);
     /* A message of so many bytes has come, and is staged. */
     void (*got)(struct nki_puller *puller, uint64_t size);
-    /* A status that is no heartbeat; it is accounted for. `pull`: the request as it was; zeroed: none any more. */
-    void (*status)(struct nki_puller *puller, const struct nki_pull_status *status, const struct nki_pull *pull,
-                   int64_t now_ns);
+    /* A status that is no heartbeat; it is accounted for. `pull`: the request as it was; zeroed: none any
+     * more. */
+    void (*status)(struct nki_puller *puller, const struct nki_pull_status *status,
+                   const struct nki_pull *pull, int64_t now_ns);
     /* `missed`: it was asked for because of missed heartbeats. */
     void (*info)(struct nki_puller *puller, enum nki_pull_info info, bool missed, int64_t now_ns);
 };
@@ -123,7 +131,8 @@ static inline bool nki_puller_may_ask(const struct nki_puller *puller, int64_t n
            puller->feed.sub->drain == NKI_DRAIN_NONE;
 }
 /* Sends a request; `max_bytes` 0: no limit; `expires_ns` 0: it does not wait. */
-void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes, int64_t expires_ns, int64_t now_ns);
+void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes, int64_t expires_ns,
+                    int64_t now_ns);
 void nki_puller_ask_info(struct nki_puller *puller, bool missed, int64_t now_ns);
 /* Nothing is asked for until a pause that grows has passed. */
 void nki_puller_pause(struct nki_puller *puller, int64_t now_ns);

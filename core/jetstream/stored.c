@@ -60,7 +60,8 @@ static int32_t append_place(struct nki_buf *out, const struct nki_json_value *me
     bool ok = append_header(out, NKI_STR("Nats-Stream"), stream) &&
               append_header(out, NKI_STR("Nats-Subject"), nki_str_z(subject)) &&
               append_header(out, NKI_STR("Nats-Sequence"), seq.raw) &&
-              append_header(out, NKI_STR("Nats-Time-Stamp"), nki_str_z(time)) && nki_buf_append(out, "\r\n", 2);
+              append_header(out, NKI_STR("Nats-Time-Stamp"), nki_str_z(time)) &&
+              nki_buf_append(out, "\r\n", 2);
     return ok ? NKI_OK : NKI_NO_MEMORY;
 }
 

@@ -75,7 +75,8 @@ int32_t nki_kv_open(struct nki_js *js, struct nki_str bucket, struct nki_kv **ou
     const char *fault = nki_kv_bucket_fault(bucket);
     if (fault != NULL) {
         int shown = bucket.len < 80 ? (int)bucket.len : 80;
-        return nki_error_set(err, NKI_INVALID, "bucket \"%.*s\" %s", shown, bucket.len > 0 ? bucket.ptr : "", fault);
+        return nki_error_set(err, NKI_INVALID, "bucket \"%.*s\" %s", shown, bucket.len > 0 ? bucket.ptr : "",
+                             fault);
     }
     struct nki_kv *kv = nki_alloc(sizeof *kv);
     if (kv == NULL) {
@@ -85,7 +86,8 @@ int32_t nki_kv_open(struct nki_js *js, struct nki_str bucket, struct nki_kv **ou
     atomic_init(&kv->refs, 1);
     kv->js = js;
     nki_js_retain(js);
-    int len = snprintf(kv->stream, sizeof kv->stream, NKI_KV_STREAM_PREFIX "%.*s", (int)bucket.len, bucket.ptr);
+    int len =
+        snprintf(kv->stream, sizeof kv->stream, NKI_KV_STREAM_PREFIX "%.*s", (int)bucket.len, bucket.ptr);
     kv->stream_len = (size_t)len;
     len = snprintf(kv->subject, sizeof kv->subject, "$KV.%.*s.", (int)bucket.len, bucket.ptr);
     kv->subject_len = (size_t)len;

@@ -13,8 +13,8 @@ struct nki_kv {
     struct nki_js *js; /* a reference */
     size_t stream_len;
     size_t subject_len;
-    char stream[NKI_JS_NAME_MAX + 1];       /* "KV_<bucket>" */
-    char subject[NKI_JS_NAME_MAX + 8];      /* "$KV.<bucket>.": what subjects of stored keys begin with */
+    char stream[NKI_JS_NAME_MAX + 1];  /* "KV_<bucket>" */
+    char subject[NKI_JS_NAME_MAX + 8]; /* "$KV.<bucket>.": what subjects of stored keys begin with */
 };
 
 /* One reference. NKI_INVALID (the name), NKI_NO_MEMORY. */

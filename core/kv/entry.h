@@ -1,5 +1,5 @@
-/* An entry of a bucket, read from the message that holds it: delivered by a consumer, or the answer to a direct get.
- * Pure. */
+/* An entry of a bucket, read from the message that holds it: delivered by a consumer, or the answer to a
+ * direct get. Pure. */
 #ifndef NKI_KV_ENTRY_H
 #define NKI_KV_ENTRY_H
 

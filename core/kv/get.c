@@ -140,7 +140,8 @@ static enum nki_chain_next answered_directly(struct get *get, struct nki_msg *ms
         return not_found(get, end);
     }
     end->status = NKI_JS_REFUSED;
-    nki_error_set(&end->error, NKI_JS_REFUSED, "%d %.*s", code, (int)(text.len < 200 ? text.len : 200), text.ptr);
+    nki_error_set(&end->error, NKI_JS_REFUSED, "%d %.*s", code, (int)(text.len < 200 ? text.len : 200),
+                  text.ptr);
     end->error.server_code = code;
     nki_msg_release(msg);
     return NKI_CHAIN_ENDS;
@@ -186,7 +187,7 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
 
 static const struct nki_chain_ops ops = {.reply = reply};
 
-int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, const struct nki_kv_begin *begin,
+int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, const struct nki_js_begin *begin,
                    struct nki_op **op, struct nki_error *err)
 {
     const char *fault = nki_kv_key_fault(key);
@@ -208,5 +209,6 @@ int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, con
         free_get(&get->chain.part);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    return nki_conn_chain(kv->js->conn, &get->chain, begin->deadline_ns, begin->timed, begin->wait_room, op, err);
+    return nki_conn_chain(kv->js->conn, &get->chain, begin->deadline_ns, begin->timed, begin->wait_room, op,
+                          err);
 }

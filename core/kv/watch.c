@@ -31,7 +31,8 @@ static int32_t add_filter(struct filters *filters, const struct nki_kv *kv, stru
     const char *fault = nki_kv_pattern_fault(pattern);
     if (fault != NULL) {
         int shown = pattern.len < 80 ? (int)pattern.len : 80;
-        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown, pattern.len > 0 ? pattern.ptr : "", fault);
+        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown, pattern.len > 0 ? pattern.ptr : "",
+                             fault);
     }
     if (filters->count == NKI_KV_PATTERNS_MAX) {
         return nki_error_set(err, NKI_LIMIT, "more than %d patterns of keys", NKI_KV_PATTERNS_MAX);

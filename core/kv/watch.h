@@ -1,5 +1,5 @@
-/* Watching a bucket: its entries in the order of their revisions, none left out and none twice, over an ordered
- * consumer. */
+/* Watching a bucket: its entries in the order of their revisions, none left out and none twice, over an
+ * ordered consumer. */
 #ifndef NKI_KV_WATCH_H
 #define NKI_KV_WATCH_H
 
@@ -9,7 +9,7 @@
 struct nki_kv_watch_params {
     const struct nki_str *patterns; /* of keys, checked here; none: all */
     size_t pattern_count;
-    bool history;            /* all that is kept of each key, not the last entry alone */
+    bool history; /* all that is kept of each key, not the last entry alone */
     bool updates_only;
     uint64_t from_revision; /* 0: not asked for */
     bool ignore_deletes;
