@@ -457,7 +457,8 @@ static int js_call(lua_State *L)
 
 /* -- methods --------------------------------------------------------------------------------------------- */
 
-static const luaL_Reg js_funcs[] = {{"call", js_call}, {"close", js_close}, {NULL, NULL}};
+static const luaL_Reg js_funcs[] = {
+    {"call", js_call}, {"bind_consumer", lnk_js_bind_consumer}, {"close", js_close}, {NULL, NULL}};
 
 static const luaL_Reg js_meta[] = {
     {"__gc", js_gc}, {"__close", js_close}, {"__tostring", js_tostring}, {NULL, NULL}};

@@ -113,6 +113,25 @@ void lnk_push_object(lua_State *L, int js_index, enum lnk_kind kind)
     lua_remove(L, info);
 }
 
+/* js:bind_consumer(stream, consumer): as js:consumer, but the server is not asked */
+int lnk_js_bind_consumer(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    luaL_checkstring(L, 2);
+    luaL_checkstring(L, 3);
+    lua_settop(L, 3);
+    lnk_object *object = lnk_new(L, LNK_CONSUMER, sizeof *object, LNK_OBJECT_VALUES);
+    object->kind = LNK_CONSUMER;
+    object->bound = 1;
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 4, LNK_OBJECT_JS);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 4, LNK_OBJECT_STREAM);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 4, LNK_OBJECT_NAME);
+    return 1;
+}
+
 void lnk_keep_info(lua_State *L, int index)
 {
     lua_pushvalue(L, -1);
@@ -165,6 +184,9 @@ static void register_kind(lua_State *L, int state_index, enum lnk_kind kind, con
     lnk_set_funcs(L, state_index, object_meta);
     lua_newtable(L);
     lnk_js_add_methods(L, state_index, methods);
+    if (kind == LNK_CONSUMER) {
+        lnk_set_funcs(L, state_index, lnk_pull_methods);
+    }
     lua_pushinteger(L, F_NAME);
     lua_setfield(L, -2, "name");
     lua_pushinteger(L, F_CACHED_INFO);

@@ -159,6 +159,7 @@ typedef struct lnk_js {
 /* A stream or a consumer: names, and the info that was got last. */
 typedef struct lnk_object {
     enum lnk_kind kind; /* LNK_STREAM or LNK_CONSUMER */
+    int bound;          /* the server was not asked whether there is such a consumer */
 } lnk_object;
 
 /* User values of these. */
@@ -518,10 +519,18 @@ void lnk_js_add_methods(lua_State *L, int state_index, const lnk_method *methods
 
 extern const lnk_method lnk_js_methods[];
 void lnk_object_register(lua_State *L, int state_index);
+int lnk_js_bind_consumer(lua_State *L); /* js:bind_consumer */
 /* Replaces the info on top by an object of it, of the context at `js_index`. */
 void lnk_push_object(lua_State *L, int js_index, enum lnk_kind kind);
 /* The object at `index` keeps the info on top. */
 void lnk_keep_info(lua_State *L, int index);
+
+/* -- js_pull.c: fetching and consuming ----------------------------------------------------------------------
+ */
+
+/* Methods of a consumer that are no rows. */
+extern const luaL_Reg lnk_pull_methods[];
+int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
 
 /* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
  */
@@ -549,6 +558,11 @@ int lnk_events(lua_State *L);
 lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
+/* Waits for the end of the fetch whose subscription is on top, in place of all slots: a list, code and text
+ * of why it has ended; or its one message. */
+int lnk_sub_fetch(lua_State *L, int one);
+/* A loop over the messages of the subscription on top, in place of all slots, which closes it. */
+int lnk_sub_loop(lua_State *L, int64_t timeout_ms);
 /* Takes what is there ahead. */
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
 /* Pushes the next message that is ahead, or nil if there is none any more. */
