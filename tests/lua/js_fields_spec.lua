@@ -241,7 +241,8 @@ describe("JetStream fields", function()
         assert(js:add_stream { name = "T", subjects = { "t" } })
         local times = {
             [0] = "1970-01-01T00:00:00Z", [951782400] = "2000-02-29T00:00:00Z",
-            [1767323045.25] = "2026-01-02T03:04:05.25Z", [-0.5] = "1969-12-31T23:59:59.5Z", [4102444799] = "2099-12-31T23:59:59Z",
+            [1767323045.25] = "2026-01-02T03:04:05.25Z", [-0.5] = "1969-12-31T23:59:59.5Z",
+            [4102444799] = "2099-12-31T23:59:59Z",
         }
         for seconds, text in pairs(times) do
             local start = { deliver_policy = "by_start_time", opt_start_time = seconds }

@@ -12,7 +12,8 @@ end
 
 -- A stream S with so many messages s.1, s.2, ..., each with its number as data.
 local function make(nc, js, messages, more)
-    local config = { name = "S", subjects = { "s.*" } }
+    -- In memory: one of files may go on counting where the one that was deleted just before has ended.
+    local config = { name = "S", subjects = { "s.*" }, storage = "memory" }
     for name, value in pairs(more or {}) do
         config[name] = value
     end
