@@ -1108,7 +1108,7 @@ NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, s
 /* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has
  * now. NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when
  * none can come any more, which a server may say up to a second after the deadline (two, if it says nothing).
- */
+ * With timeout 0 and no connection NATSKIT_DISCONNECTED at once. */
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
@@ -1151,7 +1151,8 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
 #define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
 #define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
-#define NATSKIT_STATUS_NO_RESPONDERS 6 /* marked; the consumer has no leader, or JetStream does not answer   \
+#define NATSKIT_STATUS_NO_RESPONDERS                                                                         \
+    6                                  /* marked; the consumer has no leader, or JetStream does not answer   \
                                         */
 #define NATSKIT_STATUS_EXCEEDED 7      /* marked; too many requests wait for the consumer */
 #define NATSKIT_STATUS_PINNED 8        /* this one is pinned; `text` is the id */

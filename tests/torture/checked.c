@@ -69,6 +69,13 @@ static const struct row rows[] = {
     {"natskit_publish_batch", MEM | ENDED | LATE},
     {"natskit_msg_republish", MEM | ENDED | LATE},
     {"natskit_msg_respond", MEM | ENDED | LATE},
+    {"natskit_msg_ack", MEM | ENDED | LATE},
+    {"natskit_msg_nak", MEM | ENDED | LATE},
+    {"natskit_msg_in_progress", MEM | ENDED | LATE},
+    {"natskit_msg_term", MEM | ENDED | LATE},
+    {"natskit_ack_batch", MEM | ENDED | LATE},
+    {"natskit_msg_ack_confirm", MEM | ENDED | LATE | ABSENT},
+    {"natskit_msg_ack_confirm_start", MEM | ENDED | LATE},
     {"natskit_flush", MEM | ENDED | LATE},
     {"natskit_flush_start", MEM | ENDED},
     {"natskit_written", MEM | ENDED | LATE},
@@ -526,6 +533,14 @@ natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_head
 natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options)
 {
     return request_start(conn, subject, NO_HEADERS, options);
+}
+
+natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_msg_ack_confirm_start(msg, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_msg_ack_confirm_start", got, op, conn, &err);
 }
 
 natskit_sub tt_request_many(natskit_conn conn, const char *subject, natskit_headers headers,

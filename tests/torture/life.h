@@ -86,6 +86,7 @@ natskit_op tt_sub_drain_start(natskit_conn conn, natskit_sub sub);
 natskit_op tt_room_start(natskit_conn conn, uint64_t bytes);
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
 natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options);
+natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg);
 /* It ends by itself before operations do. */
 natskit_sub tt_request_many(natskit_conn conn, const char *subject, natskit_headers headers,
                             natskit_options options);

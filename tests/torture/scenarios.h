@@ -53,6 +53,8 @@ void tt_scenario_first_message(void);
 void tt_scenario_edit_headers(void);
 void tt_scenario_republish(void);
 
+void tt_scenario_acks(void);
+
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);
 void tt_scenario_crowd(void);

@@ -422,6 +422,7 @@ static int conn_tostring(lua_State *L)
 static const luaL_Reg conn_methods[] = {
     {"publish", lnk_publish},
     {"publish_batch", lnk_publish_batch},
+    {"ack_batch", lnk_ack_batch},
     {"subscribe", lnk_subscribe},
     {"request", lnk_request},
     {"request_many", lnk_request_many},

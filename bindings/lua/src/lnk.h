@@ -98,21 +98,22 @@ typedef struct lnk_conn {
 /* A drain has to wait for what is ahead and for loops, so both hold the subscription (natskit_sub_hold): each
  * loop once, and what is ahead once if there is no loop. */
 typedef struct lnk_sub {
-    natskit_sub sub;      /* 0: closed */
-    natskit_conn conn;    /* the one that its messages are published again on */
-    uint64_t sid;         /* 0: not asked for yet */
-    uint64_t turn;        /* number of the run of its handler that goes on, or 0 */
-    uint64_t tag;         /* in the waitset; 0: not in it */
-    uint64_t waitset;     /* in which it was put */
-    natskit_msg **ahead;  /* room for LNK_AHEAD; NULL until something is taken, for most only wait */
-    natskit_status ended; /* why it had ended when it was closed, 0 if it had not */
-    uint32_t errors;      /* of its handler */
-    uint32_t loops;       /* that hold it */
-    uint8_t head, count;  /* of `ahead`: next one to hand out, and the end */
-    unsigned handled : 1; /* it has a handler and has not ended */
-    unsigned many : 1;    /* it is the answer of a request_many */
-    unsigned held : 1;    /* for what is ahead */
-    unsigned answers : 1; /* it is the LNK_CONN_EVENTS of its connection */
+    natskit_sub sub;        /* 0: closed */
+    natskit_conn conn;      /* the one that its messages are published again on */
+    uint64_t sid;           /* 0: not asked for yet */
+    uint64_t turn;          /* number of the run of its handler that goes on, or 0 */
+    uint64_t tag;           /* in the waitset; 0: not in it */
+    uint64_t waitset;       /* in which it was put */
+    natskit_msg **ahead;    /* room for LNK_AHEAD; NULL until something is taken, for most only wait */
+    natskit_status ended;   /* why it had ended when it was closed, 0 if it had not */
+    uint32_t errors;        /* of its handler */
+    uint32_t loops;         /* that hold it */
+    uint8_t head, count;    /* of `ahead`: next one to hand out, and the end */
+    unsigned handled : 1;   /* it has a handler and has not ended */
+    unsigned many : 1;      /* it is the answer of a request_many */
+    unsigned held : 1;      /* for what is ahead */
+    unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
+    unsigned fail_fast : 1; /* as its connection's */
 } lnk_sub;
 
 /* User values of a subscription; the last two only if it has a handler. */
@@ -130,6 +131,7 @@ typedef struct lnk_msg {
     size_t data_len;
     size_t bytes;      /* part of live_bytes; 0 if small */
     natskit_conn conn; /* it came from; 0: not known */
+    int fail_fast;     /* as that one's */
 } lnk_msg;
 
 /* nats.headers */
@@ -551,6 +553,15 @@ int lnk_request_many(lua_State *L);
 int lnk_context(lua_State *L);
 int lnk_respond(lua_State *L);
 int lnk_msg_republish(lua_State *L);
+
+/* ack.c */
+int lnk_msg_ack(lua_State *L);
+int lnk_msg_nak(lua_State *L);
+int lnk_msg_in_progress(lua_State *L);
+int lnk_msg_term(lua_State *L);
+int lnk_msg_ack_sync(lua_State *L);
+int lnk_msg_delivery(lua_State *L);
+int lnk_ack_batch(lua_State *L);
 
 int lnk_subscribe(lua_State *L);
 int lnk_events(lua_State *L);

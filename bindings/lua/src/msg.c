@@ -518,6 +518,12 @@ static const luaL_Reg msg_methods[] = {{"header", msg_header},
                                        {"json", msg_json},
                                        {"respond", lnk_respond},
                                        {"republish", lnk_msg_republish},
+                                       {"ack", lnk_msg_ack},
+                                       {"nak", lnk_msg_nak},
+                                       {"in_progress", lnk_msg_in_progress},
+                                       {"term", lnk_msg_term},
+                                       {"ack_sync", lnk_msg_ack_sync},
+                                       {"delivery", lnk_msg_delivery},
                                        {"close", msg_close},
                                        {NULL, NULL}};
 

@@ -42,6 +42,7 @@ lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values)
     const lnk_conn *conn = lua_touserdata(L, parent);
     lnk_sub *sub = lnk_new(L, LNK_SUB, sizeof *sub, user_values);
     sub->conn = conn->conn;
+    sub->fail_fast = conn->fail_fast != 0;
     lua_pushvalue(L, parent);
     lua_setiuservalue(L, -2, LNK_SUB_PARENT);
     return sub;
@@ -185,6 +186,7 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
     if (sub->head < sub->count) {
         msg->msg = sub->ahead[sub->head++];
         msg->conn = sub->conn;
+        msg->fail_fast = sub->fail_fast;
         if (sub->head == sub->count) {
             let_go(sub);
         }

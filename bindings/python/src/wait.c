@@ -209,6 +209,11 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
         status = natskit_op_take_msg(op, &msg);
     if (status == NATSKIT_OK && gives == GIVE_SECONDS)
         status = natskit_op_duration(op, &ns);
+    if (status == NATSKIT_OK && gives == GIVE_JSON) {
+        PyObject *answer = js_answer(st, op);
+        natskit_op_close(op);
+        return answer;
+    }
     natskit_op_close(op);
     if (status == NATSKIT_OK && gives == GIVE_MSG)
         return msg_new(st, via, msg);
