@@ -1173,6 +1173,28 @@ typedef struct natskit_status_view {
 NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
                                               size_t view_size);
 
+/* What a stream answered for a published message. */
+typedef struct natskit_pub_ack {
+    uint64_t id;  /* of a publisher's message; 0: of an operation */
+    uint64_t seq; /* in the stream; of a key its revision */
+    natskit_status status;
+    int32_t outcome;     /* NATSKIT_OUTCOME_* */
+    int32_t server_code; /* of an error, or 0 */
+    int32_t err_code;
+    int32_t duplicate; /* 1: the stream has had it, by its message id */
+    int32_t reserved;
+    const char *stream; /* not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *domain; /* empty: none */
+    size_t domain_len;
+    const char *text; /* of an error; empty: the status's own */
+    size_t text_len;
+} natskit_pub_ack;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view,
+                                               size_t view_size);
+
 /* ----------------------------------------------------------------------------------------------- key-value
  *
  * A bucket is a stream that keeps the last values of keys. Names of buckets hold letters, digits, _ and -;
@@ -1234,6 +1256,19 @@ NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *
  * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
+
+typedef struct natskit_watch_info {
+    uint64_t resets;      /* consumers that were made after the first */
+    uint64_t last_seq;    /* revision up to which all has come */
+    uint64_t passed;      /* messages of consumers before, or that came again: passed over */
+    uint64_t rewinds;     /* the bucket was found to end before that: another of its name, or after a loss */
+    int32_t live;         /* 1: its consumer is there, as far as is known */
+    int32_t initial_done; /* 1: what there was at the begin has come */
+} natskit_watch_info;
+
+/* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is no watch. */
+NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
+                                                  size_t info_size);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1
