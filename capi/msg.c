@@ -3,7 +3,8 @@
 #include "capi/guard.h"
 #include "wire/header.h"
 
-_Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT,
+_Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT &&
+                   NATSKIT_MSG_PUB_ACK == (int)NKI_MSG_PUB_ACK,
                "kinds are numbered alike");
 _Static_assert(NATSKIT_MATCH_EXACT == (int)NKI_MATCH_EXACT &&
                    NATSKIT_MATCH_IGNORE_CASE == (int)NKI_MATCH_IGNORE_CASE,

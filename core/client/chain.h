@@ -1,5 +1,5 @@
-/* An operation of several requests, one after the other: each reply decides on the next. The engine sends and waits;
- * what is asked, and what the replies mean, is the chain's own. Under the engine lock. */
+/* An operation of several requests, one after the other: each reply decides on the next. The engine sends and
+ * waits; what is asked, and what the replies mean, is the chain's own. Under the engine lock. */
 #ifndef NKI_CLIENT_CHAIN_H
 #define NKI_CLIENT_CHAIN_H
 
@@ -21,19 +21,23 @@ struct nki_chain_end {
 };
 
 struct nki_chain_ops {
-    /* What a request came to: NKI_OK with a message, of which the reference is taken over, or NKI_NO_RESPONDERS or
-     * NKI_DISCONNECTED (which nothing waits after), without. Linear in the reply's length, since the reader of the connection waits. */
+    /* What a request came to: NKI_OK with a message, of which the reference is taken over, or
+     * NKI_NO_RESPONDERS or NKI_DISCONNECTED (which nothing waits after), without. Linear in the reply's
+     * length, since the reader of the connection waits. */
     enum nki_chain_next (*reply)(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
                                  struct nki_chain_end *end);
 };
 
-/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms by `reply`. */
+/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms and idle_outcome by `reply`. */
 struct nki_chain {
     struct nki_op_part part;
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
     int64_t wait_ms;
-    struct nki_op *op; /* that owns it */
+    int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
+                                   NKI_OUTCOME_PENDING: it is       unknown */
+    bool idle;                  /* it was given up like that */
+    struct nki_op *op;          /* that owns it */
     struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
     int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */
 };
@@ -58,5 +62,7 @@ void nki_engine_chain_reply(struct nki_engine *engine, struct nki_op *op, int32_
 void nki_engine_chains_resume(struct nki_engine *engine, int64_t now_ns);
 /* It is not to be sent any more; harmless if it does not wait. */
 void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op);
+/* What is known of a request that was forgotten before it had an answer. */
+int32_t nki_op_late_outcome(const struct nki_op *op);
 
 #endif

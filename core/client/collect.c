@@ -84,6 +84,7 @@ void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
         if (collect->feed != NULL) {
             nki_feed_arm(collect->feed, NKI_NEVER);
             collect->feed->ops->tick(collect->feed, now_ns);
+            nki_engine_hand_over(engine);
             continue;
         }
         bool stalled = collect->timer.at_ns < collect->deadline_ns;
@@ -123,11 +124,19 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
             nki_op_release(op);
         }
     }
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next; at != feeds; at = at->next) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
+        if (feed->ops->denied != NULL) {
+            feed->ops->denied(feed, subject, error);
+        }
+    }
+    nki_engine_hand_over(engine);
     struct nki_list *requests = &engine->subs.requests;
     for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
         struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);
         next = at->next;
-        if (collect->asked != asked) {
+        if (collect->asked != asked || collect->feed != NULL) {
             continue;
         }
         struct nki_sub *sub = collect->sub;

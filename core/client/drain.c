@@ -201,6 +201,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
             end_sub(engine, sub);
         }
     }
+    nki_engine_feeds_drain(engine, now_ns);
     if (!connected) {
         end_all(engine);
     }
@@ -306,11 +307,10 @@ void nki_engine_drain_late(struct nki_engine *engine, int64_t now_ns)
     uint64_t busy;
     uint64_t msgs = nki_engine_drain_left(engine, &busy);
     struct nki_error error;
-    nki_error_set(&error, NKI_TIMEOUT,
-                  "drain: %" PRIu64 " messages were not taken, %" PRIu64
-                  " subscriptions and %u requests are not done",
-                  msgs, busy,
-                  engine->replies.used + (uint32_t)(engine->pauses.len + engine->subs.request_count));
+    nki_error_set(
+        &error, NKI_TIMEOUT,
+        "drain: %" PRIu64 " messages were not taken, %" PRIu64 " subscriptions and %u requests are not done",
+        msgs, busy, engine->replies.used + (uint32_t)(engine->pauses.len + engine->subs.request_count));
     nki_engine_close(engine, &error, now_ns);
 }
 

@@ -75,20 +75,51 @@ static void tell_all(struct nki_engine *engine, void (*tell)(struct nki_feed *, 
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_up, now_ns);
+    nki_engine_hand_over(engine);
 }
 
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_down, now_ns);
+    nki_engine_hand_over(engine);
+}
+
+static void tell_drain(struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->ops->drain != NULL) {
+        feed->ops->drain(feed, now_ns);
+    }
+}
+
+void nki_engine_feeds_drain(struct nki_engine *engine, int64_t now_ns)
+{
+    tell_all(engine, tell_drain, now_ns);
+}
+
+void nki_engine_feeds_settle(struct nki_engine *engine)
+{
+    struct nki_list *unsettled = &engine->subs.unsettled;
+    while (NKI_UNLIKELY(!nki_list_empty(unsettled))) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(unsettled->next, struct nki_feed, unsettled);
+        nki_list_remove(&feed->unsettled);
+        feed->ops->settle(feed);
+    }
 }
 
 /* -- any thread ------------------------------------------------------------------------------------------ */
+
+/* Whether a drain of the connection waits for it as for a request. */
+static bool waits_for(const struct nki_feed *feed)
+{
+    return feed->ops->drain != NULL;
+}
 
 static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
                                struct nki_feed *feed)
 {
     struct nki_sub *sub = nki_sub_new(params);
-    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed};
+    bool waits = waits_for(feed);
+    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed, .request = waits, .keep = waits};
     if (sub == NULL || !nki_sub_collect(sub, &collect)) {
         if (sub != NULL) {
             nki_sub_release(sub);
@@ -101,18 +132,21 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     feed->engine = &conn->engine;
     feed->sub = sub;
     nki_list_init(&feed->node);
+    nki_list_init(&feed->unsettled);
     return sub;
 }
 
-int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
-                                struct nki_sub **out, struct nki_error *err)
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params,
+                                struct nki_feed *feed, struct nki_sub **out, struct nki_error *err)
 {
     struct nki_sub *sub = new_sub(conn, params, feed);
     if (sub == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     pthread_mutex_lock(&conn->engine_mu);
-    int32_t status = nki_engine_subscribe(&conn->engine, sub);
+    /* As a request it would be let in, and waited for. */
+    bool refused = waits_for(feed) && conn->engine.draining && conn->engine.state != NKI_ENGINE_CLOSED;
+    int32_t status = refused ? NKI_DRAINING : nki_engine_subscribe(&conn->engine, sub);
     if (status == NKI_OK && conn->engine.state == NKI_ENGINE_CONNECTED) {
         tell_up(feed, nki_clock_now_ns());
     }

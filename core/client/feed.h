@@ -1,6 +1,6 @@
-/* What stands between the wire and the queue of a subscription that is more than a subject: a pull consumer, a
- * publisher that waits for acks. The engine calls it, under the engine lock; it stages what the application is to
- * get, sends what is needed, and lives as long as the subscription is in the table. */
+/* What stands between the wire and the queue of a subscription that is more than a subject: a pull consumer,
+ * a publisher that waits for acks. The engine calls it, under the engine lock; it stages what the application
+ * is to get, sends what is needed, and lives as long as the subscription is in the table. */
 #ifndef NKI_CLIENT_FEED_H
 #define NKI_CLIENT_FEED_H
 
@@ -19,8 +19,19 @@ struct nki_feed_ops {
     void (*tick)(struct nki_feed *feed, int64_t now_ns);
     /* As many messages were taken as nki_inlet_tell_after says. */
     void (*taken)(struct nki_feed *feed, int64_t now_ns);
-    /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is the
-     * callee's to free. Also if it was never begun (then `sub` is not live). */
+    /* All that one read has brought was given to `message`: once after each that asked for it
+     * (nki_feed_settle). May end the subscription. NULL: not wanted. */
+    void (*settle)(struct nki_feed *feed);
+    /* The server denies publishing to a subject. NULL: not wanted. */
+    void (*denied)(struct nki_feed *feed, struct nki_str subject, const struct nki_error *error);
+    /* The connection is being drained, which waits until the feed has ended its subscription by itself, as
+     * for a request. May do so at once. NULL: it is unsubscribed. */
+    void (*drain)(struct nki_feed *feed, int64_t now_ns);
+    /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a move to
+     * another server waits for that. */
+    bool (*waits)(const struct nki_feed *feed, uint64_t accepted);
+    /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is
+     * the callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);
 };
 
@@ -28,10 +39,19 @@ struct nki_feed_ops {
 struct nki_feed {
     const struct nki_feed_ops *ops;
     struct nki_engine *engine;
-    struct nki_sub *sub; /* which owns it */
-    struct nki_list node; /* in engine.subs.feeds */
-    bool up;             /* it was told so */
+    struct nki_sub *sub;       /* which owns it */
+    struct nki_list node;      /* in engine.subs.feeds */
+    struct nki_list unsettled; /* in engine.subs.unsettled; else alone */
+    bool up;                   /* it was told so */
 };
+
+/* Asks for `settle`. */
+static inline void nki_feed_settle(struct nki_feed *feed)
+{
+    if (nki_list_empty(&feed->unsettled)) {
+        nki_list_append(&feed->engine->subs.unsettled, &feed->unsettled);
+    }
+}
 
 /* Calls `tick` at `at_ns` (NKI_NEVER: not at all), and not at any time asked for before. */
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
@@ -42,17 +62,17 @@ static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 {
     nki_subs_stage(&feed->engine->subs, feed->sub, msg);
 }
-/* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one. False if
- * there is no memory. */
+/* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one.
+ * False if there is no memory. */
 bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     __attribute__((warn_unused_result));
 
-/* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any case;
- * one reference for the caller. */
-int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params, struct nki_feed *feed,
-                                struct nki_sub **out, struct nki_error *err);
-/* Any thread: the engine lock of the subscription's connection, to work on its feed; NULL (and no lock) if it has
- * ended. What was sent meanwhile goes out with nki_sub_feed_unlock. */
+/* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any
+ * case; one reference for the caller. */
+int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params,
+                                struct nki_feed *feed, struct nki_sub **out, struct nki_error *err);
+/* Any thread: the engine lock of the subscription's connection, to work on its feed; NULL (and no lock) if it
+ * has ended. What was sent meanwhile goes out with nki_sub_feed_unlock. */
 struct nki_feed *nki_sub_feed_lock(struct nki_sub *sub);
 void nki_sub_feed_unlock(struct nki_sub *sub);
 
@@ -61,5 +81,9 @@ void nki_sub_feed_unlock(struct nki_sub *sub);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns);
+/* Calls `settle` of those that have asked for it. */
+void nki_engine_feeds_settle(struct nki_engine *engine);
+/* The connection is being drained. */
+void nki_engine_feeds_drain(struct nki_engine *engine, int64_t now_ns);
 
 #endif

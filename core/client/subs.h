@@ -23,14 +23,14 @@ struct nki_collect {
     struct nki_heap_node timer;
     struct nki_list node; /* in the list of requests; else alone */
     struct nki_sub *sub;
-    struct nki_op *op;   /* finished by the first message instead of queueing it: a reference, or NULL */
+    struct nki_op *op;     /* finished by the first message instead of queueing it: a reference, or NULL */
     struct nki_feed *feed; /* gets the messages instead of the queue (client/feed.h), or NULL */
-    int64_t deadline_ns; /* NKI_NEVER: none */
-    int64_t stall_ns;    /* of a request: time for each further message; 0: no limit */
-    uint64_t asked;      /* of a request: hash of the subject that it was published to */
-    bool request;        /* else it waits for the first message alone */
-    bool sentinel;       /* an empty message ends it */
-    bool keep;           /* it outlives its transport */
+    int64_t deadline_ns;   /* NKI_NEVER: none */
+    int64_t stall_ns;      /* of a request: time for each further message; 0: no limit */
+    uint64_t asked;        /* of a request: hash of the subject that it was published to */
+    bool request;          /* else it waits for the first message alone */
+    bool sentinel;         /* an empty message ends it */
+    bool keep;             /* it outlives its transport */
 };
 
 struct nki_sub {
@@ -65,10 +65,11 @@ struct nki_subs {
     struct nki_list events;
     struct nki_list requests; /* struct nki_collect.node */
     size_t request_count;
-    struct nki_list feeds;  /* struct nki_feed.node */
-    struct nki_heap timers; /* struct nki_collect.timer */
-    struct nki_list ended;  /* whose handles may live on, a reference each: a drain waits for them, too.
-                               Events only if they are being drained */
+    struct nki_list feeds;     /* struct nki_feed.node */
+    struct nki_list unsettled; /* struct nki_feed.unsettled */
+    struct nki_heap timers;    /* struct nki_collect.timer */
+    struct nki_list ended;     /* whose handles may live on, a reference each: a drain waits for them, too.
+                                  Events only if they are being drained */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT = 2 };
+enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT = 2, NKI_MSG_PUB_ACK = 4 };
 
 struct nki_msg {
     struct nki_msg *next; /* in the queue that holds it */

@@ -1,0 +1,21 @@
+/* Publishing to streams, one message at a time: an operation that ends with the stream's ack. */
+#ifndef NKI_JETSTREAM_PUBLISH_H
+#define NKI_JETSTREAM_PUBLISH_H
+
+#include "jetstream/context.h"
+#include "jetstream/pub_ack.h"
+
+/* Whether a message may be sent again although the first one may have come: it has an id that streams know it
+ * by. */
+bool nki_js_idempotent(struct nki_str header_block);
+
+/* Any thread. Publishes a copy of `msg` (its reply is not used); the operation, one reference for the caller,
+ * finishes by the deadline with the ack as its message (pub_ack.h) or with the error. Does not wait for room:
+ * NKI_WOULD_BLOCK. */
+int32_t nki_js_publish_start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                             struct nki_op **op, struct nki_error *err);
+/* The same, waiting for it. `*ack` gets a message on success; `*outcome` is always set. */
+int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                       struct nki_msg **ack, int32_t *outcome, struct nki_error *err);
+
+#endif
