@@ -43,17 +43,16 @@ struct nki_publisher *nki_publisher_new(const struct nki_options *options, struc
 {
     struct nki_options *defaults = options == NULL ? nki_options_new(NKI_SCOPE_PUBLISHER) : NULL;
     bool ok = options != NULL || defaults != NULL;
-    struct nki_publisher *publisher = ok ? nki_pages_alloc(sizeof *publisher, 64) : NULL;
+    struct nki_publisher *publisher = ok ? nki_calloc(1, sizeof *publisher) : NULL;
     if (publisher == NULL) {
         nki_options_free(defaults);
         return NULL;
     }
-    memset(publisher, 0, sizeof *publisher);
     read_options(publisher, options != NULL ? options : defaults);
     nki_options_free(defaults);
     if (!make_slots(publisher) || nki_waitable_init(&publisher->window) != 0) {
         nki_free(publisher->slots);
-        nki_pages_free(publisher, sizeof *publisher);
+        nki_free(publisher);
         return NULL;
     }
     atomic_init(&publisher->refs, 2);
@@ -91,7 +90,7 @@ void nki_publisher_release(struct nki_publisher *publisher)
     if (publisher->conn != NULL) {
         nki_conn_release(publisher->conn);
     }
-    nki_pages_free(publisher, sizeof *publisher);
+    nki_free(publisher);
 }
 
 int32_t nki_publisher_open(struct nki_js *js, const struct nki_options *options, struct nki_publisher **out,

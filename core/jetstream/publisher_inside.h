@@ -52,7 +52,8 @@ struct nki_publisher {
     char prefix[NKI_INBOX_MAX]; /* of replies */
 
     /* of those who publish: guarded by window.mu */
-    _Alignas(64) struct nki_waitable window; /* ready: there is room for `want` bytes, or it has ended */
+    char apart[64];             /* the sides on cache lines of their own */
+    struct nki_waitable window; /* ready: there is room for `want` bytes, or it has ended */
     uint64_t issued_bytes;
     uint64_t taken; /* outcomes that were taken, when that was last looked at */
     uint64_t want;
@@ -61,7 +62,8 @@ struct nki_publisher {
     _Atomic uint64_t issued; /* the last id */
 
     /* of the engine, for those who publish: what they see of it */
-    _Alignas(64) _Atomic uint64_t seen_done;
+    char apart_too[64];
+    _Atomic uint64_t seen_done;
     _Atomic uint64_t seen_done_bytes;
     _Atomic uint64_t seen_queued;
     _Atomic uint64_t oldest; /* the first id without an outcome, or the next one */
@@ -69,7 +71,8 @@ struct nki_publisher {
     atomic_uint waiters;     /* for room, and `taken` is to be told of */
 
     /* of the engine: guarded by its lock */
-    _Alignas(64) uint64_t done; /* messages with an outcome, */
+    char apart_as_well[64];
+    uint64_t done; /* messages with an outcome, */
     uint64_t done_bytes;
     uint64_t queued; /* of those, in the queue */
     uint64_t acked;
