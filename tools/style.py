@@ -15,7 +15,7 @@ RATCHET = {}
 
 # Not debt, so no part of the ratchet: the public header is the documentation of the interface, and FFIs read it as one
 # file. Nothing else belongs here.
-LONGER_FILES = {"capi/include/natskit.h": 1200}
+LONGER_FILES = {"capi/include/natskit.h": 1500}
 
 CODE = {".c", ".h", ".py", ".pyi", ".lua", ".sh", ".cmake", ".cpp", ".def"}
 WORDS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")

@@ -27,8 +27,8 @@ struct nki_feed_ops {
     /* The connection is being drained, which waits until the feed has ended its subscription by itself, as
      * for a request. May do so at once. NULL: it is unsubscribed. */
     void (*drain)(struct nki_feed *feed, int64_t now_ns);
-    /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a move to
-     * another server waits for that. */
+    /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a
+     * move to another server waits for that. */
     bool (*waits)(const struct nki_feed *feed, uint64_t accepted);
     /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is
      * the callee's to free. Also if it was never begun (then `sub` is not live). */
