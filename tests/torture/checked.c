@@ -176,6 +176,7 @@ static bool allowed(const char *function, natskit_status got)
         return (may & LATE) != 0;
     case NATSKIT_NOT_FOUND:
     case NATSKIT_NO_RESPONDERS: /* the responder is not there */
+    case NATSKIT_NO_STREAM:
         return (may & ABSENT) != 0;
     default:
         return false;
