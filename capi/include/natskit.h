@@ -1135,8 +1135,9 @@ NATSKIT_API natskit_status natskit_js_publish_start(natskit_js js, const char *s
  * exactly one for each that was accepted, in the order in which that is known; with option acks "failures"
  * only those that are not known to be in the stream. Nothing of it is dropped: untaken ones are bounded
  * (option max_untaken), and a publish waits for them to be taken. Once the publisher has ended the
- * subscription gives what is left, then NATSKIT_END. Closing the subscription ends the publisher. A drain of
- * the connection refuses new messages and waits for the acks of the others. */
+ * subscription gives what is left, then NATSKIT_END. Closing the subscription ends the publisher. Among the
+ * connection's counters it stands as a request. A drain of the connection refuses new messages and waits for
+ * the acks of the others. */
 NATSKIT_API natskit_status natskit_publisher_open(natskit_js js, natskit_options options,
                                                   natskit_publisher *out, natskit_sub *acks,
                                                   natskit_error *err);
