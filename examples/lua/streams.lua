@@ -20,8 +20,18 @@ local stream = assert(js:stream("EXAMPLE_LUA"))
 assert(stream:update { description = "changes what is given, and that alone" })
 assert(stream:purge())
 
-for number = 1, 5 do
-    assert(nc:request("example.lua.orders", "order " .. number, { headers = { Number = tostring(number) } }))
+local ack = assert(js:publish("example.lua.orders", "order 1", { headers = { Number = "1" }, msg_id = "1" }))
+print(("stored: %s %d"):format(ack.stream, ack.seq))
+
+do -- many at once
+    local pub <close> = assert(js:publisher { max_pending = 100 })
+    for number = 2, 5 do
+        assert(pub:publish("example.lua.orders", "order " .. number, { headers = { Number = tostring(number) } }))
+    end
+    assert(pub:done(5))
+    for id, seq, code, text in pub:acks(0) do
+        assert(seq, ("message %d: %s, %s"):format(id, code, text))
+    end
 end
 info = assert(stream:info { subjects_filter = ">" })
 print(("state: %d messages of example.lua.orders"):format(info.state.subjects["example.lua.orders"]))

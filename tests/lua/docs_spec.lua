@@ -42,6 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
+        publisher = "pub",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -74,7 +75,7 @@ describe("the documents", function()
         local annotated, documented = {}, {}
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
-            consumer = "consumer:",
+            consumer = "consumer:", publisher = "pub:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -113,9 +114,9 @@ describe("the documents", function()
             CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions",
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
-            FETCH = "FetchOptions", CONSUME = "ConsumeOptions",
+            FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
         }
-        local later = { PUBLISHER = true, KV_WATCH = true } -- what Lua has not yet
+        local later = { KV_WATCH = true } -- what Lua has not yet
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
         for scope, kind, name in read("core/options/options.def"):gmatch(row) do
@@ -132,7 +133,7 @@ describe("the documents", function()
     end)
 
     it("name every word of a choice, and what is no option of the library", function()
-        local row = '\nOPTION%(CONNECT, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
+        local row = '\nOPTION%([CP]%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
         local count = 0
         for name, default, words in read("core/options/options.def"):gmatch(row) do
             local line = annotations:match("%-%-%-@field " .. name .. "%? ([^\n]+)")
@@ -208,7 +209,9 @@ describe("the documents", function()
         assert(js:add_stream { name = "S", subjects = { "s" } })
         assert(js:add_consumer("S", { durable_name = "c" }))
         local pulls = assert(assert(js:consumer("S", "c")):consume())
-        tables.PullInfo = pulls:pull_info()
+        local pub = assert(js:publisher())
+        tables.PullInfo, tables.PublisherInfo = pulls:pull_info(), pub:info()
+        tables.PubAck = assert(js:publish("s"))
         for class, values in pairs(tables) do
             local text = annotations:match("%-%-%-@class natskit%." .. class .. "\n(.-)\n\n")
             for name in pairs(values) do
@@ -222,6 +225,7 @@ describe("the documents", function()
         nc:close()
         sub:close()
         pulls:close()
+        pub:close()
         js:close()
         helper.stop()
     end)

@@ -26,6 +26,9 @@ describe("the collector and JetStream", function()
             kept[6] = consumer:messages()
             kept[7] = select(4, consumer:messages())
             kept[8] = consumer:fetch(1, { timeout = 0 })
+            kept[9] = assert(js:publisher())
+            assert(kept[9]:publish("s", "x"))
+            kept[10] = kept[9]:acks()
             nc, js, consumer = nil, nil, nil -- luacheck: ignore
             while #kept > 0 do
                 table.remove(kept, math.random(#kept))
@@ -78,6 +81,8 @@ describe("the collector and JetStream", function()
             local sub = assert(consumer:consume())
             local next_msg = consumer:messages()
             nc:publish("s", "x")
+            pub = assert(js:publisher())
+            pub:publish("s", "x")
             kept = { next_msg, sub, stream, consumer, js, nc, next_msg() or sub:next(5) }
             print "bye"
         ]])

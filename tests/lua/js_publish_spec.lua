@@ -38,7 +38,8 @@ end
 cases["an id counts once"] = function(_, js)
     make(js)
     local set = nats.headers { Set = "x" }
-    assert.are.same({ stream = "S", seq = 1, duplicate = false }, js:publish("s.a", "1", { msg_id = "a", headers = set }))
+    local first = { stream = "S", seq = 1, duplicate = false }
+    assert.are.same(first, js:publish("s.a", "1", { msg_id = "a", headers = set }))
     assert.are.same({ stream = "S", seq = 1, duplicate = true }, js:publish("s.a", "2", { msg_id = "a" }))
     assert.are.equal(1, #set) -- the caller's set is as it was
     assert.are.same({ Set = { "x" }, ["Nats-Msg-Id"] = { "a" } }, assert(js:get_msg("S", { seq = 1 })).headers)
@@ -217,8 +218,10 @@ describe("JetStream publishing", function()
                 helper.raises("unknown option 'msgid'", object.publish, object, "s.a", "", { msgid = "x" })
                 helper.raises("msg_id: string expected", object.publish, object, "s.a", "", { msg_id = 5 })
                 helper.raises("msg_id", object.publish, object, "s.a", "", { msg_id = "a\nb" })
-                helper.raises("expected_last_seq: sequence", object.publish, object, "s.a", "", { expected_last_seq = -1 })
-                helper.raises("expected_last_seq: sequence", object.publish, object, "s.a", "", { expected_last_seq = "1" })
+                for _, seq in ipairs { -1, "1", 0.5, true } do
+                    local options = { expected_last_seq = seq }
+                    helper.raises("expected_last_seq: sequence", object.publish, object, "s.a", "", options)
+                end
                 helper.raises("ttl: number of seconds", object.publish, object, "s.a", "", { ttl = "1h" })
                 helper.raises("headers:", object.publish, object, "s.a", "", { headers = 5 })
                 helper.raises("timeout:", object.publish, object, "s.a", "", { timeout = "5" })

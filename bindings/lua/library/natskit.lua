@@ -25,6 +25,7 @@ local nats = {}
 ---@field waitsets integer
 ---@field jsons integer
 ---@field contexts integer of JetStream
+---@field publishers integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer

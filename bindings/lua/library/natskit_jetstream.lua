@@ -77,6 +77,62 @@
 ---@field min_pending? integer of an overflow group: messages come only when so many are pending
 ---@field min_ack_pending? integer the same with so many that wait for acks
 
+--- Options of js:publisher.
+---@class natskit.PublisherOptions
+---@field max_pending? integer messages that may wait for their acks (4096)
+---@field max_pending_bytes? integer bytes of such messages (16777216)
+---@field ack_wait? number seconds for the ack of a message, retries included (5)
+---@field ack_wait_ms? integer
+---@field retries? integer how often a message is published again that no stream answered for; -1 until its time is over (2)
+---@field retry_wait? number seconds before that (0.25)
+---@field retry_wait_ms? integer
+---@field max_untaken? integer outcomes that may wait to be taken; at the limit a publish waits (524288)
+---@field acks? "all"|"failures" which outcomes come: all, or those of messages that may not be stored ("all")
+
+--- Options of js:publish and pub:publish.
+---@class natskit.StreamPublishOptions
+---@field headers? natskit.headers
+---@field timeout? number seconds for the ack (that of the context); of a publisher for room (5)
+---@field msg_id? string an id that the stream knows is not stored again
+---@field ttl? number seconds after which the message goes; math.huge never
+---@field expected_stream? string name of the stream that is to store it
+---@field expected_last_seq? integer of the stream
+---@field expected_last_msg_id? string of the stream
+---@field expected_last_subject_seq? integer of its subject, or of expected_last_subject; 0 none
+---@field expected_last_subject? string
+
+---@class natskit.PubAck
+---@field stream string
+---@field seq integer
+---@field duplicate boolean the stream had a message with this id, which has that seq
+---@field domain? string
+
+--- What became of a message of a publisher.
+---@class natskit.Outcome
+---@field id integer number of the message
+---@field outcome "done"|"not_sent"|"rejected"|"unknown" unknown: it may be stored
+---@field seq? integer
+---@field stream? string
+---@field domain? string
+---@field duplicate boolean
+---@field code? natskit.code of a failure
+---@field text? string
+---@field err_code? integer
+---@field server_code? integer
+
+---@class natskit.PublisherInfo
+---@field published integer messages accepted
+---@field pending integer of those, without an outcome yet
+---@field pending_bytes integer
+---@field acked integer known to be stored
+---@field duplicates integer of those, which were there before
+---@field failed integer with another outcome
+---@field retried integer sends because no stream had answered
+---@field resent integer sends after a reconnect
+---@field late integer answers that came after the outcome
+---@field untaken integer outcomes that wait to be taken
+---@field reason? natskit.code why it has ended; nil while it lives
+
 ---@class natskit.StreamState
 ---@field messages integer
 ---@field bytes integer
@@ -406,6 +462,25 @@ function js:consumer(stream, consumer, options) end
 ---@return natskit.consumer consumer
 function js:bind_consumer(stream, consumer) end
 
+--- Publishes to a stream and waits for its ack.
+---@param subject string
+---@param data? string
+---@param options? natskit.StreamPublishOptions
+---@return natskit.PubAck? ack
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+---@return string? outcome "not_sent", "rejected", or "unknown": it may be stored all the same
+function js:publish(subject, data, options) end
+
+--- A publisher, which has many messages under way.
+---@param options? natskit.PublisherOptions
+---@return natskit.publisher? pub
+---@return string? message
+---@return natskit.code? code
+function js:publisher(options) end
+
 --- Makes a call by its name. Arguments and answer are the server's own, durations in nanoseconds.
 ---@param name string
 ---@param arguments? table
@@ -420,6 +495,50 @@ function js:call(name, arguments, options) end
 --- Closes the context; subscriptions live on. Closing twice is harmless.
 ---@return boolean ok
 function js:close() end
+
+--- Publishes many messages to streams without waiting for each. The end of a <close> variable waits for the acks.
+---@class natskit.publisher
+local publisher = {}
+
+--- Publishes. Waits only while the window or the outbox is full.
+---@param subject string
+---@param data? string
+---@param options? natskit.StreamPublishOptions
+---@return integer? id number of the message, from 1 on
+---@return string? message
+---@return natskit.code? code
+function publisher:publish(subject, data, options) end
+
+--- `for id, seq, code, text in pub:acks() do`: one outcome for each message; seq is nil if it is not known to be stored.
+---@param timeout? number seconds
+---@return fun(): integer?, integer?, natskit.code?, string? iterator
+---@return nil
+---@return nil
+---@return userdata loop
+function publisher:acks(timeout) end
+
+--- Takes the next outcome.
+---@param timeout? number seconds; without it, for ever
+---@return natskit.Outcome? outcome
+---@return string? message
+---@return natskit.code? code "timeout", "would_block" (timeout 0), "end"
+function publisher:next_ack(timeout) end
+
+--- Waits until all that was published before has its outcome.
+---@param timeout? number seconds (30)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function publisher:done(timeout) end
+
+---@return natskit.PublisherInfo? info
+---@return string? message
+---@return natskit.code? code
+function publisher:info() end
+
+--- Ends it: what has no outcome yet gets "closed". Outcomes can still be taken. Closing twice is harmless.
+---@return boolean ok
+function publisher:close() end
 
 --- A stream, and the info that was got last.
 ---@class natskit.stream
