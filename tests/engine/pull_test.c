@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEXT "PUB $JS.API.CONSUMER.MSG.NEXT.S.C in."
-#define INFO "PUB $JS.API.CONSUMER.INFO.S.C in.-"
+#define NEXT "PUB\t$JS.API.CONSUMER.MSG.NEXT.S.C in."
+#define INFO "PUB\t$JS.API.CONSUMER.INFO.S.C in.-"
 
 static const char *const settings[] = {"ping_interval_ms", "3600000", NULL};
 
