@@ -27,7 +27,8 @@ static struct nki_error read_text(const char *json)
 static struct nki_error read_numbers(int code, int err_code)
 {
     char json[200];
-    snprintf(json, sizeof json, "{\"code\":%d,\"err_code\":%d,\"description\":\"the words\"}", code, err_code);
+    snprintf(json, sizeof json, "{\"code\":%d,\"err_code\":%d,\"description\":\"the words\"}", code,
+             err_code);
     struct nki_error error = read_text(json);
     assert_int_equal(error.server_code, code);
     assert_int_equal(error.err_code, err_code);
@@ -156,7 +157,8 @@ static void test_absurd_numbers(void **state)
 static void test_no_object(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"null", "true", "7", "\"no\"", "[]", "[{\"code\":404,\"err_code\":10059}]"};
+    static const char *const texts[] = {"null",   "true", "7",
+                                        "\"no\"", "[]",   "[{\"code\":404,\"err_code\":10059}]"};
     for (size_t i = 0; i < NKI_ARRAY_LEN(texts); i++) {
         struct nki_error error = read_text(texts[i]);
         assert_int_equal(error.status, NKI_JS_REFUSED);
@@ -169,9 +171,9 @@ static void test_no_object(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_other_numbers),
-        cmocka_unit_test(test_words),      cmocka_unit_test(test_long_words),
-        cmocka_unit_test(test_no_object),  cmocka_unit_test(test_absurd_numbers),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_other_numbers),
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_no_object), cmocka_unit_test(test_absurd_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,9 +85,12 @@ static void test_is_set(void **state)
         const char *json;
         bool set;
     } values[] = {
-        {"null", false}, {"false", false}, {"true", true}, {"0", false},
-        {"1", true},     {"-1", true},     {"\"\"", false}, {"\"0\"", true},
-        {"[]", false},   {"[0]", true},    {"{}", false},   {"{\"a\":null}", true},
+        {"null", false}, {"false", false},
+        {"true", true},  {"0", false},
+        {"1", true},     {"-1", true},
+        {"\"\"", false}, {"\"0\"", true},
+        {"[]", false},   {"[0]", true},
+        {"{}", false},   {"{\"a\":null}", true},
         {"0.5", true},   {"18446744073709551615", true},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(values); i++) {

@@ -29,8 +29,8 @@ static const struct ack_row {
     /* of later servers: counters and batches */
     {"{\"stream\":\"S\",\"seq\":5,\"val\":\"-17\"}", "S", "", 5, false},
     {"{\"stream\":\"S\",\"seq\":5,\"batch\":\"uuid\",\"count\":100}", "S", "", 5, false},
-    {"{\"stream\":\"S\",\"seq\":5,\"x\":{\"seq\":9,\"error\":{\"code\":1}},\"y\":[{\"stream\":\"T\"}]}", "S", "", 5,
-     false},
+    {"{\"stream\":\"S\",\"seq\":5,\"x\":{\"seq\":9,\"error\":{\"code\":1}},\"y\":[{\"stream\":\"T\"}]}", "S",
+     "", 5, false},
     {"{\"type\":\"io.nats\",\"stream\":\"S\",\"seq\":5,\"n\":null}", "S", "", 5, false},
     /* numbers that no double holds */
     {"{\"stream\":\"S\",\"seq\":9007199254740993}", "S", "", UINT64_C(9007199254740993), false},
@@ -80,7 +80,8 @@ static const struct error_row {
     int32_t status;
     const char *words;
 } error_rows[] = {
-    {"{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong last sequence: 4\"},\"stream\":\"S\","
+    {"{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong last sequence: "
+     "4\"},\"stream\":\"S\","
      "\"seq\":0}",
      NKI_WRONG_LAST, "wrong last sequence: 4"},
     {"{\"stream\":\"S\",\"seq\":0,\"error\":{\"code\":503,\"err_code\":10077,\"description\":\"maximum bytes "

@@ -1,5 +1,5 @@
-/* Stored messages as the leader of a stream gives them: headers, none, no data, what is missing or broken, and
- * no memory. One thread. */
+/* Stored messages as the leader of a stream gives them: headers, none, no data, what is missing or broken,
+ * and no memory. One thread. */
 #include "base/status.h"
 #include "jetstream/stored.h"
 
@@ -76,8 +76,8 @@ static void test_large_sequence(void **state)
 {
     (void)state;
     struct nki_msg *msg = NULL;
-    assert_int_equal(make("{\"message\":{\"subject\":\"s\",\"seq\":18446744073709551615,\"time\":\"t\"}}", &msg),
-                     NKI_OK);
+    assert_int_equal(
+        make("{\"message\":{\"subject\":\"s\",\"seq\":18446744073709551615,\"time\":\"t\"}}", &msg), NKI_OK);
     struct nki_str name;
     struct nki_str value;
     assert_true(nki_msg_header_at(msg, 2, &name, &value));
