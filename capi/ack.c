@@ -157,20 +157,24 @@ static int32_t begin_confirm(const natskit_msg *msg, int64_t timeout_ms, struct 
                              natskit_error *err)
 {
     if (msg == NULL) {
-        return nki_capi_invalid(err, "msg: the pointer is NULL");
+        nki_capi_invalid(err, "msg: the pointer is NULL");
+        return NATSKIT_INVALID;
     }
     if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
+        nki_capi_invalid(err, "timeout_ms is less than -1");
+        return NATSKIT_INVALID;
     }
     int32_t status = begin(msg, conn);
     if (status != NATSKIT_OK) {
         const char *what = status == NATSKIT_NOT_JS_MESSAGE ? "" : "connection: ";
-        return nki_error_set(nki_capi_err(err), status, "%s%s", what, nki_status_row(status)->text);
+        nki_error_set(nki_capi_err(err), status, "%s%s", what, nki_status_row(status)->text);
+        return status;
     }
     status = nki_ack_claim(inner_of(msg));
     if (status != NATSKIT_OK) {
         nki_handle_unpin(*conn);
-        return nki_error_set(nki_capi_err(err), status, NULL);
+        nki_error_set(nki_capi_err(err), status, NULL);
+        return status;
     }
     return NATSKIT_OK;
 }

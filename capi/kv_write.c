@@ -45,7 +45,7 @@ static int32_t finish(struct nki_kv *bucket, struct nki_op *op, int64_t deadline
     struct nki_pub_ack ack;
     int32_t status = nki_capi_finish_op(bucket->js->conn, op, deadline_ns, &msg, err);
     if (status == NATSKIT_OK) {
-        status = nki_pub_ack_read(nki_msg_data(msg), &ack, nki_capi_err(err));
+        nki_pub_ack_of(msg, &ack);
         if (revision != NULL) {
             *revision = ack.seq;
         }

@@ -36,10 +36,12 @@ const char *fx_server_url(void);
 struct ts_server *fx_server(void);
 /* A connection to it. */
 natskit_conn fx_connect(void);
-/* Makes a stream of the messages to `subject`, and a consumer that delivers them to `deliver`, and wants no acks:
- * so the server knows nothing of those that are sent, and whoever subscribes to "$JS.ACK.>" gets them. What
- * the stream held before is gone. */
+/* Makes a stream of the messages to `subject`, and a consumer that delivers them to `deliver`, and wants no
+ * acks: so the server knows nothing of those that are sent, and whoever subscribes to "$JS.ACK.>" gets them.
+ * What the stream held before is gone. */
 void fx_deliver(natskit_conn conn, const char *stream, const char *subject, const char *deliver);
+/* Makes a bucket in memory, or gives that of an earlier test. */
+void fx_bucket(natskit_conn conn, const char *bucket);
 /* Ends the server; called once at the end of main. */
 void fx_server_end(void);
 

@@ -7,7 +7,8 @@ int32_t steps_feed(struct rig *rig, const struct nki_sub_params *params, struct 
                    struct nki_sub **out)
 {
     struct nki_sub *sub = nki_sub_new(params);
-    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed};
+    bool waits = feed->ops->drain != NULL;
+    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed, .request = waits, .keep = waits};
     if (sub == NULL || !nki_sub_collect(sub, &collect)) {
         if (sub != NULL) {
             nki_sub_release(sub);
@@ -15,10 +16,7 @@ int32_t steps_feed(struct rig *rig, const struct nki_sub_params *params, struct 
         feed->ops->end(feed, NKI_NO_MEMORY);
         return NKI_NO_MEMORY;
     }
-    feed->subject = NKI_STR("");
-    feed->engine = &rig->engine;
-    feed->sub = sub;
-    nki_list_init(&feed->node);
+    nki_feed_attach(feed, &rig->engine, sub);
     int32_t status = nki_engine_subscribe(&rig->engine, sub);
     if (status != NKI_OK) {
         nki_sub_release(sub);

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "support" / "python"))
 
 import natskit  # noqa: E402
+import natskit.sync  # noqa: E402
 from natskit_testing import HarnessError, Server, Tap, wait_for  # noqa: E402
 
 TEST_SECONDS = 100.0
@@ -52,6 +53,24 @@ def shared_server() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_jetstream() -> Iterator[Server]:
+    """One server with JetStream for all tests that leave it alone."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def js_url(shared_jetstream: Server) -> Iterator[str]:
+    """The tap before it; the streams that the test leaves are deleted."""
+    with Tap(shared_jetstream) as proxy:
+        yield proxy.url
+    with natskit.sync.connect(shared_jetstream.url) as nc:
+        js = nc.jetstream()
+        for name in js.stream_names():
+            js.delete_stream(name)
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of the test's own, to be stopped, killed and restarted."""
@@ -80,7 +99,7 @@ def own_tap(server: Server) -> Iterator[Tap]:
 
 def _live() -> dict[str, int]:
     counters = natskit.counters()
-    names = ("options", "headers", "conns", "subs", "ops", "waitsets", "jsons", "msgs")
+    names = ("options", "headers", "conns", "subs", "ops", "waitsets", "jsons", "msgs", "contexts", "publishers")
     return {name: counters[name] for name in names}
 
 

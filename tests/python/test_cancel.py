@@ -264,3 +264,20 @@ async def test_connecting_and_closing(url: str, chance: random.Random) -> None:
             await asyncio.wait_for(waiting, 20)
     assert whole_ones > 3
     print(f"{whole_ones} connected, {cut_closes} closes were cut short")
+
+
+async def test_calling_jetstream(js_url: str, chance: random.Random) -> None:
+    """Each answer is that of its call, whichever of the others were cut short."""
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        await js.add_stream(name="CUT", subjects=["cut"], storage="memory")
+        whole_ones = 0
+        for number in range(ROUNDS // 4):
+            name = f"c{number}"
+            whole, info = await cut(chance, lambda name=name: js.add_consumer("CUT", name=name, mem_storage=True))
+            if whole:
+                whole_ones += 1
+                assert info.name == name
+            whole, names = await cut(chance, lambda: js.stream_names())
+            assert not whole or names == ["CUT"]
+        assert 0 < whole_ones < ROUNDS // 4

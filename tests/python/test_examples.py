@@ -30,6 +30,19 @@ EXPECTED = {
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
+    "streams": [
+        "account: 0 streams of -1",
+        "stream: EXAMPLE, kept for 2592000 s",
+        "updated: 'changes what is said, and that alone', still 2592000 s",
+        "state: 5 messages, {'example.orders': 5}",
+        "last: 5 b'order 4' {'Number': '4'}",
+        "consumer: worker, 5 to be delivered",
+        "names: ['EXAMPLE'] ['worker']",
+        "refused: 400 10058 ",
+        "not found: ",
+        "purged: 3",
+        "deleted: True",
+    ],
     "tour": [
         "connect: nats://127.0.0.1:",
         "publish/subscribe: received greet.joe 'hello'",
@@ -47,10 +60,13 @@ EXPECTED = {
     ],
 }
 
+JETSTREAM = {"streams"}
+
 
 @pytest.mark.parametrize("face", ["", "_sync"])
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_example(url: str, name: str, face: str) -> None:
+def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
+    url = request.getfixturevalue("js_url" if name in JETSTREAM else "url")
     package = str(Path(natskit.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / f"{name}{face}.py"],

@@ -48,6 +48,9 @@ def ways(nc: Any, sub: Any, events: Any) -> dict[str, Callable[[], Any]]:
         "request": lambda: nc.request("leak.nobody", b"x", 5, {"A": "1"}),
         "request bad": lambda: nc.request("not ok", bytearray(b"x")),
         "flush": lambda: nc.flush(),
+        "jetstream": lambda: nc.jetstream().account_info(),
+        "jetstream bad": lambda: nc.jetstream().call("stream.info", stream="a.b", more=[1]),
+        "jetstream bad call": lambda: nc.jetstream().call("nonsense"),
         "nothing there": lambda: events.next_msg(0),
         "timeout": lambda: events.next_msg(0.001),
         "batch timeout": lambda: events.next_batch(3, 0.001),
@@ -195,3 +198,56 @@ async def take(events: natskit.Events, nc: natskit.Client) -> Any:
             getattr(event, name)
         repr(event)
         yield event
+
+
+def js_ways(nc: Any, consumer: Any) -> dict[str, Callable[[], Any]]:
+    """The same with JetStream; the consumer's stream holds messages that need no ack."""
+    lost = type(consumer)(nc.jetstream(), natskit.js.api.ConsumerInfo({"stream_name": "LEAK", "name": "no"}))
+    return {
+        "info": lambda: consumer.info(),
+        "stream": lambda: nc.jetstream().stream("LEAK"),
+        "message": lambda: nc.jetstream().get_msg("LEAK", 1),
+        "refused": lambda: nc.jetstream().stream_info("NO"),
+        "fetch": lambda: consumer.fetch(10),
+        "fetch nothing": lambda: consumer.fetch(10, 0, max_bytes=1),
+        "fetch from nobody": lambda: lost.fetch(1, 1),
+        "fetch badly": lambda: consumer.fetch(1, 1, heartbeat=5),
+        "consume": lambda: consumer.consume(max_msgs=5, status_events=True).close(),
+        "consume badly": lambda: consumer.consume(expires=-5),
+    }
+
+
+@pytest.mark.parametrize("way", ["info", "stream", "message", "refused", "fetch", "fetch nothing", "fetch from nobody",
+                                 "fetch badly", "consume", "consume badly"])
+async def test_jetstream(js_url: str, way: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        await js.add_stream(name="LEAK", subjects=["leak"], storage="memory")
+        await nc.publish_batch([("leak", b"x", "", {"A": "1"})] * 20000)
+        await js.add_consumer("LEAK", name="c", ack_policy="none")
+        call = js_ways(nc, await js.consumer("LEAK", "c"))[way]
+
+        async def rounds() -> None:
+            for _ in range(ROUNDS // 3):
+                with contextlib.suppress(errors.Error):
+                    result = await call()
+                    if isinstance(result, natskit.Stream):
+                        repr(result.cached_info.config), result.cached_info.state.messages
+                    for msg in result if isinstance(result, list) else []:
+                        look_at_delivery(msg)
+                with contextlib.suppress(errors.Error, asyncio.CancelledError):
+                    work = call()
+                    task = asyncio.ensure_future(work)
+                    await asyncio.sleep(0)
+                    task.cancel()
+                    await task
+
+        measure = [0]
+        while len(measure) < 10 and not settled([*measure, blocks()][-2:]):
+            measure.append(blocks())
+            await rounds()
+        assert settled([*measure, blocks()]), measure
+
+
+def look_at_delivery(msg: Any) -> None:
+    repr(msg.metadata), msg.is_acked, msg.headers

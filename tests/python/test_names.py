@@ -97,7 +97,10 @@ def test_faces_agree() -> None:
     for one, other in (
         (natskit.Answers, natskit.sync.Answers),
         (natskit.Client, natskit.sync.Client),
+        (natskit.Consumer, natskit.sync.Consumer),
+        (natskit.JetStreamContext, natskit.sync.JetStreamContext),
         (natskit.Msg, natskit.sync.Msg),
+        (natskit.Stream, natskit.sync.Stream),
         (natskit.Subscription, natskit.sync.Subscription),
         (natskit.Events, natskit.sync.Events),
     ):

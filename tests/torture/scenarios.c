@@ -27,7 +27,8 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(republish),      ROW(context),       ROW(keys),
     ROW(issue),          ROW(tls),           ROW(tls_first),
     ROW(tls_offered),    ROW(tls_refused),   ROW(tls_texts),
-    ROW(asked),
+    ROW(asked),          ROW(acks),
+    ROW(asked),          ROW(js_publish),    ROW(publisher),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -13,7 +13,7 @@ local nats = {}
 ---@class natskit.Status
 ---@field number integer number of the status in natskit.h
 ---@field code natskit.code
----@field class string "ok", "usage", "outcome", "limit", "network", "protocol", "auth" or "system"
+---@field class string "ok", "usage", "outcome", "limit", "network", "protocol", "auth", "system" or "jetstream"
 ---@field text string
 
 ---@class natskit.Counters
@@ -413,6 +413,16 @@ function conn:publish(subject, data, options) end
 ---@return integer? accepted
 function conn:publish_batch(list, options) end
 
+--- Acks many messages of JetStream consumers in one step. Stops at the first that cannot be acked; on failure the
+--- fourth result tells how many were.
+---@param list natskit.msg[]
+---@param options? natskit.BatchOptions
+---@return integer? count
+---@return string? message
+---@return natskit.code? code
+---@return integer? acked
+function conn:ack_batch(list, options) end
+
 --- Subscribes. The subject may hold the wildcards `*` and `>`.
 ---@param subject string
 ---@param options? natskit.SubscribeOptions
@@ -752,6 +762,61 @@ function msg:json() end
 ---@return string? message
 ---@return natskit.code? code "no_reply" if the message asks for none
 function msg:respond(data, options) end
+
+--- What the server tells of a message that a JetStream consumer delivered.
+---@class natskit.Delivery
+---@field stream string
+---@field consumer string
+---@field domain? string JetStream domain
+---@field account? string hash of the account
+---@field delivered integer how often, this time included
+---@field stream_seq integer
+---@field consumer_seq integer
+---@field pending integer messages that the consumer has still to deliver
+---@field time number when the stream stored it: seconds since 1970 UTC
+---@field time_ns integer the same in nanoseconds
+---@field redelivered boolean it was delivered before
+---@field acked boolean a final ack was sent, or a confirmed one is confirmed
+
+--- What the server tells of its delivery by a JetStream consumer.
+---@return natskit.Delivery? delivery
+---@return string? message
+---@return natskit.code? code "not_js_message"
+function msg:delivery() end
+
+--- Acks the message of a JetStream consumer: it was processed. A message takes one final ack (ack, nak, term,
+--- ack_sync); without room in the outbox it waits up to 5 seconds.
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "already_acked", "not_js_message", ...
+function msg:ack() end
+
+--- Asks for the message to be delivered once more.
+---@param delay? number seconds until then (0)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function msg:nak(delay) end
+
+--- Tells that the message is still being processed; may be repeated.
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function msg:in_progress() end
+
+--- Tells that the message is never to be delivered again, although it was not processed.
+---@param reason? string one line, for the server's advisory
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function msg:term(reason) end
+
+--- Acks, and waits until the server has confirmed it. After a failure the message can be acked again.
+---@param timeout? number seconds (2)
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function msg:ack_sync(timeout) end
 
 --- Gives the memory of the message back at once instead of when it is collected.
 ---@return boolean ok

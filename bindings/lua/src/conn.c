@@ -422,6 +422,7 @@ static int conn_tostring(lua_State *L)
 static const luaL_Reg conn_methods[] = {
     {"publish", lnk_publish},
     {"publish_batch", lnk_publish_batch},
+    {"ack_batch", lnk_ack_batch},
     {"subscribe", lnk_subscribe},
     {"request", lnk_request},
     {"request_many", lnk_request_many},
@@ -444,6 +445,7 @@ static const luaL_Reg conn_methods[] = {
     {"reconnect", lnk_conn_reconnect},
     {"answer_delay", lnk_conn_answer_delay},
     {"answer_auth", lnk_conn_answer_auth},
+    {"jetstream", lnk_jetstream},
     {NULL, NULL},
 };
 

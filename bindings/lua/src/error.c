@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const class_names[] = {"ok",      "usage",    "outcome", "limit",
-                                          "network", "protocol", "auth",    "system"};
+static const char *const class_names[] = {"ok",       "usage", "outcome", "limit",    "network",
+                                          "protocol", "auth",  "system",  "jetstream"};
 
 /* Pushes NAME in lower case. */
 static void push_lower(lua_State *L, const char *name)

@@ -532,6 +532,7 @@ static int finish_request(lua_State *L, lnk_state *st, lnk_wait *wait, int index
         return lnk_fail(L, status, NULL);
     }
     reply->conn = conn->conn;
+    reply->fail_fast = conn->fail_fast;
     lnk_account(L, st, reply);
     return 1;
 }

@@ -12,21 +12,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import _later, errors, jwt, nkeys
+from . import _later, errors, js, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._natskit import Event, Headers, counters, nuid, shutdown, version
+from ._js import Consumer, JetStreamContext, PullSubscription, Stream
+from ._kv import KeyValue
+from ._metadata import Metadata
+from ._natskit import Entry, Event, Headers, Status, counters, nuid, shutdown, version
 
 __all__ = [
     "Answers",
     "Client",
+    "Consumer",
+    "Entry",
     "Event",
     "Events",
     "Headers",
+    "JetStreamContext",
+    "KeyValue",
+    "Metadata",
     "Msg",
+    "PullSubscription",
+    "Status",
+    "Stream",
     "Subscription",
     "connect",
     "counters",
     "errors",
+    "js",
     "jwt",
     "nkeys",
     "nuid",

@@ -7,8 +7,6 @@ blocking one, natskit/sync/_client.py, from it.
 
 from __future__ import annotations
 
-import contextvars  # [async]
-import inspect  # [async]
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable  # [async]
 # [sync] from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from . import _later  # [async]
-from . import _auth, _natskit, _options, errors
+from . import _auth, _handlers, _natskit, _options, errors
+from ._js import JetStreamContext
 from ._natskit import AsyncEvents as Events
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncSubscription as Subscription
@@ -109,8 +108,8 @@ class Answers:
 class Client(_natskit.AsyncConnection):
     """A connection to a NATS system; made by connect().
 
-    publish, publish_batch, publish_msg, request, flush, written, rtt, reconnect, closed, new_inbox, stats,
-    server_at_least and the properties is_connected, is_connecting, is_reconnecting, is_draining, is_closed,
+    publish, publish_batch, publish_msg, ack_batch, request, flush, written, rtt, reconnect, closed, new_inbox,
+    stats, server_at_least and the properties is_connected, is_connecting, is_reconnecting, is_draining, is_closed,
     connected_url, max_payload, client_id, client_ip and last_error come from the C part.
     """
 
@@ -147,19 +146,11 @@ class Client(_natskit.AsyncConnection):
             "pending_msgs_limit": pending_msgs_limit,
             "pending_bytes_limit": pending_bytes_limit,
         }
-        if cb is not None and not callable(cb):
-            raise TypeError(f"cb must be callable, not {type(cb).__name__}")
-        if isinstance(concurrency, bool) or not isinstance(concurrency, int):
-            raise TypeError(f"concurrency must be int, not {type(concurrency).__name__}")
-        if concurrency < 1:
-            raise errors.InvalidError("concurrency: a number of handlers from 1 on")
+        _handlers.check(cb, concurrency)
         sub = self._subscribe(subject, queue, _options.pairs(_natskit.OPTIONS_SUBSCRIBE, limits))
         if cb is not None:
             # [async]
-            coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
-                getattr(cb, "__call__", None)  # noqa: B004: an object whose call is a coroutine function
-            )
-            sub._handle(cb, coroutines, concurrency, contextvars.copy_context())
+            _handlers.begin(sub, cb, concurrency)
             # [end]
             # [sync] sub._handle(cb, False, concurrency, None)
         return sub
@@ -217,6 +208,28 @@ class Client(_natskit.AsyncConnection):
         pairs = _options.pairs(_natskit.OPTIONS_REQUEST_MANY, wishes)
         payload, headers = self._more(payload, headers, json, trace_destination, trace_only)
         return Answers(self, (subject, payload, headers, pairs), max_wait)
+
+    def jetstream(
+        self,
+        *,
+        domain: str | None = None,
+        prefix: str | None = None,
+        timeout: float | None = 5.0,
+        **options: Any,
+    ) -> JetStreamContext:
+        """JetStream of this connection's account. It asks the server nothing: account_info() does.
+
+        Args:
+            domain: the JetStream of another domain, as one behind a leaf node.
+            prefix: of the API's subjects, as another account exports them, instead of "$JS.API".
+            timeout: seconds for each call.
+            options: the library's options of a context by name: api_retries, ...
+        """
+        return JetStreamContext(self, timeout, {"domain": domain, "api_prefix": prefix, **options})
+
+    def jsm(self, **options: Any) -> JetStreamContext:
+        """The same as jetstream(), as nats-py names it for management."""
+        return self.jetstream(**options)
 
     async def context(self, timeout: float | None = 2.0) -> dict[str, Any]:
         """What the server knows of this user: "user", "account" and, if there are any, "permissions" and

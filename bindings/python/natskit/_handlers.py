@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextvars
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
+
+from . import errors
 
 if TYPE_CHECKING:
     import asyncio  # who uses the blocking face alone does not pay for loading it
@@ -14,6 +18,24 @@ if TYPE_CHECKING:
     from ._natskit import AsyncSubscription
 
 log = logging.getLogger("natskit")
+
+
+def check(cb: Any, concurrency: Any) -> None:
+    """Raises for what is no handler, or no number of them."""
+    if cb is not None and not callable(cb):
+        raise TypeError(f"cb must be callable, not {type(cb).__name__}")
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int):
+        raise TypeError(f"concurrency must be int, not {type(concurrency).__name__}")
+    if concurrency < 1:
+        raise errors.InvalidError("concurrency: a number of handlers from 1 on")
+
+
+def begin(sub: AsyncSubscription, cb: Callable[[Any], Any], concurrency: int) -> None:
+    """Has asyncio call `cb` with each message of the subscription."""
+    coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
+        getattr(cb, "__call__", None)  # noqa: B004: an object whose call is a coroutine function
+    )
+    sub._handle(cb, coroutines, concurrency, contextvars.copy_context())
 
 
 def failed(connection: Any, sub: Any, error: BaseException) -> None:

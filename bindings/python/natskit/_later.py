@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import _auth, _handlers, _natskit, errors
+from . import _auth, _handlers, _metadata, _natskit, errors
 
 _ASK_AT_MOST = 1 << 20
 
@@ -54,5 +54,5 @@ def install() -> None:
     """Gives the C part the exceptions and functions; called once, when the package is imported."""
     special = (errors.SubscriptionClosedError, errors.BadSubjectError, errors.OutboundBufferLimitError)
     handlers = (_handlers.failed, _handlers.start, _handlers.cancel)
-    functions = (later, json_encode, json_decode, *handlers, _auth.pairs)
+    functions = (later, json_encode, json_decode, *handlers, _auth.pairs, _metadata.metadata, _metadata.moment)
     _natskit._install(errors.STATUSES, errors.Error, *special, functions)

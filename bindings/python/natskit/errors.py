@@ -24,7 +24,7 @@ class Error(Exception):
         err_code: the server's detailed error code, or 0.
         errno: errno of the system call that failed, or 0.
         outcome: for an operation, what is known of its effect: "not_sent", "unknown", "rejected"; else "".
-        published: for a batch, how many messages were accepted before the error.
+        published: for a batch, how many messages were accepted, or acked, before the error.
     """
 
     status: int = 0
@@ -68,6 +68,21 @@ class ProtocolError(Error):
 
 class AuthError(Error):
     """The server refused the credentials, or security that was asked for cannot be had."""
+
+
+class JetStreamError(Error):
+    """What JetStream says, or what it does not allow.
+
+    code, err_code and description are what the server answered, in nats-py's words: 404, 10059, "stream not found".
+    """
+
+    @property
+    def code(self) -> int:
+        return self.server_code
+
+    @property
+    def description(self) -> str:
+        return self.text
 
 
 class PlatformError(Error):
@@ -264,6 +279,93 @@ class SignatureError(AuthError):
     """The signature is not of this key over these bytes."""
 
 
+# ------------------------------------------------------------------------------- JetStream
+
+
+class APIError(JetStreamError):
+    """JetStream refuses the call; the text is the server's."""
+
+
+class JetStreamNotEnabledError(JetStreamError):
+    """JetStream does not answer, or is not enabled for the account."""
+
+
+class StreamNotFoundError(APIError, NotFoundError):
+    """There is no such stream."""
+
+
+class ConsumerNotFoundError(APIError, NotFoundError):
+    """There is no such consumer."""
+
+
+class MsgNotFoundError(APIError, NotFoundError):
+    """There is no such message in the stream."""
+
+
+class AlreadyExistsError(APIError):
+    """The name is taken by something that is configured otherwise."""
+
+
+class WrongLastSequenceError(APIError):
+    """The last sequence or message id is not the expected one."""
+
+
+class JetStreamLimitError(APIError):
+    """A limit of the stream, consumer or account is reached."""
+
+
+class MsgAlreadyAckdError(JetStreamError):
+    """The message was acked before."""
+
+
+class NotJSMessageError(JetStreamError):
+    """The message does not come from a JetStream consumer."""
+
+
+class APILevelError(APIError):
+    """The server is too old for what the configuration asks for."""
+
+
+class ConsumerDeletedError(JetStreamError):
+    """The consumer was deleted."""
+
+
+class HeartbeatsMissedError(JetStreamError):
+    """The server has not given a sign of life in time."""
+
+
+class PullRefusedError(JetStreamError):
+    """The server refuses the request for messages; the text is its own."""
+
+
+class StreamSealedError(APIError):
+    """The stream is sealed."""
+
+
+class NoStreamResponseError(JetStreamError):
+    """No stream takes the subject, or the stream has no leader."""
+
+
+class InvalidAckError(JetStreamError):
+    """What answered for a published message is no stream."""
+
+
+class KeyValueError(JetStreamError):
+    """What a key-value bucket says."""
+
+
+class KeyNotFoundError(KeyValueError, NotFoundError):
+    """The bucket has no such key."""
+
+
+class KeyDeletedError(KeyValueError, NotFoundError):
+    """The key was deleted."""
+
+
+class KeyWrongLastSequenceError(KeyValueError):
+    """The key has a value already."""
+
+
 # -------------------------------------------------------------------------------- platform
 
 
@@ -291,6 +393,7 @@ _KINDS: dict[int, type[Error]] = {
     5: ProtocolError,
     6: AuthError,
     7: PlatformError,
+    8: JetStreamError,
 }
 
 _CLASSES: dict[str, type[Error]] = {
@@ -338,6 +441,26 @@ _CLASSES: dict[str, type[Error]] = {
     "SYSTEM": SystemCallError,
     "SHUTDOWN": ShutdownError,
     "INTERNAL": InternalError,
+    "JS_REFUSED": APIError,
+    "JS_NOT_ENABLED": JetStreamNotEnabledError,
+    "STREAM_NOT_FOUND": StreamNotFoundError,
+    "CONSUMER_NOT_FOUND": ConsumerNotFoundError,
+    "MSG_NOT_FOUND": MsgNotFoundError,
+    "ALREADY_EXISTS": AlreadyExistsError,
+    "WRONG_LAST": WrongLastSequenceError,
+    "JS_LIMIT": JetStreamLimitError,
+    "ALREADY_ACKED": MsgAlreadyAckdError,
+    "NOT_JS_MESSAGE": NotJSMessageError,
+    "API_LEVEL": APILevelError,
+    "CONSUMER_DELETED": ConsumerDeletedError,
+    "HEARTBEATS_MISSED": HeartbeatsMissedError,
+    "PULL_REFUSED": PullRefusedError,
+    "SEALED": StreamSealedError,
+    "NO_STREAM": NoStreamResponseError,
+    "INVALID_ACK": InvalidAckError,
+    "KEY_NOT_FOUND": KeyNotFoundError,
+    "KEY_DELETED": KeyDeletedError,
+    "KEY_EXISTS": KeyWrongLastSequenceError,
 }
 
 

@@ -36,27 +36,15 @@ static PyObject *conn_make(PyTypeObject *type, PyObject *args, PyObject *kwargs,
 
 static void conn_dealloc(PyObject *self);
 
-/* The module's state, from a subclass that Python code made: up the bases to a type of ours, which alone has
- * this destructor (those of classes made by Python code have Python's). */
-static State *state_of(PyTypeObject *type)
-{
-    while (type != NULL && PyType_GetSlot(type, Py_tp_dealloc) != (void *)(uintptr_t)conn_dealloc)
-        type = PyType_GetSlot(type, Py_tp_base);
-    if (type != NULL)
-        return type_state(type);
-    PyErr_SetString(PyExc_TypeError, "not a connection of natskit");
-    return NULL;
-}
-
 static PyObject *conn_new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    State *st = state_of(type);
+    State *st = base_state(type, conn_dealloc);
     return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_ASYNC);
 }
 
 static PyObject *conn_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    State *st = state_of(type);
+    State *st = base_state(type, conn_dealloc);
     return st == NULL ? NULL : conn_make(type, args, kwargs, st, FACE_SYNC);
 }
 
@@ -669,6 +657,12 @@ static PyMethodDef conn_methods[] = {
     {"_publish_now", conn_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, reply, headers, left, /)\n--\n\nAs publish; WouldBlockError "
      "without room."},
+    {"ack_batch", FAST(conn_ack_batch),
+     "ack_batch($self, messages, *, timeout=10.0)\n--\n\n"
+     "Acks messages of JetStream consumers; how many. Stops at the first that cannot be acked."},
+    {"_ack_batch_now", conn_ack_batch_now, METH_VARARGS,
+     "_ack_batch_now($self, messages, total, left, /)\n--\n\nTakes what is acked out of the list; "
+     "WouldBlockError if some are left."},
     {"_publish_batch_now", conn_publish_batch_now, METH_VARARGS,
      "_publish_batch_now($self, messages, total, left, /)\n--\n\nTakes what is accepted out of the list; "
      "WouldBlockError if some are left."},

@@ -52,6 +52,12 @@ State *type_state(PyTypeObject *type)
     X(hold_type)                                                                                             \
     X(finish_type)                                                                                           \
     X(reactor_type)                                                                                          \
+    X(js_type[FACE_ASYNC])                                                                                   \
+    X(js_type[FACE_SYNC])                                                                                    \
+    X(status_type)                                                                                           \
+    X(kv_type[FACE_ASYNC])                                                                                   \
+    X(kv_type[FACE_SYNC])                                                                                    \
+    X(entry_type)                                                                                            \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
@@ -62,6 +68,8 @@ State *type_state(PyTypeObject *type)
     X(handler_failed)                                                                                        \
     X(handler_start)                                                                                         \
     X(handler_cancel)                                                                                        \
+    X(metadata)                                                                                              \
+    X(moment)                                                                                                \
     X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
@@ -119,6 +127,18 @@ static int names_init(State *st)
         if ((st->names[i] = PyUnicode_InternFromString(texts[i])) == NULL)
             return -1;
     return 0;
+}
+
+/* Up the bases to a type of ours, which alone has this destructor (those of classes made by Python code have
+ * Python's). */
+State *base_state(PyTypeObject *type, destructor own)
+{
+    while (type != NULL && PyType_GetSlot(type, Py_tp_dealloc) != (void *)(uintptr_t)own)
+        type = PyType_GetSlot(type, Py_tp_base);
+    if (type != NULL)
+        return type_state(type);
+    PyErr_SetString(PyExc_TypeError, "not a type of natskit");
+    return NULL;
 }
 
 int type_add(PyObject *module, PyTypeObject **slot, PyType_Spec *spec, const char *name)
@@ -262,12 +282,13 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options,
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options,
                          "headers", (unsigned long long)c.headers, "conns", (unsigned long long)c.conns,
                          "subs", (unsigned long long)c.subs, "ops", (unsigned long long)c.ops, "waitsets",
                          (unsigned long long)c.waitsets, "jsons", (unsigned long long)c.jsons, "msgs",
                          (unsigned long long)c.msgs, "allocated_bytes", (unsigned long long)c.allocated_bytes,
-                         "threads", (unsigned long long)c.threads);
+                         "threads", (unsigned long long)c.threads, "contexts", (unsigned long long)c.contexts,
+                         "publishers", (unsigned long long)c.publishers);
 }
 
 static PyObject *module_nuid(PyObject *module, PyObject *unused)
@@ -332,6 +353,12 @@ static PyMethodDef functions[] = {
      "_jwt_expiry($module, jwt, /)\n--\n\nNanoseconds since 1970, or 0."},
     {"_creds_format", auth_creds_format, METH_VARARGS,
      "_creds_format($module, jwt, seed, /)\n--\n\nThe text of a credentials file."},
+    {"_js_calls", js_calls, METH_NOARGS,
+     "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
+    {"_js_fields", js_fields, METH_NOARGS,
+     "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_kv_config", kv_config, METH_O,
+     "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,
      "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
@@ -341,9 +368,34 @@ static int types_init(PyObject *module, State *st)
 {
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
-        next_init(module, st) < 0 || loop_init(module, st) < 0)
+        next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
+        pull_init(module, st) < 0 || kv_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
+}
+
+static int scopes_init(PyObject *module)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } scopes[] = {
+        {"OPTIONS_CONNECT", NATSKIT_OPTIONS_CONNECT},
+        {"OPTIONS_SUBSCRIBE", NATSKIT_OPTIONS_SUBSCRIBE},
+        {"OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS},
+        {"OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST},
+        {"OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT},
+        {"OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH},
+        {"OPTIONS_JETSTREAM", NATSKIT_OPTIONS_JETSTREAM},
+        {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
+        {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
+        {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
+        {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
+    };
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
+        if (PyModule_AddIntConstant(module, scopes[i].name, scopes[i].number) < 0)
+            return -1;
+    return 0;
 }
 
 static int module_exec(PyObject *module)
@@ -357,16 +409,7 @@ static int module_exec(PyObject *module)
     if (names_init(st) < 0 || types_init(module, st) < 0)
         return -1;
     st->settle = PyObject_GetAttrString(module, "_settle");
-    if (st->settle == NULL ||
-        PyModule_AddIntConstant(module, "OPTIONS_CONNECT", NATSKIT_OPTIONS_CONNECT) < 0 ||
-        PyModule_AddIntConstant(module, "OPTIONS_SUBSCRIBE", NATSKIT_OPTIONS_SUBSCRIBE) < 0)
-        return -1;
-    return PyModule_AddIntConstant(module, "OPTIONS_EVENTS", NATSKIT_OPTIONS_EVENTS) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_REQUEST", NATSKIT_OPTIONS_REQUEST) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT) < 0 ||
-                   PyModule_AddIntConstant(module, "OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH) < 0
-               ? -1
-               : PyModule_AddIntConstant(module, "OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY);
+    return st->settle == NULL ? -1 : scopes_init(module);
 }
 
 /* Numbers of slots that the limited API of 3.11 does not name, with the values that newer headers give them.

@@ -206,6 +206,9 @@ static PyGetSetDef msg_getset[] = {
     {"sid", msg_get_sid, NULL, "Number of the subscription on the wire.", NULL},
     {"status_code", msg_get_status_code, NULL, "Code of the header block's status line, or 0.", NULL},
     {"description", msg_get_description, NULL, "Text of the header block's status line, or ''.", NULL},
+    {"metadata", msg_get_metadata, NULL, "What the server tells of its delivery by a JetStream consumer.",
+     NULL},
+    {"is_acked", msg_get_is_acked, NULL, "Whether a final ack was sent, or confirmed by the server.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -216,6 +219,21 @@ static PyMethodDef msg_methods[] = {
     {"republish", (PyCFunction)(void (*)(void))msg_republish, METH_FASTCALL | METH_KEYWORDS,
      "republish($self, subject=None, reply=None, *, timeout=10.0)\n--\n\n"
      "Publishes it once more, to another subject or its own; None keeps its reply subject, '' drops it."},
+    {"ack", msg_ack, METH_NOARGS, "ack($self)\n--\n\nAcks: it was processed."},
+    {"nak", (PyCFunction)(void (*)(void))msg_nak, METH_FASTCALL | METH_KEYWORDS,
+     "nak($self, delay=None)\n--\n\nAsks for it to be delivered once more, at once or after so many "
+     "seconds."},
+    {"in_progress", msg_in_progress, METH_NOARGS,
+     "in_progress($self)\n--\n\nTells that it is still being processed; may be repeated."},
+    {"term", (PyCFunction)(void (*)(void))msg_term, METH_FASTCALL | METH_KEYWORDS,
+     "term($self, reason=None)\n--\n\nTells that it is never to be delivered again."},
+    {"ack_sync", (PyCFunction)(void (*)(void))msg_ack_sync, METH_FASTCALL | METH_KEYWORDS,
+     "ack_sync($self, timeout=1.0)\n--\n\nAcks, and waits until the server has confirmed it; gives its "
+     "message."},
+    {"_ack_now", msg_ack_now, METH_VARARGS,
+     "_ack_now($self, kind, delay, reason, left, /)\n--\n\nAs ack and others; WouldBlockError without room."},
+    {"_ack_sync_now", msg_ack_sync_now, METH_VARARGS,
+     "_ack_sync_now($self, left, /)\n--\n\nAs ack_sync; WouldBlockError without room."},
     {"json", msg_json, METH_NOARGS, "json($self)\n--\n\nThe payload, decoded as JSON."},
     {"_forward_now", msg_forward_now, METH_VARARGS,
      "_forward_now($self, msg, subject, reply, left, /)\n--\n\nAs republish; WouldBlockError without room."},

@@ -8,12 +8,16 @@
 
 #define NEXT_TIMEOUT_MS 1000
 
-enum { MODE_ITERATE, MODE_ONE, MODE_MANY };
+/* Messages that a fetch takes at once. */
+#define GATHER 256
+
+enum { MODE_ITERATE, MODE_ONE, MODE_MANY, MODE_ALL };
 
 typedef struct Next {
     NKPY_HEAD
     Sub *sub;       /* owned; NULL once it has given its result */
     PyObject *loop; /* whose step this is, or NULL; given back with `sub` */
+    PyObject *list; /* what has come, of MODE_ALL */
     State *st;
     Waiter waiter;
     int64_t timeout_ms;
@@ -30,6 +34,7 @@ static Next *next_new(Sub *sub, int mode, int64_t timeout_ms, size_t cap)
         return NULL;
     next->sub = (Sub *)Py_NewRef((PyObject *)sub);
     next->loop = NULL;
+    next->list = NULL;
     next->st = state_hold(sub->st);
     next->waiter = (Waiter){0};
     next->timeout_ms = timeout_ms;
@@ -76,10 +81,53 @@ PyObject *sub_anext(PyObject *self)
     return sub_anext_for(DATA(Sub, self), NULL);
 }
 
+/* Takes what is there into a list, up to `most` in all: 1 if it is complete, 0 if more is to come, -1 if none
+ * can. */
+static int gather(Sub *sub, PyObject *list, size_t most, natskit_status *status)
+{
+    natskit_msg *msgs[GATHER];
+    for (;;) {
+        size_t left = most - (size_t)PyList_Size(list), count = 0;
+        if (left == 0)
+            return 1;
+        int rc = sub_take_many(sub, msgs, left < GATHER ? left : GATHER, &count, status);
+        for (size_t i = 0; i < count; i++) {
+            PyObject *object = sub_object(sub, msgs[i]);
+            if (object == NULL || PyList_Append(list, object) < 0) {
+                PyErr_Clear(); /* no memory; that is told at the end */
+                *status = NATSKIT_NO_MEMORY;
+                rc = -1;
+            }
+            Py_XDECREF(object);
+        }
+        if (rc <= 0)
+            return rc;
+    }
+}
+
+/* What the end of a fetch gives: the list, or why there is none. */
+static PyObject *gathered(Sub *sub, PyObject *list, natskit_status status)
+{
+    bool none = PyList_Size(list) == 0 || status == NATSKIT_NO_MEMORY || sub->watches;
+    return none && sub_gather_raises(sub, status) ? NULL : Py_NewRef(list);
+}
+
+static int next_gather(Next *next, PyObject **result, natskit_status *status)
+{
+    int rc = gather(next->sub, next->list, next->cap, status);
+    if (rc > 0)
+        *result = Py_NewRef(next->list);
+    else if (rc < 0)
+        *result = gathered(next->sub, next->list, *status);
+    return rc == 0 ? 0 : 1;
+}
+
 /* What the awaitable takes, as the object to be given: 1; 0 if there is nothing; else -1 and *status. */
 static int next_take(Next *next, PyObject **result, natskit_status *status)
 {
     Sub *sub = next->sub;
+    if (next->mode == MODE_ALL)
+        return next_gather(next, result, status);
     if (next->mode != MODE_MANY) {
         natskit_msg *msg;
         int rc = sub_take(sub, &msg, status);
@@ -208,6 +256,7 @@ static int next_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)next->sub);
     Py_VISIT(next->loop);
+    Py_VISIT(next->list);
     return waiter_traverse(&next->waiter, visit, arg);
 }
 
@@ -216,6 +265,7 @@ static int next_clear(PyObject *self)
     Next *next = DATA(Next, self);
     waiter_leave(next->st, &next->waiter);
     Py_CLEAR(next->loop);
+    Py_CLEAR(next->list);
     Py_CLEAR(next->sub);
     return 0;
 }
@@ -373,4 +423,43 @@ PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (sub->via.face == FACE_ASYNC)
         return (PyObject *)next_new(sub, MODE_MANY, timeout_ms, (size_t)cap);
     return batch_blocking(sub, (size_t)cap, timeout_ms);
+}
+
+/* The blocking face of sub_gather. */
+static PyObject *gather_blocking(Sub *sub, size_t most, int64_t timeout_ms)
+{
+    PyObject *list = PyList_New(0);
+    int64_t deadline = deadline_of(timeout_ms);
+    natskit_status status = NATSKIT_OK;
+    int rc = list == NULL ? -1 : 0;
+    while (list != NULL && (rc = gather(sub, list, most, &status)) == 0) {
+        natskit_msg *msg;
+        int got = take_blocking(sub, left_ms(deadline), &msg, &status);
+        PyObject *object = got > 0 ? sub_object(sub, msg) : NULL;
+        bool failed = got > 0 ? object == NULL || PyList_Append(list, object) < 0 : got < 0;
+        Py_XDECREF(object);
+        if (failed)
+            Py_CLEAR(list);
+        else if (got == 0 && status != NATSKIT_TIMEOUT && status != NATSKIT_WOULD_BLOCK)
+            break; /* it has ended */
+        else if (got == 0 && left_ms(deadline) == 0) {
+            Py_CLEAR(list);
+            sub_raise(sub, NATSKIT_TIMEOUT);
+        }
+    }
+    PyObject *result = list == NULL ? NULL : rc > 0 ? Py_NewRef(list) : gathered(sub, list, status);
+    Py_XDECREF(list);
+    return result;
+}
+
+PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms)
+{
+    if (sub->via.face == FACE_SYNC)
+        return gather_blocking(sub, most, timeout_ms);
+    Next *next = next_new(sub, MODE_ALL, timeout_ms, most);
+    if (next == NULL || (next->list = PyList_New(0)) == NULL) {
+        Py_XDECREF((PyObject *)next);
+        return NULL;
+    }
+    return (PyObject *)next;
 }

@@ -386,17 +386,20 @@ static natskit_status request_try(RequestWait *wait)
                                  &wait->err);
 }
 
-/* Without the GIL: waits for room for a message; NATSKIT_WOULD_BLOCK: try again. */
-natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms)
+natskit_status wait_room(natskit_conn conn, size_t bytes, int64_t slice_ms)
 {
     natskit_op room = {0};
-    natskit_status status =
-        natskit_room_start(conn, (natskit_options){0}, sending_size(send), slice_ms, &room, NULL);
+    natskit_status status = natskit_room_start(conn, (natskit_options){0}, bytes, slice_ms, &room, NULL);
     if (status != NATSKIT_OK)
         return status;
     natskit_op_wait(room, slice_ms);
     natskit_op_close(room);
     return NATSKIT_WOULD_BLOCK;
+}
+
+natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms)
+{
+    return wait_room(conn, sending_size(send), slice_ms);
 }
 
 /* Without the GIL: tries, and waits for room. */

@@ -66,6 +66,7 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(msg)                                                                                                   \
     X(json)                                                                                                  \
     X(trace_destination)                                                                                     \
+    X(reason)                                                                                                \
     X(trace_only)                                                                                            \
     X(own_sub)                                                                                               \
     X(wait_reconnect)                                                                                        \
@@ -106,6 +107,10 @@ typedef struct State {
     PyTypeObject *finish_type;
     PyTypeObject *reactor_type;
     PyTypeObject *waiting_type;
+    PyTypeObject *js_type[FACES];
+    PyTypeObject *status_type;
+    PyTypeObject *kv_type[FACES];
+    PyTypeObject *entry_type;
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -120,6 +125,8 @@ typedef struct State {
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
     PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
+    PyObject *moment;         /* natskit._metadata.moment: nanoseconds as a datetime */
+    PyObject *metadata;       /* natskit._metadata.metadata: what a message tells of its delivery */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
 
@@ -351,8 +358,9 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 /* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
-/* What an operation gives: None, its message, its duration in seconds, or why the connection has ended. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON };
+/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, or its
+ * document, decoded; of keys an entry, or a revision. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ENTRY, GIVE_REVISION };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -461,6 +469,8 @@ int sending_arg(State *st, Sending *send, PyObject *subject, PyObject *payload, 
                 PyObject *headers);
 /* Bytes that a message may need in the outbox; too little only means to ask once more. */
 size_t sending_size(const Sending *send);
+/* Without the GIL: waits for room for a message; NATSKIT_WOULD_BLOCK: try again. */
+natskit_status wait_room(natskit_conn conn, size_t bytes, int64_t slice_ms);
 natskit_status sending_wait_room(natskit_conn conn, const Sending *send, int64_t slice_ms);
 /* NATSKIT_INVALID of a publish: it has only the subjects to complain of, and tells why when asked. */
 void *raise_subject(State *st, const Sending *send);
@@ -473,6 +483,21 @@ PyObject *later(State *st, PyObject *self, const char *method, PyObject *args, s
 PyObject *or_none(PyObject *object);
 /* _room(size, timeout): waits until the outbox has room; for asyncio an awaitable. */
 PyObject *room_wait(State *st, const Via *via, PyObject *args);
+
+/* ------------------------------------------------------------------------------------------------- ack.c */
+
+PyObject *msg_ack(PyObject *self, PyObject *unused);
+PyObject *msg_nak(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_in_progress(PyObject *self, PyObject *unused);
+PyObject *msg_term(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *msg_ack_sync(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *conn_ack_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* The same once there may be room; for natskit._later. */
+PyObject *msg_ack_now(PyObject *self, PyObject *args);
+PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
+PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
+PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
 
@@ -494,7 +519,9 @@ typedef struct Sub {
     size_t holders; /* loops that run, and Holds */
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
-    bool many; /* replies to one request: who leaves a loop over them ends them */
+    bool many;    /* replies to one request, a fetch: who leaves a loop over them ends them */
+    bool pulls;   /* messages of a pull consumer */
+    bool watches; /* entries of a bucket */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -524,6 +551,8 @@ natskit_status sub_stats_now(const Sub *sub, natskit_sub_stats *stats);
 int sub_stop(Sub *sub);
 /* Whether a loop that is told `status` is to raise; then the exception is set. */
 bool sub_end_raises(Sub *sub, natskit_status status);
+/* Whether a fetch that has ended without a message raises; then the exception is set. */
+bool sub_gather_raises(Sub *sub, natskit_status status);
 /* Raises what the end of a subscription means to next_msg. */
 void *sub_raise(Sub *sub, natskit_status status);
 int sub_init(PyObject *module, State *st);
@@ -561,6 +590,9 @@ PyObject *sub_iternext(PyObject *self);
 PyObject *sub_anext_for(Sub *sub, PyObject *loop);
 PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* All messages until the subscription ends, but at most `most`, as a list; for asyncio an awaitable of it.
+ * Raises why it has ended if there were none, or, of a watch, if that is not the end of what there was. */
+PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms);
 PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 int next_init(PyObject *module, State *st);
 
@@ -580,12 +612,63 @@ PyObject *hold_new(PyObject *sub, PyObject *unused);
 void hold_let_go(PyObject *hold);
 int loop_init(PyObject *module, State *st);
 
+/* -------------------------------------------------------------------------------------------------- js.c */
+
+/* A context of JetStream. */
+typedef struct Js {
+    NKPY_HEAD
+    State *st;
+    natskit_js handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} Js;
+
+/* The answer of an operation that has succeeded, decoded. */
+PyObject *js_answer(State *st, natskit_op op);
+/* A document, decoded. */
+PyObject *js_decode(State *st, natskit_json document);
+PyObject *js_fetch(PyObject *self, PyObject *args);
+PyObject *js_consume(PyObject *self, PyObject *args);
+PyObject *js_calls(PyObject *module, PyObject *unused);
+PyObject *js_fields(PyObject *module, PyObject *unused);
+int js_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------------ pull.c */
+
+/* A Status from a message of that kind; takes the reference over, also on failure. */
+PyObject *status_new(State *st, natskit_msg *msg);
+/* Adds what a subscription to a pull consumer tells of itself. */
+int pull_stats(natskit_sub sub, PyObject *dict);
+int pull_init(PyObject *module, State *st);
+
+/* -------------------------------------------------------------------------------------------------- kv.c */
+
+/* A key-value bucket. */
+typedef struct Kv {
+    NKPY_HEAD
+    State *st;
+    natskit_kv handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} Kv;
+
+/* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
+ * over, also on failure. */
+PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *kv_revision(State *st, natskit_msg *msg);
+/* Adds what a watch tells of itself. */
+int watch_stats(natskit_sub sub, PyObject *dict);
+PyObject *kv_config(PyObject *module, PyObject *text);
+int kv_init(PyObject *module, State *st);
+
 /* ---------------------------------------------------------------------------------------------- module.c */
 
 State *state_hold(State *st);
 void state_drop(State *st);
 State *module_state(PyObject *module);
 State *type_state(PyTypeObject *type);
+/* The same from a subclass that Python code made, of a type of ours with this destructor; NULL: exception. */
+State *base_state(PyTypeObject *type, destructor own);
 /* Makes a type of the module, keeps it in `slot` and lists it under `name`. */
 int type_add(PyObject *module, PyTypeObject **slot, PyType_Spec *spec, const char *name);
 /* Fills an options handle from a sequence of (name, value); `*out` is {0} for an empty one. */

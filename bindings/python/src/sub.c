@@ -38,6 +38,8 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->held = false;
     sub->events = events;
     sub->many = false;
+    sub->pulls = false;
+    sub->watches = false;
     sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -156,7 +158,19 @@ static void ahead_drop(Sub *sub)
 
 PyObject *sub_object(Sub *sub, natskit_msg *msg)
 {
-    return sub->events ? event_new(sub->st, &sub->via, msg) : msg_new(sub->st, &sub->via, msg);
+    if (sub->events)
+        return event_new(sub->st, &sub->via, msg);
+    natskit_message_view view;
+    if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
+        if (view.kind == NATSKIT_MSG_KV)
+            return entry_new(sub->st, &sub->via, msg);
+        natskit_msg_release(msg); /* what there was at the begin has come */
+        Py_RETURN_NONE;
+    }
+    if (sub->pulls && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK &&
+        view.kind == NATSKIT_MSG_STATUS)
+        return status_new(sub->st, msg);
+    return msg_new(sub->st, &sub->via, msg);
 }
 
 PyObject *sub_list(Sub *sub, natskit_msg **msgs, size_t count)
@@ -228,11 +242,29 @@ bool sub_end_raises(Sub *sub, natskit_status status)
     case NATSKIT_SENTINEL:
     case NATSKIT_UNSUBSCRIBED:
         return false;
+    case NATSKIT_CLOSED: /* by the connection's end, which other loops do not tell either */
+        if (!sub->many)
+            return false;
+        break;
     default:
-        if (sub->many)
-            raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
-        return sub->many;
+        break;
     }
+    bool tells = sub->many || sub->pulls || sub->watches;
+    if (tells)
+        raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
+    return tells;
+}
+
+bool sub_gather_raises(Sub *sub, natskit_status status)
+{
+    natskit_sub_stats stats;
+    if (status == NATSKIT_END && sub_stats_now(sub, &stats) == NATSKIT_OK &&
+        stats.reason == NATSKIT_NOT_FOUND)
+        return false; /* there was none, and it was not to wait */
+    if (status == NATSKIT_END)
+        return sub_end_raises(sub, status);
+    sub_raise(sub, status);
+    return true;
 }
 
 static PyObject *sub_get_reason(PyObject *self, void *unused)
@@ -307,7 +339,7 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
     natskit_status status = sub_stats_now(sub, &s);
     if (status != NATSKIT_OK)
         return raise_status(sub->st, status, NULL);
-    return Py_BuildValue(
+    PyObject *dict = Py_BuildValue(
         "{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sO}", "received", (unsigned long long)s.received, "delivered",
         (unsigned long long)s.taken, "pending_msgs", (unsigned long long)s.pending_msgs, "pending_bytes",
         (unsigned long long)s.pending_bytes, "high_msgs", (unsigned long long)s.high_msgs, "high_bytes",
@@ -315,6 +347,11 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
         (unsigned long long)s.dropped_bytes, "limit_msgs", (unsigned long long)s.limit_msgs, "limit_bytes",
         (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max, "draining",
         s.draining != 0 ? Py_True : Py_False);
+    if (dict != NULL && sub->pulls && !sub->closed && pull_stats(sub->handle, dict) < 0)
+        Py_CLEAR(dict);
+    if (dict != NULL && sub->watches && !sub->closed && watch_stats(sub->handle, dict) < 0)
+        Py_CLEAR(dict);
+    return dict;
 }
 
 static PyObject *sub_get_subject(PyObject *self, void *unused)
@@ -467,7 +504,8 @@ static PyObject *sub_repr(PyObject *self)
 /* ------------------------------------------------------------------------------------------------ types */
 
 static PyGetSetDef sub_getset[] = {
-    {"subject", sub_get_subject, NULL, "The subject as it was asked for; '' for events.", NULL},
+    {"subject", sub_get_subject, NULL,
+     "The subject as it was asked for; '' for events, stream.consumer of a consumer.", NULL},
     {"queue", sub_get_queue, NULL, "The queue group, or ''.", NULL},
     {"messages", sub_self, NULL, "The subscription itself, as an iterator.", NULL},
     {"is_closed", sub_get_is_closed, NULL, "Whether close() was called.", NULL},

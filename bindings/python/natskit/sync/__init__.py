@@ -12,21 +12,33 @@ Ctrl-C ends every wait of the main thread.
 
 from __future__ import annotations
 
-from .. import errors, jwt, nkeys
-from .._natskit import Event, Headers, counters, nuid, shutdown, version
+from .. import errors, js, jwt, nkeys
+from .._metadata import Metadata
+from .._natskit import Entry, Event, Headers, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._js import Consumer, JetStreamContext, PullSubscription, Stream
+from ._kv import KeyValue
 
 __all__ = [
     "Answers",
     "Client",
+    "Consumer",
+    "Entry",
     "Event",
     "Events",
     "Headers",
+    "JetStreamContext",
+    "KeyValue",
+    "Metadata",
     "Msg",
+    "PullSubscription",
+    "Status",
+    "Stream",
     "Subscription",
     "connect",
     "counters",
     "errors",
+    "js",
     "jwt",
     "nkeys",
     "nuid",

@@ -1,0 +1,578 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JetStream: names over the calls of its API, which the library makes.
+
+The one for asyncio, natskit/_js.py, is the source; bindings/python/tools/generate_sync.py makes the blocking one,
+natskit/sync/_js.py, from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import _handlers, _later, _natskit, _options, errors
+from ._natskit import AsyncMsg as Msg
+from ._natskit import AsyncSubscription as Subscription
+from ._kv import KeyValue
+from .js import _values, api
+
+if TYPE_CHECKING:
+    from ._client import Client
+
+__all__ = ["Consumer", "JetStreamContext", "PullSubscription", "Stream"]
+
+_StreamConfig = api.StreamConfig | Mapping[str, Any] | None
+_ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
+
+_ANY_NUMBER = 1_000_000
+
+
+class JetStreamContext(_natskit.AsyncJetStream):
+    """JetStream of the connection's account: `js = nc.jetstream()`.
+
+    Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
+    `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
+
+    Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
+    keywords in place of single fields, or as keywords alone.
+    """
+
+    def __init__(self, client: Client, timeout: float | None, options: dict[str, Any]) -> None:
+        named = {"timeout_ms": _options.milliseconds("timeout", timeout), **options}
+        self._open(client, _options.pairs(_natskit.OPTIONS_JETSTREAM, named))
+        self._client = client
+        self._timeout = timeout
+
+    async def call(self, name: str, /, *, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
+        """Makes a call of the API by the library's name, `call("stream.info", stream="ORDERS")`, and gives the
+        server's answer as it is; so are the arguments taken. For what has no method here.
+
+        Args:
+            timeout: seconds; None is the context's.
+        """
+        text = _later.json_encode(arguments) if arguments else None
+        answer: dict[str, Any] = await self._call(name, text, self._timeout if timeout is None else timeout)
+        return answer
+
+    async def account_info(self) -> api.AccountInfo:
+        """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
+        return api.AccountInfo(await self.call("account.info"))
+
+    # ------------------------------------------------------------------------------------------- streams
+
+    async def add_stream(self, config: _StreamConfig = None, **params: Any) -> api.StreamInfo:
+        """Creates a stream; that there is one with this configuration is no error."""
+        made = _values.config_of(api.StreamConfig, config, params)
+        return api.StreamInfo(await self.call("stream.create", config=made.as_dict()))
+
+    async def update_stream(self, config: _StreamConfig = None, **params: Any) -> api.StreamInfo:
+        """Changes what is said, and keeps the rest of the stream's configuration as it is."""
+        made = _values.config_of(api.StreamConfig, config, params)
+        return api.StreamInfo(await self.call("stream.update", config=made.as_dict()))
+
+    async def create_or_update_stream(self, config: _StreamConfig = None, **params: Any) -> api.StreamInfo:
+        """update_stream(), or add_stream() if there is none."""
+        made = _values.config_of(api.StreamConfig, config, params)
+        return api.StreamInfo(await self.call("stream.create_or_update", config=made.as_dict()))
+
+    async def stream_info(
+        self, name: str, subjects_filter: str | None = None, *, deleted_details: bool = False
+    ) -> api.StreamInfo:
+        """Configuration and state.
+
+        Args:
+            subjects_filter: also the number of messages of each of these subjects: info.state.subjects.
+            deleted_details: also the sequences of deleted messages: info.state.deleted.
+        """
+        wishes = _said(subjects_filter=subjects_filter, deleted_details=deleted_details or None)
+        return api.StreamInfo(await self.call("stream.info", stream=name, **wishes))
+
+    async def streams_info(self, offset: int = 0, subject: str | None = None) -> list[api.StreamInfo]:
+        """All streams from `offset` on, or those that take messages of a subject."""
+        return list(await self.streams_info_iterator(offset, subject))
+
+    async def streams_info_iterator(
+        self, offset: int = 0, subject: str | None = None
+    ) -> api.StreamsListIterator:
+        """The same as an iterator, which also knows their number (`total`)."""
+        answer = await self.call("stream.list", **_said(offset=offset or None, subject=subject))
+        return api.StreamsListIterator(offset, answer.get("total", 0), answer.get("streams") or [])
+
+    async def stream_names(self, subject: str | None = None) -> list[str]:
+        """The names of all streams, or of those that take messages of a subject."""
+        answer = await self.call("stream.names", **_said(subject=subject))
+        return list(answer.get("streams") or [])
+
+    async def find_stream_name_by_subject(self, subject: str) -> str:
+        """The name of the one stream that takes messages of the subject; errors.StreamNotFoundError."""
+        return str((await self.call("stream.find", subject=subject))["stream"])
+
+    async def purge_stream(
+        self, name: str, seq: int | None = None, subject: str | None = None, keep: int | None = None
+    ) -> bool:
+        """Removes messages.
+
+        Args:
+            seq: those before this sequence,
+            subject: those of this subject, which may have wildcards,
+            keep: all but so many.
+        """
+        answer = await self.call("stream.purge", stream=name, **_said(seq=seq, filter=subject, keep=keep))
+        return bool(answer.get("success"))
+
+    async def delete_stream(self, name: str) -> bool:
+        """Deletes the stream with its messages and consumers."""
+        return bool((await self.call("stream.delete", stream=name)).get("success"))
+
+    async def get_msg(
+        self, stream_name: str, seq: int | None = None, subject: str | None = None, next: bool = False
+    ) -> api.RawStreamMsg:
+        """A message as the stream keeps it: by its sequence, or the last one of a subject, or with `next` the first
+        one of a subject from a sequence on. errors.MsgNotFoundError."""
+        wishes = _said(seq=seq, next_by_subj=subject) if next else _said(seq=seq, last_by_subj=subject)
+        answer = await self.call("stream.message.get", stream=stream_name, **wishes)
+        return api.RawStreamMsg(answer["message"], stream_name)
+
+    async def get_last_msg(self, stream_name: str, subject: str) -> api.RawStreamMsg:
+        """The last message of a subject."""
+        return await self.get_msg(stream_name, subject=subject)
+
+    async def delete_msg(self, stream_name: str, seq: int, erase: bool = True) -> bool:
+        """Deletes a message; without `erase` its bytes are not overwritten, which is faster."""
+        wishes = _said(no_erase=None if erase else True)
+        answer = await self.call("stream.message.delete", stream=stream_name, seq=seq, **wishes)
+        return bool(answer.get("success"))
+
+    async def stream(self, name: str) -> Stream:
+        """The stream as an object, which knows its info."""
+        return Stream(self, await self.stream_info(name))
+
+    # ----------------------------------------------------------------------------------------- key-value
+
+    async def create_key_value(self, config: Mapping[str, Any] | None = None, **params: Any) -> KeyValue:
+        """Creates a bucket; that there is one with this configuration is no error.
+
+        Args:
+            bucket: its name: letters, digits, _ and -.
+            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
+            max_value_size: as of a stream.
+            history: entries that are kept of each key, 1 to 64; 1 by default.
+            ttl: seconds after which entries go; None: never.
+            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
+                a time to live of their own then.
+            compression: whether it is compressed on disk.
+        """
+        made = _natskit._kv_config(_later.json_encode(_values.bucket({**(config or {}), **params})))
+        await self.call("stream.create", config=made)
+        return KeyValue(self, made["name"].removeprefix("KV_"))
+
+    async def key_value(self, bucket: str) -> KeyValue:
+        """A bucket that exists; errors.StreamNotFoundError. kv(bucket) does not ask."""
+        kv = KeyValue(self, bucket)
+        await kv.status()
+        return kv
+
+    def kv(self, bucket: str) -> KeyValue:
+        """A bucket, without asking whether it exists."""
+        return KeyValue(self, bucket)
+
+    async def delete_key_value(self, bucket: str) -> bool:
+        """Deletes a bucket with all it holds."""
+        return await self.delete_stream(f"KV_{KeyValue(self, bucket).bucket}")
+
+    # ----------------------------------------------------------------------------------------- consumers
+
+    async def _make_consumer(
+        self, name: str, stream: str, config: _ConsumerConfig, timeout: float | None, params: dict[str, Any]
+    ) -> api.ConsumerInfo:
+        made = _values.config_of(api.ConsumerConfig, config, params).as_dict()
+        if name != "consumer.update":
+            made.setdefault("ack_policy", "explicit")  # the server's own is none: nothing were delivered again
+        return api.ConsumerInfo(await self.call(name, timeout=timeout, stream=stream, config=made))
+
+    async def add_consumer(
+        self, stream: str, config: _ConsumerConfig = None, timeout: float | None = None, **params: Any
+    ) -> api.ConsumerInfo:
+        """Creates a consumer; that there is one with this configuration is no error. Without a durable_name the
+        server deletes it when nobody uses it, without any name it gives it one. Acks are explicit unless ack_policy
+        says otherwise."""
+        return await self._make_consumer("consumer.create", stream, config, timeout, params)
+
+    async def update_consumer(
+        self, stream: str, config: _ConsumerConfig = None, timeout: float | None = None, **params: Any
+    ) -> api.ConsumerInfo:
+        """Changes what is said, and keeps the rest of the consumer's configuration as it is."""
+        return await self._make_consumer("consumer.update", stream, config, timeout, params)
+
+    async def create_or_update_consumer(
+        self, stream: str, config: _ConsumerConfig = None, timeout: float | None = None, **params: Any
+    ) -> api.ConsumerInfo:
+        """Creates a consumer, or gives one that exists this configuration."""
+        return await self._make_consumer("consumer.create_or_update", stream, config, timeout, params)
+
+    async def consumer_info(
+        self, stream: str, consumer: str, timeout: float | None = None
+    ) -> api.ConsumerInfo:
+        """Configuration and state. errors.ConsumerNotFoundError."""
+        answer = await self.call("consumer.info", timeout=timeout, stream=stream, consumer=consumer)
+        return api.ConsumerInfo(answer)
+
+    async def consumers_info(self, stream: str, offset: int | None = None) -> list[api.ConsumerInfo]:
+        """All consumers of the stream, from `offset` on."""
+        answer = await self.call("consumer.list", stream=stream, **_said(offset=offset or None))
+        return [api.ConsumerInfo(raw) for raw in answer.get("consumers") or []]
+
+    async def consumer_names(self, stream: str) -> list[str]:
+        """The names of the stream's consumers."""
+        return list((await self.call("consumer.names", stream=stream)).get("consumers") or [])
+
+    async def delete_consumer(self, stream: str, consumer: str) -> bool:
+        """Deletes a consumer."""
+        answer = await self.call("consumer.delete", stream=stream, consumer=consumer)
+        return bool(answer.get("success"))
+
+    async def pause_consumer(
+        self, stream: str, consumer: str, pause_until: datetime | str, timeout: float | None = None
+    ) -> api.ConsumerPause:
+        """Has the consumer deliver nothing until then (server 2.11)."""
+        until = _values.time_text("pause_until", pause_until)
+        where = {"stream": stream, "consumer": consumer}
+        return api.ConsumerPause(
+            await self.call("consumer.pause", timeout=timeout, **where, pause_until=until)
+        )
+
+    async def resume_consumer(
+        self, stream: str, consumer: str, timeout: float | None = None
+    ) -> api.ConsumerPause:
+        """Ends a pause."""
+        answer = await self.call("consumer.resume", timeout=timeout, stream=stream, consumer=consumer)
+        return api.ConsumerPause(answer)
+
+    async def reset_consumer(
+        self, stream: str, consumer: str, seq: int | None = None, timeout: float | None = None
+    ) -> api.ConsumerReset:
+        """Has the consumer begin anew behind what is acked, or at a sequence (server 2.14)."""
+        where = {"stream": stream, "consumer": consumer}
+        return api.ConsumerReset(
+            await self.call("consumer.reset", timeout=timeout, **where, **_said(seq=seq))
+        )
+
+    async def unpin_consumer(self, stream: str, consumer: str, group: str) -> bool:
+        """Lets another client of a pinned priority group have its turn (server 2.11)."""
+        await self.call("consumer.unpin", stream=stream, consumer=consumer, group=group)
+        return True
+
+    async def consumer(self, stream: str, name: str) -> Consumer:
+        """The consumer as an object, which knows its info."""
+        return Consumer(self, await self.consumer_info(stream, name))
+
+    async def pull_subscribe(
+        self,
+        subject: str,
+        durable: str | None = None,
+        stream: str | None = None,
+        config: _ConsumerConfig = None,
+    ) -> PullSubscription:
+        """nats-py's way to a pull consumer: that of this name, or a new one for the subject, of the stream or of the
+        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while."""
+        if stream is None:
+            stream = await self.find_stream_name_by_subject(subject)
+        if durable is not None:
+            try:
+                return await self.pull_subscribe_bind(durable, stream)
+            except errors.ConsumerNotFoundError:
+                pass
+        made = _values.config_of(api.ConsumerConfig, config, {})
+        if not made.filter_subjects:
+            made = made.evolve(filter_subject=subject)
+        if durable is not None:
+            made = made.evolve(name=durable, durable_name=durable)
+        return PullSubscription(self, await self.add_consumer(stream, made))
+
+    async def pull_subscribe_bind(self, consumer: str, stream: str) -> PullSubscription:
+        """The same for a consumer that exists."""
+        return PullSubscription(self, await self.consumer_info(stream, consumer))
+
+
+def _said(**arguments: Any) -> dict[str, Any]:
+    """What is not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _checked(batch: Any, timeout: Any) -> None:
+    """What the library's options would take, but a fetch cannot mean."""
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int)):
+        raise TypeError(f"batch must be int, not {type(batch).__name__}")
+    if batch is not None and batch < 1:
+        raise errors.InvalidError("batch: a number of messages from 1 on")
+    if timeout is None:
+        raise TypeError("timeout must be a number of seconds: no fetch waits for ever")
+
+
+class Stream:
+    """A stream, as JetStreamContext.stream() gives it."""
+
+    def __init__(self, js: JetStreamContext, info: api.StreamInfo) -> None:
+        self._js = js
+        self._info = info
+        self._name: str = info.config.name or ""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def cached_info(self) -> api.StreamInfo:
+        """The info that was got last, without asking the server."""
+        return self._info
+
+    async def info(
+        self, subjects_filter: str | None = None, *, deleted_details: bool = False
+    ) -> api.StreamInfo:
+        """Asks the server: as JetStreamContext.stream_info()."""
+        self._info = await self._js.stream_info(
+            self._name, subjects_filter, deleted_details=deleted_details
+        )
+        return self._info
+
+    async def update(self, config: _StreamConfig = None, **params: Any) -> api.StreamInfo:
+        """Changes what is said: as JetStreamContext.update_stream()."""
+        made = _values.config_of(api.StreamConfig, config, params).evolve(name=self._name)
+        self._info = await self._js.update_stream(made)
+        return self._info
+
+    async def purge(
+        self, seq: int | None = None, subject: str | None = None, keep: int | None = None
+    ) -> int:
+        """Removes messages, as JetStreamContext.purge_stream(); gives their number."""
+        wishes = _said(seq=seq, filter=subject, keep=keep)
+        return int((await self._js.call("stream.purge", stream=self._name, **wishes)).get("purged", 0))
+
+    async def delete(self) -> bool:
+        """Deletes the stream."""
+        return await self._js.delete_stream(self._name)
+
+    async def get_msg(
+        self, seq: int | None = None, subject: str | None = None, next: bool = False
+    ) -> api.RawStreamMsg:
+        """A message: as JetStreamContext.get_msg()."""
+        return await self._js.get_msg(self._name, seq, subject, next)
+
+    async def get_last_msg(self, subject: str) -> api.RawStreamMsg:
+        """The last message of a subject."""
+        return await self._js.get_last_msg(self._name, subject)
+
+    async def delete_msg(self, seq: int, erase: bool = True) -> bool:
+        """Deletes a message: as JetStreamContext.delete_msg()."""
+        return await self._js.delete_msg(self._name, seq, erase)
+
+    async def add_consumer(self, config: _ConsumerConfig = None, **params: Any) -> Consumer:
+        """Creates a consumer: as JetStreamContext.add_consumer()."""
+        return Consumer(self._js, await self._js.add_consumer(self._name, config, **params))
+
+    async def update_consumer(self, config: _ConsumerConfig = None, **params: Any) -> Consumer:
+        """Changes what is said of a consumer: as JetStreamContext.update_consumer()."""
+        return Consumer(self._js, await self._js.update_consumer(self._name, config, **params))
+
+    async def create_or_update_consumer(self, config: _ConsumerConfig = None, **params: Any) -> Consumer:
+        """Creates a consumer, or gives one that exists this configuration."""
+        return Consumer(self._js, await self._js.create_or_update_consumer(self._name, config, **params))
+
+    async def consumer(self, name: str) -> Consumer:
+        """A consumer of the stream as an object."""
+        return await self._js.consumer(self._name, name)
+
+    async def consumers_info(self) -> list[api.ConsumerInfo]:
+        """All consumers of the stream."""
+        return await self._js.consumers_info(self._name)
+
+    async def consumer_names(self) -> list[str]:
+        """Their names."""
+        return await self._js.consumer_names(self._name)
+
+    async def delete_consumer(self, name: str) -> bool:
+        """Deletes a consumer."""
+        return await self._js.delete_consumer(self._name, name)
+
+
+class Consumer:
+    """A consumer of a stream, as JetStreamContext.consumer() gives it.
+
+    Messages come by fetch(), next() and consume(); all that they have in common:
+
+    Args:
+        heartbeat: seconds between two signs of life of the server; None: as the library thinks best.
+        group, priority: a priority group of the consumer, and the priority in it, 0 first.
+        min_pending, min_ack_pending: with policy overflow: only when so many messages wait, or wait for acks.
+    """
+
+    def __init__(self, js: JetStreamContext, info: api.ConsumerInfo) -> None:
+        self._js = js
+        self._info = info
+        self._where = (info.stream_name, info.name)
+
+    @property
+    def name(self) -> str:
+        return self._where[1]
+
+    @property
+    def stream_name(self) -> str:
+        return self._where[0]
+
+    @property
+    def cached_info(self) -> api.ConsumerInfo:
+        """The info that was got last, without asking the server."""
+        return self._info
+
+    async def info(self) -> api.ConsumerInfo:
+        """Asks the server."""
+        self._info = await self._js.consumer_info(*self._where)
+        return self._info
+
+    async def update(self, config: _ConsumerConfig = None, **params: Any) -> api.ConsumerInfo:
+        """Changes what is said, and keeps the rest."""
+        made = _values.config_of(api.ConsumerConfig, config, params).evolve(name=self.name)
+        self._info = await self._js.update_consumer(self.stream_name, made)
+        return self._info
+
+    async def pause(self, until: datetime | str) -> api.ConsumerPause:
+        """Has it deliver nothing until then."""
+        return await self._js.pause_consumer(*self._where, until)
+
+    async def resume(self) -> api.ConsumerPause:
+        """Ends a pause."""
+        return await self._js.resume_consumer(*self._where)
+
+    async def reset(self, seq: int | None = None) -> api.ConsumerReset:
+        """Has it begin anew behind what is acked, or at a sequence."""
+        return await self._js.reset_consumer(*self._where, seq)
+
+    async def unpin(self, group: str) -> bool:
+        """Lets another client of a pinned priority group have its turn."""
+        return await self._js.unpin_consumer(*self._where, group)
+
+    async def delete(self) -> bool:
+        """Deletes it."""
+        return await self._js.delete_consumer(*self._where)
+
+    # ------------------------------------------------------------------------------------------ messages
+
+    async def fetch(
+        self,
+        batch: int | None = None,
+        timeout: float = 5.0,
+        *,
+        max_bytes: int | None = None,
+        heartbeat: float | None = None,
+        group: str | None = None,
+        priority: int | None = None,
+        min_pending: int | None = None,
+        min_ack_pending: int | None = None,
+    ) -> list[Msg]:
+        """Up to `batch` messages (1 by default), or as many as have come after `timeout` seconds; with 0 those that are
+        there now. An empty list is no error; what is (no such consumer, a request that the server refuses) raises
+        if nothing has come. What had come when the call is cancelled is delivered again after ack_wait.
+
+        Args:
+            max_bytes: of the messages in all; without `batch` their number does not count then.
+        """
+        if batch is None and max_bytes is None:
+            batch = 1
+        _checked(batch, timeout)
+        wishes = {
+            "max_msgs": batch,
+            "max_bytes": max_bytes,
+            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
+            "group": group,
+            "priority": priority,
+            "min_pending": min_pending,
+            "min_ack_pending": min_ack_pending,
+        }
+        if timeout == 0:
+            wishes["no_wait"] = True
+        else:
+            wishes["expires_ms"] = _options.milliseconds("timeout", timeout)
+        pairs = _options.pairs(_natskit.OPTIONS_FETCH, wishes)
+        msgs: list[Msg] = await self._js._fetch(*self._where, pairs, batch or _ANY_NUMBER)
+        return msgs
+
+    async def next(self, timeout: float = 5.0, **options: Any) -> Msg:
+        """The next message; errors.TimeoutError if none comes in time. Options are those of fetch()."""
+        msgs = await self.fetch(1, timeout, **options)
+        if not msgs:
+            raise errors.TimeoutError("no message came in time")
+        return msgs[0]
+
+    def consume(
+        self,
+        cb: Callable[[Msg], Any] | None = None,
+        *,
+        concurrency: int = 1,
+        max_msgs: int | None = None,
+        max_bytes: int | None = None,
+        threshold_msgs: int | None = None,
+        threshold_bytes: int | None = None,
+        expires: float | None = None,
+        heartbeat: float | None = None,
+        abort_on_missing: bool | None = None,
+        status_events: bool | None = None,
+        group: str | None = None,
+        priority: int | None = None,
+        min_pending: int | None = None,
+        min_ack_pending: int | None = None,
+    ) -> Subscription:
+        """A subscription that gets all messages of the consumer, now and later: `async for msg in
+        consumer.consume(): ...`. Lost connections, servers that restart and a consumer that is away for a while it
+        waits out; what will not change ends the loop with an exception. drain() ends it in good order; what was not
+        taken when it is closed is delivered again after ack_wait.
+
+        Args:
+            cb, concurrency: as for Client.subscribe().
+            max_msgs: that are asked for ahead, those in the queue included; modest, because others wait for them.
+            max_bytes: the same in bytes instead.
+            threshold_msgs, threshold_bytes: when more are asked for; half of that by default.
+            expires: seconds after which the server gives a request up, and a new one is made.
+            abort_on_missing: ends when the stream or consumer does not exist, instead of waiting for it.
+            status_events: also yields what happens to it, as natskit.Status.
+        """
+        wishes = {
+            "max_msgs": max_msgs,
+            "max_bytes": max_bytes,
+            "threshold_msgs": threshold_msgs,
+            "threshold_bytes": threshold_bytes,
+            "expires_ms": _options.milliseconds("expires", expires),
+            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
+            "abort_on_missing": abort_on_missing,
+            "status_events": status_events,
+            "group": group,
+            "priority": priority,
+            "min_pending": min_pending,
+            "min_ack_pending": min_ack_pending,
+        }
+        _handlers.check(cb, concurrency)
+        sub = self._js._consume(*self._where, _options.pairs(_natskit.OPTIONS_CONSUME, wishes))
+        if cb is not None:
+            # [async]
+            _handlers.begin(sub, cb, concurrency)
+            # [end]
+            # [sync] sub._handle(cb, False, concurrency, None)
+        return sub
+
+
+class PullSubscription(Consumer):
+    """A consumer as nats-py's pull_subscribe() gives it: a fetch that brings nothing raises errors.TimeoutError."""
+
+    async def fetch(self, batch: int | None = None, timeout: float = 5.0, **options: Any) -> list[Msg]:
+        """As Consumer.fetch(), but nothing is an error."""
+        msgs = await super().fetch(batch, timeout, **options)
+        if not msgs:
+            raise errors.TimeoutError("no message came in time")
+        return msgs
+
+    async def consumer_info(self) -> api.ConsumerInfo:
+        """Asks the server: the same as info()."""
+        return await self.info()
+
+    async def unsubscribe(self) -> None:
+        """Nothing: between two fetches there is no subscription. The consumer stays; delete() deletes it."""

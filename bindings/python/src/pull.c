@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages of pull consumers: what begins a fetch or a consume. Both are subscriptions of the core; that of a
+ * fetch lives in the awaitable that gathers its messages (next.c), that of a consume is the program's.
+ */
+#include "state.h"
+
+typedef natskit_status (*pull_fn)(natskit_js js, const char *stream, size_t stream_len, const char *consumer,
+                                  size_t consumer_len, natskit_options options, natskit_sub *out,
+                                  natskit_error *err);
+
+/* What the subscription is called: stream.consumer. */
+static PyObject *pull_name(PyObject *stream, PyObject *consumer)
+{
+    return PyUnicode_FromFormat("%U.%U", stream, consumer);
+}
+
+static PyObject *pull_object(State *st, const Js *js, natskit_sub sub, PyObject *stream, PyObject *consumer)
+{
+    PyObject *name = pull_name(stream, consumer);
+    PyObject *queue = text_new("", 0);
+    PyObject *object = NULL;
+    if (name == NULL || queue == NULL)
+        natskit_sub_close(sub);
+    else
+        object = sub_new(st, js->conn, sub, name, queue, false);
+    Py_XDECREF(name);
+    Py_XDECREF(queue);
+    if (object != NULL)
+        DATA(Sub, object)->pulls = true;
+    return object;
+}
+
+static PyObject *pull_begin(const Js *js, pull_fn begin, int32_t scope, PyObject *stream, PyObject *consumer,
+                            PyObject *pairs)
+{
+    State *st = js->st;
+    Text texts[2] = {{0}, {0}};
+    natskit_options options = {0};
+    natskit_sub sub = {0};
+    natskit_error err = {0};
+    natskit_status status = NATSKIT_CLOSED;
+    bool ready = text_arg(st, stream, "stream", NULL, &texts[0]) == 0 &&
+                 text_arg(st, consumer, "consumer", NULL, &texts[1]) == 0 &&
+                 options_arg(st, scope, pairs, &options) == 0;
+    if (ready)
+        status =
+            begin(js->handle, texts[0].data, texts[0].len, texts[1].data, texts[1].len, options, &sub, &err);
+    text_done(&texts[0]);
+    text_done(&texts[1]);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (!ready)
+        return NULL;
+    return status == NATSKIT_OK ? pull_object(st, js, sub, stream, consumer) : raise_status(st, status, &err);
+}
+
+/* _fetch(stream, consumer, options, most): the messages that come, as a list. */
+PyObject *js_fetch(PyObject *self, PyObject *args)
+{
+    const Js *js = DATA(Js, self);
+    PyObject *stream, *consumer, *pairs;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "OOOn:_fetch", &stream, &consumer, &pairs, &most))
+        return NULL;
+    PyObject *sub = pull_begin(js, natskit_js_fetch, NATSKIT_OPTIONS_FETCH, stream, consumer, pairs);
+    if (sub == NULL)
+        return NULL;
+    DATA(Sub, sub)->many = true;
+    PyObject *result = sub_gather(DATA(Sub, sub), (size_t)most, NKPY_FOREVER);
+    Py_DECREF(sub);
+    return result;
+}
+
+/* _consume(stream, consumer, options): the subscription. */
+PyObject *js_consume(PyObject *self, PyObject *args)
+{
+    PyObject *stream, *consumer, *pairs;
+    if (!PyArg_ParseTuple(args, "OOO:_consume", &stream, &consumer, &pairs))
+        return NULL;
+    return pull_begin(DATA(Js, self), natskit_js_consume, NATSKIT_OPTIONS_CONSUME, stream, consumer, pairs);
+}
+
+/* --------------------------------------------------------------------------------------------- statuses */
+
+static const char *status_name(int32_t type)
+{
+    static const char *const names[] = {
+        "unknown",    "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted",
+        "leadership", "no_responders",     "exceeded",           "pinned",           "unpinned",
+        "unknown",    "resumed",           "initial_done",
+    };
+    bool known = type > 0 && type < (int32_t)(sizeof names / sizeof names[0]);
+    return names[known ? type : 0];
+}
+
+PyObject *status_new(State *st, natskit_msg *msg)
+{
+    natskit_status_view view;
+    natskit_status status = natskit_msg_status(msg, &view, sizeof view);
+    PyObject *made = NULL;
+    if (status == NATSKIT_OK)
+        made = PyStructSequence_New(st->status_type);
+    else
+        raise_status(st, status, NULL);
+    PyObject *fields[] = {
+        made == NULL ? NULL : PyUnicode_FromString(status_name(view.type)),
+        made == NULL ? NULL : PyLong_FromLong(view.code),
+        made == NULL ? NULL : PyLong_FromUnsignedLongLong(view.count),
+        made == NULL ? NULL : text_new(view.text, view.text_len),
+    };
+    natskit_msg_release(msg);
+    bool whole = true;
+    for (Py_ssize_t i = 0; made != NULL && i < 4; i++) {
+        whole = whole && fields[i] != NULL;
+        PyStructSequence_SetItem(made, i, fields[i]);
+    }
+    if (!whole)
+        Py_CLEAR(made);
+    return made;
+}
+
+int pull_init(PyObject *module, State *st)
+{
+    static PyStructSequence_Field fields[] = {
+        {"type", "What it is: \"heartbeats_missed\", \"consumer_not_found\", \"resumed\", ..."},
+        {"code", "The code that the server gave, or 0."},
+        {"count", "How often in a row."},
+        {"text", "The server's words, or \"\"."},
+        {NULL, NULL},
+    };
+    static PyStructSequence_Desc desc = {
+        "natskit.Status", "What happens to a subscription to a consumer (option status_events).", fields, 4};
+    st->status_type = PyStructSequence_NewType(&desc);
+    if (st->status_type == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "Status", (PyObject *)st->status_type);
+}
+
+/* ----------------------------------------------------------------------------------------------- numbers */
+
+int pull_stats(natskit_sub sub, PyObject *dict)
+{
+    natskit_pull_info info;
+    if (natskit_sub_pull_info(sub, &info, sizeof info) != NATSKIT_OK)
+        return 0; /* it has ended */
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"open_pulls", info.open_pulls},     {"ahead_msgs", info.ahead_msgs},
+        {"ahead_bytes", info.ahead_bytes},   {"pulls", info.pulls},
+        {"heartbeats", info.heartbeats},     {"statuses", info.statuses},
+        {"unknown", info.unknown},           {"missed", info.missed},
+        {"given_up", info.given_up},         {"infos", info.infos},
+        {"missing", (uint64_t)info.missing}, {"paused", (uint64_t)info.paused},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof rows[0]; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(rows[i].value);
+        rc = number == NULL ? -1 : PyDict_SetItemString(dict, rows[i].name, number);
+        Py_XDECREF(number);
+    }
+    return rc;
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams and consumers of JetStream: made, changed, looked at, deleted. Needs a server with JetStream."""
+
+import asyncio  # [async]
+import os
+from datetime import timedelta
+
+import natskit
+from natskit import errors
+from natskit.js import api
+
+URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
+
+
+async def main() -> None:
+    async with natskit.connect(URL, name="example streams") as nc:
+        js = nc.jetstream()
+        account = await js.account_info()
+        print(f"account: {account.streams} streams of {account.limits.max_streams}")
+
+        config = api.StreamConfig(
+            "EXAMPLE",
+            subjects=["example.>"],
+            max_age=timedelta(days=30),
+            discard=api.DiscardPolicy.NEW,
+            metadata={"owner": "examples"},
+        )
+        info = await js.create_or_update_stream(config)
+        print(f"stream: {info.config.name}, kept for {info.config.max_age:.0f} s")
+
+        info = await js.update_stream(name="EXAMPLE", description="changes what is said, and that alone")
+        print(f"updated: {info.config.description!r}, still {info.config.max_age:.0f} s")
+
+        for number in range(5):
+            await nc.request("example.orders", f"order {number}", headers={"Number": str(number)})
+        stream = await js.stream("EXAMPLE")
+        info = await stream.info(">")
+        print(f"state: {info.state.messages} messages, {info.state.subjects}")
+
+        msg = await stream.get_last_msg("example.orders")
+        print(f"last: {msg.seq} {msg.data!r} {msg.headers and dict(msg.headers)}")
+
+        consumer = await stream.add_consumer(durable_name="worker", ack_wait=0.5, backoff=[0.5, 2, 60], max_deliver=4)
+        print(f"consumer: {consumer.name}, {consumer.cached_info.num_pending} to be delivered")
+        print(f"names: {await js.stream_names('example.*')} {await stream.consumer_names()}")
+
+        try:
+            await js.add_stream(name="EXAMPLE", subjects=["other"])
+        except errors.AlreadyExistsError as error:
+            print(f"refused: {error.code} {error.err_code} {error.description}")
+        try:
+            await js.consumer("EXAMPLE", "nobody")
+        except errors.NotFoundError as error:
+            print(f"not found: {error.text}")
+
+        print(f"purged: {await stream.purge(keep=2)}")
+        print(f"deleted: {await stream.delete()}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
