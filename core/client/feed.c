@@ -134,10 +134,11 @@ void nki_engine_feeds_settle(struct nki_engine *engine)
 
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
 {
+    const struct nki_sub *sub = feed->sub; /* the caller has a reference */
     if (feed->ops->begin != NULL) {
         feed->ops->begin(feed, now_ns);
     }
-    if (engine->state == NKI_ENGINE_CONNECTED) {
+    if (engine->state == NKI_ENGINE_CONNECTED && sub->live) {
         tell_up(feed, now_ns);
     }
 }
