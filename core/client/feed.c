@@ -55,6 +55,9 @@ bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
     struct nki_sub *sub = feed->sub;
     uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
     assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (sub->drain != NKI_DRAIN_NONE) {
+        return false; /* the server was told that it ends, and would not be told of another sid */
+    }
     if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
         return false;
     }
@@ -132,10 +135,11 @@ void nki_engine_feeds_settle(struct nki_engine *engine)
 
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
 {
+    const struct nki_sub *sub = feed->sub; /* the caller has a reference */
     if (feed->ops->begin != NULL) {
         feed->ops->begin(feed, now_ns);
     }
-    if (engine->state == NKI_ENGINE_CONNECTED) {
+    if (engine->state == NKI_ENGINE_CONNECTED && sub->live) {
         tell_up(feed, now_ns);
     }
 }
