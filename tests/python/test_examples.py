@@ -14,6 +14,14 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 EXPECTED = {
+    "consume": [
+        "fetched: job 0, number 1 of the stream",
+        "fetched: job 3, number 4 of the stream",
+        "one: job 4",
+        "consumed: 10",
+        "nothing is left",
+        "handled: 10",
+    ],
     "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
@@ -60,7 +68,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"streams"}
+JETSTREAM = {"consume", "streams"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])
