@@ -163,6 +163,7 @@ static int32_t watch_with(struct nki_kv *kv, const struct nki_options *options, 
         .from_revision = (uint64_t)nki_options_int(options, NKI_OPT_KV_WATCH_from_revision),
         .ignore_deletes = nki_options_bool(options, NKI_OPT_KV_WATCH_ignore_deletes),
         .headers_only = nki_options_bool(options, NKI_OPT_KV_WATCH_headers_only),
+        .marks = nki_options_bool(options, NKI_OPT_KV_WATCH_marker),
         .ends = nki_options_bool(options, NKI_OPT_KV_WATCH_ends),
     };
     for (size_t i = 0; i < params.pattern_count; i++) { /* the table bounds their number */
@@ -176,7 +177,7 @@ static int32_t watch(struct nki_kv *kv, natskit_options options, struct nki_sub 
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV_WATCH, &use, err);
     if (status == NATSKIT_OK) {
-        const struct nki_kv_watch_params all = {.pattern_count = 0};
+        const struct nki_kv_watch_params all = {.marks = true};
         status = use.options != NULL ? watch_with(kv, use.options, sub, err)
                                      : nki_kv_watch(kv, &all, sub, nki_capi_err(err));
         nki_capi_options_done(&use);
@@ -212,6 +213,31 @@ natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_
     }
     nki_handle_unpin(kv_handle);
     return status;
+}
+
+natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info, size_t info_size)
+{
+    if (info == NULL || info_size == 0) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    int32_t status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_ordered_info state;
+    status = nki_ordered_info_get(handle->object, &state);
+    nki_handle_unpin(handle);
+    if (status != NATSKIT_OK) {
+        return NATSKIT_NOT_FOUND;
+    }
+    natskit_watch_info filled = {.resets = state.resets,
+                                 .last_seq = state.last_seq,
+                                 .passed = state.stale_msgs,
+                                 .rewinds = state.rewinds,
+                                 .live = state.live,
+                                 .initial_done = state.initial_done};
+    return nki_capi_give(info, info_size, &filled, sizeof filled);
 }
 
 /* -- views ----------------------------------------------------------------------------------------------- */

@@ -15,7 +15,8 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "REQUEST_MANY": "Requests for many replies", "EVENTS": "Event subscriptions",
           "AUTH": "Answers to the request for credentials",
           "USER_JWT": "Issuing JWTs of users",
-          "JETSTREAM": "JetStream contexts"}
+          "JETSTREAM": "JetStream contexts", "PUBLISHER": "Publishers", "FETCH": "Fetching", "CONSUME": "Consuming",
+          "KV_WATCH": "Watching keys"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 
 

@@ -1108,7 +1108,7 @@ NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, s
 /* Waits for one message, of which the caller owns one reference; with timeout 0 it takes what the server has
  * now. NATSKIT_TIMEOUT if there was none, otherwise as a fetch ends. No message gets lost: it ends only when
  * none can come any more, which a server may say up to a second after the deadline (two, if it says nothing).
- */
+ * With timeout 0 and no connection NATSKIT_DISCONNECTED at once. */
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
@@ -1151,7 +1151,8 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_STREAM_NOT_FOUND 3   /* marked; the same */
 #define NATSKIT_STATUS_CONSUMER_DELETED 4   /* marked; the same */
 #define NATSKIT_STATUS_LEADERSHIP 5         /* marked; the leader has changed, or its server stops */
-#define NATSKIT_STATUS_NO_RESPONDERS 6 /* marked; the consumer has no leader, or JetStream does not answer   \
+#define NATSKIT_STATUS_NO_RESPONDERS                                                                         \
+    6                                  /* marked; the consumer has no leader, or JetStream does not answer   \
                                         */
 #define NATSKIT_STATUS_EXCEEDED 7      /* marked; too many requests wait for the consumer */
 #define NATSKIT_STATUS_PINNED 8        /* this one is pinned; `text` is the id */
@@ -1171,6 +1172,28 @@ typedef struct natskit_status_view {
 /* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another kind. */
 NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
                                               size_t view_size);
+
+/* What a stream answered for a published message. */
+typedef struct natskit_pub_ack {
+    uint64_t id;  /* of a publisher's message; 0: of an operation */
+    uint64_t seq; /* in the stream; of a key its revision */
+    natskit_status status;
+    int32_t outcome;     /* NATSKIT_OUTCOME_* */
+    int32_t server_code; /* of an error, or 0 */
+    int32_t err_code;
+    int32_t duplicate; /* 1: the stream has had it, by its message id */
+    int32_t reserved;
+    const char *stream; /* not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *domain; /* empty: none */
+    size_t domain_len;
+    const char *text; /* of an error; empty: the status's own */
+    size_t text_len;
+} natskit_pub_ack;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view,
+                                               size_t view_size);
 
 /* ----------------------------------------------------------------------------------------------- key-value
  *
@@ -1233,6 +1256,19 @@ NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *
  * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
+
+typedef struct natskit_watch_info {
+    uint64_t resets;      /* consumers that were made after the first */
+    uint64_t last_seq;    /* revision up to which all has come */
+    uint64_t passed;      /* messages of consumers before, or that came again: passed over */
+    uint64_t rewinds;     /* the bucket was found to end before that: another of its name, or after a loss */
+    int32_t live;         /* 1: its consumer is there, as far as is known */
+    int32_t initial_done; /* 1: what there was at the begin has come */
+} natskit_watch_info;
+
+/* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is no watch. */
+NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
+                                                  size_t info_size);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1

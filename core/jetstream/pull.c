@@ -1,6 +1,8 @@
 /* Accounting of requests for messages: see pull.h. */
 #include "jetstream/pull.h"
 
+#include <string.h>
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -59,6 +61,28 @@ static bool used_up(const struct nki_pull *pull)
     return pull->left_msgs == 0 || (pull->asked_bytes > 0 && pull->left_bytes == 0);
 }
 
+static void forget_done(struct nki_pulls *pulls, uint32_t index)
+{
+    pulls->done_count--;
+    memmove(&pulls->done[index], &pulls->done[index + 1],
+            (pulls->done_count - index) * sizeof pulls->done[0]);
+}
+
+/* All that was asked for with it has come, or else it came for others, and it is still open at the server. */
+static void finish(struct nki_pulls *pulls, uint32_t index)
+{
+    struct nki_pull pull = *nki_pulls_at(pulls, index);
+    take_out(pulls, index);
+    if (pulls->count == 0) {
+        pulls->done_count = 0; /* the sum is exact: none is */
+        return;
+    }
+    if (pulls->done_count == NKI_PULLS_MAX) {
+        forget_done(pulls, 0);
+    }
+    pulls->done[pulls->done_count++] = pull;
+}
+
 /* Takes so much off the oldest, and those behind it. */
 static void take_off(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
 {
@@ -73,7 +97,7 @@ static void take_off(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
         msgs -= of_msgs;
         bytes -= of_bytes;
         if (used_up(pull)) {
-            take_out(pulls, i);
+            finish(pulls, i);
         } else {
             i++;
         }
@@ -95,6 +119,16 @@ static void put_on(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes)
         msgs -= to_msgs;
         bytes -= to_bytes;
     }
+    while ((msgs > 0 || bytes > 0) && pulls->done_count > 0 && pulls->count < NKI_PULLS_MAX) {
+        struct nki_pull pull = pulls->done[--pulls->done_count]; /* it was not done */
+        pull.left_msgs = least(msgs, pull.asked_msgs);
+        pull.left_bytes = least(bytes, pull.asked_bytes);
+        pulls->msgs += pull.left_msgs;
+        pulls->bytes += pull.left_bytes;
+        msgs -= pull.left_msgs;
+        bytes -= pull.left_bytes;
+        *nki_pulls_at(pulls, pulls->count++) = pull;
+    }
 }
 
 void nki_pulls_got_slow(struct nki_pulls *pulls, uint64_t size)
@@ -102,18 +136,29 @@ void nki_pulls_got_slow(struct nki_pulls *pulls, uint64_t size)
     take_off(pulls, 1, size);
 }
 
+static uint32_t done_index_of(const struct nki_pulls *pulls, uint64_t serial)
+{
+    uint32_t i = 0;
+    while (i < pulls->done_count && pulls->done[i].serial != serial) {
+        i++;
+    }
+    return i;
+}
+
 void nki_pulls_give_back(struct nki_pulls *pulls, uint64_t serial, uint64_t msgs, uint64_t bytes)
 {
-    if (serial < pulls->first || serial >= pulls->next) {
-        return;
-    }
     uint64_t left_msgs = 0;
     uint64_t left_bytes = 0;
     uint32_t i = index_of(pulls, serial);
+    uint32_t done = done_index_of(pulls, serial);
     if (i < pulls->count) {
         left_msgs = nki_pulls_at(pulls, i)->left_msgs;
         left_bytes = nki_pulls_at(pulls, i)->left_bytes;
         take_out(pulls, i);
+    } else if (done < pulls->done_count) {
+        forget_done(pulls, done);
+    } else {
+        return;
     }
     take_off(pulls, msgs > left_msgs ? msgs - left_msgs : 0, bytes > left_bytes ? bytes - left_bytes : 0);
     put_on(pulls, left_msgs > msgs ? left_msgs - msgs : 0, left_bytes > bytes ? left_bytes - bytes : 0);
@@ -122,8 +167,11 @@ void nki_pulls_give_back(struct nki_pulls *pulls, uint64_t serial, uint64_t msgs
 void nki_pulls_drop(struct nki_pulls *pulls, uint64_t serial)
 {
     uint32_t i = index_of(pulls, serial);
+    uint32_t done = done_index_of(pulls, serial);
     if (i < pulls->count) {
         take_out(pulls, i);
+    } else if (done < pulls->done_count) {
+        forget_done(pulls, done);
     }
 }
 
@@ -131,6 +179,7 @@ void nki_pulls_reset(struct nki_pulls *pulls)
 {
     pulls->head = 0;
     pulls->count = 0;
+    pulls->done_count = 0;
     pulls->msgs = 0;
     pulls->bytes = 0;
     pulls->first = pulls->next;

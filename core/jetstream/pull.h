@@ -2,7 +2,8 @@
  *
  * Several requests may be open at a time. A message does not say which one it came for, and the server serves
  * them in turn; so their sum is what is exact, and messages are put down to the oldest. What a status gives
- * back tells how much of its request had really come: the difference is put right with the others. */
+ * back tells how much of its request had really come: the difference is put right with the others. One that
+ * all seems to have come for is remembered for a while, since some of it may have come for others. */
 #ifndef NKI_JETSTREAM_PULL_H
 #define NKI_JETSTREAM_PULL_H
 
@@ -25,6 +26,8 @@ struct nki_pulls {
     struct nki_pull ring[NKI_PULLS_MAX];
     uint32_t head; /* the oldest */
     uint32_t count;
+    struct nki_pull done[NKI_PULLS_MAX]; /* that all seems to have come for, the oldest first */
+    uint32_t done_count;
     uint64_t msgs; /* in all */
     uint64_t bytes;
     uint64_t first; /* serials before it are forgotten */
@@ -48,7 +51,7 @@ uint64_t nki_pulls_open(struct nki_pulls *pulls, uint64_t msgs, uint64_t bytes, 
 struct nki_pull *nki_pulls_find(struct nki_pulls *pulls, uint64_t serial);
 /* A message of `size` bytes is more than the oldest was left with, or the last of it. */
 void nki_pulls_got_slow(struct nki_pulls *pulls, uint64_t size);
-/* The request has ended, and gives back so much; harmless for one that is forgotten. */
+/* The request has ended, and gives back so much; without effect for one that is not known any more. */
 void nki_pulls_give_back(struct nki_pulls *pulls, uint64_t serial, uint64_t msgs, uint64_t bytes);
 /* The request has ended without saying what it gives back: all that is left of it. */
 void nki_pulls_drop(struct nki_pulls *pulls, uint64_t serial);

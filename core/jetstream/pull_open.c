@@ -126,20 +126,21 @@ static int32_t read_options(struct nki_pull_params *params, const struct nki_opt
     return status == NKI_OK ? read_group(params, options, names, err) : status;
 }
 
-static int32_t open_sub(const struct nki_pull_target *target, struct nki_pull_params *params,
+static int32_t open_sub(const struct nki_pull_target *target, const struct nki_pull_params *options,
                         struct nki_sub **out, struct nki_error *err)
 {
+    struct nki_pull_params params = *options;
     char subject[INBOX_MAX + 2];
     size_t len = nki_conn_new_inbox(target->js->conn, subject, INBOX_MAX);
     if (len > INBOX_MAX) {
         return nki_error_set(err, NKI_LIMIT, "option inbox_prefix: an inbox is longer than %d bytes",
                              INBOX_MAX);
     }
-    params->api_prefix = nki_js_prefix(target->js);
-    params->stream = target->stream;
-    params->consumer = target->consumer;
-    params->inbox = nki_str_make(subject, len);
-    struct nki_feed *feed = nki_puller_new(params);
+    params.api_prefix = nki_js_prefix(target->js);
+    params.stream = target->stream;
+    params.consumer = target->consumer;
+    params.inbox = nki_str_make(subject, len);
+    struct nki_feed *feed = nki_puller_new(&params);
     if (feed == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
@@ -189,7 +190,7 @@ static int32_t next_once(const struct nki_pull_target *target, int64_t wait_ms, 
     int64_t expires_ms = wait_ms == 0 ? target->js->timeout_ms : wait_ms;
     params.expires_ns = expires_ms * NKI_NS_PER_MS;
     params.beat_ns = wait_ms == 0 ? 0 : default_beat_ms(expires_ms, false) * NKI_NS_PER_MS;
-    struct nki_sub *sub;
+    struct nki_sub *sub = NULL;
     int32_t status = open_sub(target, &params, &sub, err);
     if (status != NKI_OK) {
         return status;
@@ -209,6 +210,13 @@ int32_t nki_js_next(const struct nki_pull_target *target, int64_t timeout_ms, st
                     struct nki_error *err)
 {
     int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+    if (timeout_ms == 0) {
+        struct nki_conn_status conn;
+        nki_conn_status_get(target->js->conn, &conn);
+        if (conn.state == NKI_STATE_CONNECTING || conn.state == NKI_STATE_RECONNECTING) {
+            return nki_error_set(err, NKI_DISCONNECTED, "there is no connection to ask");
+        }
+    }
     for (;;) {
         int64_t left_ms = timeout_ms == 0 ? 0 : NEXT_SLICE_MS;
         if (timeout_ms > 0) {

@@ -244,9 +244,17 @@ static int64_t beat_due_ns(const struct nki_puller *puller)
     return watched ? puller->heard_ns + 2 * puller->beat_ns : NKI_NEVER;
 }
 
+/* When a fetch is over. While a request is open a message may be on its way, until the server says that none
+ * is. */
+static int64_t end_ns(const struct nki_puller *puller)
+{
+    bool waits = puller->deadline_ns == NKI_NEVER || puller->pulls.count > 0;
+    return waits ? puller->deadline_ns : puller->deadline_ns - NKI_PULL_LATE_NS;
+}
+
 static void arm(struct nki_puller *puller, int64_t now_ns)
 {
-    int64_t at_ns = puller->deadline_ns;
+    int64_t at_ns = end_ns(puller);
     if (puller->feed.up && puller->feed.sub->drain == NKI_DRAIN_NONE) {
         at_ns = earlier(at_ns, puller->asking ? puller->info_asked_ns + INFO_WAIT_NS : NKI_NEVER);
         at_ns = earlier(at_ns, puller->retry_ns > now_ns ? puller->retry_ns : NKI_NEVER);
@@ -310,7 +318,7 @@ static void missed_beats(struct nki_puller *puller, int64_t now_ns)
 static void on_tick(struct nki_feed *feed, int64_t now_ns)
 {
     struct nki_puller *puller = puller_of(feed);
-    if (now_ns >= puller->deadline_ns) {
+    if (now_ns >= end_ns(puller)) {
         nki_puller_end(puller, feed->up ? NKI_TIMEOUT : NKI_DISCONNECTED, NULL);
     } else if (feed->up) {
         if (puller->asking && now_ns >= puller->info_asked_ns + INFO_WAIT_NS) {
@@ -574,10 +582,12 @@ static struct nki_str put(char **at, struct nki_str text)
     return copy;
 }
 
-static struct nki_str put_subject(char **at, const struct nki_pull_params *params, const char *verb)
+static struct nki_str put_subject(char **at, size_t cap, const struct nki_pull_params *params,
+                                  const char *verb)
 {
-    int len = sprintf(*at, "%.*s.CONSUMER.%s.%s.%s", (int)params->api_prefix.len, params->api_prefix.ptr,
-                      verb, params->stream.ptr, params->consumer.ptr);
+    int len = snprintf(*at, cap, "%.*s.CONSUMER.%s.%s.%s", (int)params->api_prefix.len,
+                       params->api_prefix.ptr, verb, params->stream.ptr, params->consumer.ptr);
+    assert(len > 0 && (size_t)len < cap);
     struct nki_str subject = nki_str_make(*at, (size_t)len);
     *at += len + 1;
     return subject;
@@ -598,8 +608,8 @@ struct nki_feed *nki_puller_new(const struct nki_pull_params *params)
     puller->params.consumer = put(&at, params->consumer);
     puller->params.inbox = put(&at, params->inbox);
     puller->params.group = put(&at, params->group);
-    puller->next_subject = put_subject(&at, &puller->params, "MSG.NEXT");
-    puller->info_subject = put_subject(&at, &puller->params, "INFO");
+    puller->next_subject = put_subject(&at, subject_max, &puller->params, "MSG.NEXT");
+    puller->info_subject = put_subject(&at, subject_max, &puller->params, "INFO");
     puller->params.api_prefix = NKI_STR("");
     puller->pin_len = params->pin.len <= sizeof puller->pin ? params->pin.len : 0;
     if (puller->pin_len > 0) {

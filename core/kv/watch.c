@@ -83,7 +83,7 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             .start_seq = params->from_revision,
             .start_time = NKI_STR(""),
             .headers_only = params->headers_only,
-            .marks_done = !params->ends,
+            .marks_done = params->marks && !params->ends,
             .ends_done = params->ends,
             .heartbeat_ms = HEARTBEAT_MS,
             .map = map,

@@ -14,7 +14,8 @@ struct nki_kv_watch_params {
     uint64_t from_revision; /* 0: not asked for */
     bool ignore_deletes;
     bool headers_only;
-    bool ends; /* with what there is; otherwise a status message says that it has come */
+    bool marks; /* a status message says that what there was at the begin has come, */
+    bool ends;  /* or it ends then */
 };
 
 #define NKI_KV_PATTERNS_MAX 64 /* of one watch */

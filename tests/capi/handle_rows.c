@@ -9,6 +9,7 @@ natskit_conn drained;
 natskit_op op;
 natskit_waitset waitset;
 natskit_json json;
+natskit_js js;
 natskit_msg *received;
 
 natskit_error error;
@@ -183,6 +184,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 
 #include "handle_auth.h"
 #include "handle_json.h"
+/* uses what that defines */
+#include "handle_js.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -288,6 +291,7 @@ const struct row rows[] = {
     ROW(natskit_waitset_remove, WAITSET, waitset_remove),
     ROW(natskit_waitset_close, WAITSET, waitset_close),
     JSON_ROWS,
+    JS_ROWS,
     AUTH_ROWS,
 };
 
@@ -671,6 +675,7 @@ const struct bad bads[] = {
     BAD_ROW(natskit_waitset_wait, waitset_count),
     BAD_ROW(natskit_waitset_wait, waitset_timeout),
     JSON_BAD_ROWS,
+    JS_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

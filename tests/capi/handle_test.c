@@ -47,6 +47,7 @@ static int open_all(void **state)
     assert_ok(natskit_subscribe(conn, "a", Z, NULL, 0, NO_OPTIONS, &sub, NULL));
     assert_ok(natskit_waitset_open(&waitset));
     assert_ok(natskit_json_parse("{\"a\":1}", Z, &json, NULL));
+    assert_ok(natskit_js_open(conn, NO_OPTIONS, &js, NULL));
     return 0;
 }
 
@@ -59,7 +60,7 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[] = {0, options.id, headers.id, conn.id, sub.id, op.id, waitset.id, json.id};
+    const uint64_t ids[] = {0, options.id, headers.id, conn.id, sub.id, op.id, waitset.id, json.id, js.id};
     return ids[kind];
 }
 
@@ -84,7 +85,11 @@ static uint64_t open_another(int32_t kind)
     natskit_sub s = {0};
     natskit_waitset w = {0};
     natskit_json j = {0};
+    natskit_js c = {0};
     switch (kind) {
+    case NATSKIT_KIND_JS:
+        assert_ok(natskit_js_open(conn, NO_OPTIONS, &c, NULL));
+        return c.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;
@@ -126,6 +131,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_OP:
         got = natskit_op_close((natskit_op){id});
+        break;
+    case NATSKIT_KIND_JS:
+        got = natskit_js_close((natskit_js){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});
@@ -206,7 +214,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_JSON; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_JS; kind++) {
             bool fits = kind == rows[i].kind ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

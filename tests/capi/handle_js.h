@@ -1,0 +1,83 @@
+/* What handle_rows.c needs for JetStream; a part of that file alone, as handle_json.h. */
+#ifndef TESTS_CAPI_HANDLE_JS_H
+#define TESTS_CAPI_HANDLE_JS_H
+
+#define H_JS ((natskit_js){id})
+#define NO_ARGS ((natskit_json){0})
+
+static natskit_js new_js;
+static natskit_json new_json;
+static natskit_js_call_info call_info;
+static natskit_js_field_info field_info;
+static natskit_status_view status_view;
+
+static natskit_status sub_pull_info(uint64_t id)
+{
+    natskit_pull_info pull_info;
+    return natskit_sub_pull_info(H_SUB, &pull_info, sizeof pull_info);
+}
+
+CALL(js_open, natskit_js_open(H_CONN, NO_OPTIONS, &new_js, &error))
+CALL(js_open_options, natskit_js_open(conn, H_OPTIONS, &new_js, &error))
+CALL(js_call, natskit_js_call(H_JS, "account.info", Z, NO_ARGS, 0, &new_json, &error))
+CALL(js_call_args, natskit_js_call(js, "account.info", Z, H_JSON, 0, &new_json, &error))
+CALL(js_call_start, natskit_js_call_start(H_JS, "account.info", Z, NO_ARGS, NO_OPTIONS, 0, &new_op, &error))
+CALL(js_call_start_args, natskit_js_call_start(js, "account.info", Z, H_JSON, NO_OPTIONS, 0, &new_op, &error))
+CALL(op_json, natskit_op_json(H_OP, &new_json, &error))
+CALL(js_fetch, natskit_js_fetch(H_JS, "S", Z, "c", Z, NO_OPTIONS, &new_sub, &error))
+CALL(js_fetch_options, natskit_js_fetch(js, "S", Z, "c", Z, H_OPTIONS, &new_sub, &error))
+CALL(js_consume, natskit_js_consume(H_JS, "S", Z, "c", Z, NO_OPTIONS, &new_sub, &error))
+CALL(js_consume_options, natskit_js_consume(js, "S", Z, "c", Z, H_OPTIONS, &new_sub, &error))
+CALL(js_next, natskit_js_next(H_JS, "S", Z, "c", Z, 0, &msg, &error))
+CALL(js_close, natskit_js_close(H_JS))
+
+#define JS_ROWS                                                                                              \
+    ROW(natskit_js_open, CONN, js_open), ROW_OPTIONAL(natskit_js_open, OPTIONS, js_open_options),            \
+        ROW(natskit_js_call, JS, js_call), ROW_OPTIONAL(natskit_js_call, JSON, js_call_args),                \
+        ROW(natskit_js_call_start, JS, js_call_start),                                                       \
+        ROW_OPTIONAL(natskit_js_call_start, JSON, js_call_start_args), ROW(natskit_op_json, OP, op_json),    \
+        ROW(natskit_js_fetch, JS, js_fetch), ROW_OPTIONAL(natskit_js_fetch, OPTIONS, js_fetch_options),      \
+        ROW(natskit_js_consume, JS, js_consume),                                                             \
+        ROW_OPTIONAL(natskit_js_consume, OPTIONS, js_consume_options), ROW(natskit_js_next, JS, js_next),    \
+        ROW(natskit_sub_pull_info, SUB, sub_pull_info), ROW(natskit_js_close, JS, js_close)
+
+BAD(js_open_out, natskit_js_open(conn, NO_OPTIONS, NULL, &error))
+BAD(js_call_at_null, natskit_js_call_at(0, NULL, sizeof call_info))
+BAD(js_call_at_size, natskit_js_call_at(0, &call_info, 0))
+BAD(js_field_at_null, natskit_js_field_at(0, NULL, sizeof field_info))
+BAD(js_field_at_size, natskit_js_field_at(0, &field_info, 0))
+BAD(js_call_name, natskit_js_call(js, NULL, 1, NO_ARGS, 0, &new_json, &error))
+BAD(js_call_timeout, natskit_js_call(js, "account.info", Z, NO_ARGS, -2, &new_json, &error))
+BAD(js_call_start_op, natskit_js_call_start(js, "account.info", Z, NO_ARGS, NO_OPTIONS, 0, NULL, &error))
+BAD(op_json_out, natskit_op_json(op, NULL, &error))
+BAD(js_fetch_out, natskit_js_fetch(js, "S", Z, "c", Z, NO_OPTIONS, NULL, &error))
+BAD(js_fetch_stream, natskit_js_fetch(js, "S.T", Z, "c", Z, NO_OPTIONS, &new_sub, &error))
+BAD(js_fetch_stream_null, natskit_js_fetch(js, NULL, 1, "c", Z, NO_OPTIONS, &new_sub, &error))
+BAD(js_fetch_consumer, natskit_js_fetch(js, "S", Z, "c*", Z, NO_OPTIONS, &new_sub, &error))
+BAD(js_fetch_consumer_null, natskit_js_fetch(js, "S", Z, NULL, 1, NO_OPTIONS, &new_sub, &error))
+BAD(js_consume_out, natskit_js_consume(js, "S", Z, "c", Z, NO_OPTIONS, NULL, &error))
+BAD(js_consume_stream, natskit_js_consume(js, "", 0, "c", Z, NO_OPTIONS, &new_sub, &error))
+BAD(js_consume_consumer, natskit_js_consume(js, "S", Z, "a b", Z, NO_OPTIONS, &new_sub, &error))
+BAD(js_next_msg, natskit_js_next(js, "S", Z, "c", Z, 0, NULL, &error))
+BAD(js_next_stream, natskit_js_next(js, ">", Z, "c", Z, 0, &msg, &error))
+BAD(js_next_timeout, natskit_js_next(js, "S", Z, "c", Z, -2, &msg, &error))
+BAD(pull_info_null, natskit_sub_pull_info(sub, NULL, sizeof(natskit_pull_info)))
+BAD(pull_info_size, natskit_sub_pull_info(sub, &(natskit_pull_info){0}, 0))
+BAD(msg_status_msg, natskit_msg_status(NULL, &status_view, sizeof status_view))
+BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_view))
+
+#define JS_BAD_ROWS                                                                                          \
+    BAD_ROW(natskit_js_open, js_open_out), BAD_ROW(natskit_js_call_at, js_call_at_null),                     \
+        BAD_ROW(natskit_js_call_at, js_call_at_size), BAD_ROW(natskit_js_field_at, js_field_at_null),        \
+        BAD_ROW(natskit_js_field_at, js_field_at_size), BAD_ROW(natskit_js_call, js_call_name),              \
+        BAD_ROW(natskit_js_call, js_call_timeout), BAD_ROW(natskit_js_call_start, js_call_start_op),         \
+        BAD_ROW(natskit_op_json, op_json_out), BAD_ROW(natskit_js_fetch, js_fetch_out),                      \
+        BAD_ROW(natskit_js_fetch, js_fetch_stream), BAD_ROW(natskit_js_fetch, js_fetch_stream_null),         \
+        BAD_ROW(natskit_js_fetch, js_fetch_consumer), BAD_ROW(natskit_js_fetch, js_fetch_consumer_null),     \
+        BAD_ROW(natskit_js_consume, js_consume_out), BAD_ROW(natskit_js_consume, js_consume_stream),         \
+        BAD_ROW(natskit_js_consume, js_consume_consumer), BAD_ROW(natskit_js_next, js_next_msg),             \
+        BAD_ROW(natskit_js_next, js_next_stream), BAD_ROW(natskit_js_next, js_next_timeout),                 \
+        BAD_ROW(natskit_sub_pull_info, pull_info_null), BAD_ROW(natskit_sub_pull_info, pull_info_size),      \
+        BAD_ROW(natskit_msg_status, msg_status_msg), BAD_ROW(natskit_msg_status, msg_status_kind)
+
+#endif
