@@ -14,9 +14,9 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._metadata import Metadata
-from ._natskit import Event, Headers, Status, counters, nuid, shutdown, version
+from ._natskit import Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 
 __all__ = [
     "Answers",
@@ -28,6 +28,9 @@ __all__ = [
     "JetStreamContext",
     "Metadata",
     "Msg",
+    "PubAck",
+    "PubOutcome",
+    "Publisher",
     "PullSubscription",
     "Status",
     "Stream",

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
-from .._natskit import Event, Headers, Status, counters, nuid, shutdown, version
+from .._natskit import Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 
 __all__ = [
     "Answers",
@@ -28,6 +28,9 @@ __all__ = [
     "JetStreamContext",
     "Metadata",
     "Msg",
+    "PubAck",
+    "PubOutcome",
+    "Publisher",
     "PullSubscription",
     "Status",
     "Stream",
