@@ -110,14 +110,7 @@ static void leave(struct nki_conn *conn)
 
 int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
 {
-    size_t size = msg->header_block.len + msg->data.len;
-    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->engine.max_payload, memory_order_relaxed))) {
-        return NKI_TOO_LARGE;
-    }
-    if (msg->header_block.len > 0 && !atomic_load_explicit(&conn->engine.headers, memory_order_relaxed)) {
-        return NKI_NO_HEADERS;
-    }
-    return NKI_OK;
+    return nki_engine_check_size(&conn->engine, msg);
 }
 
 enum urgency {
@@ -156,6 +149,11 @@ static void use_right(struct nki_conn *conn, enum urgency urgency)
     } else {
         nki_driver_pass_right(conn);
     }
+}
+
+void nki_conn_use_right(struct nki_conn *conn, bool at_once)
+{
+    use_right(conn, at_once ? AT_ONCE : IN_STREAM);
 }
 
 static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
@@ -302,6 +300,8 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
     op->part = &chain->part;
     chain->op = op;
     chain->pause.index = 0;
+    chain->idle = false;
+    chain->idle_outcome = NKI_OUTCOME_PENDING;
     chain->deadline_ns = timed ? deadline_ns : NKI_NEVER;
     return send_request(conn, &chain->out, chain->deadline_ns, wait_room ? deadline_ns : 0, op, out, err);
 }

@@ -80,6 +80,9 @@ static inline bool nki_driver_before_tls(const struct nki_conn *conn)
 /* conn.c: NKI_OK, NKI_TOO_LARGE, NKI_NO_HEADERS. ask.c: nki_conn_request_with for one with its own
  * subscription. */
 int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg);
+/* The caller got the transmit right with a message of a stream that it appended; `at_once`: it waits for
+ * room. */
+void nki_conn_use_right(struct nki_conn *conn, bool at_once);
 int32_t nki_conn_ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
                      const struct nki_request_params *params, int64_t deadline_ns, struct nki_op **out,
                      struct nki_error *err);

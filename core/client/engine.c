@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client/chain.h"
+#include "client/feed.h"
 #include "client/lame_duck.h"
 #include "wire/subject.h"
 
@@ -135,6 +136,7 @@ static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t d
 
 void nki_engine_hand_over(struct nki_engine *engine)
 {
+    nki_engine_feeds_settle(engine);
     nki_msg_count_made(&engine->slab);
     struct nki_list *dirty = &engine->subs.dirty;
     while (!nki_list_empty(dirty)) {

@@ -98,11 +98,35 @@ static void tell_all(struct nki_engine *engine, void (*tell)(struct nki_feed *, 
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_up, now_ns);
+    nki_engine_hand_over(engine);
 }
 
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_down, now_ns);
+    nki_engine_hand_over(engine);
+}
+
+static void tell_drain(struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->ops->drain != NULL) {
+        feed->ops->drain(feed, now_ns);
+    }
+}
+
+void nki_engine_feeds_drain(struct nki_engine *engine, int64_t now_ns)
+{
+    tell_all(engine, tell_drain, now_ns);
+}
+
+void nki_engine_feeds_settle(struct nki_engine *engine)
+{
+    struct nki_list *unsettled = &engine->subs.unsettled;
+    while (NKI_UNLIKELY(!nki_list_empty(unsettled))) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(unsettled->next, struct nki_feed, unsettled);
+        nki_list_remove(&feed->unsettled);
+        feed->ops->settle(feed);
+    }
 }
 
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
@@ -115,13 +139,16 @@ void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int
     }
 }
 
-void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error)
+void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject, const struct nki_error *error)
 {
+    uint64_t asked = nki_str_hash(subject);
     struct nki_list *feeds = &engine->subs.feeds;
     for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
         struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
         next = at->next;
-        if (feed->asked == asked) {
+        if (feed->ops->denied != NULL) {
+            feed->ops->denied(feed, subject, error);
+        } else if (feed->asked == asked) {
             nki_feed_finish(feed, NKI_PERMISSION, error);
         }
     }
@@ -129,11 +156,18 @@ void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const st
 
 /* -- any thread ------------------------------------------------------------------------------------------ */
 
+/* Whether a drain of the connection waits for it as for a request. */
+static bool waits_for(const struct nki_feed *feed)
+{
+    return feed->ops->drain != NULL;
+}
+
 static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
                                struct nki_feed *feed)
 {
     struct nki_sub *sub = nki_sub_new(params);
-    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed};
+    bool waits = waits_for(feed);
+    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed, .request = waits, .keep = waits};
     if (sub == NULL || !nki_sub_collect(sub, &collect)) {
         if (sub != NULL) {
             nki_sub_release(sub);
@@ -147,6 +181,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     feed->engine = &conn->engine;
     feed->sub = sub;
     nki_list_init(&feed->node);
+    nki_list_init(&feed->unsettled);
     return sub;
 }
 
@@ -158,7 +193,9 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     pthread_mutex_lock(&conn->engine_mu);
-    int32_t status = nki_engine_subscribe(&conn->engine, sub);
+    /* As a request it would be let in, and waited for. */
+    bool refused = waits_for(feed) && conn->engine.draining && conn->engine.state != NKI_ENGINE_CLOSED;
+    int32_t status = refused ? NKI_DRAINING : nki_engine_subscribe(&conn->engine, sub);
     if (status == NKI_OK) {
         nki_engine_feed_begin(&conn->engine, feed, nki_clock_now_ns());
     }

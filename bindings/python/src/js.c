@@ -217,15 +217,21 @@ static PyObject *answer_text(State *st, natskit_json answer, char *buf)
 
 PyObject *js_answer(State *st, natskit_op op)
 {
-    char buf[ANSWER_BYTES];
     natskit_json answer = {0};
     natskit_error err = {0};
     natskit_status status;
     Py_BEGIN_ALLOW_THREADS /* lists of thousands of streams take their time */
         status = natskit_op_json(op, &answer, &err);
     Py_END_ALLOW_THREADS if (status != NATSKIT_OK) return raise_status(st, status, &err);
-    PyObject *text = answer_text(st, answer, buf);
+    PyObject *object = js_decode(st, answer);
     natskit_json_close(answer);
+    return object;
+}
+
+PyObject *js_decode(State *st, natskit_json document)
+{
+    char buf[ANSWER_BYTES];
+    PyObject *text = answer_text(st, document, buf);
     PyObject *object = text == NULL ? NULL : PyObject_CallFunctionObjArgs(st->json_decode, text, NULL);
     Py_XDECREF(text);
     return object;

@@ -120,6 +120,8 @@ typedef struct State {
     PyTypeObject *ack_type;
     PyTypeObject *outcome_type;
     PyTypeObject *publisher_type[FACES];
+    PyTypeObject *kv_type[FACES];
+    PyTypeObject *entry_type;
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -134,6 +136,7 @@ typedef struct State {
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
     PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
+    PyObject *moment;         /* natskit._metadata.moment: nanoseconds as a datetime */
     PyObject *metadata;       /* natskit._metadata.metadata: what a message tells of its delivery */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
@@ -367,8 +370,8 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
 /* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
- * document, decoded, or the ack of a stream. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK };
+ * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -532,6 +535,7 @@ typedef struct Sub {
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
     bool pulls;    /* messages of a pull consumer */
     bool outcomes; /* of the messages of a publisher */
+    bool watches;  /* entries of a bucket */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -601,8 +605,8 @@ PyObject *sub_anext_for(Sub *sub, PyObject *loop);
 PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 /* All messages until the subscription ends, but at most `most`, as a list; for asyncio an awaitable of it.
- * Raises why it has ended if there were none. */
-PyObject *sub_gather(Sub *sub, size_t most);
+ * Raises why it has ended if there were none, or, of a watch, if that is not the end of what there was. */
+PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms);
 PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 int next_init(PyObject *module, State *st);
 
@@ -636,6 +640,8 @@ typedef struct Js {
 
 /* The answer of an operation that has succeeded, decoded. */
 PyObject *js_answer(State *st, natskit_op op);
+/* A document, decoded. */
+PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_calls(PyObject *module, PyObject *unused);
@@ -687,6 +693,26 @@ PyObject *status_new(State *st, natskit_msg *msg);
 /* Adds what a subscription to a pull consumer tells of itself. */
 int pull_stats(natskit_sub sub, PyObject *dict);
 int pull_init(PyObject *module, State *st);
+
+/* -------------------------------------------------------------------------------------------------- kv.c */
+
+/* A key-value bucket. */
+typedef struct Kv {
+    NKPY_HEAD
+    State *st;
+    natskit_kv handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} Kv;
+
+/* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
+ * over, also on failure. */
+PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *kv_revision(State *st, natskit_msg *msg);
+/* Adds what a watch tells of itself. */
+int watch_stats(natskit_sub sub, PyObject *dict);
+PyObject *kv_config(PyObject *module, PyObject *text);
+int kv_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 
