@@ -10,9 +10,9 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
-async def store(nc: natskit.Client, numbers: range) -> None:
+async def store(js: natskit.JetStreamContext, numbers: range) -> None:
     for number in numbers:
-        await nc.request("jobs.new", f"job {number}")  # the stream answers once it has the message
+        await js.publish("jobs.new", f"job {number}")  # returns once the stream has the message
 
 
 async def main() -> None:
@@ -22,7 +22,7 @@ async def main() -> None:
         await js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
         worker = await js.consumer("JOBS", "worker")
 
-        await store(nc, range(10))
+        await store(js, range(10))
         for msg in await worker.fetch(4):
             print(f"fetched: {msg.text}, number {msg.metadata.sequence.stream} of the stream")
             await msg.ack()
@@ -51,7 +51,7 @@ async def main() -> None:
             await msg.ack()
 
         sub = worker.consume(handle, concurrency=4)
-        await store(nc, range(10, 20))
+        await store(js, range(10, 20))
         # [sync] while len(handled) < 10:
         # [sync]     nc.dispatch(timeout=5)
         # [async]

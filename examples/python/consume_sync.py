@@ -11,9 +11,9 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
-def store(nc: natskit.Client, numbers: range) -> None:
+def store(js: natskit.JetStreamContext, numbers: range) -> None:
     for number in numbers:
-        nc.request("jobs.new", f"job {number}")  # the stream answers once it has the message
+        js.publish("jobs.new", f"job {number}")  # returns once the stream has the message
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
         worker = js.consumer("JOBS", "worker")
 
-        store(nc, range(10))
+        store(js, range(10))
         for msg in worker.fetch(4):
             print(f"fetched: {msg.text}, number {msg.metadata.sequence.stream} of the stream")
             msg.ack()
@@ -52,7 +52,7 @@ def main() -> None:
             msg.ack()
 
         sub = worker.consume(handle, concurrency=4)
-        store(nc, range(10, 20))
+        store(js, range(10, 20))
         while len(handled) < 10:
             nc.dispatch(timeout=5)
         sub.close()

@@ -1028,7 +1028,7 @@ class AsyncPublisher:
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
-    def outcomes(self) -> AsyncSubscription: ...
+    def outcomes(self) -> Any: ...  # a AsyncSubscription that yields PubOutcome
     def publish(
         self,
         subject: str,
@@ -1065,7 +1065,7 @@ class SyncPublisher:
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
-    def outcomes(self) -> SyncSubscription: ...
+    def outcomes(self) -> Any: ...  # a SyncSubscription that yields PubOutcome
     def publish(
         self,
         subject: str,

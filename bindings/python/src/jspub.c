@@ -246,6 +246,10 @@ static PyObject *filled(PyObject *made, PyObject **fields, Py_ssize_t count)
     }
     if (!whole)
         Py_CLEAR(made);
+    /* Python's own makers of them do that, this one does not: the error of an outcome may hold the outcome.
+     */
+    if (made != NULL && !PyObject_GC_IsTracked(made))
+        PyObject_GC_Track(made);
     return made;
 }
 
