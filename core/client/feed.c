@@ -177,11 +177,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
-    feed->subject = NKI_STR("");
-    feed->engine = &conn->engine;
-    feed->sub = sub;
-    nki_list_init(&feed->node);
-    nki_list_init(&feed->unsettled);
+    nki_feed_attach(feed, &conn->engine, sub);
     return sub;
 }
 

@@ -49,6 +49,17 @@ struct nki_feed {
     bool up;                   /* it was told so */
 };
 
+/* Before its subscription is added. */
+static inline void nki_feed_attach(struct nki_feed *feed, struct nki_engine *engine, struct nki_sub *sub)
+{
+    feed->engine = engine;
+    feed->sub = sub;
+    feed->subject = NKI_STR("");
+    feed->up = false;
+    nki_list_init(&feed->node);
+    nki_list_init(&feed->unsettled);
+}
+
 /* Asks for `settle`. */
 static inline void nki_feed_settle(struct nki_feed *feed)
 {

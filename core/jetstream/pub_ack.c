@@ -13,21 +13,20 @@ static const struct nki_pub_ack no_ack = {.stream = {"", 0}, .domain = {"", 0}, 
 
 /* What a message of the kind begins with; the texts follow. Small, since it takes the place of a reply
  * subject. */
-struct record {
+struct __attribute__((packed)) record {
     uint64_t id;
     uint64_t seq;
     int32_t server_code;
     int32_t err_code;
     int16_t status;
     uint16_t text_len;
-    uint8_t outcome;
-    uint8_t duplicate;
+    uint8_t outcome : 7;
+    uint8_t duplicate : 1;
     uint8_t stream_len;
     uint8_t domain_len;
 };
-/* Messages are made with room for a whole struct before their bytes, of which the end is padding; and the
- * texts are shorter than the JSON that they come of. */
-_Static_assert(sizeof(struct nki_msg) - offsetof(struct nki_msg, bytes) + NKI_PUB_ACK_SUBJECT_MIN + 1 >=
+/* Messages are made with room for a whole struct before their bytes, of which the end is padding. */
+_Static_assert(sizeof(struct nki_msg) - offsetof(struct nki_msg, bytes) + NKI_PUB_ACK_SUBJECT_MIN >=
                    sizeof(struct record),
                "it has room where the subject was");
 
@@ -183,7 +182,7 @@ static void read_any(char *data, size_t len, struct nki_pub_ack *out)
     out->stream = settle(&at, data + len, out->stream);
     out->domain = settle(&at, data + len, out->domain);
     if (out->status != NKI_OK) {
-        out->text = settle(&at, data + len - 1, nki_str_z(error.text)); /* one less, see struct record */
+        out->text = settle(&at, data + len, nki_str_z(error.text));
     }
 }
 
@@ -217,7 +216,7 @@ static void put(struct nki_msg *msg, const struct nki_pub_ack *ack)
         .err_code = ack->err_code,
         .status = (int16_t)ack->status,
         .text_len = (uint16_t)ack->text.len,
-        .outcome = (uint8_t)ack->outcome,
+        .outcome = (uint8_t)ack->outcome & 0x7f,
         .duplicate = ack->duplicate,
         .stream_len = (uint8_t)ack->stream.len,
         .domain_len = (uint8_t)ack->domain.len,
@@ -244,7 +243,7 @@ void nki_pub_ack_turn(struct nki_msg *msg, const struct nki_pub_ack *ack)
     struct nki_pub_ack copy = *ack;
     char texts[2 * NKI_PUB_ACK_NAME_MAX + sizeof(((struct nki_error *)0)->text)] NKI_UNINIT;
     assert(msg->subject_len >= NKI_PUB_ACK_SUBJECT_MIN && text_bytes(ack) <= sizeof texts &&
-           text_bytes(ack) < msg->data_len);
+           text_bytes(ack) <= msg->data_len);
     char *at = texts; /* they lie where the record is put */
     copy.stream = settle(&at, texts + sizeof texts, ack->stream);
     copy.domain = settle(&at, texts + sizeof texts, ack->domain);

@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_JSON + 1,
+    KINDS = NATSKIT_KIND_KV + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -61,6 +61,13 @@ int64_t some_timeout(struct worker *me);
 
 /* battery_json.c */
 void step_json(struct worker *me);
+
+/* battery_js.c */
+void step_contexts(struct worker *me);
+void step_calls(struct worker *me);
+void step_keys(struct worker *me);
+void step_watch(struct worker *me);
+void step_entry(struct worker *me);
 
 /* battery_requests.c */
 void step_many(struct worker *me);

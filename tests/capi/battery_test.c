@@ -158,6 +158,12 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_op_close((natskit_op){id});
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
+    case NATSKIT_KIND_PUBLISHER:
+        return NATSKIT_BAD_HANDLE; /* nothing opens one yet */
+    case NATSKIT_KIND_JS:
+        return natskit_js_close((natskit_js){id});
+    case NATSKIT_KIND_KV:
+        return natskit_kv_close((natskit_kv){id});
     default:
         return natskit_waitset_close((natskit_waitset){id});
     }
@@ -231,7 +237,9 @@ static void step_open(struct worker *me)
     natskit_waitset waitset;
     switch (below(me, 3)) {
     case 0:
-        if (gave(me, "options_open", natskit_options_open((int32_t)below(me, 7), &options)) == NATSKIT_OK) {
+        if (gave(me, "options_open",
+                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_KV_WATCH + 1), &options)) ==
+            NATSKIT_OK) {
             keep(me, NATSKIT_KIND_OPTIONS, options.id);
         }
         break;
@@ -738,7 +746,8 @@ static const struct {
     {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
     {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
     {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
-    {step_json, 40},
+    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
+    {step_watch, 4},     {step_entry, 30},
 };
 
 static void *work(void *arg)
@@ -848,6 +857,7 @@ static void test_battery(void **state)
     (void)fx_mark(state);
     natskit_conn conn = fx_connect();
     fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
+    fx_bucket(conn, "BTKV");
     assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();

@@ -115,6 +115,19 @@ void fx_deliver(natskit_conn conn, const char *stream, const char *subject, cons
     assert_true(api(conn, "CONSUMER.CREATE", stream, body));
 }
 
+void fx_bucket(natskit_conn conn, const char *bucket)
+{
+    char stream[64];
+    char body[400];
+    (void)snprintf(stream, sizeof stream, "KV_%s", bucket);
+    (void)snprintf(body, sizeof body,
+                   "{\"name\":\"%s\",\"subjects\":[\"$KV.%s.>\"],\"storage\":\"memory\",\"discard\":\"new\","
+                   "\"max_msgs_per_subject\":5,\"allow_rollup_hdrs\":true,\"deny_delete\":true,"
+                   "\"allow_direct\":true}",
+                   stream, bucket);
+    assert_true(api(conn, "STREAM.CREATE", stream, body));
+}
+
 void fx_server_end(void)
 {
     ts_server_free(server);
@@ -217,6 +230,9 @@ int fx_check_clean(void **state)
     assert_int_equal(counters.ops, 0);
     assert_int_equal(counters.waitsets, 0);
     assert_int_equal(counters.jsons, 0);
+    assert_int_equal(counters.contexts, 0);
+    assert_int_equal(counters.publishers, 0);
+    assert_int_equal(counters.kvs, 0);
     assert_int_equal(counters.msgs, 0);
     assert_int_equal(counters.threads, 0);
     assert_int_equal(counters.allocated_bytes, bytes_before);

@@ -40,6 +40,8 @@ natskit_conn fx_connect(void);
  * acks: so the server knows nothing of those that are sent, and whoever subscribes to "$JS.ACK.>" gets them.
  * What the stream held before is gone. */
 void fx_deliver(natskit_conn conn, const char *stream, const char *subject, const char *deliver);
+/* Makes a bucket in memory, or gives that of an earlier test. */
+void fx_bucket(natskit_conn conn, const char *bucket);
 /* Ends the server; called once at the end of main. */
 void fx_server_end(void);
 

@@ -54,6 +54,10 @@ struct objects {
     natskit_sub sub;
     natskit_op op;
     natskit_waitset waitset;
+    natskit_json json;
+    natskit_js js;
+    natskit_kv kv;
+    natskit_sub watch;
     natskit_msg *msg;
 };
 
@@ -66,6 +70,11 @@ static struct objects open_objects(void)
     fx_deliver(all.conn, "F", "f", "delivered");
     assert_ok(natskit_subscribe(all.conn, "delivered", Z, NULL, 0, NO_OPTIONS, &all.sub, NULL));
     assert_ok(natskit_waitset_open(&all.waitset));
+    fx_bucket(all.conn, "FORK");
+    assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &all.json));
+    assert_ok(natskit_js_open(all.conn, NO_OPTIONS, &all.js, NULL));
+    assert_ok(natskit_kv_open(all.js, "FORK", Z, &all.kv, NULL));
+    assert_ok(natskit_kv_watch(all.kv, NO_OPTIONS, &all.watch, NULL));
     assert_ok(natskit_publish(all.conn, "f", Z, NULL, 0, NO_HEADERS, "inherited", 9, 0));
     assert_ok(natskit_sub_next(all.sub, 10 * SECONDS, &all.msg));
     assert_ok(natskit_flush_start(all.conn, NO_OPTIONS, 10 * SECONDS, &all.op, NULL));
@@ -91,6 +100,37 @@ static int wait_child(pid_t pid)
     assert_int_equal(got, pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static void child_finds_forked_js(const struct objects *all)
+{
+    natskit_msg *msg;
+    natskit_sub sub;
+    natskit_op op;
+    natskit_js js;
+    natskit_kv kv;
+    natskit_json json;
+    natskit_watch_info info;
+    const natskit_status wanted = NATSKIT_FORKED;
+    const natskit_json none = {0};
+    CHILD_CHECK(natskit_js_open(all->conn, NO_OPTIONS, &js, NULL) == wanted);
+    CHILD_CHECK(natskit_js_call(all->js, "account.info", Z, none, -1, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_js_call_start(all->js, "account.info", Z, none, NO_OPTIONS, -1, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_op_json(all->op, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_open(all->js, "b", Z, &kv, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_get(all->kv, "k", Z, 0, -1, &msg, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_get_start(all->kv, "k", Z, 0, NO_OPTIONS, -1, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_write(all->kv, NATSKIT_KV_PUT, "k", Z, "x", 1, 0, 0, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_write_start(all->kv, NATSKIT_KV_PUT, "k", Z, "x", 1, 0, 0, NO_OPTIONS, -1, &op,
+                                       NULL) == wanted);
+    CHILD_CHECK(natskit_kv_watch(all->kv, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_config(all->json, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_sub_watch_info(all->watch, &info, sizeof info) == wanted);
+    CHILD_CHECK(natskit_sub_next(all->watch, -1, &msg) == wanted);
+    CHILD_CHECK(natskit_sub_close(all->watch) == wanted);
+    CHILD_CHECK(natskit_kv_close(all->kv) == wanted);
+    CHILD_CHECK(natskit_js_close(all->js) == wanted);
+    CHILD_CHECK(natskit_json_close(all->json) == wanted);
 }
 
 static void child_finds_forked(const struct objects *all)
@@ -129,6 +169,7 @@ static void child_finds_forked(const struct objects *all)
     CHILD_CHECK(natskit_ack_batch(&all->msg, 1, &count) == wanted && count == 0);
     CHILD_CHECK(natskit_options_close((natskit_options){0}) == NATSKIT_BAD_HANDLE);
     CHILD_CHECK(natskit_options_close((natskit_options){all->sub.id}) == NATSKIT_BAD_HANDLE);
+    child_finds_forked_js(all);
 }
 
 /* Any number of times; the reference stays. */
@@ -150,7 +191,8 @@ static void child_counts_nothing(void)
     natskit_counters counters;
     CHILD_CHECK(natskit_counters_get(&counters, sizeof counters) == NATSKIT_OK);
     CHILD_CHECK(counters.options == 0 && counters.headers == 0 && counters.conns == 0 && counters.subs == 0 &&
-                counters.ops == 0 && counters.waitsets == 0 && counters.jsons == 0 && counters.threads == 0);
+                counters.ops == 0 && counters.waitsets == 0 && counters.jsons == 0 && counters.threads == 0 &&
+                counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0);
 }
 
 /* All of the library again, with objects of the child's own. */
@@ -187,6 +229,21 @@ static void child_begins_anew(const char *url)
     child_counts_nothing();
 }
 
+/* The watch goes on, and so does the bucket. */
+static void parent_still_watches(const struct objects *all)
+{
+    natskit_kv_view entry = {0};
+    uint64_t revision;
+    assert_ok(natskit_kv_write(all->kv, NATSKIT_KV_PUT, "k", Z, "x", 1, 0, 0, 10 * SECONDS, &revision, NULL));
+    while (entry.revision < revision) {
+        natskit_msg *msg;
+        assert_ok(natskit_sub_next(all->watch, 10 * SECONDS, &msg));
+        (void)natskit_msg_kv(msg, &entry, sizeof entry);
+        assert_ok(natskit_msg_release(msg));
+    }
+    assert_int_equal(entry.revision, revision);
+}
+
 static void parent_still_works(const struct objects *all)
 {
     natskit_msg *msg;
@@ -204,6 +261,7 @@ static void parent_still_works(const struct objects *all)
     assert_ok(natskit_conn_info_get(all->conn, &info, sizeof info));
     assert_int_equal(info.epoch, 1); /* the child did not touch the parent's socket */
     assert_int_equal(info.state, NATSKIT_STATE_CONNECTED);
+    parent_still_watches(all);
 }
 
 static void test_fork(void **state)

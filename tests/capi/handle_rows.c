@@ -10,6 +10,7 @@ natskit_op op;
 natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
+natskit_kv kv;
 natskit_msg *received;
 
 natskit_error error;
@@ -186,6 +187,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_json.h"
 /* uses what that defines */
 #include "handle_js.h"
+/* and that */
+#include "handle_kv.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -292,6 +295,7 @@ const struct row rows[] = {
     ROW(natskit_waitset_close, WAITSET, waitset_close),
     JSON_ROWS,
     JS_ROWS,
+    KV_ROWS,
     AUTH_ROWS,
 };
 
@@ -676,6 +680,7 @@ const struct bad bads[] = {
     BAD_ROW(natskit_waitset_wait, waitset_timeout),
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
+    KV_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

@@ -15,6 +15,7 @@ extern natskit_op op;
 extern natskit_waitset waitset;
 extern natskit_json json;
 extern natskit_js js;
+extern natskit_kv kv;
 extern natskit_msg *received; /* from a connection that is closed */
 
 /* What they write to. */

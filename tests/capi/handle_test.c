@@ -48,6 +48,7 @@ static int open_all(void **state)
     assert_ok(natskit_waitset_open(&waitset));
     assert_ok(natskit_json_parse("{\"a\":1}", Z, &json, NULL));
     assert_ok(natskit_js_open(conn, NO_OPTIONS, &js, NULL));
+    assert_ok(natskit_kv_open(js, "b", Z, &kv, NULL));
     return 0;
 }
 
@@ -60,7 +61,13 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[] = {0, options.id, headers.id, conn.id, sub.id, op.id, waitset.id, json.id, js.id};
+    const uint64_t ids[NATSKIT_KIND_KV + 1] = {
+        [NATSKIT_KIND_OPTIONS] = options.id, [NATSKIT_KIND_HEADERS] = headers.id,
+        [NATSKIT_KIND_CONN] = conn.id,       [NATSKIT_KIND_SUB] = sub.id,
+        [NATSKIT_KIND_OP] = op.id,           [NATSKIT_KIND_WAITSET] = waitset.id,
+        [NATSKIT_KIND_JSON] = json.id,       [NATSKIT_KIND_JS] = js.id,
+        [NATSKIT_KIND_KV] = kv.id,
+    };
     return ids[kind];
 }
 
@@ -86,7 +93,11 @@ static uint64_t open_another(int32_t kind)
     natskit_waitset w = {0};
     natskit_json j = {0};
     natskit_js c = {0};
+    natskit_kv b = {0};
     switch (kind) {
+    case NATSKIT_KIND_KV:
+        assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
+        return b.id;
     case NATSKIT_KIND_JS:
         assert_ok(natskit_js_open(conn, NO_OPTIONS, &c, NULL));
         return c.id;
@@ -134,6 +145,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_JS:
         got = natskit_js_close((natskit_js){id});
+        break;
+    case NATSKIT_KIND_KV:
+        got = natskit_kv_close((natskit_kv){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});
@@ -214,8 +228,8 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_JS; kind++) {
-            bool fits = kind == rows[i].kind ||
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_KV; kind++) {
+            bool fits = kind == rows[i].kind || id_of(kind) == 0 ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {
                 expect(&rows[i], id_of(kind), NATSKIT_BAD_HANDLE);

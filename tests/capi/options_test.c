@@ -5,8 +5,10 @@
 #include <string.h>
 
 static const int32_t scopes[] = {
-    NATSKIT_OPTIONS_CONNECT,      NATSKIT_OPTIONS_SUBSCRIBE, NATSKIT_OPTIONS_REQUEST, NATSKIT_OPTIONS_EVENTS,
-    NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH,      NATSKIT_OPTIONS_USER_JWT};
+    NATSKIT_OPTIONS_CONNECT,  NATSKIT_OPTIONS_SUBSCRIBE,    NATSKIT_OPTIONS_REQUEST,
+    NATSKIT_OPTIONS_EVENTS,   NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH,
+    NATSKIT_OPTIONS_USER_JWT, NATSKIT_OPTIONS_JETSTREAM,    NATSKIT_OPTIONS_PUBLISHER,
+    NATSKIT_OPTIONS_FETCH,    NATSKIT_OPTIONS_CONSUME,      NATSKIT_OPTIONS_KV_WATCH};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -40,7 +42,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(8, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(NATSKIT_OPTIONS_KV_WATCH + 1, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 
@@ -63,8 +65,10 @@ static void test_defaults_and_bounds(void **state)
             }
             assert_ok(natskit_options_set_int(options, info.name, Z, info.min, &err));
             assert_ok(natskit_options_set_int(options, info.name, Z, info.max, &err));
-            assert_status(natskit_options_set_int(options, info.name, Z, info.max + 1, &err),
-                          NATSKIT_INVALID);
+            if (info.max < INT64_MAX) {
+                assert_status(natskit_options_set_int(options, info.name, Z, info.max + 1, &err),
+                              NATSKIT_INVALID);
+            }
             assert_status(natskit_options_set_int(options, info.name, Z, info.min - 2, &err),
                           NATSKIT_INVALID);
             assert_int_equal(err.status, NATSKIT_INVALID);

@@ -171,6 +171,13 @@ static const char *subject_fault(struct ts_slice s, bool wildcards)
     return high && !ts_utf8_valid(s.at, s.len) ? "a subject that is not UTF-8" : NULL;
 }
 
+/* Whether it asks JetStream for a consumer: the filter that its subject ends with is a pattern. */
+static bool names_filter(struct ts_slice s)
+{
+    static const char verb[] = ".API.CONSUMER.CREATE.";
+    return s.len > 4 && memcmp(s.at, "$JS.", 4) == 0 && memmem(s.at, s.len, verb, sizeof verb - 1) != NULL;
+}
+
 static const char *queue_fault(struct ts_slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -218,7 +225,7 @@ static int on_pub(struct ts_oracle *o, const struct ts_slice *args, int count)
     if (count != numbers + 1 && count != numbers + 2) {
         return line_violation(o, "wrong number of arguments", (struct ts_slice){0});
     }
-    const char *fault = subject_fault(args[0], false);
+    const char *fault = subject_fault(args[0], names_filter(args[0]));
     if (fault) {
         return line_violation(o, fault, args[0]);
     }

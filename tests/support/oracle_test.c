@@ -39,6 +39,8 @@ static const struct text valid[] = {
     TEXT(START "SUB foo 1\r\nSUB foo.*.bar q 2\r\nSUB > 3\r\nSUB *.> a.b>c* 18446744073709551615\r\n"),
     TEXT(START "SUB a 1\r\nUNSUB 1 5\r\nUNSUB 1\r\nUNSUB 1\r\nSUB a 1\r\nUNSUB 1\r\n"),
     TEXT(START "PUB foo 0\r\n\r\nPUB foo.bar re.ply 5\r\nhello\r\nPUB \xC3\xA9.x 2\r\n\r\n\r\n"),
+    TEXT(START
+         "PUB $JS.API.CONSUMER.CREATE.S.c.a.* 0\r\n\r\nPUB $JS.d.API.CONSUMER.CREATE.S.c.> r 0\r\n\r\n"),
     TEXT(START "HPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\nPING\r\nPONG\r\n"),
     TEXT(START "HPUB a.b c.d 34 39\r\nNATS/1.0\r\nA: b\r\nA:\r\nCafe: \xFF :x\r\n\r\nPUB a\r\n"),
 };
@@ -198,6 +200,9 @@ static const struct row rows[] = {
     {"PUB trailing dot", TEXT("PUB a. 0\r\n\r\n"), "empty token"},
     {"PUB star", TEXT("PUB a.* 0\r\n\r\n"), "wildcard"},
     {"PUB tail", TEXT("PUB a.> 0\r\n\r\n"), "wildcard"},
+    {"PUB filter elsewhere", TEXT("PUB $JS.API.STREAM.CREATE.S.> 0\r\n\r\n"), "wildcard"},
+    {"PUB filter, not JetStream's", TEXT("PUB a.$JS.API.CONSUMER.CREATE.S.> 0\r\n\r\n"), "wildcard"},
+    {"PUB filter malformed", TEXT("PUB $JS.API.CONSUMER.CREATE.S.c.>.a 0\r\n\r\n"), "last token"},
     {"PUB reply wildcard", TEXT("PUB a b.> 0\r\n\r\n"), "wildcard"},
     {"PUB reply empty token", TEXT("PUB a b..c 0\r\n\r\n"), "empty token"},
     {"PUB size sign", TEXT("PUB a +1\r\nx\r\n"), "canonical"},

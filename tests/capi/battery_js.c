@@ -1,0 +1,157 @@
+/* The battery's steps for JetStream and key-value buckets. Any worker. */
+#include "battery.h"
+
+#include <string.h>
+
+static const char *const keys[] = {"a", "a.b", "a.b.c", "z", "a..b", "_kv", ""};
+
+static const char *some_key(struct worker *me)
+{
+    return keys[below(me, 100) < 95 ? below(me, 4) : below(me, sizeof keys / sizeof keys[0])];
+}
+
+/* What a call that may refuse its arguments says of the handle counts only when they are right. */
+static natskit_status gave_key(struct worker *me, const char *call, uint64_t id, enum sort sort,
+                               const char *key, natskit_status status)
+{
+    bool right = key[0] != '\0' && key[0] != '_' && strcmp(key, "a..b") != 0;
+    return right ? gave_for(me, call, id, sort, status) : gave(me, call, status);
+}
+
+static void keep_op(struct worker *me, const char *call, natskit_status status, natskit_op op)
+{
+    if (status == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_OP, op.id);
+    } else if (op.id != 0) {
+        fault(me, call, op.id, status, "a failed start leaves no handle");
+    }
+}
+
+void step_contexts(struct worker *me)
+{
+    enum sort sort;
+    natskit_js js = {0};
+    natskit_kv kv = {0};
+    if (below(me, 2) == 0) {
+        natskit_conn conn = {pick(me, NATSKIT_KIND_CONN, &sort)};
+        if (gave_for(me, "js_open", conn.id, sort, natskit_js_open(conn, (natskit_options){0}, &js, NULL)) ==
+            NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_JS, js.id);
+        }
+        return;
+    }
+    js.id = pick(me, NATSKIT_KIND_JS, &sort);
+    const char *bucket = below(me, 20) > 0 ? "BTKV" : "NONE";
+    if (gave_for(me, "kv_open", js.id, sort, natskit_kv_open(js, bucket, Z, &kv, NULL)) == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_KV, kv.id);
+    }
+}
+
+void step_calls(struct worker *me)
+{
+    static const char *const calls[] = {"account.info", "stream.names", "stream.list", "no.such"};
+    enum sort sort;
+    natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+    natskit_op op = {0};
+    natskit_json json = {0};
+    natskit_status status;
+    switch (below(me, 3)) {
+    case 0:
+        status = natskit_js_call_start(js, calls[below(me, 4)], Z, (natskit_json){0}, (natskit_options){0},
+                                       below(me, 100), &op, NULL);
+        keep_op(me, "js_call_start", gave_for(me, "js_call_start", js.id, sort, status), op);
+        return;
+    case 1:
+        status =
+            natskit_js_call(js, calls[below(me, 4)], Z, (natskit_json){0}, some_timeout(me), &json, NULL);
+        gave_for(me, "js_call", js.id, sort, status);
+        break;
+    default:
+        op.id = pick(me, NATSKIT_KIND_OP, &sort);
+        status = gave_for(me, "op_json", op.id, sort, natskit_op_json(op, &json, NULL));
+    }
+    if (status == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_JSON, json.id);
+    } else if (json.id != 0) {
+        fault(me, "js_call", json.id, status, "a failed call leaves no document");
+    }
+}
+
+void step_keys(struct worker *me)
+{
+    enum sort sort;
+    natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
+    natskit_op op = {0};
+    natskit_msg *msg = NULL;
+    uint64_t revision;
+    const char *key = some_key(me);
+    int32_t action = NATSKIT_KV_PUT + (int32_t)below(me, 5);
+    size_t len = action == NATSKIT_KV_DELETE || action == NATSKIT_KV_PURGE ? 0 : below(me, 200);
+    natskit_status status;
+    switch (below(me, 4)) {
+    case 0:
+        status = natskit_kv_get(kv, key, Z, below(me, 3), some_timeout(me), &msg, NULL);
+        if (gave_key(me, "kv_get", kv.id, sort, key, status) == NATSKIT_OK) {
+            keep_message(me, msg);
+        }
+        return;
+    case 1:
+        status =
+            natskit_kv_get_start(kv, key, Z, below(me, 3), (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "kv_get_start", gave_key(me, "kv_get_start", kv.id, sort, key, status), op);
+        return;
+    case 2:
+        status = natskit_kv_write(kv, action, key, Z, payload, len, 0, 0, some_timeout(me), &revision, NULL);
+        gave_key(me, "kv_write", kv.id, sort, key, status);
+        return;
+    default:
+        status = natskit_kv_write_start(kv, action, key, Z, payload, len, 0, 0, (natskit_options){0},
+                                        below(me, 100), &op, NULL);
+        keep_op(me, "kv_write_start", gave_key(me, "kv_write_start", kv.id, sort, key, status), op);
+    }
+}
+
+void step_watch(struct worker *me)
+{
+    enum sort sort;
+    natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
+    natskit_sub sub;
+    natskit_watch_info info;
+    if (below(me, 4) == 0) {
+        if (gave_for(me, "kv_watch", kv.id, sort, natskit_kv_watch(kv, (natskit_options){0}, &sub, NULL)) ==
+            NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        return;
+    }
+    sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
+    gave_for(me, "watch_info", sub.id, sort, natskit_sub_watch_info(sub, &info, sizeof info));
+}
+
+/* Each message is readable as what it is, and as that alone. */
+void step_entry(struct worker *me)
+{
+    natskit_msg *msg = atomic_exchange(&messages[below(me, MESSAGES)], NULL);
+    if (msg == NULL) {
+        return;
+    }
+    natskit_message_view view = {0};
+    natskit_kv_view entry;
+    natskit_status_view told;
+    natskit_pub_ack ack;
+    gave(me, "msg_view", natskit_msg_view(msg, &view, sizeof view));
+    const struct {
+        int32_t kind;
+        natskit_status status;
+    } views[] = {
+        {NATSKIT_MSG_KV, natskit_msg_kv(msg, &entry, sizeof entry)},
+        {NATSKIT_MSG_STATUS, natskit_msg_status(msg, &told, sizeof told)},
+        {NATSKIT_MSG_PUB_ACK, natskit_msg_pub_ack(msg, &ack, sizeof ack)},
+    };
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        if ((gave(me, "view", views[i].status) == NATSKIT_OK) != (view.kind == views[i].kind)) {
+            fault(me, "view", (uint64_t)view.kind, views[i].status, "a view is for one kind of messages");
+        }
+    }
+    keep_message(me, msg);
+}
