@@ -15,6 +15,10 @@ _Static_assert(sizeof(natskit_ready) == sizeof(struct nki_wait_record) &&
 
 #define RECORD_STEP 64 /* records collected at once for a caller of another version */
 
+/* The hint of a set: the handle of the connection of the object that was added last, and whether that is an
+ * operation. */
+#define ASKED (UINT64_C(1) << 63)
+
 static void waitset_close(struct nki_handle *handle)
 {
     nki_waitset_close(handle->object);
@@ -122,6 +126,15 @@ static bool ready_locked(const struct pair *pair)
     return nki_op_ready_locked(pair->handle->object);
 }
 
+/* A caller that waits will read for the connection of this object; a request may wait with others until
+ * somebody waits for it. */
+static void give_hint(const struct pair *pair)
+{
+    bool asked = pair->kind == NATSKIT_KIND_OP;
+    const struct nki_conn *conn = asked ? pair->handle->parent : nki_sub_conn(pair->handle->object);
+    nki_waitset_set_hint(pair->set, nki_conn_origin(conn) | (asked ? ASKED : 0));
+}
+
 natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uint64_t tag)
 {
     struct pair pair;
@@ -134,9 +147,7 @@ natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uin
         status = NATSKIT_CLOSED;
     } else {
         status = nki_link_add(link, pair.set, object, pair.kind, tag);
-        if (pair.kind == NATSKIT_KIND_OP) { /* its request may wait with others until somebody waits for it */
-            nki_waitset_set_hint(pair.set, nki_conn_origin(pair.handle->parent));
-        }
+        give_hint(&pair);
     }
     if (status == NATSKIT_OK) {
         nki_link_arm(link, ready_locked(&pair));
@@ -181,37 +192,81 @@ natskit_status natskit_waitset_remove(natskit_waitset waitset, uint64_t object)
 
 /* -- waiting --------------------------------------------------------------------------------------------- */
 
-/* Before a caller waits: the requests that it added last go out, those of other connections soon. */
-static void send_requests(struct nki_waitset *set)
+static struct nki_handle *pin_conn(uint64_t id)
 {
     struct nki_handle *handle;
-    uint64_t conn_id = nki_waitset_hint(set);
-    if (conn_id != 0 && nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK) {
-        nki_conn_before_wait(handle->object);
-        nki_handle_unpin(handle);
-    }
+    return nki_handle_pin(id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK ? handle : NULL;
 }
 
-/* Collects for a caller whose records have another size than ours. */
-static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_size, size_t cap,
+/* Waits while reading for the connection of what was added last, whose requests go out before; those of other
+ * connections do soon. NATSKIT_WOULD_BLOCK: the I/O thread reads, or another caller, or there is nothing to
+ * read. */
+static int32_t wait_reading(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
                             int64_t deadline_ns, size_t *count)
 {
-    struct nki_wait_record records[RECORD_STEP];
-    int32_t status =
-        nki_waitset_wait(set, records, cap < RECORD_STEP ? cap : RECORD_STEP, deadline_ns, count);
-    for (size_t i = 0; i < *count; i++) {
-        (void)nki_capi_give(out + i * record_size, record_size, &records[i], sizeof records[i]);
+    uint64_t hint = nki_waitset_hint(set);
+    struct nki_handle *handle = hint != 0 ? pin_conn(hint & ~ASKED) : NULL;
+    int32_t status = NATSKIT_WOULD_BLOCK;
+    if (handle != NULL) {
+        if ((hint & ASKED) != 0) {
+            nki_conn_before_wait(handle->object);
+        }
+        status = nki_conn_wait_set(handle->object, set, records, cap, deadline_ns, count);
+        nki_handle_unpin(handle);
     }
     return status;
 }
 
-static int32_t wait_until(struct nki_waitset *set, natskit_ready *records, size_t record_size, size_t cap,
-                          int64_t deadline_ns, size_t *count)
+/* Collects for a caller that polls the descriptor: who waits for results alone may read for himself. */
+static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records, size_t cap, size_t *count)
 {
-    if (record_size == sizeof(struct nki_wait_record)) {
-        return nki_waitset_wait(set, (struct nki_wait_record *)(void *)records, cap, deadline_ns, count);
+    uint64_t reads = nki_waitset_reads(set);
+    struct nki_handle *handle = reads != 0 ? pin_conn(reads) : NULL;
+    if (handle != NULL) {
+        nki_lease_read(handle->object, set);
+        nki_handle_unpin(handle);
     }
-    return wait_resized(set, (char *)records, record_size, cap, deadline_ns, count);
+    int32_t status = nki_waitset_wait(set, records, cap, 0, count);
+    bool results = *count > 0 && reads == 0;
+    for (size_t i = 0; i < *count && results; i++) {
+        results = records[i].kind == NATSKIT_KIND_OP;
+    }
+    uint64_t hint = nki_waitset_hint(set);
+    handle = results && (hint & ASKED) != 0 ? pin_conn(hint & ~ASKED) : NULL;
+    if (handle != NULL) {
+        nki_lease_offer(handle->object, set);
+        nki_handle_unpin(handle);
+    }
+    return status;
+}
+
+static int32_t wait_ours(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
+                         int64_t timeout_ms, size_t *count)
+{
+    if (timeout_ms == 0) {
+        return collect(set, records, cap, count);
+    }
+    int32_t status = nki_waitset_wait(set, records, cap, 0, count);
+    if (status == NATSKIT_WOULD_BLOCK) {
+        int64_t deadline_ns = nki_capi_deadline(timeout_ms);
+        status = wait_reading(set, records, cap, deadline_ns, count);
+        if (status == NATSKIT_WOULD_BLOCK) {
+            status = nki_waitset_wait(set, records, cap, deadline_ns, count);
+        }
+    }
+    return status;
+}
+
+/* Collects for a caller whose records have another size than ours. */
+static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_size, size_t cap,
+                            int64_t timeout_ms, size_t *count)
+{
+    struct nki_wait_record records[RECORD_STEP];
+    int32_t status = wait_ours(set, records, cap < RECORD_STEP ? cap : RECORD_STEP, timeout_ms, count);
+    for (size_t i = 0; i < *count; i++) {
+        (void)nki_capi_give(out + i * record_size, record_size, &records[i], sizeof records[i]);
+    }
+    return status;
 }
 
 natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *records, size_t record_size,
@@ -229,10 +284,10 @@ natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *reco
     if (status != NATSKIT_OK) {
         return status;
     }
-    status = wait_until(handle->object, records, record_size, cap, 0, count);
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
-        send_requests(handle->object);
-        status = wait_until(handle->object, records, record_size, cap, nki_capi_deadline(timeout_ms), count);
+    if (record_size == sizeof(struct nki_wait_record)) {
+        status = wait_ours(handle->object, (struct nki_wait_record *)(void *)records, cap, timeout_ms, count);
+    } else {
+        status = wait_resized(handle->object, (char *)records, record_size, cap, timeout_ms, count);
     }
     nki_handle_unpin(handle);
     return status;
