@@ -15,10 +15,6 @@ _Static_assert(sizeof(natskit_ready) == sizeof(struct nki_wait_record) &&
 
 #define RECORD_STEP 64 /* records collected at once for a caller of another version */
 
-/* The hint of a set: the handle of the connection of the object that was added last, and whether that is an
- * operation. */
-#define ASKED (UINT64_C(1) << 63)
-
 static void waitset_close(struct nki_handle *handle)
 {
     nki_waitset_close(handle->object);
@@ -126,15 +122,6 @@ static bool ready_locked(const struct pair *pair)
     return nki_op_ready_locked(pair->handle->object);
 }
 
-/* A caller that waits will read for the connection of this object; a request may wait with others until
- * somebody waits for it. */
-static void give_hint(const struct pair *pair)
-{
-    bool asked = pair->kind == NATSKIT_KIND_OP;
-    const struct nki_conn *conn = asked ? pair->handle->parent : nki_sub_conn(pair->handle->object);
-    nki_waitset_set_hint(pair->set, nki_conn_origin(conn) | (asked ? ASKED : 0));
-}
-
 natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uint64_t tag)
 {
     struct pair pair;
@@ -147,7 +134,9 @@ natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uin
         status = NATSKIT_CLOSED;
     } else {
         status = nki_link_add(link, pair.set, object, pair.kind, tag);
-        give_hint(&pair);
+        if (pair.kind == NATSKIT_KIND_OP) { /* its request may wait with others until somebody waits for it */
+            nki_waitset_set_hint(pair.set, nki_conn_origin(pair.handle->parent));
+        }
     }
     if (status == NATSKIT_OK) {
         nki_link_arm(link, ready_locked(&pair));
@@ -198,19 +187,17 @@ static struct nki_handle *pin_conn(uint64_t id)
     return nki_handle_pin(id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK ? handle : NULL;
 }
 
-/* Waits while reading for the connection of what was added last, whose requests go out before; those of other
- * connections do soon. NATSKIT_WOULD_BLOCK: the I/O thread reads, or another caller, or there is nothing to
- * read. */
+/* Waits while reading for the connection of the operation that was added last, whose requests go out before;
+ * those of other connections do soon. NATSKIT_WOULD_BLOCK: the I/O thread reads, or another caller, or there
+ * is nothing to read. */
 static int32_t wait_reading(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
                             int64_t deadline_ns, size_t *count)
 {
     uint64_t hint = nki_waitset_hint(set);
-    struct nki_handle *handle = hint != 0 ? pin_conn(hint & ~ASKED) : NULL;
+    struct nki_handle *handle = hint != 0 ? pin_conn(hint) : NULL;
     int32_t status = NATSKIT_WOULD_BLOCK;
     if (handle != NULL) {
-        if ((hint & ASKED) != 0) {
-            nki_conn_before_wait(handle->object);
-        }
+        nki_conn_before_wait(handle->object);
         status = nki_conn_wait_set(handle->object, set, records, cap, deadline_ns, count);
         nki_handle_unpin(handle);
     }
@@ -232,7 +219,7 @@ static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records,
         results = records[i].kind == NATSKIT_KIND_OP;
     }
     uint64_t hint = nki_waitset_hint(set);
-    handle = results && (hint & ASKED) != 0 ? pin_conn(hint & ~ASKED) : NULL;
+    handle = results && hint != 0 ? pin_conn(hint) : NULL;
     if (handle != NULL) {
         nki_lease_offer(handle->object, set);
         nki_handle_unpin(handle);
