@@ -236,8 +236,8 @@ static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
         return;
     }
     /* Counted as arrived not before: one that is cut off comes to nobody. */
-    if (NKI_UNLIKELY(!sub->live)) {
-        engine->counts.orphan_msgs++; /* it ended while the body was coming */
+    if (NKI_UNLIKELY(!sub->live || sub->sid != msg->sid)) {
+        engine->counts.orphan_msgs++; /* it ended, or was moved, while the body was coming */
         nki_msg_release(msg);
     } else if (NKI_UNLIKELY(sub->collect != NULL)) {
         nki_engine_collect(engine, sub, msg, now_ns);

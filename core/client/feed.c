@@ -36,6 +36,7 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     bool ok = nki_buf_reserve(&frame, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2);
     if (ok) {
         uint8_t *end = nki_emit_pub(frame.data, msg->subject, msg->reply, msg->header_block.len, body_len);
+        nki_emit_mark_once(frame.data);
         frame.len = (size_t)(end - frame.data);
         ok = nki_buf_append_str(&frame, msg->header_block) && nki_buf_append_str(&frame, msg->data) &&
              nki_buf_append(&frame, "\r\n", 2);
@@ -54,6 +55,9 @@ bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
     struct nki_sub *sub = feed->sub;
     uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
     assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (sub->drain != NKI_DRAIN_NONE) {
+        return false; /* the server was told that it ends, and would not be told of another sid */
+    }
     if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
         return false;
     }
@@ -131,10 +135,11 @@ void nki_engine_feeds_settle(struct nki_engine *engine)
 
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
 {
+    const struct nki_sub *sub = feed->sub; /* the caller has a reference */
     if (feed->ops->begin != NULL) {
         feed->ops->begin(feed, now_ns);
     }
-    if (engine->state == NKI_ENGINE_CONNECTED) {
+    if (engine->state == NKI_ENGINE_CONNECTED && sub->live) {
         tell_up(feed, now_ns);
     }
 }

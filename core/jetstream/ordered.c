@@ -290,6 +290,13 @@ static void look_whether_done(struct ordered *ordered, bool nothing_pending)
 
 /* -- what comes ------------------------------------------------------------------------------------------ */
 
+/* The stream is another one, or has lost its end. */
+static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
+{
+    ordered->stream_seq = stream_seq;
+    ordered->rewinds++;
+}
+
 /* A message of the stream. */
 static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
 {
@@ -308,6 +315,10 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     ordered->consumer_seq++;
     ordered->seen_ns = now_ns;
     ordered->failures = 0;
+    if (ordered->by_seq && place.stream_seq <= ordered->stream_seq) {
+        rewind_to(ordered,
+                  place.stream_seq - 1); /* it would begin behind that if there were such a message */
+    }
     if (place.stream_seq <= ordered->stream_seq) {
         ordered->stale_msgs++;
         nki_msg_release(msg); /* it came by a consumer before */
@@ -398,12 +409,11 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     ordered->answered = true;
     ordered->missing = 0;
     ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
-    if (ordered->expected == 0 && !ordered->placed) {
+    if (has && come == 0 && !ordered->placed) {
         ordered->placed = true;
         ordered->stream_seq = before; /* where the next one begins if nothing comes by this one */
-    } else if (ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
-        ordered->stream_seq = before; /* the stream is another one, or has lost its end */
-        ordered->rewinds++;
+    } else if (has && ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
+        rewind_to(ordered, before);
     }
     if (ordered->state == CREATING) {
         ordered->state = LIVE;
