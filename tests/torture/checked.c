@@ -121,6 +121,17 @@ static const struct row rows[] = {
     {"natskit_js_open", MEM | ENDED},
     {"natskit_js_publish", MEM | ENDED | LATE},
     {"natskit_js_publish_start", MEM | ENDED | LATE},
+    {"natskit_js_call", MEM | ENDED | LATE},
+    {"natskit_js_call_start", MEM | ENDED | LATE},
+    {"natskit_op_json", MEM | LATE | ABSENT},
+    {"natskit_kv_open", MEM | ENDED},
+    {"natskit_kv_config", MEM},
+    {"natskit_kv_get", MEM | ENDED | LATE},
+    {"natskit_kv_get_start", MEM | ENDED | LATE},
+    {"natskit_kv_write", MEM | ENDED | LATE},
+    {"natskit_kv_write_start", MEM | ENDED | LATE},
+    {"natskit_kv_watch", MEM | ENDED},
+    {"natskit_sub_watch_info", ENDED | ABSENT},
     {"natskit_publisher_open", MEM | ENDED},
     {"natskit_publisher_publish", MEM | ENDED | LATE},
     {"natskit_publisher_publish_batch", MEM | ENDED | LATE},
@@ -569,6 +580,78 @@ natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publishe
     natskit_op op = {UINT64_MAX};
     natskit_status got = natskit_publisher_room_start(publisher, NO_OPTIONS, bytes, op_ms(), &op, &err);
     return given_op("natskit_publisher_room_start", got, op, conn, &err);
+}
+
+natskit_json tt_js_call(natskit_js js, const char *call, natskit_json args)
+{
+    natskit_error err = {0};
+    natskit_json answer = {UINT64_MAX};
+    natskit_status got = natskit_js_call(js, call, Z, args, tt_life.wait_ms, &answer, &err);
+    tt_check_error("natskit_js_call", got, NATSKIT_OK, &err);
+    return (natskit_json){given("natskit_js_call", got, NATSKIT_KIND_JSON, answer.id, 0, NULL)};
+}
+
+natskit_op tt_js_call_start(natskit_conn conn, natskit_js js, const char *call, natskit_json args)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_js_call_start(js, call, Z, args, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_js_call_start", got, op, conn, &err);
+}
+
+natskit_json tt_kv_config(const char *bucket)
+{
+    natskit_error err = {0};
+    natskit_json config = {UINT64_MAX};
+    natskit_status got = natskit_kv_config(tt_json(bucket), &config, &err);
+    tt_check_error("natskit_kv_config", got, NATSKIT_OK, &err);
+    return (natskit_json){given("natskit_kv_config", got, NATSKIT_KIND_JSON, config.id, 0, NULL)};
+}
+
+natskit_kv tt_kv(natskit_conn conn, natskit_js js, const char *bucket)
+{
+    natskit_error err = {0};
+    natskit_kv kv = {UINT64_MAX};
+    natskit_status got = natskit_kv_open(js, bucket, Z, &kv, &err);
+    tt_check_error("natskit_kv_open", got, NATSKIT_OK, &err);
+    return (natskit_kv){given("natskit_kv_open", got, NATSKIT_KIND_KV, kv.id, conn.id, NULL)};
+}
+
+natskit_msg *tt_kv_get(natskit_kv kv, const char *key, natskit_status also)
+{
+    natskit_error err = {0};
+    natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
+    natskit_status got = natskit_kv_get(kv, key, Z, 0, tt_life.wait_ms, &msg, &err);
+    tt_check_error("natskit_kv_get", got, also, &err);
+    (void)given("natskit_kv_get", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    return got == NATSKIT_OK ? msg : NULL;
+}
+
+natskit_op tt_kv_get_start(natskit_conn conn, natskit_kv kv, const char *key)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_kv_get_start(kv, key, Z, 0, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_kv_get_start", got, op, conn, &err);
+}
+
+natskit_op tt_kv_write_start(natskit_conn conn, natskit_kv kv, int32_t action, const char *key)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    size_t len = action == NATSKIT_KV_DELETE || action == NATSKIT_KV_PURGE ? 0 : 4;
+    natskit_status got =
+        natskit_kv_write_start(kv, action, key, Z, "kept", len, 0, 0, NO_OPTIONS, op_ms(), &op, &err);
+    return given_op("natskit_kv_write_start", got, op, conn, &err);
+}
+
+natskit_sub tt_kv_watch(natskit_conn conn, natskit_kv kv, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_kv_watch(kv, options, &sub, &err);
+    tt_check_error("natskit_kv_watch", got, NATSKIT_OK, &err);
+    return (natskit_sub){given("natskit_kv_watch", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
 }
 
 static natskit_op request_start(natskit_conn conn, const char *subject, natskit_headers headers,
