@@ -1005,8 +1005,10 @@ NATSKIT_API natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit
                                                 size_t record_size, size_t cap, int64_t timeout_ms,
                                                 size_t *count);
 
-/* Gives a descriptor that is readable if and only if records wait to be collected. It belongs to the waitset,
- * stays the same until it is closed, and must only be polled. */
+/* Gives a descriptor that is readable when records wait to be collected. It may be readable when bytes of a
+ * connection have come, too: then natskit_waitset_wait, which is called with time 0, handles them, and brings
+ * what has become ready by that, perhaps nothing (NATSKIT_WOULD_BLOCK). It belongs to the waitset, stays the
+ * same until that is closed, and must only be polled. */
 NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *fd);
 
 /* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is
@@ -1135,8 +1137,9 @@ NATSKIT_API natskit_status natskit_js_publish_start(natskit_js js, const char *s
  * exactly one for each that was accepted, in the order in which that is known; with option acks "failures"
  * only those that are not known to be in the stream. Nothing of it is dropped: untaken ones are bounded
  * (option max_untaken), and a publish waits for them to be taken. Once the publisher has ended the
- * subscription gives what is left, then NATSKIT_END. Closing the subscription ends the publisher. A drain of
- * the connection refuses new messages and waits for the acks of the others. */
+ * subscription gives what is left, then NATSKIT_END. Closing the subscription ends the publisher. Among the
+ * connection's counters it stands as a request. A drain of the connection refuses new messages and waits for
+ * the acks of the others. */
 NATSKIT_API natskit_status natskit_publisher_open(natskit_js js, natskit_options options,
                                                   natskit_publisher *out, natskit_sub *acks,
                                                   natskit_error *err);

@@ -36,6 +36,7 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     bool ok = nki_buf_reserve(&frame, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2);
     if (ok) {
         uint8_t *end = nki_emit_pub(frame.data, msg->subject, msg->reply, msg->header_block.len, body_len);
+        nki_emit_mark_once(frame.data);
         frame.len = (size_t)(end - frame.data);
         ok = nki_buf_append_str(&frame, msg->header_block) && nki_buf_append_str(&frame, msg->data) &&
              nki_buf_append(&frame, "\r\n", 2);

@@ -455,8 +455,11 @@ static void on_end(struct nki_feed *feed, int32_t reason)
         uint64_t written = nki_outbox_confirmed(&feed->engine->outbox);
         for (uint64_t id = atomic_load(&publisher->oldest); id <= issued; id++) {
             struct nki_publisher_slot *slot = find(publisher, id);
-            if (slot != NULL) {
-                (void)end_without(publisher, slot, status, last_outcome(slot, closed, written), "");
+            if (slot != NULL &&
+                !end_without(publisher, slot, status, last_outcome(slot, closed, written), "")) {
+                const struct nki_pub_ack untold = {.status = NKI_NO_MEMORY};
+                vacate(publisher, slot,
+                       &untold); /* there is no later time for it: counted, and nothing else */
             }
         }
         nki_list_remove(&feed->unsettled);

@@ -96,7 +96,7 @@ static uint64_t open_another(int32_t kind)
     natskit_json j = {0};
     natskit_js c = {0};
     natskit_kv b = {0};
-    natskit_publisher p = {0};
+    natskit_publisher another = {0};
     switch (kind) {
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
@@ -105,8 +105,8 @@ static uint64_t open_another(int32_t kind)
         assert_ok(natskit_js_open(conn, NO_OPTIONS, &c, NULL));
         return c.id;
     case NATSKIT_KIND_PUBLISHER:
-        assert_ok(natskit_publisher_open(js, NO_OPTIONS, &p, &s, NULL));
-        return p.id;
+        assert_ok(natskit_publisher_open(js, NO_OPTIONS, &another, &s, NULL));
+        return another.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;

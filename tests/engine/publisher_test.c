@@ -36,11 +36,8 @@ static struct bench begin(const char *const *settings, bool connected)
         .deadline_ns = NKI_NEVER, .feed = &publisher->feed, .request = true, .keep = true};
     struct nki_sub *sub = nki_sub_new(&params);
     assert_true(nki_sub_collect(sub, &collect));
-    publisher->feed.engine = &bench.rig->engine;
-    publisher->feed.sub = sub;
+    nki_feed_attach(&publisher->feed, &bench.rig->engine, sub);
     publisher->feed.up = connected;
-    nki_list_init(&publisher->feed.node);
-    nki_list_init(&publisher->feed.unsettled);
     publisher->sub = sub;
     nki_sub_retain(sub);
     assert_int_equal(nki_engine_subscribe(&bench.rig->engine, sub), NKI_OK);
@@ -101,7 +98,7 @@ static void answer(struct bench *bench, const char *token, const char *data)
 {
     char text[512];
     snprintf(text, sizeof text, "MSG " INBOX ".%s %llu %zu\r\n%s\r\n", token,
-             (unsigned long long)nki_sub_sid(bench->sub), strlen(data), data);
+             (unsigned long long)bench->sub->sid, strlen(data), data);
     rig_say(bench->rig, text);
 }
 
@@ -116,7 +113,7 @@ static void answer_nobody(struct bench *bench, const char *token)
 {
     char subject[64];
     snprintf(subject, sizeof subject, INBOX ".%s", token);
-    say_hmsg(bench->rig, subject, nki_sub_sid(bench->sub), NOBODY, "");
+    say_hmsg(bench->rig, subject, bench->sub->sid, NOBODY, "");
 }
 
 static void expect(struct bench *bench, uint64_t id, int32_t status, int32_t outcome)
@@ -465,12 +462,12 @@ static void test_drain(void **state)
     struct nki_op *op = nki_op_new();
     assert_int_equal(nki_engine_drain(&bench.rig->engine, op, NKI_NEVER, bench.rig->now_ns), NKI_OK);
     rig_settle(bench.rig);
-    assert_int_equal(unsubs(bench.rig, nki_sub_sid(bench.sub)), 0);
+    assert_int_equal(unsubs(bench.rig, bench.sub->sid), 0);
     rig_say(bench.rig, RIG_PONG);
     assert_int_equal(try_publish(&bench, "s", "", "b", &id), NKI_DRAINING);
     assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING);
     ack(&bench, "1", 1);
-    assert_int_equal(unsubs(bench.rig, nki_sub_sid(bench.sub)), 1);
+    assert_int_equal(unsubs(bench.rig, bench.sub->sid), 1);
     assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING); /* until it was taken */
     expect(&bench, 1, NKI_OK, NKI_OUTCOME_DONE);
     nki_engine_taken(&bench.rig->engine, bench.sub, bench.rig->now_ns);

@@ -3,11 +3,14 @@
 #include "bench.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MANY 100000u
+#define CROWD_EACH 1500
 
 static natskit_conn conn;
 static natskit_js js;
@@ -484,6 +487,59 @@ static void test_batch_and_room(void **state)
     delete_stream("BAT");
 }
 
+struct crowd {
+    struct window *window;
+    const char *subject;
+    atomic_int failed;
+};
+
+static void *publish_many(void *arg)
+{
+    struct crowd *crowd = arg;
+    for (int i = 0; i < CROWD_EACH; i++) {
+        natskit_status got = natskit_publisher_publish(crowd->window->publisher, crowd->subject, Z,
+                                                       NO_HEADERS, "x", 1, WAIT_MS, NULL);
+        if (got != NATSKIT_OK) {
+            atomic_fetch_add(&crowd->failed, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Threads that wait for each other's acks in a small window, then for somebody to take outcomes. */
+static void run_crowd(const char *option, const char *value)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    make_stream("CROWD", "\"storage\":\"memory\"");
+    struct window window = open_window(OPTIONS(PUBLISHER, option, value), (uint64_t)THREADS * CROWD_EACH);
+    struct crowd crowd = {.window = &window, .subject = "CROWD.a"};
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, publish_many, &crowd), 0);
+    }
+    while (window.total < (uint64_t)THREADS * CROWD_EACH) {
+        natskit_msg *msg;
+        assert_ok(natskit_sub_next(window.acks, WAIT_MS, &msg));
+        count_one(&window, msg);
+        assert_ok(natskit_msg_release(msg));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(atomic_load(&crowd.failed), 0);
+    assert_int_equal(window.ok, (uint64_t)THREADS * CROWD_EACH);
+    close_window(&window, (uint64_t)THREADS * CROWD_EACH);
+    delete_stream("CROWD");
+}
+
+static void test_crowd(void **state)
+{
+    (void)state;
+    run_crowd("max_pending", "3");
+    run_crowd("max_pending_bytes", "1024");
+    run_crowd("max_untaken", "10");
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -663,6 +719,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_lost, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_many, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_batch_and_room, open_js, close_js),
+        cmocka_unit_test_setup_teardown(test_crowd, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_refused, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_cut, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_restart, open_js, close_js),

@@ -4,23 +4,19 @@ local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 -- A stream S with so many messages, each its number, and a consumer c.
-local function make(nc, js, messages, more)
+local function make(nc, js, messages, more, storage)
     local config = { durable_name = "c", ack_wait = 60 }
     for name, value in pairs(more or {}) do
         config[name] = value
     end
     -- In memory: one of files may go on counting where the one that was deleted just before has ended.
-    assert(js:add_stream { name = "S", subjects = { "s" }, storage = "memory" })
+    assert(js:add_stream { name = "S", subjects = { "s" }, storage = storage or "memory" })
     for i = 1, messages do
         assert(nc:publish("s", tostring(i)))
     end
     assert(nc:flush(10))
     assert(js:add_consumer("S", config))
     return assert(js:consumer("S", "c"))
-end
-
-local function ack(nc, msg)
-    assert(nc:publish(msg.reply, "+ACK"))
 end
 
 -- What is done the same way by a program that blocks and in a task.
@@ -106,7 +102,7 @@ cases["consume brings all, and asks for more"] = function(nc, js)
     for i = 1, 500 do
         local msg = assert(sub:next(10))
         assert.are.equal(tostring(i), msg.data)
-        ack(nc, msg)
+        assert(msg:ack())
     end
     local info = assert(sub:pull_info())
     assert.are.equal(500, info.msgs)
@@ -126,13 +122,13 @@ cases["messages is a loop"] = function(nc, js)
     for msg in consumer:messages { max_msgs = 40, timeout = 0.3 } do
         count = count + 1
         assert.are.equal(tostring(count), msg.data)
-        ack(nc, msg)
+        assert(msg:ack())
     end
     assert.are.equal(120, count)
     assert(nc:publish("s", "121"))
     for msg in consumer:messages() do
         assert.are.equal("121", msg.data)
-        ack(nc, msg)
+        assert(msg:ack())
         if msg then
             break
         end
@@ -234,7 +230,7 @@ describe("JetStream consuming", function()
                 max_msgs = 30,
                 handler = function(msg)
                     got[#got + 1] = msg.data
-                    ack(nc, msg)
+                    assert(msg:ack())
                     if #got == 7 then
                         error("no luck")
                     end
@@ -260,7 +256,7 @@ describe("JetStream consuming", function()
             loop.spawn(function()
                 for msg in consumer:messages { max_msgs = 20 } do
                     loop.sleep(0.01)
-                    ack(nc, msg)
+                    assert(msg:ack())
                     done = done + 1
                 end
                 done = -done
@@ -310,10 +306,10 @@ describe("JetStream consuming", function()
 
     it("goes on after a restart of the server", function()
         run(function(nc, js)
-            local consumer = make(nc, js, 10)
+            local consumer = make(nc, js, 10, nil, "file")
             local sub <close> = assert(consumer:consume())
             for _ = 1, 10 do
-                ack(nc, assert(sub:next(10)))
+                assert(assert(sub:next(10)):ack())
             end
             assert(nc:flush(10))
             helper.server:restart()

@@ -97,7 +97,7 @@ cases["purges and deletions"] = function(nc, js)
     fails("stream_not_found", 10059, js:purge_stream("NO"))
     assert(nc:request("s.7", "", { timeout = 10 }))
     assert.is_true(js:delete_msg("S", 7, { no_erase = true }))
-    fails("js_refused", 10057, js:delete_msg("S", 7))
+    fails("msg_not_found", 10043, js:delete_msg("S", 7))
     assert.is_true(js:delete_stream("S"))
     fails("stream_not_found", 10059, js:delete_stream("S"))
 end

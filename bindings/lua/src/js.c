@@ -119,7 +119,7 @@ int lnk_js_fail(lua_State *L, natskit_status status, const natskit_error *err)
 
 /* -- room ------------------------------------------------------------------------------------------------ */
 
-static const lnk_conn *conn_of(lua_State *L, int js_index)
+const lnk_conn *lnk_js_conn(lua_State *L, int js_index)
 {
     lua_getiuservalue(L, js_index, LNK_JS_CONN);
     const lnk_conn *conn = lua_touserdata(L, -1);
@@ -127,34 +127,38 @@ static const lnk_conn *conn_of(lua_State *L, int js_index)
     return conn; /* the context keeps it */
 }
 
-/* Begins an operation that tells when there is room; NULL if that is not to be had. */
-static lnk_wait *start_room(lua_State *L, int64_t left)
+lnk_wait *lnk_room_start(lua_State *L, natskit_conn conn, int slot, uint64_t bytes, int64_t left)
 {
     const natskit_options none = {0};
-    const lnk_conn *conn = conn_of(L, S_JS);
-    if (lua_isnil(L, S_ROOM)) {
-        lnk_push_wait(L, S_JS);
-        lua_replace(L, S_ROOM);
+    if (lua_isnil(L, slot)) {
+        lnk_push_wait(L, 1);
+        lua_replace(L, slot);
     }
-    lnk_wait *room = lua_touserdata(L, S_ROOM);
+    lnk_wait *room = lua_touserdata(L, slot);
     if (room->op.id != 0) {
         natskit_op_close(room->op);
         room->op.id = 0;
     }
-    return natskit_room_start(conn->conn, none, CALL_SIZE, left, &room->op, NULL) == NATSKIT_OK ? room : NULL;
+    return natskit_room_start(conn, none, bytes, left, &room->op, NULL) == NATSKIT_OK ? room : NULL;
 }
 
-/* Pushes the call that suspends the coroutine until there is room, or for a pause. */
-static void push_room(lua_State *L, lnk_state *st, int64_t left)
+void lnk_room_push(lua_State *L, lnk_state *st, const lnk_wait *room, int slot, int64_t left)
 {
     uint64_t none = 0;
     uint64_t token = ++st->token;
     int64_t pause = left < 0 || left > LNK_ROOM_MS ? LNK_ROOM_MS : left;
-    const lnk_wait *room = start_room(L, left);
-    if (room != NULL && lnk_watch(L, st, room->op.id, token, S_ROOM, &none)) {
+    if (room != NULL && lnk_watch(L, st, room->op.id, token, slot, &none)) {
         pause = left;
     }
     lnk_push_suspend(L, token, pause);
+}
+
+void lnk_room_block(lua_State *L, const lnk_wait *room, int64_t left)
+{
+    if (room != NULL) {
+        natskit_op_wait(room->op, left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left);
+    }
+    lnk_breathe(L);
 }
 
 /* -- one call -------------------------------------------------------------------------------------------- */
@@ -197,22 +201,19 @@ static int call_k(lua_State *L, int resumed, lua_KContext context)
     for (;; waited = 1) {
         int64_t left = lnk_left(deadline);
         natskit_status status = try_call(L, left, &err);
-        if (status != NATSKIT_WOULD_BLOCK || left == 0 || conn_of(L, S_JS)->fail_fast) {
+        if (status != NATSKIT_WOULD_BLOCK || left == 0 || lnk_js_conn(L, S_JS)->fail_fast) {
             const lnk_method *method = ((const lnk_wait *)lua_touserdata(L, S_WAIT))->method;
             return called(L, method, status == NATSKIT_WOULD_BLOCK && waited ? NATSKIT_TIMEOUT : status,
                           &err);
         }
+        const lnk_wait *room = lnk_room_start(L, lnk_js_conn(L, S_JS)->conn, S_ROOM, CALL_SIZE, left);
         if (suspend) {
-            push_room(L, st, left);
+            lnk_room_push(L, st, room, S_ROOM, left);
             lua_callk(L, 2, 1, context, call_k);
             suspend = lnk_suspended(L, st);
-            continue;
+        } else {
+            lnk_room_block(L, room, left);
         }
-        const lnk_wait *room = start_room(L, left);
-        if (room != NULL) {
-            natskit_op_wait(room->op, left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left);
-        }
-        lnk_breathe(L);
     }
 }
 
@@ -457,8 +458,12 @@ static int js_call(lua_State *L)
 
 /* -- methods --------------------------------------------------------------------------------------------- */
 
-static const luaL_Reg js_funcs[] = {
-    {"call", js_call}, {"bind_consumer", lnk_js_bind_consumer}, {"close", js_close}, {NULL, NULL}};
+static const luaL_Reg js_funcs[] = {{"call", js_call},
+                                    {"publish", lnk_js_publish},
+                                    {"publisher", lnk_js_publisher},
+                                    {"bind_consumer", lnk_js_bind_consumer},
+                                    {"close", js_close},
+                                    {NULL, NULL}};
 
 static const luaL_Reg js_meta[] = {
     {"__gc", js_gc}, {"__close", js_close}, {"__tostring", js_tostring}, {NULL, NULL}};

@@ -26,6 +26,7 @@ enum lnk_kind {
     LNK_STREAM,
     LNK_CONSUMER,
     LNK_DOC,
+    LNK_PUBLISHER,
     LNK_KINDS
 };
 
@@ -154,6 +155,15 @@ typedef struct lnk_js {
     natskit_js js;      /* 0: closed */
     int64_t timeout_ms; /* of calls for which none is given */
 } lnk_js;
+
+typedef struct lnk_publisher {
+    natskit_publisher publisher; /* 0: closed */
+} lnk_publisher;
+
+/* User values of a publisher. */
+#define LNK_PUBLISHER_JS 1
+#define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
+#define LNK_PUBLISHER_VALUES 2
 
 /* User value of a JetStream context. */
 #define LNK_JS_CONN 1
@@ -306,6 +316,8 @@ void lnk_headers_fill(lua_State *L, natskit_headers headers, int index);
 /* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers.
  */
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index);
+/* The state's own set, emptied. */
+natskit_headers lnk_headers_own(lua_State *L, lnk_state *st);
 /* Explains a NATSKIT_INVALID that came for a subject and a reply (at `reply`, may be nil or 0), and raises.
  */
 int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply);
@@ -516,6 +528,27 @@ int lnk_js_fail(lua_State *L, natskit_status status, const natskit_error *err);
 /* Adds methods that are rows to the table on top. */
 void lnk_js_add_methods(lua_State *L, int state_index, const lnk_method *methods);
 
+/* The connection of the context at `js_index`, which keeps it. */
+const lnk_conn *lnk_js_conn(lua_State *L, int js_index);
+/* Begins an operation that tells when the outbox has room for so much, owned by the slot (which holds nil at
+ * first); NULL if that is not to be had. */
+lnk_wait *lnk_room_start(lua_State *L, natskit_conn conn, int slot, uint64_t bytes, int64_t left);
+/* Pushes the call that suspends the coroutine until that, or for a pause. */
+void lnk_room_push(lua_State *L, lnk_state *st, const lnk_wait *room, int slot, int64_t left);
+/* Blocks for one slice. */
+void lnk_room_block(lua_State *L, const lnk_wait *room, int64_t left);
+
+/* -- js_publish.c: publishing to streams --------------------------------------------------------------------
+ */
+
+void lnk_publisher_register(lua_State *L, int state_index);
+int lnk_js_publish(lua_State *L);   /* js:publish */
+int lnk_js_publisher(lua_State *L); /* js:publisher */
+/* Pushes the next outcome that is ahead: number and sequence, or number, nil, code, text; or a table of it
+ * all. */
+int lnk_push_outcome(lua_State *L, lnk_sub *sub);
+int lnk_push_outcome_table(lua_State *L, lnk_sub *sub);
+
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
  */
 
@@ -574,6 +607,12 @@ void lnk_sub_end(lnk_sub *sub);
 int lnk_sub_fetch(lua_State *L, int one);
 /* A loop over the messages of the subscription on top, in place of all slots, which closes it. */
 int lnk_sub_loop(lua_State *L, int64_t timeout_ms);
+/* A loop over the outcomes of the publisher whose subscription is on top, in place of all slots. */
+int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
+/* Takes the next of them, as a table. */
+int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
+/* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
+natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
 /* Pushes the next message that is ahead, or nil if there is none any more. */

@@ -12,8 +12,10 @@ enum way {
     WAY_BATCH,
     WAY_MESSAGES,
     WAY_STRINGS,
-    WAY_ALL, /* of a fetch: a list of all until its end */
-    WAY_ONE  /* of a fetch of one message */
+    WAY_ALL,      /* of a fetch: a list of all until its end */
+    WAY_ONE,      /* of a fetch of one message */
+    WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
+    WAY_OUTCOME   /* a table */
 };
 
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
@@ -178,18 +180,27 @@ static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_end}, 
 
 /* -- what is handed out ---------------------------------------------------------------------------------- */
 
+natskit_msg *lnk_sub_shift(lnk_sub *sub)
+{
+    if (sub->head == sub->count) {
+        return NULL;
+    }
+    natskit_msg *msg = sub->ahead[sub->head++];
+    if (sub->head == sub->count) {
+        let_go(sub);
+    }
+    return msg;
+}
+
 /* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
  * for only when its userdata is there already; if it is gone, nil is pushed. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = lnk_push_msg(L);
-    if (sub->head < sub->count) {
-        msg->msg = sub->ahead[sub->head++];
+    msg->msg = lnk_sub_shift(sub);
+    if (msg->msg != NULL) {
         msg->conn = sub->conn;
         msg->fail_fast = sub->fail_fast;
-        if (sub->head == sub->count) {
-            let_go(sub);
-        }
         lnk_account(L, st, msg);
     } else {
         lua_pushnil(L);
@@ -289,6 +300,10 @@ static void gather(lua_State *L, lnk_state *st, lnk_sub *sub)
 static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
 {
     switch (way) {
+    case WAY_OUTCOMES:
+        return lnk_push_outcome(L, sub);
+    case WAY_OUTCOME:
+        return lnk_push_outcome_table(L, sub);
     case WAY_ONE:
         lnk_sub_push_next(L, st, sub);
         lnk_sub_end(sub);
@@ -345,7 +360,7 @@ static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
 /* A `for` loop sees one nil, which ends it; why stands in sub:stats().reason. */
 static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status status)
 {
-    if (way == WAY_MESSAGES || way == WAY_STRINGS) {
+    if (way == WAY_MESSAGES || way == WAY_STRINGS || way == WAY_OUTCOMES) {
         end_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)));
         lua_pushnil(L);
         return 1;
@@ -549,6 +564,15 @@ static int iterate_strings(lua_State *L)
     return take_for_loop(L, lnk_state_of(L), sub, WAY_STRINGS);
 }
 
+static int iterate_outcomes(lua_State *L)
+{
+    lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
+    if (sub->head < sub->count) {
+        return lnk_push_outcome(L, sub);
+    }
+    return take_for_loop(L, lnk_state_of(L), sub, WAY_OUTCOMES);
+}
+
 /* The iterator, and the value that `for` closes when it is left. What was taken and not handed out stays with
  * the subscription. */
 static int push_iterator(lua_State *L, lua_CFunction iterate, int64_t timeout_ms, int owns)
@@ -601,6 +625,22 @@ int lnk_sub_loop(lua_State *L, int64_t timeout_ms)
     lua_replace(L, S_SUB);
     lua_settop(L, S_SUB);
     return push_iterator(L, iterate_messages, timeout_ms, 1);
+}
+
+int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    return push_iterator(L, iterate_outcomes, timeout_ms, 0);
+}
+
+int lnk_sub_outcome(lua_State *L, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    lnk_sub *sub = lua_touserdata(L, S_SUB);
+    return sub->head < sub->count ? lnk_push_outcome_table(L, sub)
+                                  : take(L, lnk_state_of(L), sub, timeout_ms, WAY_OUTCOME);
 }
 
 /* for msg in nc:request_many(...) do: the subscription is its own iterator */

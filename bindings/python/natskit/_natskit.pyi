@@ -15,7 +15,7 @@ from collections.abc import (
     ValuesView,
 )
 from contextvars import Context
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, TypeVar, final, overload
@@ -45,6 +45,7 @@ OPTIONS_USER_JWT: int
 OPTIONS_JETSTREAM: int
 OPTIONS_FETCH: int
 OPTIONS_CONSUME: int
+OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
 
 def version() -> str: ...
@@ -159,6 +160,38 @@ class Status(tuple[str, int, int, str]):
     def count(self) -> int: ...  # type: ignore[override]
     @property
     def text(self) -> str: ...
+
+@final
+class PubAck(tuple[str, int, str | None, bool]):
+    """The ack of a stream for a published message."""
+
+    n_fields: Final = 4
+    n_sequence_fields: Final = 4
+    n_unnamed_fields: Final = 0
+    __match_args__: Final = ("stream", "seq", "domain", "duplicate")
+    @property
+    def stream(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def domain(self) -> str | None: ...
+    @property
+    def duplicate(self) -> bool: ...
+
+@final
+class PubOutcome(tuple[int, PubAck | None, Error | None]):
+    """What became of a message of a publisher."""
+
+    n_fields: Final = 3
+    n_sequence_fields: Final = 3
+    n_unnamed_fields: Final = 0
+    __match_args__: Final = ("id", "ack", "error")
+    @property
+    def id(self) -> int: ...
+    @property
+    def ack(self) -> PubAck | None: ...
+    @property
+    def error(self) -> Error | None: ...
 
 @final
 class Hold:
@@ -932,23 +965,135 @@ class SyncKeyValue:
 class AsyncJetStream:
     """A context of JetStream; see natskit.JetStreamContext and natskit.sync.JetStreamContext."""
 
-    def _open(self, connection: AsyncConnection, options: _Pairs, /) -> None: ...
+    def _open(self, connection: AsyncConnection, options: _Pairs, timeout: float | None, /) -> None: ...
     def _call(self, name: str, arguments: str | None, timeout: float | None, /) -> _Await[Any]: ...
     def _call_now(self, name: str, arguments: str | None, left: float | None, /) -> _Await[Any]: ...
     def _fetch(
         self, stream: str, consumer: str, options: _Pairs, most: int, /
     ) -> _Await[list[AsyncMsg]]: ...
     def _consume(self, stream: str, consumer: str, options: _Pairs, /) -> AsyncSubscription: ...
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = None,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        json: Any = None,
+    ) -> _Await[PubAck]: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> _Await[PubAck]: ...
     def _room(self, size: int, timeout: float | None, /) -> _Await[None]: ...
 
 class SyncJetStream:
     """A context of JetStream; see natskit.JetStreamContext and natskit.sync.JetStreamContext."""
 
-    def _open(self, connection: SyncConnection, options: _Pairs, /) -> None: ...
+    def _open(self, connection: SyncConnection, options: _Pairs, timeout: float | None, /) -> None: ...
     def _call(self, name: str, arguments: str | None, timeout: float | None, /) -> Any: ...
     def _call_now(self, name: str, arguments: str | None, left: float | None, /) -> Any: ...
     def _fetch(
         self, stream: str, consumer: str, options: _Pairs, most: int, /
     ) -> list[SyncMsg]: ...
     def _consume(self, stream: str, consumer: str, options: _Pairs, /) -> SyncSubscription: ...
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = None,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        json: Any = None,
+    ) -> PubAck: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> PubAck: ...
     def _room(self, size: int, timeout: float | None, /) -> None: ...
+
+class AsyncPublisher:
+    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
+
+    @property
+    def outcomes(self) -> Any: ...  # a AsyncSubscription that yields PubOutcome
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = 10.0,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        json: Any = None,
+    ) -> _Await[int]: ...
+    def publish_batch(
+        self,
+        messages: Iterable[tuple[str, _Payload] | tuple[str, _Payload, _Headers]],
+        *,
+        timeout: float | None = 10.0,
+    ) -> _Await[int]: ...
+    def close(self) -> _Await[None]: ...
+    def stats(self) -> dict[str, int]: ...
+    def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> _Await[int]: ...
+    def _publish_batch_now(self, messages: list[Any], total: int, left: float | None, /) -> _Await[int]: ...
+    def _done(self, timeout: float | None, /) -> _Await[None]: ...
+    def _window(self, size: int, timeout: float | None, /) -> _Await[None]: ...
+
+class SyncPublisher:
+    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
+
+    @property
+    def outcomes(self) -> Any: ...  # a SyncSubscription that yields PubOutcome
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = 10.0,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        json: Any = None,
+    ) -> int: ...
+    def publish_batch(
+        self,
+        messages: Iterable[tuple[str, _Payload] | tuple[str, _Payload, _Headers]],
+        *,
+        timeout: float | None = 10.0,
+    ) -> int: ...
+    def close(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> int: ...
+    def _publish_batch_now(self, messages: list[Any], total: int, left: float | None, /) -> int: ...
+    def _done(self, timeout: float | None, /) -> None: ...
+    def _window(self, size: int, timeout: float | None, /) -> None: ...
