@@ -59,6 +59,7 @@ void tt_scenario_publisher(void);
 void tt_scenario_js_calls(void);
 void tt_scenario_kv(void);
 void tt_scenario_watch(void);
+void tt_scenario_pull(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);

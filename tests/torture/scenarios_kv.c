@@ -1,4 +1,5 @@
-/* Scenarios of calls of the JetStream API and of a key-value bucket, which outlives them at the server. */
+/* Scenarios of calls of the JetStream API, of a key-value bucket, which outlives them at the server, and of
+ * pulling from its stream. */
 #include "scenarios.h"
 
 #include "life.h"
@@ -101,7 +102,11 @@ void tt_scenario_watch(void)
         }
         kind = view.kind;
     } while (msg != NULL && kind == NATSKIT_MSG_KV);
-    tt_want(kind == NATSKIT_MSG_STATUS, "nothing says that all has come");
+    natskit_status_view done = {0};
+    if (kind == NATSKIT_MSG_STATUS) {
+        TT(natskit_msg_status, msg, &done, sizeof done);
+    }
+    tt_want(done.type == NATSKIT_STATUS_INITIAL_DONE, "nothing says that all has come");
     tt_release(msg);
     TT(natskit_sub_watch_info, all, &info, sizeof info);
     int entries = 0;
@@ -111,5 +116,35 @@ void tt_scenario_watch(void)
     }
     tt_want(entries == 1, "a watch of one key gives another number");
     tt_sub_close(all);
+    TT(natskit_flush, conn, tt_life.wait_ms);
+}
+
+/* Messages of the bucket's stream by a pull consumer, which outlives the scenario, too. */
+void tt_scenario_pull(void)
+{
+    natskit_pull_info info = {0};
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    make_bucket(js);
+    natskit_kv kv = tt_kv(conn, js, "torture");
+    natskit_json args =
+        tt_json("{\"stream\":\"" STREAM "\",\"config\":{\"name\":\"pull\",\"durable_name\":\"pull\","
+                "\"ack_policy\":\"none\",\"mem_storage\":true}}");
+    (void)tt_js_call(js, "consumer.create", args);
+    natskit_options options = tt_options(NATSKIT_OPTIONS_FETCH);
+    tt_set(options, "no_wait", 1);
+    tt_set(options, "max_msgs", 1000);
+    natskit_sub all = tt_js_fetch(conn, js, STREAM, "pull", options);
+    natskit_msg *msg = NULL;
+    while ((msg = tt_next(all, tt_life.wait_ms, NATSKIT_END)) != NULL) {
+        tt_release(msg);
+    }
+    (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
+    tt_release(tt_js_next(js, STREAM, "pull", NATSKIT_OK));
+    natskit_sub more = tt_js_consume(conn, js, STREAM, "pull", NO_OPTIONS);
+    TT(natskit_sub_pull_info, more, &info, sizeof info);
+    (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
+    tt_release(tt_next(more, tt_life.wait_ms, NATSKIT_OK));
+    tt_sub_close(more);
     TT(natskit_flush, conn, tt_life.wait_ms);
 }
