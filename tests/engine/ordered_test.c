@@ -2,7 +2,6 @@
  * amiss, and what is asked of the server then. */
 #include "peer.h"
 
-#include "../unit/base/refuse.h"
 #include "delivery/notice.h"
 #include "jetstream/ordered.h"
 
@@ -767,12 +766,12 @@ static void test_no_memory(void **state)
                                             .start_time = NKI_STR(""),
                                             .marks_done = true,
                                             .heartbeat_ms = HEARTBEAT_MS};
-        more = refuse_begin(nth);
+        more = steps_refuse(nth);
         int32_t status = nki_ordered_open(peer->js, &params, &sub, NULL);
         assert_true(status == NKI_OK || (more && status == NKI_NO_MEMORY));
         if (status == NKI_OK) {
             serve_five(peer, sub);
-            refuse_end();
+            steps_refuse_no_more();
             serve_five(peer, sub);
             int32_t reason = rig_end_reason(sub);
             assert_true(reason == 0 || (more && reason == NKI_NO_MEMORY));
@@ -789,7 +788,7 @@ static void test_no_memory(void **state)
             rig_settle(peer->rig);
             nki_sub_release(sub);
         }
-        refuse_end();
+        steps_refuse_no_more();
         peer_free(peer);
     }
 }
