@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "capi/handle.h"
 #include "client/conn.h"
+#include "wire/subject.h"
 
 #include <string.h>
 
@@ -124,6 +125,44 @@ int32_t nki_capi_json_give(struct nki_doc *doc, natskit_json *out, natskit_error
 /* The same from a text. */
 int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error *err);
 
+/* publish.c */
+
+/* Checks what is common to all that is published: subject, reply and sizes; the header block is filled in
+ * later. */
+static inline int32_t nki_capi_check_outgoing(const char *subject, size_t subject_len, const char *reply,
+                                              size_t reply_len, const void *data, size_t data_len,
+                                              struct nki_outgoing_msg *out)
+{
+    if (NKI_UNLIKELY(!nki_capi_str(subject, subject_len, &out->subject) ||
+                     !nki_capi_str(reply, reply_len, &out->reply) ||
+                     !nki_capi_str(data, data_len, &out->data))) {
+        return NATSKIT_INVALID;
+    }
+    if (NKI_UNLIKELY(nki_subject_publish_fault(out->subject) != NULL)) {
+        return NATSKIT_INVALID;
+    }
+    if (out->reply.len > 0 && NKI_UNLIKELY(nki_subject_publish_fault(out->reply) != NULL)) {
+        return NATSKIT_INVALID;
+    }
+    if (NKI_UNLIKELY(out->data.len > NKI_CAPI_DATA_MAX)) {
+        return NATSKIT_TOO_LARGE;
+    }
+    out->header_block = nki_str_make("", 0);
+    return NATSKIT_OK;
+}
+
+#define NKI_CAPI_BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
+
+struct nki_capi_batch {
+    struct nki_outgoing_msg msgs[NKI_CAPI_BATCH_STEP];
+    struct nki_capi_block *blocks[NKI_CAPI_BATCH_STEP];
+    size_t len;
+};
+
+/* Fills the next step of a batch of natskit_outgoing; returns why it could not be filled wholly. */
+int32_t nki_capi_batch_fill(struct nki_capi_batch *batch, const char *at, size_t msg_size, size_t count);
+void nki_capi_batch_drop(struct nki_capi_batch *batch);
+
 /* sub.c */
 
 extern const struct nki_handle_ops nki_capi_sub_ops;
@@ -139,7 +178,7 @@ int32_t nki_capi_request_begin(struct nki_conn *conn, const struct nki_outgoing_
 
 extern const struct nki_handle_ops nki_capi_op_ops;
 
-/* How an operation on a connection or a subscription begins. */
+/* How an operation on a connection, a subscription or a publisher begins. */
 struct nki_capi_start {
     int32_t kind; /* of the object's handle */
     int32_t (*begin)(void *object, uint64_t bytes, int64_t deadline_ns, struct nki_op **op,

@@ -45,7 +45,7 @@ static int32_t finish(struct nki_kv *bucket, struct nki_op *op, int64_t deadline
     struct nki_pub_ack ack;
     int32_t status = nki_capi_finish_op(bucket->js->conn, op, deadline_ns, &msg, err);
     if (status == NATSKIT_OK) {
-        status = nki_pub_ack_read(nki_msg_data(msg), &ack, nki_capi_err(err));
+        nki_pub_ack_of(msg, &ack);
         if (revision != NULL) {
             *revision = ack.seq;
         }
@@ -150,23 +150,4 @@ natskit_status natskit_kv_config(natskit_json bucket, natskit_json *out, natskit
     status = nki_kv_config(use.doc, &doc, nki_capi_err(err));
     nki_capi_json_done(&use);
     return status == NATSKIT_OK ? nki_capi_json_give(&doc, out, err) : status;
-}
-
-natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view, size_t view_size)
-{
-    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
-    struct nki_pub_ack ack;
-    if (msg == NULL || view == NULL || view_size == 0 || inner->kind != NKI_MSG_PUB_ACK ||
-        nki_pub_ack_read(nki_msg_data(inner), &ack, NULL) != NKI_OK) {
-        return NATSKIT_INVALID;
-    }
-    natskit_pub_ack filled = {.seq = ack.seq,
-                              .outcome = NATSKIT_OUTCOME_DONE,
-                              .duplicate = ack.duplicate,
-                              .stream = ack.stream.ptr,
-                              .stream_len = ack.stream.len,
-                              .domain = ack.domain.ptr,
-                              .domain_len = ack.domain.len,
-                              .text = ""};
-    return nki_capi_give(view, view_size, &filled, sizeof filled);
 }

@@ -1,6 +1,7 @@
 /* Operations, and the calls that begin one: flushes and room. Any thread. The handle of an operation keeps a
  * reference of its connection, which is asked for waiting and cancelling. */
 #include "capi/guard.h"
+#include "jetstream/publisher.h"
 
 _Static_assert(NATSKIT_OUTCOME_PENDING == (int)NKI_OUTCOME_PENDING &&
                    NATSKIT_OUTCOME_DONE == (int)NKI_OUTCOME_DONE &&
@@ -71,10 +72,12 @@ natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t o
                                   struct nki_handle **pinned, struct nki_conn **conn, natskit_error *err)
 {
     bool on_sub = start->kind == NATSKIT_KIND_SUB;
-    natskit_status status =
-        nki_capi_pin(object, start->kind, on_sub ? "subscription" : "connection", pinned, err);
+    bool on_publisher = start->kind == NATSKIT_KIND_PUBLISHER;
+    const char *what = on_sub ? "subscription" : on_publisher ? "publisher" : "connection";
+    natskit_status status = nki_capi_pin(object, start->kind, what, pinned, err);
     if (status == NATSKIT_OK) {
-        *conn = on_sub ? nki_sub_conn((*pinned)->object) : (*pinned)->object;
+        void *it = (*pinned)->object;
+        *conn = on_sub ? nki_sub_conn(it) : on_publisher ? nki_publisher_conn(it) : it;
     }
     return status;
 }

@@ -4,32 +4,6 @@
  * first: nearly always there is room, and the clock need not be read. */
 #include "capi/guard.h"
 #include "wire/header.h"
-#include "wire/subject.h"
-
-#define BATCH_STEP 64 /* messages of a batch that are checked and handed over together */
-
-/* Checks what is common to all: subject, reply and sizes; the header block is filled in later. */
-static inline int32_t check_outgoing(const char *subject, size_t subject_len, const char *reply,
-                                     size_t reply_len, const void *data, size_t data_len,
-                                     struct nki_outgoing_msg *out)
-{
-    if (NKI_UNLIKELY(!nki_capi_str(subject, subject_len, &out->subject) ||
-                     !nki_capi_str(reply, reply_len, &out->reply) ||
-                     !nki_capi_str(data, data_len, &out->data))) {
-        return NATSKIT_INVALID;
-    }
-    if (NKI_UNLIKELY(nki_subject_publish_fault(out->subject) != NULL)) {
-        return NATSKIT_INVALID;
-    }
-    if (out->reply.len > 0 && NKI_UNLIKELY(nki_subject_publish_fault(out->reply) != NULL)) {
-        return NATSKIT_INVALID;
-    }
-    if (NKI_UNLIKELY(out->data.len > NKI_CAPI_DATA_MAX)) {
-        return NATSKIT_TOO_LARGE;
-    }
-    out->header_block = nki_str_make("", 0);
-    return NATSKIT_OK;
-}
 
 typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
 
@@ -65,7 +39,7 @@ natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t su
                                int64_t timeout_ms)
 {
     struct nki_outgoing_msg msg NKI_UNINIT;
-    int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data, data_len, &msg);
+    int32_t status = nki_capi_check_outgoing(subject, subject_len, reply, reply_len, data, data_len, &msg);
     if (NKI_UNLIKELY(status != NATSKIT_OK)) {
         return status;
     }
@@ -87,7 +61,7 @@ natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, co
         return NATSKIT_NO_REPLY;
     }
     struct nki_outgoing_msg out;
-    int32_t status = check_outgoing(reply.ptr, reply.len, NULL, 0, data, data_len, &out);
+    int32_t status = nki_capi_check_outgoing(reply.ptr, reply.len, NULL, 0, data, data_len, &out);
     if (status != NATSKIT_OK) {
         return status;
     }
@@ -110,7 +84,8 @@ natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, 
         subject_len = own.len;
     }
     struct nki_outgoing_msg out;
-    int32_t status = check_outgoing(subject, subject_len, reply, reply_len, data.ptr, data.len, &out);
+    int32_t status =
+        nki_capi_check_outgoing(subject, subject_len, reply, reply_len, data.ptr, data.len, &out);
     struct nki_buf block = {0};
     if (status == NATSKIT_OK) {
         status = nki_header_append_all(&block, nki_msg_header_block(inner), NULL);
@@ -125,23 +100,16 @@ natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, 
 
 /* -- batches --------------------------------------------------------------------------------------------- */
 
-struct batch {
-    struct nki_outgoing_msg msgs[BATCH_STEP];
-    struct nki_capi_block *blocks[BATCH_STEP];
-    size_t len;
-};
-
-/* Fills the next step of a batch; returns why it could not be filled wholly. */
-static int32_t batch_fill(struct batch *batch, const char *at, size_t msg_size, size_t count)
+int32_t nki_capi_batch_fill(struct nki_capi_batch *batch, const char *at, size_t msg_size, size_t count)
 {
     int32_t status = NATSKIT_OK;
     batch->len = 0;
-    while (batch->len < count && batch->len < BATCH_STEP) {
+    while (batch->len < count && batch->len < NKI_CAPI_BATCH_STEP) {
         natskit_outgoing one;
         struct nki_outgoing_msg *out = &batch->msgs[batch->len];
         memcpy(&one, at + batch->len * msg_size, sizeof one); /* callers may pack them as they like */
-        status = check_outgoing(one.subject, one.subject_len, one.reply, one.reply_len, one.data,
-                                one.data_len, out);
+        status = nki_capi_check_outgoing(one.subject, one.subject_len, one.reply, one.reply_len, one.data,
+                                         one.data_len, out);
         if (status == NATSKIT_OK) {
             status = nki_capi_headers_take(one.headers, &batch->blocks[batch->len]);
         }
@@ -154,7 +122,7 @@ static int32_t batch_fill(struct batch *batch, const char *at, size_t msg_size, 
     return status;
 }
 
-static void batch_drop(struct batch *batch)
+void nki_capi_batch_drop(struct nki_capi_batch *batch)
 {
     for (size_t i = 0; i < batch->len; i++) {
         nki_capi_block_release(batch->blocks[i]);
@@ -162,7 +130,7 @@ static void batch_drop(struct batch *batch)
 }
 
 /* Hands one step over; `*published` grows by what was accepted. */
-static int32_t batch_send(struct nki_conn *conn, const struct batch *batch, int64_t timeout_ms,
+static int32_t batch_send(struct nki_conn *conn, const struct nki_capi_batch *batch, int64_t timeout_ms,
                           int64_t *deadline_ns, size_t *published)
 {
     size_t accepted = 0;
@@ -199,12 +167,13 @@ natskit_status natskit_publish_batch(natskit_conn conn, const natskit_outgoing *
     int64_t deadline_ns = 0;
     size_t done = 0;
     while (status == NATSKIT_OK && done < count) {
-        struct batch batch NKI_UNINIT;
-        int32_t fault = batch_fill(&batch, (const char *)msgs + done * msg_size, msg_size, count - done);
+        struct nki_capi_batch batch NKI_UNINIT;
+        int32_t fault =
+            nki_capi_batch_fill(&batch, (const char *)msgs + done * msg_size, msg_size, count - done);
         if (batch.len > 0) {
             status = batch_send(handle->object, &batch, timeout_ms, &deadline_ns, &done);
         }
-        batch_drop(&batch);
+        nki_capi_batch_drop(&batch);
         if (status == NATSKIT_OK) {
             status = fault;
         }

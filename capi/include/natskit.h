@@ -1005,8 +1005,10 @@ NATSKIT_API natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit
                                                 size_t record_size, size_t cap, int64_t timeout_ms,
                                                 size_t *count);
 
-/* Gives a descriptor that is readable if and only if records wait to be collected. It belongs to the waitset,
- * stays the same until it is closed, and must only be polled. */
+/* Gives a descriptor that is readable when records wait to be collected. It may be readable when bytes of a
+ * connection have come, too: then natskit_waitset_wait, which is called with time 0, handles them, and brings
+ * what has become ready by that, perhaps nothing (NATSKIT_WOULD_BLOCK). It belongs to the waitset, stays the
+ * same until that is closed, and must only be polled. */
 NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *fd);
 
 /* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is
@@ -1084,6 +1086,126 @@ NATSKIT_API natskit_status natskit_js_call_start(natskit_js js, const char *call
  * message out of it. NATSKIT_PENDING, its own status if it failed, NATSKIT_NOT_FOUND if it was taken or there
  * is none. */
 NATSKIT_API natskit_status natskit_op_json(natskit_op op, natskit_json *out, natskit_error *err);
+
+/* What became of a message that was published to a stream. Its texts live as long as the message that holds
+ * it. */
+typedef struct natskit_pub_ack {
+    uint64_t id;           /* of the publisher's message; 0: of natskit_js_publish */
+    uint64_t seq;          /* in the stream; 0 if it is not known to be there */
+    natskit_status status; /* NATSKIT_OK, or why it is not known to be in the stream */
+    int32_t outcome; /* NATSKIT_OUTCOME_*: rejected and not sent: it is in no stream; unknown: it may be */
+    int32_t server_code; /* code that the server gave, or 0 */
+    int32_t err_code;    /* JetStream error code, or 0 */
+    int32_t duplicate;   /* 1: the stream had a message with this id before, which has that `seq` */
+    int32_t reserved;
+    const char *stream; /* empty if none has answered; not NUL-terminated, as the others */
+    size_t stream_len;
+    const char *domain; /* of the stream, if it was told */
+    size_t domain_len;
+    const char *text; /* what the server or the library says of an error; may be empty */
+    size_t text_len;
+} natskit_pub_ack;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another kind. */
+NATSKIT_API natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view,
+                                               size_t view_size);
+
+/* Publishes a message to a stream and waits for its ack: `*ack` (may be NULL) gets a message of kind
+ * NATSKIT_MSG_PUB_ACK, of which the caller owns one reference. `*outcome` (may be NULL) is set on failure,
+ * too: whether the message may be in the stream all the same. What the headers Nats-Msg-Id,
+ * Nats-Expected-..., Nats-TTL ask for is the stream's business. If no stream answers, as while a leader is
+ * elected, the message is sent again, as the options publish_retries and publish_retry_wait_ms of the context
+ * say: NATSKIT_NO_STREAM after that. After a lost connection it is sent again only with a header Nats-Msg-Id,
+ * by which a stream knows what it has; otherwise NATSKIT_DISCONNECTED, with outcome unknown. Errors beside
+ * those of natskit_publish: NATSKIT_TIMEOUT, NATSKIT_PERMISSION, NATSKIT_WRONG_LAST, NATSKIT_JS_LIMIT,
+ * NATSKIT_SEALED, NATSKIT_JS_NOT_ENABLED, NATSKIT_JS_REFUSED
+ * (`err` has the server's words and numbers), NATSKIT_INVALID_ACK. */
+NATSKIT_API natskit_status natskit_js_publish(natskit_js js, const char *subject, size_t subject_len,
+                                              natskit_headers headers, const void *data, size_t data_len,
+                                              int64_t timeout_ms, natskit_msg **ack, int32_t *outcome,
+                                              natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack, natskit_op_result error and outcome. `options`
+ * (scope REQUEST) may be {0}. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+NATSKIT_API natskit_status natskit_js_publish_start(natskit_js js, const char *subject, size_t subject_len,
+                                                    natskit_headers headers, const void *data,
+                                                    size_t data_len, natskit_options options,
+                                                    int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Opens a publisher, which has many messages under way to streams at once, with options of scope PUBLISHER
+ * ({0}: defaults), and the subscription of what becomes of them: messages of kind NATSKIT_MSG_PUB_ACK,
+ * exactly one for each that was accepted, in the order in which that is known; with option acks "failures"
+ * only those that are not known to be in the stream. Nothing of it is dropped: untaken ones are bounded
+ * (option max_untaken), and a publish waits for them to be taken. Once the publisher has ended the
+ * subscription gives what is left, then NATSKIT_END. Closing the subscription ends the publisher. Among the
+ * connection's counters it stands as a request. A drain of the connection refuses new messages and waits for
+ * the acks of the others. */
+NATSKIT_API natskit_status natskit_publisher_open(natskit_js js, natskit_options options,
+                                                  natskit_publisher *out, natskit_sub *acks,
+                                                  natskit_error *err);
+
+/* Publishes a message; `*id` (may be NULL) gets its number, 1 for the first of the publisher. Returns as soon
+ * as it is in the connection's outbox. If the window is full (options max_pending, max_pending_bytes,
+ * max_untaken), or the outbox, it waits for room: NATSKIT_TIMEOUT, or NATSKIT_WOULD_BLOCK with timeout 0.
+ * Each message has ack_wait_ms for its ack: NATSKIT_TIMEOUT is its outcome's status then. It is sent again as
+ * natskit_js_publish does (options retries and retry_wait_ms), after a reconnect if it has a header
+ * Nats-Msg-Id; then it may come behind others that were published after it. One without that ends with
+ * NATSKIT_DISCONNECTED if it was written to the connection that was lost; one that was not is sent by the
+ * next. Errors as natskit_publish; NATSKIT_CLOSED and NATSKIT_DRAINING once it has ended: then there is no id
+ * and no outcome. */
+NATSKIT_API natskit_status natskit_publisher_publish(natskit_publisher publisher, const char *subject,
+                                                     size_t subject_len, natskit_headers headers,
+                                                     const void *data, size_t data_len, int64_t timeout_ms,
+                                                     uint64_t *id);
+
+/* The same for `count` messages, each `msg_size` = sizeof(natskit_outgoing) bytes apart, with an empty reply.
+ * Stops at the first that cannot be accepted; `*published` tells how many were, also on failure, and `ids`
+ * (room for `count` numbers; may be NULL) gets theirs. */
+NATSKIT_API natskit_status natskit_publisher_publish_batch(natskit_publisher publisher,
+                                                           const natskit_outgoing *msgs, size_t msg_size,
+                                                           size_t count, int64_t timeout_ms, uint64_t *ids,
+                                                           size_t *published);
+
+/* Waits until all that was published before has its outcome, and it is in the queue. NATSKIT_OK says nothing
+ * of what the outcomes are. */
+NATSKIT_API natskit_status natskit_publisher_done(natskit_publisher publisher, int64_t timeout_ms,
+                                                  natskit_error *err);
+
+/* The same as an operation. `options` (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_publisher_done_start(natskit_publisher publisher, natskit_options options,
+                                                        int64_t timeout_ms, natskit_op *op,
+                                                        natskit_error *err);
+
+/* An operation that finishes when the window has room for a message of `bytes` bytes (subject, headers and
+ * data), for callers that publish with timeout 0; natskit_room_start tells of the outbox. `options` (scope
+ * REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_publisher_room_start(natskit_publisher publisher, natskit_options options,
+                                                        uint64_t bytes, int64_t timeout_ms, natskit_op *op,
+                                                        natskit_error *err);
+
+typedef struct natskit_publisher_info {
+    uint64_t published;     /* messages accepted so far */
+    uint64_t pending;       /* of those, without an outcome yet */
+    uint64_t pending_bytes; /* subject, headers and data of those */
+    uint64_t acked;         /* known to be in the stream */
+    uint64_t duplicates;    /* of those, which were there before */
+    uint64_t failed;        /* with another outcome; published = pending + acked + failed */
+    uint64_t retried;       /* sends because no stream had answered */
+    uint64_t resent;        /* sends after a reconnect */
+    uint64_t late;          /* answers that came after the outcome, or for no message */
+    uint64_t untaken;       /* outcomes in the queue */
+    natskit_status
+        reason; /* what publishing gives since it has ended, or is being drained; 0 while it lives */
+    int32_t reserved;
+} natskit_publisher_info;
+
+/* Fills `info`. */
+NATSKIT_API natskit_status natskit_publisher_info_get(natskit_publisher publisher,
+                                                      natskit_publisher_info *info, size_t info_size);
+
+/* Ends the publisher and releases the handle: messages without an outcome get NATSKIT_CLOSED, outcome
+ * unknown, or not sent if that is certain. natskit_publisher_done before it waits for their acks. */
+NATSKIT_API natskit_status natskit_publisher_close(natskit_publisher publisher);
 
 /* ---------------------------------------------------------------------------------------------- consuming
  *
@@ -1172,28 +1294,6 @@ typedef struct natskit_status_view {
 /* Fills `view` of a message of kind NATSKIT_MSG_STATUS; NATSKIT_INVALID for another kind. */
 NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_status_view *view,
                                               size_t view_size);
-
-/* What a stream answered for a published message. */
-typedef struct natskit_pub_ack {
-    uint64_t id;  /* of a publisher's message; 0: of an operation */
-    uint64_t seq; /* in the stream; of a key its revision */
-    natskit_status status;
-    int32_t outcome;     /* NATSKIT_OUTCOME_* */
-    int32_t server_code; /* of an error, or 0 */
-    int32_t err_code;
-    int32_t duplicate; /* 1: the stream has had it, by its message id */
-    int32_t reserved;
-    const char *stream; /* not NUL-terminated, as all text here */
-    size_t stream_len;
-    const char *domain; /* empty: none */
-    size_t domain_len;
-    const char *text; /* of an error; empty: the status's own */
-    size_t text_len;
-} natskit_pub_ack;
-
-/* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another. */
-NATSKIT_API natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view,
-                                               size_t view_size);
 
 /* ----------------------------------------------------------------------------------------------- key-value
  *

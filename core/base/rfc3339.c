@@ -110,11 +110,11 @@ bool nki_rfc3339_read(struct nki_str text, int64_t *ns)
         return true;
     }
     int64_t seconds = (days_since_1970(year, month, day) * 24 + hour) * 3600 + minute * 60 + second - offset;
-    if (seconds < INT64_MIN / NS_PER_S + 1 || seconds > INT64_MAX / NS_PER_S - 1) {
-        return false;
+    if (seconds < 0) { /* from the other side, so that the earliest time is in bounds all the way */
+        seconds++;
+        part -= NS_PER_S;
     }
-    *ns = seconds * NS_PER_S + part;
-    return true;
+    return !__builtin_mul_overflow(seconds, NS_PER_S, ns) && !__builtin_add_overflow(*ns, part, ns);
 }
 
 /* `digits` digits and what follows them. */

@@ -30,8 +30,16 @@ void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op)
     struct nki_chain *chain = nki_op_chain(op);
     if (chain != NULL && chain->pause.index != 0) {
         nki_heap_remove(&engine->pauses, &chain->pause);
+        chain->idle = true;
         nki_op_release(op);
     }
+}
+
+int32_t nki_op_late_outcome(const struct nki_op *op)
+{
+    const struct nki_chain *chain = nki_op_chain(op);
+    bool known = chain != NULL && chain->idle && chain->idle_outcome != NKI_OUTCOME_PENDING;
+    return known ? chain->idle_outcome : NKI_OUTCOME_UNKNOWN;
 }
 
 /* Neither registered nor waiting: sends `out`, or finishes the operation. */
@@ -54,7 +62,7 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     engine->want |= kick ? NKI_WANT_KICK : 0;
     if (status != NKI_OK) {
         nki_engine_cancel(engine, op);
-        if (status == NKI_WOULD_BLOCK) {
+        if (status == NKI_WOULD_BLOCK || status == NKI_DISCONNECTED) { /* nothing is accepted offline */
             pause_until(engine, op, now_ns + ROOM_WAIT_NS);
         } else {
             finish(op, status, NKI_OUTCOME_NOT_SENT);

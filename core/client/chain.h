@@ -28,12 +28,15 @@ struct nki_chain_ops {
                                  struct nki_chain_end *end);
 };
 
-/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms by `reply`. */
+/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms and idle_outcome by `reply`. */
 struct nki_chain {
     struct nki_op_part part;
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
     int64_t wait_ms;
+    int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
+                                   NKI_OUTCOME_PENDING: it is       unknown */
+    bool idle;                  /* it was given up like that */
     struct nki_op *op;          /* that owns it */
     struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
     int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */
@@ -59,5 +62,7 @@ void nki_engine_chain_reply(struct nki_engine *engine, struct nki_op *op, int32_
 void nki_engine_chains_resume(struct nki_engine *engine, int64_t now_ns);
 /* It is not to be sent any more; harmless if it does not wait. */
 void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op);
+/* What is known of a request that was forgotten before it had an answer. */
+int32_t nki_op_late_outcome(const struct nki_op *op);
 
 #endif

@@ -85,6 +85,7 @@ void nki_engine_expire_subs(struct nki_engine *engine, int64_t now_ns)
         if (collect->feed != NULL) {
             nki_feed_arm(collect->feed, NKI_NEVER);
             collect->feed->ops->tick(collect->feed, now_ns);
+            nki_engine_hand_over(engine);
             continue;
         }
         bool stalled = collect->timer.at_ns < collect->deadline_ns;
@@ -124,12 +125,13 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
             nki_op_release(op);
         }
     }
-    nki_engine_feeds_denied(engine, asked, error);
+    nki_engine_feeds_denied(engine, subject, error);
+    nki_engine_hand_over(engine);
     struct nki_list *requests = &engine->subs.requests;
     for (struct nki_list *at = requests->next, *next; at != requests; at = next) {
         struct nki_collect *collect = NKI_CONTAINER_OF(at, struct nki_collect, node);
         next = at->next;
-        if (collect->asked != asked) {
+        if (collect->asked != asked || collect->feed != NULL) {
             continue;
         }
         struct nki_sub *sub = collect->sub;

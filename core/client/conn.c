@@ -50,6 +50,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
     conn->gather_ns = NKI_NEVER;
+    conn->lease_ns = NKI_NEVER;
     /* Until the first INFO tells better. */
     nki_list_init(&conn->run_node);
     nki_list_init(&conn->live_node);
@@ -110,14 +111,7 @@ static void leave(struct nki_conn *conn)
 
 int32_t nki_conn_check_size(const struct nki_conn *conn, const struct nki_outgoing_msg *msg)
 {
-    size_t size = msg->header_block.len + msg->data.len;
-    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&conn->engine.max_payload, memory_order_relaxed))) {
-        return NKI_TOO_LARGE;
-    }
-    if (msg->header_block.len > 0 && !atomic_load_explicit(&conn->engine.headers, memory_order_relaxed)) {
-        return NKI_NO_HEADERS;
-    }
-    return NKI_OK;
+    return nki_engine_check_size(&conn->engine, msg);
 }
 
 enum urgency {
@@ -156,6 +150,11 @@ static void use_right(struct nki_conn *conn, enum urgency urgency)
     } else {
         nki_driver_pass_right(conn);
     }
+}
+
+void nki_conn_use_right(struct nki_conn *conn, bool at_once)
+{
+    use_right(conn, at_once ? AT_ONCE : IN_STREAM);
 }
 
 static int32_t publish(struct nki_conn *conn, const struct nki_outgoing_msg *msgs, size_t count,
@@ -302,6 +301,8 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
     op->part = &chain->part;
     chain->op = op;
     chain->pause.index = 0;
+    chain->idle = false;
+    chain->idle_outcome = NKI_OUTCOME_PENDING;
     chain->deadline_ns = timed ? deadline_ns : NKI_NEVER;
     return send_request(conn, &chain->out, chain->deadline_ns, wait_room ? deadline_ns : 0, op, out, err);
 }
@@ -462,6 +463,7 @@ int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct 
     nki_op_retain(op);
     pthread_mutex_lock(&conn->engine_mu);
     nki_engine_close_linger(&conn->engine, op, deadline_ns, nki_clock_now_ns());
+    nki_lease_end(conn); /* whoever closes it may collect no more */
     leave(conn);
     *out = op;
     return NKI_OK;

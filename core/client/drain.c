@@ -201,6 +201,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
             end_sub(engine, sub);
         }
     }
+    nki_engine_feeds_drain(engine, now_ns);
     if (!connected) {
         end_all(engine);
     }

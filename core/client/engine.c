@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client/chain.h"
+#include "client/feed.h"
 #include "client/lame_duck.h"
 #include "wire/subject.h"
 
@@ -135,6 +136,7 @@ static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t d
 
 void nki_engine_hand_over(struct nki_engine *engine)
 {
+    nki_engine_feeds_settle(engine);
     nki_msg_count_made(&engine->slab);
     struct nki_list *dirty = &engine->subs.dirty;
     while (!nki_list_empty(dirty)) {
@@ -234,8 +236,8 @@ static void end_message(struct nki_engine *engine, bool whole, int64_t now_ns)
         return;
     }
     /* Counted as arrived not before: one that is cut off comes to nobody. */
-    if (NKI_UNLIKELY(!sub->live)) {
-        engine->counts.orphan_msgs++; /* it ended while the body was coming */
+    if (NKI_UNLIKELY(!sub->live || sub->sid != msg->sid)) {
+        engine->counts.orphan_msgs++; /* it ended, or was moved, while the body was coming */
         nki_msg_release(msg);
     } else if (NKI_UNLIKELY(sub->collect != NULL)) {
         nki_engine_collect(engine, sub, msg, now_ns);

@@ -290,6 +290,21 @@ void nki_engine_untimer(struct nki_engine *engine, struct nki_op *op);
 /* Forgets token, timer, and what the operation waits for. */
 void nki_engine_cancel(struct nki_engine *engine, struct nki_op *op);
 
+/* Any thread, without the lock: whether the server takes a message of that size: NKI_OK, NKI_TOO_LARGE,
+ * NKI_NO_HEADERS. */
+static inline int32_t nki_engine_check_size(const struct nki_engine *engine,
+                                            const struct nki_outgoing_msg *msg)
+{
+    size_t size = msg->header_block.len + msg->data.len;
+    if (NKI_UNLIKELY(size > (size_t)atomic_load_explicit(&engine->max_payload, memory_order_relaxed))) {
+        return NKI_TOO_LARGE;
+    }
+    if (msg->header_block.len > 0 && !atomic_load_explicit(&engine->headers, memory_order_relaxed)) {
+        return NKI_NO_HEADERS;
+    }
+    return NKI_OK;
+}
+
 /* Tells the event subscriptions. Fields epoch, server and time are filled in. */
 void nki_engine_emit(struct nki_engine *engine, struct nki_event *event);
 

@@ -36,6 +36,7 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     bool ok = nki_buf_reserve(&frame, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2);
     if (ok) {
         uint8_t *end = nki_emit_pub(frame.data, msg->subject, msg->reply, msg->header_block.len, body_len);
+        nki_emit_mark_once(frame.data);
         frame.len = (size_t)(end - frame.data);
         ok = nki_buf_append_str(&frame, msg->header_block) && nki_buf_append_str(&frame, msg->data) &&
              nki_buf_append(&frame, "\r\n", 2);
@@ -54,6 +55,9 @@ bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
     struct nki_sub *sub = feed->sub;
     uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
     assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    if (sub->drain != NKI_DRAIN_NONE) {
+        return false; /* the server was told that it ends, and would not be told of another sid */
+    }
     if (!nki_map_put(&subs->by_sid, subs->next_sid, sub)) {
         return false;
     }
@@ -98,30 +102,58 @@ static void tell_all(struct nki_engine *engine, void (*tell)(struct nki_feed *, 
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_up, now_ns);
+    nki_engine_hand_over(engine);
 }
 
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_down, now_ns);
+    nki_engine_hand_over(engine);
+}
+
+static void tell_drain(struct nki_feed *feed, int64_t now_ns)
+{
+    if (feed->ops->drain != NULL) {
+        feed->ops->drain(feed, now_ns);
+    }
+}
+
+void nki_engine_feeds_drain(struct nki_engine *engine, int64_t now_ns)
+{
+    tell_all(engine, tell_drain, now_ns);
+}
+
+void nki_engine_feeds_settle(struct nki_engine *engine)
+{
+    struct nki_list *unsettled = &engine->subs.unsettled;
+    while (NKI_UNLIKELY(!nki_list_empty(unsettled))) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(unsettled->next, struct nki_feed, unsettled);
+        nki_list_remove(&feed->unsettled);
+        feed->ops->settle(feed);
+    }
 }
 
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns)
 {
+    const struct nki_sub *sub = feed->sub; /* the caller has a reference */
     if (feed->ops->begin != NULL) {
         feed->ops->begin(feed, now_ns);
     }
-    if (engine->state == NKI_ENGINE_CONNECTED) {
+    if (engine->state == NKI_ENGINE_CONNECTED && sub->live) {
         tell_up(feed, now_ns);
     }
 }
 
-void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error)
+void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject, const struct nki_error *error)
 {
+    uint64_t asked = nki_str_hash(subject);
     struct nki_list *feeds = &engine->subs.feeds;
     for (struct nki_list *at = feeds->next, *next; at != feeds; at = next) {
         struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
         next = at->next;
-        if (feed->asked == asked) {
+        if (feed->ops->denied != NULL) {
+            feed->ops->denied(feed, subject, error);
+        } else if (feed->asked == asked) {
             nki_feed_finish(feed, NKI_PERMISSION, error);
         }
     }
@@ -129,11 +161,18 @@ void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const st
 
 /* -- any thread ------------------------------------------------------------------------------------------ */
 
+/* Whether a drain of the connection waits for it as for a request. */
+static bool waits_for(const struct nki_feed *feed)
+{
+    return feed->ops->drain != NULL;
+}
+
 static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
                                struct nki_feed *feed)
 {
     struct nki_sub *sub = nki_sub_new(params);
-    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed};
+    bool waits = waits_for(feed);
+    struct nki_collect collect = {.deadline_ns = NKI_NEVER, .feed = feed, .request = waits, .keep = waits};
     if (sub == NULL || !nki_sub_collect(sub, &collect)) {
         if (sub != NULL) {
             nki_sub_release(sub);
@@ -143,10 +182,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
     }
     sub->conn = conn;
     nki_conn_retain(conn);
-    feed->subject = NKI_STR("");
-    feed->engine = &conn->engine;
-    feed->sub = sub;
-    nki_list_init(&feed->node);
+    nki_feed_attach(feed, &conn->engine, sub);
     return sub;
 }
 
@@ -158,7 +194,9 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     pthread_mutex_lock(&conn->engine_mu);
-    int32_t status = nki_engine_subscribe(&conn->engine, sub);
+    /* As a request it would be let in, and waited for. */
+    bool refused = waits_for(feed) && conn->engine.draining && conn->engine.state != NKI_ENGINE_CLOSED;
+    int32_t status = refused ? NKI_DRAINING : nki_engine_subscribe(&conn->engine, sub);
     if (status == NKI_OK) {
         nki_engine_feed_begin(&conn->engine, feed, nki_clock_now_ns());
     }

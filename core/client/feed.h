@@ -21,6 +21,17 @@ struct nki_feed_ops {
     void (*taken)(struct nki_feed *feed, int64_t now_ns);
     /* It was subscribed, with a transport or without one: the first that is called. NULL: not wanted. */
     void (*begin)(struct nki_feed *feed, int64_t now_ns);
+    /* All that one read has brought was given to `message`: once after each that asked for it
+     * (nki_feed_settle). May end the subscription. NULL: not wanted. */
+    void (*settle)(struct nki_feed *feed);
+    /* The server denies publishing to a subject. NULL: denied `asked` ends the subscription. */
+    void (*denied)(struct nki_feed *feed, struct nki_str subject, const struct nki_error *error);
+    /* The connection is being drained, which waits until the feed has ended its subscription by itself, as
+     * for a request. May do so at once. NULL: it is unsubscribed. */
+    void (*drain)(struct nki_feed *feed, int64_t now_ns);
+    /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a
+     * move to another server waits for that. */
+    bool (*waits)(const struct nki_feed *feed, uint64_t accepted);
     /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is
      * the callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);
@@ -34,16 +45,36 @@ struct nki_feed {
     struct nki_list node;   /* in engine.subs.feeds */
     struct nki_str subject; /* that it is subscribed to, if it was moved: the callee's; else empty */
     uint64_t asked; /* hash of the subject that it asks on: it ends if the server denies that; 0: none */
-    bool up;        /* it was told so */
+    struct nki_list unsettled; /* in engine.subs.unsettled; else alone */
+    bool up;                   /* it was told so */
 };
+
+/* Before its subscription is added. */
+static inline void nki_feed_attach(struct nki_feed *feed, struct nki_engine *engine, struct nki_sub *sub)
+{
+    feed->engine = engine;
+    feed->sub = sub;
+    feed->subject = NKI_STR("");
+    feed->up = false;
+    nki_list_init(&feed->node);
+    nki_list_init(&feed->unsettled);
+}
+
+/* Asks for `settle`. */
+static inline void nki_feed_settle(struct nki_feed *feed)
+{
+    if (nki_list_empty(&feed->unsettled)) {
+        nki_list_append(&feed->engine->subs.unsettled, &feed->unsettled);
+    }
+}
 
 /* Calls `tick` at `at_ns` (NKI_NEVER: not at all), and not at any time asked for before. */
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
 /* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
 void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
 /* Subscribes to another subject (which has to live as long as it is) instead, under another sid, so that
- * nothing comes any more that was sent to the old one. False if there is no memory: then nothing comes at all
- * until it is called again. */
+ * nothing comes any more that was sent to the old one. False if there is no memory, or it is being drained: then
+ * nothing comes at all until it is called again. */
 bool nki_feed_move(struct nki_feed *feed, struct nki_str subject);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
@@ -67,10 +98,15 @@ void nki_sub_feed_unlock(struct nki_sub *sub);
 
 /* Its subscription is in the table. */
 void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int64_t now_ns);
-/* The server denies publishing to a subject with this hash. */
-void nki_engine_feeds_denied(struct nki_engine *engine, uint64_t asked, const struct nki_error *error);
+/* The server denies publishing to a subject. */
+void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject,
+                             const struct nki_error *error);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns);
+/* Calls `settle` of those that have asked for it. */
+void nki_engine_feeds_settle(struct nki_engine *engine);
+/* The connection is being drained. */
+void nki_engine_feeds_drain(struct nki_engine *engine, int64_t now_ns);
 
 #endif

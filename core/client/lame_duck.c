@@ -14,6 +14,7 @@
  * outlive the move, as their inbox does. Under the engine lock. */
 #include "client/lame_duck.h"
 
+#include "client/feed.h"
 #include "wire/emit.h"
 
 #define SPREAD_NS (4000 * NKI_NS_PER_MS)
@@ -60,6 +61,20 @@ void nki_engine_move_cancel(struct nki_engine *engine)
     nki_engine_move_reset(engine);
 }
 
+/* Whether a request with a subscription of its own, or a feed, waits for an answer to something of before. */
+static bool waits_by_sub(struct nki_engine *engine, uint64_t before_sid, uint64_t accepted)
+{
+    struct nki_list *requests = &engine->subs.requests;
+    for (struct nki_list *node = requests->next; node != requests; node = node->next) {
+        const struct nki_collect *collect = NKI_CONTAINER_OF(node, struct nki_collect, node);
+        const struct nki_feed *feed = collect->feed;
+        if (feed != NULL ? feed->ops->waits(feed, accepted) : collect->sub->sid < before_sid) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Requests that were begun before the hold and are not answered. */
 static bool waits_for_replies(struct nki_engine *engine)
 {
@@ -71,13 +86,7 @@ static bool waits_for_replies(struct nki_engine *engine)
             return true;
         }
     }
-    struct nki_list *requests = &engine->subs.requests;
-    for (struct nki_list *node = requests->next; node != requests; node = node->next) {
-        if (NKI_CONTAINER_OF(node, struct nki_collect, node)->sub->sid < move->held_sid) {
-            return true;
-        }
-    }
-    return false;
+    return waits_by_sub(engine, move->held_sid, move->mark);
 }
 
 static void hold(struct nki_engine *engine, int64_t now_ns)
@@ -143,7 +152,8 @@ void nki_engine_move_step(struct nki_engine *engine, int64_t now_ns)
         return;
     }
     if (move->phase == NKI_MOVE_QUIET) {
-        if (now_ns < move->at_ns && (engine->replies.used > 0 || engine->subs.request_count > 0)) {
+        if (now_ns < move->at_ns &&
+            (engine->replies.used > 0 || waits_by_sub(engine, UINT64_MAX, UINT64_MAX))) {
             return;
         }
         hold(engine, now_ns);

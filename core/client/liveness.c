@@ -10,7 +10,7 @@ static void expire_ops(struct nki_engine *engine, int64_t now_ns)
         nki_op_retain(op);
         nki_engine_drain_sub_late(op);
         nki_engine_cancel(engine, op);
-        nki_op_finish(op, NKI_TIMEOUT, NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        nki_op_finish(op, NKI_TIMEOUT, nki_op_late_outcome(op), NULL, NULL);
         nki_op_release(op);
     }
 }

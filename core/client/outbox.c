@@ -337,13 +337,12 @@ static int32_t wait_for_room(struct nki_outbox *outbox, size_t len, int64_t dead
     return status == NKI_WOULD_BLOCK && waits ? NKI_TIMEOUT : status;
 }
 
-int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
-                          int64_t deadline_ns, size_t *done, bool *kick)
+static int32_t append_locked(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                             bool direct, int64_t deadline_ns, size_t *done, bool *kick)
 {
     int32_t status = NKI_OK;
     size_t i = 0;
     *kick = false;
-    pthread_mutex_lock(&outbox->mu);
     for (; i < count && status == NKI_OK; i++) {
         const struct nki_outgoing_msg *msg = &msgs[i];
         size_t len =
@@ -357,7 +356,7 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
         if (status != NKI_OK) {
             continue; /* ends the loop */
         }
-        if (NKI_UNLIKELY(msg->data.len >= DIRECT_MIN) && can_write_direct(outbox)) {
+        if (NKI_UNLIKELY(msg->data.len >= DIRECT_MIN) && direct && can_write_direct(outbox)) {
             status = write_direct(outbox, msg, kick);
         } else {
             status = append_one(outbox, msg);
@@ -365,6 +364,27 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
     }
     *done = status == NKI_OK ? i : i - 1;
     *kick = *kick || take_right(outbox, false);
+    return status;
+}
+
+int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                          int64_t deadline_ns, size_t *done, bool *kick)
+{
+    pthread_mutex_lock(&outbox->mu);
+    int32_t status = append_locked(outbox, msgs, count, true, deadline_ns, done, kick);
+    pthread_mutex_unlock(&outbox->mu);
+    return status;
+}
+
+int32_t nki_outbox_append_marked(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                                 const struct nki_outbox_told *told, bool *kick)
+{
+    size_t done;
+    pthread_mutex_lock(&outbox->mu);
+    int32_t status = append_locked(outbox, msgs, count, false, 0, &done, kick);
+    if (done > 0) {
+        told->accepted(told->arg, done, outbox->accepted_msgs);
+    }
     pthread_mutex_unlock(&outbox->mu);
     return status;
 }
@@ -501,6 +521,14 @@ uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox)
     uint64_t unconfirmed = outbox->accepted_msgs - outbox->confirmed_msgs;
     pthread_mutex_unlock(&outbox->mu);
     return unconfirmed;
+}
+
+uint64_t nki_outbox_confirmed(struct nki_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mu);
+    uint64_t confirmed = outbox->confirmed_msgs;
+    pthread_mutex_unlock(&outbox->mu);
+    return confirmed;
 }
 
 uint64_t nki_outbox_accepted(struct nki_outbox *outbox)

@@ -82,6 +82,15 @@ int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_m
 /* The same for one message that is not large, if there is room at once and in the segment that is being
  * filled: the way of nearly all. False: nothing has happened. */
 bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg, bool *kick);
+/* Is told that the first `done` messages were appended, the last of them as number `last` of all, those
+ * before it with the numbers before: with mu held, so before anything of them can be sent. */
+struct nki_outbox_told {
+    void (*accepted)(void *arg, size_t done, uint64_t last);
+    void *arg;
+};
+/* Appends without waiting; nothing is written meanwhile. *kick as above. */
+int32_t nki_outbox_append_marked(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
+                                 const struct nki_outbox_told *told, bool *kick);
 /* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing
  * happens, since the handshake of the next transport replays what is needed. False if there is no memory. */
 bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len, bool *kick);
@@ -98,6 +107,9 @@ void nki_outbox_seal(struct nki_outbox *outbox, int32_t status);
 void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op);
 /* Messages accepted and not known to be at the server, nor given up as unconfirmed. */
 uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox);
+/* Of the messages accepted so far, those known to be at the server or given up: after a disconnect, all that
+ * were written. */
+uint64_t nki_outbox_confirmed(struct nki_outbox *outbox);
 /* Messages accepted so far. */
 uint64_t nki_outbox_accepted(struct nki_outbox *outbox);
 /* Messages and bytes accepted so far, and bytes that wait. */

@@ -13,6 +13,7 @@ void nki_subs_init(struct nki_subs *subs)
     nki_list_init(&subs->events);
     nki_list_init(&subs->requests);
     nki_list_init(&subs->feeds);
+    nki_list_init(&subs->unsettled);
     nki_list_init(&subs->ended);
 }
 
@@ -91,6 +92,7 @@ static void end_feed(struct nki_collect *collect, int32_t reason)
     struct nki_feed *feed = collect->feed;
     collect->feed = NULL;
     nki_list_remove(&feed->node);
+    nki_list_remove(&feed->unsettled);
     feed->ops->end(feed, reason);
 }
 

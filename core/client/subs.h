@@ -65,10 +65,11 @@ struct nki_subs {
     struct nki_list events;
     struct nki_list requests; /* struct nki_collect.node */
     size_t request_count;
-    struct nki_list feeds;  /* struct nki_feed.node */
-    struct nki_heap timers; /* struct nki_collect.timer */
-    struct nki_list ended;  /* whose handles may live on, a reference each: a drain waits for them, too.
-                               Events only if they are being drained */
+    struct nki_list feeds;     /* struct nki_feed.node */
+    struct nki_list unsettled; /* struct nki_feed.unsettled */
+    struct nki_heap timers;    /* struct nki_collect.timer */
+    struct nki_list ended;     /* whose handles may live on, a reference each: a drain waits for them, too.
+                                  Events only if they are being drained */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)

@@ -43,6 +43,7 @@ struct nki_op {
     struct nki_sub *draining;    /* drains: the subscription, which points back, or NULL */
     struct nki_sub *own_sub;     /* requests: the subscription of its own, which points back, or NULL */
     uint64_t asked;              /* requests: hash of the subject that it was published to */
+    uint64_t place;              /* of a publisher: the message up to which it waits */
     struct nki_op_part *part;    /* requests: of several steps (client/chain.h), or NULL; constant */
     bool keep;                   /* requests: it outlives its transport */
 

@@ -1,65 +1,94 @@
-/* Errors of the JetStream API: see api_error.h. */
+/* Errors of JetStream: see api_error.h. Numbers of server 2.15; `err_code` decides alone where it can, since
+ * several share a `code`. */
 #include "jetstream/api_error.h"
 
-/* Numbers of server 2.15 (err_code), which never change; all others are refusals. */
-static const struct {
+#include <limits.h>
+
+#define UNAVAILABLE 503
+#define STORE_FAILED 10077 /* the description tells of what */
+
+struct meaning {
     int32_t err_code;
     int32_t status;
-} known[] = {
-    {10059, NKI_STREAM_NOT_FOUND},
-    {10014, NKI_CONSUMER_NOT_FOUND},
-    {10149, NKI_CONSUMER_NOT_FOUND}, /* an update of nothing */
-    {10037, NKI_MSG_NOT_FOUND},
-    {10043, NKI_MSG_NOT_FOUND}, /* the sequence is beyond the stream's */
-    {10058, NKI_ALREADY_EXISTS},
-    {10148, NKI_ALREADY_EXISTS},
-    {10013, NKI_ALREADY_EXISTS},
-    {10105, NKI_ALREADY_EXISTS},
-    {10071, NKI_WRONG_LAST},
-    {10164, NKI_WRONG_LAST},
-    {10070, NKI_WRONG_LAST},
-    {10039, NKI_JS_NOT_ENABLED},
-    {10076, NKI_JS_NOT_ENABLED},
-    {10185, NKI_API_LEVEL},
-    {10109, NKI_SEALED},
-    {10077, NKI_JS_LIMIT}, /* not stored: the text tells which limit */
-    {10054, NKI_JS_LIMIT}, /* the message is too large for the stream */
-    {10026, NKI_JS_LIMIT},
-    {10027, NKI_JS_LIMIT}, /* consumers, streams */
-    {10028, NKI_JS_LIMIT},
-    {10047, NKI_JS_LIMIT}, /* memory, storage */
-    {10002, NKI_JS_LIMIT}, /* resources of the account */
 };
 
-static int32_t number_of(const struct nki_json_value *error, struct nki_str name)
+static const struct meaning meanings[] = {
+    {10002, NKI_JS_LIMIT},           /* resource limits exceeded for account */
+    {10013, NKI_ALREADY_EXISTS},     /* consumer name already in use */
+    {10014, NKI_CONSUMER_NOT_FOUND}, /* consumer not found */
+    {10023, NKI_JS_LIMIT},           /* insufficient resources */
+    {10026, NKI_JS_LIMIT},           /* maximum consumers exceeded */
+    {10027, NKI_JS_LIMIT},           /* maximum number of streams reached */
+    {10028, NKI_JS_LIMIT},           /* insufficient memory resources available */
+    {10037, NKI_MSG_NOT_FOUND},      /* no message found */
+    {10039, NKI_JS_NOT_ENABLED},     /* JetStream not enabled for account */
+    {10043, NKI_MSG_NOT_FOUND},      /* sequence {seq} not found */
+    {10047, NKI_JS_LIMIT},           /* insufficient storage resources available */
+    {10053, NKI_JS_LIMIT},           /* what the stream's account allows */
+    {10054, NKI_JS_LIMIT},           /* message size exceeds maximum allowed */
+    {10058, NKI_ALREADY_EXISTS},     /* stream name already in use with a different configuration */
+    {10059, NKI_STREAM_NOT_FOUND},   /* stream not found */
+    {10070, NKI_WRONG_LAST},         /* wrong last msg ID */
+    {10071, NKI_WRONG_LAST},         /* wrong last sequence: {seq} */
+    {10076, NKI_JS_NOT_ENABLED},     /* JetStream not enabled */
+    {10105, NKI_ALREADY_EXISTS},     /* consumer already exists and is still active */
+    {10109, NKI_SEALED},             /* invalid operation on sealed stream */
+    {10122, NKI_JS_LIMIT},           /* stream max bytes exceeds account limit max stream bytes */
+    {10148, NKI_ALREADY_EXISTS},     /* consumer already exists */
+    {10149, NKI_CONSUMER_NOT_FOUND}, /* consumer does not exist */
+    {10164, NKI_WRONG_LAST},         /* wrong last sequence */
+    {10167, NKI_JS_LIMIT},           /* too many requests */
+    {10185, NKI_API_LEVEL},          /* JetStream minimum api level required */
+};
+
+static int32_t read_int(const struct nki_json_value *error, struct nki_str name)
 {
     struct nki_json_value value;
-    int64_t number = 0;
-    bool ok = nki_json_member(error, name, &value) && nki_json_i64(&value, &number);
-    return ok && number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
+    int64_t number;
+    bool ok = nki_json_member(error, name, &value) && nki_json_i64(&value, &number) && number >= 0 &&
+              number <= INT32_MAX;
+    return ok ? (int32_t)number : 0;
 }
 
-static int32_t status_of(int32_t err_code, int32_t code)
+/* "maximum messages exceeded", "maximum bytes exceeded", "maximum messages per subject exceeded"; else the
+ * disk is full, or the like. */
+static bool tells_of_limit(const char *description)
 {
-    for (size_t i = 0; i < NKI_ARRAY_LEN(known); i++) {
-        if (known[i].err_code == err_code) {
-            return known[i].status;
+    return strncmp(description, "maximum ", 8) == 0;
+}
+
+static int32_t status_of(int32_t code, int32_t err_code, const char *description)
+{
+    for (size_t i = 0; i < NKI_ARRAY_LEN(meanings); i++) {
+        if (meanings[i].err_code == err_code) {
+            return meanings[i].status;
         }
     }
-    return code == 503 ? NKI_JS_NOT_ENABLED : NKI_JS_REFUSED;
+    if (err_code == STORE_FAILED) {
+        return tells_of_limit(description) ? NKI_JS_LIMIT : NKI_JS_REFUSED;
+    }
+    return code == UNAVAILABLE ? NKI_JS_NOT_ENABLED : NKI_JS_REFUSED;
 }
 
 int32_t nki_js_read_error(const struct nki_json_value *error, struct nki_error *out)
 {
-    struct nki_json_value value;
-    char text[400];
+    struct nki_json_value text;
+    char description[sizeof out->text] = "";
     bool object = error->type == NKI_JSON_OBJECT;
-    bool said = object && nki_json_member(error, NKI_STR("description"), &value) &&
-                nki_json_text(&value, text, sizeof text) > 0;
-    int32_t code = object ? number_of(error, NKI_STR("code")) : 0;
-    int32_t err_code = object ? number_of(error, NKI_STR("err_code")) : 0;
-    int32_t status = status_of(err_code, code);
-    nki_error_set(out, status, said ? "%s" : NULL, said ? text : "");
+    int32_t code = object ? read_int(error, NKI_STR("code")) : 0;
+    int32_t err_code = object ? read_int(error, NKI_STR("err_code")) : 0;
+    if (object && nki_json_member(error, NKI_STR("description"), &text) && text.type == NKI_JSON_STRING &&
+        nki_json_text(&text, description, sizeof description) < 0) {
+        /* Too long, or with a NUL in it: as it is written. */
+        nki_str_copy(description, sizeof description, nki_str_make(text.raw.ptr + 1, text.raw.len - 2));
+    }
+    int32_t status = status_of(code, err_code, description);
+    if (description[0] != '\0') {
+        nki_error_set(out, status, "%s", description);
+    } else {
+        nki_error_set(out, status, "JetStream error %d of code %d, without a description", (int)err_code,
+                      (int)code);
+    }
     out->server_code = code;
     out->err_code = err_code;
     return status;

@@ -1,12 +1,14 @@
-/* Errors of the JetStream API as statuses. Pure. */
+/* What the "error" of a JetStream answer means: its number as a status, its words as the error's text. Pure.
+ */
 #ifndef NKI_JETSTREAM_API_ERROR_H
 #define NKI_JETSTREAM_API_ERROR_H
 
 #include "base/json.h"
 #include "base/status.h"
 
-/* Fills `out` from the value of member "error" of an answer, which was checked: status, both numbers of the
- * server, and its description. Returns the status. */
+/* Reads the checked value of the member "error": fills `out` with status, server_code, err_code and the
+ * server's description, and returns the status. What is no error object is NKI_JS_REFUSED, too: whoever sends
+ * it does not say that it was done. */
 int32_t nki_js_read_error(const struct nki_json_value *error, struct nki_error *out);
 
 #endif

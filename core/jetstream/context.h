@@ -20,6 +20,13 @@ struct nki_js {
     char prefix[NKI_JS_PREFIX_MAX + 1]; /* "$JS.API", without a dot at the end */
 };
 
+/* How an operation is begun: see nki_conn_request. */
+struct nki_js_begin {
+    int64_t deadline_ns;
+    bool timed;
+    bool wait_room;
+};
+
 /* `options` of scope JETSTREAM, or NULL. NKI_OK, NKI_INVALID, NKI_NO_MEMORY. One reference. */
 int32_t nki_js_open(struct nki_conn *conn, const struct nki_options *options, struct nki_js **out,
                     struct nki_error *err);

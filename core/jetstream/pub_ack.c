@@ -1,44 +1,284 @@
-/* Acks of published messages: see pub_ack.h. */
+/* Answers to published messages: see pub_ack.h.
+ *
+ * Nearly all are short flat objects of a few members, read in one pass without a tree; whatever is not one
+ * goes through the scanner of all JSON (base/json.h). */
 #include "jetstream/pub_ack.h"
 
 #include "jetstream/api_error.h"
 
-/* A string without what JSON escapes, which names of streams and domains do not hold. */
-static bool read_name(const struct nki_json_value *value, struct nki_str *out)
+#define ACK_MAX ((size_t)64 * NKI_KIB) /* a longer answer is no ack */
+#define RESOLVED_MAX (4 * NKI_PUB_ACK_NAME_MAX)
+
+static const struct nki_pub_ack no_ack = {.stream = {"", 0}, .domain = {"", 0}, .text = {"", 0}};
+
+/* What a message of the kind begins with; the texts follow. Small, since it takes the place of a reply
+ * subject. */
+struct __attribute__((packed)) record {
+    uint64_t id;
+    uint64_t seq;
+    int32_t server_code;
+    int32_t err_code;
+    int16_t status;
+    uint16_t text_len;
+    uint8_t outcome : 7;
+    uint8_t duplicate : 1;
+    uint8_t stream_len;
+    uint8_t domain_len;
+};
+/* Messages are made with room for a whole struct before their bytes, of which the end is padding. */
+_Static_assert(sizeof(struct nki_msg) - offsetof(struct nki_msg, bytes) + NKI_PUB_ACK_SUBJECT_MIN >=
+                   sizeof(struct record),
+               "it has room where the subject was");
+
+/* -- reading --------------------------------------------------------------------------------------------- */
+
+struct scan {
+    const char *at;
+    const char *end;
+};
+
+static inline void skip_blanks(struct scan *scan)
 {
-    if (value->type != NKI_JSON_STRING) {
-        return false;
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t')) {
+        scan->at++;
     }
-    *out = nki_str_make(value->raw.ptr + 1, value->raw.len - 2);
-    return memchr(out->ptr, '\\', out->len) == NULL;
 }
 
-int32_t nki_pub_ack_read(struct nki_str answer, struct nki_pub_ack *out, struct nki_error *err)
+static inline bool take(struct scan *scan, char c)
 {
-    struct nki_json_value root;
-    struct nki_json_value value;
-    struct nki_str key;
-    size_t at = 0;
-    bool ok = nki_json_check(answer, &root) && root.type == NKI_JSON_OBJECT;
-    *out = (struct nki_pub_ack){.stream = NKI_STR(""), .domain = NKI_STR("")};
-    while (ok && nki_json_next(&root, &at, &key, &value)) {
-        if (nki_str_eq(key, NKI_STR("error"))) {
-            struct nki_error error;
-            int32_t status = nki_js_read_error(&value, &error);
-            if (err != NULL) {
-                *err = error;
-            }
-            return status;
-        }
-        if (nki_str_eq(key, NKI_STR("stream"))) {
-            ok = read_name(&value, &out->stream);
-        } else if (nki_str_eq(key, NKI_STR("seq"))) {
-            ok = nki_json_u64(&value, &out->seq);
-        } else if (nki_str_eq(key, NKI_STR("domain"))) {
-            ok = read_name(&value, &out->domain);
-        } else if (nki_str_eq(key, NKI_STR("duplicate"))) {
-            ok = nki_json_bool(&value, &out->duplicate);
-        }
+    skip_blanks(scan);
+    bool there = scan->at < scan->end && *scan->at == c;
+    scan->at += there;
+    return there;
+}
+
+/* A string of plain ASCII. */
+static inline bool take_string(struct scan *scan, struct nki_str *out)
+{
+    if (!take(scan, '"')) {
+        return false;
     }
-    return ok && out->stream.len > 0 ? NKI_OK : nki_error_set(err, NKI_INVALID_ACK, NULL);
+    const char *begin = scan->at;
+    while (scan->at < scan->end && *scan->at != '"') {
+        if (*scan->at == '\\' || *scan->at < ' ' || *scan->at == 0x7f) {
+            return false; /* an escape, UTF-8 (where char is signed), or not allowed */
+        }
+        scan->at++;
+    }
+    *out = nki_str_make(begin, (size_t)(scan->at - begin));
+    return take(scan, '"');
+}
+
+static inline bool take_number(struct scan *scan, uint64_t *out)
+{
+    skip_blanks(scan);
+    const char *begin = scan->at;
+    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9') {
+        scan->at++;
+    }
+    return nki_str_u64(nki_str_make(begin, (size_t)(scan->at - begin)), out);
+}
+
+static inline bool take_bool(struct scan *scan, bool *out)
+{
+    skip_blanks(scan);
+    struct nki_str word = nki_str_make(scan->at, (size_t)(scan->end - scan->at));
+    *out = nki_str_starts(word, NKI_STR("true"));
+    scan->at += *out ? 4 : 5;
+    return *out || nki_str_starts(word, NKI_STR("false"));
+}
+
+static bool take_member(struct scan *scan, struct nki_pub_ack *out)
+{
+    struct nki_str name;
+    if (!take_string(scan, &name) || !take(scan, ':')) {
+        return false;
+    }
+    if (nki_str_eq(name, NKI_STR("stream"))) {
+        return take_string(scan, &out->stream);
+    }
+    if (nki_str_eq(name, NKI_STR("seq"))) {
+        return take_number(scan, &out->seq);
+    }
+    if (nki_str_eq(name, NKI_STR("domain"))) {
+        return take_string(scan, &out->domain);
+    }
+    if (nki_str_eq(name, NKI_STR("duplicate"))) {
+        return take_bool(scan, &out->duplicate);
+    }
+    return false;
+}
+
+/* The form that a stream gives nearly always. False: it may be another one. */
+static bool read_plain(const char *data, size_t len, struct nki_pub_ack *out)
+{
+    struct scan scan = {data, data + len};
+    if (!take(&scan, '{')) {
+        return false;
+    }
+    do {
+        if (!take_member(&scan, out)) {
+            return false;
+        }
+    } while (take(&scan, ','));
+    if (!take(&scan, '}')) {
+        return false;
+    }
+    skip_blanks(&scan);
+    return scan.at == scan.end;
+}
+
+/* A string's text, with escapes resolved; empty if there is none, or it cannot be a name. */
+static struct nki_str resolve(const struct nki_json_value *object, struct nki_str name,
+                              char text[RESOLVED_MAX])
+{
+    struct nki_json_value value;
+    ptrdiff_t len = nki_json_member(object, name, &value) ? nki_json_text(&value, text, RESOLVED_MAX) : -1;
+    return len > 0 && len <= NKI_PUB_ACK_NAME_MAX ? nki_str_make(text, (size_t)len) : NKI_STR("");
+}
+
+/* Moves a text to `*at`, as far as the room before `end` reaches. */
+static struct nki_str settle(char **at, const char *end, struct nki_str text)
+{
+    char *place = *at;
+    if (text.len == 0 || text.len > (size_t)(end - place)) {
+        return NKI_STR("");
+    }
+    memcpy(place, text.ptr, text.len);
+    *at += text.len;
+    return nki_str_make(place, text.len);
+}
+
+static void read_any(char *data, size_t len, struct nki_pub_ack *out)
+{
+    struct nki_json_value object;
+    struct nki_json_value value;
+    char stream[RESOLVED_MAX];
+    char domain[RESOLVED_MAX];
+    struct nki_error error = {.status = NKI_OK};
+    *out = no_ack;
+    if (!nki_json_check(nki_str_make(data, len), &object) || object.type != NKI_JSON_OBJECT) {
+        return;
+    }
+    if (nki_json_member(&object, NKI_STR("seq"), &value) && !nki_json_u64(&value, &out->seq)) {
+        out->seq = 0;
+    }
+    if (nki_json_member(&object, NKI_STR("duplicate"), &value)) {
+        out->duplicate = value.type == NKI_JSON_TRUE;
+    }
+    if (nki_json_member(&object, NKI_STR("error"), &value)) {
+        out->status = nki_js_read_error(&value, &error);
+        out->outcome = NKI_OUTCOME_REJECTED;
+        out->server_code = error.server_code;
+        out->err_code = error.err_code;
+        out->seq = 0;
+        out->duplicate = false;
+    }
+    out->stream = resolve(&object, NKI_STR("stream"), stream);
+    out->domain = resolve(&object, NKI_STR("domain"), domain);
+    /* The JSON is of no use any more, and none of them is longer than what it was written as. */
+    char *at = data;
+    out->stream = settle(&at, data + len, out->stream);
+    out->domain = settle(&at, data + len, out->domain);
+    if (out->status != NKI_OK) {
+        out->text = settle(&at, data + len, nki_str_z(error.text));
+    }
+}
+
+int32_t nki_pub_ack_read(char *data, size_t len, struct nki_pub_ack *out)
+{
+    *out = no_ack;
+    if (len <= ACK_MAX && !read_plain(data, len, out)) {
+        read_any(data, len, out);
+    }
+    if (out->status != NKI_OK) {
+        return out->status;
+    }
+    bool good = out->seq > 0 && out->stream.len > 0 && out->stream.len <= NKI_PUB_ACK_NAME_MAX &&
+                out->domain.len <= NKI_PUB_ACK_NAME_MAX;
+    if (!good) {
+        *out = no_ack;
+    }
+    out->status = good ? NKI_OK : NKI_INVALID_ACK;
+    out->outcome = good ? NKI_OUTCOME_DONE : NKI_OUTCOME_UNKNOWN;
+    return out->status;
+}
+
+/* -- as a message ---------------------------------------------------------------------------------------- */
+
+static void put(struct nki_msg *msg, const struct nki_pub_ack *ack)
+{
+    const struct record record = {
+        .id = ack->id,
+        .seq = ack->seq,
+        .server_code = ack->server_code,
+        .err_code = ack->err_code,
+        .status = (int16_t)ack->status,
+        .text_len = (uint16_t)ack->text.len,
+        .outcome = (uint8_t)ack->outcome & 0x7f,
+        .duplicate = ack->duplicate,
+        .stream_len = (uint8_t)ack->stream.len,
+        .domain_len = (uint8_t)ack->domain.len,
+    };
+    uint8_t *at = msg->bytes;
+    memcpy(at, &record, sizeof record);
+    at += sizeof record;
+    memcpy(at, ack->stream.ptr, ack->stream.len);
+    at += ack->stream.len;
+    memcpy(at, ack->domain.ptr, ack->domain.len);
+    at += ack->domain.len;
+    memcpy(at, ack->text.ptr, ack->text.len);
+    msg->kind = NKI_MSG_PUB_ACK;
+    msg->subject_len = msg->reply_len = msg->header_len = msg->data_len = 0;
+}
+
+static size_t text_bytes(const struct nki_pub_ack *ack)
+{
+    return ack->stream.len + ack->domain.len + ack->text.len;
+}
+
+void nki_pub_ack_turn(struct nki_msg *msg, const struct nki_pub_ack *ack)
+{
+    struct nki_pub_ack copy = *ack;
+    char texts[2 * NKI_PUB_ACK_NAME_MAX + sizeof(((struct nki_error *)0)->text)] NKI_UNINIT;
+    assert(msg->subject_len >= NKI_PUB_ACK_SUBJECT_MIN && text_bytes(ack) <= sizeof texts &&
+           text_bytes(ack) <= msg->data_len);
+    char *at = texts; /* they lie where the record is put */
+    copy.stream = settle(&at, texts + sizeof texts, ack->stream);
+    copy.domain = settle(&at, texts + sizeof texts, ack->domain);
+    copy.text = settle(&at, texts + sizeof texts, ack->text);
+    put(msg, &copy);
+}
+
+struct nki_msg *nki_pub_ack_msg(struct nki_slab *slab, const struct nki_pub_ack *ack)
+{
+    size_t len = sizeof(struct record) + text_bytes(ack);
+    struct nki_msg *msg = nki_msg_new(slab, NKI_STR(""), NKI_STR(""), 0, (uint32_t)len);
+    if (msg != NULL) {
+        msg->origin = 0;
+        msg->sid = 0;
+        put(msg, ack);
+    }
+    return msg;
+}
+
+void nki_pub_ack_of(const struct nki_msg *msg, struct nki_pub_ack *out)
+{
+    assert(msg->kind == NKI_MSG_PUB_ACK);
+    struct record record;
+    memcpy(&record, msg->bytes, sizeof record);
+    const char *at = (const char *)msg->bytes + sizeof record;
+    *out = (struct nki_pub_ack){
+        .id = record.id,
+        .seq = record.seq,
+        .status = record.status,
+        .outcome = record.outcome,
+        .server_code = record.server_code,
+        .err_code = record.err_code,
+        .duplicate = record.duplicate != 0,
+        .stream = nki_str_make(at, record.stream_len),
+        .domain = nki_str_make(at + record.stream_len, record.domain_len),
+        .text = nki_str_make(at + record.stream_len + record.domain_len, record.text_len),
+    };
 }

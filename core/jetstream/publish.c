@@ -1,96 +1,181 @@
-/* Publishing to a stream: see publish.h. A chain of as many requests as it takes. */
+/* Publishing with an ack: see publish.h. A chain (client/chain.h) of the same request, which is made again
+ * where that cannot store the message twice: nobody has got it (503), or it has an id and the connection was
+ * lost. The reply runs under the engine lock, the rest in the caller's thread. */
 #include "jetstream/publish.h"
 
 #include "base/alloc.h"
 #include "client/chain.h"
-#include "jetstream/pub_ack.h"
+#include "client/driver.h"
 #include "wire/header.h"
 
-struct publishing {
+#include <inttypes.h>
+
+#define SHOWN_MAX 80 /* of a subject in an error */
+
+struct publish {
     struct nki_chain chain;
-    int64_t retries; /* left; -1: without end */
-    bool idempotent; /* it has a message id */
-    char bytes[];    /* subject, header block, data */
+    int64_t retries; /* left; -1: no limit */
+    uint64_t attempts;
+    bool idempotent;
+    bool doubt;   /* an attempt may have come although nobody has confirmed it */
+    char bytes[]; /* what is published, if it is a copy */
 };
 
-static void free_publishing(struct nki_op_part *part)
+bool nki_js_idempotent(struct nki_str header_block)
 {
-    nki_free(NKI_CONTAINER_OF(part, struct publishing, chain.part));
+    struct nki_str id;
+    return header_block.len > 0 &&
+           nki_header_find(header_block, NKI_STR("Nats-Msg-Id"), NKI_MATCH_EXACT, 0, &id) && id.len > 0;
 }
 
-/* The ack stays a message, which its taker reads again: it has to be read here to know whether it is one. */
-static enum nki_chain_next answered(struct nki_msg *msg, struct nki_chain_end *end)
+static struct publish *publish_of(struct nki_chain *chain)
+{
+    return NKI_CONTAINER_OF(chain, struct publish, chain);
+}
+
+static void free_publish(struct nki_op_part *part)
+{
+    nki_free(publish_of(NKI_CONTAINER_OF(part, struct nki_chain, part)));
+}
+
+/* Nobody has got it. */
+static enum nki_chain_next no_stream(struct publish *publish, struct nki_chain_end *end)
+{
+    int32_t outcome = publish->doubt ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
+    publish->attempts++;
+    if (publish->retries != 0) {
+        publish->retries -= publish->retries > 0;
+        publish->chain.idle_outcome = outcome;
+        return NKI_CHAIN_WAITS;
+    }
+    struct nki_str subject = publish->chain.out.subject;
+    end->outcome = outcome;
+    end->status = nki_error_set(
+        &end->error, NKI_NO_STREAM, "no stream takes \"%.*s\", or it has no leader (%" PRIu64 " attempts)",
+        (int)(subject.len < SHOWN_MAX ? subject.len : SHOWN_MAX), subject.ptr, publish->attempts);
+    return NKI_CHAIN_ENDS;
+}
+
+void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end)
 {
     struct nki_pub_ack ack;
-    end->status = nki_pub_ack_read(nki_msg_data(msg), &ack, &end->error);
+    char *data = (char *)nki_msg_body(msg) + msg->header_len;
+    end->status = nki_pub_ack_read(data, msg->data_len, &ack);
+    end->outcome = ack.outcome;
     if (end->status == NKI_OK) {
-        msg->kind = NKI_MSG_PUB_ACK;
+        ack.id = 0;
+        nki_pub_ack_turn(msg, &ack);
         end->msg = msg;
-    } else {
-        end->outcome = end->status == NKI_INVALID_ACK ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
-        nki_msg_release(msg);
+        return;
     }
-    return NKI_CHAIN_ENDS;
+    bool told = ack.text.len > 0;
+    nki_error_set(&end->error, end->status, told ? "%.*s" : NULL, (int)ack.text.len, ack.text.ptr);
+    end->error.server_code = ack.server_code;
+    end->error.err_code = ack.err_code;
+    nki_msg_release(msg);
 }
 
 static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
                                  struct nki_chain_end *end)
 {
-    struct publishing *publishing = NKI_CONTAINER_OF(chain, struct publishing, chain);
+    struct publish *publish = publish_of(chain);
     if (status == NKI_OK) {
-        return answered(msg, end);
+        nki_js_published(msg, end);
+        return NKI_CHAIN_ENDS;
     }
-    if (status == NKI_DISCONNECTED) {
-        end->status = status;
-        end->outcome = NKI_OUTCOME_UNKNOWN;
-        nki_error_set(&end->error, status, NULL);
-        return publishing->idempotent ? NKI_CHAIN_ASKS : NKI_CHAIN_ENDS;
+    if (status == NKI_NO_RESPONDERS) {
+        return no_stream(publish, end);
     }
-    if (publishing->retries != 0) {
-        publishing->retries -= publishing->retries > 0;
-        return NKI_CHAIN_WAITS;
+    publish->attempts++;
+    publish->doubt = true;
+    chain->idle_outcome = NKI_OUTCOME_UNKNOWN;
+    if (publish->idempotent) {
+        return NKI_CHAIN_ASKS;
     }
-    end->status = NKI_NO_STREAM;
-    end->outcome = NKI_OUTCOME_REJECTED;
-    int shown = chain->out.subject.len < 200 ? (int)chain->out.subject.len : 200;
-    nki_error_set(&end->error, NKI_NO_STREAM, "subject \"%.*s\": no stream answers for it", shown,
-                  chain->out.subject.ptr);
+    end->outcome = NKI_OUTCOME_UNKNOWN;
+    end->status = nki_error_set(&end->error, status, NULL);
     return NKI_CHAIN_ENDS;
 }
 
-static const struct nki_chain_ops ops = {.reply = reply};
+static const struct nki_chain_ops publish_ops = {reply};
 
-static struct nki_str copy(char **at, struct nki_str text)
+static struct nki_str copy_part(char **at, struct nki_str part)
 {
-    struct nki_str own = nki_str_make(*at, text.len);
-    if (text.len > 0) {
-        memcpy(*at, text.ptr, text.len);
+    struct nki_str copy = nki_str_make(*at, part.len);
+    if (part.len > 0) {
+        memcpy(*at, part.ptr, part.len);
+        *at += part.len;
     }
-    *at += text.len;
-    return own;
+    return copy;
 }
 
-int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg,
-                       const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
+/* Its chain; with `copy` one that needs nothing of the caller. NULL if there is no memory. */
+static struct publish *new_publish(const struct nki_js *js, const struct nki_outgoing_msg *msg, bool copy)
 {
-    struct publishing *publishing =
-        nki_alloc(sizeof *publishing + msg->subject.len + msg->header_block.len + msg->data.len);
-    if (publishing == NULL) {
+    size_t len = copy ? msg->subject.len + msg->header_block.len + msg->data.len : 0;
+    struct publish *publish = nki_alloc(sizeof *publish + len);
+    if (publish == NULL) {
+        return NULL;
+    }
+    *publish = (struct publish){
+        .chain = {.part = {free_publish},
+                  .ops = &publish_ops,
+                  .out = *msg,
+                  .wait_ms = js->publish_retry_wait_ms},
+        .retries = js->publish_retries,
+        .idempotent = nki_js_idempotent(msg->header_block),
+    };
+    if (copy) {
+        char *at = publish->bytes;
+        publish->chain.out.subject = copy_part(&at, msg->subject);
+        publish->chain.out.header_block = copy_part(&at, msg->header_block);
+        publish->chain.out.data = copy_part(&at, msg->data);
+    }
+    return publish;
+}
+
+int32_t nki_js_publish_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                             const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
+{
+    struct publish *publish = new_publish(js, msg, true);
+    if (publish == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    struct nki_str id;
-    char *at = publishing->bytes;
-    memset(publishing, 0, sizeof *publishing);
-    publishing->chain.ops = &ops;
-    publishing->chain.part.free = free_publishing;
-    publishing->chain.out.subject = copy(&at, msg->subject);
-    publishing->chain.out.reply = NKI_STR("");
-    publishing->chain.out.header_block = copy(&at, msg->header_block);
-    publishing->chain.out.data = copy(&at, msg->data);
-    publishing->chain.wait_ms = js->publish_retry_wait_ms;
-    publishing->retries = js->publish_retries;
-    publishing->idempotent = nki_header_find(publishing->chain.out.header_block, NKI_STR("Nats-Msg-Id"),
-                                             NKI_MATCH_IGNORE_CASE, 0, &id);
-    return nki_conn_chain(js->conn, &publishing->chain, begin->deadline_ns, begin->timed, begin->wait_room,
-                          op, err);
+    return nki_conn_chain(js->conn, &publish->chain, begin->deadline_ns, begin->timed, begin->wait_room, op,
+                          err);
+}
+
+int32_t nki_js_publish_start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                             struct nki_op **op, struct nki_error *err)
+{
+    const struct nki_js_begin begin = {.deadline_ns = deadline_ns, .timed = true};
+    return nki_js_publish_begin(js, msg, &begin, op, err);
+}
+
+int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                       struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
+{
+    *outcome = NKI_OUTCOME_NOT_SENT;
+    struct publish *publish =
+        new_publish(js, msg, false); /* the caller waits, and the engine forgets it before */
+    if (publish == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    struct nki_op *op;
+    int32_t status = nki_conn_chain(js->conn, &publish->chain, deadline_ns, false, true, &op, err);
+    if (status != NKI_OK) {
+        return status;
+    }
+    status = nki_conn_wait_op(js->conn, op, deadline_ns);
+    if (status == NKI_OK) {
+        status = nki_op_result(op, outcome, err);
+        status = status == NKI_OK ? nki_op_take_msg(op, ack) : status;
+    } else {
+        nki_conn_cancel(js->conn, op);
+        *outcome = nki_op_late_outcome(op);
+        nki_error_set(err, status, status == NKI_TIMEOUT ? "no ack for \"%.*s\" in time" : NULL,
+                      (int)(msg->subject.len < SHOWN_MAX ? msg->subject.len : SHOWN_MAX), msg->subject.ptr);
+    }
+    nki_op_release(op);
+    return status;
 }

@@ -1,22 +1,29 @@
-/* Publishing to a stream: a request that the stream answers for. */
+/* Publishing to streams, one message at a time: an operation that ends with the stream's ack. */
 #ifndef NKI_JETSTREAM_PUBLISH_H
 #define NKI_JETSTREAM_PUBLISH_H
 
+#include "client/chain.h"
 #include "jetstream/context.h"
+#include "jetstream/pub_ack.h"
 
-/* How an operation is begun: see nki_conn_request. */
-struct nki_js_begin {
-    int64_t deadline_ns;
-    bool timed;
-    bool wait_room;
-};
+/* Whether a message may be sent again although the first one may have come: it has an id that streams know it
+ * by. */
+bool nki_js_idempotent(struct nki_str header_block);
 
-/* Finishes with a message of kind NKI_MSG_PUB_ACK, which nki_pub_ack_read reads, or with what the stream
- * refuses it for. One that nobody answers for is published again as the context says, then it is
- * NKI_NO_STREAM. When the connection is lost meanwhile one with a message id (header Nats-Msg-Id) is
- * published again, and any other is NKI_DISCONNECTED, of which nobody knows whether it was stored. `msg` was
- * checked and has no reply; it is copied. */
-int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg,
-                       const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err);
+/* Under the engine lock: what a reply to a published message comes to: fills `end` with its ack, or the
+ * error. Takes over the reference. */
+void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end);
+
+/* Any thread. Publishes a copy of `msg` (its reply is not used); the operation, one reference for the caller,
+ * finishes by the deadline with the ack as its message (pub_ack.h) or with the error. Does not wait for room:
+ * NKI_WOULD_BLOCK. */
+int32_t nki_js_publish_start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                             struct nki_op **op, struct nki_error *err);
+/* The same, begun as it is said. */
+int32_t nki_js_publish_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                             const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err);
+/* The same, waiting for it. `*ack` gets a message on success; `*outcome` is always set. */
+int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                       struct nki_msg **ack, int32_t *outcome, struct nki_error *err);
 
 #endif

@@ -24,6 +24,14 @@ static int32_t append_decoded(struct nki_buf *out, const struct nki_json_value *
     return len >= 0 ? NKI_OK : NKI_PROTOCOL;
 }
 
+/* A text that can be the value of a header, in `out`. */
+static bool read_value(const struct nki_json_value *message, struct nki_str name, char *out, size_t cap)
+{
+    struct nki_json_value value;
+    return nki_json_member(message, name, &value) && nki_json_text(&value, out, cap) >= 0 &&
+           strpbrk(out, "\r\n") == NULL;
+}
+
 static bool append_header(struct nki_buf *out, struct nki_str name, struct nki_str value)
 {
     return nki_buf_append_str(out, name) && nki_buf_append(out, ": ", 2) && nki_buf_append_str(out, value) &&
@@ -48,13 +56,11 @@ static int32_t append_own_headers(struct nki_buf *out, const struct nki_json_val
 static int32_t append_place(struct nki_buf *out, const struct nki_json_value *message, struct nki_str stream)
 {
     struct nki_json_value seq;
-    struct nki_json_value value;
     char subject[2048];
     char time[64];
     if (!nki_json_member(message, NKI_STR("seq"), &seq) || seq.type != NKI_JSON_NUMBER ||
-        !nki_json_member(message, NKI_STR("subject"), &value) ||
-        nki_json_text(&value, subject, sizeof subject) < 0 ||
-        !nki_json_member(message, NKI_STR("time"), &value) || nki_json_text(&value, time, sizeof time) < 0) {
+        !read_value(message, NKI_STR("subject"), subject, sizeof subject) ||
+        !read_value(message, NKI_STR("time"), time, sizeof time)) {
         return NKI_PROTOCOL;
     }
     bool ok = append_header(out, NKI_STR("Nats-Stream"), stream) &&

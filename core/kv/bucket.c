@@ -33,7 +33,7 @@ static const char *token_fault(struct nki_str token, bool last, bool wild)
     }
     bool alone = token.len == 1 && (token.ptr[0] == '*' || (token.ptr[0] == '>' && last));
     for (size_t i = 0; i < token.len && !(wild && alone); i++) {
-        if (!is_word(token.ptr[i]) && strchr("/=", token.ptr[i]) == NULL) {
+        if (!is_word(token.ptr[i]) && token.ptr[i] != '/' && token.ptr[i] != '=') {
             return wild ? "holds something else than letters, digits, - / _ = and wildcards as tokens"
                         : "holds something else than letters, digits and - / _ = .";
         }

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "client/chain.h"
 #include "jetstream/api_error.h"
-#include "jetstream/pub_ack.h"
 #include "jetstream/stored.h"
 #include "kv/entry.h"
 #include "wire/header.h"
@@ -149,15 +148,7 @@ static enum nki_chain_next ask_leader(struct creating *creating, struct nki_chai
 static enum nki_chain_next published(struct creating *creating, struct nki_msg *msg,
                                      struct nki_chain_end *end)
 {
-    struct nki_pub_ack ack;
-    end->status = nki_pub_ack_read(nki_msg_data(msg), &ack, &end->error);
-    if (end->status == NKI_OK) {
-        msg->kind = NKI_MSG_PUB_ACK;
-        end->msg = msg;
-        return NKI_CHAIN_ENDS;
-    }
-    nki_msg_release(msg);
-    end->outcome = end->status == NKI_INVALID_ACK ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
+    nki_js_published(msg, end);
     bool taken = end->status == NKI_WRONG_LAST && ++creating->rounds < ROUNDS_MAX;
     return taken ? ask_leader(creating, end) : NKI_CHAIN_ENDS;
 }
@@ -294,7 +285,7 @@ int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const 
                                        .reply = NKI_STR(""),
                                        .header_block = str_of(&block),
                                        .data = empty ? NKI_STR("") : write->value};
-        status = nki_js_publish(kv->js, &msg, begin, op, err);
+        status = nki_js_publish_begin(kv->js, &msg, begin, op, err);
     }
     nki_buf_free(&subject);
     nki_buf_free(&block);

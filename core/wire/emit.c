@@ -109,8 +109,11 @@ uint8_t *nki_emit_unsub(uint8_t *out, uint64_t sid, uint64_t max)
 /* `line` has at least its operation and CRLF: 6 bytes. */
 static enum nki_out_kind kind_of(const uint8_t *line)
 {
-    if (memcmp(line, "PUB ", 4) == 0 || memcmp(line, "HPUB", 4) == 0) {
+    if (memcmp(line, "PUB ", 4) == 0 || memcmp(line, "HPUB ", 5) == 0) {
         return NKI_OUT_PUB;
+    }
+    if (memcmp(line, "PUB\t", 4) == 0 || memcmp(line, "HPUB\t", 5) == 0) {
+        return NKI_OUT_ONCE;
     }
     if (memcmp(line, "SUB ", 4) == 0) {
         return NKI_OUT_SUB;
@@ -129,7 +132,7 @@ size_t nki_emit_frame_len(const uint8_t *data, size_t len, enum nki_out_kind *ki
     assert(newline != NULL && newline - data >= 5 && newline[-1] == '\r');
     size_t line_len = (size_t)(newline - data) + 1;
     *kind = kind_of(data);
-    if (*kind != NKI_OUT_PUB) {
+    if (*kind != NKI_OUT_PUB && *kind != NKI_OUT_ONCE) {
         return line_len;
     }
     /* The size of the body is the last argument: read from behind. */

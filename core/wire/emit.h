@@ -18,12 +18,18 @@ uint8_t *nki_emit_u64(uint8_t *out, uint64_t value);
  * CRLF". The body (header block, payload, CRLF) is the caller's. */
 uint8_t *nki_emit_pub(uint8_t *out, struct nki_str subject, struct nki_str reply, size_t header_len,
                       size_t body_len);
+/* Marks one as NKI_OUT_ONCE: a tab behind the operation, which to the server is a blank like any other. */
+static inline void nki_emit_mark_once(uint8_t *frame)
+{
+    frame[*frame == 'H' ? 4 : 3] = '\t';
+}
 uint8_t *nki_emit_sub(uint8_t *out, struct nki_str subject, struct nki_str queue, uint64_t sid);
 /* `max` 0: at once. */
 uint8_t *nki_emit_unsub(uint8_t *out, uint64_t sid, uint64_t max);
 
 enum nki_out_kind {
-    NKI_OUT_PUB, /* PUB and HPUB */
+    NKI_OUT_PUB,  /* PUB and HPUB */
+    NKI_OUT_ONCE, /* the same, of no use to another server than the present one */
     NKI_OUT_SUB,
     NKI_OUT_UNSUB,
     NKI_OUT_OTHER /* PING, PONG, CONNECT */

@@ -8,7 +8,6 @@
 static natskit_kv new_kv;
 static natskit_kv_view kv_view;
 static natskit_watch_info watch_info;
-static natskit_pub_ack pub_ack;
 static uint64_t revision;
 
 /* A put, with the arguments that a row is about. */
@@ -97,10 +96,6 @@ BAD(msg_kv_size, natskit_msg_kv(received, &kv_view, 0))
 BAD(msg_kv_kind, natskit_msg_kv(received, &kv_view, sizeof kv_view))
 BAD(watch_info_null, natskit_sub_watch_info(sub, NULL, sizeof watch_info))
 BAD(watch_info_size, natskit_sub_watch_info(sub, &watch_info, 0))
-BAD(pub_ack_msg, natskit_msg_pub_ack(NULL, &pub_ack, sizeof pub_ack))
-BAD(pub_ack_view, natskit_msg_pub_ack(received, NULL, sizeof pub_ack))
-BAD(pub_ack_size, natskit_msg_pub_ack(received, &pub_ack, 0))
-BAD(pub_ack_kind, natskit_msg_pub_ack(received, &pub_ack, sizeof pub_ack))
 
 #define KV_BAD_ROWS                                                                                          \
     BAD_ROW(natskit_js_call, js_call_answer), BAD_ROW(natskit_js_call, js_call_missing),                     \
@@ -129,8 +124,6 @@ BAD(pub_ack_kind, natskit_msg_pub_ack(received, &pub_ack, sizeof pub_ack))
         BAD_ROW(natskit_kv_config, kv_config_none), BAD_ROW(natskit_kv_config, kv_config_unknown),           \
         BAD_ROW(natskit_msg_kv, msg_kv_msg), BAD_ROW(natskit_msg_kv, msg_kv_view),                           \
         BAD_ROW(natskit_msg_kv, msg_kv_size), BAD_ROW(natskit_msg_kv, msg_kv_kind),                          \
-        BAD_ROW(natskit_sub_watch_info, watch_info_null), BAD_ROW(natskit_sub_watch_info, watch_info_size),  \
-        BAD_ROW(natskit_msg_pub_ack, pub_ack_msg), BAD_ROW(natskit_msg_pub_ack, pub_ack_view),               \
-        BAD_ROW(natskit_msg_pub_ack, pub_ack_size), BAD_ROW(natskit_msg_pub_ack, pub_ack_kind)
+        BAD_ROW(natskit_sub_watch_info, watch_info_null), BAD_ROW(natskit_sub_watch_info, watch_info_size)
 
 #endif

@@ -11,6 +11,7 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_publisher publisher;
 natskit_msg *received;
 
 natskit_error error;
@@ -22,6 +23,7 @@ static size_t count;
 static char room[4096];
 static int64_t duration;
 static int32_t yes;
+static const natskit_outgoing outgoing = {.subject = "a", .subject_len = 1};
 
 /* -- one call for each handle parameter; all else is valid ----------------------------------------------- */
 
@@ -189,6 +191,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+/* as well as */
+#include "handle_publish.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -296,6 +300,7 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    JS_PUBLISH_ROWS,
     AUTH_ROWS,
 };
 
@@ -310,7 +315,6 @@ static natskit_conn_info info;
 static natskit_conn_stats stats;
 static natskit_sub_stats substats;
 static natskit_ready ready;
-static const natskit_outgoing outgoing = {.subject = "a", .subject_len = 1};
 
 BAD(status_at_null, natskit_status_at(0, NULL, sizeof status_info))
 BAD(status_at_size, natskit_status_at(0, &status_info, 0))
@@ -681,6 +685,7 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    JS_PUBLISH_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

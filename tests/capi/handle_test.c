@@ -10,6 +10,7 @@
 #include <string.h>
 
 static natskit_msg *const no_msgs[1];
+static natskit_sub acks; /* of the publisher */
 static size_t count;
 static char room[4096];
 
@@ -49,6 +50,7 @@ static int open_all(void **state)
     assert_ok(natskit_json_parse("{\"a\":1}", Z, &json, NULL));
     assert_ok(natskit_js_open(conn, NO_OPTIONS, &js, NULL));
     assert_ok(natskit_kv_open(js, "b", Z, &kv, NULL));
+    assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
     return 0;
 }
 
@@ -66,7 +68,7 @@ static uint64_t id_of(int32_t kind)
         [NATSKIT_KIND_CONN] = conn.id,       [NATSKIT_KIND_SUB] = sub.id,
         [NATSKIT_KIND_OP] = op.id,           [NATSKIT_KIND_WAITSET] = waitset.id,
         [NATSKIT_KIND_JSON] = json.id,       [NATSKIT_KIND_JS] = js.id,
-        [NATSKIT_KIND_KV] = kv.id,
+        [NATSKIT_KIND_KV] = kv.id,           [NATSKIT_KIND_PUBLISHER] = publisher.id,
     };
     return ids[kind];
 }
@@ -94,6 +96,7 @@ static uint64_t open_another(int32_t kind)
     natskit_json j = {0};
     natskit_js c = {0};
     natskit_kv b = {0};
+    natskit_publisher another = {0};
     switch (kind) {
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
@@ -101,6 +104,9 @@ static uint64_t open_another(int32_t kind)
     case NATSKIT_KIND_JS:
         assert_ok(natskit_js_open(conn, NO_OPTIONS, &c, NULL));
         return c.id;
+    case NATSKIT_KIND_PUBLISHER:
+        assert_ok(natskit_publisher_open(js, NO_OPTIONS, &another, &s, NULL));
+        return another.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;
@@ -148,6 +154,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_KV:
         got = natskit_kv_close((natskit_kv){id});
+        break;
+    case NATSKIT_KIND_PUBLISHER:
+        got = natskit_publisher_close((natskit_publisher){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEXT "PUB $JS.API.CONSUMER.MSG.NEXT.S.C in."
-#define INFO "PUB $JS.API.CONSUMER.INFO.S.C in.-"
+#define NEXT "PUB\t$JS.API.CONSUMER.MSG.NEXT.S.C in."
+#define INFO "PUB\t$JS.API.CONSUMER.INFO.S.C in.-"
 
 static const char *const settings[] = {"ping_interval_ms", "3600000", NULL};
 
@@ -35,9 +35,7 @@ static struct nki_sub *open_pull(struct rig *rig, struct nki_pull_params params)
     struct nki_sub *sub = nki_sub_new(&of_sub);
     assert_non_null(sub);
     assert_true(nki_sub_collect(sub, &collect));
-    feed->engine = &rig->engine;
-    feed->sub = sub;
-    nki_list_init(&feed->node);
+    nki_feed_attach(feed, &rig->engine, sub);
     assert_int_equal(nki_engine_subscribe(&rig->engine, sub), NKI_OK);
     nki_engine_feed_begin(&rig->engine, feed, rig->now_ns);
     rig_settle(rig);

@@ -180,7 +180,7 @@ static void act_subscribe(struct sim *sim)
               "subscribing gives %d instead of %d", status, expected);
     sim->no_memory += status == NKI_NO_MEMORY;
     if (status == NKI_OK) {
-        model->sid = nki_sub_sid(model->sub);
+        model->sid = model->sub->sid;
         sim->sub_count++;
     } else if (model->sub != NULL) {
         nki_sub_release(model->sub);

@@ -23,7 +23,7 @@ sys.path.insert(0, SUPPORT)
 
 from natskit_testing import HarnessError, Server  # noqa: E402
 
-HANDLES = ("options", "headers", "conn", "sub", "op", "waitset", "json")
+HANDLES = ("options", "headers", "conn", "sub", "op", "waitset", "json", "js", "publisher", "kv")
 TYPES = {
     "natskit_status": ctypes.c_int32,
     "int32_t": ctypes.c_int32,

@@ -45,24 +45,6 @@ static void must(natskit_conn conn, const char *subject, const char *body)
     assert_ok(natskit_json_close(json));
 }
 
-/* A new stream with these numbers as its messages, and a consumer "c" of it. */
-static void make(natskit_conn conn, int messages, const char *ack_wait)
-{
-    char body[300];
-    assert_ok(natskit_json_close(call(conn, "$JS.API.STREAM.DELETE." STREAM, "")));
-    must(conn, "$JS.API.STREAM.CREATE." STREAM, "{\"name\":\"" STREAM "\",\"subjects\":[\"s\"]}");
-    (void)snprintf(body, sizeof body,
-                   "{\"stream_name\":\"" STREAM
-                   "\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
-                   "\"ack_wait\":%s}}",
-                   ack_wait);
-    must(conn, "$JS.API.CONSUMER.DURABLE.CREATE." STREAM ".c", body);
-    for (int i = 1; i <= messages; i++) {
-        (void)snprintf(body, sizeof body, "%d", i);
-        must(conn, "s", body);
-    }
-}
-
 static uint64_t info(natskit_conn conn, const char *path)
 {
     natskit_json json = call(conn, "$JS.API.CONSUMER.INFO." STREAM ".c", "");
@@ -82,6 +64,33 @@ static void until_info(natskit_conn conn, const char *path, uint64_t wanted)
         got = info(conn, path);
     }
     assert_int_equal(got, wanted);
+}
+
+/* A new stream with these numbers as its messages, and a consumer "c" of it. In memory: the files of a stream
+ * that was deleted may still be there when the next one of that name is made. */
+static void make_in(natskit_conn conn, const char *storage, int messages, const char *ack_wait)
+{
+    char body[300];
+    assert_ok(natskit_json_close(call(conn, "$JS.API.STREAM.DELETE." STREAM, "")));
+    (void)snprintf(body, sizeof body, "{\"name\":\"" STREAM "\",\"subjects\":[\"s\"],\"storage\":\"%s\"}",
+                   storage);
+    must(conn, "$JS.API.STREAM.CREATE." STREAM, body);
+    (void)snprintf(body, sizeof body,
+                   "{\"stream_name\":\"" STREAM
+                   "\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
+                   "\"ack_wait\":%s}}",
+                   ack_wait);
+    must(conn, "$JS.API.CONSUMER.DURABLE.CREATE." STREAM ".c", body);
+    for (int i = 1; i <= messages; i++) {
+        (void)snprintf(body, sizeof body, "%d", i);
+        must(conn, "s", body);
+    }
+    until_info(conn, "/num_pending", (uint64_t)messages); /* the consumer learns of them a little later */
+}
+
+static void make(natskit_conn conn, int messages, const char *ack_wait)
+{
+    make_in(conn, "memory", messages, ack_wait);
 }
 
 /* Asks the consumer for its next message, on an inbox of its own: it comes with the subject that it was
@@ -348,24 +357,35 @@ static void test_batch_of_push_consumer(void **state)
     assert_ok(natskit_conn_close(conn, 1000));
 }
 
+static natskit_conn connect_to(const struct ts_server *server, natskit_options options)
+{
+    natskit_conn conn;
+    assert_ok(natskit_connect(ts_server_url(server), Z, options, WAIT_MS, &conn, NULL));
+    return conn;
+}
+
 /* -- without a connection -------------------------------------------------------------------------------- */
 
-/* Waits until the API answers again after a restart. */
+/* Waits until the API knows the consumer again after a restart. */
 static void until_api(natskit_conn conn)
 {
     int64_t deadline = ts_now_ms() + WAIT_MS;
-    natskit_msg *reply;
-    natskit_status status;
-    do {
-        status = natskit_request(conn, "$JS.API.CONSUMER.INFO." STREAM ".c", Z, NO_HEADERS, "", 0, 1000,
-                                 &reply, NULL);
+    bool there = false;
+    while (!there && ts_now_ms() < deadline) {
+        natskit_msg *reply;
+        natskit_message_view view;
+        natskit_status status = natskit_request(conn, "$JS.API.CONSUMER.INFO." STREAM ".c", Z, NO_HEADERS, "",
+                                                0, 1000, &reply, NULL);
         if (status == NATSKIT_OK) {
+            assert_ok(natskit_msg_view(reply, &view, sizeof view));
+            there = memmem(view.data, view.data_len, "\"error\":", 8) == NULL;
             release(reply);
-        } else {
+        }
+        if (!there) {
             ts_pause_ms(5);
         }
-    } while (status != NATSKIT_OK && ts_now_ms() < deadline);
-    assert_ok(status);
+    }
+    assert_true(there);
 }
 
 /* Acks that are sent while the connection is lost wait in the outbox; one that may not wait does not count,
@@ -376,19 +396,21 @@ static void test_while_disconnected(void **state)
     natskit_options options;
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
     assert_ok(natskit_options_set_int(options, "reconnect_buffer_bytes", Z, 0, NULL));
-    natskit_conn conn = bench_connect();
-    natskit_conn strict = bench_connect_with(options);
+    struct ts_server *server = ts_server_start(NULL); /* its own, on which no stream was deleted */
+    assert_non_null(server);
+    natskit_conn conn = connect_to(server, NO_OPTIONS);
+    natskit_conn strict = connect_to(server, options);
     natskit_sub events;
     natskit_sub strict_events;
     natskit_error err;
     assert_ok(natskit_options_close(options));
     assert_ok(natskit_conn_events(conn, NO_OPTIONS, &events, NULL));
     assert_ok(natskit_conn_events(strict, NO_OPTIONS, &strict_events, NULL));
-    make(conn, 3, LONG_ACK_WAIT);
+    make_in(conn, "file", 3, LONG_ACK_WAIT);
     natskit_msg *kept = fetch(conn);
     natskit_msg *asked = fetch(conn);
     natskit_msg *refused = fetch(strict);
-    ts_server_stop(bench.server);
+    ts_server_stop(server);
     bench_expect_event(events, NATSKIT_EVENT_DISCONNECTED);
     bench_expect_event(strict_events, NATSKIT_EVENT_DISCONNECTED);
     assert_ok(natskit_msg_ack(kept));
@@ -397,7 +419,7 @@ static void test_while_disconnected(void **state)
     assert_int_equal(delivery_of(refused).acked, 0);
     assert_true(natskit_msg_ack_confirm(asked, 1, &err) != NATSKIT_OK);
     assert_int_equal(delivery_of(asked).acked, 0);
-    assert_true(ts_server_restart(bench.server));
+    assert_true(ts_server_restart(server));
     bench_expect_event(events, NATSKIT_EVENT_RECONNECTED);
     bench_expect_event(strict_events, NATSKIT_EVENT_RECONNECTED);
     until_api(conn);
@@ -411,6 +433,7 @@ static void test_while_disconnected(void **state)
     release(refused);
     assert_ok(natskit_conn_close(strict, 1000));
     assert_ok(natskit_conn_close(conn, 1000));
+    ts_server_free(server);
 }
 
 /* -- subjects that tell more ----------------------------------------------------------------------------- */
@@ -421,8 +444,7 @@ static void test_long_subjects(void **state)
     const struct ts_server_opts opts = {.extra = "feature_flags { js_ack_fc_v2: true }\n"};
     struct ts_server *server = ts_server_start(&opts);
     assert_non_null(server);
-    natskit_conn conn;
-    assert_ok(natskit_connect(ts_server_url(server), Z, NO_OPTIONS, WAIT_MS, &conn, NULL));
+    natskit_conn conn = connect_to(server, NO_OPTIONS);
     make(conn, 4, LONG_ACK_WAIT);
     natskit_msg *msgs[4];
     for (size_t i = 0; i < 4; i++) {

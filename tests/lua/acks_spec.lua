@@ -10,10 +10,12 @@ local function call(nc, name, body)
     return assert(reply:json())
 end
 
--- A new stream S of subject s with these numbers, and a consumer c of it.
-local function make(nc, messages, more)
+-- A new stream S of subject s with these numbers, and a consumer c of it. In memory: the files of a stream that
+-- was deleted may still be there when the next one of that name is made.
+local function make(nc, messages, more, storage)
     call(nc, "STREAM.DELETE.S")
-    assert.is_nil(call(nc, "STREAM.CREATE.S", { name = "S", subjects = { "s" } }).error)
+    local stream = { name = "S", subjects = { "s" }, storage = storage or "memory" }
+    assert.is_nil(call(nc, "STREAM.CREATE.S", stream).error)
     local config = { durable_name = "c", ack_policy = "explicit", ack_wait = LONG }
     for name, value in pairs(more or {}) do
         config[name] = value
@@ -22,6 +24,11 @@ local function make(nc, messages, more)
     assert.is_nil(answer.error)
     for i = 1, messages do
         assert(nc:request("s", tostring(i), { timeout = 10 }))
+    end
+    if not config.deliver_subject then -- the consumer learns of them a little later
+        helper.eventually(function()
+            return call(nc, "CONSUMER.INFO.S.c").num_pending == messages
+        end, 20)
     end
 end
 
@@ -216,29 +223,6 @@ describe("acks", function()
         end
     end)
 
-    it("wait for a reconnect in the outbox, and end with the connection", function()
-        local own = helper.connect()
-        make(own, 2)
-        local kept, late = fetch(own), fetch(own)
-        helper.server:stop()
-        helper.eventually(function()
-            return own:info().state == "reconnecting"
-        end)
-        assert.is_true(kept:ack())
-        helper.server:restart()
-        helper.eventually(function()
-            return own:info().state == "connected"
-        end)
-        helper.eventually(function()
-            return own:request("$JS.API.CONSUMER.INFO.S.c", "", { timeout = 1 })
-        end)
-        until_info(own, 1, 1)
-        own:close()
-        helper.fails("closed", late:ack())
-        helper.fails("closed", late:ack_sync())
-        assert.is_false(late:delivery().acked)
-    end)
-
     it("wait for room in the outbox", function()
         local own <close> = helper.connect({ outbox_bytes = 262144 })
         make(own, 6)
@@ -314,6 +298,38 @@ describe("acks", function()
         assert.is_true(own:flush(20))
         assert.is_true(msg:ack())
         until_info(own, 0, 1)
+    end)
+end)
+
+describe("acks without a connection", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(helper.stop)
+    after_each(helper.nothing_left)
+
+    it("wait for a reconnect in the outbox, and end with the connection", function()
+        local own = helper.connect() -- to a server on which no stream was deleted
+        make(own, 2, nil, "file")
+        local kept, late = fetch(own), fetch(own)
+        helper.server:stop()
+        helper.eventually(function()
+            return own:info().state == "reconnecting"
+        end)
+        assert.is_true(kept:ack())
+        helper.server:restart()
+        helper.eventually(function()
+            return own:info().state == "connected"
+        end)
+        helper.eventually(function()
+            local reply = own:request("$JS.API.CONSUMER.INFO.S.c", "", { timeout = 1 })
+            return reply and not reply:json().error
+        end, 20)
+        until_info(own, 1, 1)
+        own:close()
+        helper.fails("closed", late:ack())
+        helper.fails("closed", late:ack_sync())
+        assert.is_false(late:delivery().acked)
     end)
 end)
 

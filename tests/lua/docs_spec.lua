@@ -1,4 +1,4 @@
--- Three lists of the same names must agree: what the module has, what library/natskit.lua annotates, and what
+-- Three lists of the same names must agree: what the module has, what the files of library/ annotate, and what
 -- README.md documents; options too, against the library's own table. And the examples run.
 local helper = require "helper"
 local nats = require "natskit"
@@ -40,7 +40,10 @@ local function functions_of_the_module()
         end
     end
     local registry = debug.getregistry()
-    local prefixes = { conn = "nc", sub = "sub", msg = "msg", headers = "h" }
+    local prefixes = {
+        conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
+        publisher = "pub",
+    }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
         for name, value in pairs(meta.fields or meta.__index) do
@@ -63,13 +66,17 @@ local function fields_of(kind)
 end
 
 describe("the documents", function()
-    local annotations = read("bindings/lua/library/natskit.lua")
+    local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_jetstream.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
         local module = functions_of_the_module()
         local annotated, documented = {}, {}
-        local prefixes = { nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:" }
+        local prefixes = {
+            nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
+            consumer = "consumer:", publisher = "pub:",
+        }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
         end
@@ -88,7 +95,7 @@ describe("the documents", function()
     end)
 
     it("name every field of a message and a subscription", function()
-        for _, kind in ipairs { "msg", "sub" } do
+        for _, kind in ipairs { "msg", "sub", "stream", "consumer" } do
             local fields = fields_of(kind)
             local annotated = {}
             local class = annotations:match("%-%-%-@class natskit%." .. kind .. "\n(.-)\nlocal " .. kind)
@@ -106,13 +113,17 @@ describe("the documents", function()
         local classes = {
             CONNECT = "ConnectOptions", SUBSCRIBE = "SubscribeOptions", EVENTS = "EventOptions",
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
-            USER_JWT = "IssueUserOptions", AUTH = "Credentials",
+            USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
+            FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
         }
+        local later = { KV_WATCH = true } -- what Lua has not yet
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
         for scope, kind, name in read("core/options/options.def"):gmatch(row) do
-            local class = annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
-            for _, form in ipairs { name, kind == "DURATION" and name:gsub("_ms$", "") or nil } do
+            local class = later[scope] and "" or
+                annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
+            local seconds = kind == "DURATION" and name:gsub("_ms$", "") or nil
+            for _, form in ipairs(later[scope] and {} or { name, seconds }) do
                 assert.truthy(class:find("@field " .. form .. "? ", 1, true), scope .. " " .. form)
                 assert.truthy(readme:find("`" .. form .. "`", 1, true), form)
                 count = count + 1
@@ -122,7 +133,7 @@ describe("the documents", function()
     end)
 
     it("name every word of a choice, and what is no option of the library", function()
-        local row = '\nOPTION%(%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
+        local row = '\nOPTION%([CP]%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
         local count = 0
         for name, default, words in read("core/options/options.def"):gmatch(row) do
             local line = annotations:match("%-%-%-@field " .. name .. "%? ([^\n]+)")
@@ -160,6 +171,32 @@ describe("the documents", function()
         assert.are.equal(#types, i)
     end)
 
+    it("name every type of status", function()
+        local names = read("bindings/lua/src/msg.c"):match("status_names%[%] = {(.-)}")
+        local types = { [0] = "unknown" }
+        for name in read("capi/include/natskit.h"):gmatch("#define NATSKIT_STATUS_([%u_]+) ") do
+            types[#types + 1] = name:lower()
+        end
+        local i = -1
+        for name in names:gmatch('"([%w_]+)"') do
+            i = i + 1
+            assert.are.equal(types[i], name)
+            assert.truthy(annotations:find('"' .. name .. '"', 1, true), name)
+            assert.truthy(readme:find('`"' .. name .. '"`', 1, true), name)
+        end
+        assert.are.equal(#types, i)
+    end)
+
+    it("name every field of a configuration as the table has it", function()
+        local config = read("bindings/lua/library/natskit_config.lua")
+        local count = 0
+        for name in read("core/jetstream/fields.def"):gmatch("\nFIELD%(%w+, ([%w_]+),") do
+            assert.truthy(config:find("@field " .. name .. "? ", 1, true), name)
+            count = count + 1
+        end
+        assert.is_true(count > 80)
+    end)
+
     it("name every field of the tables that functions return", function()
         helper.start()
         local nc = helper.connect()
@@ -168,6 +205,13 @@ describe("the documents", function()
             Counters = nats.counters(), ConnStats = nc:stats(), SubStats = sub:stats(), ConnInfo = nc:info(),
             Status = nats.status("timeout"),
         }
+        local js = assert(nc:jetstream())
+        assert(js:add_stream { name = "S", subjects = { "s" } })
+        assert(js:add_consumer("S", { durable_name = "c" }))
+        local pulls = assert(assert(js:consumer("S", "c")):consume())
+        local pub = assert(js:publisher())
+        tables.PullInfo, tables.PublisherInfo = pulls:pull_info(), pub:info()
+        tables.PubAck = assert(js:publish("s"))
         for class, values in pairs(tables) do
             local text = annotations:match("%-%-%-@class natskit%." .. class .. "\n(.-)\n\n")
             for name in pairs(values) do
@@ -180,6 +224,9 @@ describe("the documents", function()
         end
         nc:close()
         sub:close()
+        pulls:close()
+        pub:close()
+        js:close()
         helper.stop()
     end)
 
@@ -205,7 +252,7 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "tour" } do
+        "request_reply_luv", "drain_luv", "drain", "streams", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

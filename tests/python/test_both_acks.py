@@ -36,15 +36,22 @@ async def call(nc: natskit.Client, name: str, body: object = None) -> dict[str, 
     return answer
 
 
-async def make(nc: natskit.Client, messages: int, ack_wait: int = LONG, **more: object) -> None:
-    """A new stream S of subject s with these numbers, and a consumer c of it."""
+async def make(
+    nc: natskit.Client, messages: int, ack_wait: int = LONG, storage: str = "memory", **more: object
+) -> None:
+    """A new stream S of subject s with these numbers, and a consumer c of it. In memory: the files of a stream that
+    was deleted may still be there when the next one of that name is made."""
     await call(nc, "STREAM.DELETE.S")
-    assert "error" not in await call(nc, "STREAM.CREATE.S", {"name": "S", "subjects": ["s"]})
+    assert "error" not in await call(nc, "STREAM.CREATE.S", {"name": "S", "subjects": ["s"], "storage": storage})
     config = {"durable_name": "c", "ack_policy": "explicit", "ack_wait": ack_wait, **more}
     answer = await call(nc, "CONSUMER.DURABLE.CREATE.S.c", {"stream_name": "S", "config": config})
     assert "error" not in answer
     for i in range(1, messages + 1):
         await nc.request("s", str(i), 10)
+    if not more:  # the consumer learns of them a little later
+        deadline = time.monotonic() + 20
+        while (await call(nc, "CONSUMER.INFO.S.c"))["num_pending"] != messages:
+            assert time.monotonic() < deadline
 
 
 async def fetch(nc: natskit.Client, **more: object) -> natskit.Msg:
@@ -246,24 +253,39 @@ async def test_arguments(js_url: str) -> None:
         await msg.ack()
 
 
-async def test_while_disconnected(js_server: Server) -> None:
+async def until_api(nc: natskit.Client) -> None:
+    """Waits until the API knows the consumer again after a restart."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if "error" not in await call(nc, "CONSUMER.INFO.S.c"):
+                return
+        except errors.NoRespondersError:
+            pass
+        assert time.monotonic() < deadline
+        await face.nap(0.005)
+
+
+async def test_while_disconnected() -> None:
     """Acks wait in the outbox for the reconnect; the closed connection takes none."""
-    nc = await natskit.connect(js_server.url)
-    await make(nc, 2)
-    kept, late = await fetch(nc), await fetch(nc)
-    js_server.stop()
-    wait_for(lambda: nc.is_reconnecting, what="the disconnect")
-    await kept.ack()
-    assert kept.is_acked
-    js_server.restart()
-    wait_for(lambda: nc.is_connected, what="the reconnect")
-    await until(nc, 1, 1)
-    await nc.close()
-    with pytest.raises(errors.ConnectionClosedError):
-        await late.ack()
-    with pytest.raises(errors.ConnectionClosedError):
-        await late.ack_sync()
-    assert not late.is_acked
+    with Server() as server:  # its own, on which no stream was deleted
+        nc = await natskit.connect(server.url)
+        await make(nc, 2, storage="file")
+        kept, late = await fetch(nc), await fetch(nc)
+        server.stop()
+        wait_for(lambda: nc.is_reconnecting, what="the disconnect")
+        await kept.ack()
+        assert kept.is_acked
+        server.restart()
+        wait_for(lambda: nc.is_connected, what="the reconnect")
+        await until_api(nc)
+        await until(nc, 1, 1)
+        await nc.close()
+        with pytest.raises(errors.ConnectionClosedError):
+            await late.ack()
+        with pytest.raises(errors.ConnectionClosedError):
+            await late.ack_sync()
+        assert not late.is_acked
 
 
 async def fill(nc: natskit.Client) -> None:

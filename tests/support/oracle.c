@@ -444,8 +444,9 @@ static bool find_op(struct ts_slice line, enum ts_op *op, struct ts_slice *args)
     }
     *op = guess_op(line.at);
     size_t len = lengths[*op];
+    bool publishes = *op == TS_OP_PUB || *op == TS_OP_HPUB; /* a tab marks those for one transport alone */
     if (line.len < len || memcmp(line.at, ts_op_name(*op), len) != 0 ||
-        (line.len > len && line.at[len] != ' ')) {
+        (line.len > len && line.at[len] != ' ' && !(publishes && line.at[len] == '\t'))) {
         return false;
     }
     *args = line.len > len ? (struct ts_slice){line.at + len + 1, line.len - len - 1} : (struct ts_slice){0};

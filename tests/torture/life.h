@@ -84,6 +84,12 @@ natskit_op tt_closed_start(natskit_conn conn);
 natskit_op tt_conn_drain_start(natskit_conn conn);
 natskit_op tt_sub_drain_start(natskit_conn conn, natskit_sub sub);
 natskit_op tt_room_start(natskit_conn conn, uint64_t bytes);
+natskit_js tt_js(natskit_conn conn, natskit_options options);
+natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *subject,
+                               natskit_headers headers);
+natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks);
+natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher);
+natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes);
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
 natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options);
 natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg);

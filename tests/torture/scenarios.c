@@ -28,6 +28,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(issue),          ROW(tls),           ROW(tls_first),
     ROW(tls_offered),    ROW(tls_refused),   ROW(tls_texts),
     ROW(asked),          ROW(acks),
+    ROW(asked),          ROW(js_publish),    ROW(publisher),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -54,6 +54,8 @@ void tt_scenario_edit_headers(void);
 void tt_scenario_republish(void);
 
 void tt_scenario_acks(void);
+void tt_scenario_js_publish(void);
+void tt_scenario_publisher(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);

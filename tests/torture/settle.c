@@ -175,6 +175,12 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_JSON:
         TT(natskit_json_close, (natskit_json){thing.id});
         break;
+    case NATSKIT_KIND_JS:
+        TT(natskit_js_close, (natskit_js){thing.id});
+        break;
+    case NATSKIT_KIND_PUBLISHER:
+        TT(natskit_publisher_close, (natskit_publisher){thing.id});
+        break;
     case NATSKIT_KIND_WAITSET:
         TT(natskit_waitset_close, (natskit_waitset){thing.id});
         break;

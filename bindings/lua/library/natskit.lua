@@ -24,6 +24,8 @@ local nats = {}
 ---@field ops integer
 ---@field waitsets integer
 ---@field jsons integer
+---@field contexts integer of JetStream
+---@field publishers integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
@@ -583,6 +585,13 @@ function conn:servers() end
 ---@return natskit.code? code
 function conn:set_servers(urls) end
 
+--- A JetStream context. Sends nothing.
+---@param options? natskit.JetStreamOptions
+---@return natskit.js? js
+---@return string? message
+---@return natskit.code? code
+function conn:jetstream(options) end
+
 --- A new unique subject for replies.
 ---@return string? subject
 ---@return string? message
@@ -685,7 +694,7 @@ function sub:close() end
 
 --- A message or an event. Fields are made when they are read: keep those in locals that you need twice.
 ---@class natskit.msg
----@field kind string "message" or "event"
+---@field kind string "message", "event", or "status" (of consumer:consume)
 ---@field subject? string of a message; of an event that concerns a subscription or publish
 ---@field data string payload (messages)
 ---@field reply? string subject that an answer goes to (messages)
@@ -693,11 +702,11 @@ function sub:close() end
 ---@field header_list? string[][] pairs {name, value} in wire order; a new table each time (messages)
 ---@field sid integer number of the subscription on the wire
 ---@field size integer bytes of subject, reply, headers and data (messages)
----@field status? integer of the header block's status line, as 503 (messages)
+---@field status? integer of the header block's status line, as 503 (messages); the server's code (statuses)
 ---@field description? string of the status line (messages)
----@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect", "delay_needed" or "auth_needed" (events)
+---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect", "delay_needed" or "auth_needed" (events); "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted", "leadership", "no_responders", "exceeded", "pinned", "unpinned", "resumed", "initial_done" or "unknown" (statuses)
 ---@field server? string url without user and password (events)
----@field text? string the server's or the library's words (events)
+---@field text? string the server's or the library's words (events, statuses)
 ---@field epoch? integer number of the transport (events)
 ---@field count? integer unanswered pings, size of the pool of servers, or rounds without success (events)
 ---@field code? natskit.code what went wrong (events)

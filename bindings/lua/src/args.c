@@ -239,6 +239,16 @@ void lnk_headers_fill(lua_State *L, natskit_headers headers, int index)
     }
 }
 
+natskit_headers lnk_headers_own(lua_State *L, lnk_state *st)
+{
+    /* Opened anew if natskit_shutdown or a fork has taken the old one. */
+    if (natskit_headers_clear(st->headers) != NATSKIT_OK &&
+        natskit_headers_open(&st->headers) != NATSKIT_OK) {
+        luaL_error(L, "headers: no memory");
+    }
+    return st->headers;
+}
+
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
 {
     natskit_headers none = {0};
@@ -253,12 +263,7 @@ natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index)
         return none; /* an empty table */
     }
     lua_pop(L, 2);
-    /* Opened anew if natskit_shutdown or a fork has taken the old one. */
-    if (natskit_headers_clear(st->headers) != NATSKIT_OK &&
-        natskit_headers_open(&st->headers) != NATSKIT_OK) {
-        luaL_error(L, "headers: no memory");
-    }
-    lnk_headers_fill(L, st->headers, index);
+    lnk_headers_fill(L, lnk_headers_own(L, st), index);
     return st->headers;
 }
 

@@ -445,6 +445,7 @@ static const luaL_Reg conn_methods[] = {
     {"reconnect", lnk_conn_reconnect},
     {"answer_delay", lnk_conn_answer_delay},
     {"answer_auth", lnk_conn_answer_auth},
+    {"jetstream", lnk_jetstream},
     {NULL, NULL},
 };
 

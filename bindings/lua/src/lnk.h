@@ -22,6 +22,11 @@ enum lnk_kind {
     LNK_STATE,
     LNK_HEADERS,
     LNK_TURN,
+    LNK_JS,
+    LNK_STREAM,
+    LNK_CONSUMER,
+    LNK_DOC,
+    LNK_PUBLISHER,
     LNK_KINDS
 };
 
@@ -38,14 +43,25 @@ enum lnk_slot {
     LNK_UV_ON_ERROR,   /* function of nats.on_handler_error, or nil */
     LNK_UV_JSON_ARRAY, /* metatable that marks a table as an array of JSON */
     LNK_UV_JSON_OBJECT,
-    LNK_UV_METAS, /* the metatables, in the order of lnk_kind: cheaper than by their names */
+    LNK_UV_FIELDS, /* memory of `fields` */
+    LNK_UV_METAS,  /* the metatables, in the order of lnk_kind: cheaper than by their names */
     LNK_UV_COUNT = LNK_UV_METAS + LNK_KINDS - 1
 };
+
+/* A member of an object whose members are known: of a configuration, or of what a server answers. */
+typedef struct lnk_field {
+    const char *object; /* "stream", say: its shape */
+    const char *name;
+    int32_t type;       /* NATSKIT_FIELD_*; 0: nothing is known */
+    const char *values; /* the shape of an OBJECT, and of each of OBJECTS */
+} lnk_field;
 
 typedef struct lnk_state {
     const void *metas[LNK_KINDS]; /* addresses of the metatables: a check of type without a look-up by name */
     const void *json_array;       /* the metatables of marked tables */
     const void *json_object;
+    const lnk_field *fields; /* sorted by object and name */
+    size_t field_count;
     natskit_headers headers; /* one set for all sends; opened at first use */
     natskit_waitset waitset; /* opened by set_scheduler */
     uint64_t token;          /* last one that was given out; never used twice */
@@ -130,9 +146,66 @@ typedef struct lnk_wait {
     uint64_t token;
     int dispatches; /* handlers run while it blocks, for it waits for them */
     int asks;       /* functions are asked at once while it blocks, for it waits for their answer */
+    const struct lnk_method *method; /* of JetStream, that waits; else NULL */
     int (*finish)(lua_State *L, lnk_state *st, struct lnk_wait *wait, int index, natskit_status status,
                   const natskit_error *err);
 } lnk_wait;
+
+typedef struct lnk_js {
+    natskit_js js;      /* 0: closed */
+    int64_t timeout_ms; /* of calls for which none is given */
+} lnk_js;
+
+typedef struct lnk_publisher {
+    natskit_publisher publisher; /* 0: closed */
+} lnk_publisher;
+
+/* User values of a publisher. */
+#define LNK_PUBLISHER_JS 1
+#define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
+#define LNK_PUBLISHER_VALUES 2
+
+/* User value of a JetStream context. */
+#define LNK_JS_CONN 1
+
+/* A stream or a consumer: names, and the info that was got last. */
+typedef struct lnk_object {
+    enum lnk_kind kind; /* LNK_STREAM or LNK_CONSUMER */
+    int bound;          /* the server was not asked whether there is such a consumer */
+} lnk_object;
+
+/* User values of these. */
+#define LNK_OBJECT_JS 1
+#define LNK_OBJECT_NAME 2
+#define LNK_OBJECT_INFO 3
+#define LNK_OBJECT_STREAM 4 /* name of a consumer's stream */
+#define LNK_OBJECT_VALUES 4
+
+/* What a method makes of the answer. */
+enum lnk_gives {
+    LNK_GIVES_ANSWER,
+    LNK_GIVES_TRUE,
+    LNK_GIVES_MEMBER,
+    LNK_GIVES_LIST, /* a member that is a list */
+    LNK_GIVES_MESSAGE,
+    LNK_GIVES_STREAM,
+    LNK_GIVES_CONSUMER,
+    LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
+};
+
+/* A method that is a call of JetStream's API. */
+typedef struct lnk_method {
+    enum lnk_kind kind; /* of what it is a method */
+    const char *name;   /* NULL: end of the table */
+    const char *call;
+    const char *given;      /* names of its arguments, cut at blanks; with '?': may be nil */
+    const char *options;    /* names of what the table after those may hold, beside timeout */
+    const char *args_shape; /* NULL: as it is */
+    const char *shape;      /* of the answer; NULL: as it is */
+    enum lnk_gives gives;
+    const char *member; /* of the answer */
+    int acks;           /* acks are explicit unless the configuration says otherwise */
+} lnk_method;
 
 /* Milliseconds that a blocking wait lasts at most before hooks (Ctrl-C) get their turn. */
 #define LNK_SLICE_MS 100
@@ -150,6 +223,7 @@ typedef struct lnk_wait {
 #define LNK_DRAIN_MS 30000
 #define LNK_LINGER_MS 2000
 #define LNK_SHUTDOWN_MS 5000
+#define LNK_JS_MS 5000
 
 static inline lnk_state *lnk_state_of(lua_State *L)
 {
@@ -242,6 +316,8 @@ void lnk_headers_fill(lua_State *L, natskit_headers headers, int index);
 /* The headers at `index` as a handle that is valid until the next call; {0} for nil. Raises for bad headers.
  */
 natskit_headers lnk_headers(lua_State *L, lnk_state *st, int index);
+/* The state's own set, emptied. */
+natskit_headers lnk_headers_own(lua_State *L, lnk_state *st);
 /* Explains a NATSKIT_INVALID that came for a subject and a reply (at `reply`, may be nil or 0), and raises.
  */
 int lnk_bad_subject(lua_State *L, const char *what, int subject, int reply);
@@ -361,6 +437,36 @@ void lnk_json_push_module(lua_State *L, int state_index);
 /* Pushes what a text stands for, or nil, message, code; how many values. */
 int lnk_json_decode_text(lua_State *L, const char *text, size_t len);
 
+/* A document, which its userdata owns. */
+typedef struct lnk_doc {
+    natskit_json json; /* 0: none */
+} lnk_doc;
+
+/* Pushes a document of what is at `index`. With a shape (or NULL) what is known of members decides how they
+ * are written, and what does not fit raises, as what JSON cannot hold does; `what` goes before the text. */
+natskit_status lnk_json_push_doc(lua_State *L, const char *what, int index, const char *shape,
+                                 natskit_error *err);
+/* Pushes what a document holds, and closes it. With a shape what is known of members decides what they
+ * become, and those that are null are left out. */
+void lnk_json_push_value(lua_State *L, natskit_json json, const char *shape);
+
+/* -- shape.c: what is known of the members of configurations and answers -----------------------------------
+ */
+
+/* Makes the table of what is known. */
+void lnk_shape_register(lua_State *L, int state_index);
+/* What is known of a member; NULL if nothing. */
+const lnk_field *lnk_shape_find(const lnk_state *st, const char *shape, const char *name, size_t name_len);
+/* Pushes a duration as seconds: an integer if it is whole. -1 stays -1. */
+void lnk_push_seconds(lua_State *L, int64_t ns);
+/* Reads a duration from the seconds at `index`. A float stands for the shortest decimal that reads as it.
+ * NULL, or what is wrong. */
+const char *lnk_read_seconds(lua_State *L, int index, int64_t *ns);
+/* Writes the time at `index` (seconds since 1970) as RFC 3339 to `text`. NULL, or what is wrong. */
+const char *lnk_read_time(lua_State *L, int index, char *text, size_t room);
+/* The nanoseconds since 1970 of an RFC 3339 time; false if it is none. */
+int lnk_parse_time(const char *text, size_t len, int64_t *ns);
+
 /* -- auth.c: keys and JWTs --------------------------------------------------------------------------------
  */
 
@@ -412,6 +518,62 @@ void lnk_report(lua_State *L, int owner);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
 
+/* -- js.c: JetStream contexts and calls ---------------------------------------------------------------------
+ */
+
+void lnk_js_register(lua_State *L, int state_index);
+int lnk_jetstream(lua_State *L); /* nc:jetstream */
+/* As lnk_fail; JetStream's error code and the server's follow if there are such. */
+int lnk_js_fail(lua_State *L, natskit_status status, const natskit_error *err);
+/* Adds methods that are rows to the table on top. */
+void lnk_js_add_methods(lua_State *L, int state_index, const lnk_method *methods);
+
+/* The connection of the context at `js_index`, which keeps it. */
+const lnk_conn *lnk_js_conn(lua_State *L, int js_index);
+/* Begins an operation that tells when the outbox has room for so much, owned by the slot (which holds nil at
+ * first); NULL if that is not to be had. */
+lnk_wait *lnk_room_start(lua_State *L, natskit_conn conn, int slot, uint64_t bytes, int64_t left);
+/* Pushes the call that suspends the coroutine until that, or for a pause. */
+void lnk_room_push(lua_State *L, lnk_state *st, const lnk_wait *room, int slot, int64_t left);
+/* Blocks for one slice. */
+void lnk_room_block(lua_State *L, const lnk_wait *room, int64_t left);
+
+/* -- js_publish.c: publishing to streams --------------------------------------------------------------------
+ */
+
+void lnk_publisher_register(lua_State *L, int state_index);
+int lnk_js_publish(lua_State *L);   /* js:publish */
+int lnk_js_publisher(lua_State *L); /* js:publisher */
+/* Pushes the next outcome that is ahead: number and sequence, or number, nil, code, text; or a table of it
+ * all. */
+int lnk_push_outcome(lua_State *L, lnk_sub *sub);
+int lnk_push_outcome_table(lua_State *L, lnk_sub *sub);
+
+/* -- js_object.c: streams and consumers ---------------------------------------------------------------------
+ */
+
+extern const lnk_method lnk_js_methods[];
+void lnk_object_register(lua_State *L, int state_index);
+int lnk_js_bind_consumer(lua_State *L); /* js:bind_consumer */
+/* Replaces the info on top by an object of it, of the context at `js_index`. */
+void lnk_push_object(lua_State *L, int js_index, enum lnk_kind kind);
+/* The object at `index` keeps the info on top. */
+void lnk_keep_info(lua_State *L, int index);
+
+/* -- js_pull.c: fetching and consuming ----------------------------------------------------------------------
+ */
+
+/* Methods of a consumer that are no rows. */
+extern const luaL_Reg lnk_pull_methods[];
+int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
+
+/* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
+ */
+
+/* Replaces an answer to stream.message.get on top by the message. Returns the number of results, which may be
+ * a failure. */
+int lnk_stored_push_msg(lua_State *L);
+
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */
 
@@ -440,6 +602,17 @@ int lnk_events(lua_State *L);
 lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
+/* Waits for the end of the fetch whose subscription is on top, in place of all slots: a list, code and text
+ * of why it has ended; or its one message. */
+int lnk_sub_fetch(lua_State *L, int one);
+/* A loop over the messages of the subscription on top, in place of all slots, which closes it. */
+int lnk_sub_loop(lua_State *L, int64_t timeout_ms);
+/* A loop over the outcomes of the publisher whose subscription is on top, in place of all slots. */
+int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
+/* Takes the next of them, as a table. */
+int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
+/* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
+natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
 /* Pushes the next message that is ahead, or nil if there is none any more. */

@@ -6,9 +6,10 @@
 
 #define LNK_EXPORT __attribute__((visibility("default")))
 
-const char *const lnk_names[LNK_KINDS] = {"natskit.conn",  "natskit.sub",     "natskit.msg",
-                                          "natskit.wait",  "natskit.options", "natskit.loop",
-                                          "natskit.state", "natskit.headers", "natskit.turn"};
+const char *const lnk_names[LNK_KINDS] = {
+    "natskit.conn",   "natskit.sub",      "natskit.msg",     "natskit.wait",     "natskit.options",
+    "natskit.loop",   "natskit.state",    "natskit.headers", "natskit.turn",     "natskit.js",
+    "natskit.stream", "natskit.consumer", "natskit.doc",     "natskit.publisher"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -58,7 +59,7 @@ static int counters(lua_State *L)
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 12);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
@@ -66,6 +67,8 @@ static int counters(lua_State *L)
     set_count(L, "ops", now.ops);
     set_count(L, "waitsets", now.waitsets);
     set_count(L, "jsons", now.jsons);
+    set_count(L, "contexts", now.contexts);
+    set_count(L, "publishers", now.publishers);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
@@ -156,6 +159,10 @@ static void open_state(lua_State *L)
     lnk_headers_register(L, index);
     lnk_handler_register(L, index);
     lnk_json_register(L, index);
+    lnk_shape_register(L, index);
+    lnk_js_register(L, index);
+    lnk_object_register(L, index);
+    lnk_publisher_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);

@@ -46,6 +46,11 @@ static const char *const event_names[] = {"unknown",          "connected",    "d
                                           "async_error",      "stale",        "closed",       "ping",
                                           "forced_reconnect", "delay_needed", "auth_needed"};
 
+static const char *const status_names[] = {
+    "unknown",    "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted",
+    "leadership", "no_responders",     "exceeded",           "pinned",           "unpinned",
+    "unknown",    "resumed",           "initial_done"};
+
 #define CLOSED_TEXT "the message was closed"
 
 lnk_msg *lnk_push_msg(lua_State *L)
@@ -350,6 +355,34 @@ static int push_event_field(lua_State *L, const natskit_msg *msg, enum field fie
     return 1;
 }
 
+/* What happens to a subscription that consumes. */
+static int push_status_field(lua_State *L, const natskit_msg *msg, enum field field)
+{
+    natskit_status_view view;
+    size_t names = sizeof status_names / sizeof status_names[0];
+    if (natskit_msg_status(msg, &view, sizeof view) != NATSKIT_OK) {
+        lua_pushnil(L);
+        return 1;
+    }
+    switch (field) {
+    case F_KIND:
+        lua_pushliteral(L, "status");
+        break;
+    case F_TYPE:
+        lua_pushstring(L, status_names[(size_t)view.type < names ? view.type : 0]);
+        break;
+    case F_TEXT:
+        return push_text(L, view.text, view.text_len);
+    case F_STATUS:
+        return push_if(L, view.code != 0, view.code);
+    case F_COUNT:
+        return push_if(L, view.count != 0, (lua_Integer)view.count);
+    default:
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
 static int push_message_field(lua_State *L, const natskit_msg *msg, const natskit_message_view *view,
                               enum field field)
 {
@@ -410,6 +443,9 @@ static int msg_index(lua_State *L)
     if (view.kind == NATSKIT_MSG_EVENT) {
         return push_event_field(L, msg->msg, field);
     }
+    if (view.kind == NATSKIT_MSG_STATUS) {
+        return push_status_field(L, msg->msg, field);
+    }
     return push_message_field(L, msg->msg, &view, field);
 }
 
@@ -419,7 +455,7 @@ static int msg_json(lua_State *L)
     natskit_msg *msg = check_open(L);
     natskit_message_view view;
     natskit_msg_view(msg, &view, sizeof view);
-    if (view.kind == NATSKIT_MSG_EVENT) {
+    if (view.kind == NATSKIT_MSG_EVENT || view.kind == NATSKIT_MSG_STATUS) {
         return luaL_error(L, "an event has no payload");
     }
     return lnk_json_decode_text(L, view.data, view.data_len);
@@ -460,6 +496,11 @@ static int msg_tostring(lua_State *L)
     if (view.kind == NATSKIT_MSG_EVENT) {
         push_event_field(L, msg->msg, F_TYPE);
         lua_pushfstring(L, "natskit.msg (event %s): %p", lua_tostring(L, -1), (const void *)msg);
+        return 1;
+    }
+    if (view.kind == NATSKIT_MSG_STATUS) {
+        push_status_field(L, msg->msg, F_TYPE);
+        lua_pushfstring(L, "natskit.msg (status %s): %p", lua_tostring(L, -1), (const void *)msg);
         return 1;
     }
     lua_pushlstring(L, view.subject, view.subject_len);

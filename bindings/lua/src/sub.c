@@ -7,7 +7,16 @@
 #include <string.h>
 
 /* Ways to take; the numbers go through lua_callk as its context. */
-enum way { WAY_NEXT, WAY_BATCH, WAY_MESSAGES, WAY_STRINGS };
+enum way {
+    WAY_NEXT,
+    WAY_BATCH,
+    WAY_MESSAGES,
+    WAY_STRINGS,
+    WAY_ALL,      /* of a fetch: a list of all until its end */
+    WAY_ONE,      /* of a fetch of one message */
+    WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
+    WAY_OUTCOME   /* a table */
+};
 
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
 enum field { F_SID = 1, F_SUBJECT, F_QUEUE };
@@ -111,6 +120,7 @@ int lnk_events(lua_State *L)
 /* A `for` loop over the subscription that is its user value 1. */
 typedef struct loop {
     int holds;
+    int owns; /* nobody else has the subscription: it is closed when the loop is left */
 } loop;
 
 static void hold_ahead(lnk_sub *sub)
@@ -160,6 +170,9 @@ static int loop_end(lua_State *L)
     if (sub != NULL) {
         end_loop(sub, ended);
     }
+    if (sub != NULL && ended->owns) {
+        lnk_sub_end(sub);
+    }
     return 0;
 }
 
@@ -167,18 +180,27 @@ static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_end}, 
 
 /* -- what is handed out ---------------------------------------------------------------------------------- */
 
+natskit_msg *lnk_sub_shift(lnk_sub *sub)
+{
+    if (sub->head == sub->count) {
+        return NULL;
+    }
+    natskit_msg *msg = sub->ahead[sub->head++];
+    if (sub->head == sub->count) {
+        let_go(sub);
+    }
+    return msg;
+}
+
 /* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
  * for only when its userdata is there already; if it is gone, nil is pushed. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = lnk_push_msg(L);
-    if (sub->head < sub->count) {
-        msg->msg = sub->ahead[sub->head++];
+    msg->msg = lnk_sub_shift(sub);
+    if (msg->msg != NULL) {
         msg->conn = sub->conn;
         msg->fail_fast = sub->fail_fast;
-        if (sub->head == sub->count) {
-            let_go(sub);
-        }
         lnk_account(L, st, msg);
     } else {
         lua_pushnil(L);
@@ -265,9 +287,27 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
     return 1;
 }
 
+/* Adds what is ahead to the list of a fetch. */
+static void gather(lua_State *L, lnk_state *st, lnk_sub *sub)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, S_BATCH);
+    while (sub->head < sub->count) {
+        lnk_sub_push_next(L, st, sub);
+        lua_rawseti(L, S_BATCH, ++count);
+    }
+}
+
 static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
 {
     switch (way) {
+    case WAY_OUTCOMES:
+        return lnk_push_outcome(L, sub);
+    case WAY_OUTCOME:
+        return lnk_push_outcome_table(L, sub);
+    case WAY_ONE:
+        lnk_sub_push_next(L, st, sub);
+        lnk_sub_end(sub);
+        return 1;
     case WAY_BATCH:
         return push_batch(L, st, sub, lua_tointeger(L, S_BATCH));
     case WAY_STRINGS:
@@ -297,13 +337,36 @@ static int is_failure(natskit_status reason)
            reason != NATSKIT_SENTINEL && reason != NATSKIT_UNSUBSCRIBED && reason != NATSKIT_OK;
 }
 
+/* The end of a fetch: nothing there is no failure, and what has come is not lost by one. */
+static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
+{
+    natskit_error err;
+    natskit_status reason = end_reason(sub);
+    int told = natskit_sub_reason(sub->sub, &err) == reason;
+    int failed = reason != NATSKIT_MAX_REACHED && reason != NATSKIT_TIMEOUT && reason != NATSKIT_NOT_FOUND;
+    lnk_sub_end(sub);
+    if (way == WAY_ONE && !failed) {
+        return lnk_fail_text(L, NATSKIT_TIMEOUT, "no message came");
+    }
+    if (failed && (way == WAY_ONE || lua_rawlen(L, S_BATCH) == 0)) {
+        return lnk_js_fail(L, reason, told ? &err : NULL);
+    }
+    lua_pushvalue(L, S_BATCH);
+    lnk_push_code(L, reason);
+    lua_pushstring(L, told ? err.text : lnk_status_text(reason));
+    return 3;
+}
+
 /* A `for` loop sees one nil, which ends it; why stands in sub:stats().reason. */
 static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status status)
 {
-    if (way == WAY_MESSAGES || way == WAY_STRINGS) {
+    if (way == WAY_MESSAGES || way == WAY_STRINGS || way == WAY_OUTCOMES) {
         end_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)));
         lua_pushnil(L);
         return 1;
+    }
+    if (way == WAY_ALL || way == WAY_ONE) {
+        return end_fetch(L, sub, way);
     }
     natskit_error err;
     if (sub->many && status == NATSKIT_END && is_failure(end_reason(sub))) {
@@ -388,16 +451,17 @@ static int take_k(lua_State *L, int status, lua_KContext context)
         int turn = suspend && st->streak >= STREAK;
         natskit_status got = NATSKIT_WOULD_BLOCK;
         int64_t left = lnk_left(deadline);
-        if (sub->head < sub->count) {
+        if (sub->head < sub->count && way != WAY_ALL) {
             return push_way(L, st, sub, way);
         }
+        gather(L, st, sub); /* of a fetch; all others have nothing ahead */
         if (!turn) {
             int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
             got = lnk_sub_refill(sub, suspend ? 0 : slice);
             st->streak += suspend;
         }
         if (got == NATSKIT_OK) {
-            return push_way(L, st, sub, way);
+            continue;
         }
         if (got != NATSKIT_WOULD_BLOCK && got != NATSKIT_TIMEOUT) {
             return fail_way(L, sub, way, got);
@@ -500,13 +564,22 @@ static int iterate_strings(lua_State *L)
     return take_for_loop(L, lnk_state_of(L), sub, WAY_STRINGS);
 }
 
+static int iterate_outcomes(lua_State *L)
+{
+    lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
+    if (sub->head < sub->count) {
+        return lnk_push_outcome(L, sub);
+    }
+    return take_for_loop(L, lnk_state_of(L), sub, WAY_OUTCOMES);
+}
+
 /* The iterator, and the value that `for` closes when it is left. What was taken and not handed out stays with
  * the subscription. */
-static int push_iterator(lua_State *L, lua_CFunction iterate)
+static int push_iterator(lua_State *L, lua_CFunction iterate, int64_t timeout_ms, int owns)
 {
     lnk_sub *sub = check_taker(L, lnk_state_of(L));
-    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
     loop *begun = lnk_new(L, LNK_LOOP, sizeof *begun, 1);
+    begun->owns = owns;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -525,13 +598,49 @@ static int push_iterator(lua_State *L, lua_CFunction iterate)
 /* for msg in sub:messages([timeout]) do */
 static int sub_messages(lua_State *L)
 {
-    return push_iterator(L, iterate_messages);
+    return push_iterator(L, iterate_messages, lnk_opt_ms(L, 2, "timeout", -1), 0);
 }
 
 /* for subject, data, reply in sub:strings([timeout]) do */
 static int sub_strings(lua_State *L)
 {
-    return push_iterator(L, iterate_strings);
+    return push_iterator(L, iterate_strings, lnk_opt_ms(L, 2, "timeout", -1), 0);
+}
+
+int lnk_sub_fetch(lua_State *L, int one)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    lua_pushinteger(L, -1); /* the library ends it */
+    lua_settop(L, S_TOP);
+    if (!one) {
+        lua_newtable(L);
+        lua_replace(L, S_BATCH);
+    }
+    return take_k(L, LUA_OK, one ? WAY_ONE : WAY_ALL);
+}
+
+int lnk_sub_loop(lua_State *L, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    return push_iterator(L, iterate_messages, timeout_ms, 1);
+}
+
+int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    return push_iterator(L, iterate_outcomes, timeout_ms, 0);
+}
+
+int lnk_sub_outcome(lua_State *L, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    lnk_sub *sub = lua_touserdata(L, S_SUB);
+    return sub->head < sub->count ? lnk_push_outcome_table(L, sub)
+                                  : take(L, lnk_state_of(L), sub, timeout_ms, WAY_OUTCOME);
 }
 
 /* for msg in nc:request_many(...) do: the subscription is its own iterator */
@@ -754,6 +863,7 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"start_drain", lnk_sub_start_drain},
                                        {"stats", sub_stats},
                                        {"reason", sub_reason},
+                                       {"pull_info", lnk_sub_pull_info},
                                        {"close", sub_close},
                                        {NULL, NULL}};
 

@@ -54,5 +54,5 @@ def install() -> None:
     """Gives the C part the exceptions and functions; called once, when the package is imported."""
     special = (errors.SubscriptionClosedError, errors.BadSubjectError, errors.OutboundBufferLimitError)
     handlers = (_handlers.failed, _handlers.start, _handlers.cancel)
-    functions = (later, json_encode, json_decode, *handlers, _auth.pairs, _metadata.metadata)
+    functions = (later, json_encode, json_decode, *handlers, _auth.pairs, _metadata.metadata, _metadata.moment)
     _natskit._install(errors.STATUSES, errors.Error, *special, functions)

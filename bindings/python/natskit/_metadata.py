@@ -11,6 +11,11 @@ __all__ = ["Metadata", "SequencePair"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
+def moment(ns: int) -> datetime:
+    """Nanoseconds since 1970 as a time in UTC, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class SequencePair:
     """The message's place in the stream, and in what the consumer delivered."""
@@ -46,7 +51,7 @@ class Metadata:
     @property
     def timestamp(self) -> datetime:
         """When the stream stored it, in UTC, to the microsecond."""
-        return _EPOCH + timedelta(microseconds=self.timestamp_ns // 1000)
+        return moment(self.timestamp_ns)
 
     @property
     def redelivered(self) -> bool:

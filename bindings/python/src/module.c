@@ -55,6 +55,13 @@ State *type_state(PyTypeObject *type)
     X(js_type[FACE_ASYNC])                                                                                   \
     X(js_type[FACE_SYNC])                                                                                    \
     X(status_type)                                                                                           \
+    X(publisher_type[FACE_SYNC])                                                                             \
+    X(publisher_type[FACE_ASYNC])                                                                            \
+    X(outcome_type)                                                                                          \
+    X(ack_type)                                                                                              \
+    X(kv_type[FACE_ASYNC])                                                                                   \
+    X(kv_type[FACE_SYNC])                                                                                    \
+    X(entry_type)                                                                                            \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
@@ -66,6 +73,7 @@ State *type_state(PyTypeObject *type)
     X(handler_start)                                                                                         \
     X(handler_cancel)                                                                                        \
     X(metadata)                                                                                              \
+    X(moment)                                                                                                \
     X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \
@@ -353,6 +361,8 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_kv_config", kv_config, METH_O,
+     "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,
      "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
@@ -363,7 +373,8 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
+        publisher_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -381,8 +392,10 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT},
         {"OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH},
         {"OPTIONS_JETSTREAM", NATSKIT_OPTIONS_JETSTREAM},
+        {"OPTIONS_PUBLISHER", NATSKIT_OPTIONS_PUBLISHER},
         {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
+        {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -108,7 +108,7 @@ static int gather(Sub *sub, PyObject *list, size_t most, natskit_status *status)
 /* What the end of a fetch gives: the list, or why there is none. */
 static PyObject *gathered(Sub *sub, PyObject *list, natskit_status status)
 {
-    bool none = PyList_Size(list) == 0 || status == NATSKIT_NO_MEMORY;
+    bool none = PyList_Size(list) == 0 || status == NATSKIT_NO_MEMORY || sub->watches;
     return none && sub_gather_raises(sub, status) ? NULL : Py_NewRef(list);
 }
 
@@ -425,15 +425,16 @@ PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     return batch_blocking(sub, (size_t)cap, timeout_ms);
 }
 
-/* The blocking face of a fetch. */
-static PyObject *gather_blocking(Sub *sub, size_t most)
+/* The blocking face of sub_gather. */
+static PyObject *gather_blocking(Sub *sub, size_t most, int64_t timeout_ms)
 {
     PyObject *list = PyList_New(0);
+    int64_t deadline = deadline_of(timeout_ms);
     natskit_status status = NATSKIT_OK;
     int rc = list == NULL ? -1 : 0;
     while (list != NULL && (rc = gather(sub, list, most, &status)) == 0) {
         natskit_msg *msg;
-        int got = take_blocking(sub, NKPY_FOREVER, &msg, &status);
+        int got = take_blocking(sub, left_ms(deadline), &msg, &status);
         PyObject *object = got > 0 ? sub_object(sub, msg) : NULL;
         bool failed = got > 0 ? object == NULL || PyList_Append(list, object) < 0 : got < 0;
         Py_XDECREF(object);
@@ -441,17 +442,21 @@ static PyObject *gather_blocking(Sub *sub, size_t most)
             Py_CLEAR(list);
         else if (got == 0 && status != NATSKIT_TIMEOUT && status != NATSKIT_WOULD_BLOCK)
             break; /* it has ended */
+        else if (got == 0 && left_ms(deadline) == 0) {
+            Py_CLEAR(list);
+            sub_raise(sub, NATSKIT_TIMEOUT);
+        }
     }
     PyObject *result = list == NULL ? NULL : rc > 0 ? Py_NewRef(list) : gathered(sub, list, status);
     Py_XDECREF(list);
     return result;
 }
 
-PyObject *sub_gather(Sub *sub, size_t most)
+PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms)
 {
     if (sub->via.face == FACE_SYNC)
-        return gather_blocking(sub, most);
-    Next *next = next_new(sub, MODE_ALL, NKPY_FOREVER, most);
+        return gather_blocking(sub, most, timeout_ms);
+    Next *next = next_new(sub, MODE_ALL, timeout_ms, most);
     if (next == NULL || (next->list = PyList_New(0)) == NULL) {
         Py_XDECREF((PyObject *)next);
         return NULL;

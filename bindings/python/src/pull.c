@@ -67,7 +67,7 @@ PyObject *js_fetch(PyObject *self, PyObject *args)
     if (sub == NULL)
         return NULL;
     DATA(Sub, sub)->many = true;
-    PyObject *result = sub_gather(DATA(Sub, sub), (size_t)most);
+    PyObject *result = sub_gather(DATA(Sub, sub), (size_t)most, NKPY_FOREVER);
     Py_DECREF(sub);
     return result;
 }

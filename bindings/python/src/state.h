@@ -73,6 +73,14 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(major)                                                                                                 \
     X(minor)                                                                                                 \
     X(patch)                                                                                                 \
+    X(total_seconds)                                                                                         \
+    X(expected_last_msg_id)                                                                                  \
+    X(expected_last_subject)                                                                                 \
+    X(expected_last_subject_seq)                                                                             \
+    X(expected_last_seq)                                                                                     \
+    X(msg_id)                                                                                                \
+    X(msg_ttl)                                                                                               \
+    X(stream)                                                                                                \
     X(call_soon)                                                                                             \
     X(callback)                                                                                              \
     X(context)                                                                                               \
@@ -109,6 +117,11 @@ typedef struct State {
     PyTypeObject *waiting_type;
     PyTypeObject *js_type[FACES];
     PyTypeObject *status_type;
+    PyTypeObject *ack_type;
+    PyTypeObject *outcome_type;
+    PyTypeObject *publisher_type[FACES];
+    PyTypeObject *kv_type[FACES];
+    PyTypeObject *entry_type;
 
     PyObject *names[NAMES];
     PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
@@ -123,6 +136,7 @@ typedef struct State {
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
     PyObject *handler_cancel; /* natskit._handlers.cancel: those tasks, but for the one that runs */
     PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
+    PyObject *moment;         /* natskit._metadata.moment: nanoseconds as a datetime */
     PyObject *metadata;       /* natskit._metadata.metadata: what a message tells of its delivery */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
@@ -355,12 +369,14 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 /* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
-/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, or its
- * document, decoded. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON };
+/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
+ * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
+/* "rejected" and so on; NULL without an exception for what is no outcome. */
+PyObject *outcome_name(int32_t outcome);
 PyObject *face_finish_within(State *st, const Via *via, natskit_op op, int gives, int64_t timeout_ms);
 int wait_init(PyObject *module, State *st);
 
@@ -516,8 +532,10 @@ typedef struct Sub {
     size_t holders; /* loops that run, and Holds */
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
-    bool many;  /* replies to one request, a fetch: who leaves a loop over them ends them */
-    bool pulls; /* messages of a pull consumer */
+    bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
+    bool pulls;    /* messages of a pull consumer */
+    bool outcomes; /* of the messages of a publisher */
+    bool watches;  /* entries of a bucket */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -587,8 +605,8 @@ PyObject *sub_anext_for(Sub *sub, PyObject *loop);
 PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 /* All messages until the subscription ends, but at most `most`, as a list; for asyncio an awaitable of it.
- * Raises why it has ended if there were none. */
-PyObject *sub_gather(Sub *sub, size_t most);
+ * Raises why it has ended if there were none, or, of a watch, if that is not the end of what there was. */
+PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms);
 PyObject *sub_next_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 int next_init(PyObject *module, State *st);
 
@@ -615,17 +633,58 @@ typedef struct Js {
     NKPY_HEAD
     State *st;
     natskit_js handle;
-    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    PyObject *conn;     /* keeps the connection open; NULL before it was opened */
+    int64_t timeout_ms; /* for calls that are given none */
     Via via;
 } Js;
 
 /* The answer of an operation that has succeeded, decoded. */
 PyObject *js_answer(State *st, natskit_op op);
+/* A document, decoded. */
+PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);
 int js_init(PyObject *module, State *st);
+
+/* ----------------------------------------------------------------------------------------------- jspub.c */
+
+/* Parameters of both publish methods, as matched into an array a[]. */
+enum {
+    A_SUBJECT,
+    A_PAYLOAD,
+    A_TIMEOUT,
+    A_STREAM,
+    A_HEADERS,
+    A_TTL,
+    A_ID,
+    A_LAST,
+    A_LAST_OF_SUBJECT,
+    A_OF_SUBJECT,
+    A_LAST_ID,
+    A_JSON,
+    A_COUNT
+};
+#define PUBLISH_NAMES                                                                                        \
+    {                                                                                                        \
+        NAME_subject, NAME_payload, NAME_timeout, NAME_stream, NAME_headers, NAME_msg_ttl, NAME_msg_id,      \
+            NAME_expected_last_seq, NAME_expected_last_subject_seq, NAME_expected_last_subject,              \
+            NAME_expected_last_msg_id, NAME_json                                                             \
+    }
+
+/* Makes headers and payload in a[] what is to be sent; `keep` owns what was made. */
+int publish_arg(State *st, PyObject **a, More *keep);
+PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *js_publish_now(PyObject *self, PyObject *args);
+/* A PubAck, or a PubOutcome, from a message of that kind; take the reference over, also on failure. */
+PyObject *ack_new(State *st, natskit_msg *msg);
+PyObject *outcome_new(State *st, natskit_msg *msg);
+int jspub_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------- publisher.c */
+
+int publisher_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ pull.c */
 
@@ -634,6 +693,26 @@ PyObject *status_new(State *st, natskit_msg *msg);
 /* Adds what a subscription to a pull consumer tells of itself. */
 int pull_stats(natskit_sub sub, PyObject *dict);
 int pull_init(PyObject *module, State *st);
+
+/* -------------------------------------------------------------------------------------------------- kv.c */
+
+/* A key-value bucket. */
+typedef struct Kv {
+    NKPY_HEAD
+    State *st;
+    natskit_kv handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} Kv;
+
+/* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
+ * over, also on failure. */
+PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *kv_revision(State *st, natskit_msg *msg);
+/* Adds what a watch tells of itself. */
+int watch_stats(natskit_sub sub, PyObject *dict);
+PyObject *kv_config(PyObject *module, PyObject *text);
+int kv_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

@@ -39,6 +39,8 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->events = events;
     sub->many = false;
     sub->pulls = false;
+    sub->outcomes = false;
+    sub->watches = false;
     sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -159,7 +161,15 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
 {
     if (sub->events)
         return event_new(sub->st, &sub->via, msg);
+    if (sub->outcomes)
+        return outcome_new(sub->st, msg);
     natskit_message_view view;
+    if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
+        if (view.kind == NATSKIT_MSG_KV)
+            return entry_new(sub->st, &sub->via, msg);
+        natskit_msg_release(msg); /* what there was at the begin has come */
+        Py_RETURN_NONE;
+    }
     if (sub->pulls && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK &&
         view.kind == NATSKIT_MSG_STATUS)
         return status_new(sub->st, msg);
@@ -242,7 +252,7 @@ bool sub_end_raises(Sub *sub, natskit_status status)
     default:
         break;
     }
-    bool tells = sub->many || sub->pulls;
+    bool tells = sub->many || sub->pulls || sub->watches;
     if (tells)
         raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
     return tells;
@@ -341,6 +351,8 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
         (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max, "draining",
         s.draining != 0 ? Py_True : Py_False);
     if (dict != NULL && sub->pulls && !sub->closed && pull_stats(sub->handle, dict) < 0)
+        Py_CLEAR(dict);
+    if (dict != NULL && sub->watches && !sub->closed && watch_stats(sub->handle, dict) < 0)
         Py_CLEAR(dict);
     return dict;
 }

@@ -38,15 +38,22 @@ def call(nc: natskit.Client, name: str, body: object = None) -> dict[str, Any]:
     return answer
 
 
-def make(nc: natskit.Client, messages: int, ack_wait: int = LONG, **more: object) -> None:
-    """A new stream S of subject s with these numbers, and a consumer c of it."""
+def make(
+    nc: natskit.Client, messages: int, ack_wait: int = LONG, storage: str = "memory", **more: object
+) -> None:
+    """A new stream S of subject s with these numbers, and a consumer c of it. In memory: the files of a stream that
+    was deleted may still be there when the next one of that name is made."""
     call(nc, "STREAM.DELETE.S")
-    assert "error" not in call(nc, "STREAM.CREATE.S", {"name": "S", "subjects": ["s"]})
+    assert "error" not in call(nc, "STREAM.CREATE.S", {"name": "S", "subjects": ["s"], "storage": storage})
     config = {"durable_name": "c", "ack_policy": "explicit", "ack_wait": ack_wait, **more}
     answer = call(nc, "CONSUMER.DURABLE.CREATE.S.c", {"stream_name": "S", "config": config})
     assert "error" not in answer
     for i in range(1, messages + 1):
         nc.request("s", str(i), 10)
+    if not more:  # the consumer learns of them a little later
+        deadline = time.monotonic() + 20
+        while (call(nc, "CONSUMER.INFO.S.c"))["num_pending"] != messages:
+            assert time.monotonic() < deadline
 
 
 def fetch(nc: natskit.Client, **more: object) -> natskit.Msg:
@@ -248,24 +255,39 @@ def test_arguments(js_url: str) -> None:
         msg.ack()
 
 
-def test_while_disconnected(js_server: Server) -> None:
+def until_api(nc: natskit.Client) -> None:
+    """Waits until the API knows the consumer again after a restart."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if "error" not in call(nc, "CONSUMER.INFO.S.c"):
+                return
+        except errors.NoRespondersError:
+            pass
+        assert time.monotonic() < deadline
+        face.nap(0.005)
+
+
+def test_while_disconnected() -> None:
     """Acks wait in the outbox for the reconnect; the closed connection takes none."""
-    nc = natskit.connect(js_server.url)
-    make(nc, 2)
-    kept, late = fetch(nc), fetch(nc)
-    js_server.stop()
-    wait_for(lambda: nc.is_reconnecting, what="the disconnect")
-    kept.ack()
-    assert kept.is_acked
-    js_server.restart()
-    wait_for(lambda: nc.is_connected, what="the reconnect")
-    until(nc, 1, 1)
-    nc.close()
-    with pytest.raises(errors.ConnectionClosedError):
-        late.ack()
-    with pytest.raises(errors.ConnectionClosedError):
-        late.ack_sync()
-    assert not late.is_acked
+    with Server() as server:  # its own, on which no stream was deleted
+        nc = natskit.connect(server.url)
+        make(nc, 2, storage="file")
+        kept, late = fetch(nc), fetch(nc)
+        server.stop()
+        wait_for(lambda: nc.is_reconnecting, what="the disconnect")
+        kept.ack()
+        assert kept.is_acked
+        server.restart()
+        wait_for(lambda: nc.is_connected, what="the reconnect")
+        until_api(nc)
+        until(nc, 1, 1)
+        nc.close()
+        with pytest.raises(errors.ConnectionClosedError):
+            late.ack()
+        with pytest.raises(errors.ConnectionClosedError):
+            late.ack_sync()
+        assert not late.is_acked
 
 
 def fill(nc: natskit.Client) -> None:

@@ -83,7 +83,7 @@ struct sent {
     size_t len;
 };
 
-/* The reader: splits a control line at its blanks. */
+/* The reader: splits a control line at its blanks, of which a tab is one. */
 static void read_line(const uint8_t *line, const struct sent *want)
 {
     char text[512];
@@ -96,7 +96,7 @@ static void read_line(const uint8_t *line, const struct sent *want)
     text[len - 1] = '\0';
     size_t count = 0;
     char *rest = text;
-    for (char *word; (word = strsep(&rest, " ")) != NULL; count++) {
+    for (char *word; (word = strsep(&rest, " \t")) != NULL; count++) {
         assert_true(count < want->word_count);
         assert_string_equal(word, want->words[count]);
     }
@@ -126,10 +126,14 @@ static uint8_t *add_frame(uint8_t *out, struct nki_rand *rand, struct sent *sent
     uint64_t max = nki_rand_below(rand, 3);
     uint8_t *begin = out;
     memset(sent, 0, sizeof *sent);
-    sent->kind = (enum nki_out_kind)nki_rand_below(rand, 4);
+    sent->kind = (enum nki_out_kind)nki_rand_below(rand, 5);
     switch (sent->kind) {
     case NKI_OUT_PUB:
+    case NKI_OUT_ONCE:
         out = nki_emit_pub(out, nki_str_z(subject), nki_str_z(second), header_len, body_len);
+        if (sent->kind == NKI_OUT_ONCE) {
+            nki_emit_mark_once(begin);
+        }
         memset(out, '\n', body_len); /* looks like the end of many lines */
         memcpy(out + body_len, "\r\n", 2);
         out += body_len + 2;
@@ -148,13 +152,14 @@ static uint8_t *add_frame(uint8_t *out, struct nki_rand *rand, struct sent *sent
         out = (uint8_t *)mempcpy(out, second, strlen(second));
         break;
     }
-    if (sent->kind == NKI_OUT_PUB || sent->kind == NKI_OUT_SUB) {
+    bool publishes = sent->kind == NKI_OUT_PUB || sent->kind == NKI_OUT_ONCE;
+    if (publishes || sent->kind == NKI_OUT_SUB) {
         add_word(sent, subject);
         if (second[0] != '\0') {
             add_word(sent, second);
         }
     }
-    if (sent->kind == NKI_OUT_PUB) {
+    if (publishes) {
         if (header_len > 0) {
             add_number(sent, header_len);
         }

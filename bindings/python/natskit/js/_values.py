@@ -270,3 +270,25 @@ def config_of(cls: type[_C], config: _C | Mapping[str, Any] | None, params: Mapp
         return cls(**params)
     made = _object(cls, "config", config)
     return made.evolve(**params) if params else made
+
+
+# ---------------------------------------------------------------------------------------------- buckets
+
+
+def bucket(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a key-value bucket as the library takes it."""
+    said: dict[str, Any] = {}
+    for name, value in params.items():
+        if value is None:
+            continue
+        if name in ("ttl", "limit_marker_ttl"):
+            said[name] = nanoseconds(name, value)
+        elif name == "replicas":
+            said["num_replicas"] = value
+        elif isinstance(value, Config):
+            said[name] = value.as_dict()
+        elif isinstance(value, Enum):
+            said[name] = value.value
+        else:
+            said[name] = value
+    return said

@@ -1,0 +1,626 @@
+/* Publishing to streams: one message with its ack, and publishers, which have many under way. Options that
+ * ask something of the stream are headers. While there is no room a call waits until its deadline. */
+#include "lnk.h"
+
+#include <string.h>
+
+/* Slots of a call. */
+enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_OPTIONS, S_DEADLINE, S_WAIT, S_ROOM, S_TOP = S_ROOM };
+
+/* Ways to publish; the numbers go through lua_callk as its context. */
+enum way { TO_STREAM, TO_PUBLISHER };
+
+static const char *const outcome_names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
+
+#define OUTCOMES ((int32_t)(sizeof outcome_names / sizeof outcome_names[0]))
+/* Bytes of headers that a message is taken to have, where it has some. */
+#define HEADERS_SIZE 4096
+#define TTL_ROOM 32
+
+/* -- options -----------------------------------------------------------------------------------------------
+ */
+
+enum kind { TEXT, NUMBER, TIME_TO_LIVE, HEADERS, TIMEOUT };
+
+static const struct wish {
+    const char *option;
+    const char *header;
+    enum kind kind;
+} wishes[] = {
+    {"headers", NULL, HEADERS},
+    {"timeout", NULL, TIMEOUT},
+    {"msg_id", "Nats-Msg-Id", TEXT},
+    {"ttl", "Nats-TTL", TIME_TO_LIVE},
+    {"expected_stream", "Nats-Expected-Stream", TEXT},
+    {"expected_last_msg_id", "Nats-Expected-Last-Msg-Id", TEXT},
+    {"expected_last_seq", "Nats-Expected-Last-Sequence", NUMBER},
+    {"expected_last_subject_seq", "Nats-Expected-Last-Subject-Sequence", NUMBER},
+    {"expected_last_subject", "Nats-Expected-Last-Subject-Sequence-Subject", TEXT},
+};
+
+#define WISHES (sizeof wishes / sizeof wishes[0])
+
+static const struct wish *find_wish(lua_State *L, int index)
+{
+    if (lua_type(L, index) == LUA_TSTRING) {
+        const char *name = lua_tostring(L, index);
+        for (size_t i = 0; i < WISHES; i++) {
+            if (strcmp(wishes[i].option, name) == 0) {
+                return &wishes[i];
+            }
+        }
+    }
+    luaL_error(
+        L,
+        "unknown option '%s' (known: headers, timeout, msg_id, ttl, expected_stream, expected_last_seq, "
+        "expected_last_msg_id, expected_last_subject_seq, expected_last_subject)",
+        luaL_tolstring(L, index, NULL));
+    return NULL;
+}
+
+/* Pushes the text of a time to live: seconds, or milliseconds if they are not whole. */
+static void push_ttl(lua_State *L)
+{
+    int64_t ms = lnk_check_ms(L, lua_gettop(L), "ttl");
+    if (ms < 0) {
+        lua_pushliteral(L, "never");
+    } else if (ms % 1000 == 0) {
+        lua_pushinteger(L, ms / 1000);
+    } else {
+        lua_pushfstring(L, "%Ims", (lua_Integer)ms);
+    }
+}
+
+/* Adds the header that an option asks for, of which the value is on top. */
+static void add_wish(lua_State *L, natskit_headers headers, const struct wish *wish)
+{
+    natskit_error err;
+    size_t len = 0;
+    int integer = 0;
+    lua_tointegerx(L, -1, &integer);
+    if (wish->kind == TEXT && lua_type(L, -1) != LUA_TSTRING) {
+        luaL_error(L, "%s: string expected, got %s", wish->option, luaL_typename(L, -1));
+    }
+    if (wish->kind == NUMBER && (!integer || lua_type(L, -1) != LUA_TNUMBER || lua_tointeger(L, -1) < 0)) {
+        luaL_error(L, "%s: sequence expected, got %s", wish->option, luaL_tolstring(L, -1, NULL));
+    }
+    if (wish->kind == TIME_TO_LIVE) {
+        push_ttl(L);
+    } else if (wish->kind == NUMBER) {
+        lua_pushinteger(L, lua_tointeger(L, -1)); /* 5.0 as 5 */
+    } else {
+        lua_pushvalue(L, -1);
+    }
+    const char *value = lua_tolstring(L, -1, &len);
+    if (natskit_headers_set(headers, wish->header, NATSKIT_ZLEN, value, len, NATSKIT_MATCH_IGNORE_CASE,
+                            &err) != NATSKIT_OK) {
+        luaL_error(L, "%s: %s", wish->option, err.text);
+    }
+    lua_pop(L, 1);
+}
+
+/* The headers that the table of options at S_OPTIONS asks for; valid until the next call. */
+static natskit_headers read_headers(lua_State *L, lnk_state *st)
+{
+    natskit_headers headers = {0};
+    int top = lua_gettop(L);
+    if (lua_isnil(L, S_OPTIONS)) {
+        return headers;
+    }
+    lua_getfield(L, S_OPTIONS, "headers");
+    if (!lnk_is_headers(L, st, -1)) {
+        luaL_error(L, "headers: natskit.headers or table expected, got %s", luaL_typename(L, -1));
+    }
+    headers = lnk_headers(L, st, top + 1);
+    int own = headers.id != 0 && headers.id == st->headers.id;
+    for (lua_pushnil(L); lua_next(L, S_OPTIONS) != 0; lua_settop(L, top + 2)) {
+        const struct wish *wish = find_wish(L, top + 2);
+        if (wish->header != NULL && !own) {
+            natskit_headers given = headers;
+            headers = lnk_headers_own(L, st);
+            own = 1;
+            if (given.id != 0) {
+                lnk_headers_copy(L, headers, given);
+            }
+        }
+        if (wish->header != NULL) {
+            add_wish(L, headers, wish);
+        }
+    }
+    lua_settop(L, top);
+    return headers;
+}
+
+/* Checks the arguments, and brings them into their slots. Returns the time to wait. */
+static int64_t prepare(lua_State *L, int64_t timeout_ms)
+{
+    luaL_checkstring(L, S_SUBJECT);
+    luaL_optstring(L, S_DATA, "");
+    lua_settop(L, S_OPTIONS);
+    if (!lua_isnil(L, S_OPTIONS)) {
+        luaL_checktype(L, S_OPTIONS, LUA_TTABLE);
+        lua_getfield(L, S_OPTIONS, "timeout");
+        timeout_ms = lnk_opt_ms(L, -1, "timeout", timeout_ms);
+        lua_pop(L, 1);
+    }
+    return timeout_ms;
+}
+
+/* -- one try -----------------------------------------------------------------------------------------------
+ */
+
+/* What is published, but for its headers. */
+struct content {
+    const char *subject;
+    const char *data;
+    size_t subject_len;
+    size_t data_len;
+};
+
+static struct content read_content(lua_State *L)
+{
+    struct content content;
+    content.data_len = 0;
+    content.subject = lua_tolstring(L, S_SUBJECT, &content.subject_len);
+    content.data = lua_tolstring(L, S_DATA, &content.data_len);
+    return content;
+}
+
+/* `block_ms` is how long a publisher may block. The number of its message goes to `*id`. */
+static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int64_t left, int64_t block_ms,
+                                  uint64_t *id, natskit_error *err)
+{
+    const natskit_options none = {0};
+    natskit_headers headers = read_headers(L, st);
+    struct content content = read_content(L);
+    if (way == TO_PUBLISHER) {
+        const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
+        return natskit_publisher_publish(publisher->publisher, content.subject, content.subject_len, headers,
+                                         content.data, content.data_len, block_ms, id);
+    }
+    const lnk_js *js = lua_touserdata(L, S_WHO);
+    lnk_wait *wait = lua_touserdata(L, S_WAIT);
+    return natskit_js_publish_start(js->js, content.subject, content.subject_len, headers, content.data,
+                                    content.data_len, none, left, &wait->op, err);
+}
+
+/* The connection of the context or publisher at S_WHO, which keeps it. */
+static const lnk_conn *conn_of(lua_State *L, enum way way)
+{
+    if (way == TO_STREAM) {
+        return lnk_js_conn(L, S_WHO);
+    }
+    lua_getiuservalue(L, S_WHO, LNK_PUBLISHER_JS);
+    const lnk_conn *conn = lnk_js_conn(L, lua_gettop(L));
+    lua_pop(L, 1);
+    return conn;
+}
+
+static uint64_t bytes_needed(lua_State *L)
+{
+    return lua_rawlen(L, S_SUBJECT) + lua_rawlen(L, S_DATA) + HEADERS_SIZE;
+}
+
+/* Begins an operation that tells when the window has room. */
+static lnk_wait *start_window(lua_State *L, int64_t left)
+{
+    const natskit_options none = {0};
+    const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
+    if (lua_isnil(L, S_WAIT)) {
+        lnk_push_wait(L, S_WHO);
+        lua_replace(L, S_WAIT);
+    }
+    lnk_wait *room = lua_touserdata(L, S_WAIT);
+    if (room->op.id != 0) {
+        natskit_op_close(room->op);
+        room->op.id = 0;
+    }
+    natskit_status status =
+        natskit_publisher_room_start(publisher->publisher, none, bytes_needed(L), left, &room->op, NULL);
+    return status == NATSKIT_OK ? room : NULL;
+}
+
+/* The end of a publish, good or bad. */
+static int published(lua_State *L, enum way way, natskit_status status, uint64_t id, const natskit_error *err)
+{
+    if (status == NATSKIT_INVALID) {
+        return lnk_bad_subject(L, "publish", S_SUBJECT, 0);
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, err);
+    }
+    if (way == TO_STREAM) {
+        return lnk_await(L, S_WAIT);
+    }
+    lua_pushinteger(L, (lua_Integer)id);
+    return 1;
+}
+
+static int publish_k(lua_State *L, int resumed, lua_KContext context)
+{
+    enum way way = (enum way)context;
+    lnk_state *st = lnk_state_of(L);
+    int64_t deadline = (int64_t)lua_tointeger(L, S_DEADLINE);
+    int suspend = resumed == LUA_YIELD ? lnk_suspended(L, st) : lnk_may_suspend(L, st);
+    int waited = resumed == LUA_YIELD;
+    natskit_error err;
+    err.status = NATSKIT_OK;
+    for (;; waited = 1) {
+        uint64_t id = 0;
+        int64_t left = lnk_left(deadline);
+        int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
+        natskit_status status = try_publish(L, st, way, left, suspend ? 0 : slice, &id, &err);
+        int full = status == NATSKIT_WOULD_BLOCK || (way == TO_PUBLISHER && status == NATSKIT_TIMEOUT);
+        if (!full || left == 0 || (way == TO_STREAM && conn_of(L, way)->fail_fast)) {
+            return published(L, way, full && waited ? NATSKIT_TIMEOUT : status, id, &err);
+        }
+        /* Which of the two is full is not told: each is asked in its turn. */
+        int window = way == TO_PUBLISHER && (lua_isnil(L, S_WAIT) || lua_toboolean(L, S_TOP + 1));
+        lua_settop(L, S_TOP);
+        lua_pushboolean(L, !window);
+        if (!suspend && way == TO_PUBLISHER) { /* it has waited already */
+            lnk_breathe(L);
+            continue;
+        }
+        int slot = window ? S_WAIT : S_ROOM;
+        const lnk_wait *room = window
+                                   ? start_window(L, left)
+                                   : lnk_room_start(L, conn_of(L, way)->conn, S_ROOM, bytes_needed(L), left);
+        if (suspend) {
+            lnk_room_push(L, st, room, slot, left);
+            lua_callk(L, 2, 1, context, publish_k);
+            suspend = lnk_suspended(L, st);
+        } else {
+            lnk_room_block(L, room, left);
+        }
+    }
+}
+
+/* -- js:publish --------------------------------------------------------------------------------------------
+ */
+
+static void set_text(lua_State *L, const char *name, const char *text, size_t len)
+{
+    if (len > 0) {
+        lua_pushlstring(L, text, len);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* Pushes a table of what became of a message that is in its stream. */
+static void push_ack(lua_State *L, const natskit_pub_ack *ack)
+{
+    lua_createtable(L, 0, 4);
+    set_integer(L, "seq", ack->seq);
+    set_text(L, "stream", ack->stream, ack->stream_len);
+    set_text(L, "domain", ack->domain, ack->domain_len);
+    lua_pushboolean(L, ack->duplicate);
+    lua_setfield(L, -2, "duplicate");
+}
+
+static void push_outcome_name(lua_State *L, int32_t outcome)
+{
+    lua_pushstring(L, outcome_names[outcome > 0 && outcome < OUTCOMES ? outcome : 0]);
+}
+
+static int finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                          const natskit_error *err)
+{
+    (void)st;
+    (void)index;
+    natskit_pub_ack ack;
+    int32_t outcome = 0;
+    if (status == NATSKIT_OK) {
+        lnk_msg *reply = lnk_push_msg(L); /* owns it while strings are made */
+        status = natskit_op_take_msg(wait->op, &reply->msg);
+        if (status == NATSKIT_OK) {
+            status = natskit_msg_pub_ack(reply->msg, &ack, sizeof ack);
+        }
+        if (status == NATSKIT_OK) {
+            push_ack(L, &ack);
+            natskit_msg_release(reply->msg);
+            reply->msg = NULL;
+            return 1;
+        }
+        err = NULL;
+    }
+    natskit_op_result(wait->op, &outcome, NULL);
+    int base = lua_gettop(L);
+    lnk_js_fail(L, status, err);
+    lua_settop(L, base + 5);
+    push_outcome_name(L, outcome);
+    return 6;
+}
+
+/* js:publish(subject [, data [, {headers =, timeout =, msg_id =, ...}]]) -> ack */
+int lnk_js_publish(lua_State *L)
+{
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), S_WHO, LNK_JS);
+    int64_t timeout_ms = prepare(L, js->timeout_ms);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lnk_push_wait(L, S_WHO)->finish = finish_publish;
+    lua_settop(L, S_TOP);
+    return publish_k(L, LUA_OK, TO_STREAM);
+}
+
+/* -- publishers --------------------------------------------------------------------------------------------
+ */
+
+static const lnk_publisher *check_publisher(lua_State *L)
+{
+    return lnk_check(L, lnk_state_of(L), S_WHO, LNK_PUBLISHER);
+}
+
+/* js:publisher([options of the library]) */
+int lnk_js_publisher(lua_State *L)
+{
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    natskit_error err;
+    lua_settop(L, 2);
+    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_PUBLISHER, NULL);
+    lnk_publisher *publisher = lnk_new(L, LNK_PUBLISHER, sizeof *publisher, LNK_PUBLISHER_VALUES);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, LNK_PUBLISHER_JS);
+    lua_getiuservalue(L, 1, LNK_JS_CONN);
+    lnk_sub *acks = lnk_push_sub(L, lua_gettop(L), LNK_SUB_VALUES);
+    natskit_status status =
+        natskit_publisher_open(js->js, lnk_options_of(options), &publisher->publisher, &acks->sub, &err);
+    lnk_options_end(options);
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "publisher");
+    }
+    lua_setiuservalue(L, -3, LNK_PUBLISHER_ACKS);
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* pub:publish(subject [, data [, options as of js:publish]]) -> number */
+static int publisher_publish(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    uint64_t id = 0;
+    check_publisher(L);
+    int64_t timeout_ms = prepare(L, LNK_PUBLISH_MS);
+    /* Mostly there is room, and no clock need be asked. */
+    natskit_status status = try_publish(L, st, TO_PUBLISHER, 0, 0, &id, NULL);
+    if (status == NATSKIT_OK) {
+        lua_pushinteger(L, (lua_Integer)id);
+        return 1;
+    }
+    if (status != NATSKIT_WOULD_BLOCK) {
+        return published(L, TO_PUBLISHER, status, 0, NULL);
+    }
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_settop(L, S_TOP);
+    return publish_k(L, LUA_OK, TO_PUBLISHER);
+}
+
+/* Ends it. */
+static int publisher_gc(lua_State *L)
+{
+    lnk_publisher *publisher = lua_touserdata(L, 1);
+    natskit_publisher_close(publisher->publisher);
+    publisher->publisher.id = 0;
+    return 0;
+}
+
+/* pub:close(): what has no outcome yet gets one; outcomes can still be taken */
+static int publisher_close(lua_State *L)
+{
+    check_publisher(L);
+    publisher_gc(L);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* Begins to wait until all has its outcome. */
+static natskit_status start_done(lua_State *L, int64_t timeout_ms, lnk_wait **out, natskit_error *err)
+{
+    const natskit_options none = {0};
+    const lnk_publisher *publisher = check_publisher(L);
+    lua_settop(L, 1);
+    *out = lnk_push_wait(L, 1);
+    return natskit_publisher_done_start(publisher->publisher, none, timeout_ms, &(*out)->op, err);
+}
+
+/* pub:done([timeout]) */
+static int publisher_done(lua_State *L)
+{
+    natskit_error err;
+    lnk_wait *wait;
+    natskit_status status = start_done(L, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS), &wait, &err);
+    wait->finish = lnk_finish_plain;
+    return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
+}
+
+static int finish_close(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                        const natskit_error *err)
+{
+    publisher_gc(L); /* it is at 1 */
+    return lnk_finish_plain(L, st, wait, index, status, err);
+}
+
+/* End of the scope of a <close> variable: waits for the acks. */
+static int publisher_to_be_closed(lua_State *L)
+{
+    natskit_error err;
+    lnk_wait *wait;
+    natskit_status status = start_done(L, LNK_DRAIN_MS, &wait, &err);
+    wait->finish = finish_close;
+    return status == NATSKIT_OK ? lnk_await(L, 2) : publisher_gc(L);
+}
+
+/* for number, seq, code, text in pub:acks([timeout]) do */
+static int publisher_acks(lua_State *L)
+{
+    check_publisher(L);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
+    lua_getiuservalue(L, 1, LNK_PUBLISHER_ACKS);
+    return lnk_sub_outcomes(L, timeout_ms);
+}
+
+/* pub:next_ack([timeout]) -> table */
+static int publisher_next_ack(lua_State *L)
+{
+    check_publisher(L);
+    int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
+    lua_getiuservalue(L, 1, LNK_PUBLISHER_ACKS);
+    return lnk_sub_outcome(L, timeout_ms);
+}
+
+/* pub:info() -> table. What is ahead of the program counts as not taken. */
+static int publisher_info(lua_State *L)
+{
+    natskit_publisher_info info;
+    memset(&info, 0, sizeof info);
+    natskit_status status = natskit_publisher_info_get(check_publisher(L)->publisher, &info, sizeof info);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lua_getiuservalue(L, 1, LNK_PUBLISHER_ACKS);
+    const lnk_sub *acks = lua_touserdata(L, -1);
+    lua_createtable(L, 0, 11);
+    set_integer(L, "published", info.published);
+    set_integer(L, "pending", info.pending);
+    set_integer(L, "pending_bytes", info.pending_bytes);
+    set_integer(L, "acked", info.acked);
+    set_integer(L, "duplicates", info.duplicates);
+    set_integer(L, "failed", info.failed);
+    set_integer(L, "retried", info.retried);
+    set_integer(L, "resent", info.resent);
+    set_integer(L, "late", info.late);
+    set_integer(L, "untaken", info.untaken + acks->count - acks->head);
+    if (info.reason != NATSKIT_OK) {
+        lnk_push_code(L, info.reason);
+        lua_setfield(L, -2, "reason");
+    }
+    return 1;
+}
+
+static int publisher_tostring(lua_State *L)
+{
+    const lnk_publisher *publisher = check_publisher(L);
+    lua_pushfstring(L,
+                    publisher->publisher.id == 0 ? "natskit.publisher (closed): %p" : "natskit.publisher: %p",
+                    (const void *)publisher);
+    return 1;
+}
+
+static const luaL_Reg publisher_methods[] = {{"publish", publisher_publish},
+                                             {"acks", publisher_acks},
+                                             {"next_ack", publisher_next_ack},
+                                             {"done", publisher_done},
+                                             {"info", publisher_info},
+                                             {"close", publisher_close},
+                                             {NULL, NULL}};
+
+static const luaL_Reg publisher_meta[] = {{"__gc", publisher_gc},
+                                          {"__close", publisher_to_be_closed},
+                                          {"__tostring", publisher_tostring},
+                                          {NULL, NULL}};
+
+void lnk_publisher_register(lua_State *L, int state_index)
+{
+    luaL_newmetatable(L, lnk_names[LNK_PUBLISHER]);
+    lnk_set_funcs(L, state_index, publisher_meta);
+    lua_newtable(L);
+    lnk_set_funcs(L, state_index, publisher_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+/* -- what became of messages of a publisher ----------------------------------------------------------------
+ */
+
+/* Numbers alone, which need no memory; 0 if there is more to say. */
+static int push_numbers(lua_State *L, lnk_sub *sub)
+{
+    natskit_pub_ack ack;
+    natskit_msg *msg = sub->head < sub->count ? sub->ahead[sub->head] : NULL;
+    if (msg == NULL || natskit_msg_pub_ack(msg, &ack, sizeof ack) != NATSKIT_OK || ack.status != NATSKIT_OK) {
+        return 0;
+    }
+    lnk_sub_shift(sub);
+    lua_pushinteger(L, (lua_Integer)ack.id);
+    lua_pushinteger(L, (lua_Integer)ack.seq);
+    natskit_msg_release(msg);
+    return 2;
+}
+
+/* Takes the next one, and pushes an owner of it. 0: it was closed by a finalizer meanwhile. */
+static lnk_msg *take(lua_State *L, lnk_sub *sub, natskit_pub_ack *ack)
+{
+    lnk_msg *owner = lnk_push_msg(L);
+    owner->msg = lnk_sub_shift(sub);
+    memset(ack, 0, sizeof *ack);
+    if (owner->msg == NULL || natskit_msg_pub_ack(owner->msg, ack, sizeof *ack) != NATSKIT_OK) {
+        return NULL;
+    }
+    return owner;
+}
+
+static void push_text(lua_State *L, const natskit_pub_ack *ack)
+{
+    if (ack->text_len > 0) {
+        lua_pushlstring(L, ack->text, ack->text_len);
+    } else {
+        lua_pushstring(L, lnk_status_text(ack->status));
+    }
+}
+
+static void release(lnk_msg *owner)
+{
+    natskit_msg_release(owner->msg);
+    owner->msg = NULL;
+}
+
+int lnk_push_outcome(lua_State *L, lnk_sub *sub)
+{
+    natskit_pub_ack ack;
+    int results = push_numbers(L, sub);
+    if (results > 0) {
+        return results;
+    }
+    lnk_msg *owner = take(L, sub, &ack);
+    if (owner == NULL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, (lua_Integer)ack.id);
+    lua_pushnil(L);
+    lnk_push_code(L, ack.status);
+    push_text(L, &ack);
+    release(owner);
+    return 4;
+}
+
+int lnk_push_outcome_table(lua_State *L, lnk_sub *sub)
+{
+    natskit_pub_ack ack;
+    lnk_msg *owner = take(L, sub, &ack);
+    if (owner == NULL) {
+        return lnk_fail(L, NATSKIT_CLOSED, NULL);
+    }
+    push_ack(L, &ack);
+    set_integer(L, "id", ack.id);
+    push_outcome_name(L, ack.outcome);
+    lua_setfield(L, -2, "outcome");
+    if (ack.status != NATSKIT_OK) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, "seq");
+        lnk_push_code(L, ack.status);
+        lua_setfield(L, -2, "code");
+        push_text(L, &ack);
+        lua_setfield(L, -2, "text");
+        set_integer(L, "err_code", (uint64_t)ack.err_code);
+        set_integer(L, "server_code", (uint64_t)ack.server_code);
+    }
+    release(owner);
+    return 1;
+}

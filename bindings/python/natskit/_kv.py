@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Key-value buckets: names over what the library does.
+
+The one for asyncio, natskit/_kv.py, is the source; bindings/python/tools/generate_sync.py makes the blocking one,
+natskit/sync/_kv.py, from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from . import _natskit, _options
+from ._natskit import AsyncSubscription as Subscription
+from ._natskit import Entry
+from .js import api
+
+if TYPE_CHECKING:
+    from ._js import JetStreamContext
+
+__all__ = ["KeyValue"]
+
+_PUT, _DELETE, _PURGE, _CREATE, _UPDATE = 1, 2, 3, 4, 5
+
+
+class KeyValue(_natskit.AsyncKeyValue):
+    """A bucket: `kv = await js.key_value("settings")`.
+
+    Keys hold letters, digits and - / _ = in tokens between single dots; anything else is an errors.InvalidError
+    before anything is sent. What JetStream refuses raises errors.JetStreamError. Times are seconds; a timeout of
+    None is the context's.
+    """
+
+    def __init__(self, context: JetStreamContext, bucket: str) -> None:
+        self._open(context, bucket)
+        self._js = context
+        self._name = bucket
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+        return self._name
+
+    def _limit(self, timeout: float | None) -> float | None:
+        return self._js._timeout if timeout is None else timeout
+
+    async def get(self, key: str, revision: int | None = None, timeout: float | None = None) -> Entry:
+        """The last entry of a key, or the one of a revision.
+
+        Raises errors.KeyNotFoundError, and below that errors.KeyDeletedError.
+        """
+        entry: Entry = await self._get(key, revision or 0, self._limit(timeout))
+        return entry
+
+    async def _change(
+        self, action: int, key: str, value: Any, revision: int, ttl: float | None, timeout: float | None
+    ) -> int:
+        life = _options.milliseconds("ttl", ttl) or 0
+        made: int = await self._write(action, key, value, revision, life, self._limit(timeout))
+        return made
+
+    async def put(self, key: str, value: Any, timeout: float | None = None) -> int:
+        """Sets the value (bytes, str or a buffer) of a key. Gives its revision."""
+        return await self._change(_PUT, key, value, 0, None, timeout)
+
+    async def create(
+        self, key: str, value: Any = b"", *, ttl: float | None = None, timeout: float | None = None
+    ) -> int:
+        """Sets the value of a key that has none; errors.KeyExistsError. Gives its revision.
+
+        Args:
+            ttl: after so many seconds, at least one, the entry goes; the bucket has to allow it (limit_marker_ttl).
+        """
+        return await self._change(_CREATE, key, value, 0, ttl, timeout)
+
+    async def update(
+        self, key: str, value: Any, last: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Sets the value if the last entry of the key has revision `last` (None: there is none);
+        errors.WrongLastError. Gives its revision."""
+        return await self._change(_UPDATE, key, value, last or 0, None, timeout)
+
+    async def delete(self, key: str, last: int | None = None, timeout: float | None = None) -> int:
+        """Deletes a key; its history stays. With `last` only if its last entry has that revision."""
+        return await self._change(_DELETE, key, b"", last or 0, None, timeout)
+
+    async def purge(
+        self, key: str, last: int | None = None, *, ttl: float | None = None, timeout: float | None = None
+    ) -> int:
+        """Deletes a key with its history. With `ttl` what stands for that goes, too, after so many seconds."""
+        return await self._change(_PURGE, key, b"", last or 0, ttl, timeout)
+
+    def watch(
+        self,
+        keys: str | Iterable[str] | None = None,
+        *,
+        include_history: bool = False,
+        updates_only: bool = False,
+        from_revision: int | None = None,
+        ignore_deletes: bool = False,
+        meta_only: bool = False,
+        marker: bool = False,
+    ) -> Subscription:
+        """Entries as they are written, beginning with the last one of each key:
+        `async for entry in kv.watch("users.*")`.
+
+        They come in the order of their revisions, none twice and none left out, through lost connections, restarts
+        and whatever happens to the server's consumer. The loop ends when the watch is closed, or raises why there
+        can be no more: errors.StreamNotFoundError when the bucket was deleted. stats() tells of it.
+
+        Args:
+            keys: keys with `*` as a token and `>` as the last one; None: all.
+            include_history: begin with all that is kept of each key.
+            updates_only: begin with what comes from now on.
+            from_revision: begin with this one.
+            ignore_deletes: leave out deletes, purges and the server's markers.
+            meta_only: leave out values.
+            marker: None comes once, in between, when all that there was at the begin has come.
+        """
+        patterns = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        wishes = {
+            "keys": patterns or None,
+            "history": include_history or None,
+            "updates_only": updates_only or None,
+            "from_revision": from_revision,
+            "ignore_deletes": ignore_deletes or None,
+            "headers_only": meta_only or None,
+            "marker": None if marker else False,
+        }
+        name = f"{self._name}: {','.join(patterns) or '>'}"
+        sub: Subscription = self._watch(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
+        return sub
+
+    def watchall(self, **options: Any) -> Subscription:
+        """watch() of all keys."""
+        return self.watch(**options)
+
+    async def _now(self, name: str, wishes: dict[str, Any], timeout: float | None) -> list[Entry]:
+        """What there is."""
+        pairs = _options.pairs(_natskit.OPTIONS_KV_WATCH, {**wishes, "ends": True})
+        entries: list[Entry] = await self._all(f"{self._name}: {name}", pairs, self._limit(timeout))
+        return entries
+
+    async def keys(
+        self, filters: str | Iterable[str] | None = None, timeout: float | None = None
+    ) -> list[str]:
+        """The keys that have a value, or those of them that match a filter; an empty list if there are none."""
+        patterns = [] if filters is None else [filters] if isinstance(filters, str) else list(filters)
+        wishes = {"keys": patterns or None, "ignore_deletes": True, "headers_only": True}
+        return [entry.key for entry in await self._now("keys", wishes, timeout)]
+
+    async def history(self, key: str, timeout: float | None = None) -> list[Entry]:
+        """All that is kept of a key, the oldest first; of several with `*` and `>`."""
+        return await self._now("history", {"keys": [key], "history": True}, timeout)
+
+    async def status(self) -> api.StreamInfo:
+        """The info of the stream behind it: configuration, messages, bytes."""
+        return await self._js.stream_info(f"KV_{self._name}")

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Key-value buckets, the bases of natskit.KeyValue and natskit.sync.KeyValue, and their entries. A watch is a
+ * subscription (sub.c) whose objects are entries; what the methods are called is in natskit/_kv.py.
+ */
+#include "state.h"
+
+/* What a call may need in the outbox beside key and value. */
+#define CALL_BYTES 1024
+
+/* ---------------------------------------------------------------------------------------------- entries */
+
+static int entry_view(PyObject *self, natskit_kv_view *view)
+{
+    const Msg *msg = DATA(Msg, self);
+    natskit_status status = natskit_msg_kv(msg->msg, view, sizeof *view);
+    if (status == NATSKIT_OK)
+        return 0;
+    raise_status(msg->st, status, NULL);
+    return -1;
+}
+
+PyObject *entry_new(State *st, const Via *via, natskit_msg *taken)
+{
+    Msg *msg = PyObject_New(Msg, st->entry_type);
+    if (msg == NULL) {
+        natskit_msg_release(taken);
+        return NULL;
+    }
+    msg->st = state_hold(st);
+    msg->msg = taken;
+    msg->via = *via;
+    msg->subject = NULL;
+    msg->reply = NULL;
+    msg->data = NULL;
+    return (PyObject *)msg;
+}
+
+static void entry_dealloc(PyObject *self)
+{
+    Msg *msg = DATA(Msg, self);
+    PyTypeObject *type = Py_TYPE(self);
+    natskit_msg_release(msg->msg);
+    Py_XDECREF(msg->subject);
+    Py_XDECREF(msg->data);
+    state_drop(msg->st);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *entry_get_key(PyObject *self, void *unused)
+{
+    (void)unused;
+    Msg *msg = DATA(Msg, self);
+    natskit_kv_view view;
+    if (msg->subject == NULL && entry_view(self, &view) == 0)
+        msg->subject = text_new(view.key, view.key_len);
+    return Py_XNewRef(msg->subject);
+}
+
+static PyObject *entry_get_value(PyObject *self, void *unused)
+{
+    (void)unused;
+    Msg *msg = DATA(Msg, self);
+    natskit_kv_view view;
+    if (msg->data == NULL && entry_view(self, &view) == 0)
+        msg->data = PyBytes_FromStringAndSize(view.value, (Py_ssize_t)view.value_len);
+    return Py_XNewRef(msg->data);
+}
+
+enum { ENTRY_BUCKET, ENTRY_REVISION, ENTRY_DELTA, ENTRY_TIME_NS, ENTRY_LENGTH, ENTRY_OPERATION };
+
+static PyObject *entry_get_field(PyObject *self, void *which)
+{
+    natskit_kv_view view;
+    if (entry_view(self, &view) < 0)
+        return NULL;
+    switch ((intptr_t)which) {
+    case ENTRY_BUCKET:
+        return text_new(view.bucket, view.bucket_len);
+    case ENTRY_REVISION:
+        return PyLong_FromUnsignedLongLong(view.revision);
+    case ENTRY_DELTA:
+        return PyLong_FromUnsignedLongLong(view.delta);
+    case ENTRY_TIME_NS:
+        return PyLong_FromLongLong(view.time_ns);
+    case ENTRY_LENGTH:
+        return PyLong_FromUnsignedLongLong(view.value_bytes);
+    default:
+        if (view.operation == NATSKIT_KV_PUT)
+            Py_RETURN_NONE;
+        return PyUnicode_FromString(view.operation == NATSKIT_KV_PURGE ? "PURGE" : "DEL");
+    }
+}
+
+static PyObject *entry_get_created(PyObject *self, void *unused)
+{
+    (void)unused;
+    PyObject *ns = entry_get_field(self, (void *)ENTRY_TIME_NS);
+    PyObject *made = ns == NULL ? NULL : PyObject_CallFunctionObjArgs(DATA(Msg, self)->st->moment, ns, NULL);
+    Py_XDECREF(ns);
+    return made;
+}
+
+static PyObject *entry_repr(PyObject *self)
+{
+    PyObject *key = entry_get_key(self, NULL);
+    PyObject *revision = entry_get_field(self, (void *)ENTRY_REVISION);
+    PyObject *operation = entry_get_field(self, (void *)ENTRY_OPERATION);
+    PyObject *repr = NULL;
+    if (key != NULL && revision != NULL && operation != NULL)
+        repr = PyUnicode_FromFormat("<Entry key=%R revision=%S operation=%S>", key, revision, operation);
+    Py_XDECREF(key);
+    Py_XDECREF(revision);
+    Py_XDECREF(operation);
+    return repr;
+}
+
+#define FIELD(name, which, doc)                                                                              \
+    {                                                                                                        \
+        name, entry_get_field, NULL, doc, (void *)which                                                      \
+    }
+
+static PyGetSetDef entry_getset[] = {
+    {"key", entry_get_key, NULL, "Its key.", NULL},
+    {"value", entry_get_value, NULL, "Its value as bytes; empty for a delete or purge.", NULL},
+    {"created", entry_get_created, NULL, "When it was stored: a datetime in UTC, to the microsecond.", NULL},
+    FIELD("bucket", ENTRY_BUCKET, "Name of the bucket."),
+    FIELD("revision", ENTRY_REVISION, "Its number in the bucket."),
+    FIELD("delta", ENTRY_DELTA, "Entries that a watch has still to deliver."),
+    FIELD("created_ns", ENTRY_TIME_NS, "When it was stored: nanoseconds since 1970 UTC."),
+    FIELD("length", ENTRY_LENGTH, "Bytes of the value, also where it was left out."),
+    FIELD("operation", ENTRY_OPERATION, "None for a value, 'DEL' or 'PURGE'."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static char entry_doc[] = "An entry of a key-value bucket.";
+
+static PyType_Slot entry_slots[] = {
+    {Py_tp_doc, entry_doc},
+    {Py_tp_dealloc, entry_dealloc},
+    {Py_tp_repr, entry_repr},
+    {Py_tp_getset, entry_getset},
+    {0, NULL},
+};
+
+static PyType_Spec entry_spec = {
+    .name = "natskit.Entry",
+    .basicsize = sizeof(Msg),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = entry_slots,
+};
+
+/* ---------------------------------------------------------------------------------------------- buckets */
+
+static void kv_dealloc(PyObject *self);
+
+static PyObject *kv_make(PyTypeObject *type, int face)
+{
+    State *st = base_state(type, kv_dealloc);
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    PyObject *self = st == NULL ? NULL : alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    DATA(Kv, self)->st = state_hold(st);
+    DATA(Kv, self)->via.face = face;
+    return self;
+}
+
+static PyObject *kv_new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void)args;
+    (void)kwargs;
+    return kv_make(type, FACE_ASYNC);
+}
+
+static PyObject *kv_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void)args;
+    (void)kwargs;
+    return kv_make(type, FACE_SYNC);
+}
+
+/* _open(context, bucket) */
+static PyObject *kv_open(PyObject *self, PyObject *args)
+{
+    Kv *kv = DATA(Kv, self);
+    State *st = kv->st;
+    PyObject *js, *bucket;
+    Text name = {0};
+    if (!PyArg_ParseTuple(args, "O!O:_open", st->js_type[kv->via.face], &js, &bucket))
+        return NULL;
+    if (kv->handle.id != 0)
+        return raise_text(st, NATSKIT_INVALID, "this bucket was opened before; make a new one");
+    if (DATA(Js, js)->conn == NULL)
+        return raise_text(st, NATSKIT_CLOSED, "the context was not opened");
+    if (text_arg(st, bucket, "bucket", NULL, &name) < 0)
+        return NULL;
+    natskit_error err = {0};
+    natskit_status status = natskit_kv_open(DATA(Js, js)->handle, name.data, name.len, &kv->handle, &err);
+    text_done(&name);
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &err);
+    kv->via = DATA(Js, js)->via;
+    kv->conn = Py_NewRef(DATA(Js, js)->conn);
+    Py_RETURN_NONE;
+}
+
+static int kv_clear(PyObject *self)
+{
+    Py_CLEAR(DATA(Kv, self)->conn);
+    return 0;
+}
+
+static int kv_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(DATA(Kv, self)->conn);
+    return 0;
+}
+
+static void kv_dealloc(PyObject *self)
+{
+    Kv *kv = DATA(Kv, self);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (kv->handle.id != 0)
+        natskit_kv_close(kv->handle);
+    kv_clear(self);
+    if (kv->st != NULL)
+        state_drop(kv->st);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+/* --------------------------------------------------------------------------------------- get and write */
+
+typedef struct Use {
+    const Kv *kv;
+    int action; /* 0: get */
+    Text key;
+    Payload value;
+    uint64_t revision;
+    int64_t ttl_ms;
+    int64_t deadline;
+    natskit_op op;
+    natskit_error err;
+} Use;
+
+static natskit_status use_try(Use *use)
+{
+    const natskit_options none = {0};
+    natskit_kv kv = use->kv->handle;
+    if (use->action == 0)
+        return natskit_kv_get_start(kv, use->key.data, use->key.len, use->revision, none,
+                                    left_ms(use->deadline), &use->op, &use->err);
+    return natskit_kv_write_start(kv, use->action, use->key.data, use->key.len, use->value.data,
+                                  use->value.len, use->revision, use->ttl_ms, none, left_ms(use->deadline),
+                                  &use->op, &use->err);
+}
+
+/* Without the GIL: tries, and waits for room. */
+static natskit_status use_block(void *arg, int64_t slice_ms)
+{
+    Use *use = arg;
+    natskit_status status = use_try(use);
+    if (status != NATSKIT_WOULD_BLOCK || slice_ms == 0)
+        return status;
+    return wait_room(use->kv->via.conn, use->value.len + CALL_BYTES, slice_ms);
+}
+
+/* `again`: what the call is repeated by once there is room; NULL: it fails with WouldBlockError. */
+static PyObject *use(State *st, PyObject *self, Use *use, PyObject *timeout, const char *again,
+                     PyObject *args)
+{
+    const Via *via = &use->kv->via;
+    size_t size = use->value.len + CALL_BYTES;
+    int64_t timeout_ms;
+    int rc = timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms);
+    natskit_status status = NATSKIT_OK;
+    bool waits = again != NULL && timeout_ms != 0 && !via->fails;
+    if (rc == 0) {
+        use->deadline = deadline_of(timeout_ms);
+        status = use_try(use);
+        if (status == NATSKIT_WOULD_BLOCK && waits && via->face == FACE_SYNC)
+            rc = block(st, use_block, use, timeout_ms, &status);
+    }
+    text_done(&use->key);
+    payload_done(&use->value);
+    if (rc < 0)
+        return NULL;
+    if (status == NATSKIT_OK)
+        return face_finish(st, via, use->op, use->action == 0 ? GIVE_ENTRY : GIVE_REVISION);
+    if (status != NATSKIT_WOULD_BLOCK || !waits)
+        return raise_refused(st, status, &use->err);
+    PyObject *head =
+        PyTuple_GetSlice(args, 0, PyTuple_Size(args) - 1); /* the time that is left is put behind */
+    return later(st, self, again, head, size, timeout_ms);
+}
+
+static PyObject *fetch(PyObject *self, PyObject *args, const char *again)
+{
+    Use one = {.kv = DATA(Kv, self)};
+    State *st = one.kv->st;
+    PyObject *key, *timeout;
+    unsigned long long revision;
+    if (!PyArg_ParseTuple(args, "OKO:_get", &key, &revision, &timeout) ||
+        text_arg(st, key, "key", NULL, &one.key) < 0)
+        return NULL;
+    one.revision = revision;
+    return use(st, self, &one, timeout, again, args);
+}
+
+/* _get(key, revision, timeout) */
+static PyObject *kv_get(PyObject *self, PyObject *args)
+{
+    return fetch(self, args, "_get_now");
+}
+
+static PyObject *kv_get_now(PyObject *self, PyObject *args)
+{
+    return fetch(self, args, NULL);
+}
+
+static PyObject *change(PyObject *self, PyObject *args, const char *again)
+{
+    Use one = {.kv = DATA(Kv, self)};
+    State *st = one.kv->st;
+    PyObject *key, *value, *timeout;
+    unsigned long long revision;
+    long long ttl_ms;
+    if (!PyArg_ParseTuple(args, "iOOKLO:_write", &one.action, &key, &value, &revision, &ttl_ms, &timeout) ||
+        text_arg(st, key, "key", NULL, &one.key) < 0)
+        return NULL;
+    if (payload_arg(st, value, &one.value) < 0) {
+        text_done(&one.key);
+        return NULL;
+    }
+    one.revision = revision;
+    one.ttl_ms = ttl_ms;
+    return use(st, self, &one, timeout, again, args);
+}
+
+/* _write(action, key, value, revision, ttl_ms, timeout) */
+static PyObject *kv_write(PyObject *self, PyObject *args)
+{
+    return change(self, args, "_write_now");
+}
+
+static PyObject *kv_write_now(PyObject *self, PyObject *args)
+{
+    return change(self, args, NULL);
+}
+
+PyObject *kv_revision(State *st, natskit_msg *msg)
+{
+    natskit_pub_ack ack;
+    natskit_status status = natskit_msg_pub_ack(msg, &ack, sizeof ack);
+    natskit_msg_release(msg);
+    return status == NATSKIT_OK ? PyLong_FromUnsignedLongLong(ack.seq) : raise_status(st, status, NULL);
+}
+
+static PyObject *kv_room(PyObject *self, PyObject *args)
+{
+    return room_wait(DATA(Kv, self)->st, &DATA(Kv, self)->via, args);
+}
+
+/* ------------------------------------------------------------------------------------------------ watch */
+
+static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs)
+{
+    State *st = kv->st;
+    natskit_options options;
+    natskit_sub handle;
+    natskit_error err = {0};
+    if (options_arg(st, NATSKIT_OPTIONS_KV_WATCH, pairs, &options) < 0)
+        return NULL;
+    natskit_status status = natskit_kv_watch(kv->handle, options, &handle, &err);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &err);
+    PyObject *queue = text_new("", 0);
+    if (queue == NULL) {
+        natskit_sub_close(handle);
+        return NULL;
+    }
+    PyObject *sub = sub_new(st, kv->conn, handle, name, queue, false);
+    Py_DECREF(queue);
+    if (sub != NULL)
+        DATA(Sub, sub)->watches = true;
+    return sub;
+}
+
+/* _watch(name, options): the subscription. */
+static PyObject *kv_watch(PyObject *self, PyObject *args)
+{
+    PyObject *name, *pairs;
+    if (!PyArg_ParseTuple(args, "UO:_watch", &name, &pairs))
+        return NULL;
+    return watch_begin(DATA(Kv, self), name, pairs);
+}
+
+/* _all(name, options, timeout): the entries of a watch that ends with what there is, as a list. */
+static PyObject *kv_all(PyObject *self, PyObject *args)
+{
+    const Kv *kv = DATA(Kv, self);
+    PyObject *name, *pairs, *timeout;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "UOO:_all", &name, &pairs, &timeout) ||
+        timeout_arg(kv->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
+    PyObject *sub = watch_begin(kv, name, pairs);
+    if (sub == NULL)
+        return NULL;
+    PyObject *result = sub_gather(DATA(Sub, sub), PY_SSIZE_T_MAX, timeout_ms);
+    Py_DECREF(sub);
+    return result;
+}
+
+int watch_stats(natskit_sub sub, PyObject *dict)
+{
+    natskit_watch_info info;
+    if (natskit_sub_watch_info(sub, &info, sizeof info) != NATSKIT_OK)
+        return 0; /* it has ended */
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"resets", info.resets},       {"last_revision", info.last_seq},
+        {"passed", info.passed},       {"rewinds", info.rewinds},
+        {"live", (uint64_t)info.live}, {"initial_done", (uint64_t)info.initial_done},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof rows[0]; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(rows[i].value);
+        rc = number == NULL ? -1 : PyDict_SetItemString(dict, rows[i].name, number);
+        Py_XDECREF(number);
+    }
+    return rc;
+}
+
+/* _kv_config(text): the stream's configuration of a bucket's, as text. */
+PyObject *kv_config(PyObject *module, PyObject *value)
+{
+    State *st = module_state(module);
+    Text text = {0};
+    natskit_json bucket, stream;
+    natskit_error err = {0};
+    if (text_arg(st, value, "configuration", NULL, &text) < 0)
+        return NULL;
+    natskit_status status = natskit_json_parse(text.data, text.len, &bucket, &err);
+    text_done(&text);
+    if (status == NATSKIT_OK) {
+        status = natskit_kv_config(bucket, &stream, &err);
+        natskit_json_close(bucket);
+    }
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &err);
+    PyObject *object = js_decode(st, stream);
+    natskit_json_close(stream);
+    return object;
+}
+
+/* ------------------------------------------------------------------------------------------------ types */
+
+static PyMethodDef kv_methods[] = {
+    {"_open", kv_open, METH_VARARGS, "_open($self, context, bucket, /)\n--\n\nOpens the bucket."},
+    {"_get", kv_get, METH_VARARGS, "_get($self, key, revision, timeout, /)\n--\n\nThe entry of a key."},
+    {"_get_now", kv_get_now, METH_VARARGS,
+     "_get_now($self, key, revision, left, /)\n--\n\nAs _get; WouldBlockError without room."},
+    {"_write", kv_write, METH_VARARGS,
+     "_write($self, action, key, value, revision, ttl_ms, timeout, /)\n--\n\nChanges a key; its revision."},
+    {"_write_now", kv_write_now, METH_VARARGS,
+     "_write_now($self, action, key, value, revision, ttl_ms, left, /)\n--\n\nAs _write; WouldBlockError "
+     "without room."},
+    {"_watch", kv_watch, METH_VARARGS,
+     "_watch($self, name, options, /)\n--\n\nThe subscription whose objects are entries."},
+    {"_all", kv_all, METH_VARARGS,
+     "_all($self, name, options, timeout, /)\n--\n\nThe entries of a watch that ends, as a list."},
+    {"_room", kv_room, METH_VARARGS,
+     "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
+    {NULL, NULL, 0, NULL},
+};
+
+static char kv_doc[] = "A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue.";
+
+#define KV_SLOTS(make)                                                                                       \
+    {Py_tp_doc, kv_doc}, {Py_tp_new, make}, {Py_tp_dealloc, kv_dealloc}, {Py_tp_traverse, kv_traverse},      \
+        {Py_tp_clear, kv_clear}, {Py_tp_methods, kv_methods},                                                \
+    {                                                                                                        \
+        0, NULL                                                                                              \
+    }
+
+static PyType_Slot async_slots[] = {KV_SLOTS(kv_new_async)};
+static PyType_Slot sync_slots[] = {KV_SLOTS(kv_new_sync)};
+
+static PyType_Spec async_spec = {
+    .name = "natskit._natskit.AsyncKeyValue",
+    .basicsize = sizeof(Kv),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = async_slots,
+};
+
+static PyType_Spec sync_spec = {
+    .name = "natskit._natskit.SyncKeyValue",
+    .basicsize = sizeof(Kv),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = sync_slots,
+};
+
+int kv_init(PyObject *module, State *st)
+{
+    if (type_add(module, &st->entry_type, &entry_spec, "Entry") < 0 ||
+        type_add(module, &st->kv_type[FACE_ASYNC], &async_spec, "AsyncKeyValue") < 0)
+        return -1;
+    return type_add(module, &st->kv_type[FACE_SYNC], &sync_spec, "SyncKeyValue");
+}

@@ -1,0 +1,149 @@
+/* Publishing to streams with an ack, and reading acks. Any thread. */
+#include "capi/guard.h"
+#include "jetstream/publish.h"
+
+static int32_t check(const char *subject, size_t subject_len, const void *data, size_t data_len,
+                     int64_t timeout_ms, struct nki_outgoing_msg *out, natskit_error *err)
+{
+    int32_t status = nki_capi_check_outgoing(subject, subject_len, NULL, 0, data, data_len, out);
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    if (status == NATSKIT_OK) {
+        return status;
+    }
+    if (status != NATSKIT_INVALID) {
+        return nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    if (!nki_capi_str(subject, subject_len, &out->subject)) {
+        return nki_capi_invalid(err, "subject: the pointer is NULL");
+    }
+    const char *fault = nki_subject_publish_fault(out->subject);
+    return fault != NULL ? nki_capi_fault(err, "subject", out->subject, fault)
+                         : nki_capi_invalid(err, "data: the pointer is NULL");
+}
+
+/* Pins the context and takes the header block. */
+static int32_t begin(natskit_js js, natskit_headers headers, struct nki_outgoing_msg *msg,
+                     struct nki_handle **handle, struct nki_capi_block **block, natskit_error *err)
+{
+    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_capi_headers_take(headers, block);
+    if (status != NATSKIT_OK) {
+        nki_handle_unpin(*handle);
+        return nki_error_set(nki_capi_err(err), status, "headers: %s", nki_status_row(status)->text);
+    }
+    msg->header_block = nki_capi_block_str(*block);
+    return NATSKIT_OK;
+}
+
+natskit_status natskit_js_publish(natskit_js js, const char *subject, size_t subject_len,
+                                  natskit_headers headers, const void *data, size_t data_len,
+                                  int64_t timeout_ms, natskit_msg **ack, int32_t *outcome, natskit_error *err)
+{
+    int32_t ignored;
+    int32_t *known = outcome != NULL ? outcome : &ignored;
+    *known = NATSKIT_OUTCOME_NOT_SENT;
+    if (ack != NULL) {
+        *ack = NULL;
+    }
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    struct nki_capi_block *block;
+    int32_t status = check(subject, subject_len, data, data_len, timeout_ms, &msg, err);
+    if (status == NATSKIT_OK) {
+        status = begin(js, headers, &msg, &handle, &block, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_msg *given = NULL;
+    status =
+        nki_js_publish(handle->object, &msg, nki_capi_deadline(timeout_ms), &given, known, nki_capi_err(err));
+    nki_capi_block_release(block);
+    nki_handle_unpin(handle);
+    if (status == NATSKIT_OK && ack != NULL) {
+        *ack = (natskit_msg *)(void *)given;
+    } else {
+        nki_msg_release(given);
+    }
+    return status;
+}
+
+static int32_t start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t timeout_ms,
+                     natskit_op *op, natskit_error *err)
+{
+    uint64_t id;
+    struct nki_handle *handle;
+    int32_t status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &handle);
+    if (status != NATSKIT_OK) {
+        return nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    struct nki_op *inner;
+    int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
+    status = nki_js_publish_start(js, msg, deadline_ns, &inner, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        nki_capi_publish_op(js->conn, handle, inner);
+        op->id = id;
+    } else {
+        nki_handle_cancel(handle);
+    }
+    return status;
+}
+
+natskit_status natskit_js_publish_start(natskit_js js, const char *subject, size_t subject_len,
+                                        natskit_headers headers, const void *data, size_t data_len,
+                                        natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                        natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    struct nki_capi_block *block;
+    int32_t status = check(subject, subject_len, data, data_len, timeout_ms, &msg, err);
+    if (status == NATSKIT_OK) {
+        status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = begin(js, headers, &msg, &handle, &block, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = start(handle->object, &msg, timeout_ms, op, err);
+    nki_capi_block_release(block);
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view, size_t view_size)
+{
+    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
+    if (msg == NULL || view == NULL || view_size == 0 || inner->kind != NKI_MSG_PUB_ACK) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_pub_ack ack NKI_UNINIT;
+    nki_pub_ack_of(inner, &ack);
+    natskit_pub_ack filled = {
+        .id = ack.id,
+        .seq = ack.seq,
+        .status = ack.status,
+        .outcome = ack.outcome,
+        .server_code = ack.server_code,
+        .err_code = ack.err_code,
+        .duplicate = ack.duplicate,
+        .stream = ack.stream.ptr,
+        .stream_len = ack.stream.len,
+        .domain = ack.domain.ptr,
+        .domain_len = ack.domain.len,
+        .text = ack.text.ptr,
+        .text_len = ack.text.len,
+    };
+    return nki_capi_give(view, view_size, &filled, sizeof filled);
+}

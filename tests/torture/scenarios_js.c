@@ -1,0 +1,103 @@
+/* Scenarios of publishing to streams, with a subscription in place of the stream. */
+#include "scenarios.h"
+
+#include "life.h"
+#include "registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Answers the next message as a stream does. */
+static void acknowledge(natskit_sub stream, int seq)
+{
+    char text[64];
+    natskit_msg *msg = tt_next(stream, tt_life.wait_ms, NATSKIT_OK);
+    if (msg == NULL) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "{\"stream\":\"S\", \"seq\":%d}", seq);
+    TT(natskit_msg_respond, msg, NO_HEADERS, text, strlen(text), tt_life.wait_ms);
+    tt_release(msg);
+}
+
+void tt_scenario_js_publish(void)
+{
+    natskit_error err = {0};
+    int32_t outcome = -1;
+    natskit_pub_ack ack = {0};
+    natskit_conn conn = tt_connect();
+    natskit_sub stream = tt_subscribe(conn, "stream", "", NO_OPTIONS);
+    natskit_options options = tt_options(NATSKIT_OPTIONS_JETSTREAM);
+    tt_set(options, "publish_retries", 1);
+    tt_set(options, "publish_retry_wait_ms", 1);
+    natskit_js js = tt_js(conn, options);
+    natskit_op plain = tt_js_publish_start(conn, js, "stream", NO_HEADERS);
+    natskit_op known = tt_js_publish_start(conn, js, "stream", tt_headers("Nats-Msg-Id", "one"));
+    acknowledge(stream, 1);
+    acknowledge(stream, 2);
+    natskit_msg *msg = NULL;
+    if (tt_finish(plain, NATSKIT_OK) == NATSKIT_OK && (msg = tt_take_msg(plain, NATSKIT_OK)) != NULL) {
+        TT(natskit_msg_pub_ack, msg, &ack, sizeof ack);
+        tt_want(ack.seq == 1 && ack.stream_len == 1, "the ack is another one");
+        tt_release(msg);
+    }
+    (void)tt_finish(known, NATSKIT_OK);
+    natskit_status got = natskit_js_publish(js, "nobody.there", Z, NO_HEADERS, "kept", 4, tt_life.wait_ms,
+                                            NULL, &outcome, &err);
+    tt_check_error("natskit_js_publish", got, NATSKIT_NO_STREAM, &err);
+    tt_want(outcome == NATSKIT_OUTCOME_REJECTED, "nobody is there, and the message may be somewhere");
+}
+
+void tt_scenario_publisher(void)
+{
+    natskit_error err = {0};
+    natskit_sub acks;
+    uint64_t ids[3] = {0};
+    size_t published = 0;
+    natskit_conn conn = tt_connect();
+    natskit_sub stream = tt_subscribe(conn, "stream", "", NO_OPTIONS);
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    natskit_options options = tt_options(NATSKIT_OPTIONS_PUBLISHER);
+    tt_set(options, "ack_wait_ms", tt_life.hurt ? 300 : 20000);
+    tt_set(options, "retry_wait_ms", 1);
+    tt_set(options, "max_pending", 5);
+    natskit_publisher publisher = tt_publisher(conn, js, options, &acks);
+    natskit_headers headers = tt_headers("Nats-Msg-Id", "one");
+    natskit_outgoing msgs[3];
+    memset(msgs, 0, sizeof msgs);
+    for (int i = 0; i < 3; i++) {
+        msgs[i] = (natskit_outgoing){.subject = "stream", .subject_len = 6, .data = "kept", .data_len = 4};
+    }
+    uint64_t accepted = TT(natskit_publisher_publish, publisher, "stream", Z, headers, "kept", 4,
+                           tt_life.wait_ms, ids) == NATSKIT_OK;
+    accepted += TT(natskit_publisher_publish, publisher, "nobody.there", Z, NO_HEADERS, "kept", 4,
+                   tt_life.wait_ms, NULL) == NATSKIT_OK;
+    TT(natskit_publisher_publish_batch, publisher, msgs, sizeof msgs[0], 3, tt_life.wait_ms, ids, &published);
+    accepted += published;
+    natskit_op room = tt_publisher_room_start(conn, publisher, 4);
+    natskit_op done = tt_publisher_done_start(conn, publisher);
+    for (int seq = 1; seq <= 4; seq++) {
+        acknowledge(stream, seq);
+    }
+    (void)tt_finish(done, NATSKIT_OK);
+    (void)tt_finish(room, NATSKIT_OK);
+    natskit_status got = natskit_publisher_done(publisher, tt_life.wait_ms, &err);
+    tt_check_error("natskit_publisher_done", got, NATSKIT_OK, &err);
+    natskit_publisher_info info = {0};
+    TT(natskit_publisher_info_get, publisher, &info, sizeof info);
+    tt_want(info.acked == 4 && info.failed == 1, "four are in the stream, and one is nowhere");
+    accepted += TT(natskit_publisher_publish, publisher, "stream", Z, NO_HEADERS, "left", 4, tt_life.wait_ms,
+                   NULL) == NATSKIT_OK;
+    natskit_msg *msg;
+    uint64_t outcomes = 0;
+    TT(natskit_publisher_close, publisher);
+    tt_registry_remove(NATSKIT_KIND_PUBLISHER, publisher.id);
+    while ((msg = tt_next(acks, tt_life.wait_ms, NATSKIT_END)) != NULL) {
+        outcomes++;
+        tt_release(msg);
+    }
+    if (outcomes > accepted) {
+        tt_fail("a message has got a second outcome");
+    }
+    tt_want(outcomes == accepted, "a message has got no outcome");
+}
