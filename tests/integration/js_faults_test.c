@@ -132,8 +132,8 @@ static void test_bucket_of_another_account(void **state)
 static void test_domain(void **state)
 {
     (void)state;
-    struct ts_server *server =
-        ts_server_start(&(struct ts_server_opts){.extra = "jetstream { domain: hub }\n"});
+    struct ts_server *server = ts_server_start(
+        &(struct ts_server_opts){.extra = "jetstream { store_dir: \"@DIR@/hub\", domain: hub }\n"});
     assert_non_null(server);
     natskit_conn conn = connect_as(server, NULL);
     natskit_js js = jb_open_with(conn, "domain", "hub");
