@@ -117,7 +117,7 @@ void say(struct peer *peer, const struct asked *asked, int seq, int consumer_seq
     say_of(peer, asked, asked->name, seq, consumer_seq, pending);
 }
 
-void expect_take(struct peer *peer, struct nki_sub *sub, const char *data)
+void ordered_take(struct peer *peer, struct nki_sub *sub, const char *data)
 {
     struct nki_msg *msg = steps_take(peer->rig, sub);
     assert_non_null(msg);
@@ -147,7 +147,7 @@ struct nki_ordered_info info_of(struct nki_sub *sub)
     return info;
 }
 
-void close_sub(struct peer *peer, struct nki_sub *sub)
+void ordered_close(struct peer *peer, struct nki_sub *sub)
 {
     nki_engine_close_sub(&peer->rig->engine, sub, peer->rig->now_ns);
     rig_settle(peer->rig);
@@ -163,8 +163,8 @@ struct peer *lively(struct nki_sub **sub, struct asked *asked)
     say_made(peer, asked, 0, 2);
     say(peer, asked, 1, 1, 1);
     say(peer, asked, 2, 2, 0);
-    expect_take(peer, *sub, "1");
-    expect_take(peer, *sub, "2");
+    ordered_take(peer, *sub, "1");
+    ordered_take(peer, *sub, "2");
     peer_expect_none(peer);
     return peer;
 }

@@ -37,11 +37,11 @@ void say_heartbeat(struct peer *peer, const struct asked *asked, int last);
 void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
             int pending);
 void say(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending);
-void expect_take(struct peer *peer, struct nki_sub *sub, const char *data);
+void ordered_take(struct peer *peer, struct nki_sub *sub, const char *data);
 void expect_mark(struct peer *peer, struct nki_sub *sub);
 void expect_empty(struct peer *peer, struct nki_sub *sub);
 struct nki_ordered_info info_of(struct nki_sub *sub);
-void close_sub(struct peer *peer, struct nki_sub *sub);
+void ordered_close(struct peer *peer, struct nki_sub *sub);
 /* One that lives, and has got messages 1 and 2 of the stream. */
 struct peer *lively(struct nki_sub **sub, struct asked *asked);
 

@@ -8,7 +8,7 @@ static struct peer *asking(struct nki_sub **sub, struct asked *asked, struct pee
 {
     struct peer *peer = lively(sub, asked);
     say(peer, asked, 30, 3, 0);
-    expect_take(peer, *sub, "30");
+    ordered_take(peer, *sub, "30");
     say_block(peer, asked, "", "NATS/1.0 409 Consumer Deleted\r\n\r\n");
     expect_delete(peer, asked);
     peer_expect(peer, "$JS.API.STREAM.INFO.S", question);
@@ -42,13 +42,13 @@ static void test_rewind(void **state)
             say_answer(peer, &asked,
                        "{\"delivered\":{\"consumer_seq\":1,\"stream_seq\":6},\"num_pending\":0}");
         }
-        expect_take(peer, sub, "6");
+        ordered_take(peer, sub, "6");
         expect_empty(peer, sub);
         assert_int_equal(info_of(sub).rewinds, 1);
         assert_int_equal(info_of(sub).last_seq, 6);
         say_block(peer, &asked, "", "NATS/1.0 409 Consumer Deleted\r\n\r\n");
         expect_next(peer, &asked, "\"opt_start_seq\":7");
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -70,9 +70,9 @@ static void test_rewind_again(void **state)
         expect_delete(peer, &asked);
         expect_create(peer, &asked, made ? "\"opt_start_seq\":6" : "\"opt_start_time\"");
         say(peer, &asked, 6, 1, 0);
-        expect_take(peer, sub, "6");
+        ordered_take(peer, sub, "6");
         assert_int_equal(info_of(sub).rewinds, 1);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -92,7 +92,7 @@ static void test_not_told(void **state)
     assert_false(peer_send(peer, question.reply, question.reply, "", "", SAME));
     say_made(peer, &asked, 5, 0);
     say(peer, &asked, 6, 1, 0);
-    expect_take(peer, sub, "6");
+    ordered_take(peer, sub, "6");
     assert_int_equal(info_of(sub).rewinds, 1);
     say_block(peer, &asked, "", "NATS/1.0 409 Consumer Deleted\r\n\r\n");
     expect_delete(peer, &asked);
@@ -103,7 +103,7 @@ static void test_not_told(void **state)
     say_stream(peer, &question, SAME);
     expect_create(peer, &asked, "\"opt_start_seq\":7");
     assert_int_equal(info_of(sub).rewinds, 1);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 int main(void)

@@ -43,7 +43,7 @@ static void test_creation(void **state)
     say(peer, &asked, 7, 1, 0);
     assert_true(info_of(sub).initial_done);
     assert_int_equal(info_of(sub).last_seq, 7);
-    expect_take(peer, sub, "7");
+    ordered_take(peer, sub, "7");
     expect_empty(peer, sub); /* no mark was asked for */
     nki_engine_close_sub(&peer->rig->engine, sub, peer->rig->now_ns);
     rig_settle(peer->rig);
@@ -70,7 +70,7 @@ static void test_filter(void **state)
         assert_non_null(strstr(pub.data, i == 0 ? "\"filter_subject\":\"a.*\"" : "\"filter_subject\":\">\""));
         assert_int_equal(strstr(pub.subject, ".a.*") != NULL, i == 0);
         assert_null(strchr(pub.subject, '>'));
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -88,15 +88,15 @@ static void test_before_the_answer(void **state)
     say_answer(peer, &asked, "{\"delivered\":{\"consumer_seq\":2,\"stream_seq\":2},\"num_pending\":1}");
     say(peer, &asked, 3, 3, 5); /* more have come, but that is all that there was */
     say(peer, &asked, 4, 4, 0);
-    expect_take(peer, sub, "1");
-    expect_take(peer, sub, "2");
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "1");
+    ordered_take(peer, sub, "2");
+    ordered_take(peer, sub, "3");
     expect_mark(peer, sub);
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
     assert_int_equal(info_of(sub).resets, 0);
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_mark_of_nothing(void **state)
@@ -111,13 +111,13 @@ static void test_mark_of_nothing(void **state)
     say_made(peer, &asked, 9, 0);
     expect_mark(peer, sub);
     say(peer, &asked, 10, 1, 0);
-    expect_take(peer, sub, "10");
+    ordered_take(peer, sub, "10");
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":11");
     say_made(peer, &asked, 10, 0);
     expect_empty(peer, sub); /* once */
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_ends_done(void **state)
@@ -139,10 +139,10 @@ static void test_ends_done(void **state)
         for (int i = 1; i <= pending; i++) {
             char data[20];
             snprintf(data, sizeof data, "%d", i);
-            expect_take(peer, sub, data);
+            ordered_take(peer, sub, data);
         }
         expect_empty(peer, sub);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -168,12 +168,12 @@ static void test_gap(void **state)
     say_made(peer, &asked, 2, 2);
     say(peer, &asked, 3, 1, 1);
     say(peer, &asked, 4, 2, 0);
-    expect_take(peer, sub, "3");
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "3");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
     assert_int_equal(info_of(sub).resets, 1);
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* The first time at once; if that does not help, after a pause. */
@@ -195,8 +195,8 @@ static void test_gaps(void **state)
     expect_create(peer, &asked, "\"opt_start_seq\":3");
     say_made(peer, &asked, 2, 1);
     say(peer, &asked, 3, 1, 0);
-    expect_take(peer, sub, "3");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "3");
+    ordered_close(peer, sub);
 }
 
 static void test_heartbeats(void **state)
@@ -223,8 +223,8 @@ static void test_heartbeats(void **state)
     say(peer, &asked, 3, 1, 0); /* a message is a sign of life, too */
     peer_pass(peer, 2 * HEARTBEAT_MS - 1);
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "3");
+    ordered_close(peer, sub);
 }
 
 static void test_statuses(void **state)
@@ -246,8 +246,8 @@ static void test_statuses(void **state)
         expect_create(peer, &asked, "\"opt_start_seq\":3");
         say_made(peer, &asked, 2, 1);
         say(peer, &asked, 3, 1, 0);
-        expect_take(peer, sub, "3");
-        close_sub(peer, sub);
+        ordered_take(peer, sub, "3");
+        ordered_close(peer, sub);
     }
 }
 
@@ -267,7 +267,7 @@ static void test_no_answer(void **state)
     peer_cut(peer); /* nothing has come, but where it began is known */
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":42");
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* The last one is still to come, when the consumer is lost: it is that one, whatever was stored since. */
@@ -283,7 +283,7 @@ static void test_last_is_known(void **state)
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":7");
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- flow control ---------------------------------------------------------------------------------------- */
@@ -309,13 +309,13 @@ static void test_flow(void **state)
     say_block(peer, &asked, "$JS.FC.S.c.2", "NATS/1.0 100 FlowControl Request\r\n\r\n");
     say(peer, &asked, 5, 5, 0); /* behind it */
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     peer_expect_none(peer);
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "4");
     expect_flow(peer, "$JS.FC.S.c.2");
-    expect_take(peer, sub, "5");
+    ordered_take(peer, sub, "5");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_stalled(void **state)
@@ -330,13 +330,13 @@ static void test_stalled(void **state)
     say_block(peer, &asked, "", stalled); /* the request itself was lost */
     say_block(peer, &asked, "", stalled);
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     expect_flow(peer, "$JS.FC.S.c.7");
     peer_expect_none(peer);
     say_block(peer, &asked, "", stalled); /* that answer was lost, too */
     expect_flow(peer, "$JS.FC.S.c.7");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* What the consumer before has asked for is not answered to the present one. */
@@ -351,9 +351,9 @@ static void test_flow_of_old(void **state)
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":4");
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- creation errors ------------------------------------------------------------------------------------- */
@@ -381,7 +381,7 @@ static void test_first_errors(void **state)
         assert_non_null(sub->end_error);
         assert_int_equal(sub->end_error->status, rows[i].reason);
         assert_int_equal(peer_sid(peer, asked.deliver), 0);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -409,7 +409,7 @@ static void test_pauses(void **state)
     expect_create(peer, &asked, "all");
     say_made(peer, &asked, 0, 0);
     assert_true(info_of(sub).live);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* Later nothing ends it but a stream that stays away. */
@@ -431,7 +431,7 @@ static void test_later_errors(void **state)
     say_answer(peer, &asked, MISSING);
     assert_int_equal(rig_end_reason(sub), NKI_STREAM_NOT_FOUND);
     assert_int_equal(sub->end_error->err_code, 10059);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_denied(void **state)
@@ -447,7 +447,7 @@ static void test_denied(void **state)
              "-ERR 'Permissions Violation for Publish to \"$JS.API.CONSUMER.CREATE.S.%s\"'\r\n", asked.name);
     rig_say(peer->rig, text);
     assert_int_equal(rig_end_reason(sub), NKI_PERMISSION);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- transports ------------------------------------------------------------------------------------------ */
@@ -469,10 +469,10 @@ static void test_reconnect(void **state)
     peer_expect_none(peer);
     say_made(peer, &asked, 3, 1);
     say(peer, &asked, 4, 1, 0);
-    expect_take(peer, sub, "3");
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "3");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void pass_until_asked(struct peer *peer)
@@ -502,8 +502,8 @@ static void test_begun_without(void **state)
     expect_create(peer, &asked, "all");
     say_made(peer, &asked, 0, 1);
     say(peer, &asked, 1, 1, 0);
-    expect_take(peer, sub, "1");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "1");
+    ordered_close(peer, sub);
 }
 
 /* While it is drained the server was told that nobody listens any more: nothing may be asked for anew. */
@@ -531,7 +531,7 @@ static void test_drained(void **state)
     assert_int_equal(peer->sub_count, 0);
     assert_int_equal(rig_end_reason(sub), NKI_UNSUBSCRIBED);
     assert_int_equal(rig_op_status(drain), NKI_OK);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* An answer that does not tell where the consumer stands changes nothing. */
@@ -549,7 +549,7 @@ static void test_answer_without_place(void **state)
         say_answer(peer, &asked, texts[i]);
         assert_int_equal(info_of(sub).rewinds, 0);
         assert_int_equal(info_of(sub).last_seq, 2);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -605,7 +605,7 @@ static void test_no_memory(void **state)
             for (int i = 1; i <= 5; i++) { /* each once, or the end */
                 char data[20];
                 snprintf(data, sizeof data, "%d", i);
-                expect_take(peer, sub, data);
+                ordered_take(peer, sub, data);
             }
             if (reason == 0) {
                 expect_mark(peer, sub);
