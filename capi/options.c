@@ -28,8 +28,10 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                    NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE && NATSKIT_TYPE_TEXT == (int)NKI_OPTION_TEXT,
                "types are numbered alike");
 
-static const char *const scope_names[] = {"no",     "connect",      "subscribe", "request",
-                                          "events", "request_many", "auth",      "user_jwt"};
+static const char *const scope_names[] = {"no",           "connect", "subscribe", "request",   "events",
+                                          "request_many", "auth",    "user_jwt",  "jetstream", "publisher",
+                                          "fetch",        "consume", "kv_watch"};
+_Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)
 {

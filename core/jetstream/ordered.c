@@ -50,7 +50,7 @@ struct ordered {
     bool by_time;  /* it begins behind stream_time_ns: stream_seq is of another stream */
     bool asking;   /* CREATING: what the stream is, first */
     bool tells;    /* it was answered once */
-    bool unasked;  /* it never was: by this connection it is not asked any more */
+    bool unasked;  /* it is not asked: nobody has answered, this time, or ever on this connection */
     bool answered; /* the present consumer's making */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
@@ -266,11 +266,12 @@ static void create(struct ordered *ordered, int64_t now_ns)
 {
     bool ok = !ordered->used || move(ordered);
     ordered->used = true;
-    ordered->resets += ordered->created;
     ordered->consumer_seq = 0;
     ordered->answered = false;
     ordered->flow.len = 0;
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
+    ordered->resets += ordered->created && !ordered->asking;
+    ordered->unasked = ordered->unasked && !ordered->tells;
     ordered->by_seq = ordered->placed && !ordered->by_time &&
                       (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
     ordered->state = CREATING;
@@ -299,6 +300,7 @@ static void reset(struct ordered *ordered, int64_t now_ns)
 static void create_asked(struct ordered *ordered, int64_t now_ns)
 {
     ordered->asking = false;
+    ordered->resets++;
     if (send_create(ordered)) {
         nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
     } else {
@@ -488,10 +490,12 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     ordered->missing = 0;
     ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
-    if (has && come == 0 && (ordered->by_time || (!ordered->placed && !fixed))) {
+    if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
         ordered->placed = true;
         ordered->by_time = false;
         ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
+    } else if (has && ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
+        rewind_to(ordered, before); /* servers before 2.15 */
     }
     if (ordered->state == CREATING) {
         ordered->state = LIVE;
@@ -574,8 +578,8 @@ static void tick(struct nki_feed *feed, int64_t now_ns)
         break;
     case CREATING:
         if (ordered->asking) { /* perhaps it may not be asked */
-            ordered->unasked = !ordered->tells;
-            create_asked(ordered, now_ns);
+            ordered->unasked = true;
+            create(ordered, now_ns); /* elsewhere, so that a late answer does not come */
         } else {
             reset(ordered, now_ns);
         }

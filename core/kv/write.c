@@ -20,6 +20,21 @@ static struct nki_str str_of(const struct nki_buf *buf)
     return nki_str_make((const char *)buf->data, buf->len);
 }
 
+/* Bytes of a subject that is published to before what is stored: another domain or account takes keys behind
+ * the prefix of its API (ADR-19). */
+static size_t prefix_len(const struct nki_kv *kv)
+{
+    struct nki_str prefix = nki_js_prefix(kv->js);
+    return nki_str_eq(prefix, NKI_STR("$JS.API")) ? 0 : prefix.len + 1;
+}
+
+static bool append_subject(struct nki_buf *out, const struct nki_kv *kv, struct nki_str key)
+{
+    bool ok = prefix_len(kv) == 0 ||
+              (nki_buf_append_str(out, nki_js_prefix(kv->js)) && nki_buf_append(out, ".", 1));
+    return ok && nki_buf_append_str(out, nki_kv_subject(kv)) && nki_buf_append_str(out, key);
+}
+
 /* -- headers --------------------------------------------------------------------------------------------- */
 
 static int32_t append_number(struct nki_buf *block, struct nki_str name, uint64_t number, const char *unit,
@@ -112,12 +127,15 @@ static enum nki_chain_next ask_leader(struct creating *creating, struct nki_chai
 {
     struct nki_buf *subject = &creating->question_subject;
     struct nki_buf *body = &creating->question;
+    struct nki_str stored = str_of(&creating->subject);
+    size_t prefix = prefix_len(creating->kv);
+    stored = nki_str_make(stored.ptr + prefix, stored.len - prefix);
     subject->len = body->len = 0;
     bool ok = nki_buf_append_str(subject, nki_js_prefix(creating->kv->js)) &&
               nki_buf_append_str(subject, NKI_STR(".STREAM.MSG.GET.")) &&
               nki_buf_append_str(subject, nki_kv_stream(creating->kv)) &&
-              nki_buf_append_str(body, NKI_STR("{\"last_by_subj\":")) &&
-              nki_buf_append_json(body, str_of(&creating->subject)) && nki_buf_append(body, "}", 1);
+              nki_buf_append_str(body, NKI_STR("{\"last_by_subj\":")) && nki_buf_append_json(body, stored) &&
+              nki_buf_append(body, "}", 1);
     if (!ok) {
         return end_with(end, NKI_NO_MEMORY, NKI_OUTCOME_REJECTED);
     }
@@ -255,8 +273,7 @@ int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const 
     struct nki_buf block = {0};
     int32_t status = check(write, err);
     if (status == NKI_OK) {
-        bool ok =
-            nki_buf_append_str(&subject, nki_kv_subject(kv)) && nki_buf_append_str(&subject, write->key);
+        bool ok = append_subject(&subject, kv, write->key);
         status = ok ? append_headers(write, &block, err) : nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     if (status == NKI_OK && write->action == NKI_KV_DO_CREATE) {

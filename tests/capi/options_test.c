@@ -153,6 +153,28 @@ static void test_scopes(void **state)
     }
 }
 
+/* A refusal names both scopes, of every pair. */
+static void test_scope_names(void **state)
+{
+    (void)state;
+    natskit_conn conn = fx_silent_conn(NULL);
+    for (size_t s = 0; s < sizeof scopes / sizeof scopes[0]; s++) {
+        natskit_options options = open_options(scopes[s]);
+        natskit_error err = {0};
+        natskit_js js;
+        natskit_sub sub;
+        if (scopes[s] != NATSKIT_OPTIONS_JETSTREAM) {
+            assert_status(natskit_js_open(conn, options, &js, &err), NATSKIT_INVALID);
+            assert_non_null(strstr(err.text, "not for jetstream"));
+        } else {
+            assert_status(natskit_conn_events(conn, options, &sub, &err), NATSKIT_INVALID);
+            assert_non_null(strstr(err.text, "opened for jetstream, not for events"));
+        }
+        assert_null(strstr(err.text, "(null)"));
+        assert_ok(natskit_options_close(options));
+    }
+}
+
 /* What a call has read stays as it was, whatever becomes of the options. */
 static void test_copied(void **state)
 {
@@ -183,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_suggests, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_texts, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_scopes, fx_mark, fx_check_clean),
+        cmocka_unit_test_setup_teardown(test_scope_names, fx_mark, fx_check_clean),
         cmocka_unit_test_setup_teardown(test_copied, fx_mark, fx_check_clean),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

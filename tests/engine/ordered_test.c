@@ -1,172 +1,16 @@
 /* Ordered consumers against a server that a test plays by hand, in virtual time: each thing that can be
  * amiss, and what is asked of the server then. */
-#include "peer.h"
+#include "ordered_peer.h"
 
-#include "delivery/notice.h"
-#include "jetstream/ordered.h"
+#include "../unit/base/refuse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HEARTBEAT_MS 1000
 #define MISSING "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}"
 #define REFUSED                                                                                              \
     "{\"error\":{\"code\":400,\"err_code\":10026,\"description\":\"maximum consumers limit reached\"}}"
 #define NOBODY "NATS/1.0 503\r\n\r\n"
-
-/* A consumer as the client has asked for it. */
-struct asked {
-    char name[64];
-    char deliver[320];
-    char data[1600];
-};
-
-static void open_with(struct peer *peer, struct nki_ordered_params params, struct nki_sub **sub)
-{
-    params.stream = NKI_STR("S");
-    params.start_time = NKI_STR("");
-    params.heartbeat_ms = HEARTBEAT_MS;
-    assert_int_equal(nki_ordered_open(peer->js, &params, sub, NULL), NKI_OK);
-}
-
-/* The request to make a consumer. Before a further one it is asked what the stream is: long, and never made
- * anew. */
-static void next_create(struct peer *peer, struct peer_pub *pub)
-{
-    assert_true(peer_next(peer, pub));
-    if (strcmp(pub->subject, "$JS.API.STREAM.INFO.S") == 0) {
-        assert_true(peer_send(peer, pub->reply, pub->reply, "", "",
-                              "{\"created\":\"1970-01-01T00:00:00Z\",\"state\":{\"last_seq\":1000000}}"));
-        assert_true(peer_next(peer, pub));
-    }
-    assert_int_equal(strncmp(pub->subject, "$JS.API.CONSUMER.CREATE.S.", 26), 0);
-}
-
-static void expect_create(struct peer *peer, struct asked *out, const char *policy)
-{
-    struct peer_pub pub;
-    next_create(peer, &pub);
-    snprintf(out->name, sizeof out->name, "%.63s", pub.subject + strlen("$JS.API.CONSUMER.CREATE.S."));
-    snprintf(out->deliver, sizeof out->deliver, "%s", pub.reply);
-    snprintf(out->data, sizeof out->data, "%s", pub.data);
-    if (strstr(pub.data, policy) == NULL) {
-        fail_msg("%s is not in %s", policy, pub.data);
-    }
-    assert_int_not_equal(peer_sid(peer, pub.reply), 0); /* who waits for the answer listens */
-}
-
-static void expect_delete(struct peer *peer, const struct asked *asked)
-{
-    struct peer_pub pub;
-    peer_expect(peer, "$JS.API.CONSUMER.DELETE.S.", &pub);
-    assert_string_equal(pub.subject + strlen("$JS.API.CONSUMER.DELETE.S."), asked->name);
-}
-
-/* The one is given up, and the next one asked for. */
-static void expect_next(struct peer *peer, struct asked *asked, const char *policy)
-{
-    struct asked before = *asked;
-    expect_delete(peer, asked);
-    expect_create(peer, asked, policy);
-    assert_string_not_equal(before.name, asked->name);
-    assert_string_not_equal(before.deliver, asked->deliver);
-    assert_int_equal(peer_sid(peer, before.deliver), 0);
-}
-
-static void say_answer(struct peer *peer, const struct asked *asked, const char *text)
-{
-    assert_true(peer_send(peer, asked->deliver, asked->deliver, "", "", text));
-}
-
-/* It is made: begins behind `before`, with so many to come. */
-static void say_made(struct peer *peer, const struct asked *asked, int before, int pending)
-{
-    char text[200];
-    snprintf(text, sizeof text, "{\"delivered\":{\"consumer_seq\":0,\"stream_seq\":%d},\"num_pending\":%d}",
-             before, pending);
-    say_answer(peer, asked, text);
-}
-
-static void say_block(struct peer *peer, const struct asked *asked, const char *reply, const char *block)
-{
-    assert_true(peer_send(peer, asked->deliver, asked->deliver, reply, block, ""));
-}
-
-static void say_heartbeat(struct peer *peer, const struct asked *asked, int last)
-{
-    char block[200];
-    snprintf(block, sizeof block, "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %d\r\n\r\n", last);
-    say_block(peer, asked, "", block);
-}
-
-/* The message `seq` of the stream, of a consumer of this name, to where `asked` delivers. */
-static void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
-                   int pending)
-{
-    char reply[200];
-    char data[20];
-    snprintf(reply, sizeof reply, "$JS.ACK.S.%s.1.%d.%d.1.%d", name, seq, consumer_seq, pending);
-    snprintf(data, sizeof data, "%d", seq);
-    assert_true(peer_send(peer, asked->deliver, "a.b", reply, "", data));
-}
-
-static void say(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending)
-{
-    say_of(peer, asked, asked->name, seq, consumer_seq, pending);
-}
-
-static void expect_take(struct peer *peer, struct nki_sub *sub, const char *data)
-{
-    struct nki_msg *msg = steps_take(peer->rig, sub);
-    assert_non_null(msg);
-    assert_int_equal(msg->kind, NKI_MSG_MESSAGE);
-    assert_true(nki_str_eq(nki_msg_data(msg), nki_str_z(data)));
-    nki_msg_release(msg);
-}
-
-static void expect_mark(struct peer *peer, struct nki_sub *sub)
-{
-    struct nki_msg *msg = steps_take(peer->rig, sub);
-    assert_non_null(msg);
-    assert_int_equal(msg->kind, NKI_MSG_STATUS);
-    assert_int_equal(nki_notice_of(msg).type, NKI_NOTICE_INITIAL_DONE);
-    nki_msg_release(msg);
-}
-
-static void expect_empty(struct peer *peer, struct nki_sub *sub)
-{
-    assert_null(steps_take(peer->rig, sub));
-}
-
-static struct nki_ordered_info info_of(struct nki_sub *sub)
-{
-    struct nki_ordered_info info;
-    assert_int_equal(nki_ordered_info_get(sub, &info), NKI_OK);
-    return info;
-}
-
-static void close_sub(struct peer *peer, struct nki_sub *sub)
-{
-    nki_engine_close_sub(&peer->rig->engine, sub, peer->rig->now_ns);
-    rig_settle(peer->rig);
-    nki_sub_release(sub);
-    peer_free(peer);
-}
-
-/* One that lives, and has got messages 1 and 2 of the stream. */
-static struct peer *lively(struct nki_sub **sub, struct asked *asked)
-{
-    struct peer *peer = peer_new();
-    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL}, sub);
-    expect_create(peer, asked, "\"deliver_policy\":\"all\"");
-    say_made(peer, asked, 0, 2);
-    say(peer, asked, 1, 1, 1);
-    say(peer, asked, 2, 2, 0);
-    expect_take(peer, *sub, "1");
-    expect_take(peer, *sub, "2");
-    peer_expect_none(peer);
-    return peer;
-}
 
 /* -- its life -------------------------------------------------------------------------------------------- */
 
@@ -199,7 +43,7 @@ static void test_creation(void **state)
     say(peer, &asked, 7, 1, 0);
     assert_true(info_of(sub).initial_done);
     assert_int_equal(info_of(sub).last_seq, 7);
-    expect_take(peer, sub, "7");
+    ordered_take(peer, sub, "7");
     expect_empty(peer, sub); /* no mark was asked for */
     nki_engine_close_sub(&peer->rig->engine, sub, peer->rig->now_ns);
     rig_settle(peer->rig);
@@ -222,11 +66,11 @@ static void test_filter(void **state)
         struct nki_str filter = nki_str_z(filters[i]);
         struct peer *peer = peer_new();
         open_with(peer, (struct nki_ordered_params){.filters = &filter, .filter_count = 1}, &sub);
-        next_create(peer, &pub);
+        peer_expect(peer, "$JS.API.CONSUMER.CREATE.S.", &pub);
         assert_non_null(strstr(pub.data, i == 0 ? "\"filter_subject\":\"a.*\"" : "\"filter_subject\":\">\""));
         assert_int_equal(strstr(pub.subject, ".a.*") != NULL, i == 0);
         assert_null(strchr(pub.subject, '>'));
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -244,15 +88,15 @@ static void test_before_the_answer(void **state)
     say_answer(peer, &asked, "{\"delivered\":{\"consumer_seq\":2,\"stream_seq\":2},\"num_pending\":1}");
     say(peer, &asked, 3, 3, 5); /* more have come, but that is all that there was */
     say(peer, &asked, 4, 4, 0);
-    expect_take(peer, sub, "1");
-    expect_take(peer, sub, "2");
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "1");
+    ordered_take(peer, sub, "2");
+    ordered_take(peer, sub, "3");
     expect_mark(peer, sub);
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
     assert_int_equal(info_of(sub).resets, 0);
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_mark_of_nothing(void **state)
@@ -267,13 +111,13 @@ static void test_mark_of_nothing(void **state)
     say_made(peer, &asked, 9, 0);
     expect_mark(peer, sub);
     say(peer, &asked, 10, 1, 0);
-    expect_take(peer, sub, "10");
+    ordered_take(peer, sub, "10");
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":11");
     say_made(peer, &asked, 10, 0);
     expect_empty(peer, sub); /* once */
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_ends_done(void **state)
@@ -295,10 +139,10 @@ static void test_ends_done(void **state)
         for (int i = 1; i <= pending; i++) {
             char data[20];
             snprintf(data, sizeof data, "%d", i);
-            expect_take(peer, sub, data);
+            ordered_take(peer, sub, data);
         }
         expect_empty(peer, sub);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -324,12 +168,12 @@ static void test_gap(void **state)
     say_made(peer, &asked, 2, 2);
     say(peer, &asked, 3, 1, 1);
     say(peer, &asked, 4, 2, 0);
-    expect_take(peer, sub, "3");
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "3");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
     assert_int_equal(info_of(sub).resets, 1);
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* The first time at once; if that does not help, after a pause. */
@@ -351,8 +195,8 @@ static void test_gaps(void **state)
     expect_create(peer, &asked, "\"opt_start_seq\":3");
     say_made(peer, &asked, 2, 1);
     say(peer, &asked, 3, 1, 0);
-    expect_take(peer, sub, "3");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "3");
+    ordered_close(peer, sub);
 }
 
 static void test_heartbeats(void **state)
@@ -379,8 +223,8 @@ static void test_heartbeats(void **state)
     say(peer, &asked, 3, 1, 0); /* a message is a sign of life, too */
     peer_pass(peer, 2 * HEARTBEAT_MS - 1);
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "3");
+    ordered_close(peer, sub);
 }
 
 static void test_statuses(void **state)
@@ -402,8 +246,8 @@ static void test_statuses(void **state)
         expect_create(peer, &asked, "\"opt_start_seq\":3");
         say_made(peer, &asked, 2, 1);
         say(peer, &asked, 3, 1, 0);
-        expect_take(peer, sub, "3");
-        close_sub(peer, sub);
+        ordered_take(peer, sub, "3");
+        ordered_close(peer, sub);
     }
 }
 
@@ -423,7 +267,7 @@ static void test_no_answer(void **state)
     peer_cut(peer); /* nothing has come, but where it began is known */
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":42");
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* The last one is still to come, when the consumer is lost: it is that one, whatever was stored since. */
@@ -439,7 +283,7 @@ static void test_last_is_known(void **state)
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":7");
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- flow control ---------------------------------------------------------------------------------------- */
@@ -465,13 +309,13 @@ static void test_flow(void **state)
     say_block(peer, &asked, "$JS.FC.S.c.2", "NATS/1.0 100 FlowControl Request\r\n\r\n");
     say(peer, &asked, 5, 5, 0); /* behind it */
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     peer_expect_none(peer);
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "4");
     expect_flow(peer, "$JS.FC.S.c.2");
-    expect_take(peer, sub, "5");
+    ordered_take(peer, sub, "5");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_stalled(void **state)
@@ -486,13 +330,13 @@ static void test_stalled(void **state)
     say_block(peer, &asked, "", stalled); /* the request itself was lost */
     say_block(peer, &asked, "", stalled);
     peer_expect_none(peer);
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     expect_flow(peer, "$JS.FC.S.c.7");
     peer_expect_none(peer);
     say_block(peer, &asked, "", stalled); /* that answer was lost, too */
     expect_flow(peer, "$JS.FC.S.c.7");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* What the consumer before has asked for is not answered to the present one. */
@@ -507,9 +351,9 @@ static void test_flow_of_old(void **state)
     peer_cut(peer);
     expect_delete(peer, &asked);
     expect_create(peer, &asked, "\"opt_start_seq\":4");
-    expect_take(peer, sub, "3");
+    ordered_take(peer, sub, "3");
     peer_expect_none(peer);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- creation errors ------------------------------------------------------------------------------------- */
@@ -537,7 +381,7 @@ static void test_first_errors(void **state)
         assert_non_null(sub->end_error);
         assert_int_equal(sub->end_error->status, rows[i].reason);
         assert_int_equal(peer_sid(peer, asked.deliver), 0);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -565,7 +409,7 @@ static void test_pauses(void **state)
     expect_create(peer, &asked, "all");
     say_made(peer, &asked, 0, 0);
     assert_true(info_of(sub).live);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* Later nothing ends it but a stream that stays away. */
@@ -582,13 +426,12 @@ static void test_later_errors(void **state)
     for (size_t i = 0; i < NKI_ARRAY_LEN(texts); i++) {
         say_answer(peer, &asked, texts[i]);
         assert_int_equal(rig_end_reason(sub), 0);
-        peer_pass(peer, 5000);
-        expect_create(peer, &asked, "\"opt_start_seq\":3");
+        expect_create_later(peer, &asked, "\"opt_start_seq\":3");
     }
     say_answer(peer, &asked, MISSING);
     assert_int_equal(rig_end_reason(sub), NKI_STREAM_NOT_FOUND);
     assert_int_equal(sub->end_error->err_code, 10059);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void test_denied(void **state)
@@ -604,7 +447,7 @@ static void test_denied(void **state)
              "-ERR 'Permissions Violation for Publish to \"$JS.API.CONSUMER.CREATE.S.%s\"'\r\n", asked.name);
     rig_say(peer->rig, text);
     assert_int_equal(rig_end_reason(sub), NKI_PERMISSION);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 /* -- transports ------------------------------------------------------------------------------------------ */
@@ -626,10 +469,10 @@ static void test_reconnect(void **state)
     peer_expect_none(peer);
     say_made(peer, &asked, 3, 1);
     say(peer, &asked, 4, 1, 0);
-    expect_take(peer, sub, "3");
-    expect_take(peer, sub, "4");
+    ordered_take(peer, sub, "3");
+    ordered_take(peer, sub, "4");
     expect_empty(peer, sub);
-    close_sub(peer, sub);
+    ordered_close(peer, sub);
 }
 
 static void pass_until_asked(struct peer *peer)
@@ -659,8 +502,8 @@ static void test_begun_without(void **state)
     expect_create(peer, &asked, "all");
     say_made(peer, &asked, 0, 1);
     say(peer, &asked, 1, 1, 0);
-    expect_take(peer, sub, "1");
-    close_sub(peer, sub);
+    ordered_take(peer, sub, "1");
+    ordered_close(peer, sub);
 }
 
 /* While it is drained the server was told that nobody listens any more: nothing may be asked for anew. */
@@ -688,36 +531,7 @@ static void test_drained(void **state)
     assert_int_equal(peer->sub_count, 0);
     assert_int_equal(rig_end_reason(sub), NKI_UNSUBSCRIBED);
     assert_int_equal(rig_op_status(drain), NKI_OK);
-    close_sub(peer, sub);
-}
-
-/* -- a stream that went back ----------------------------------------------------------------------------- */
-
-static void test_rewind(void **state)
-{
-    (void)state;
-    for (int early = 0; early < 2; early++) {
-        struct nki_sub *sub;
-        struct asked asked;
-        struct peer *peer = lively(&sub, &asked);
-        say(peer, &asked, 30, 3, 0);
-        say_block(peer, &asked, "", "NATS/1.0 409 Consumer Deleted\r\n\r\n");
-        expect_next(peer, &asked, "\"opt_start_seq\":31");
-        if (early) { /* the first message comes before the answer */
-            say(peer, &asked, 6, 1, 0);
-            say_answer(peer, &asked,
-                       "{\"delivered\":{\"consumer_seq\":1,\"stream_seq\":6},\"num_pending\":0}");
-        } else {
-            say_made(peer, &asked, 5, 0);
-            say(peer, &asked, 6, 1, 0);
-        }
-        expect_take(peer, sub, "30");
-        expect_take(peer, sub, "6");
-        expect_empty(peer, sub);
-        assert_int_equal(info_of(sub).rewinds, 1);
-        assert_int_equal(info_of(sub).last_seq, 6);
-        close_sub(peer, sub);
-    }
+    ordered_close(peer, sub);
 }
 
 /* An answer that does not tell where the consumer stands changes nothing. */
@@ -735,7 +549,7 @@ static void test_answer_without_place(void **state)
         say_answer(peer, &asked, texts[i]);
         assert_int_equal(info_of(sub).rewinds, 0);
         assert_int_equal(info_of(sub).last_seq, 2);
-        close_sub(peer, sub);
+        ordered_close(peer, sub);
     }
 }
 
@@ -779,19 +593,19 @@ static void test_no_memory(void **state)
                                             .start_time = NKI_STR(""),
                                             .marks_done = true,
                                             .heartbeat_ms = HEARTBEAT_MS};
-        more = steps_refuse(nth);
+        more = refuse_begin(nth);
         int32_t status = nki_ordered_open(peer->js, &params, &sub, NULL);
         assert_true(status == NKI_OK || (more && status == NKI_NO_MEMORY));
         if (status == NKI_OK) {
             serve_five(peer, sub);
-            steps_refuse_no_more();
+            refuse_end();
             serve_five(peer, sub);
             int32_t reason = rig_end_reason(sub);
             assert_true(reason == 0 || (more && reason == NKI_NO_MEMORY));
             for (int i = 1; i <= 5; i++) { /* each once, or the end */
                 char data[20];
                 snprintf(data, sizeof data, "%d", i);
-                expect_take(peer, sub, data);
+                ordered_take(peer, sub, data);
             }
             if (reason == 0) {
                 expect_mark(peer, sub);
@@ -801,7 +615,7 @@ static void test_no_memory(void **state)
             rig_settle(peer->rig);
             nki_sub_release(sub);
         }
-        steps_refuse_no_more();
+        refuse_end();
         peer_free(peer);
     }
 }
@@ -830,7 +644,6 @@ int main(void)
         cmocka_unit_test(test_reconnect),
         cmocka_unit_test(test_begun_without),
         cmocka_unit_test(test_drained),
-        cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_answer_without_place),
         cmocka_unit_test(test_no_memory),
     };

@@ -1,7 +1,7 @@
 /* What may go wrong around calls of the JetStream API: servers and accounts without it, other prefixes,
  * denied subjects, levels, missing leaders, odd answers, and connections that are cut while a call is under
  * way. */
-#include "js_bench.h"
+#include "kv_bench.h"
 
 #include "support/scripted.h"
 
@@ -52,10 +52,11 @@ static void test_server_without(void **state)
 #define ACCOUNTS                                                                                             \
     "accounts {\n"                                                                                           \
     "  JS: { jetstream: enabled, users: [ { user: js, password: pw } ],\n"                                   \
-    "    exports: [ { service: \"$JS.API.>\" } ] }\n"                                                        \
+    "    exports: [ { service: \"$JS.API.>\" }, { service: \"$KV.>\" } ] }\n"                                \
     "  NONE: { users: [ { user: none, password: pw } ] }\n"                                                  \
     "  GUEST: { users: [ { user: guest, password: pw } ],\n"                                                 \
-    "    imports: [ { service: { account: JS, subject: \"$JS.API.>\" }, to: \"far.js.>\" } ] }\n"            \
+    "    imports: [ { service: { account: JS, subject: \"$JS.API.>\" }, to: \"far.js.>\" },\n"               \
+    "               { service: { account: JS, subject: \"$KV.>\" }, to: \"far.js.$KV.>\" } ] }\n"            \
     "  FEW: { jetstream: enabled, users: [ { user: few, password: pw, permissions: {\n"                      \
     "    publish: { deny: [ \"$JS.API.STREAM.DELETE.>\", \"$JS.API.INFO\" ] } } } ] }\n"                     \
     "}\n"
@@ -98,11 +99,41 @@ static void test_accounts(void **state)
     ts_server_free(server);
 }
 
+/* Keys of another account's bucket go behind the prefix of its API; they are stored without it. */
+static void test_bucket_of_another_account(void **state)
+{
+    (void)state;
+    struct ts_server *server = ts_server_start(&(struct ts_server_opts){.extra = ACCOUNTS});
+    assert_non_null(server);
+    natskit_conn owner = connect_as(server, "js");
+    natskit_js js = jb_open(owner);
+    natskit_kv own = kb_make(js, "SHARED", ",'history':5");
+    natskit_conn guest = connect_as(server, "guest");
+    natskit_js far = jb_open_with(guest, "api_prefix", "far.js");
+    natskit_kv kv = kb_open(far, "SHARED");
+    assert_int_equal(kb_put(kv, "a", "1"), 1);
+    kb_expect(own, "a", 0, "1", 1);
+    kb_expect(kv, "a", 0, "1", 1);
+    kb_expect(kv, "a", 1, "1", 1);
+    (void)kb_write_fails(kv, NATSKIT_KEY_EXISTS, NATSKIT_KV_CREATE, "a", "x", 0);
+    assert_int_equal(kb_write(kv, NATSKIT_KV_DELETE, "a", NULL, 1), 2);
+    assert_int_equal(kb_write(kv, NATSKIT_KV_CREATE, "a", "2", 0), 3);
+    kb_expect(own, "a", 0, "2", 3);
+    (void)kb_write_fails(kv, NATSKIT_WRONG_LAST, NATSKIT_KV_UPDATE, "a", "x", 1);
+    assert_int_equal(kb_write(kv, NATSKIT_KV_PURGE, "a", NULL, 0), 4);
+    (void)kb_get_fails(kv, NATSKIT_KEY_DELETED, "a", 0);
+    assert_ok(natskit_kv_close(kv));
+    assert_ok(natskit_kv_close(own));
+    close_both(far, guest);
+    close_both(js, owner);
+    ts_server_free(server);
+}
+
 static void test_domain(void **state)
 {
     (void)state;
-    struct ts_server *server =
-        ts_server_start(&(struct ts_server_opts){.extra = "jetstream { domain: hub }\n"});
+    struct ts_server *server = ts_server_start(
+        &(struct ts_server_opts){.extra = "jetstream { store_dir: \"@DIR@/hub\", domain: hub }\n"});
     assert_non_null(server);
     natskit_conn conn = connect_as(server, NULL);
     natskit_js js = jb_open_with(conn, "domain", "hub");
@@ -110,6 +141,15 @@ static void test_domain(void **state)
     assert_at(info, "/domain", "'hub'");
     assert_ok(natskit_json_close(info));
     jb_do(js, "stream.create", "{'config':{'name':'D','subjects':['d'],'storage':'memory'}}");
+    natskit_kv kv = kb_make(js, "DB", "");
+    natskit_sub watch = KB_WATCH(kv, "history", "true");
+    kb_done(watch);
+    assert_int_equal(kb_put(kv, "a", "1"), 1);
+    kb_next(watch, "a", "1", 1);
+    kb_expect(kv, "a", 0, "1", 1);
+    (void)kb_write_fails(kv, NATSKIT_KEY_EXISTS, NATSKIT_KV_CREATE, "a", "x", 0);
+    assert_ok(natskit_sub_close(watch));
+    assert_ok(natskit_kv_close(kv));
     natskit_js other = jb_open_with(conn, "domain", "nowhere");
     (void)jb_fails(other, NATSKIT_JS_NOT_ENABLED, "stream.info", "{'stream':'D'}");
     assert_ok(natskit_js_close(other));
@@ -435,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_without),
         cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_bucket_of_another_account),
         cmocka_unit_test(test_domain),
         cmocka_unit_test(test_options_exclude),
         cmocka_unit_test(test_update_keeps_the_unknown),

@@ -570,34 +570,59 @@ static void test_bucket_deleted(void **state)
     assert_ok(natskit_kv_close(kv));
 }
 
+static natskit_conn connect_as(struct ts_server *server, const char *user)
+{
+    natskit_conn made;
+    natskit_options options;
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
+    assert_ok(natskit_options_set(options, "user", Z, user, Z, NULL));
+    assert_ok(natskit_options_set(options, "password", Z, "pw", Z, NULL));
+    assert_ok(natskit_connect(ts_server_url(server), Z, options, WAIT_MS, &made, NULL));
+    assert_ok(natskit_options_close(options));
+    return made;
+}
+
+#define DENIED(subject) "permissions: { publish: { deny: \"" subject "\" } }"
+
+/* Who may make no consumers has no watch; who may not ask for the stream has one that recovers all the same.
+ */
 static void test_permission(void **state)
 {
     (void)state;
-    struct ts_server *server = ts_server_start(
-        &(struct ts_server_opts){.extra = "authorization { users: [\n"
-                                          "  { user: all, password: pw },\n"
-                                          "  { user: few, password: pw, permissions: { publish: { deny: "
-                                          "\"$JS.API.CONSUMER.CREATE.>\" } } } ] }\n"});
+    static const char users[] = "authorization { users: [ { user: all, password: pw },\n"
+                                "{ user: none, password: pw, " DENIED(
+                                    "$JS.API.CONSUMER.CREATE.>") " },\n"
+                                                                 "{ user: some, password: pw, " DENIED(
+                                                                     "$JS.API.STREAM.INFO.>") " } ] }\n";
+    static const char *const names[] = {"all", "none", "some"};
+    struct ts_server *server = ts_server_start(&(struct ts_server_opts){.extra = users});
+    natskit_conn conns[3];
+    natskit_js contexts[3];
     assert_non_null(server);
-    const char *const users[] = {"all", "few"};
-    natskit_conn conns[2];
-    natskit_js contexts[2];
-    for (size_t i = 0; i < 2; i++) {
-        natskit_options options;
-        assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
-        assert_ok(natskit_options_set(options, "user", Z, users[i], Z, NULL));
-        assert_ok(natskit_options_set(options, "password", Z, "pw", Z, NULL));
-        assert_ok(natskit_connect(ts_server_url(server), Z, options, WAIT_MS, &conns[i], NULL));
-        assert_ok(natskit_options_close(options));
+    for (size_t i = 0; i < 3; i++) {
+        conns[i] = connect_as(server, names[i]);
         contexts[i] = jb_open(conns[i]);
     }
-    assert_ok(natskit_kv_close(kb_make(contexts[0], bucket, "")));
-    natskit_kv kv = kb_open(contexts[1], bucket);
-    natskit_error err = kb_ends(KB_WATCH(kv, "history", "true"), NATSKIT_PERMISSION);
+    natskit_kv kv = kb_make(contexts[0], bucket, ",'history':5");
+    natskit_kv none = kb_open(contexts[1], bucket);
+    natskit_kv some = kb_open(contexts[2], bucket);
+    natskit_error err = kb_ends(KB_WATCH(none, "history", "true"), NATSKIT_PERMISSION);
     assert_non_null(strstr(err.text, "CONSUMER.CREATE"));
-    err = kb_ends(KB_WATCH(kv, "keys", "a,b"), NATSKIT_PERMISSION);
+    (void)kb_ends(KB_WATCH(none, "keys", "a,b"), NATSKIT_PERMISSION);
+    natskit_sub watch = KB_WATCH(some, "history", "true");
+    kb_done(watch);
+    for (unsigned n = 1; n <= 3; n++) {
+        kb_put(kv, "a", "x");
+        kb_next(watch, "a", "x", n);
+        assert_ok(natskit_conn_reconnect(conns[2], NULL));
+    }
+    kb_put(kv, "a", "y");
+    kb_next(watch, "a", "y", 4);
+    assert_ok(natskit_sub_close(watch));
+    assert_ok(natskit_kv_close(none));
+    assert_ok(natskit_kv_close(some));
     assert_ok(natskit_kv_close(kv));
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         assert_ok(natskit_js_close(contexts[i]));
         assert_ok(natskit_conn_close(conns[i], WAIT_MS));
     }
