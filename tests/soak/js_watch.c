@@ -71,11 +71,27 @@ static natskit_kv open_bucket(natskit_js js)
     return kv;
 }
 
+/* What there is at the begin has come to the watches: from then on nothing is missing that was overwritten
+ * before they began. */
+static void wait_for_watches(void)
+{
+    int64_t deadline_ms = ts_now_ms() + JC_CALL_MS;
+    for (size_t i = 0; i < JC_AGAIN; i++) {
+        struct jc_actor *actor = &jc.actors[JC_FIRST_WATCH + i];
+        int64_t last = i == JC_ONE_WRITERS ? JC_KEYS : JC_WRITERS * JC_KEYS;
+        while (atomic_load(&actor->mark) < last) {
+            JC_CHECK(ts_now_ms() < deadline_ms, "%s does not begin", actor->name);
+            ts_pause_ms(JC_SLICE_MS);
+        }
+    }
+}
+
 void *jc_write(void *index)
 {
     size_t me = (size_t)(uintptr_t)index - JC_FIRST_WRITER;
     struct ts_chance chance = ts_chance_of(jc.seed, 100 + me);
     natskit_kv kv = open_bucket(jc.actors[JC_FIRST_WRITER + me].js);
+    wait_for_watches();
     for (uint64_t number = JC_KEYS; !atomic_load(&jc.stop_publishing); number++) {
         int32_t action = ts_chance_below(&chance, 20) == 0 ? NATSKIT_KV_DELETE : NATSKIT_KV_PUT;
         natskit_status status = write_one(kv, me, number, action);
