@@ -58,13 +58,6 @@ void jc_fail(const char *format, ...)
     fprintf(stderr, "js_chaos: NATSKIT_SEED=%" PRIu64 ", after %" PRId64 " ms: %s\n", jc.seed,
             ts_now_ms() - begun_ms, text);
     fflush(NULL);
-    const char *keep = getenv("NATSKIT_CHAOS_KEEP");
-    if (keep != NULL && strcmp(keep, "1") == 0) { /* somebody wants to look at the servers */
-        fprintf(stderr, "js_chaos: the servers stay until this process (%d) is ended\n", (int)getpid());
-        for (;;) {
-            pause();
-        }
-    }
     _exit(1); /* children end with this process */
 }
 
@@ -447,6 +440,9 @@ static void print_verdict(int64_t seconds, const struct jc_verdict *verdict)
         sum.info.resent += jc.pubs[i].info.resent;
     }
     for (size_t i = 0; i < FAULTS; i++) {
+        if (counts[i] == 0) {
+            continue;
+        }
         printf("js_chaos: %" PRIu64 " times %s: longest silence: publishers %" PRId64 ", consumers %" PRId64
                ", writers %" PRId64 ", watches %" PRId64 " ms\n",
                counts[i], fault_names[i], longest_ms[i][0], longest_ms[i][1], longest_ms[i][2],

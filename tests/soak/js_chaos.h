@@ -74,8 +74,7 @@ struct jc_pub {
 };
 
 struct jc_watch {
-    uint8_t *seen; /* each revision that came */
-    uint64_t last;
+    uint8_t *seen;     /* each revision that came */
     uint64_t initials; /* INITIAL_DONE */
     uint64_t resets;   /* as the library counts them */
     uint64_t rounds;   /* of the one that is opened again and again */

@@ -144,7 +144,6 @@ static void see_entry(struct sight *sight, const natskit_kv_view *entry)
     sight->keys[writer][key] = true;
     if (sight->watch->seen != NULL) {
         sight->watch->seen[entry->revision] = 1;
-        sight->watch->last = entry->revision;
     }
     jc_progress(sight->actor, (int64_t)entry->revision);
 }
