@@ -181,37 +181,79 @@ natskit_status natskit_waitset_remove(natskit_waitset waitset, uint64_t object)
 
 /* -- waiting --------------------------------------------------------------------------------------------- */
 
-/* Before a caller waits: the requests that it added last go out, those of other connections soon. */
-static void send_requests(struct nki_waitset *set)
+static struct nki_handle *pin_conn(uint64_t id)
 {
     struct nki_handle *handle;
-    uint64_t conn_id = nki_waitset_hint(set);
-    if (conn_id != 0 && nki_handle_pin(conn_id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK) {
-        nki_conn_before_wait(handle->object);
-        nki_handle_unpin(handle);
-    }
+    return nki_handle_pin(id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK ? handle : NULL;
 }
 
-/* Collects for a caller whose records have another size than ours. */
-static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_size, size_t cap,
+/* Waits while reading for the connection of the operation that was added last, whose requests go out before;
+ * those of other connections do soon. NATSKIT_WOULD_BLOCK: the I/O thread reads, or another caller, or there
+ * is nothing to read. */
+static int32_t wait_reading(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
                             int64_t deadline_ns, size_t *count)
 {
-    struct nki_wait_record records[RECORD_STEP];
-    int32_t status =
-        nki_waitset_wait(set, records, cap < RECORD_STEP ? cap : RECORD_STEP, deadline_ns, count);
-    for (size_t i = 0; i < *count; i++) {
-        (void)nki_capi_give(out + i * record_size, record_size, &records[i], sizeof records[i]);
+    uint64_t hint = nki_waitset_hint(set);
+    struct nki_handle *handle = hint != 0 ? pin_conn(hint) : NULL;
+    int32_t status = NATSKIT_WOULD_BLOCK;
+    if (handle != NULL) {
+        nki_conn_before_wait(handle->object);
+        status = nki_conn_wait_set(handle->object, set, records, cap, deadline_ns, count);
+        nki_handle_unpin(handle);
     }
     return status;
 }
 
-static int32_t wait_until(struct nki_waitset *set, natskit_ready *records, size_t record_size, size_t cap,
-                          int64_t deadline_ns, size_t *count)
+/* Collects for a caller that polls the descriptor: who waits for results alone may read for himself. */
+static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records, size_t cap, size_t *count)
 {
-    if (record_size == sizeof(struct nki_wait_record)) {
-        return nki_waitset_wait(set, (struct nki_wait_record *)(void *)records, cap, deadline_ns, count);
+    uint64_t reads = nki_waitset_reads(set);
+    struct nki_handle *handle = reads != 0 ? pin_conn(reads) : NULL;
+    if (handle != NULL) {
+        nki_lease_read(handle->object, set);
+        nki_handle_unpin(handle);
     }
-    return wait_resized(set, (char *)records, record_size, cap, deadline_ns, count);
+    int32_t status = nki_waitset_wait(set, records, cap, 0, count);
+    bool results = *count > 0 && reads == 0;
+    for (size_t i = 0; i < *count && results; i++) {
+        results = records[i].kind == NATSKIT_KIND_OP;
+    }
+    uint64_t hint = nki_waitset_hint(set);
+    handle = results && hint != 0 ? pin_conn(hint) : NULL;
+    if (handle != NULL) {
+        nki_lease_offer(handle->object, set);
+        nki_handle_unpin(handle);
+    }
+    return status;
+}
+
+static int32_t wait_ours(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
+                         int64_t timeout_ms, size_t *count)
+{
+    if (timeout_ms == 0) {
+        return collect(set, records, cap, count);
+    }
+    int32_t status = nki_waitset_wait(set, records, cap, 0, count);
+    if (status == NATSKIT_WOULD_BLOCK) {
+        int64_t deadline_ns = nki_capi_deadline(timeout_ms);
+        status = wait_reading(set, records, cap, deadline_ns, count);
+        if (status == NATSKIT_WOULD_BLOCK) {
+            status = nki_waitset_wait(set, records, cap, deadline_ns, count);
+        }
+    }
+    return status;
+}
+
+/* Collects for a caller whose records have another size than ours. */
+static int32_t wait_resized(struct nki_waitset *set, char *out, size_t record_size, size_t cap,
+                            int64_t timeout_ms, size_t *count)
+{
+    struct nki_wait_record records[RECORD_STEP];
+    int32_t status = wait_ours(set, records, cap < RECORD_STEP ? cap : RECORD_STEP, timeout_ms, count);
+    for (size_t i = 0; i < *count; i++) {
+        (void)nki_capi_give(out + i * record_size, record_size, &records[i], sizeof records[i]);
+    }
+    return status;
 }
 
 natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *records, size_t record_size,
@@ -229,10 +271,10 @@ natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit_ready *reco
     if (status != NATSKIT_OK) {
         return status;
     }
-    status = wait_until(handle->object, records, record_size, cap, 0, count);
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
-        send_requests(handle->object);
-        status = wait_until(handle->object, records, record_size, cap, nki_capi_deadline(timeout_ms), count);
+    if (record_size == sizeof(struct nki_wait_record)) {
+        status = wait_ours(handle->object, (struct nki_wait_record *)(void *)records, cap, timeout_ms, count);
+    } else {
+        status = wait_resized(handle->object, (char *)records, record_size, cap, timeout_ms, count);
     }
     nki_handle_unpin(handle);
     return status;

@@ -2,6 +2,7 @@
 #include "base/wake.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -30,4 +31,20 @@ void nki_wake_clear(int fd)
     } while (taken < 0 && errno == EINTR);
     /* EAGAIN: nobody had raised it. */
     assert(taken == (ssize_t)sizeof count || errno == EAGAIN);
+}
+
+int nki_wake_any_open(void)
+{
+    return epoll_create1(EPOLL_CLOEXEC);
+}
+
+bool nki_wake_any_add(int any, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(any, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void nki_wake_any_remove(int any, int fd)
+{
+    (void)epoll_ctl(any, EPOLL_CTL_DEL, fd, NULL);
 }

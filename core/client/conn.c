@@ -50,6 +50,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
     conn->gather_ns = NKI_NEVER;
+    conn->lease_ns = NKI_NEVER;
     /* Until the first INFO tells better. */
     nki_list_init(&conn->run_node);
     nki_list_init(&conn->live_node);
@@ -462,6 +463,7 @@ int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct 
     nki_op_retain(op);
     pthread_mutex_lock(&conn->engine_mu);
     nki_engine_close_linger(&conn->engine, op, deadline_ns, nki_clock_now_ns());
+    nki_lease_end(conn); /* whoever closes it may collect no more */
     leave(conn);
     *out = op;
     return NKI_OK;

@@ -109,9 +109,17 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
  * does: NKI_OK, NKI_TIMEOUT, NKI_WOULD_BLOCK (deadline 0), NKI_CLOSED. `conn` is the one that it belongs to.
  */
 int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns);
-/* By a caller that has asked something of the connection and is about to wait for it otherwise: writes the
+/* By a caller that has asked something of the connection and is about to wait for it with a set: writes the
  * requests that have gathered. */
 void nki_conn_before_wait(struct nki_conn *conn);
+/* By a caller that polls a set's descriptor: after it has collected nothing but results of the connection,
+ * and (the set reads for the connection: nki_waitset_reads) before it collects. */
+void nki_lease_offer(struct nki_conn *conn, struct nki_waitset *set);
+void nki_lease_read(struct nki_conn *conn, struct nki_waitset *set);
+/* nki_waitset_wait, reading the connection's socket itself: NKI_WOULD_BLOCK if it may not, or no longer, and
+ * at the deadline. The set may hold objects of others, too. */
+int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                          size_t cap, int64_t deadline_ns, size_t *count);
 /* Nobody wants the operation's result any more: forgets its token and timer, and marks it closed. The caller
  * keeps its reference. */
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);

@@ -222,6 +222,7 @@ static void hang_up(struct nki_conn *conn)
     conn->filtering = false;
     conn->unread = false;
     if (conn->transport != NULL) {
+        nki_lease_end(conn);
         nki_loop_unwatch(conn, conn->transport->stream->fd);
         nki_transport_release(conn->transport);
         conn->transport = NULL;
@@ -373,6 +374,9 @@ static int64_t next_look_ns(const struct nki_conn *conn)
     if (conn->dial != NULL && nki_tcp_dial_deadline_ns(conn->dial) < at) {
         at = nki_tcp_dial_deadline_ns(conn->dial);
     }
+    if (conn->lease_ns < at) {
+        at = conn->lease_ns;
+    }
     return conn->gather_ns < at ? conn->gather_ns : at;
 }
 
@@ -408,6 +412,7 @@ bool nki_driver_service(struct nki_conn *conn)
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
     conn->io_ready = false;
+    nki_lease_look(conn, now_ns);
     if (conn->prepare != NULL && (engine->want & NKI_WANT_HANGUP) == 0) {
         nki_driver_step_prepare(conn, now_ns);
     }

@@ -2,7 +2,8 @@
  * files that drive it (conn.c, sub.c, wait.c, driver.c, loop.c).
  *
  * Rights. Reading: whoever holds the engine lock and is `reader` reads. Normally that is the I/O thread; a
- * blocked caller takes the right over (wait.c), polls the socket without a lock, and gives it back. Writing:
+ * blocked caller takes the right over (wait.c), polls the socket without a lock, and gives it back; to a
+ * waitset it is lent (lease.c). Writing:
  * the transmit right of the outbox (outbox.h), wherever it is: at a caller, with the I/O thread (`tx_waiting`
  * or `tx_owed`), or nobody. Dialing, hanging up and timers are the I/O thread's alone. */
 #ifndef NKI_CLIENT_DRIVER_H
@@ -19,7 +20,7 @@ struct nki_transport {
     struct nki_stream *stream;
 };
 
-enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER };
+enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER, NKI_READER_SET };
 
 struct nki_conn {
     atomic_uint refs;
@@ -29,11 +30,15 @@ struct nki_conn {
     struct nki_engine engine;
     struct nki_transport *transport; /* NULL: none, or hanging up */
     enum nki_reader reader;
-    int nudge_fd;             /* wakes the caller that reads; -1 until one did */
-    bool unread;              /* bytes wait in the stream itself */
-    bool filtering;           /* the TLS filter is there, its handshake under way */
-    struct nki_tls_state tls; /* of a transport that is secured */
-    uint32_t interest;        /* of the transport's descriptor, as the I/O thread waits for it */
+    int nudge_fd;               /* wakes the caller that reads; -1 until one did */
+    bool unread;                /* bytes wait in the stream itself */
+    bool filtering;             /* the TLS filter is there, its handshake under way */
+    struct nki_tls_state tls;   /* of a transport that is secured */
+    struct nki_waitset *lessee; /* of the reading right: a reference, or NULL */
+    int64_t lease_ns;           /* when the I/O thread looks whether that is used */
+    int64_t offered_ns;         /* when results were last collected; later than now: not to be lent before */
+    bool lease_used;            /* since its last look */
+    uint32_t interest;          /* of the transport's descriptor, as the I/O thread waits for it */
     bool tx_waiting;  /* the I/O thread holds the transmit right and waits until the socket takes more */
     int64_t armed_ns; /* when the I/O thread looks at this connection at the latest */
 
@@ -127,6 +132,11 @@ void nki_driver_stop_preparing(struct nki_conn *conn);
 void nki_driver_start_resolving(struct nki_conn *conn, int64_t now_ns);
 /* Puts the server's name before the text. */
 void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error);
+
+/* lease.c. With the engine lock: takes the right back from a waitset, harmless if it is not lent; the I/O
+ * thread, when it is due: does so if nobody uses it. */
+void nki_lease_end(struct nki_conn *conn);
+void nki_lease_look(struct nki_conn *conn, int64_t now_ns);
 
 void nki_transport_release(struct nki_transport *transport);
 

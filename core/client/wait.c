@@ -1,7 +1,7 @@
-/* A blocked caller (request, next, flush) that finds nobody reading takes the reading right, polls the socket
- * itself, and feeds the engine until its own completion or deadline; then the I/O thread waits for the socket
- * again. So a round trip that waits alone costs no hop between threads. Whoever finds the right taken sleeps
- * on its object's condition.
+/* A blocked caller (request, next, flush, a wait for many) that finds nobody reading takes the reading right,
+ * polls the socket itself, and feeds the engine until its own completion or deadline; then the I/O thread
+ * waits for the socket again. So a round trip that waits alone costs no hop between threads. Whoever finds
+ * the right taken sleeps on its object's condition.
  *
  * Locks: waitable.mu is below the engine lock, so it is released before that is taken. The reader polls
  * without a lock; a completion by somebody else, a close and a hang-up raise the connection's nudge
@@ -17,6 +17,7 @@
 struct reading {
     struct nki_transport *transport; /* a reference */
     int fd;
+    int wake_fd; /* of what else may end the wait; -1: nothing */
     short events;
     bool buffered; /* there is something to read, whatever the descriptor says */
 };
@@ -38,12 +39,13 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
         return false; /* somebody reads right now, and will complete this caller if it is its turn */
     }
     struct nki_transport *transport = conn->transport;
-    bool free_to_take = transport != NULL && conn->engine.stream != NULL && conn->reader == NKI_READER_LOOP;
+    bool free_to_take = transport != NULL && conn->engine.stream != NULL && conn->reader != NKI_READER_CALLER;
     if (free_to_take && conn->nudge_fd < 0) {
         conn->nudge_fd = nki_wake_open();
         free_to_take = conn->nudge_fd >= 0;
     }
     if (free_to_take) {
+        nki_lease_end(conn);
         conn->reader = NKI_READER_CALLER;
         nki_driver_interest(conn);
         atomic_fetch_add_explicit(&transport->refs, 1, memory_order_relaxed);
@@ -72,10 +74,12 @@ static void give_reading_back(struct nki_conn *conn, struct nki_transport *trans
 static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *buffer, int64_t deadline_ns)
 {
     struct nki_transport *transport = reading->transport;
-    struct pollfd fds[2] = {{.fd = reading->fd, .events = reading->events},
-                            {.fd = conn->nudge_fd, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = reading->fd, .events = reading->events},
+                            {.fd = conn->nudge_fd, .events = POLLIN},
+                            {.fd = reading->wake_fd, .events = POLLIN}};
     bool buffered = reading->buffered;
-    int count = poll(fds, 2, buffered ? 0 : nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
+    int count = poll(fds, reading->wake_fd >= 0 ? 3 : 2,
+                     buffered ? 0 : nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
     if (count > 0 && fds[1].revents != 0) {
         nki_wake_clear(conn->nudge_fd);
     }
@@ -106,7 +110,7 @@ static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*r
     }
     pthread_mutex_unlock(&waitable->mu);
     uint8_t *buffer = NULL;
-    struct reading reading = {.transport = NULL};
+    struct reading reading = {.wake_fd = -1};
     bool taken = take_reading(conn, &reading);
     if (taken) {
         buffer = nki_driver_buffer_take();
@@ -160,6 +164,25 @@ int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
 static bool op_ready(struct nki_waitable *waitable)
 {
     return nki_op_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_op, wait));
+}
+
+int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                          size_t cap, int64_t deadline_ns, size_t *count)
+{
+    struct reading reading = {.wake_fd = nki_waitset_wake_fd(set)};
+    if (!take_reading(conn, &reading)) {
+        return NKI_WOULD_BLOCK;
+    }
+    uint8_t *buffer = nki_driver_buffer_take();
+    bool go_on = buffer != NULL;
+    int32_t status = nki_waitset_wait(set, records, cap, 0, count); /* it may have come meanwhile */
+    while (status == NKI_WOULD_BLOCK && go_on && nki_clock_now_ns() < deadline_ns) {
+        go_on = read_once(conn, &reading, buffer, deadline_ns);
+        status = nki_waitset_wait(set, records, cap, 0, count);
+    }
+    give_reading_back(conn, reading.transport);
+    nki_driver_buffer_give(buffer);
+    return status;
 }
 
 static void will_wait(struct nki_conn *conn)

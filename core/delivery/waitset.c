@@ -1,4 +1,4 @@
-/* Waitsets: see waitset.h. The descriptor is raised when the list of ready objects becomes non-empty and
+/* Waitsets: see waitset.h. The wake descriptor is raised when the list of ready objects becomes non-empty and
  * cleared when it becomes empty, both under the set's mutex, so that it is readable if and only if records
  * wait (or the set is closed). */
 #include "delivery/waitset.h"
@@ -17,9 +17,11 @@ struct nki_waitset {
     atomic_uint refs;
     int fd;
     atomic_uint_fast64_t hint;
+    atomic_uint_fast64_t reads; /* for whom; written with mu held */
     pthread_mutex_t mu;
     /* guarded by mu */
     struct nki_list ready;
+    int poll_fd; /* with `fd` in it, and what is watched; -1: not asked for. `fd`: there was no other */
     bool closed;
 };
 
@@ -38,6 +40,8 @@ struct nki_waitset *nki_waitset_new(struct nki_error *err)
     }
     atomic_init(&set->refs, 1);
     atomic_init(&set->hint, 0);
+    atomic_init(&set->reads, 0);
+    set->poll_fd = -1;
     pthread_mutex_init(&set->mu, NULL);
     nki_list_init(&set->ready);
     set->closed = false;
@@ -55,6 +59,9 @@ void nki_waitset_release(struct nki_waitset *set)
         return;
     }
     assert(nki_list_empty(&set->ready));
+    if (set->poll_fd >= 0 && set->poll_fd != set->fd) {
+        close(set->poll_fd);
+    }
     close(set->fd);
     pthread_mutex_destroy(&set->mu);
     nki_free(set);
@@ -82,9 +89,57 @@ uint64_t nki_waitset_hint(struct nki_waitset *set)
     return atomic_load_explicit(&set->hint, memory_order_relaxed);
 }
 
-int nki_waitset_fd(const struct nki_waitset *set)
+int nki_waitset_wake_fd(const struct nki_waitset *set)
 {
     return set->fd;
+}
+
+/* A descriptor that polls others; without one the caller gets what there is, and nothing is watched. */
+static int open_poll_fd(int fd)
+{
+    int poll_fd = nki_wake_any_open();
+    if (poll_fd < 0 || nki_wake_any_add(poll_fd, fd)) {
+        return poll_fd < 0 ? fd : poll_fd;
+    }
+    close(poll_fd);
+    return fd;
+}
+
+int nki_waitset_fd(struct nki_waitset *set)
+{
+    pthread_mutex_lock(&set->mu);
+    if (set->poll_fd < 0) {
+        set->poll_fd = open_poll_fd(set->fd);
+    }
+    int fd = set->poll_fd;
+    pthread_mutex_unlock(&set->mu);
+    return fd;
+}
+
+bool nki_waitset_watch(struct nki_waitset *set, int fd, uint64_t by)
+{
+    pthread_mutex_lock(&set->mu);
+    bool able = set->poll_fd >= 0 && set->poll_fd != set->fd && !set->closed &&
+                atomic_load_explicit(&set->reads, memory_order_relaxed) == 0 &&
+                nki_wake_any_add(set->poll_fd, fd);
+    if (able) {
+        atomic_store_explicit(&set->reads, by, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&set->mu);
+    return able;
+}
+
+void nki_waitset_unwatch(struct nki_waitset *set, int fd)
+{
+    pthread_mutex_lock(&set->mu);
+    nki_wake_any_remove(set->poll_fd, fd);
+    atomic_store_explicit(&set->reads, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&set->mu);
+}
+
+uint64_t nki_waitset_reads(struct nki_waitset *set)
+{
+    return atomic_load_explicit(&set->reads, memory_order_relaxed);
 }
 
 /* Moves up to `cap` ready objects into records; with mu held. */

@@ -72,6 +72,12 @@ int32_t nki_header_status(struct nki_str block, struct nki_str *description)
     return number;
 }
 
+/* Whether [line, cr) is one line, that is neither empty nor continued; `cr` may be NULL. */
+static inline bool is_usual(const char *line, const char *cr, const char *end)
+{
+    return cr != NULL && cr != line && end - cr >= 4 && cr[1] == '\n' && !is_blank(cr[2]) && !is_blank(*line);
+}
+
 /* A header in its usual form: one line, with a name before a colon. False, with nothing changed, for anything
  * else, the end too. */
 static inline bool usual_header(struct nki_str block, size_t *at, struct nki_str *name, struct nki_str *value)
@@ -79,7 +85,7 @@ static inline bool usual_header(struct nki_str block, size_t *at, struct nki_str
     const char *line = block.ptr + *at;
     const char *end = block.ptr + block.len;
     const char *cr = memchr(line, '\r', (size_t)(end - line));
-    if (cr == NULL || cr == line || end - cr < 4 || cr[1] != '\n' || is_blank(cr[2]) || is_blank(*line)) {
+    if (!is_usual(line, cr, end)) {
         return false;
     }
     const char *colon = memchr(line, ':', (size_t)(cr - line));
@@ -163,6 +169,24 @@ static bool same_name(struct nki_str found, struct nki_str name, enum nki_header
     return same;
 }
 
+/* Passes over headers in their usual form that do not begin with the name and a colon: that costs less than
+ * to take each apart. */
+static inline size_t pass_others(struct nki_str block, size_t at, struct nki_str name)
+{
+    const char *end = block.ptr + block.len;
+    const char *line = block.ptr + at;
+    const char *cr;
+    while ((size_t)(end - line) > name.len &&
+           (line[name.len] != ':' || memcmp(line, name.ptr, name.len) != 0)) {
+        cr = memchr(line, '\r', (size_t)(end - line));
+        if (!is_usual(line, cr, end)) {
+            break;
+        }
+        line = cr + 2;
+    }
+    return (size_t)(line - block.ptr);
+}
+
 bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_match match, size_t index,
                      struct nki_str *value)
 {
@@ -170,6 +194,9 @@ bool nki_header_find(struct nki_str block, struct nki_str name, enum nki_header_
     struct nki_str found;
     struct nki_str text;
     size_t at = 0;
+    if (match == NKI_MATCH_EXACT && is_plain(block)) {
+        at = pass_others(block, PLAIN_LEN, name);
+    }
     while (nki_header_next(block, &at, &found, &text)) {
         if (same_name(found, name, match) && index-- == 0) {
             *value = text;

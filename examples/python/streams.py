@@ -32,7 +32,14 @@ async def main() -> None:
         print(f"updated: {info.config.description!r}, still {info.config.max_age:.0f} s")
 
         for number in range(5):
-            await nc.request("example.orders", f"order {number}", headers={"Number": str(number)})
+            ack = await js.publish("example.orders", f"order {number}", headers={"Number": str(number)})
+        print(f"published: number {ack.seq} of {ack.stream}")
+        again = [await js.publish("example.ids", b"once", msg_id="a") for _ in range(2)]
+        print(f"with an id: {[ack.duplicate for ack in again]}")
+        async with js.publisher() as pub:  # many at once, whose acks are waited for together
+            for number in range(1000):
+                await pub.publish("example.many", f"message {number}")
+        print(f"publisher: {pub.stats()['acked']} acked")
         stream = await js.stream("EXAMPLE")
         info = await stream.info(">")
         print(f"state: {info.state.messages} messages, {info.state.subjects}")

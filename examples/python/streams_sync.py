@@ -33,7 +33,14 @@ def main() -> None:
         print(f"updated: {info.config.description!r}, still {info.config.max_age:.0f} s")
 
         for number in range(5):
-            nc.request("example.orders", f"order {number}", headers={"Number": str(number)})
+            ack = js.publish("example.orders", f"order {number}", headers={"Number": str(number)})
+        print(f"published: number {ack.seq} of {ack.stream}")
+        again = [js.publish("example.ids", b"once", msg_id="a") for _ in range(2)]
+        print(f"with an id: {[ack.duplicate for ack in again]}")
+        with js.publisher() as pub:  # many at once, whose acks are waited for together
+            for number in range(1000):
+                pub.publish("example.many", f"message {number}")
+        print(f"publisher: {pub.stats()['acked']} acked")
         stream = js.stream("EXAMPLE")
         info = stream.info(">")
         print(f"state: {info.state.messages} messages, {info.state.subjects}")

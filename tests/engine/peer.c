@@ -127,7 +127,7 @@ static size_t read_frame(struct peer *peer, const char *at, size_t len)
     char *rest = line;
     char *word;
     int count = 0;
-    while (count < 6 && (word = strsep(&rest, " ")) != NULL) {
+    while (count < 6 && (word = strsep(&rest, " \t")) != NULL) {
         words[count++] = word;
     }
     size_t used = line_len + 2;

@@ -14,6 +14,14 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 EXPECTED = {
+    "consume": [
+        "fetched: job 0, number 1 of the stream",
+        "fetched: job 3, number 4 of the stream",
+        "one: job 4",
+        "consumed: 10",
+        "nothing is left",
+        "handled: 10",
+    ],
     "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
@@ -34,13 +42,16 @@ EXPECTED = {
         "account: 0 streams of -1",
         "stream: EXAMPLE, kept for 2592000 s",
         "updated: 'changes what is said, and that alone', still 2592000 s",
-        "state: 5 messages, {'example.orders': 5}",
+        "published: number 5 of EXAMPLE",
+        "with an id: [False, True]",
+        "publisher: 1000 acked",
+        "state: 1006 messages, {",
         "last: 5 b'order 4' {'Number': '4'}",
-        "consumer: worker, 5 to be delivered",
+        "consumer: worker, 1006 to be delivered",
         "names: ['EXAMPLE'] ['worker']",
         "refused: 400 10058 ",
         "not found: ",
-        "purged: 3",
+        "purged: 1004",
         "deleted: True",
     ],
     "tour": [
@@ -60,7 +71,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"streams"}
+JETSTREAM = {"consume", "streams"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

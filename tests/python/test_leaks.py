@@ -214,11 +214,27 @@ def js_ways(nc: Any, consumer: Any) -> dict[str, Callable[[], Any]]:
         "fetch badly": lambda: consumer.fetch(1, 1, heartbeat=5),
         "consume": lambda: consumer.consume(max_msgs=5, status_events=True).close(),
         "consume badly": lambda: consumer.consume(expires=-5),
+        "publish": lambda: nc.jetstream().publish("leak", b"x", msg_id=natskit.nuid(), headers={"A": "1"}),
+        "publish badly": lambda: nc.jetstream().publish("leak", b"x", msg_id="a\nb", expected_last_seq=1),
+        "publish wrongly": lambda: nc.jetstream().publish("leak", b"x", 5, expected_last_seq=1),
+        "publisher": lambda: published(nc.jetstream().publisher(max_pending=4)),
     }
 
 
-@pytest.mark.parametrize("way", ["info", "stream", "message", "refused", "fetch", "fetch nothing", "fetch from nobody",
-                                 "fetch badly", "consume", "consume badly"])
+async def published(pub: natskit.Publisher) -> None:
+    """Twenty messages, two of which their stream refuses."""
+    async with pub:
+        for number in range(18):
+            await pub.publish("leak", b"x", headers={"A": "1"} if number % 2 else None)
+        await pub.publish("leak", b"x", expected_last_seq=1)
+        await pub.publish_batch([("leak", b"x", {"Nats-Expected-Last-Sequence": "1"})])
+
+
+JS_WAYS = """info, stream, message, refused, fetch, fetch nothing, fetch from nobody, fetch badly, consume, consume badly,
+    publish, publish badly, publish wrongly, publisher"""
+
+
+@pytest.mark.parametrize("way", [way.strip() for way in JS_WAYS.split(",")])
 async def test_jetstream(js_url: str, way: str) -> None:
     async with natskit.connect(js_url) as nc:
         js = nc.jetstream()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _handlers, _later, _natskit, _options, errors
@@ -20,7 +21,7 @@ from .js import _values, api
 if TYPE_CHECKING:
     from ._client import Client
 
-__all__ = ["Consumer", "JetStreamContext", "PullSubscription", "Stream"]
+__all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Stream"]
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
@@ -34,13 +35,17 @@ class JetStreamContext(_natskit.AsyncJetStream):
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
     `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
 
+    publish(subject, payload, timeout=None, stream=None, headers=None, msg_ttl=None, *, msg_id, expected_last_seq,
+    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, json) comes from the C part: it waits
+    for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
+
     Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
     keywords in place of single fields, or as keywords alone.
     """
 
     def __init__(self, client: Client, timeout: float | None, options: dict[str, Any]) -> None:
         named = {"timeout_ms": _options.milliseconds("timeout", timeout), **options}
-        self._open(client, _options.pairs(_natskit.OPTIONS_JETSTREAM, named))
+        self._open(client, _options.pairs(_natskit.OPTIONS_JETSTREAM, named), timeout)
         self._client = client
         self._timeout = timeout
 
@@ -54,6 +59,37 @@ class JetStreamContext(_natskit.AsyncJetStream):
         text = _later.json_encode(arguments) if arguments else None
         answer: dict[str, Any] = await self._call(name, text, self._timeout if timeout is None else timeout)
         return answer
+
+    def publisher(
+        self,
+        *,
+        max_pending: int | None = None,
+        max_pending_bytes: int | None = None,
+        ack_wait: float | None = None,
+        retries: int | None = None,
+        retry_wait: float | None = None,
+        max_untaken: int | None = None,
+        acks: str = "failures",
+    ) -> Publisher:
+        """Publishes without waiting for each ack: `async with js.publisher() as pub: await pub.publish(...)`.
+
+        Args:
+            max_pending, max_pending_bytes: messages that may wait for their acks; then publish() waits.
+            ack_wait: seconds for the ack of a message.
+            retries, retry_wait: how often a message is sent again that no stream answered for, and the pause.
+            max_untaken: outcomes that may wait to be taken; then publish() waits, too.
+            acks: "all" has the outcomes of all messages come to pub.outcomes, "failures" only those.
+        """
+        wishes = {
+            "max_pending": max_pending,
+            "max_pending_bytes": max_pending_bytes,
+            "ack_wait_ms": _options.milliseconds("ack_wait", ack_wait),
+            "retries": retries,
+            "retry_wait_ms": _options.milliseconds("retry_wait", retry_wait),
+            "max_untaken": max_untaken,
+            "acks": acks,
+        }
+        return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes))
 
     async def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
@@ -576,3 +612,46 @@ class PullSubscription(Consumer):
 
     async def unsubscribe(self) -> None:
         """Nothing: between two fetches there is no subscription. The consumer stays; delete() deletes it."""
+
+
+class Publisher(_natskit.AsyncPublisher):
+    """Many messages under way to streams, as JetStreamContext.publisher() gives it.
+
+    publish() and publish_batch() come from the C part. They return when the message is handed over; what becomes of
+    it `outcomes` tells, a subscription that yields PubOutcome(id, ack, error) of each message or of failures alone,
+    or done(), which raises. The end of an `async with` is done(), then close().
+    """
+
+    def __init__(self, js: JetStreamContext, pairs: list[_options.Pair]) -> None:
+        self._open(js, pairs)
+        self._client = js._client
+
+    async def _room(self, size: int, timeout: float | None) -> None:
+        """For natskit._later: either may be full."""
+        await self._window(size, timeout)
+        await self._client._room(size, timeout)
+
+    async def done(self, timeout: float | None = None) -> None:
+        """Waits until every message has its outcome. If some are not known to be in their stream it raises the error
+        of the first one; the error's `failures` are all of them that nobody has taken from `outcomes`."""
+        await self._done(timeout)
+        failures = []
+        while self.outcomes.pending_msgs:
+            taken: list[Any] = await self.outcomes.next_batch(1024, 0)
+            failures += [outcome for outcome in taken if outcome.error is not None]
+        if failures:
+            error: errors.Error = failures[0].error
+            error.failures = failures
+            raise error
+
+    async def __aenter__(self) -> Publisher:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                await self.done()
+        finally:
+            await self.close()

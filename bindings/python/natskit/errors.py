@@ -9,6 +9,7 @@ of their own when the module is imported, so a newer library needs no newer file
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import Any
 
 from . import _natskit
@@ -24,6 +25,7 @@ class Error(Exception):
         err_code: the server's detailed error code, or 0.
         errno: errno of the system call that failed, or 0.
         outcome: for an operation, what is known of its effect: "not_sent", "unknown", "rejected"; else "".
+        failures: of a publisher's done(), the outcomes of the messages that are not known to be stored.
         published: for a batch, how many messages were accepted, or acked, before the error.
     """
 
@@ -34,6 +36,7 @@ class Error(Exception):
     errno: int | None = 0
     outcome: str = ""
     published: int = 0
+    failures: Sequence[Any] = ()
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)

@@ -41,13 +41,14 @@ static PyObject *js_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return js_make(type, FACE_SYNC);
 }
 
-/* _open(connection, options) */
+/* _open(connection, options, timeout) */
 static PyObject *js_open(PyObject *self, PyObject *args)
 {
     Js *js = DATA(Js, self);
     State *st = js->st;
-    PyObject *conn, *pairs;
-    if (!PyArg_ParseTuple(args, "O!O:_open", st->conn_type[js->via.face], &conn, &pairs))
+    PyObject *conn, *pairs, *timeout;
+    if (!PyArg_ParseTuple(args, "O!OO:_open", st->conn_type[js->via.face], &conn, &pairs, &timeout) ||
+        timeout_arg(st, timeout, NKPY_FOREVER, &js->timeout_ms) < 0)
         return NULL;
     if (js->handle.id != 0)
         return raise_text(st, NATSKIT_INVALID, "this context was opened before; make a new one");
@@ -277,11 +278,21 @@ PyObject *js_fields(PyObject *module, PyObject *unused)
 
 static PyMethodDef js_methods[] = {
     {"_open", js_open, METH_VARARGS,
-     "_open($self, connection, options, /)\n--\n\nOpens the context; `options` are pairs (name, value)."},
+     "_open($self, connection, options, timeout, /)\n--\n\nOpens the context; `options` are pairs (name, "
+     "value)."},
     {"_call", js_call, METH_VARARGS,
      "_call($self, name, arguments, timeout, /)\n--\n\nCalls the API; gives the answer, decoded."},
     {"_call_now", js_call_now, METH_VARARGS,
      "_call_now($self, name, arguments, left, /)\n--\n\nAs _call; WouldBlockError without room."},
+    {"publish", (PyCFunction)(void (*)(void))js_publish, METH_FASTCALL | METH_KEYWORDS,
+     "publish($self, subject, payload=b'', timeout=None, stream=None, headers=None, msg_ttl=None, *, "
+     "msg_id=None, "
+     "expected_last_seq=None, expected_last_subject_seq=None, expected_last_subject=None, "
+     "expected_last_msg_id=None, json=None)\n--\n\n"
+     "Publishes to a stream, and waits for its ack, a PubAck."},
+    {"_publish_now", js_publish_now, METH_VARARGS,
+     "_publish_now($self, subject, payload, headers, left, /)\n--\n\nAs publish; WouldBlockError without "
+     "room."},
     {"_fetch", js_fetch, METH_VARARGS,
      "_fetch($self, stream, consumer, options, most, /)\n--\n\nFetches messages of a pull consumer."},
     {"_consume", js_consume, METH_VARARGS,

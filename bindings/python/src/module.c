@@ -55,6 +55,10 @@ State *type_state(PyTypeObject *type)
     X(js_type[FACE_ASYNC])                                                                                   \
     X(js_type[FACE_SYNC])                                                                                    \
     X(status_type)                                                                                           \
+    X(publisher_type[FACE_SYNC])                                                                             \
+    X(publisher_type[FACE_ASYNC])                                                                            \
+    X(outcome_type)                                                                                          \
+    X(ack_type)                                                                                              \
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
@@ -369,7 +373,8 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
+        publisher_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -387,6 +392,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_USER_JWT", NATSKIT_OPTIONS_USER_JWT},
         {"OPTIONS_AUTH", NATSKIT_OPTIONS_AUTH},
         {"OPTIONS_JETSTREAM", NATSKIT_OPTIONS_JETSTREAM},
+        {"OPTIONS_PUBLISHER", NATSKIT_OPTIONS_PUBLISHER},
         {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},

@@ -73,6 +73,14 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(major)                                                                                                 \
     X(minor)                                                                                                 \
     X(patch)                                                                                                 \
+    X(total_seconds)                                                                                         \
+    X(expected_last_msg_id)                                                                                  \
+    X(expected_last_subject)                                                                                 \
+    X(expected_last_subject_seq)                                                                             \
+    X(expected_last_seq)                                                                                     \
+    X(msg_id)                                                                                                \
+    X(msg_ttl)                                                                                               \
+    X(stream)                                                                                                \
     X(call_soon)                                                                                             \
     X(callback)                                                                                              \
     X(context)                                                                                               \
@@ -109,6 +117,9 @@ typedef struct State {
     PyTypeObject *waiting_type;
     PyTypeObject *js_type[FACES];
     PyTypeObject *status_type;
+    PyTypeObject *ack_type;
+    PyTypeObject *outcome_type;
+    PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *entry_type;
 
@@ -358,12 +369,14 @@ PyObject *ready_new(State *st, PyObject *value, bool pause);
 /* The end of a call that did not wait: None when blocking, an awaitable of None for asyncio. */
 PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
-/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, or its
- * document, decoded; of keys an entry, or a revision. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ENTRY, GIVE_REVISION };
+/* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
+ * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
+enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
+/* "rejected" and so on; NULL without an exception for what is no outcome. */
+PyObject *outcome_name(int32_t outcome);
 PyObject *face_finish_within(State *st, const Via *via, natskit_op op, int gives, int64_t timeout_ms);
 int wait_init(PyObject *module, State *st);
 
@@ -519,9 +532,10 @@ typedef struct Sub {
     size_t holders; /* loops that run, and Holds */
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
-    bool many;    /* replies to one request, a fetch: who leaves a loop over them ends them */
-    bool pulls;   /* messages of a pull consumer */
-    bool watches; /* entries of a bucket */
+    bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
+    bool pulls;    /* messages of a pull consumer */
+    bool outcomes; /* of the messages of a publisher */
+    bool watches;  /* entries of a bucket */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -619,7 +633,8 @@ typedef struct Js {
     NKPY_HEAD
     State *st;
     natskit_js handle;
-    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    PyObject *conn;     /* keeps the connection open; NULL before it was opened */
+    int64_t timeout_ms; /* for calls that are given none */
     Via via;
 } Js;
 
@@ -632,6 +647,44 @@ PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);
 int js_init(PyObject *module, State *st);
+
+/* ----------------------------------------------------------------------------------------------- jspub.c */
+
+/* Parameters of both publish methods, as matched into an array a[]. */
+enum {
+    A_SUBJECT,
+    A_PAYLOAD,
+    A_TIMEOUT,
+    A_STREAM,
+    A_HEADERS,
+    A_TTL,
+    A_ID,
+    A_LAST,
+    A_LAST_OF_SUBJECT,
+    A_OF_SUBJECT,
+    A_LAST_ID,
+    A_JSON,
+    A_COUNT
+};
+#define PUBLISH_NAMES                                                                                        \
+    {                                                                                                        \
+        NAME_subject, NAME_payload, NAME_timeout, NAME_stream, NAME_headers, NAME_msg_ttl, NAME_msg_id,      \
+            NAME_expected_last_seq, NAME_expected_last_subject_seq, NAME_expected_last_subject,              \
+            NAME_expected_last_msg_id, NAME_json                                                             \
+    }
+
+/* Makes headers and payload in a[] what is to be sent; `keep` owns what was made. */
+int publish_arg(State *st, PyObject **a, More *keep);
+PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *js_publish_now(PyObject *self, PyObject *args);
+/* A PubAck, or a PubOutcome, from a message of that kind; take the reference over, also on failure. */
+PyObject *ack_new(State *st, natskit_msg *msg);
+PyObject *outcome_new(State *st, natskit_msg *msg);
+int jspub_init(PyObject *module, State *st);
+
+/* ------------------------------------------------------------------------------------------- publisher.c */
+
+int publisher_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ pull.c */
 

@@ -39,6 +39,7 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->events = events;
     sub->many = false;
     sub->pulls = false;
+    sub->outcomes = false;
     sub->watches = false;
     sub->handling = NULL;
     sub->closed = false;
@@ -160,6 +161,8 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
 {
     if (sub->events)
         return event_new(sub->st, &sub->via, msg);
+    if (sub->outcomes)
+        return outcome_new(sub->st, msg);
     natskit_message_view view;
     if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
         if (view.kind == NATSKIT_MSG_KV)

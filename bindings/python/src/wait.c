@@ -198,14 +198,20 @@ typedef struct Finish {
     int gives;
 } Finish;
 
+PyObject *outcome_name(int32_t outcome)
+{
+    static const char *const names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
+    bool known = outcome > 0 && outcome < (int32_t)(sizeof names / sizeof names[0]);
+    return known ? PyUnicode_FromString(names[outcome]) : NULL;
+}
+
 /* What an operation that has finished gives, as natskit_op_result told; closes it. */
 static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives, natskit_status status,
                             int32_t outcome, const natskit_error *told)
 {
-    static const char *const names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
     int64_t ns = 0;
     natskit_msg *msg = NULL;
-    bool is_msg = gives == GIVE_MSG || gives == GIVE_ENTRY || gives == GIVE_REVISION;
+    bool is_msg = gives == GIVE_MSG || gives == GIVE_ACK || gives == GIVE_ENTRY || gives == GIVE_REVISION;
     if (status == NATSKIT_OK && is_msg)
         status = natskit_op_take_msg(op, &msg);
     if (status == NATSKIT_OK && gives == GIVE_SECONDS)
@@ -218,6 +224,7 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
     natskit_op_close(op);
     if (status == NATSKIT_OK && is_msg)
         return gives == GIVE_MSG     ? msg_new(st, via, msg)
+               : gives == GIVE_ACK   ? ack_new(st, msg)
                : gives == GIVE_ENTRY ? entry_new(st, via, msg)
                                      : kv_revision(st, msg);
     if (status == NATSKIT_OK)
@@ -225,11 +232,13 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
     if (gives == GIVE_REASON)
         return error_object(st, status, told);
     raise_status(st, status, told);
-    if (outcome > 0 && outcome < (int32_t)(sizeof names / sizeof names[0])) {
-        PyObject *name = PyUnicode_FromString(names[outcome]);
+    PyObject *type, *object, *traceback;
+    PyErr_Fetch(&type, &object, &traceback);
+    PyObject *name = outcome_name(outcome);
+    PyErr_Restore(type, object, traceback);
+    if (name != NULL)
         error_annotate(st, NAME_outcome, name);
-        Py_XDECREF(name);
-    }
+    Py_XDECREF(name);
     return NULL;
 }
 

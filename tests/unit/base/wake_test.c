@@ -117,11 +117,39 @@ static void test_wakes_another_thread(void **state)
     close(fd);
 }
 
+/* One that stands for others. */
+static void test_any(void **state)
+{
+    (void)state;
+    int any = nki_wake_any_open();
+    int one = nki_wake_open();
+    int other = nki_wake_open();
+    assert_true(any >= 0 && (fcntl(any, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true(nki_wake_any_add(any, one) && nki_wake_any_add(any, other));
+    assert_false(nki_wake_any_add(any, one));
+    assert_false(readable(any, 0));
+    nki_wake_raise(other);
+    assert_true(readable(any, 0));
+    nki_wake_any_remove(any, other);
+    assert_false(readable(any, 0));
+    nki_wake_raise(one);
+    assert_true(readable(any, 0));
+    nki_wake_clear(one);
+    assert_false(readable(any, 0));
+    nki_wake_any_remove(any, one);
+    close(one);
+    close(other);
+    close(any);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readable_if_and_only_if_raised), cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_full_counter_does_not_block),    cmocka_unit_test(test_without_descriptors),
+        cmocka_unit_test(test_any),
+        cmocka_unit_test(test_readable_if_and_only_if_raised),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_full_counter_does_not_block),
+        cmocka_unit_test(test_without_descriptors),
         cmocka_unit_test(test_wakes_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,12 @@
 #include "../base/refuse.h"
 #include "base/clock.h"
 #include "base/rand.h"
+#include "base/wake.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 static bool readable(struct nki_waitset *set)
 {
@@ -86,6 +88,41 @@ static void test_two_sets(void **state)
     nki_link_remove(&link);
     nki_waitset_release(second);
     assert_int_equal(nki_alloc_bytes(), before);
+}
+
+/* The descriptor to be polled tells of what the set watches, too; the other one does not. */
+static void test_watching(void **state)
+{
+    (void)state;
+    struct nki_waitset *set = nki_waitset_new(NULL);
+    struct nki_wait_link link = {.set = NULL};
+    struct nki_wait_record record;
+    size_t count;
+    int other = nki_wake_open();
+    assert_true(other >= 0);
+    assert_false(nki_waitset_watch(set, other, 7)); /* nobody polls it */
+    int fd = nki_waitset_fd(set);
+    assert_int_equal(nki_waitset_fd(set), fd);
+    assert_true(nki_waitset_watch(set, other, 7));
+    assert_false(nki_waitset_watch(set, fd, 8));
+    assert_int_equal(nki_waitset_reads(set), 7);
+    assert_false(readable(set));
+    nki_wake_raise(other);
+    assert_true(readable(set));
+    assert_int_equal(nki_waitset_wait(set, &record, 1, 0, &count), NKI_WOULD_BLOCK);
+    assert_int_equal(nki_waitset_wait(set, &record, 1, 1, &count), NKI_TIMEOUT);
+    nki_waitset_unwatch(set, other);
+    assert_int_equal(nki_waitset_reads(set), 0);
+    assert_false(readable(set));
+    assert_int_equal(nki_link_add(&link, set, 1, 1, 1), NKI_OK);
+    nki_link_arm(&link, true);
+    assert_true(readable(set));
+    nki_link_remove(&link);
+    nki_waitset_close(set);
+    assert_true(readable(set));
+    assert_false(nki_waitset_watch(set, other, 7));
+    nki_waitset_release(set);
+    close(other);
 }
 
 static void test_without_memory_or_descriptors(void **state)
@@ -297,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_one_shot),
         cmocka_unit_test(test_two_sets),
         cmocka_unit_test(test_without_memory_or_descriptors),
+        cmocka_unit_test(test_watching),
         cmocka_unit_test(test_random_against_a_model),
         cmocka_unit_test(test_no_wake_up_is_lost),
     };

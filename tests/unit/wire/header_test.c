@@ -280,6 +280,36 @@ static void test_malformed(void **state)
     check_str(value, NKI_STR("b"));
 }
 
+/* Finding passes over lines that it need not take apart: it finds what a walk through all of them does. */
+static void test_find_against_a_walk(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"A",    "A",    "AB",    "B",  ":",  ": ",
+                                         "\r\n", "\r\n", "\r\n ", "\r", "\n", " "};
+    struct nki_rand rand;
+    nki_rand_seed(&rand, 7);
+    for (int round = 0; round < 20000; round++) {
+        char text[160] = "NATS/1.0\r\n";
+        size_t count = (size_t)nki_rand_below(&rand, 24);
+        for (size_t i = 0; i < count; i++) {
+            strcat(text, pieces[nki_rand_below(&rand, NKI_ARRAY_LEN(pieces))]);
+        }
+        strcat(text, nki_rand_below(&rand, 4) == 0 ? "" : "\r\n\r\n");
+        struct nki_str name = nki_str_z(pieces[nki_rand_below(&rand, 4)]);
+        struct nki_str found = {NULL, 0};
+        struct nki_str value = {NULL, 0};
+        size_t index = (size_t)nki_rand_below(&rand, 3);
+        size_t left = index + 1;
+        size_t at = 0;
+        while (left > 0 && nki_header_next(nki_str_z(text), &at, &found, &value)) {
+            left -= nki_str_eq(found, name);
+        }
+        struct nki_str got = {NULL, 0};
+        assert_int_equal(nki_header_find(nki_str_z(text), name, NKI_MATCH_EXACT, index, &got), left == 0);
+        assert_true(left > 0 || (got.ptr == value.ptr && got.len == value.len));
+    }
+}
+
 static void test_find(void **state)
 {
     (void)state;
@@ -629,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_find_against_a_walk),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_find_canonical),

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
-from .._natskit import Entry, Event, Headers, Status, counters, nuid, shutdown, version
+from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue
 
 __all__ = [
@@ -31,6 +31,9 @@ __all__ = [
     "KeyValue",
     "Metadata",
     "Msg",
+    "PubAck",
+    "PubOutcome",
+    "Publisher",
     "PullSubscription",
     "Status",
     "Stream",

@@ -57,7 +57,7 @@ class KeyValue(_natskit.SyncKeyValue):
     def _change(
         self, action: int, key: str, value: Any, revision: int, ttl: float | None, timeout: float | None
     ) -> int:
-        life = 0 if ttl is None else _options.milliseconds("ttl", ttl)
+        life = _options.milliseconds("ttl", ttl) or 0
         made: int = self._write(action, key, value, revision, life, self._limit(timeout))
         return made
 
