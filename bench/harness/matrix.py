@@ -18,7 +18,7 @@ WIRE, SERVER, JETSTREAM = "sink/source", "nats-server", "jetstream"
 SUB_C = ("sub_batch", "sub_next")
 SUB_PY = ("sub_iter", "sub_batch", "sub_cb", "sub_next")
 JETSTREAM_C = {"js_pub": ("js_pub", "js_pub_failures"), "js_consume": ("js_consume_batch", "js_consume_next")}
-JETSTREAM_PY = {"js_pub": (), "js_consume": ("js_consume_batch", "js_consume_iter")}
+JETSTREAM_PY = {"js_consume": ("js_consume_batch", "js_consume_iter")}
 JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_put": ()}
 
 # ns that a message takes in the server, which is the limit of a client that is fast

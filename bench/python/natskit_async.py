@@ -16,9 +16,11 @@ from measure import (
     IN_FLIGHT,
     KEYS,
     STREAM,
+    STREAM_SUBJECT,
     SUBJECT,
     VALUE,
     WARM_UP,
+    WINDOW,
     run_async,
 )
 
@@ -163,6 +165,18 @@ async def connect(b, nc):
     b.end()
 
 
+async def js_pub(b, nc):
+    """Failures alone are told, by done()."""
+    pub, payload = nc.jetstream().publisher(max_pending=WINDOW, ack_wait=60), b.payload
+    publish = pub.publish
+    b.begin()
+    for _ in range(b.n):
+        await publish(STREAM_SUBJECT, payload, 60)
+    await pub.done(60)
+    b.end()
+    b.got = pub.stats()["acked"]
+
+
 async def acknowledged(b, nc):
     """Acks are written before the clock stops."""
     if b.ack:
@@ -253,7 +267,7 @@ async def kv_put(b, nc):
 
 
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
-WAYS += (js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

@@ -18,9 +18,11 @@ from measure import (
     IN_FLIGHT,
     KEYS,
     STREAM,
+    STREAM_SUBJECT,
     SUBJECT,
     VALUE,
     WARM_UP,
+    WINDOW,
     Bench,
 )
 
@@ -168,6 +170,18 @@ def connect(b, nc):
     b.end()
 
 
+def js_pub(b, nc):
+    """Failures alone are told, by done()."""
+    pub, payload = nc.jetstream().publisher(max_pending=WINDOW, ack_wait=60), b.payload
+    publish = pub.publish
+    b.begin()
+    for _ in range(b.n):
+        publish(STREAM_SUBJECT, payload, 60)
+    pub.done(60)
+    b.end()
+    b.got = pub.stats()["acked"]
+
+
 def acknowledged(b, nc):
     """Acks are written before the clock stops."""
     if b.ack:
@@ -258,7 +272,7 @@ def kv_put(b, nc):
 
 
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
-WAYS += (js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 
