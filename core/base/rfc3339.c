@@ -116,3 +116,37 @@ bool nki_rfc3339_read(struct nki_str text, int64_t *ns)
     }
     return !__builtin_mul_overflow(seconds, NS_PER_S, ns) && !__builtin_add_overflow(*ns, part, ns);
 }
+
+/* `digits` digits and what follows them. */
+static char *put(char *out, int digits, int64_t number, char behind)
+{
+    for (int i = digits - 1; i >= 0; i--, number /= 10) {
+        out[i] = (char)('0' + number % 10);
+    }
+    out[digits] = behind;
+    return out + digits + 1;
+}
+
+void nki_rfc3339_write(int64_t ns, char out[NKI_RFC3339_CAP])
+{
+    int64_t seconds = ns / NS_PER_S - (ns % NS_PER_S < 0);
+    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
+    int64_t in_day = seconds - days * 86400;
+    int64_t year = 1970 + (days < 0 ? days / 365 - 1 : days / 366); /* this one, or one before it */
+    int64_t month = 1;
+    while (days >= days_since_1970(year + 1, 1, 1)) {
+        year++;
+    }
+    while (month < 12 && days >= days_since_1970(year, month + 1, 1)) {
+        month++;
+    }
+    out = put(out, 4, year, '-');
+    out = put(out, 2, month, '-');
+    out = put(out, 2, days - days_since_1970(year, month, 1) + 1, 'T');
+    out = put(out, 2, in_day / 3600, ':');
+    out = put(out, 2, in_day / 60 % 60, ':');
+    out = put(out, 2, in_day % 60, '.');
+    out =
+        put(out, 9, ns - (seconds + 1) * NS_PER_S + NS_PER_S, 'Z'); /* in bounds also for the first second */
+    *out = '\0';
+}

@@ -11,4 +11,7 @@
  * (1677 to 2262); the year 1, which stands for none, gives 0. */
 bool nki_rfc3339_read(struct nki_str text, int64_t *ns);
 
+/* The time in UTC, with nine digits of a second's fraction. */
+void nki_rfc3339_write(int64_t ns, char out[NKI_RFC3339_CAP]);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/rfc3339.h"
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
@@ -17,8 +18,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ANSWER_NS (5000 * NKI_NS_PER_MS) /* time for the answer to the making of a consumer */
-#define PAUSE_NS (250 * NKI_NS_PER_MS)   /* before the second try; it doubles */
+#define ANSWER_NS (5000 * NKI_NS_PER_MS)   /* time for the answer to the making of a consumer */
+#define QUESTION_NS (2000 * NKI_NS_PER_MS) /* for the one to what the stream is */
+#define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
 #define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
 #define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
 #define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
@@ -45,6 +47,10 @@ struct ordered {
     bool created;  /* once in its life */
     bool placed;   /* stream_seq is known */
     bool by_seq;   /* the present consumer begins behind stream_seq */
+    bool by_time;  /* it begins behind stream_time_ns: stream_seq is of another stream */
+    bool asking;   /* CREATING: what the stream is, first */
+    bool tells;    /* it was answered once */
+    bool unasked;  /* it never was: by this connection it is not asked any more */
     bool answered; /* the present consumer's making */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
@@ -54,13 +60,14 @@ struct ordered {
     bool used;               /* a consumer of this number was asked for */
     char name[NAME_LEN + 1]; /* of the present consumer */
     size_t name_len;
-    uint64_t consumer_seq; /* of the last message */
-    uint64_t stream_seq;   /* up to which all has come */
-    uint64_t expected;     /* consumer sequence at which what there was has come; once answered */
-    unsigned failures;     /* in a row */
-    unsigned missing;      /* of those: there is no such stream */
-    int64_t seen_ns;       /* the last sign of life */
-    struct nki_buf flow;   /* subject that is to be answered once the queue is taken; empty: none */
+    uint64_t consumer_seq;  /* of the last message */
+    uint64_t stream_seq;    /* up to which all has come */
+    int64_t stream_time_ns; /* when the latest of that was stored; at least the first consumer's begin */
+    uint64_t expected;      /* consumer sequence at which what there was has come; once answered */
+    unsigned failures;      /* in a row */
+    unsigned missing;       /* of those: there is no such stream */
+    int64_t seen_ns;        /* the last sign of life */
+    struct nki_buf flow;    /* subject that is to be answered once the queue is taken; empty: none */
     uint64_t resets;
     uint64_t stale_msgs;
     uint64_t rewinds;
@@ -111,6 +118,12 @@ static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
     if (ordered->by_seq) {
         return append_u64_member(out, NKI_STR("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":"),
                                  ordered->stream_seq + 1);
+    }
+    if (ordered->by_time) {
+        char time[NKI_RFC3339_CAP];
+        nki_rfc3339_write(ordered->stream_time_ns + 1, time);
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
+               nki_buf_append_json(out, nki_str_z(time));
     }
     switch (ordered->deliver) {
     case NKI_DELIVER_NEW:
@@ -164,6 +177,24 @@ static bool append_subject(const struct ordered *ordered, struct nki_buf *out, s
            nki_buf_append_str(out, NKI_STR(".CONSUMER.")) && nki_buf_append_str(out, verb) &&
            nki_buf_append(out, ".", 1) && nki_buf_append_str(out, str_of(&ordered->stream)) &&
            nki_buf_append(out, ".", 1) && nki_buf_append(out, name, name_len);
+}
+
+/* Asks for the stream's info. */
+static bool send_question(struct ordered *ordered)
+{
+    struct nki_buf subject = {0};
+    bool ok = nki_buf_append_str(&subject, nki_js_prefix(ordered->js)) &&
+              nki_buf_append_str(&subject, NKI_STR(".STREAM.INFO.")) &&
+              nki_buf_append_str(&subject, str_of(&ordered->stream));
+    if (ok) {
+        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
+                                       .reply = nki_str_make(ordered->subject, ordered->subject_len),
+                                       .header_block = NKI_STR(""),
+                                       .data = NKI_STR("")};
+        ok = nki_feed_send(&ordered->feed, &msg);
+    }
+    nki_buf_free(&subject);
+    return ok;
 }
 
 static bool send_create(struct ordered *ordered)
@@ -239,12 +270,13 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->consumer_seq = 0;
     ordered->answered = false;
     ordered->flow.len = 0;
-    ordered->by_seq =
-        ordered->placed && (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
+    ordered->by_seq = ordered->placed && !ordered->by_time &&
+                      (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
     ordered->state = CREATING;
     ordered->seen_ns = now_ns;
-    if (ok && send_create(ordered)) {
-        nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
+    if (ok && (ordered->asking ? send_question(ordered) : send_create(ordered))) {
+        nki_feed_arm(&ordered->feed, now_ns + (ordered->asking ? QUESTION_NS : ANSWER_NS));
     } else {
         ordered->failures++;
         pause_now(ordered, now_ns);
@@ -260,6 +292,18 @@ static void reset(struct ordered *ordered, int64_t now_ns)
         pause_now(ordered, now_ns);
     } else {
         create(ordered, now_ns);
+    }
+}
+
+/* What the stream is, is known or cannot be: now the consumer. */
+static void create_asked(struct ordered *ordered, int64_t now_ns)
+{
+    ordered->asking = false;
+    if (send_create(ordered)) {
+        nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
+    } else {
+        ordered->failures++;
+        pause_now(ordered, now_ns);
     }
 }
 
@@ -315,16 +359,19 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     ordered->consumer_seq++;
     ordered->seen_ns = now_ns;
     ordered->failures = 0;
+    bool later = place.time_ns > ordered->stream_time_ns;
     if (ordered->by_seq && place.stream_seq <= ordered->stream_seq) {
         rewind_to(ordered,
                   place.stream_seq - 1); /* it would begin behind that if there were such a message */
     }
-    if (place.stream_seq <= ordered->stream_seq) {
+    if (place.stream_seq <= ordered->stream_seq && !ordered->by_time) {
         ordered->stale_msgs++;
         nki_msg_release(msg); /* it came by a consumer before */
     } else {
         ordered->stream_seq = place.stream_seq;
+        ordered->stream_time_ns = later ? place.time_ns : ordered->stream_time_ns;
         ordered->placed = true;
+        ordered->by_time = false;
         msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
         if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
@@ -398,6 +445,34 @@ static uint64_t number_of(const struct nki_json_value *object, struct nki_str na
     return nki_json_member(object, name, &value) && nki_json_u64(&value, &number) ? number : 0;
 }
 
+/* When the stream or consumer was made, by the server's clock. */
+static int64_t created_ns(const struct nki_json_value *answer)
+{
+    struct nki_json_value value;
+    char text[64];
+    int64_t ns = 0;
+    bool has =
+        nki_json_member(answer, NKI_STR("created"), &value) && nki_json_text(&value, text, sizeof text) > 0;
+    return has && nki_rfc3339_read(nki_str_z(text), &ns) ? ns : 0;
+}
+
+/* The stream is there. Where the next consumer begins is not told by the server if that is behind the end, so
+ * whether it is still the same stream has to be asked. If it is another one of the same name, or has lost its
+ * end, the time tells what has come from what has not: all of that was stored later. */
+static void told(struct ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
+{
+    struct nki_json_value state;
+    bool has = nki_json_member(answer, NKI_STR("state"), &state) && state.type == NKI_JSON_OBJECT;
+    bool shorter = has && number_of(&state, NKI_STR("last_seq")) < ordered->stream_seq;
+    ordered->tells = true;
+    if (shorter || created_ns(answer) > ordered->stream_time_ns) {
+        ordered->rewinds++;
+        ordered->by_seq = false;
+        ordered->by_time = true;
+    }
+    create_asked(ordered, now_ns);
+}
+
 /* The consumer is there. */
 static void made(struct ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
 {
@@ -405,15 +480,18 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     bool has = nki_json_member(answer, NKI_STR("delivered"), &delivered) && delivered.type == NKI_JSON_OBJECT;
     uint64_t come = has ? number_of(&delivered, NKI_STR("consumer_seq")) : 0;
     uint64_t before = has ? number_of(&delivered, NKI_STR("stream_seq")) : 0;
+    if (!ordered->created && created_ns(answer) > ordered->stream_time_ns) {
+        ordered->stream_time_ns = created_ns(answer);
+    }
     ordered->created = true;
     ordered->answered = true;
     ordered->missing = 0;
     ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
-    if (has && come == 0 && !ordered->placed) {
+    bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
+    if (has && come == 0 && (ordered->by_time || (!ordered->placed && !fixed))) {
         ordered->placed = true;
-        ordered->stream_seq = before; /* where the next one begins if nothing comes by this one */
-    } else if (has && ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
-        rewind_to(ordered, before);
+        ordered->by_time = false;
+        ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
     }
     if (ordered->state == CREATING) {
         ordered->state = LIVE;
@@ -447,6 +525,11 @@ static void answer(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         nki_error_set(&error, NKI_PROTOCOL, "the answer to the making of a consumer is no JSON object");
     } else if (nki_json_member(&root, NKI_STR("error"), &member)) {
         nki_js_read_error(&member, &error);
+    } else if (nki_json_member(&root, NKI_STR("state"), &member)) { /* of a stream */
+        if (ordered->asking) {
+            told(ordered, &root, now_ns);
+        } /* else it came too late */
+        return;
     } else {
         made(ordered, &root, now_ns);
         return;
@@ -490,7 +573,12 @@ static void tick(struct nki_feed *feed, int64_t now_ns)
         create(ordered, now_ns);
         break;
     case CREATING:
-        reset(ordered, now_ns);
+        if (ordered->asking) { /* perhaps it may not be asked */
+            ordered->unasked = !ordered->tells;
+            create_asked(ordered, now_ns);
+        } else {
+            reset(ordered, now_ns);
+        }
         break;
     case LIVE:
         if (now_ns - ordered->seen_ns >= silence_ns) {
@@ -511,6 +599,7 @@ static void up(struct nki_feed *feed, int64_t now_ns)
         send_delete(ordered, ordered->serial - 1); /* it may live on at the server */
     }
     ordered->failures = 0;
+    ordered->unasked = false;
     create(ordered, now_ns);
 }
 

@@ -178,6 +178,22 @@ static void create(struct model *model, const struct peer_pub *pub)
     model->answers[model->answer_count++] = answer;
 }
 
+/* What the stream is: always the same one. */
+static void tell(struct model *model, const struct peer_pub *pub)
+{
+    struct answer answer = {.creates = false};
+    snprintf(answer.to, sizeof answer.to, "%s", pub->reply);
+    if (model->faults && chance(model, 10)) {
+        snprintf(answer.block, sizeof answer.block, "NATS/1.0 503\r\n\r\n");
+    } else {
+        snprintf(answer.text, sizeof answer.text,
+                 "{\"created\":\"1970-01-01T00:00:00Z\",\"state\":{\"last_seq\":%llu}}",
+                 (unsigned long long)model->last);
+    }
+    assert_true(model->answer_count < ANSWERS);
+    model->answers[model->answer_count++] = answer;
+}
+
 static void delete (struct model *model, const struct peer_pub *pub)
 {
     for (size_t i = 0; i < CONSUMERS; i++) {
@@ -196,6 +212,8 @@ static void serve(struct model *model)
             create(model, &pub);
         } else if (strncmp(pub.subject, "$JS.API.CONSUMER.DELETE.S.", 26) == 0) {
             delete (model, &pub);
+        } else if (strcmp(pub.subject, "$JS.API.STREAM.INFO.S") == 0) {
+            tell(model, &pub);
         } else {
             assert_int_equal(strncmp(pub.subject, "$JS.FC.S.", 9), 0);
         }
