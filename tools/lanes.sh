@@ -339,10 +339,14 @@ lane_soak() { # ten minutes of everything at once under faults, two more with th
     return $bad
 }
 
-lane_chaos() { # five minutes of a cluster whose nodes are killed, stopped and made lame ducks
+lane_chaos() { # five minutes of a cluster whose nodes are killed, stopped and made lame ducks, five more with JetStream
+    local program bad=0
     build dev || return 1
-    checked "chaos" env NATSKIT_CHAOS_SECONDS="${NATSKIT_CHAOS_SECONDS:-300}" timeout --kill-after=10 900 \
-        build/dev/tests/soak/chaos
+    for program in chaos js_chaos; do
+        checked "$program" env NATSKIT_CHAOS_SECONDS="${NATSKIT_CHAOS_SECONDS:-300}" timeout --kill-after=10 900 \
+            "build/dev/tests/soak/$program" || bad=1
+    done
+    return $bad
 }
 
 lane_torture() { # every allocation and every system call of every scenario fails in turn

@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * natskit's C interface in the benchmark: CASE N SIZE URL. */
-#include "measure.h"
+#include "natskit_case.h"
 
-#include <natskit.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 256
-#define WAIT_MS 60000
-
 static const natskit_options defaults;
 static const natskit_headers none;
-
-static void check(natskit_status status, const char *what)
-{
-    natskit_status_info info;
-    if (status != NATSKIT_OK) {
-        natskit_status_describe(status, &info, sizeof info);
-        bench_die(what, info.text);
-    }
-}
 
 static natskit_conn connected(const struct bench *b)
 {
@@ -289,13 +276,14 @@ int main(int argc, char **argv)
         bench_report(&b, b.n, each, version);
         return 0;
     }
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (strcmp(b.name, cases[i].name) == 0) {
-            long got = cases[i].run(&b, conn);
-            bench_report(&b, got, -1, version);
-            natskit_conn_close(conn, WAIT_MS);
-            return 0;
-        }
+    size_t i = 0;
+    while (i < sizeof cases / sizeof cases[0] && strcmp(b.name, cases[i].name) != 0) {
+        i++;
     }
-    bench_die(argv[1], "there is no such case");
+    long got = i < sizeof cases / sizeof cases[0] ? cases[i].run(&b, conn) : jetstream(&b, conn);
+    if (got < 0) {
+        bench_die(argv[1], "there is no such case");
+    }
+    bench_report(&b, got, -1, version);
+    natskit_conn_close(conn, WAIT_MS);
 }

@@ -17,6 +17,9 @@ WIRE, SERVER, JETSTREAM = "sink/source", "nats-server", "jetstream"
 # (and one of them is read) and _ack (each message is acknowledged) may be added.
 SUB_C = ("sub_batch", "sub_next")
 SUB_PY = ("sub_iter", "sub_batch", "sub_cb", "sub_next")
+JETSTREAM_C = {"js_pub": ("js_pub", "js_pub_failures"), "js_consume": ("js_consume_batch", "js_consume_next")}
+JETSTREAM_PY = {"js_consume": ("js_consume_batch", "js_consume_iter")}
+JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_put": ()}
 
 # ns that a message takes in the server, which is the limit of a client that is fast
 JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watch": 4000, "kv_get": 250000, "kv_put": 250000}
@@ -60,13 +63,13 @@ def peers(build):
     async_cost = {"pub": 400, "sub": 400, "req64": 30000}
     nats_py_cost = {"pub": 2500, "sub": 15000, "sub_cb": 6000, "req64": 50000, "js_pub": 25000,
                     "js_pub_stall": 60000, "js_consume": 30000, "js_consume_push": 8000, "js_fetch": 30000, "kv_watch": 20000}
-    sub_py = {"sub": SUB_PY, **NO_JETSTREAM}
+    sub_py = {"sub": SUB_PY, **JETSTREAM_PY}
     ways_nats_py = {"sub": ("sub_iter", "sub_cb", "sub_next"), "js_pub": ("js_pub", "js_pub_stall"),
                     "js_consume": ("js_consume_push", "js_consume_fetch"), "kv_watch": ("kv_watch_iter", "kv_watch_updates")}
-    sub_lua = {"sub": ("sub_iter", "sub_msgs", "sub_batch", "sub_next"), **NO_JETSTREAM}
+    sub_lua = {"sub": ("sub_iter", "sub_msgs", "sub_batch", "sub_next"), **JETSTREAM_LUA}
     uvloop = site / "uvloop"
     return [
-        Peer("natskit-c", [str(programs / "natskit")], {"sub": SUB_C, "req64": ("req64", "req64_order"), **NO_JETSTREAM},
+        Peer("natskit-c", [str(programs / "natskit")], {"sub": SUB_C, "req64": ("req64", "req64_order"), **JETSTREAM_C},
              {"pub": 150, "sub": 150, "req64": 20000}, ours=True),
         Peer("nats.c", [str(programs / "nats_c")],
              {"sub": ("sub_next", "sub_cb"), "req64": ("req64", "req64_inbox"), "idle_subs": ("idle_subs", "idle_subs_sync"),

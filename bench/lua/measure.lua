@@ -3,6 +3,8 @@
 local uv = require "luv"
 
 local M = { subject = "bench.test", echo = "bench.echo", in_flight = 64, warm_up = 100, batch = 256 }
+-- What the harness has made for the cases js_...
+M.stream, M.stream_subject, M.consumer, M.window, M.fetch = "BENCH", "bench.js", "bench", 4000, 1000
 
 local usage, time, resident
 local latencies = {}
@@ -27,7 +29,8 @@ function M.open()
     b.payload = ("x"):rep(b.size)
     b.read = b.case:find "_read$" ~= nil
     b.headers = b.read or b.case:find "_hdr$" ~= nil
-    b.name = b.case:gsub("_read$", ""):gsub("_hdr$", "")
+    b.ack = b.case:find "_ack$" ~= nil
+    b.name = b.case:gsub("_read$", ""):gsub("_hdr$", ""):gsub("_ack$", "")
     b.start = ("bench.start.%d.%d.%d"):format(b.n, b.size, b.headers and 1 or 0)
     b.got = b.n
     return b

@@ -178,6 +178,92 @@ function cases.connect(b)
     measure.finish()
 end
 
+-- Every ack is looked at, in between.
+function cases.js_pub(b, nc)
+    local pub = assert(assert(nc:jetstream()):publisher { max_pending = measure.window, ack_wait = 60 })
+    local subject, payload, got = measure.stream_subject, b.payload, 0
+    local options = { timeout = 60 }
+    local function known()
+        for _, seq, _, text in pub:acks(0) do
+            if not seq then
+                error(text)
+            end
+            got = got + 1
+        end
+    end
+    measure.begin()
+    for i = 1, b.n do
+        assert(pub:publish(subject, payload, options))
+        if i % measure.batch == 0 then
+            known()
+        end
+    end
+    assert(pub:done(60))
+    known()
+    measure.finish()
+    b.got = got
+end
+
+local function consumer(nc)
+    return assert(nc:jetstream()):bind_consumer(measure.stream, measure.consumer)
+end
+
+-- Acks are written before the clock stops.
+local function acknowledged(b, nc)
+    if b.ack then
+        assert(nc:flush(60))
+    end
+    measure.finish()
+end
+
+local function look_at_all(b, nc, msgs)
+    for i = 1, #msgs do
+        look(b, msgs[i])
+    end
+    if b.ack then
+        assert(nc:ack_batch(msgs))
+    end
+    return #msgs
+end
+
+function cases.js_consume_batch(b, nc)
+    local from, got = consumer(nc), 0
+    measure.begin()
+    local sub = assert(from:consume { max_msgs = measure.fetch })
+    while got < b.n do
+        got = got + look_at_all(b, nc, assert(sub:next_batch(measure.batch, 60)))
+    end
+    acknowledged(b, nc)
+    b.got = got
+end
+
+function cases.js_consume_iter(b, nc)
+    local from, left = consumer(nc), b.n
+    measure.begin()
+    for msg in from:messages { max_msgs = measure.fetch, timeout = 60 } do
+        look(b, msg)
+        if b.ack then
+            assert(msg:ack())
+        end
+        left = left - 1
+        if left == 0 then
+            break
+        end
+    end
+    acknowledged(b, nc)
+    b.got = b.n - left
+end
+
+function cases.js_fetch(b, nc)
+    local from, got = consumer(nc), 0
+    measure.begin()
+    while got < b.n do
+        got = got + look_at_all(b, nc, assert(from:fetch(math.min(measure.fetch, b.n - got), { timeout = 60 })))
+    end
+    acknowledged(b, nc)
+    b.got = got
+end
+
 local b = measure.open()
 if not cases[b.name] then
     os.exit(77)

@@ -5,7 +5,24 @@ import asyncio
 import time
 
 import natskit
-from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
+from measure import (
+    BATCH,
+    BUCKET,
+    CONSUMER,
+    ECHO,
+    FETCH,
+    HEADER,
+    HEADERS,
+    IN_FLIGHT,
+    KEYS,
+    STREAM,
+    STREAM_SUBJECT,
+    SUBJECT,
+    VALUE,
+    WARM_UP,
+    WINDOW,
+    run_async,
+)
 
 LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
 
@@ -148,7 +165,109 @@ async def connect(b, nc):
     b.end()
 
 
+async def js_pub(b, nc):
+    """Failures alone are told, by done()."""
+    pub, payload = nc.jetstream().publisher(max_pending=WINDOW, ack_wait=60), b.payload
+    publish = pub.publish
+    b.begin()
+    for _ in range(b.n):
+        await publish(STREAM_SUBJECT, payload, 60)
+    await pub.done(60)
+    b.end()
+    b.got = pub.stats()["acked"]
+
+
+async def acknowledged(b, nc):
+    """Acks are written before the clock stops."""
+    if b.ack:
+        await nc.flush(60)
+    b.end()
+
+
+async def js_consume_batch(b, nc):
+    consumer, size, got = await nc.jetstream().consumer(STREAM, CONSUMER), b.size, 0
+    b.begin()
+    sub = consumer.consume(max_msgs=FETCH)
+    while got < b.n:
+        msgs = await sub.next_batch(BATCH, 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+        if b.ack:
+            await nc.ack_batch(msgs)
+        got += len(msgs)
+    await acknowledged(b, nc)
+    b.got = got
+
+
+async def js_consume_iter(b, nc):
+    consumer, size, ack, left = await nc.jetstream().consumer(STREAM, CONSUMER), b.size, b.ack, b.n
+    b.begin()
+    async for msg in consumer.consume(max_msgs=FETCH):
+        if len(msg.data) != size:
+            b.wrong("size")
+        if ack:
+            await msg.ack()
+        left -= 1
+        if not left:
+            break
+    await acknowledged(b, nc)
+    b.got = b.n - left
+
+
+async def js_fetch(b, nc):
+    consumer, size, got = await nc.jetstream().consumer(STREAM, CONSUMER), b.size, 0
+    b.begin()
+    while got < b.n:
+        msgs = await consumer.fetch(min(FETCH, b.n - got), 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+        if b.ack:
+            await nc.ack_batch(msgs)
+        got += len(msgs)
+    await acknowledged(b, nc)
+    b.got = got
+
+
+async def kv_watch(b, nc):
+    kv, size, got = nc.jetstream().kv(BUCKET), b.size, 0
+    b.begin()
+    async for entry in kv.watchall(marker=True):
+        if entry is None:  # all that was there has come
+            break
+        if len(entry.value) != size:
+            b.wrong("size")
+        got += 1
+    b.end()
+    b.got = got
+
+
+async def kv_get(b, nc):
+    kv, keys = nc.jetstream().kv(BUCKET), min(b.n, KEYS)
+    for i in range(WARM_UP):
+        await kv.get(f"key.{i % keys}")
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        if len((await kv.get(f"key.{i % keys}")).value) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+async def kv_put(b, nc):
+    kv = nc.jetstream().kv(BUCKET)
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        b.got = await kv.put(f"key.{i % KEYS}", b.payload)
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

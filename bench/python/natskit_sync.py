@@ -7,7 +7,24 @@ import time
 
 import natskit
 import natskit.sync
-from measure import BATCH, ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, Bench
+from measure import (
+    BATCH,
+    BUCKET,
+    CONSUMER,
+    ECHO,
+    FETCH,
+    HEADER,
+    HEADERS,
+    IN_FLIGHT,
+    KEYS,
+    STREAM,
+    STREAM_SUBJECT,
+    SUBJECT,
+    VALUE,
+    WARM_UP,
+    WINDOW,
+    Bench,
+)
 
 LIMITS = {"pending_msgs_limit": 10**9, "pending_bytes_limit": 2**40}
 
@@ -153,7 +170,109 @@ def connect(b, nc):
     b.end()
 
 
+def js_pub(b, nc):
+    """Failures alone are told, by done()."""
+    pub, payload = nc.jetstream().publisher(max_pending=WINDOW, ack_wait=60), b.payload
+    publish = pub.publish
+    b.begin()
+    for _ in range(b.n):
+        publish(STREAM_SUBJECT, payload, 60)
+    pub.done(60)
+    b.end()
+    b.got = pub.stats()["acked"]
+
+
+def acknowledged(b, nc):
+    """Acks are written before the clock stops."""
+    if b.ack:
+        nc.flush(60)
+    b.end()
+
+
+def js_consume_batch(b, nc):
+    consumer, size, got = nc.jetstream().consumer(STREAM, CONSUMER), b.size, 0
+    b.begin()
+    sub = consumer.consume(max_msgs=FETCH)
+    while got < b.n:
+        msgs = sub.next_batch(BATCH, 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+        if b.ack:
+            nc.ack_batch(msgs)
+        got += len(msgs)
+    acknowledged(b, nc)
+    b.got = got
+
+
+def js_consume_iter(b, nc):
+    consumer, size, ack, left = nc.jetstream().consumer(STREAM, CONSUMER), b.size, b.ack, b.n
+    b.begin()
+    for msg in consumer.consume(max_msgs=FETCH):
+        if len(msg.data) != size:
+            b.wrong("size")
+        if ack:
+            msg.ack()
+        left -= 1
+        if not left:
+            break
+    acknowledged(b, nc)
+    b.got = b.n - left
+
+
+def js_fetch(b, nc):
+    consumer, size, got = nc.jetstream().consumer(STREAM, CONSUMER), b.size, 0
+    b.begin()
+    while got < b.n:
+        msgs = consumer.fetch(min(FETCH, b.n - got), 60)
+        for msg in msgs:
+            if len(msg.data) != size:
+                b.wrong("size")
+        if b.ack:
+            nc.ack_batch(msgs)
+        got += len(msgs)
+    acknowledged(b, nc)
+    b.got = got
+
+
+def kv_watch(b, nc):
+    kv, size, got = nc.jetstream().kv(BUCKET), b.size, 0
+    b.begin()
+    for entry in kv.watchall(marker=True):
+        if entry is None:  # all that was there has come
+            break
+        if len(entry.value) != size:
+            b.wrong("size")
+        got += 1
+    b.end()
+    b.got = got
+
+
+def kv_get(b, nc):
+    kv, keys = nc.jetstream().kv(BUCKET), min(b.n, KEYS)
+    for i in range(WARM_UP):
+        kv.get(f"key.{i % keys}")
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        if len((kv.get(f"key.{i % keys}")).value) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+def kv_put(b, nc):
+    kv = nc.jetstream().kv(BUCKET)
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        b.got = kv.put(f"key.{i % KEYS}", b.payload)
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

@@ -1190,7 +1190,7 @@ typedef struct natskit_publisher_info {
     uint64_t acked;         /* known to be in the stream */
     uint64_t duplicates;    /* of those, which were there before */
     uint64_t failed;        /* with another outcome; published = pending + acked + failed */
-    uint64_t retried;       /* sends because no stream had answered */
+    uint64_t retried;       /* sends because no stream had answered, or one had the id under way */
     uint64_t resent;        /* sends after a reconnect */
     uint64_t late;          /* answers that came after the outcome, or for no message */
     uint64_t untaken;       /* outcomes in the queue */

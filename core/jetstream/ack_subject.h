@@ -18,11 +18,13 @@ struct nki_ack_subject {
     int64_t time_ns;  /* when the stream stored it; ns since 1970 */
 };
 
+#define NKI_ACK_PREFIX "$JS.ACK."
+#define NKI_ACK_PREFIX_LEN (sizeof NKI_ACK_PREFIX - 1)
+
 /* Whether an ack may be sent there at all. */
 static inline bool nki_ack_subject_is(struct nki_str reply)
 {
-    static const char prefix[] = "$JS.ACK.";
-    return reply.len >= sizeof prefix - 1 && memcmp(reply.ptr, prefix, sizeof prefix - 1) == 0;
+    return reply.len >= NKI_ACK_PREFIX_LEN && memcmp(reply.ptr, NKI_ACK_PREFIX, NKI_ACK_PREFIX_LEN) == 0;
 }
 
 /* False if it is not such a subject: nine tokens, or with domain and account eleven or more, of which those

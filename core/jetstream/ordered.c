@@ -529,8 +529,10 @@ static void answer(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         nki_error_set(&error, NKI_PROTOCOL, "the answer to the making of a consumer is no JSON object");
     } else if (nki_json_member(&root, NKI_STR("error"), &member)) {
         nki_js_read_error(&member, &error);
-    } else if (ordered->asking) {
-        told(ordered, &root, now_ns);
+    } else if (nki_json_member(&root, NKI_STR("state"), &member)) { /* of a stream */
+        if (ordered->asking) {
+            told(ordered, &root, now_ns);
+        } /* else it came too late */
         return;
     } else {
         made(ordered, &root, now_ns);

@@ -28,6 +28,14 @@ struct nki_pub_ack {
  * place. Returns the status. */
 int32_t nki_pub_ack_read(char *data, size_t len, struct nki_pub_ack *out);
 
+/* Whether the stream has a message with this id under way, and does not know yet what becomes of it: that may
+ * be this very message, sent on the connection before. So it says nothing but to ask again. */
+#define NKI_PUB_ACK_IN_PROCESS 10158
+static inline bool nki_pub_ack_in_process(const struct nki_pub_ack *ack)
+{
+    return ack->err_code == NKI_PUB_ACK_IN_PROCESS;
+}
+
 /* Makes a message of what was received as an answer and read with nki_pub_ack_read, in its place: it has the
  * kind from then on, and nothing of a message. It has one reference, and a subject of at least
  * NKI_PUB_ACK_SUBJECT_MIN bytes. */

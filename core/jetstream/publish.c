@@ -1,6 +1,7 @@
 /* Publishing with an ack: see publish.h. A chain (client/chain.h) of the same request, which is made again
- * where that cannot store the message twice: nobody has got it (503), or it has an id and the connection was
- * lost. The reply runs under the engine lock, the rest in the caller's thread. */
+ * where that cannot store the message twice: nobody has got it (503), or it has an id, and the connection was
+ * lost, or the stream has a message of that id under way. The reply runs under the engine lock, the rest in
+ * the caller's thread. */
 #include "jetstream/publish.h"
 
 #include "base/alloc.h"
@@ -56,23 +57,34 @@ static enum nki_chain_next no_stream(struct publish *publish, struct nki_chain_e
     return NKI_CHAIN_ENDS;
 }
 
-void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end)
+/* Ends it with what was read of the answer; takes over the message. */
+static void end_with(struct nki_msg *msg, struct nki_pub_ack *ack, struct nki_chain_end *end)
 {
-    struct nki_pub_ack ack;
-    char *data = (char *)nki_msg_body(msg) + msg->header_len;
-    end->status = nki_pub_ack_read(data, msg->data_len, &ack);
-    end->outcome = ack.outcome;
+    end->status = ack->status;
+    end->outcome = ack->outcome;
     if (end->status == NKI_OK) {
-        ack.id = 0;
-        nki_pub_ack_turn(msg, &ack);
+        ack->id = 0;
+        nki_pub_ack_turn(msg, ack);
         end->msg = msg;
         return;
     }
-    bool told = ack.text.len > 0;
-    nki_error_set(&end->error, end->status, told ? "%.*s" : NULL, (int)ack.text.len, ack.text.ptr);
-    end->error.server_code = ack.server_code;
-    end->error.err_code = ack.err_code;
+    bool told = ack->text.len > 0;
+    nki_error_set(&end->error, end->status, told ? "%.*s" : NULL, (int)ack->text.len, ack->text.ptr);
+    end->error.server_code = ack->server_code;
+    end->error.err_code = ack->err_code;
     nki_msg_release(msg);
+}
+
+static void read_ack(struct nki_msg *msg, struct nki_pub_ack *ack)
+{
+    (void)nki_pub_ack_read((char *)nki_msg_body(msg) + msg->header_len, msg->data_len, ack);
+}
+
+void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end)
+{
+    struct nki_pub_ack ack;
+    read_ack(msg, &ack);
+    end_with(msg, &ack, end);
 }
 
 static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
@@ -80,7 +92,16 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
 {
     struct publish *publish = publish_of(chain);
     if (status == NKI_OK) {
-        nki_js_published(msg, end);
+        struct nki_pub_ack ack;
+        read_ack(msg, &ack);
+        if (nki_pub_ack_in_process(&ack) && publish->idempotent) {
+            nki_msg_release(msg);
+            publish->attempts++;
+            publish->doubt = true;
+            chain->idle_outcome = NKI_OUTCOME_UNKNOWN;
+            return NKI_CHAIN_WAITS;
+        }
+        end_with(msg, &ack, end);
         return NKI_CHAIN_ENDS;
     }
     if (status == NKI_NO_RESPONDERS) {

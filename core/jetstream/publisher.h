@@ -19,7 +19,7 @@ struct nki_publisher_info {
     uint64_t acked;
     uint64_t duplicates; /* of those, in the stream before */
     uint64_t failed;
-    uint64_t retried; /* sends after a 503 */
+    uint64_t retried; /* sends after a 503, or while the stream has the id under way */
     uint64_t resent;  /* sends after a reconnect */
     uint64_t late;    /* answers that came after the outcome */
     uint64_t untaken; /* outcomes in the queue */

@@ -158,16 +158,31 @@ static void send_waiting(struct nki_publisher *publisher, int64_t now_ns)
     }
 }
 
+static void pause_slot(struct nki_publisher *publisher, struct nki_publisher_slot *slot, int64_t now_ns)
+{
+    slot->retry_ns = now_ns + publisher->retry_wait_ns;
+    nki_list_append(&publisher->pauses, &slot->paused);
+    if (slot->retry_ns < publisher->armed_ns) {
+        nki_publisher_arm(publisher);
+    }
+}
+
+/* The stream is at it, or at a message of the same id: what becomes of that tells the same message, sent once
+ * more. It may already be about to be. */
+static void in_process(struct nki_publisher *publisher, struct nki_publisher_slot *slot, int64_t now_ns)
+{
+    slot->doubt = true;
+    if (nki_list_empty(&slot->paused) && !slot->waits_up) {
+        pause_slot(publisher, slot, now_ns);
+    }
+}
+
 /* Nobody has got it: it is sent again after a pause, or that was it. */
 static void got_nobody(struct nki_publisher *publisher, struct nki_publisher_slot *slot, int64_t now_ns)
 {
     if (slot->retries != 0) {
         slot->retries -= slot->retries > 0;
-        slot->retry_ns = now_ns + publisher->retry_wait_ns;
-        nki_list_append(&publisher->pauses, &slot->paused);
-        if (slot->retry_ns < publisher->armed_ns) {
-            nki_publisher_arm(publisher);
-        }
+        pause_slot(publisher, slot, now_ns);
         return;
     }
     struct nki_error error;
@@ -221,6 +236,11 @@ static void on_message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_n
     }
     struct nki_pub_ack ack NKI_UNINIT;
     (void)nki_pub_ack_read((char *)nki_msg_body(msg) + msg->header_len, msg->data_len, &ack);
+    if (NKI_UNLIKELY(nki_pub_ack_in_process(&ack)) && slot->idempotent) {
+        nki_msg_release(msg);
+        in_process(publisher, slot, now_ns);
+        return;
+    }
     end_with(publisher, slot, &ack, msg);
 }
 

@@ -162,6 +162,20 @@ static inline bool needs_slow_look(struct nki_str subject)
     bad |= wide_faults(_mm_loadu_si128((const __m128i *)(const void *)(subject.ptr + shift)), &last);
     return bad != 0 || dots_misplaced(first | (uint64_t)last << shift, subject.len);
 }
+
+/* Subjects of 32 to 64 bytes, as those of acks: four words, of which the middle ones overlap. */
+static inline bool long_needs_slow_look(struct nki_str subject)
+{
+    unsigned bad = 0;
+    uint64_t dots = 0;
+    const size_t at[] = {0, 16, subject.len - 32, subject.len - 16};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(at); i++) {
+        unsigned here;
+        bad |= wide_faults(_mm_loadu_si128((const __m128i *)(const void *)(subject.ptr + at[i])), &here);
+        dots |= (uint64_t)here << at[i];
+    }
+    return bad != 0 || dots_misplaced(dots, subject.len);
+}
 #endif
 
 const char *nki_subject_publish_fault(struct nki_str subject)
@@ -170,6 +184,9 @@ const char *nki_subject_publish_fault(struct nki_str subject)
     if (NKI_LIKELY(subject.len - 8 <= 24)) { /* 8 to 32 */
         bool slow = subject.len < 16 ? short_needs_slow_look(subject) : needs_slow_look(subject);
         return NKI_LIKELY(!slow) ? NULL : publish_fault_slow(subject);
+    }
+    if (NKI_LIKELY(subject.len - 33 <= 31)) { /* 33 to 64 */
+        return NKI_LIKELY(!long_needs_slow_look(subject)) ? NULL : publish_fault_slow(subject);
     }
 #endif
     if (NKI_UNLIKELY(subject.len < 8 || subject.len > NKI_SUBJECT_MAX)) {

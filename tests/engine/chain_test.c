@@ -2,8 +2,6 @@
  * the connection, drains, no room and no memory. */
 #include "peer.h"
 
-#include "../unit/base/refuse.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -391,7 +389,7 @@ static bool live_without(struct peer *peer, long nth)
     struct nki_op *op = NULL;
     bool over = false;
     struct chain *chain = make(2, true);
-    bool more = refuse_begin(nth);
+    bool more = steps_refuse(nth);
     int64_t deadline_ns = peer->rig->now_ns + RIG_MS(60000);
     int32_t status = more ? steps_chain(peer->rig, &chain->chain, deadline_ns, &op) : NKI_END;
     if (status != NKI_OK) {
@@ -400,7 +398,7 @@ static bool live_without(struct peer *peer, long nth)
         } else {
             assert_int_equal(status, NKI_NO_MEMORY);
         }
-        refuse_end();
+        steps_refuse_no_more();
         return more;
     }
     for (int i = 0; i < 40 && !over; i++) {
@@ -412,7 +410,7 @@ static bool live_without(struct peer *peer, long nth)
         peer_pass(peer, 2500);
         over = nki_op_result(op, NULL, NULL) != NKI_PENDING;
     }
-    refuse_end();
+    steps_refuse_no_more();
     status = nki_op_result(op, NULL, NULL);
     assert_true(status == NKI_OK || status == NKI_NO_MEMORY || status == NKI_TIMEOUT ||
                 status == NKI_DISCONNECTED);

@@ -2,8 +2,6 @@
  * functions, transports, denials, drains and the close of the connection. */
 #include "peer.h"
 
-#include "../unit/base/refuse.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -309,30 +307,44 @@ static void test_move_offline(void **state)
     peer_free(peer);
 }
 
+/* Beside so many other subscriptions, and without memory; whether it needed some. */
+static bool move_without(int others)
+{
+    struct probe *probe;
+    struct nki_sub *subs[PEER_SUBS];
+    struct peer *peer = peer_new();
+    struct nki_sub *sub = subscribe(peer, NOWHERE, false, &probe);
+    for (int i = 0; i < others; i++) {
+        subs[i] = rig_subscribe(peer->rig, "other", 0);
+    }
+    peer_read(peer);
+    (void)steps_refuse(1);
+    bool ok = move(peer, probe, "second");
+    bool failed = steps_refused();
+    steps_refuse_no_more();
+    assert_int_equal(ok, !failed);
+    if (!ok) {
+        assert_true(move(peer, probe, "third"));
+    }
+    assert_int_equal(peer_sid(peer, ok ? "second" : "third"), sub->sid);
+    assert_true(peer_send(peer, ok ? "second" : "third", "s", "", "", "x"));
+    expect_take(peer, sub, "x");
+    close_sub(peer, sub);
+    for (int i = 0; i < others; i++) {
+        close_sub(peer, subs[i]);
+    }
+    peer_free(peer);
+    return failed;
+}
+
 static void test_move_no_memory(void **state)
 {
     (void)state;
-    for (long nth = 1; refuse_begin(nth); nth++) {
-        struct probe *probe;
-        refuse_end();
-        struct peer *peer = peer_new();
-        struct nki_sub *sub = subscribe(peer, NOWHERE, false, &probe);
-        atomic_store(&refuse_left, nth);
-        nki_alloc_gate_set(refuse_gate);
-        bool ok = move(peer, probe, "second");
-        bool failed = refuse_happened();
-        nki_alloc_gate_set(NULL);
-        assert_int_equal(ok, !failed);
-        if (!ok) {
-            assert_true(move(peer, probe, "third"));
-        }
-        assert_int_equal(peer_sid(peer, ok ? "second" : "third"), sub->sid);
-        assert_true(peer_send(peer, ok ? "second" : "third", "s", "", "", "x"));
-        expect_take(peer, sub, "x");
-        close_sub(peer, sub);
-        peer_free(peer);
-        atomic_store(&refuse_left, failed ? 0 : 1);
+    int failed = 0;
+    for (int others = 0; others < PEER_SUBS - 2; others++) {
+        failed += move_without(others);
     }
+    assert_true(failed > 0);
 }
 
 /* -- ends ------------------------------------------------------------------------------------------------ */
@@ -479,7 +491,7 @@ static void test_no_memory(void **state)
     (void)state;
     long refused = 0;
     struct peer *peer = peer_new();
-    for (long nth = 1; refuse_begin(nth); nth++) {
+    for (long nth = 1; steps_refuse(nth); nth++) {
         struct nki_sub_params params = {
             .subject = NKI_STR("first"), .queue = NKI_STR(""), .limits = {1000, UINT64_MAX / 2}};
         struct nki_sub *sub;
@@ -488,8 +500,8 @@ static void test_no_memory(void **state)
         probe->feed.ops = &probe_ops;
         seen[0] = '\0';
         int32_t status = steps_feed(peer->rig, &params, &probe->feed, &sub);
-        bool failed = refuse_happened();
-        refuse_end();
+        bool failed = steps_refused();
+        steps_refuse_no_more();
         refused += failed;
         if (status != NKI_OK) {
             assert_true(failed);

@@ -341,6 +341,54 @@ static void test_pause_and_reconnect(void **state)
     end(&bench);
 }
 
+#define IN_PROCESS                                                                                           \
+    "{\"error\":{\"code\":409,\"err_code\":10158,\"description\":\"duplicate message id is in process\"}}"
+
+/* What was sent again meets itself: the stream does not know yet what becomes of the first frame. */
+static void test_in_process(void **state)
+{
+    (void)state;
+    struct bench bench = begin(
+        SETTINGS("ack_wait_ms", "2000", "retries", "0", "retry_wait_ms", "100", "max_pending", "8"), true);
+    publish_with_id(&bench, "a");
+    rig_eof(bench.rig);
+    rig_pass(bench.rig, 500);
+    rig_hello(bench.rig);
+    for (int i = 0; i < 3; i++) { /* more often than 503 would be asked again after */
+        answer(&bench, "1", IN_PROCESS);
+        answer(&bench, "1", IN_PROCESS); /* to a frame before, perhaps */
+        expect_none(&bench);
+        rig_pass(bench.rig, 100);
+    }
+    assert_int_equal(bench.publisher->retried, 3);
+    answer(&bench, "1", "{\"stream\":\"S\",\"seq\":7,\"duplicate\":true}");
+    expect(&bench, 1, NKI_OK, NKI_OUTCOME_DONE);
+    /* The ack of the first frame comes during the pause. */
+    publish_with_id(&bench, "b");
+    answer(&bench, "2", IN_PROCESS);
+    ack(&bench, "2", 8);
+    expect(&bench, 2, NKI_OK, NKI_OUTCOME_DONE);
+    /* Neither the end of its time nor that nobody takes it any more says that it is not stored. */
+    publish_with_id(&bench, "c");
+    publish_with_id(&bench, "d");
+    answer(&bench, "3", IN_PROCESS);
+    answer(&bench, "4", IN_PROCESS);
+    rig_pass(bench.rig, 100);
+    answer_nobody(&bench, "3");
+    expect(&bench, 3, NKI_NO_STREAM, NKI_OUTCOME_UNKNOWN);
+    answer(&bench, "4", IN_PROCESS);
+    for (int i = 0; i < 19; i++) {
+        rig_pass(bench.rig, 100);
+        answer(&bench, "4", IN_PROCESS);
+    }
+    expect(&bench, 4, NKI_TIMEOUT, NKI_OUTCOME_UNKNOWN);
+    /* Without an id it is an error as any other. */
+    publish(&bench, "e");
+    answer(&bench, "5", IN_PROCESS);
+    expect(&bench, 5, NKI_JS_REFUSED, NKI_OUTCOME_REJECTED);
+    end(&bench);
+}
+
 /* -- the window ------------------------------------------------------------------------------------------ */
 
 static void test_full(void **state)
@@ -503,7 +551,7 @@ int main(void)
         cmocka_unit_test(test_full),          cmocka_unit_test(test_untaken),
         cmocka_unit_test(test_ring),          cmocka_unit_test(test_close),
         cmocka_unit_test(test_unsubscribe),   cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_denied),        cmocka_unit_test(test_in_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,10 @@
 /* See steps.h. */
 #include "steps.h"
 
+#include "base/alloc.h"
 #include "client/driver.h"
+
+#include <stdatomic.h>
 
 int32_t steps_feed(struct rig *rig, const struct nki_sub_params *params, struct nki_feed *feed,
                    struct nki_sub **out)
@@ -87,4 +90,33 @@ struct nki_msg *steps_take(struct rig *rig, struct nki_sub *sub)
         rig_settle(rig);
     }
     return msg;
+}
+
+static _Atomic long refuse_left;
+
+static bool gate(size_t size)
+{
+    (void)size;
+    return atomic_fetch_sub(&refuse_left, 1) != 1;
+}
+
+bool steps_refused(void)
+{
+    return atomic_load(&refuse_left) <= 0;
+}
+
+void steps_refuse_no_more(void)
+{
+    nki_alloc_gate_set(NULL);
+}
+
+bool steps_refuse(long nth)
+{
+    steps_refuse_no_more();
+    if (nth > 1 && !steps_refused()) {
+        return false;
+    }
+    atomic_store(&refuse_left, nth);
+    nki_alloc_gate_set(gate);
+    return true;
 }

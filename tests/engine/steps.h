@@ -17,4 +17,11 @@ void steps_cancel(struct rig *rig, struct nki_op *op);
 /* Takes one message, and tells the engine as the taker of a subscription does; NULL if there is none. */
 struct nki_msg *steps_take(struct rig *rig, struct nki_sub *sub);
 
+/* Makes the n-th allocation from now on fail, for a sweep over all: false, and no fault, once the round
+ * before had none to refuse. */
+bool steps_refuse(long nth);
+/* Whether it was refused. */
+bool steps_refused(void);
+void steps_refuse_no_more(void);
+
 #endif

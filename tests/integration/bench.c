@@ -41,9 +41,8 @@ int bench_check_clean(void **state)
     natskit_counters left;
     bool clean = natskit_shutdown(WAIT_MS) == NATSKIT_OK;
     clean = natskit_counters_get(&left, sizeof left) == NATSKIT_OK && clean;
-    uint64_t objects =
-        left.conns + left.subs + left.ops + left.waitsets + left.options + left.headers + left.msgs +
-        left.jsons + left.contexts + left.publishers + left.kvs;
+    uint64_t objects = left.conns + left.subs + left.ops + left.waitsets + left.options + left.headers +
+                       left.msgs + left.jsons + left.contexts + left.publishers + left.kvs;
     if (!clean || objects + left.threads != 0) {
         print_error("left behind: %llu objects, %llu threads\n", (unsigned long long)objects,
                     (unsigned long long)left.threads);

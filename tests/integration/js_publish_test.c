@@ -286,6 +286,49 @@ static void test_invalid_ack(void **state)
     assert_ok(natskit_sub_close(sub));
 }
 
+/* What a stream says that has a message of this id under way: it is asked again, more often than after 503,
+ * until it tells what became of it. */
+static void test_in_process(void **state)
+{
+    (void)state;
+    static const char busy[] = "{\"error\":{\"code\":409,\"err_code\":10158,\"description\":"
+                               "\"duplicate message id is in process\"}}";
+    static const char stored_before[] = "{\"stream\":\"S\",\"seq\":7,\"duplicate\":true}";
+    natskit_options options = OPTIONS(JETSTREAM, "publish_retries", "0", "publish_retry_wait_ms", "5");
+    natskit_headers headers = headers_of("Nats-Msg-Id", "only");
+    natskit_sub sub = bench_subscribe(conn, "plain", NULL);
+    natskit_js hasty;
+    natskit_op op;
+    natskit_msg *msg;
+    natskit_pub_ack ack;
+    int32_t outcome;
+    assert_ok(natskit_js_open(conn, options, &hasty, NULL));
+    for (int with_id = 0; with_id < 2; with_id++) {
+        assert_ok(natskit_js_publish_start(hasty, "plain", Z, with_id ? headers : NO_HEADERS, "x", 1,
+                                           NO_OPTIONS, WAIT_MS, &op, NULL));
+        for (int i = 0; i < (with_id ? 4 : 1); i++) {
+            const char *answer = i < 3 ? busy : stored_before;
+            assert_ok(natskit_sub_next(sub, WAIT_MS, &msg));
+            assert_ok(natskit_msg_respond(msg, NO_HEADERS, answer, strlen(answer), WAIT_MS));
+            assert_ok(natskit_msg_release(msg));
+        }
+        assert_ok(natskit_op_wait(op, WAIT_MS));
+        assert_status(natskit_op_result(op, &outcome, NULL), with_id ? NATSKIT_OK : NATSKIT_JS_REFUSED);
+        assert_int_equal(outcome, with_id ? NATSKIT_OUTCOME_DONE : NATSKIT_OUTCOME_REJECTED);
+        if (with_id) {
+            assert_ok(natskit_op_take_msg(op, &msg));
+            assert_ok(natskit_msg_pub_ack(msg, &ack, sizeof ack));
+            assert_true(ack.seq == 7 && ack.duplicate == 1);
+            assert_ok(natskit_msg_release(msg));
+        }
+        assert_ok(natskit_op_close(op));
+    }
+    assert_ok(natskit_js_close(hasty));
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_headers_close(headers));
+    assert_ok(natskit_sub_close(sub));
+}
+
 /* The connection goes before the ack: with an id it is published again, and is there once. */
 static void test_one_lost(void **state)
 {
@@ -716,6 +759,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_no_stream, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_invalid_ack, open_js, close_js),
+        cmocka_unit_test_setup_teardown(test_in_process, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_one_lost, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_many, open_js, close_js),
         cmocka_unit_test_setup_teardown(test_batch_and_room, open_js, close_js),

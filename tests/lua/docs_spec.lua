@@ -42,7 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub",
+        publisher = "pub", kv = "kv", entry = "entry",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -67,7 +67,8 @@ end
 
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_jetstream.lua")
+        read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_kv.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
@@ -75,7 +76,7 @@ describe("the documents", function()
         local annotated, documented = {}, {}
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
-            consumer = "consumer:", publisher = "pub:",
+            consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -95,7 +96,7 @@ describe("the documents", function()
     end)
 
     it("name every field of a message and a subscription", function()
-        for _, kind in ipairs { "msg", "sub", "stream", "consumer" } do
+        for _, kind in ipairs { "msg", "sub", "stream", "consumer", "kv", "entry" } do
             local fields = fields_of(kind)
             local annotated = {}
             local class = annotations:match("%-%-%-@class natskit%." .. kind .. "\n(.-)\nlocal " .. kind)
@@ -115,15 +116,14 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
+            KV_WATCH = "WatchOptions",
         }
-        local later = { KV_WATCH = true } -- what Lua has not yet
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
         for scope, kind, name in read("core/options/options.def"):gmatch(row) do
-            local class = later[scope] and "" or
-                annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
+            local class = annotations:match("%-%-%-@class natskit%." .. classes[scope] .. "\n(.-)\n\n")
             local seconds = kind == "DURATION" and name:gsub("_ms$", "") or nil
-            for _, form in ipairs(later[scope] and {} or { name, seconds }) do
+            for _, form in ipairs { name, seconds } do
                 assert.truthy(class:find("@field " .. form .. "? ", 1, true), scope .. " " .. form)
                 assert.truthy(readme:find("`" .. form .. "`", 1, true), form)
                 count = count + 1
@@ -212,6 +212,9 @@ describe("the documents", function()
         local pub = assert(js:publisher())
         tables.PullInfo, tables.PublisherInfo = pulls:pull_info(), pub:info()
         tables.PubAck = assert(js:publish("s"))
+        local kv = assert(js:create_kv { bucket = "B" })
+        local watch = assert(kv:watch())
+        tables.WatchInfo = watch:watch_info()
         for class, values in pairs(tables) do
             local text = annotations:match("%-%-%-@class natskit%." .. class .. "\n(.-)\n\n")
             for name in pairs(values) do
@@ -226,6 +229,8 @@ describe("the documents", function()
         sub:close()
         pulls:close()
         pub:close()
+        watch:close()
+        kv:close()
         js:close()
         helper.stop()
     end)
@@ -252,7 +257,7 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "tour" } do
+        "request_reply_luv", "drain_luv", "drain", "streams", "kv_watch", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

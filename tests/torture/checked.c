@@ -1,4 +1,6 @@
 /* Checked calls: see life.h. */
+#include "checked.h"
+
 #include "life.h"
 #include "registry.h"
 
@@ -19,7 +21,8 @@ struct tt_life tt_life;
 #define ENDED 8u /* the connection or its transport went away */
 #define LATE 16u /* what was waited for did not come */
 #define ABSENT 32u
-#define KEYS 64u /* a seed or a signature that OpenSSL has to work on */
+#define KEYS 64u  /* a seed or a signature that OpenSSL has to work on */
+#define BARE 128u /* a document that is missing for a fault is none that was given */
 
 struct row {
     const char *function;
@@ -121,6 +124,21 @@ static const struct row rows[] = {
     {"natskit_js_open", MEM | ENDED},
     {"natskit_js_publish", MEM | ENDED | LATE},
     {"natskit_js_publish_start", MEM | ENDED | LATE},
+    {"natskit_js_call", MEM | ENDED | LATE | BARE},
+    {"natskit_js_call_start", MEM | ENDED | LATE | BARE},
+    {"natskit_op_json", MEM | LATE | ABSENT},
+    {"natskit_kv_open", MEM | ENDED},
+    {"natskit_kv_config", MEM | BARE},
+    {"natskit_kv_get", MEM | ENDED | LATE},
+    {"natskit_kv_get_start", MEM | ENDED | LATE},
+    {"natskit_kv_write", MEM | ENDED | LATE},
+    {"natskit_kv_write_start", MEM | ENDED | LATE},
+    {"natskit_kv_watch", MEM | ENDED},
+    {"natskit_js_fetch", MEM | ENDED},
+    {"natskit_js_next", MEM | ENDED | LATE},
+    {"natskit_js_consume", MEM | ENDED},
+    {"natskit_sub_pull_info", ENDED | ABSENT},
+    {"natskit_sub_watch_info", ENDED | ABSENT},
     {"natskit_publisher_open", MEM | ENDED},
     {"natskit_publisher_publish", MEM | ENDED | LATE},
     {"natskit_publisher_publish_batch", MEM | ENDED | LATE},
@@ -151,6 +169,8 @@ static bool allowed(const char *function, natskit_status got)
     switch (got) {
     case NATSKIT_BAD_HANDLE:
         return tt_registry.missing > 0;
+    case NATSKIT_INVALID:
+        return (may & BARE) != 0 && tt_registry.missing > 0;
     case NATSKIT_NO_MEMORY:
         return (may & MEM) != 0 && (tt_life.may_lack & (TT_MAY_LACK_MEMORY | TT_MAY_LACK_TLS)) != 0;
     case NATSKIT_TLS_CERTIFICATE: /* without memory OpenSSL finds other faults than that, but lets none pass
@@ -228,9 +248,8 @@ void tt_want(bool holds, const char *what)
     }
 }
 
-/* After a function that gives a thing: zero on failure, registered on success. */
-static uint64_t given(const char *function, natskit_status got, int32_t kind, uint64_t id, uint64_t conn,
-                      const char *subject)
+uint64_t tt_given(const char *function, natskit_status got, int32_t kind, uint64_t id, uint64_t conn,
+                  const char *subject)
 {
     if (got != NATSKIT_OK && id != 0) {
         tt_fail("%s gave %s, and all the same something", function, status_name(got));
@@ -253,7 +272,8 @@ natskit_options tt_options(int32_t scope)
 {
     natskit_options options = {UINT64_MAX};
     natskit_status got = TT(natskit_options_open, scope, &options);
-    return (natskit_options){given("natskit_options_open", got, NATSKIT_KIND_OPTIONS, options.id, 0, NULL)};
+    return (natskit_options){
+        tt_given("natskit_options_open", got, NATSKIT_KIND_OPTIONS, options.id, 0, NULL)};
 }
 
 void tt_set(natskit_options options, const char *name, int64_t value)
@@ -279,7 +299,7 @@ natskit_headers tt_headers(const char *name, const char *value)
     natskit_error err = {0};
     natskit_headers headers = {UINT64_MAX};
     natskit_status got = TT(natskit_headers_open, &headers);
-    headers.id = given("natskit_headers_open", got, NATSKIT_KIND_HEADERS, headers.id, 0, NULL);
+    headers.id = tt_given("natskit_headers_open", got, NATSKIT_KIND_HEADERS, headers.id, 0, NULL);
     got = natskit_headers_add(headers, name, Z, value, Z, &err);
     tt_check_error("natskit_headers_add", got, NATSKIT_OK, &err);
     return headers;
@@ -291,14 +311,14 @@ natskit_json tt_json(const char *text)
     natskit_json json = {UINT64_MAX};
     natskit_status got = natskit_json_parse(text, Z, &json, &err);
     tt_check_error("natskit_json_parse", got, NATSKIT_OK, &err);
-    return (natskit_json){given("natskit_json_parse", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
+    return (natskit_json){tt_given("natskit_json_parse", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
 }
 
 natskit_json tt_json_open(int32_t type)
 {
     natskit_json json = {UINT64_MAX};
     natskit_status got = TT(natskit_json_open, type, &json);
-    return (natskit_json){given("natskit_json_open", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
+    return (natskit_json){tt_given("natskit_json_open", got, NATSKIT_KIND_JSON, json.id, 0, NULL)};
 }
 
 /* -- connections -------------------------------------------------------------------------------------------
@@ -311,7 +331,7 @@ natskit_conn tt_connect_to(const char *url, natskit_options options, natskit_sta
     int64_t timeout_ms = tt_life.hurt ? 2000 : 20000;
     natskit_status got = natskit_connect(url, Z, options, timeout_ms, &conn, &err);
     tt_check_error("natskit_connect", got, also, &err);
-    return (natskit_conn){given("natskit_connect", got, NATSKIT_KIND_CONN, conn.id, 0, NULL)};
+    return (natskit_conn){tt_given("natskit_connect", got, NATSKIT_KIND_CONN, conn.id, 0, NULL)};
 }
 
 natskit_conn tt_connect(void)
@@ -327,8 +347,8 @@ natskit_conn tt_connect_start(const char *url, natskit_options options, natskit_
     int64_t timeout_ms = tt_life.hurt ? 2000 : 20000;
     natskit_status got = natskit_connect_start(url, Z, options, timeout_ms, &conn, op, &err);
     tt_check_error("natskit_connect_start", got, NATSKIT_OK, &err);
-    conn.id = given("natskit_connect_start", got, NATSKIT_KIND_CONN, conn.id, 0, NULL);
-    op->id = given("natskit_connect_start", got, NATSKIT_KIND_OP, op->id, conn.id, NULL);
+    conn.id = tt_given("natskit_connect_start", got, NATSKIT_KIND_CONN, conn.id, 0, NULL);
+    op->id = tt_given("natskit_connect_start", got, NATSKIT_KIND_OP, op->id, conn.id, NULL);
     return conn;
 }
 
@@ -349,7 +369,7 @@ natskit_op tt_conn_close_start(natskit_conn conn, int64_t linger_ms)
     if (natskit_conn_info_get(conn, &info, sizeof info) != NATSKIT_OK) {
         tt_registry_remove(NATSKIT_KIND_CONN, conn.id);
     }
-    return (natskit_op){given("natskit_conn_close_start", got, NATSKIT_KIND_OP, op.id, 0, NULL)};
+    return (natskit_op){tt_given("natskit_conn_close_start", got, NATSKIT_KIND_OP, op.id, 0, NULL)};
 }
 
 bool tt_wait_state(natskit_conn conn, int32_t state)
@@ -381,7 +401,7 @@ natskit_sub tt_subscribe(natskit_conn conn, const char *subject, const char *que
     natskit_status got = natskit_subscribe(conn, subject, Z, queue, Z, options, &sub, &err);
     tt_check_error("natskit_subscribe", got, NATSKIT_OK, &err);
     const char *plain = strpbrk(subject, "*>") == NULL ? subject : "";
-    return (natskit_sub){given("natskit_subscribe", got, NATSKIT_KIND_SUB, sub.id, conn.id, plain)};
+    return (natskit_sub){tt_given("natskit_subscribe", got, NATSKIT_KIND_SUB, sub.id, conn.id, plain)};
 }
 
 static natskit_sub events(natskit_conn conn, natskit_options options)
@@ -390,7 +410,7 @@ static natskit_sub events(natskit_conn conn, natskit_options options)
     natskit_sub sub = {UINT64_MAX};
     natskit_status got = natskit_conn_events(conn, options, &sub, &err);
     tt_check_error("natskit_conn_events", got, NATSKIT_OK, &err);
-    return (natskit_sub){given("natskit_conn_events", got, NATSKIT_KIND_SUB, sub.id, conn.id, NULL)};
+    return (natskit_sub){tt_given("natskit_conn_events", got, NATSKIT_KIND_SUB, sub.id, conn.id, NULL)};
 }
 
 natskit_sub tt_events(natskit_conn conn)
@@ -409,7 +429,7 @@ natskit_msg *tt_next(natskit_sub sub, int64_t timeout_ms, natskit_status also)
 {
     natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
     natskit_status got = TT_OR(also, natskit_sub_next, sub, timeout_ms, &msg);
-    (void)given("natskit_sub_next", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    (void)tt_given("natskit_sub_next", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
     return got == NATSKIT_OK ? msg : NULL;
 }
 
@@ -464,111 +484,64 @@ uint64_t tt_wait_request(natskit_sub events)
 /* -- operations --------------------------------------------------------------------------------------------
  */
 
-/* The deadline of operations: none runs longer, so that they have all finished when a run is over. */
-static int64_t op_ms(void)
+int64_t tt_op_ms(void)
 {
     return tt_life.hurt ? tt_life.wait_ms : 20000;
 }
 
-static natskit_op given_op(const char *function, natskit_status got, natskit_op op, natskit_conn conn,
-                           const natskit_error *err)
+natskit_op tt_given_op(const char *function, natskit_status got, natskit_op op, natskit_conn conn,
+                       const natskit_error *err)
 {
     tt_check_error(function, got, NATSKIT_OK, err);
-    return (natskit_op){given(function, got, NATSKIT_KIND_OP, op.id, conn.id, NULL)};
+    return (natskit_op){tt_given(function, got, NATSKIT_KIND_OP, op.id, conn.id, NULL)};
 }
 
 natskit_op tt_flush_start(natskit_conn conn)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_flush_start(conn, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_flush_start", got, op, conn, &err);
+    natskit_status got = natskit_flush_start(conn, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_flush_start", got, op, conn, &err);
 }
 
 natskit_op tt_written_start(natskit_conn conn)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_written_start(conn, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_written_start", got, op, conn, &err);
+    natskit_status got = natskit_written_start(conn, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_written_start", got, op, conn, &err);
 }
 
 natskit_op tt_closed_start(natskit_conn conn)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_conn_closed_start(conn, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_conn_closed_start", got, op, conn, &err);
+    natskit_status got = natskit_conn_closed_start(conn, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_conn_closed_start", got, op, conn, &err);
 }
 
 natskit_op tt_conn_drain_start(natskit_conn conn)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_conn_drain_start(conn, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_conn_drain_start", got, op, conn, &err);
+    natskit_status got = natskit_conn_drain_start(conn, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_conn_drain_start", got, op, conn, &err);
 }
 
 natskit_op tt_sub_drain_start(natskit_conn conn, natskit_sub sub)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_sub_drain_start(sub, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_sub_drain_start", got, op, conn, &err);
+    natskit_status got = natskit_sub_drain_start(sub, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_sub_drain_start", got, op, conn, &err);
 }
 
 natskit_op tt_room_start(natskit_conn conn, uint64_t bytes)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_room_start(conn, NO_OPTIONS, bytes, op_ms(), &op, &err);
-    return given_op("natskit_room_start", got, op, conn, &err);
-}
-
-natskit_js tt_js(natskit_conn conn, natskit_options options)
-{
-    natskit_error err = {0};
-    natskit_js js = {UINT64_MAX};
-    natskit_status got = natskit_js_open(conn, options, &js, &err);
-    tt_check_error("natskit_js_open", got, NATSKIT_OK, &err);
-    return (natskit_js){given("natskit_js_open", got, NATSKIT_KIND_JS, js.id, conn.id, NULL)};
-}
-
-natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *subject, natskit_headers headers)
-{
-    natskit_error err = {0};
-    natskit_op op = {UINT64_MAX};
-    natskit_status got =
-        natskit_js_publish_start(js, subject, Z, headers, "kept", 4, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_js_publish_start", got, op, conn, &err);
-}
-
-natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks)
-{
-    natskit_error err = {0};
-    natskit_publisher publisher = {UINT64_MAX};
-    acks->id = UINT64_MAX;
-    natskit_status got = natskit_publisher_open(js, options, &publisher, acks, &err);
-    tt_check_error("natskit_publisher_open", got, NATSKIT_OK, &err);
-    acks->id = given("natskit_publisher_open", got, NATSKIT_KIND_SUB, acks->id, conn.id, "");
-    return (natskit_publisher){
-        given("natskit_publisher_open", got, NATSKIT_KIND_PUBLISHER, publisher.id, conn.id, NULL)};
-}
-
-natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher)
-{
-    natskit_error err = {0};
-    natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_publisher_done_start(publisher, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_publisher_done_start", got, op, conn, &err);
-}
-
-natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes)
-{
-    natskit_error err = {0};
-    natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_publisher_room_start(publisher, NO_OPTIONS, bytes, op_ms(), &op, &err);
-    return given_op("natskit_publisher_room_start", got, op, conn, &err);
+    natskit_status got = natskit_room_start(conn, NO_OPTIONS, bytes, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_room_start", got, op, conn, &err);
 }
 
 static natskit_op request_start(natskit_conn conn, const char *subject, natskit_headers headers,
@@ -577,8 +550,8 @@ static natskit_op request_start(natskit_conn conn, const char *subject, natskit_
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
     natskit_status got =
-        natskit_request_start(conn, subject, Z, headers, "ask", 3, options, op_ms(), &op, &err);
-    return given_op("natskit_request_start", got, op, conn, &err);
+        natskit_request_start(conn, subject, Z, headers, "ask", 3, options, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_request_start", got, op, conn, &err);
 }
 
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers)
@@ -595,8 +568,8 @@ natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg)
 {
     natskit_error err = {0};
     natskit_op op = {UINT64_MAX};
-    natskit_status got = natskit_msg_ack_confirm_start(msg, NO_OPTIONS, op_ms(), &op, &err);
-    return given_op("natskit_msg_ack_confirm_start", got, op, conn, &err);
+    natskit_status got = natskit_msg_ack_confirm_start(msg, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_msg_ack_confirm_start", got, op, conn, &err);
 }
 
 natskit_sub tt_request_many(natskit_conn conn, const char *subject, natskit_headers headers,
@@ -604,19 +577,19 @@ natskit_sub tt_request_many(natskit_conn conn, const char *subject, natskit_head
 {
     natskit_error err = {0};
     natskit_sub sub = {UINT64_MAX};
-    tt_set(options, "max_wait_ms", op_ms());
+    tt_set(options, "max_wait_ms", tt_op_ms());
     natskit_status got = natskit_request_many(conn, subject, Z, headers, "ask", 3, options, &sub, &err);
     tt_check_error("natskit_request_many", got, NATSKIT_OK, &err);
-    return (natskit_sub){given("natskit_request_many", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+    return (natskit_sub){tt_given("natskit_request_many", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
 }
 
 natskit_msg *tt_request(natskit_conn conn, const char *subject, natskit_status also)
 {
     natskit_error err = {0};
     natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
-    natskit_status got = natskit_request(conn, subject, Z, NO_HEADERS, "ask", 3, op_ms(), &msg, &err);
+    natskit_status got = natskit_request(conn, subject, Z, NO_HEADERS, "ask", 3, tt_op_ms(), &msg, &err);
     tt_check_error("natskit_request", got, also, &err);
-    (void)given("natskit_request", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    (void)tt_given("natskit_request", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
     return got == NATSKIT_OK ? msg : NULL;
 }
 
@@ -624,7 +597,7 @@ natskit_msg *tt_take_msg(natskit_op op, natskit_status also)
 {
     natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
     natskit_status got = TT_OR(also, natskit_op_take_msg, op, &msg);
-    (void)given("natskit_op_take_msg", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    (void)tt_given("natskit_op_take_msg", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
     return got == NATSKIT_OK ? msg : NULL;
 }
 
@@ -657,7 +630,8 @@ natskit_waitset tt_waitset(void)
 {
     natskit_waitset waitset = {UINT64_MAX};
     natskit_status got = TT(natskit_waitset_open, &waitset);
-    return (natskit_waitset){given("natskit_waitset_open", got, NATSKIT_KIND_WAITSET, waitset.id, 0, NULL)};
+    return (natskit_waitset){
+        tt_given("natskit_waitset_open", got, NATSKIT_KIND_WAITSET, waitset.id, 0, NULL)};
 }
 
 size_t tt_waitset_wait(natskit_waitset waitset, natskit_ready *records, size_t cap, int64_t timeout_ms,

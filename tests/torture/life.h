@@ -90,6 +90,21 @@ natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *sub
 natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks);
 natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher);
 natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes);
+/* The answer, or {0}. */
+natskit_json tt_js_call(natskit_js js, const char *call, natskit_json args);
+natskit_op tt_js_call_start(natskit_conn conn, natskit_js js, const char *call, natskit_json args);
+natskit_json tt_kv_config(const char *bucket);
+natskit_kv tt_kv(natskit_conn conn, natskit_js js, const char *bucket);
+natskit_msg *tt_kv_get(natskit_kv kv, const char *key, natskit_status also);
+natskit_op tt_kv_get_start(natskit_conn conn, natskit_kv kv, const char *key);
+/* With a value where the action takes one. */
+natskit_op tt_kv_write_start(natskit_conn conn, natskit_kv kv, int32_t action, const char *key);
+natskit_sub tt_kv_watch(natskit_conn conn, natskit_kv kv, natskit_options options);
+natskit_sub tt_js_fetch(natskit_conn conn, natskit_js js, const char *stream, const char *consumer,
+                        natskit_options options);
+natskit_sub tt_js_consume(natskit_conn conn, natskit_js js, const char *stream, const char *consumer,
+                          natskit_options options);
+natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also);
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
 natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options);
 natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg);

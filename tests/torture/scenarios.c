@@ -27,8 +27,9 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(republish),      ROW(context),       ROW(keys),
     ROW(issue),          ROW(tls),           ROW(tls_first),
     ROW(tls_offered),    ROW(tls_refused),   ROW(tls_texts),
-    ROW(asked),          ROW(acks),
-    ROW(asked),          ROW(js_publish),    ROW(publisher),
+    ROW(asked),          ROW(acks),          ROW(js_publish),
+    ROW(publisher),      ROW(js_calls),      ROW(kv),
+    ROW(watch),          ROW(pull),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -56,6 +56,10 @@ void tt_scenario_republish(void);
 void tt_scenario_acks(void);
 void tt_scenario_js_publish(void);
 void tt_scenario_publisher(void);
+void tt_scenario_js_calls(void);
+void tt_scenario_kv(void);
+void tt_scenario_watch(void);
+void tt_scenario_pull(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);

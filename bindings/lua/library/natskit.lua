@@ -26,6 +26,7 @@ local nats = {}
 ---@field jsons integer
 ---@field contexts integer of JetStream
 ---@field publishers integer
+---@field kvs integer buckets
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
@@ -621,7 +622,7 @@ function conn:new_inbox() end
 ---@field sid integer number on the wire; 0 for events
 ---@field subject? string nil for events
 ---@field queue? string name of the queue group
----@operator call: natskit.msg? of request_many: takes the next message
+---@operator call: natskit.msg? of request_many and kv:watch: takes the next message
 local sub = {}
 
 --- Takes the next message, waiting for it.

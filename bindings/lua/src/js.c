@@ -251,6 +251,9 @@ static int finish_call(lua_State *L, lnk_state *st, lnk_wait *wait, int index, n
     case LNK_GIVES_TRUE:
         lua_pushboolean(L, 1);
         break;
+    case LNK_GIVES_OWNER:
+        lua_pushvalue(L, S_OWNER);
+        break;
     case LNK_GIVES_MEMBER:
         lua_getfield(L, -1, method->member);
         break;
@@ -379,6 +382,21 @@ static void add_object(lua_State *L, enum lnk_kind kind)
     }
 }
 
+int lnk_js_begin(lua_State *L, const lnk_method *method, int64_t timeout_ms)
+{
+    int at = lua_gettop(L) - 2;
+    lua_copy(L, at, S_JS);
+    lua_copy(L, at + 1, S_CALL);
+    lua_copy(L, at + 2, S_DOC);
+    lua_settop(L, S_DOC);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lnk_wait *wait = lnk_push_wait(L, S_JS);
+    wait->finish = finish_call;
+    wait->method = method;
+    lua_settop(L, S_TOP);
+    return call_k(L, LUA_OK, 0);
+}
+
 /* Begins a call. Its arguments (a table, or nil) are at the slot `at`, behind them the context and the name.
  */
 static int begin_call(lua_State *L, const lnk_method *method, int at, int64_t timeout_ms)
@@ -392,16 +410,7 @@ static int begin_call(lua_State *L, const lnk_method *method, int at, int64_t ti
             return lnk_fail(L, status, &err);
         }
     }
-    lua_copy(L, at + 1, S_JS);
-    lua_copy(L, at + 2, S_CALL);
-    lua_copy(L, at + 3, S_DOC);
-    lua_settop(L, S_DOC);
-    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
-    lnk_wait *wait = lnk_push_wait(L, S_JS);
-    wait->finish = finish_call;
-    wait->method = method;
-    lua_settop(L, S_TOP);
-    return call_k(L, LUA_OK, 0);
+    return lnk_js_begin(L, method, timeout_ms);
 }
 
 /* Pushes the context of the owner. */
@@ -462,6 +471,10 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"publish", lnk_js_publish},
                                     {"publisher", lnk_js_publisher},
                                     {"bind_consumer", lnk_js_bind_consumer},
+                                    {"kv", lnk_js_kv},
+                                    {"open_kv", lnk_js_open_kv},
+                                    {"create_kv", lnk_js_create_kv},
+                                    {"delete_kv", lnk_js_delete_kv},
                                     {"close", js_close},
                                     {NULL, NULL}};
 

@@ -304,7 +304,7 @@ static void push_ack(lua_State *L, const natskit_pub_ack *ack)
     lua_setfield(L, -2, "duplicate");
 }
 
-static void push_outcome_name(lua_State *L, int32_t outcome)
+void lnk_push_outcome_name(lua_State *L, int32_t outcome)
 {
     lua_pushstring(L, outcome_names[outcome > 0 && outcome < OUTCOMES ? outcome : 0]);
 }
@@ -334,7 +334,7 @@ static int finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index
     int base = lua_gettop(L);
     lnk_js_fail(L, status, err);
     lua_settop(L, base + 5);
-    push_outcome_name(L, outcome);
+    lnk_push_outcome_name(L, outcome);
     return 6;
 }
 
@@ -609,7 +609,7 @@ int lnk_push_outcome_table(lua_State *L, lnk_sub *sub)
     }
     push_ack(L, &ack);
     set_integer(L, "id", ack.id);
-    push_outcome_name(L, ack.outcome);
+    lnk_push_outcome_name(L, ack.outcome);
     lua_setfield(L, -2, "outcome");
     if (ack.status != NATSKIT_OK) {
         lua_pushnil(L);

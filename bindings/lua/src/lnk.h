@@ -27,6 +27,8 @@ enum lnk_kind {
     LNK_CONSUMER,
     LNK_DOC,
     LNK_PUBLISHER,
+    LNK_KV,
+    LNK_ENTRY,
     LNK_KINDS
 };
 
@@ -112,6 +114,7 @@ typedef struct lnk_sub {
     uint8_t head, count;    /* of `ahead`: next one to hand out, and the end */
     unsigned handled : 1;   /* it has a handler and has not ended */
     unsigned many : 1;      /* it is the answer of a request_many */
+    unsigned watches : 1;   /* it yields entries of a bucket */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -165,6 +168,17 @@ typedef struct lnk_publisher {
 #define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
 #define LNK_PUBLISHER_VALUES 2
 
+/* A bucket. */
+typedef struct lnk_kv {
+    natskit_kv kv;      /* 0: closed */
+    int64_t timeout_ms; /* as its context's */
+} lnk_kv;
+
+/* User values of a bucket. */
+#define LNK_KV_JS 1
+#define LNK_KV_NAME 2
+#define LNK_KV_VALUES 2
+
 /* User value of a JetStream context. */
 #define LNK_JS_CONN 1
 
@@ -185,6 +199,7 @@ typedef struct lnk_object {
 enum lnk_gives {
     LNK_GIVES_ANSWER,
     LNK_GIVES_TRUE,
+    LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
     LNK_GIVES_LIST, /* a member that is a list */
     LNK_GIVES_MESSAGE,
@@ -525,6 +540,9 @@ void lnk_js_register(lua_State *L, int state_index);
 int lnk_jetstream(lua_State *L); /* nc:jetstream */
 /* As lnk_fail; JetStream's error code and the server's follow if there are such. */
 int lnk_js_fail(lua_State *L, natskit_status status, const natskit_error *err);
+/* Begins a call for the owner at 1. On top are the context, the name of the call and the document of its
+ * arguments, or nil. */
+int lnk_js_begin(lua_State *L, const lnk_method *method, int64_t timeout_ms);
 /* Adds methods that are rows to the table on top. */
 void lnk_js_add_methods(lua_State *L, int state_index, const lnk_method *methods);
 
@@ -549,6 +567,9 @@ int lnk_js_publisher(lua_State *L); /* js:publisher */
 int lnk_push_outcome(lua_State *L, lnk_sub *sub);
 int lnk_push_outcome_table(lua_State *L, lnk_sub *sub);
 
+/* Pushes the name of an outcome. */
+void lnk_push_outcome_name(lua_State *L, int32_t outcome);
+
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
  */
 
@@ -566,6 +587,23 @@ void lnk_keep_info(lua_State *L, int index);
 /* Methods of a consumer that are no rows. */
 extern const luaL_Reg lnk_pull_methods[];
 int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
+
+/* -- kv.c: buckets, entry.c: their entries ------------------------------------------------------------------
+ */
+
+void lnk_kv_register(lua_State *L, int state_index);
+int lnk_js_kv(lua_State *L);        /* js:kv */
+int lnk_js_open_kv(lua_State *L);   /* js:open_kv */
+int lnk_js_create_kv(lua_State *L); /* js:create_kv */
+int lnk_js_delete_kv(lua_State *L); /* js:delete_kv */
+
+void lnk_entry_register(lua_State *L, int state_index);
+/* As lnk_push_msg, for an entry. */
+lnk_msg *lnk_push_entry(lua_State *L);
+/* Whether the message is an entry; otherwise it is the marker. */
+int lnk_is_entry(const natskit_msg *msg);
+/* Replaces the entry on top (or nil) by its key. */
+void lnk_entry_to_key(lua_State *L);
 
 /* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
  */
@@ -611,6 +649,10 @@ int lnk_sub_loop(lua_State *L, int64_t timeout_ms);
 int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
 /* Takes the next of them, as a table. */
 int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
+/* The watch on top, and what a loop over it needs behind it: 4 values. */
+int lnk_sub_watch(lua_State *L);
+/* The entries, or their keys, of the watch on top, which ends with what there is, in place of all slots. */
+int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms);
 /* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
 natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */
@@ -618,10 +660,23 @@ natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
 /* Pushes the next message that is ahead, or nil if there is none any more. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 
+/* sub_info.c */
+int lnk_sub_stats(lua_State *L);
+int lnk_sub_reason(lua_State *L);
+int lnk_sub_watch_info(lua_State *L);
+/* Why it has ended; 0 while it lives. */
+natskit_status lnk_sub_end_reason(const lnk_sub *sub);
+/* What the one at 1 was subscribed with stays known after its end. */
+void lnk_sub_keep_texts(lua_State *L, const lnk_sub *sub);
+/* Adds the fields to the table of methods on top, and replaces that by the function for __index. */
+void lnk_sub_add_fields(lua_State *L, int state_index);
+
 /* Pushes an empty message, to which the caller then gives a reference. */
 lnk_msg *lnk_push_msg(lua_State *L);
 /* Looks where the payload is, and counts its memory, which the collector cannot see; drives the collector if
  * there is much. */
 void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg);
+/* __gc of messages and entries. */
+int lnk_msg_gc(lua_State *L);
 
 #endif

@@ -70,16 +70,18 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     const size_t small = 1024;
     const size_t least = 16777216;
     natskit_message_view view;
+    natskit_kv_view entry;
     natskit_msg_view(msg->msg, &view, sizeof view);
-    if (view.kind != NATSKIT_MSG_MESSAGE) {
+    if (view.kind == NATSKIT_MSG_MESSAGE) {
+        msg->data = view.data;
+        msg->data_len = view.data_len;
+    } else if (view.kind == NATSKIT_MSG_KV && natskit_msg_kv(msg->msg, &entry, sizeof entry) == NATSKIT_OK) {
+        msg->data_len = entry.value_len;
+    }
+    if (msg->data_len < small) {
         return;
     }
-    msg->data = view.data;
-    msg->data_len = view.data_len;
-    if (view.data_len < small) {
-        return;
-    }
-    msg->bytes = view.data_len;
+    msg->bytes = msg->data_len;
     st->live_bytes += msg->bytes;
     if (st->live_bytes <= st->live_limit || !lua_gc(L, LUA_GCISRUNNING)) {
         return;
@@ -463,7 +465,7 @@ static int msg_json(lua_State *L)
 
 /* -- life ------------------------------------------------------------------------------------------------ */
 
-static int msg_gc(lua_State *L)
+int lnk_msg_gc(lua_State *L)
 {
     lnk_msg *msg = lua_touserdata(L, 1);
     natskit_msg_release(msg->msg);
@@ -479,7 +481,7 @@ static int msg_gc(lua_State *L)
 static int msg_close(lua_State *L)
 {
     lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
-    msg_gc(L);
+    lnk_msg_gc(L);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -528,7 +530,7 @@ static const luaL_Reg msg_methods[] = {{"header", msg_header},
                                        {NULL, NULL}};
 
 static const luaL_Reg msg_meta[] = {
-    {"__gc", msg_gc}, {"__close", msg_close}, {"__tostring", msg_tostring}, {NULL, NULL}};
+    {"__gc", lnk_msg_gc}, {"__close", msg_close}, {"__tostring", msg_tostring}, {NULL, NULL}};
 
 void lnk_msg_register(lua_State *L, int state_index)
 {

@@ -24,6 +24,8 @@ static const lnk_field others[] = {
     {"args", "pause_until", NATSKIT_FIELD_TIME, ""},
     {"args", "seq", NATSKIT_FIELD_INTEGER, ""},
     {"args", "subjects_filter", NATSKIT_FIELD_STRING, ""},
+    {"bucket", "limit_marker_ttl", NATSKIT_FIELD_DURATION, ""},
+    {"bucket", "ttl", NATSKIT_FIELD_DURATION, ""},
     {"cluster", "replicas", NATSKIT_FIELD_OBJECTS, "peer"},
     {"consumer_args", "config", NATSKIT_FIELD_OBJECT, "consumer"},
     {"consumer_info", "cluster", NATSKIT_FIELD_OBJECT, "cluster"},

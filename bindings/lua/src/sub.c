@@ -14,12 +14,12 @@ enum way {
     WAY_STRINGS,
     WAY_ALL,      /* of a fetch: a list of all until its end */
     WAY_ONE,      /* of a fetch of one message */
+    WAY_WATCH,    /* of a watch, which is its own iterator */
+    WAY_ENTRIES,  /* of a watch that ends with what there is: a list of all */
+    WAY_KEYS,     /* the same, of their keys */
     WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
     WAY_OUTCOME   /* a table */
 };
-
-/* Fields, as values of the dispatch table; methods stand in the same table as functions. */
-enum field { F_SID = 1, F_SUBJECT, F_QUEUE };
 
 /* Slots while a call waits. An iterator is called with other arguments, which are not used. */
 enum slot { S_SUB = 1, S_DEADLINE, S_TOKEN, S_BATCH, S_TOP = S_BATCH };
@@ -33,6 +33,8 @@ enum upvalue { U_SUB = 2, U_TIMEOUT, U_LOOP, U_SUBJECT };
 
 /* Bytes of payload from which on sub:strings() gives the message an owner while it makes the string. */
 #define OWNED 65536
+
+static int sub_close(lua_State *L);
 
 static const char *const subscribe_others[] = {"queue", "handler", "on_error", NULL};
 
@@ -120,8 +122,11 @@ int lnk_events(lua_State *L)
 /* A `for` loop over the subscription that is its user value 1. */
 typedef struct loop {
     int holds;
-    int owns; /* nobody else has the subscription: it is closed when the loop is left */
+    int owns; /* whether the subscription is closed with it: */
 } loop;
+
+#define OWNED_BY_LOOP 1 /* nobody else has the subscription: in any case */
+#define LEFT 2          /* when `for` is left; a loop that is just dropped was none */
 
 static void hold_ahead(lnk_sub *sub)
 {
@@ -161,7 +166,7 @@ static void end_loop(lnk_sub *sub, loop *of)
     natskit_sub_hold(sub->sub, 0);
 }
 
-/* __close of a loop, by which break and errors end it, and __gc of one that was dropped. */
+/* __gc of a loop that was dropped. */
 static int loop_end(lua_State *L)
 {
     loop *ended = lnk_check(L, lnk_state_of(L), 1, LNK_LOOP);
@@ -170,13 +175,35 @@ static int loop_end(lua_State *L)
     if (sub != NULL) {
         end_loop(sub, ended);
     }
-    if (sub != NULL && ended->owns) {
+    if (sub != NULL && ended->owns == OWNED_BY_LOOP) {
         lnk_sub_end(sub);
     }
     return 0;
 }
 
-static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_end}, {NULL, NULL}};
+/* __close, by which break and errors end it, and its end. */
+static int loop_left(lua_State *L)
+{
+    const loop *left = lnk_check(L, lnk_state_of(L), 1, LNK_LOOP);
+    loop_end(L);
+    lua_getiuservalue(L, 1, 1);
+    if (left->owns == LEFT && !lua_isnil(L, -1)) {
+        lua_replace(L, 1);
+        return sub_close(L);
+    }
+    return 0;
+}
+
+/* Whether the loop at `index` is one over the subscription at 1. */
+static int is_loop_of(lua_State *L, int index)
+{
+    lua_getiuservalue(L, index, 1);
+    int same = lua_rawequal(L, -1, 1);
+    lua_pop(L, 1);
+    return same;
+}
+
+static const luaL_Reg loop_meta[] = {{"__gc", loop_end}, {"__close", loop_left}, {NULL, NULL}};
 
 /* -- what is handed out ---------------------------------------------------------------------------------- */
 
@@ -196,9 +223,12 @@ natskit_msg *lnk_sub_shift(lnk_sub *sub)
  * for only when its userdata is there already; if it is gone, nil is pushed. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
-    lnk_msg *msg = lnk_push_msg(L);
+    lnk_msg *msg = sub->watches ? lnk_push_entry(L) : lnk_push_msg(L);
     msg->msg = lnk_sub_shift(sub);
     if (msg->msg != NULL) {
+        if (sub->watches && !lnk_is_entry(msg->msg)) { /* the marker */
+            lnk_set_meta(L, LNK_MSG);
+        }
         msg->conn = sub->conn;
         msg->fail_fast = sub->fail_fast;
         lnk_account(L, st, msg);
@@ -216,7 +246,7 @@ static int push_strings(lua_State *L, lnk_sub *sub)
     natskit_message_view view;
     natskit_msg_view(msg, &view, sizeof view);
     if (view.kind != NATSKIT_MSG_MESSAGE) {
-        luaL_error(L, "strings: events have no payload; use messages()");
+        luaL_error(L, "strings: events and entries have no payload; use messages()");
     }
     if (view.data_len > OWNED) { /* Lua may have no memory for so large a string */
         owner = lnk_push_msg(L);
@@ -287,12 +317,21 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
     return 1;
 }
 
-/* Adds what is ahead to the list of a fetch. */
-static void gather(lua_State *L, lnk_state *st, lnk_sub *sub)
+/* Whether a list is made of all that comes until the end. */
+static int is_list(enum way way)
 {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, S_BATCH);
+    return way == WAY_ALL || way == WAY_ENTRIES || way == WAY_KEYS;
+}
+
+/* Adds what is ahead to that list; of all other ways nothing is. */
+static void gather(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
+{
+    lua_Integer count = is_list(way) ? (lua_Integer)lua_rawlen(L, S_BATCH) : 0;
     while (sub->head < sub->count) {
         lnk_sub_push_next(L, st, sub);
+        if (way == WAY_KEYS) {
+            lnk_entry_to_key(L);
+        }
         lua_rawseti(L, S_BATCH, ++count);
     }
 }
@@ -318,19 +357,7 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     }
 }
 
-/* Why it has ended; 0 while it lives. */
-static natskit_status end_reason(const lnk_sub *sub)
-{
-    natskit_sub_stats stats;
-    memset(&stats, 0, sizeof stats);
-    if (sub->sub.id == 0) {
-        return sub->ended;
-    }
-    return natskit_sub_stats_get(sub->sub, &stats, sizeof stats) == NATSKIT_OK ? stats.reason
-                                                                               : NATSKIT_CLOSED;
-}
-
-/* Whether it is an error that the answer of a request_many has ended so. */
+/* Whether it is an error that the answer of a request_many, or a watch, has ended so. */
 static int is_failure(natskit_status reason)
 {
     return reason != NATSKIT_TIMEOUT && reason != NATSKIT_MAX_REACHED && reason != NATSKIT_STALLED &&
@@ -341,7 +368,7 @@ static int is_failure(natskit_status reason)
 static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
 {
     natskit_error err;
-    natskit_status reason = end_reason(sub);
+    natskit_status reason = lnk_sub_end_reason(sub);
     int told = natskit_sub_reason(sub->sub, &err) == reason;
     int failed = reason != NATSKIT_MAX_REACHED && reason != NATSKIT_TIMEOUT && reason != NATSKIT_NOT_FOUND;
     lnk_sub_end(sub);
@@ -357,20 +384,65 @@ static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
     return 3;
 }
 
-/* A `for` loop sees one nil, which ends it; why stands in sub:stats().reason. */
+/* What a watch has brought until it ended with what there is. A part of that were as good as nothing: nobody
+ * could tell. */
+static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
+{
+    natskit_error err;
+    natskit_status reason = status == NATSKIT_END ? lnk_sub_end_reason(sub) : status;
+    int told = natskit_sub_reason(sub->sub, &err) == reason;
+    lnk_sub_end(sub);
+    if (reason != NATSKIT_MAX_REACHED) {
+        return lnk_js_fail(L, reason, told ? &err : NULL);
+    }
+    lua_pushvalue(L, S_BATCH);
+    return 1;
+}
+
+/* Raises if a watch has ended though nobody has ended it: who loops believes to know what is in the bucket,
+ * and a loop cannot return a failure. */
+static void raise_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
+{
+    natskit_error err;
+    natskit_status reason = lnk_sub_end_reason(sub);
+    if (!sub->watches || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
+        return;
+    }
+    int told = natskit_sub_reason(sub->sub, &err) == reason;
+    lnk_push_code(L, reason);
+    luaL_error(L, "the watch has ended: %s (%s)", told ? err.text : lnk_status_text(reason),
+               lua_tostring(L, -1));
+}
+
+/* Of a loop: it sees one nil, which ends it; why stands in sub:stats().reason. */
+static int fail_loop(lua_State *L, lnk_sub *sub, loop *of, natskit_status status)
+{
+    if (of != NULL) {
+        end_loop(sub, of);
+    }
+    raise_lost(L, sub, status);
+    lua_pushnil(L);
+    return 1;
+}
+
 static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status status)
 {
     if (way == WAY_MESSAGES || way == WAY_STRINGS || way == WAY_OUTCOMES) {
-        end_loop(sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)));
-        lua_pushnil(L);
-        return 1;
+        return fail_loop(L, sub, lua_touserdata(L, lua_upvalueindex(U_LOOP)), status);
+    }
+    if (way == WAY_WATCH) {
+        return fail_loop(L, sub, lua_touserdata(L, S_BATCH), status);
+    }
+    if (way == WAY_ENTRIES || way == WAY_KEYS) {
+        return end_list(L, sub, status);
     }
     if (way == WAY_ALL || way == WAY_ONE) {
         return end_fetch(L, sub, way);
     }
     natskit_error err;
-    if (sub->many && status == NATSKIT_END && is_failure(end_reason(sub))) {
-        status = end_reason(sub);
+    int tells = sub->many || (sub->watches && lnk_sub_end_reason(sub) != NATSKIT_CLOSED);
+    if (tells && status == NATSKIT_END && is_failure(lnk_sub_end_reason(sub))) {
+        status = lnk_sub_end_reason(sub);
         return lnk_fail(L, status, natskit_sub_reason(sub->sub, &err) == status ? &err : NULL);
     }
     return lnk_fail(L, status, NULL);
@@ -451,10 +523,10 @@ static int take_k(lua_State *L, int status, lua_KContext context)
         int turn = suspend && st->streak >= STREAK;
         natskit_status got = NATSKIT_WOULD_BLOCK;
         int64_t left = lnk_left(deadline);
-        if (sub->head < sub->count && way != WAY_ALL) {
+        if (sub->head < sub->count && !is_list(way)) {
             return push_way(L, st, sub, way);
         }
-        gather(L, st, sub); /* of a fetch; all others have nothing ahead */
+        gather(L, st, sub, way);
         if (!turn) {
             int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
             got = lnk_sub_refill(sub, suspend ? 0 : slice);
@@ -620,11 +692,36 @@ int lnk_sub_fetch(lua_State *L, int one)
     return take_k(L, LUA_OK, one ? WAY_ONE : WAY_ALL);
 }
 
+int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms)
+{
+    lua_replace(L, S_SUB);
+    lua_settop(L, S_SUB);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_settop(L, S_TOP);
+    lua_newtable(L);
+    lua_replace(L, S_BATCH);
+    return take_k(L, LUA_OK, keys ? WAY_KEYS : WAY_ENTRIES);
+}
+
+/* A loop object as state and last value of `for`: the iterator, which is the watch, gets it and holds the
+ * watch, and it is closed when the loop is left. Who keeps the watch and drops the rest has just a watch. */
+int lnk_sub_watch(lua_State *L)
+{
+    int watch = lua_gettop(L);
+    loop *made = lnk_new(L, LNK_LOOP, sizeof *made, 1);
+    made->owns = LEFT;
+    lua_pushvalue(L, watch);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushnil(L);
+    lua_pushvalue(L, -2);
+    return 4;
+}
+
 int lnk_sub_loop(lua_State *L, int64_t timeout_ms)
 {
     lua_replace(L, S_SUB);
     lua_settop(L, S_SUB);
-    return push_iterator(L, iterate_messages, timeout_ms, 1);
+    return push_iterator(L, iterate_messages, timeout_ms, OWNED_BY_LOOP);
 }
 
 int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms)
@@ -643,23 +740,36 @@ int lnk_sub_outcome(lua_State *L, int64_t timeout_ms)
                                   : take(L, lnk_state_of(L), sub, timeout_ms, WAY_OUTCOME);
 }
 
-/* for msg in nc:request_many(...) do: the subscription is its own iterator */
+/* for msg in nc:request_many(...), for entry in kv:watch(...) do: the subscription is its own iterator */
 static int sub_call(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
     lnk_sub *sub = check_taker(L, st);
-    if (!sub->many) {
-        return luaL_error(L, "only answers of request_many are called: for msg in sub:messages() do");
+    if (!sub->many && !sub->watches) {
+        return luaL_error(L, "only answers of request_many and watches are called: "
+                             "for msg in sub:messages() do");
     }
-    lua_settop(L, 1);
     if (sub->head < sub->count) {
         lnk_sub_push_next(L, st, sub);
         return 1;
     }
-    return take(L, st, sub, -1, WAY_NEXT);
+    if (sub->many) {
+        lua_settop(L, 1);
+        return take(L, st, sub, -1, WAY_NEXT);
+    }
+    loop *of = lua_gettop(L) < 2 ? NULL : lnk_test(L, st, 2, LNK_LOOP);
+    lua_settop(L, S_TOP);
+    lua_pushnil(L);
+    lua_replace(L, S_BATCH);
+    if (of != NULL && is_loop_of(L, 2)) {
+        begin_loop(sub, of);
+        lua_copy(L, 2, S_BATCH);
+    }
+    return take(L, st, sub, -1, WAY_WATCH);
 }
 
-/* -- end, statistics ------------------------------------------------------------------------------------- */
+/* -- end --------------------------------------------------------------------------------------------------
+ */
 
 /* sub:unsubscribe([max]) */
 static int sub_unsubscribe(lua_State *L)
@@ -673,7 +783,7 @@ static int sub_unsubscribe(lua_State *L)
 void lnk_sub_end(lnk_sub *sub)
 {
     if (sub->sub.id != 0) {
-        sub->ended = end_reason(sub);
+        sub->ended = lnk_sub_end_reason(sub);
         if (sub->ended == NATSKIT_OK) {
             sub->ended = NATSKIT_UNSUBSCRIBED;
         }
@@ -698,47 +808,6 @@ static int sub_gc(lua_State *L)
     return 0;
 }
 
-/* Index of a text in LNK_SUB_TEXTS. */
-enum text { T_SUBJECT = 1, T_QUEUE };
-
-/* Pushes a text of the subscription at 1, or nil. */
-static int push_text(lua_State *L, const lnk_sub *sub, enum text which)
-{
-    char usual[256];
-    size_t len = 0;
-    natskit_status (*get)(natskit_sub, char *, size_t, size_t *) =
-        which == T_SUBJECT ? natskit_sub_subject : natskit_sub_queue;
-    if (sub->sub.id == 0) {
-        if (lua_getiuservalue(L, 1, LNK_SUB_TEXTS) == LUA_TTABLE) {
-            lua_rawgeti(L, -1, which);
-        }
-        return 1;
-    }
-    natskit_status status = get(sub->sub, usual, sizeof usual, &len);
-    if (status == NATSKIT_OK) {
-        lua_pushlstring(L, usual, len);
-    } else if (status == NATSKIT_LIMIT) {
-        luaL_Buffer out;
-        char *text = luaL_buffinitsize(L, &out, len);
-        status = get(sub->sub, text, len, &len);
-        luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
-    } else {
-        lua_pushnil(L);
-    }
-    return 1;
-}
-
-/* What it was subscribed with stays known after its end. */
-static void keep_texts(lua_State *L, const lnk_sub *sub)
-{
-    lua_createtable(L, 2, 0);
-    for (int which = T_SUBJECT; which <= T_QUEUE; which++) {
-        push_text(L, sub, (enum text)which);
-        lua_rawseti(L, -2, which);
-    }
-    lua_setiuservalue(L, 1, LNK_SUB_TEXTS);
-}
-
 /* sub:close(); the library does not report an object that its own user closed, so who waits is woken here. */
 static int sub_close(lua_State *L)
 {
@@ -746,7 +815,7 @@ static int sub_close(lua_State *L)
     const lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
     lua_settop(L, 1);
     if (sub->sub.id != 0) {
-        keep_texts(L, sub);
+        lnk_sub_keep_texts(L, sub);
     }
     if (sub->handled) {
         lnk_handler_drop(L, 1);
@@ -760,91 +829,6 @@ static int sub_close(lua_State *L)
     }
     lua_pushboolean(L, 1);
     return 1;
-}
-
-static void set_integer(lua_State *L, const char *name, uint64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-/* sub:stats() -> table. What is ahead was not handed out yet, so it counts as pending. */
-static int sub_stats(lua_State *L)
-{
-    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
-    natskit_sub_stats stats;
-    memset(&stats, 0, sizeof stats);
-    natskit_status status = natskit_sub_stats_get(sub->sub, &stats, sizeof stats);
-    if (status != NATSKIT_OK) {
-        return lnk_fail(L, status, NULL);
-    }
-    uint64_t ahead = sub->count - sub->head;
-    lua_createtable(L, 0, 16);
-    set_integer(L, "sid", stats.sid);
-    set_integer(L, "received", stats.received);
-    set_integer(L, "taken", stats.taken - ahead);
-    set_integer(L, "pending_msgs", stats.pending_msgs + ahead);
-    set_integer(L, "pending_bytes", stats.pending_bytes);
-    set_integer(L, "high_msgs", stats.high_msgs);
-    set_integer(L, "high_bytes", stats.high_bytes);
-    set_integer(L, "dropped_msgs", stats.dropped_msgs);
-    set_integer(L, "dropped_bytes", stats.dropped_bytes);
-    set_integer(L, "limit_msgs", stats.limit_msgs);
-    set_integer(L, "limit_bytes", stats.limit_bytes);
-    set_integer(L, "max", stats.max);
-    set_integer(L, "holds", stats.holds);
-    set_integer(L, "handler_errors", sub->errors);
-    lua_pushboolean(L, stats.draining);
-    lua_setfield(L, -2, "draining");
-    if (stats.reason != NATSKIT_OK) {
-        lnk_push_code(L, stats.reason);
-        lua_setfield(L, -2, "reason");
-    }
-    return 1;
-}
-
-/* sub:reason() -> code and text of why it ended; nil while it lives */
-static int sub_reason(lua_State *L)
-{
-    const lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
-    natskit_status reason = end_reason(sub);
-    natskit_error err;
-    if (reason == NATSKIT_OK) {
-        lua_pushnil(L);
-        return 1;
-    }
-    lnk_push_code(L, reason);
-    lua_pushstring(L, natskit_sub_reason(sub->sub, &err) == reason ? err.text : lnk_status_text(reason));
-    return 2;
-}
-
-static int push_sid(lua_State *L, lnk_sub *sub)
-{
-    natskit_sub_stats stats;
-    memset(&stats, 0, sizeof stats);
-    if (sub->sid == 0 && natskit_sub_stats_get(sub->sub, &stats, sizeof stats) == NATSKIT_OK) {
-        sub->sid = stats.sid;
-    }
-    lua_pushinteger(L, (lua_Integer)sub->sid);
-    return 1;
-}
-
-/* sub.field or sub:method; upvalue 2 is the dispatch table */
-static int sub_index(lua_State *L)
-{
-    lua_settop(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
-        return 1; /* a method, or nil */
-    }
-    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
-    switch ((enum field)lua_tointeger(L, -1)) {
-    case F_SUBJECT:
-        return push_text(L, sub, T_SUBJECT);
-    case F_QUEUE:
-        return push_text(L, sub, T_QUEUE);
-    default:
-        return push_sid(L, sub);
-    }
 }
 
 static int sub_tostring(lua_State *L)
@@ -861,9 +845,10 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"unsubscribe", sub_unsubscribe},
                                        {"drain", lnk_sub_drain},
                                        {"start_drain", lnk_sub_start_drain},
-                                       {"stats", sub_stats},
-                                       {"reason", sub_reason},
+                                       {"stats", lnk_sub_stats},
+                                       {"reason", lnk_sub_reason},
                                        {"pull_info", lnk_sub_pull_info},
+                                       {"watch_info", lnk_sub_watch_info},
                                        {"close", sub_close},
                                        {NULL, NULL}};
 
@@ -879,17 +864,7 @@ void lnk_sub_register(lua_State *L, int state_index)
     lnk_set_funcs(L, state_index, sub_meta);
     lua_newtable(L);
     lnk_set_funcs(L, state_index, sub_methods);
-    static const char *const names[] = {"sid", "subject", "queue"};
-    for (int i = 0; i < 3; i++) {
-        lua_pushinteger(L, F_SID + i);
-        lua_setfield(L, -2, names[i]);
-    }
-    /* Under a name of its own as well, for the test that compares it with the documents. */
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "fields");
-    lua_pushvalue(L, state_index);
-    lua_insert(L, -2);
-    lua_pushcclosure(L, sub_index, 2);
+    lnk_sub_add_fields(L, state_index);
     lua_setfield(L, -2, "__index");
     luaL_newmetatable(L, lnk_names[LNK_LOOP]);
     lnk_set_funcs(L, state_index, loop_meta);

@@ -122,11 +122,11 @@ static void test_lengths(void **state)
     }
 }
 
-/* Each byte at each place of each length around the words of eight bytes. */
+/* Each byte, and two dots, at each place of each length around words of 8 and 16 bytes, and beyond 64. */
 static void test_each_byte_at_each_place(void **state)
 {
     (void)state;
-    for (size_t len = 1; len <= 26; len++) {
+    for (size_t len = 1; len <= 70; len++) {
         char *text = malloc(len);
         assert_non_null(text);
         for (size_t place = 0; place < len; place++) {
@@ -140,6 +140,10 @@ static void test_each_byte_at_each_place(void **state)
                                                                                      : NULL;
                 check(nki_subject_publish_fault(nki_str_make(text, len)), want, "a byte at a place");
             }
+            memset(text, 'a', len);
+            text[place] = '.';
+            text[place > 0 ? place - 1 : 0] = '.';
+            check(nki_subject_publish_fault(nki_str_make(text, len)), TOKEN, "two dots at a place");
         }
         free(text);
     }

@@ -1,0 +1,153 @@
+/* Entries of key-value buckets: one userdata holds one reference, and makes a Lua value of a field when that
+ * is read, as messages do (msg.c). */
+#include "lnk.h"
+
+/* Fields, as values of the dispatch table; methods stand in the same table as functions. */
+enum field { F_KEY = 1, F_VALUE, F_REVISION, F_DELTA, F_CREATED, F_OPERATION, F_BUCKET, F_LENGTH, F_KIND };
+
+static const char *const field_names[] = {"key",       "value",  "revision", "delta", "created",
+                                          "operation", "bucket", "length",   "kind"};
+
+#define FIELDS ((int)(sizeof field_names / sizeof field_names[0]))
+
+lnk_msg *lnk_push_entry(lua_State *L)
+{
+    lnk_msg *entry = lua_newuserdatauv(L, sizeof *entry, 0);
+    *entry = (lnk_msg){0};
+    lnk_set_meta(L, LNK_ENTRY);
+    return entry;
+}
+
+int lnk_is_entry(const natskit_msg *msg)
+{
+    natskit_kv_view view;
+    return natskit_msg_kv(msg, &view, sizeof view) == NATSKIT_OK;
+}
+
+void lnk_entry_to_key(lua_State *L)
+{
+    const lnk_msg *entry = lua_touserdata(L, -1);
+    natskit_kv_view view;
+    if (entry != NULL && natskit_msg_kv(entry->msg, &view, sizeof view) == NATSKIT_OK) {
+        lua_pushlstring(L, view.key, view.key_len);
+        lua_remove(L, -2);
+    }
+}
+
+/* The entry at 1, which must not be closed. */
+static natskit_kv_view check_view(lua_State *L)
+{
+    const lnk_msg *entry = lnk_check(L, lnk_state_of(L), 1, LNK_ENTRY);
+    natskit_kv_view view;
+    if (natskit_msg_kv(entry->msg, &view, sizeof view) != NATSKIT_OK) {
+        luaL_error(L, "the entry was closed");
+    }
+    return view;
+}
+
+static const char *operation_name(int32_t operation)
+{
+    switch (operation) {
+    case NATSKIT_KV_PUT:
+        return "put";
+    case NATSKIT_KV_PURGE:
+        return "purge";
+    default:
+        return "delete";
+    }
+}
+
+/* entry.field or entry:method; upvalue 2 is the dispatch table */
+static int entry_index(lua_State *L)
+{
+    lua_settop(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNUMBER) {
+        return 1; /* a method, or nil */
+    }
+    enum field field = (enum field)lua_tointeger(L, -1);
+    natskit_kv_view view = check_view(L);
+    switch (field) {
+    case F_KEY:
+        lua_pushlstring(L, view.key, view.key_len);
+        break;
+    case F_VALUE:
+        lua_pushlstring(L, view.value, view.value_len);
+        break;
+    case F_REVISION:
+        lua_pushinteger(L, (lua_Integer)view.revision);
+        break;
+    case F_DELTA:
+        lua_pushinteger(L, (lua_Integer)view.delta);
+        break;
+    case F_CREATED:
+        lua_pushinteger(L, (lua_Integer)view.time_ns);
+        break;
+    case F_OPERATION:
+        lua_pushstring(L, operation_name(view.operation));
+        break;
+    case F_BUCKET:
+        lua_pushlstring(L, view.bucket, view.bucket_len);
+        break;
+    case F_LENGTH:
+        lua_pushinteger(L, (lua_Integer)view.value_bytes);
+        break;
+    default:
+        lua_pushliteral(L, "entry");
+    }
+    return 1;
+}
+
+/* entry:json() -> what the value stands for, or nil, message, code */
+static int entry_json(lua_State *L)
+{
+    natskit_kv_view view = check_view(L);
+    return lnk_json_decode_text(L, view.value, view.value_len);
+}
+
+/* entry:close() and the end of a <close> variable: gives the memory back at once */
+static int entry_close(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_ENTRY);
+    lnk_msg_gc(L);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int entry_tostring(lua_State *L)
+{
+    const lnk_msg *entry = lnk_check(L, lnk_state_of(L), 1, LNK_ENTRY);
+    natskit_kv_view view;
+    if (natskit_msg_kv(entry->msg, &view, sizeof view) != NATSKIT_OK) {
+        lua_pushfstring(L, "natskit.entry (closed): %p", (const void *)entry);
+        return 1;
+    }
+    lua_pushlstring(L, view.key, view.key_len);
+    lua_pushfstring(L, "natskit.entry (%s of %s, revision %I): %p", operation_name(view.operation),
+                    lua_tostring(L, -1), (lua_Integer)view.revision, (const void *)entry);
+    return 1;
+}
+
+static const luaL_Reg entry_methods[] = {{"json", entry_json}, {"close", entry_close}, {NULL, NULL}};
+
+static const luaL_Reg entry_meta[] = {
+    {"__gc", lnk_msg_gc}, {"__close", entry_close}, {"__tostring", entry_tostring}, {NULL, NULL}};
+
+void lnk_entry_register(lua_State *L, int state_index)
+{
+    luaL_newmetatable(L, lnk_names[LNK_ENTRY]);
+    lnk_set_funcs(L, state_index, entry_meta);
+    lua_newtable(L);
+    lnk_set_funcs(L, state_index, entry_methods);
+    for (int i = 0; i < FIELDS; i++) {
+        lua_pushinteger(L, F_KEY + i);
+        lua_setfield(L, -2, field_names[i]);
+    }
+    /* Under a name of its own as well, for the test that compares it with the documents. */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "fields");
+    lua_pushvalue(L, state_index);
+    lua_insert(L, -2);
+    lua_pushcclosure(L, entry_index, 2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

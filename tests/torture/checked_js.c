@@ -1,0 +1,152 @@
+/* What of life.h is JetStream's. */
+#include "checked.h"
+#include "life.h"
+#include "registry.h"
+
+natskit_js tt_js(natskit_conn conn, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_js js = {UINT64_MAX};
+    natskit_status got = natskit_js_open(conn, options, &js, &err);
+    tt_check_error("natskit_js_open", got, NATSKIT_OK, &err);
+    return (natskit_js){tt_given("natskit_js_open", got, NATSKIT_KIND_JS, js.id, conn.id, NULL)};
+}
+
+natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *subject, natskit_headers headers)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got =
+        natskit_js_publish_start(js, subject, Z, headers, "kept", 4, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_js_publish_start", got, op, conn, &err);
+}
+
+natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks)
+{
+    natskit_error err = {0};
+    natskit_publisher publisher = {UINT64_MAX};
+    acks->id = UINT64_MAX;
+    natskit_status got = natskit_publisher_open(js, options, &publisher, acks, &err);
+    tt_check_error("natskit_publisher_open", got, NATSKIT_OK, &err);
+    acks->id = tt_given("natskit_publisher_open", got, NATSKIT_KIND_SUB, acks->id, conn.id, "");
+    return (natskit_publisher){
+        tt_given("natskit_publisher_open", got, NATSKIT_KIND_PUBLISHER, publisher.id, conn.id, NULL)};
+}
+
+natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_publisher_done_start(publisher, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_publisher_done_start", got, op, conn, &err);
+}
+
+natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_publisher_room_start(publisher, NO_OPTIONS, bytes, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_publisher_room_start", got, op, conn, &err);
+}
+
+natskit_json tt_js_call(natskit_js js, const char *call, natskit_json args)
+{
+    natskit_error err = {0};
+    natskit_json answer = {UINT64_MAX};
+    natskit_status got = natskit_js_call(js, call, Z, args, tt_life.wait_ms, &answer, &err);
+    tt_check_error("natskit_js_call", got, NATSKIT_OK, &err);
+    return (natskit_json){tt_given("natskit_js_call", got, NATSKIT_KIND_JSON, answer.id, 0, NULL)};
+}
+
+natskit_op tt_js_call_start(natskit_conn conn, natskit_js js, const char *call, natskit_json args)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_js_call_start(js, call, Z, args, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_js_call_start", got, op, conn, &err);
+}
+
+natskit_json tt_kv_config(const char *bucket)
+{
+    natskit_error err = {0};
+    natskit_json config = {UINT64_MAX};
+    natskit_status got = natskit_kv_config(tt_json(bucket), &config, &err);
+    tt_check_error("natskit_kv_config", got, NATSKIT_OK, &err);
+    return (natskit_json){tt_given("natskit_kv_config", got, NATSKIT_KIND_JSON, config.id, 0, NULL)};
+}
+
+natskit_kv tt_kv(natskit_conn conn, natskit_js js, const char *bucket)
+{
+    natskit_error err = {0};
+    natskit_kv kv = {UINT64_MAX};
+    natskit_status got = natskit_kv_open(js, bucket, Z, &kv, &err);
+    tt_check_error("natskit_kv_open", got, NATSKIT_OK, &err);
+    return (natskit_kv){tt_given("natskit_kv_open", got, NATSKIT_KIND_KV, kv.id, conn.id, NULL)};
+}
+
+natskit_msg *tt_kv_get(natskit_kv kv, const char *key, natskit_status also)
+{
+    natskit_error err = {0};
+    natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
+    natskit_status got = natskit_kv_get(kv, key, Z, 0, tt_life.wait_ms, &msg, &err);
+    tt_check_error("natskit_kv_get", got, also, &err);
+    (void)tt_given("natskit_kv_get", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    return got == NATSKIT_OK ? msg : NULL;
+}
+
+natskit_op tt_kv_get_start(natskit_conn conn, natskit_kv kv, const char *key)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_kv_get_start(kv, key, Z, 0, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_kv_get_start", got, op, conn, &err);
+}
+
+natskit_op tt_kv_write_start(natskit_conn conn, natskit_kv kv, int32_t action, const char *key)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    size_t len = action == NATSKIT_KV_DELETE || action == NATSKIT_KV_PURGE ? 0 : 4;
+    natskit_status got =
+        natskit_kv_write_start(kv, action, key, Z, "kept", len, 0, 0, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_kv_write_start", got, op, conn, &err);
+}
+
+natskit_sub tt_kv_watch(natskit_conn conn, natskit_kv kv, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_kv_watch(kv, options, &sub, &err);
+    tt_check_error("natskit_kv_watch", got, NATSKIT_OK, &err);
+    return (natskit_sub){tt_given("natskit_kv_watch", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_sub tt_js_fetch(natskit_conn conn, natskit_js js, const char *stream, const char *consumer,
+                        natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_js_fetch(js, stream, Z, consumer, Z, options, &sub, &err);
+    tt_check_error("natskit_js_fetch", got, NATSKIT_OK, &err);
+    return (natskit_sub){tt_given("natskit_js_fetch", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_sub tt_js_consume(natskit_conn conn, natskit_js js, const char *stream, const char *consumer,
+                          natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_js_consume(js, stream, Z, consumer, Z, options, &sub, &err);
+    tt_check_error("natskit_js_consume", got, NATSKIT_OK, &err);
+    return (natskit_sub){tt_given("natskit_js_consume", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also)
+{
+    natskit_error err = {0};
+    natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
+    natskit_status got = natskit_js_next(js, stream, Z, consumer, Z, tt_life.wait_ms, &msg, &err);
+    tt_check_error("natskit_js_next", got, also, &err);
+    (void)tt_given("natskit_js_next", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
+    return got == NATSKIT_OK ? msg : NULL;
+}
