@@ -174,9 +174,9 @@ lane_docs() { # paths, links and commands in the documents exist
     "$python" tools/docs.py
 }
 
-lane_generated() { # files made from others are up to date: the pages of options and errors, Python's blocking face, configurations
+lane_generated() { # files made from others are up to date: the pages of options, errors and calls, Python's blocking face, configurations
     local script bad=0
-    for script in tools/options_page.py tools/errors_page.py bindings/python/tools/generate_sync.py \
+    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py bindings/python/tools/generate_sync.py \
         bindings/python/tools/generate_api.py bindings/lua/tools/generate_config.py; do
         checked "$script" "$python" "$script" --check || bad=1
     done

@@ -53,6 +53,15 @@ static void test_request_many(void **state)
                                                       "3 answers, then: no further", NULL});
 }
 
+static void test_kv_watch(void **state)
+{
+    (void)state;
+    run_example("kv_watch", (const char *const[]){
+                                "watch: db.host = '10.0.0.7' (revision 1)",
+                                "watch: db.port = '5432' (revision 2)", "watch: that was all there was",
+                                "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -71,7 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }
