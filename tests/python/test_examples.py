@@ -15,6 +15,19 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 EXPECTED = {
     "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
+    "kv_watch": [
+        "get: lamp.kitchen = off, revision 1",
+        "update: somebody was faster",
+        "create: the key has a value",
+        "watch: lamp.hall = on",
+        "watch: lamp.kitchen = on",
+        "watch: that was all there is",
+        "watch: lamp.hall DEL",
+        "get: KeyDeletedError",
+        "keys: ['door.front', 'lamp.kitchen']",
+        "history: ['off', 'on']",
+        "deleted: True",
+    ],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
         "ended by: SentinelError",
@@ -60,7 +73,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"streams"}
+JETSTREAM = {"kv_watch", "streams"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

@@ -99,15 +99,18 @@ def test_faces_agree() -> None:
         (natskit.Client, natskit.sync.Client),
         (natskit.Consumer, natskit.sync.Consumer),
         (natskit.JetStreamContext, natskit.sync.JetStreamContext),
+        (natskit.KeyValue, natskit.sync.KeyValue),
         (natskit.Msg, natskit.sync.Msg),
         (natskit.Stream, natskit.sync.Stream),
         (natskit.Subscription, natskit.sync.Subscription),
+        (natskit.Watcher, natskit.sync.Watcher),
         (natskit.Events, natskit.sync.Events),
     ):
         public = [{name for name in dir(cls) if not name.startswith("_")} for cls in (one, other)]
         assert public[0] == public[1] - {"dispatch", "run_forever"}  # an event loop does that by itself
     assert natskit.errors is natskit.sync.errors
     assert natskit.Event is natskit.sync.Event
+    assert natskit.Entry is natskit.sync.Entry
 
 
 # ---------------------------------------------------------------------------------------------- errors
@@ -134,6 +137,10 @@ def test_error_tree() -> None:
     assert issubclass(errors.BadSubjectError, errors.InvalidError)
     assert issubclass(errors.OutboundBufferLimitError, errors.WouldBlockError)
     assert issubclass(errors.SubscriptionClosedError, errors.ConnectionClosedError)
+    assert issubclass(errors.KeyDeletedError, errors.KeyNotFoundError)
+    assert issubclass(errors.KeyExistsError, errors.KeyWrongLastSequenceError)
+    assert issubclass(errors.KeyWrongLastSequenceError, (errors.WrongLastSequenceError, errors.KeyValueError))
+    assert errors.KeyWrongLastSequenceError.name == "WRONG_LAST" and errors.KeyExistsError.name == "KEY_EXISTS"
     for cls in errors.STATUSES.values():
         error = cls("what happened")
         assert error.text == "what happened" and error.args == ("what happened",)
@@ -169,7 +176,7 @@ def test_module() -> None:
     assert (ROOT / "bindings/python/natskit/py.typed").exists()
 
 
-MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events]
+MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events, natskit.Entry, natskit.Watcher]
 
 
 @pytest.mark.parametrize("cls", MADE)
@@ -182,7 +189,7 @@ def test_types_that_only_the_library_makes(cls: Any) -> None:
 
 
 def test_options_have_types_that_are_known() -> None:
-    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS):
+    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS, _natskit.OPTIONS_KV_WATCH):
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:

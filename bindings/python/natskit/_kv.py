@@ -116,8 +116,9 @@ class KeyValue(_natskit.AsyncKeyValue):
             keys: keys with `*` as a token and `>` as the last one; None: all.
             cb: is called with each entry instead of a loop, as for Client.subscribe().
             include_history: begin with all that is kept of each key.
-            updates_only: begin with what comes from now on.
-            from_revision: begin with this one.
+            updates_only: begin with what comes from the moment on at which the server has made its consumer; the marker
+                tells of that.
+            from_revision: begin with this one, whatever else is said of the begin.
             ignore_deletes: leave out deletes, purges and the server's markers.
             meta_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
