@@ -139,6 +139,7 @@ async def test_what_a_watcher_is(js_url: str) -> None:
         assert [entry.delta for entry in entries] == [2, 1, 0]
         assert [entry.revision for entry in entries] == [2, 3, 5]
         assert entries[0].value is entries[0].value
+        await until(lambda: watcher.stats()["live"])  # entries may be faster than the answer that tells of that
         stats = watcher.stats()
         assert (stats["last_revision"], stats["live"], stats["initial_done"], stats["resets"]) == (5, 1, 1, 0)
         await kv.put("a.1", b"")
@@ -172,6 +173,21 @@ async def test_a_handler(js_url: str) -> None:
         assert [number for number in found if number < 0] == [-2, -3, -6, -7]
         await watcher.close()
         await every.close()
+        marked: list[Any] = []
+
+        async def handle(entry: Any) -> None:
+            marked.append(entry and entry.revision)
+
+        watcher = kv.watch("a.*", handle, marker=True)
+        # [sync] while len(marked) < 4:
+        # [sync]     nc.dispatch(5)
+        await until(lambda: len(marked) == 4)
+        await kv.put("a.z", b"")
+        # [sync] while len(marked) < 5:
+        # [sync]     nc.dispatch(5)
+        await until(lambda: len(marked) == 5)
+        assert marked == [2, 3, 7, None, 8] and watcher.handler_errors == 0
+        await watcher.close()
 
 
 # ------------------------------------------------------------------------------------- what it survives
@@ -262,7 +278,7 @@ async def test_a_restarted_server() -> None:
 
 async def test_a_deleted_consumer() -> None:
     async def happen(own: Server, tap: Tap, kv: natskit.KeyValue, watcher: natskit.Watcher, run: Run) -> None:
-        for count in range(1, 4):
+        for count in range(1, 3):
             for name in await kv._js.consumer_names("KV_B"):
                 await kv._js.delete_consumer("KV_B", name)
             await until(lambda wanted=count: watcher.stats()["resets"] >= wanted)
@@ -419,12 +435,18 @@ async def test_cancelled_calls(js_url: str) -> None:
             lambda: kv.history("c"),
         )
         for call in calls:
+            cancelled = 0
             for _ in range(20):
                 task = asyncio.create_task(call())
                 await asyncio.sleep(0)
                 task.cancel()
-                with pytest.raises(asyncio.CancelledError):
+                try:
                     await task
+                except asyncio.CancelledError:
+                    cancelled += 1
+                except errors.KeyExistsError:  # the answer was faster
+                    pass
+            assert cancelled > 0
         assert sorted(await kv.keys("c")) == ["c"]
         assert nc.stats()["subs"] <= 1
 

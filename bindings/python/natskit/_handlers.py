@@ -52,7 +52,7 @@ async def _work(sub: AsyncSubscription, cb: Callable[[Any], Awaitable[Any]]) -> 
 
     take = sub._take
     msg = take(False)
-    while msg is not None:
+    while msg is not True:  # nothing is there; None is the marker of a watch
         if msg is False:
             await asyncio.sleep(0)
             msg = take(False)

@@ -114,7 +114,8 @@ class KeyValue(_natskit.AsyncKeyValue):
 
         Args:
             keys: keys with `*` as a token and `>` as the last one; None: all.
-            cb: is called with each entry instead of a loop, as for Client.subscribe().
+            cb: is called with each entry instead of a loop, as for Client.subscribe(); watcher.reason tells why there
+                are no more.
             include_history: begin with all that is kept of each key.
             updates_only: begin with what comes from the moment on at which the server has made its consumer; the marker
                 tells of that.
@@ -177,6 +178,6 @@ class KeyValue(_natskit.AsyncKeyValue):
                 await self._js.purge_stream(f"KV_{self._name}", entry.revision + int(old), subject)
         return True
 
-    async def status(self) -> api.StreamInfo:
-        """The info of the stream behind it: configuration, messages, bytes."""
-        return await self._js.stream_info(f"KV_{self._name}")
+    async def status(self) -> api.BucketStatus:
+        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`."""
+        return api.BucketStatus((await self._js.stream_info(f"KV_{self._name}")).raw)

@@ -281,7 +281,12 @@ static PyObject *use(State *st, PyObject *self, Use *use, PyObject *timeout, con
     bool waits = again != NULL && timeout_ms != 0 && !via->fails;
     if (rc == 0) {
         use->deadline = deadline_of(timeout_ms);
-        status = use_try(use);
+        if (use->value.len < (size_t)NKPY_LARGE) {
+            status = use_try(use);
+        } else {
+            Py_BEGIN_ALLOW_THREADS status = use_try(use);
+            Py_END_ALLOW_THREADS
+        }
         if (status == NATSKIT_WOULD_BLOCK && waits && via->face == FACE_SYNC)
             rc = block(st, use_block, use, timeout_ms, &status);
     }

@@ -553,7 +553,7 @@ static PyGetSetDef sub_getset[] = {
      "_handle($self, cb, coroutines, concurrency, context, /)\n--\n\nBegins to call a handler."},            \
         {"_turn", sub_turn, METH_NOARGS, "_turn($self)\n--\n\nCalls the handler while messages are there."}, \
         {"_take", sub_take_one, METH_O,                                                                      \
-         "_take($self, done, /)\n--\n\nThe next message for a handler, None, or False: pause first."},       \
+         "_take($self, done, /)\n--\n\nThe next message for a handler, True: none, or False: pause first."}, \
         {"_failed", sub_failed, METH_O, "_failed($self, error, /)\n--\n\nThe handler has raised it."},       \
         {"_handled", sub_handled, METH_NOARGS, "_handled($self)\n--\n\nWhat the handler gave was awaited."}, \
     {                                                                                                        \

@@ -58,6 +58,14 @@ def test_every_option_of_a_bucket(js_url: str) -> None:
         assert (config.storage, config.compression, config.max_msgs_per_subject) == ("file", "s2", 64)
         with pytest.raises(errors.JetStreamError):
             kv.put("k", b"x" * 2000)
+        described = js.create_key_value(config=api.KeyValueConfig(bucket="D", history=3, ttl=60), storage="memory")
+        described.put("a", b"1")
+        status = described.status()
+        assert (status.bucket, status.values, status.history, status.ttl) == ("D", 1, 3, 60)
+        assert status.stream_info.config.storage == "memory" and (file.status()).ttl is None
+        for wrong in (5, "D", [("bucket", "D")]):
+            with pytest.raises(TypeError):
+                js.create_key_value(wrong)
 
 
 def test_buckets_come_and_go(js_url: str) -> None:
