@@ -23,6 +23,19 @@ EXPECTED = {
         "handled: 10",
     ],
     "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
+    "kv_watch": [
+        "get: lamp.kitchen = off, revision 1",
+        "update: somebody was faster",
+        "create: the key has a value",
+        "watch: lamp.hall = on",
+        "watch: lamp.kitchen = on",
+        "watch: that was all there is",
+        "watch: lamp.hall DEL",
+        "get: KeyDeletedError",
+        "keys: ['door.front', 'lamp.kitchen']",
+        "history: ['off', 'on']",
+        "deleted: True",
+    ],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
         "ended by: SentinelError",
@@ -71,7 +84,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "streams"}
+JETSTREAM = {"consume", "kv_watch", "streams"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

@@ -167,6 +167,105 @@ def test_sync(url: str, way: str) -> None:
         assert any(settled(measure[: i + 2]) for i in range(3)), measure
 
 
+KEY_ROUNDS = 150  # each of them waits for the server
+
+
+def key_ways(kv: Any) -> dict[str, Callable[[], Any]]:
+    wrong: Any = object()
+    return {
+        "get": lambda: kv.get("a"),
+        "get revision": lambda: kv.get("a", 1),
+        "get nothing": lambda: kv.get("nothing"),
+        "get deleted": lambda: kv.get("deleted"),
+        "get bad key": lambda: kv.get("not ok"),
+        "get bad revision": lambda: kv.get("a", -1),
+        "put": lambda: kv.put("b", bytearray(b"x" * 600)),
+        "put bad key": lambda: kv.put("not ok", memoryview(b"x")),
+        "put bad value": lambda: kv.put("b", wrong),
+        "create that is refused": lambda: kv.create("a", b"x"),
+        "update that is refused": lambda: kv.update("a", bytearray(b"x"), 99999999),
+        "delete": lambda: kv.delete("c"),
+        "purge": lambda: kv.purge("c"),
+        "keys": lambda: kv.keys(),
+        "keys bad": lambda: kv.keys("not ok"),
+        "history": lambda: kv.history("a"),
+        "time is over": lambda: kv.history("a", 0),
+        "watch": lambda: kv.watch("a", marker=True).close(),
+        "watch bad": lambda: kv.watch("a", cb=5),
+        "watch bad keys": lambda: kv.watch(["a", "not ok"]),
+        "open": lambda: kv._js.key_value("L"),
+        "open bad": lambda: kv._js.kv("not ok"),
+        "configuration": lambda: kv._js.create_key_value(bucket="L", storage="memory"),
+        "configuration bad": lambda: kv._js.create_key_value(bucket="L", history=99),
+    }
+
+
+def look_at_entry(entry: Any, watcher: Any) -> None:
+    for name in ("bucket", "key", "value", "revision", "delta", "created", "created_ns", "length", "operation"):
+        getattr(entry, name)
+    repr(entry), repr(watcher), watcher.stats(), watcher.reason
+
+
+KEY_WAYS = list(key_ways(None))
+
+
+@pytest.mark.parametrize("way", KEY_WAYS)
+async def test_keys_asyncio(js_url: str, way: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        kv = await nc.jetstream().create_key_value(bucket="L", storage="memory")
+        await kv.put("a", b"1")
+        await kv.delete("deleted")
+        call = key_ways(kv)[way]
+
+        async def rounds() -> None:
+            for _ in range(KEY_ROUNDS):
+                with contextlib.suppress(errors.Error, TypeError):
+                    await call()
+                with contextlib.suppress(errors.Error, TypeError):
+                    call().close()
+                with contextlib.suppress(errors.Error, TypeError, asyncio.CancelledError):
+                    task = asyncio.create_task(call())
+                    await asyncio.sleep(0)
+                    task.cancel()
+                    await task
+            async with await kv.watch("a", marker=True) as watcher:
+                async for entry in watcher:
+                    if entry is None:
+                        break
+                    look_at_entry(entry, watcher)
+
+        measure = [0]
+        while len(measure) < 10 and not settled([*measure, blocks()][-2:]):
+            measure.append(blocks())
+            await rounds()
+        assert settled([*measure, blocks()]), measure
+
+
+@pytest.mark.parametrize("way", KEY_WAYS)
+def test_keys_sync(js_url: str, way: str) -> None:
+    with natskit.sync.connect(js_url) as nc:
+        kv = nc.jetstream().create_key_value(bucket="L", storage="memory")
+        kv.put("a", b"1")
+        kv.delete("deleted")
+        call = key_ways(kv)[way]
+
+        def rounds() -> None:
+            for _ in range(KEY_ROUNDS):
+                with contextlib.suppress(errors.Error, TypeError):
+                    call()
+            with kv.watch("a", marker=True) as watcher:
+                for entry in watcher:
+                    if entry is None:
+                        break
+                    look_at_entry(entry, watcher)
+
+        measure = []
+        for _ in range(4):
+            rounds()
+            measure.append(blocks())
+        assert any(settled(measure[: i + 2]) for i in range(3)), measure
+
+
 def test_connections_and_errors(url: str) -> None:
     async def one() -> None:
         async with natskit.connect(url, name="n") as nc:

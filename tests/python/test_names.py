@@ -39,6 +39,7 @@ def members(stub: dict[str, ast.stmt], name: str) -> dict[str, ast.stmt]:
     assert isinstance(node, ast.ClassDef)
     found: dict[str, ast.stmt] = {}
     for base in node.bases:
+        base = base.value if isinstance(base, ast.Subscript) else base
         if isinstance(base, ast.Name) and base.id.endswith("Facts"):
             found.update(members(stub, base.id))
     found.update(stub_names(node.body))
@@ -110,15 +111,18 @@ def test_faces_agree() -> None:
         (natskit.Client, natskit.sync.Client),
         (natskit.Consumer, natskit.sync.Consumer),
         (natskit.JetStreamContext, natskit.sync.JetStreamContext),
+        (natskit.KeyValue, natskit.sync.KeyValue),
         (natskit.Msg, natskit.sync.Msg),
         (natskit.Stream, natskit.sync.Stream),
         (natskit.Subscription, natskit.sync.Subscription),
+        (natskit.Watcher, natskit.sync.Watcher),
         (natskit.Events, natskit.sync.Events),
     ):
         public = [{name for name in dir(cls) if not name.startswith("_")} for cls in (one, other)]
         assert public[0] == public[1] - {"dispatch", "run_forever"}  # an event loop does that by itself
     assert natskit.errors is natskit.sync.errors
     assert natskit.Event is natskit.sync.Event
+    assert natskit.Entry is natskit.sync.Entry
 
 
 # ---------------------------------------------------------------------------------------------- errors
@@ -145,6 +149,10 @@ def test_error_tree() -> None:
     assert issubclass(errors.BadSubjectError, errors.InvalidError)
     assert issubclass(errors.OutboundBufferLimitError, errors.WouldBlockError)
     assert issubclass(errors.SubscriptionClosedError, errors.ConnectionClosedError)
+    assert issubclass(errors.KeyDeletedError, errors.KeyNotFoundError)
+    assert issubclass(errors.KeyExistsError, errors.KeyWrongLastSequenceError)
+    assert issubclass(errors.KeyWrongLastSequenceError, (errors.WrongLastSequenceError, errors.KeyValueError))
+    assert errors.KeyWrongLastSequenceError.name == "WRONG_LAST" and errors.KeyExistsError.name == "KEY_EXISTS"
     for cls in errors.STATUSES.values():
         error = cls("what happened")
         assert error.text == "what happened" and error.args == ("what happened",)
@@ -180,7 +188,7 @@ def test_module() -> None:
     assert (ROOT / "bindings/python/natskit/py.typed").exists()
 
 
-MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events]
+MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events, natskit.Entry, natskit.Watcher]
 
 
 @pytest.mark.parametrize("cls", MADE)
@@ -193,7 +201,7 @@ def test_types_that_only_the_library_makes(cls: Any) -> None:
 
 
 def test_options_have_types_that_are_known() -> None:
-    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS):
+    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS, _natskit.OPTIONS_KV_WATCH):
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:

@@ -15,7 +15,7 @@ from . import errors
 if TYPE_CHECKING:
     import asyncio  # who uses the blocking face alone does not pay for loading it
 
-    from ._natskit import AsyncSubscription
+    from ._natskit import AsyncSubscription, AsyncWatcher
 
 log = logging.getLogger("natskit")
 
@@ -30,7 +30,7 @@ def check(cb: Any, concurrency: Any) -> None:
         raise errors.InvalidError("concurrency: a number of handlers from 1 on")
 
 
-def begin(sub: AsyncSubscription, cb: Callable[[Any], Any], concurrency: int) -> None:
+def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
     """Has asyncio call `cb` with each message of the subscription."""
     coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
         getattr(cb, "__call__", None)  # noqa: B004: an object whose call is a coroutine function
@@ -52,7 +52,7 @@ async def _work(sub: AsyncSubscription, cb: Callable[[Any], Awaitable[Any]]) -> 
 
     take = sub._take
     msg = take(False)
-    while msg is not None:
+    while msg is not True:  # nothing is there; None is the marker of a watch
         if msg is False:
             await asyncio.sleep(0)
             msg = take(False)

@@ -186,7 +186,9 @@ class JetStreamContext(_natskit.AsyncJetStream):
 
     # ----------------------------------------------------------------------------------------- key-value
 
-    async def create_key_value(self, config: Mapping[str, Any] | None = None, **params: Any) -> KeyValue:
+    async def create_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
         """Creates a bucket; that there is one with this configuration is no error.
 
         Args:
@@ -199,7 +201,7 @@ class JetStreamContext(_natskit.AsyncJetStream):
                 a time to live of their own then.
             compression: whether it is compressed on disk.
         """
-        made = _natskit._kv_config(_later.json_encode(_values.bucket({**(config or {}), **params})))
+        made = _natskit._kv_config(_later.json_encode(_values.bucket(config, params)))
         await self.call("stream.create", config=made)
         return KeyValue(self, made["name"].removeprefix("KV_"))
 

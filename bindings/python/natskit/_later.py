@@ -52,7 +52,12 @@ async def ready(value: Any) -> Any:
 
 def install() -> None:
     """Gives the C part the exceptions and functions; called once, when the package is imported."""
-    special = (errors.SubscriptionClosedError, errors.BadSubjectError, errors.OutboundBufferLimitError)
+    special = (
+        errors.SubscriptionClosedError,
+        errors.BadSubjectError,
+        errors.OutboundBufferLimitError,
+        errors.KeyWrongLastSequenceError,
+    )
     handlers = (_handlers.failed, _handlers.start, _handlers.cancel)
     functions = (later, json_encode, json_decode, *handlers, _auth.pairs, _metadata.metadata, _metadata.moment)
     _natskit._install(errors.STATUSES, errors.Error, *special, functions)

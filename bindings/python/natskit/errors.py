@@ -361,12 +361,20 @@ class KeyNotFoundError(KeyValueError, NotFoundError):
     """The bucket has no such key."""
 
 
-class KeyDeletedError(KeyValueError, NotFoundError):
+class KeyDeletedError(KeyNotFoundError):
     """The key was deleted."""
 
 
-class KeyWrongLastSequenceError(KeyValueError):
-    """The key has a value already."""
+class KeyWrongLastSequenceError(KeyValueError, WrongLastSequenceError):
+    """The last entry of the key has another revision than the one that was given."""
+
+
+class KeyExistsError(KeyWrongLastSequenceError):
+    """The key that was to be created has a value."""
+
+
+BucketNotFoundError = StreamNotFoundError
+"""nats-py's name for it: a bucket is a stream."""
 
 
 # -------------------------------------------------------------------------------- platform
@@ -463,7 +471,7 @@ _CLASSES: dict[str, type[Error]] = {
     "INVALID_ACK": InvalidAckError,
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
-    "KEY_EXISTS": KeyWrongLastSequenceError,
+    "KEY_EXISTS": KeyExistsError,
 }
 
 

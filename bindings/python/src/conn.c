@@ -451,7 +451,7 @@ static PyObject *conn_subscribe(PyObject *self, PyObject *args)
     else if (status != NATSKIT_OK)
         conn_raise(st, status, &err);
     else
-        object = sub_new(st, self, sub, subject, queue, false);
+        object = sub_new(st, self, sub, subject, queue, SUB_MSGS);
 out:
     text_done(&texts[0]);
     text_done(&texts[1]);
@@ -479,7 +479,7 @@ static PyObject *conn_events(PyObject *self, PyObject *args)
     if (status != NATSKIT_OK)
         return conn_raise(st, status, &err);
     PyObject *none = text_new("", 0);
-    PyObject *object = none == NULL ? NULL : sub_new(st, self, sub, none, none, true);
+    PyObject *object = none == NULL ? NULL : sub_new(st, self, sub, none, none, SUB_EVENTS);
     Py_XDECREF(none);
     if (none == NULL)
         natskit_sub_close(sub);

@@ -131,16 +131,16 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
     return list;
 }
 
-/* _install(table, base, subscription_closed, bad_subject, outbox_full, functions): called once, when the
- * package is imported. `functions`: later, json_encode, json_decode, handler_failed, handler_start,
- * handler_cancel, auth_pairs, metadata, moment. */
+/* _install(table, base, subscription_closed, bad_subject, outbox_full, key_wrong_last, functions): called
+ * once, when the package is imported. `functions`: later, json_encode, json_decode, handler_failed,
+ * handler_start, handler_cancel, auth_pairs, metadata, moment. */
 PyObject *errors_install(PyObject *module, PyObject *args)
 {
     State *st = module_state(module);
-    PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *functions;
+    PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *key_wrong_last, *functions;
     PyObject *f[9];
-    if (!PyArg_ParseTuple(args, "O!OOOOO!:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
-                          &outbox_full, &PyTuple_Type, &functions) ||
+    if (!PyArg_ParseTuple(args, "O!OOOOOO!:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
+                          &outbox_full, &key_wrong_last, &PyTuple_Type, &functions) ||
         !PyArg_ParseTuple(functions, "OOOOOOOOO", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5], &f[6], &f[7],
                           &f[8]))
         return NULL;
@@ -149,6 +149,7 @@ PyObject *errors_install(PyObject *module, PyObject *args)
     set_ref(&st->sub_closed, Py_NewRef(sub_closed));
     set_ref(&st->bad_subject, Py_NewRef(bad_subject));
     set_ref(&st->outbox_full, Py_NewRef(outbox_full));
+    set_ref(&st->key_wrong_last, Py_NewRef(key_wrong_last));
     set_ref(&st->later, Py_NewRef(f[0]));
     set_ref(&st->json_encode, Py_NewRef(f[1]));
     set_ref(&st->json_decode, Py_NewRef(f[2]));

@@ -229,8 +229,8 @@ int handle_turn(Sub *sub, Budget *budget)
     return rc;
 }
 
-/* _take(done): for a task: the next message, None if there is none, False if the loop has to live first.
- * `done`: whether the task has handled one since it began or paused. */
+/* _take(done): for a task: the next message (None: the marker of a watch), True if there is none, False if
+ * the loop has to live first. `done`: whether the task has handled one since it began or paused. */
 PyObject *sub_take_one(PyObject *self, PyObject *done)
 {
     Sub *sub = DATA(Sub, self);
@@ -242,7 +242,7 @@ PyObject *sub_take_one(PyObject *self, PyObject *done)
     else
         h->starting = false;
     if (h->ended)
-        Py_RETURN_NONE;
+        Py_RETURN_TRUE;
     if (done != Py_True)
         budget_reset(&sub->budget); /* the loop has lived, however long that took */
     else if (budget_spent(&sub->budget))
@@ -251,7 +251,7 @@ PyObject *sub_take_one(PyObject *self, PyObject *done)
     natskit_status status;
     int rc = sub_take(sub, &msg, &status);
     if (rc <= 0)
-        return rc < 0 && ended(sub) < 0 ? NULL : Py_NewRef(Py_None);
+        return rc < 0 && ended(sub) < 0 ? NULL : Py_NewRef(Py_True);
     PyObject *object = sub_object(sub, msg);
     if (object != NULL && h->concurrency > 1 && turn_of_tasks(sub) < 0)
         Py_CLEAR(object);

@@ -109,7 +109,7 @@ static PyObject *entry_repr(PyObject *self)
     PyObject *operation = entry_get_field(self, (void *)ENTRY_OPERATION);
     PyObject *repr = NULL;
     if (key != NULL && revision != NULL && operation != NULL)
-        repr = PyUnicode_FromFormat("<Entry key=%R revision=%S operation=%S>", key, revision, operation);
+        repr = PyUnicode_FromFormat("<Entry key=%R revision=%S operation=%R>", key, revision, operation);
     Py_XDECREF(key);
     Py_XDECREF(revision);
     Py_XDECREF(operation);
@@ -281,7 +281,12 @@ static PyObject *use(State *st, PyObject *self, Use *use, PyObject *timeout, con
     bool waits = again != NULL && timeout_ms != 0 && !via->fails;
     if (rc == 0) {
         use->deadline = deadline_of(timeout_ms);
-        status = use_try(use);
+        if (use->value.len < (size_t)NKPY_LARGE) {
+            status = use_try(use);
+        } else {
+            Py_BEGIN_ALLOW_THREADS status = use_try(use);
+            Py_END_ALLOW_THREADS
+        }
         if (status == NATSKIT_WOULD_BLOCK && waits && via->face == FACE_SYNC)
             rc = block(st, use_block, use, timeout_ms, &status);
     }
@@ -302,12 +307,11 @@ static PyObject *fetch(PyObject *self, PyObject *args, const char *again)
 {
     Use one = {.kv = DATA(Kv, self)};
     State *st = one.kv->st;
-    PyObject *key, *timeout;
-    unsigned long long revision;
-    if (!PyArg_ParseTuple(args, "OKO:_get", &key, &revision, &timeout) ||
+    PyObject *key, *revision, *timeout;
+    if (!PyArg_ParseTuple(args, "OOO:_get", &key, &revision, &timeout) ||
+        count_arg(st, revision, "revision", 0, &one.revision) < 0 ||
         text_arg(st, key, "key", NULL, &one.key) < 0)
         return NULL;
-    one.revision = revision;
     return use(st, self, &one, timeout, again, args);
 }
 
@@ -326,17 +330,16 @@ static PyObject *change(PyObject *self, PyObject *args, const char *again)
 {
     Use one = {.kv = DATA(Kv, self)};
     State *st = one.kv->st;
-    PyObject *key, *value, *timeout;
-    unsigned long long revision;
+    PyObject *key, *value, *revision, *timeout;
     long long ttl_ms;
-    if (!PyArg_ParseTuple(args, "iOOKLO:_write", &one.action, &key, &value, &revision, &ttl_ms, &timeout) ||
+    if (!PyArg_ParseTuple(args, "iOOOLO:_write", &one.action, &key, &value, &revision, &ttl_ms, &timeout) ||
+        count_arg(st, revision, "revision", 0, &one.revision) < 0 ||
         text_arg(st, key, "key", NULL, &one.key) < 0)
         return NULL;
     if (payload_arg(st, value, &one.value) < 0) {
         text_done(&one.key);
         return NULL;
     }
-    one.revision = revision;
     one.ttl_ms = ttl_ms;
     return use(st, self, &one, timeout, again, args);
 }
@@ -385,14 +388,12 @@ static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs)
         natskit_sub_close(handle);
         return NULL;
     }
-    PyObject *sub = sub_new(st, kv->conn, handle, name, queue, false);
+    PyObject *sub = sub_new(st, kv->conn, handle, name, queue, SUB_ENTRIES);
     Py_DECREF(queue);
-    if (sub != NULL)
-        DATA(Sub, sub)->watches = true;
     return sub;
 }
 
-/* _watch(name, options): the subscription. */
+/* _watch(name, options): the watcher. */
 static PyObject *kv_watch(PyObject *self, PyObject *args)
 {
     PyObject *name, *pairs;
@@ -475,7 +476,7 @@ static PyMethodDef kv_methods[] = {
      "_write_now($self, action, key, value, revision, ttl_ms, left, /)\n--\n\nAs _write; WouldBlockError "
      "without room."},
     {"_watch", kv_watch, METH_VARARGS,
-     "_watch($self, name, options, /)\n--\n\nThe subscription whose objects are entries."},
+     "_watch($self, name, options, /)\n--\n\nA subscription whose objects are entries."},
     {"_all", kv_all, METH_VARARGS,
      "_all($self, name, options, timeout, /)\n--\n\nThe entries of a watch that ends, as a list."},
     {"_room", kv_room, METH_VARARGS,

@@ -56,7 +56,7 @@ static PyObject *many_object(State *st, PyObject *self, natskit_sub sub)
     PyObject *queue = text_new("", 0);
     PyObject *object = NULL;
     if (subject != NULL && queue != NULL) {
-        object = sub_new(st, self, sub, subject, queue, false);
+        object = sub_new(st, self, sub, subject, queue, SUB_MSGS);
         if (object != NULL)
             DATA(Sub, object)->many = true;
     } else {

@@ -62,11 +62,14 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(watcher_type[FACE_ASYNC])                                                                              \
+    X(watcher_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
     X(bad_subject)                                                                                           \
     X(outbox_full)                                                                                           \
+    X(key_wrong_last)                                                                                        \
     X(json_encode)                                                                                           \
     X(json_decode)                                                                                           \
     X(handler_failed)                                                                                        \

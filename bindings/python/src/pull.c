@@ -23,7 +23,7 @@ static PyObject *pull_object(State *st, const Js *js, natskit_sub sub, PyObject 
     if (name == NULL || queue == NULL)
         natskit_sub_close(sub);
     else
-        object = sub_new(st, js->conn, sub, name, queue, false);
+        object = sub_new(st, js->conn, sub, name, queue, SUB_MSGS);
     Py_XDECREF(name);
     Py_XDECREF(queue);
     if (object != NULL)

@@ -122,15 +122,17 @@ typedef struct State {
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *entry_type;
+    PyTypeObject *watcher_type[FACES];
 
     PyObject *names[NAMES];
-    PyObject *errors;      /* dict: status -> exception class; set by natskit.errors */
-    PyObject *error_base;  /* natskit.errors.Error */
-    PyObject *sub_closed;  /* natskit.errors.SubscriptionClosedError */
-    PyObject *bad_subject; /* natskit.errors.BadSubjectError */
-    PyObject *outbox_full; /* natskit.errors.OutboundBufferLimitError */
-    PyObject *later;       /* natskit._later.later: sends once the outbox has room */
-    PyObject *json_encode; /* natskit._later.json_encode and json_decode */
+    PyObject *errors;         /* dict: status -> exception class; set by natskit.errors */
+    PyObject *error_base;     /* natskit.errors.Error */
+    PyObject *sub_closed;     /* natskit.errors.SubscriptionClosedError */
+    PyObject *bad_subject;    /* natskit.errors.BadSubjectError */
+    PyObject *outbox_full;    /* natskit.errors.OutboundBufferLimitError */
+    PyObject *key_wrong_last; /* natskit.errors.KeyWrongLastSequenceError */
+    PyObject *later;          /* natskit._later.later: sends once the outbox has room */
+    PyObject *json_encode;    /* natskit._later.json_encode and json_decode */
     PyObject *json_decode;
     PyObject *handler_failed; /* natskit._handlers.failed: what a handler has raised */
     PyObject *handler_start;  /* natskit._handlers.start: a task for a handler */
@@ -543,8 +545,10 @@ typedef struct Sub {
     Handling *handling; /* its handler, or NULL */
 } Sub;
 
+/* What it gives. */
+enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES };
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
-                  bool events);
+                  int gives);
 /* Events that do not keep their connection open: they end with it. */
 void sub_let_go(PyObject *self);
 /* One holder more or less; a drain waits for them. */

@@ -16,10 +16,15 @@
 #define DRAIN_TIMEOUT_MS 30000
 
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
-                  bool events)
+                  int gives)
 {
     int face = DATA(Conn, conn)->via.face;
-    Sub *sub = PyObject_GC_New(Sub, events ? st->events_type[face] : st->sub_type[face]);
+    PyTypeObject *const types[] = {
+        [SUB_MSGS] = st->sub_type[face],
+        [SUB_EVENTS] = st->events_type[face],
+        [SUB_ENTRIES] = st->watcher_type[face],
+    };
+    Sub *sub = PyObject_GC_New(Sub, types[gives]);
     if (sub == NULL) {
         natskit_sub_close(handle);
         return NULL;
@@ -36,11 +41,11 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->ahead_first = sub->ahead_count = 0;
     sub->holders = 0;
     sub->held = false;
-    sub->events = events;
+    sub->events = gives == SUB_EVENTS;
     sub->many = false;
     sub->pulls = false;
     sub->outcomes = false;
-    sub->watches = false;
+    sub->watches = gives == SUB_ENTRIES;
     sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -261,9 +266,14 @@ bool sub_end_raises(Sub *sub, natskit_status status)
 bool sub_gather_raises(Sub *sub, natskit_status status)
 {
     natskit_sub_stats stats;
-    if (status == NATSKIT_END && sub_stats_now(sub, &stats) == NATSKIT_OK &&
-        stats.reason == NATSKIT_NOT_FOUND)
+    bool ended = status == NATSKIT_END && sub_stats_now(sub, &stats) == NATSKIT_OK;
+    if (ended && stats.reason == NATSKIT_NOT_FOUND)
         return false; /* there was none, and it was not to wait */
+    if (ended && sub->watches && stats.reason != NATSKIT_MAX_REACHED) {
+        natskit_error err; /* whatever ended it, these are not all: also a drain */
+        raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
+        return true;
+    }
     if (status == NATSKIT_END)
         return sub_end_raises(sub, status);
     sub_raise(sub, status);
@@ -454,6 +464,12 @@ static PyObject *sub_enter(PyObject *self, PyObject *unused)
     return face_value(sub->st, sub->via.face, Py_NewRef(self));
 }
 
+/* `await kv.watch()`, as nats-py has it: the watcher itself. */
+static PyObject *watcher_await(PyObject *self)
+{
+    return ready_new(DATA(Sub, self)->st, Py_NewRef(self), false);
+}
+
 static PyObject *sub_self(PyObject *self, void *unused)
 {
     (void)unused;
@@ -499,16 +515,19 @@ static void sub_dealloc(PyObject *self)
 static PyObject *sub_repr(PyObject *self)
 {
     const Sub *sub = DATA(Sub, self);
-    return PyUnicode_FromFormat("<%s subject=%R%s%U%s>", sub->events ? "Events" : "Subscription",
-                                sub->subject, PyUnicode_GetLength(sub->queue) > 0 ? " queue=" : "",
-                                sub->queue, sub->closed ? " closed" : "");
+    const char *name = sub->events ? "Events" : sub->watches ? "Watcher" : "Subscription";
+    return PyUnicode_FromFormat("<%s subject=%R%s%U%s>", name, sub->subject,
+                                PyUnicode_GetLength(sub->queue) > 0 ? " queue=" : "", sub->queue,
+                                sub->closed ? " closed" : "");
 }
 
 /* ------------------------------------------------------------------------------------------------ types */
 
 static PyGetSetDef sub_getset[] = {
     {"subject", sub_get_subject, NULL,
-     "The subject as it was asked for; '' for events, stream.consumer of a consumer.", NULL},
+     "The subject as it was asked for; '' for events, stream.consumer of a consumer, bucket: keys of a "
+     "watcher.",
+     NULL},
     {"queue", sub_get_queue, NULL, "The queue group, or ''.", NULL},
     {"messages", sub_self, NULL, "The subscription itself, as an iterator.", NULL},
     {"is_closed", sub_get_is_closed, NULL, "Whether close() was called.", NULL},
@@ -537,7 +556,7 @@ static PyGetSetDef sub_getset[] = {
      "_handle($self, cb, coroutines, concurrency, context, /)\n--\n\nBegins to call a handler."},            \
         {"_turn", sub_turn, METH_NOARGS, "_turn($self)\n--\n\nCalls the handler while messages are there."}, \
         {"_take", sub_take_one, METH_O,                                                                      \
-         "_take($self, done, /)\n--\n\nThe next message for a handler, None, or False: pause first."},       \
+         "_take($self, done, /)\n--\n\nThe next message for a handler, True: none, or False: pause first."}, \
         {"_failed", sub_failed, METH_O, "_failed($self, error, /)\n--\n\nThe handler has raised it."},       \
         {"_handled", sub_handled, METH_NOARGS, "_handled($self)\n--\n\nWhat the handler gave was awaited."}, \
     {                                                                                                        \
@@ -607,6 +626,29 @@ static PyType_Slot async_slots[] = {
     {0, NULL},
 };
 
+static char async_watcher_doc[] = "Entries of a bucket as they are written: an async iterator.";
+
+static PyType_Slot async_watcher_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, async_watcher_doc},
+    {Py_tp_methods, async_methods},
+    {Py_am_aiter, loop_new},
+    {Py_am_anext, sub_anext},
+    {Py_am_await, watcher_await},
+    {0, NULL},
+};
+
+static char sync_watcher_doc[] = "Entries of a bucket as they are written: an iterator that blocks.";
+
+static PyType_Slot sync_watcher_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, sync_watcher_doc},
+    {Py_tp_methods, sync_methods},
+    {Py_tp_iter, loop_new},
+    {Py_tp_iternext, sub_iternext},
+    {0, NULL},
+};
+
 static char sync_doc[] = "A subscription: an iterator that blocks.";
 
 static PyType_Slot sync_slots[] = {
@@ -631,13 +673,21 @@ static PyType_Spec specs[] = {
     {"natskit.sync.Events", sizeof(Sub), 0,
      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
      sync_slots},
+    {"natskit.Watcher", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     async_watcher_slots},
+    {"natskit.sync.Watcher", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     sync_watcher_slots},
 };
 
 int sub_init(PyObject *module, State *st)
 {
     if (type_add(module, &st->sub_type[FACE_ASYNC], &specs[0], "AsyncSubscription") < 0 ||
         type_add(module, &st->events_type[FACE_ASYNC], &specs[1], "AsyncEvents") < 0 ||
-        type_add(module, &st->sub_type[FACE_SYNC], &specs[2], "SyncSubscription") < 0)
+        type_add(module, &st->sub_type[FACE_SYNC], &specs[2], "SyncSubscription") < 0 ||
+        type_add(module, &st->watcher_type[FACE_ASYNC], &specs[4], "AsyncWatcher") < 0 ||
+        type_add(module, &st->watcher_type[FACE_SYNC], &specs[5], "SyncWatcher") < 0)
         return -1;
     return type_add(module, &st->events_type[FACE_SYNC], &specs[3], "SyncEvents");
 }

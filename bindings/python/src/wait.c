@@ -231,7 +231,10 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
         return gives == GIVE_SECONDS ? PyFloat_FromDouble((double)ns / 1e9) : Py_NewRef(Py_None);
     if (gives == GIVE_REASON)
         return error_object(st, status, told);
-    raise_status(st, status, told);
+    if (gives == GIVE_REVISION && status == NATSKIT_WRONG_LAST)
+        raise_class(st, st->key_wrong_last, status, told);
+    else
+        raise_status(st, status, told);
     PyObject *type, *object, *traceback;
     PyErr_Fetch(&type, &object, &traceback);
     PyObject *name = outcome_name(outcome);

@@ -275,10 +275,14 @@ def config_of(cls: type[_C], config: _C | Mapping[str, Any] | None, params: Mapp
 # ---------------------------------------------------------------------------------------------- buckets
 
 
-def bucket(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a key-value bucket as the library takes it."""
+def bucket(config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a key-value bucket, an api.KeyValueConfig or a mapping, as the library takes it."""
+    if dataclasses.is_dataclass(config):
+        config = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    elif config is not None and not isinstance(config, Mapping):
+        raise TypeError(f"config must be KeyValueConfig or a mapping, not {type(config).__name__}")
     said: dict[str, Any] = {}
-    for name, value in params.items():
+    for name, value in {**(config or {}), **params}.items():
         if value is None:
             continue
         if name in ("ttl", "limit_marker_ttl"):

@@ -7,6 +7,7 @@ both to the nanosecond. In a configuration None stands for what is not said.
 
 from __future__ import annotations
 
+from ._buckets import BucketStatus, KeyValueConfig
 from ._configs import (
     AckPolicy,
     ConsumerConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "AccountInfo",
     "AccountLimits",
     "AckPolicy",
+    "BucketStatus",
     "ClusterInfo",
     "Config",
     "ConsumerConfig",
@@ -68,6 +70,7 @@ __all__ = [
     "ExactTime",
     "ExternalStream",
     "Info",
+    "KeyValueConfig",
     "LostStreamData",
     "PeerInfo",
     "PersistMode",

@@ -188,7 +188,9 @@ class JetStreamContext(_natskit.SyncJetStream):
 
     # ----------------------------------------------------------------------------------------- key-value
 
-    def create_key_value(self, config: Mapping[str, Any] | None = None, **params: Any) -> KeyValue:
+    def create_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
         """Creates a bucket; that there is one with this configuration is no error.
 
         Args:
@@ -201,7 +203,7 @@ class JetStreamContext(_natskit.SyncJetStream):
                 a time to live of their own then.
             compression: whether it is compressed on disk.
         """
-        made = _natskit._kv_config(_later.json_encode(_values.bucket({**(config or {}), **params})))
+        made = _natskit._kv_config(_later.json_encode(_values.bucket(config, params)))
         self.call("stream.create", config=made)
         return KeyValue(self, made["name"].removeprefix("KV_"))
 

@@ -9,18 +9,19 @@ natskit/sync/_kv.py, from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .. import _natskit, _options
-from .._natskit import SyncSubscription as Subscription
+from .. import _handlers, _natskit, _options
+from .._natskit import SyncWatcher as Watcher
 from .._natskit import Entry
 from ..js import api
 
 if TYPE_CHECKING:
     from ._js import JetStreamContext
 
-__all__ = ["KeyValue"]
+__all__ = ["KeyValue", "Watcher"]
 
 _PUT, _DELETE, _PURGE, _CREATE, _UPDATE = 1, 2, 3, 4, 5
 
@@ -68,7 +69,8 @@ class KeyValue(_natskit.SyncKeyValue):
     def create(
         self, key: str, value: Any = b"", *, ttl: float | None = None, timeout: float | None = None
     ) -> int:
-        """Sets the value of a key that has none; errors.KeyExistsError. Gives its revision.
+        """Sets the value of a key that has none; else errors.KeyExistsError, which is a KeyWrongLastSequenceError.
+        Gives its revision.
 
         Args:
             ttl: after so many seconds, at least one, the entry goes; the bucket has to allow it (limit_marker_ttl).
@@ -79,7 +81,7 @@ class KeyValue(_natskit.SyncKeyValue):
         self, key: str, value: Any, last: int | None = None, timeout: float | None = None
     ) -> int:
         """Sets the value if the last entry of the key has revision `last` (None: there is none);
-        errors.WrongLastError. Gives its revision."""
+        errors.KeyWrongLastSequenceError. Gives its revision."""
         return self._change(_UPDATE, key, value, last or 0, None, timeout)
 
     def delete(self, key: str, last: int | None = None, timeout: float | None = None) -> int:
@@ -95,6 +97,7 @@ class KeyValue(_natskit.SyncKeyValue):
     def watch(
         self,
         keys: str | Iterable[str] | None = None,
+        cb: Callable[[Any], Any] | None = None,
         *,
         include_history: bool = False,
         updates_only: bool = False,
@@ -102,19 +105,23 @@ class KeyValue(_natskit.SyncKeyValue):
         ignore_deletes: bool = False,
         meta_only: bool = False,
         marker: bool = False,
-    ) -> Subscription:
+    ) -> Watcher:
         """Entries as they are written, beginning with the last one of each key:
         `for entry in kv.watch("users.*")`.
 
         They come in the order of their revisions, none twice and none left out, through lost connections, restarts
         and whatever happens to the server's consumer. The loop ends when the watch is closed, or raises why there
-        can be no more: errors.StreamNotFoundError when the bucket was deleted. stats() tells of it.
+        can be no more: errors.StreamNotFoundError when the bucket was deleted. stats() tells of it. It begins at
+        once; `await` only gives the same watcher, for programs that were written for nats-py.
 
         Args:
             keys: keys with `*` as a token and `>` as the last one; None: all.
+            cb: is called with each entry instead of a loop, as for Client.subscribe(); watcher.reason tells why there
+                are no more.
             include_history: begin with all that is kept of each key.
-            updates_only: begin with what comes from now on.
-            from_revision: begin with this one.
+            updates_only: begin with what comes from the moment on at which the server has made its consumer; the marker
+                tells of that.
+            from_revision: begin with this one, whatever else is said of the begin.
             ignore_deletes: leave out deletes, purges and the server's markers.
             meta_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
@@ -129,13 +136,16 @@ class KeyValue(_natskit.SyncKeyValue):
             "headers_only": meta_only or None,
             "marker": None if marker else False,
         }
+        _handlers.check(cb, 1)
         name = f"{self._name}: {','.join(patterns) or '>'}"
-        sub: Subscription = self._watch(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
-        return sub
+        watcher: Watcher = self._watch(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
+        if cb is not None:
+            watcher._handle(cb, False, 1, None)
+        return watcher
 
-    def watchall(self, **options: Any) -> Subscription:
+    def watchall(self, cb: Callable[[Any], Any] | None = None, **options: Any) -> Watcher:
         """watch() of all keys."""
-        return self.watch(**options)
+        return self.watch(None, cb, **options)
 
     def _now(self, name: str, wishes: dict[str, Any], timeout: float | None) -> list[Entry]:
         """What there is."""
@@ -155,6 +165,18 @@ class KeyValue(_natskit.SyncKeyValue):
         """All that is kept of a key, the oldest first; of several with `*` and `>`."""
         return self._now("history", {"keys": [key], "history": True}, timeout)
 
-    def status(self) -> api.StreamInfo:
-        """The info of the stream behind it: configuration, messages, bytes."""
-        return self._js.stream_info(f"KV_{self._name}")
+    def purge_deletes(self, olderthan: float = 30 * 60, timeout: float | None = None) -> bool:
+        """Removes what deletes and purges have left behind: the history of deleted keys, and the markers that are
+        older than so many seconds, by this computer's clock; below 0: all. What is written meanwhile stays."""
+        latest = time.time_ns() - round(olderthan * 1e9)
+        for entry in self._now("deletes", {"headers_only": True}, timeout):
+            if entry.operation is not None:
+                # Up to a revision, not the whole key: that may have a value again by now.
+                old = olderthan < 0 or entry.created_ns <= latest
+                subject = f"$KV.{self._name}.{entry.key}"
+                self._js.purge_stream(f"KV_{self._name}", entry.revision + int(old), subject)
+        return True
+
+    def status(self) -> api.BucketStatus:
+        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`."""
+        return api.BucketStatus((self._js.stream_info(f"KV_{self._name}")).raw)

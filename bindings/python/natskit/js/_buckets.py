@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What key-value buckets are made from, and what they tell, by nats-py's names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ._configs import Placement, RePublish
+from ._infos import StreamInfo
+from ._values import Duration
+
+__all__ = ["BucketStatus", "KeyValueConfig"]
+
+
+@dataclasses.dataclass
+class KeyValueConfig:
+    """Configuration of a bucket; see JetStreamContext.create_key_value(). None stands for what is not said."""
+
+    bucket: str
+    description: str | None = None
+    max_value_size: int | None = None
+    history: int | None = None
+    ttl: Duration | None = None
+    max_bytes: int | None = None
+    storage: str | None = None
+    replicas: int | None = None
+    placement: Placement | Mapping[str, Any] | None = None
+    republish: RePublish | Mapping[str, Any] | None = None
+    limit_marker_ttl: Duration | None = None
+    compression: bool | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+class BucketStatus(StreamInfo):
+    """The info of the stream behind a bucket, with the bucket's words for some of it."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+        return (self.config.name or "").removeprefix("KV_")
+
+    @property
+    def values(self) -> int:
+        """Entries that are kept, deletes and history included."""
+        return self.state.messages
+
+    @property
+    def history(self) -> int:
+        """Entries that are kept of each key."""
+        return self.config.max_msgs_per_subject or 0
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds after which entries go; None: never."""
+        age: Any = self.config.max_age  # as a server sends it: a number
+        return age or None
+
+    @property
+    def stream_info(self) -> StreamInfo:
+        """All of it."""
+        return self
