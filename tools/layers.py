@@ -74,11 +74,13 @@ def allowed(path):
 
 
 def beside(path, name):
-    """Outside core/ and capi/ a header of the file's own tree (bindings/lua, tests/support) may be included."""
+    """Outside core/ and capi/ a header of the file's own tree (bindings/lua, tests/support) may be included; tests of the
+    engine may include what those of the units share."""
     if path.parts[0] in ("core", "capi"):
         return False
     file = (ROOT / path.parent / name).resolve()
-    return file.is_file() and file.is_relative_to(ROOT.joinpath(*path.parts[:2]))
+    trees = [path.parts[:2]] + ([("tests", "unit")] if path.parts[:2] == ("tests", "engine") else [])
+    return file.is_file() and any(file.is_relative_to(ROOT.joinpath(*tree)) for tree in trees)
 
 
 def guarded(path, name):

@@ -136,12 +136,19 @@ static natskit_status give_answer(natskit_conn conn, uint64_t request)
     return status;
 }
 
+/* What the thread that answers works on; constant while it runs. */
+static struct answering {
+    natskit_conn conn;
+    natskit_sub asked;
+} answering;
+
 /* A thread: answers until the events end. What is late is answered when the connection was made without it.
  */
 static void *answer_all(void *arg)
 {
-    natskit_conn conn = run.conn;
-    natskit_sub asked = *(natskit_sub *)arg;
+    const struct answering *with = arg;
+    natskit_conn conn = with->conn;
+    natskit_sub asked = with->asked;
     natskit_event_view view;
     natskit_msg *msg;
     uint64_t late = 0;
@@ -179,9 +186,12 @@ static natskit_status connect_answering(const char *url, natskit_conn *conn, nat
     }
     if (natskit_options_open(NATSKIT_OPTIONS_EVENTS, &answers) != NATSKIT_OK ||
         natskit_options_set(answers, "answers", Z, "true", Z, NULL) != NATSKIT_OK ||
-        natskit_conn_events(*conn, answers, &asked, NULL) != NATSKIT_OK ||
-        pthread_create(&thread, NULL, answer_all, &asked) != 0) {
+        natskit_conn_events(*conn, answers, &asked, NULL) != NATSKIT_OK) {
         wrong("no events that can be answered");
+    }
+    answering = (struct answering){*conn, asked};
+    if (pthread_create(&thread, NULL, answer_all, &answering) != 0) {
+        wrong("no thread that answers");
     }
     (void)natskit_options_close(answers);
     (void)natskit_op_wait(op, run.deadline_ms);

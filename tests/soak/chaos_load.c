@@ -16,7 +16,7 @@
 enum {
     CONNECT_MS = 20000,
     PUBLISH_MS = 30000,
-    REQUEST_MS = 5000,
+    REQUEST_MS = 10000, /* longer than it takes to find out that a server was stopped */
     SLICE_MS = 50,
     PER_SECOND = 1000,
     FAILURES = 100000

@@ -18,15 +18,16 @@
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define LEN (1 << 18)
+#define TIMES 100 /* instrumented, a call for each frame weighs more beside a byte that is copied */
 #else
 #define LEN (1 << 20)
+#define TIMES 20 /* more than ordinary bytes; a generous bound, the figure is printed */
 #endif
 
 enum {
     HEADER_LEN = NKI_HEADER_BLOCK_MAX,
     INFO_LEN = NKI_PARSE_INFO_MAX - 4096,
     TRIES = 5,
-    TIMES = 20, /* more than ordinary bytes; a generous bound, the figure is printed */
     GROWTH =
         3, /* of the cost of a byte when there are four times as many; 4 if all were read again for each */
     CALLS = 200, /* the same for bytes that come one by one: a call for each of them, as there was a read */
