@@ -63,17 +63,13 @@ natskit_status natskit_kv_close(natskit_kv kv)
     return nki_handle_close(kv.id, NATSKIT_KIND_KV);
 }
 
-/* Checks what every use of a key has, and pins the bucket. */
-static int32_t begin_key(natskit_kv kv, const char *key, size_t key_len, int64_t timeout_ms,
-                         struct nki_str *name, struct nki_handle **handle, natskit_error *err)
+static int32_t check_key(const char *key, size_t key_len, int64_t timeout_ms, struct nki_str *name,
+                         natskit_error *err)
 {
     if (!nki_capi_str(key, key_len, name)) {
         return nki_capi_invalid(err, "key: the pointer is NULL");
     }
-    if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
-    }
-    return nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", handle, err);
+    return nki_capi_timeout_ok(timeout_ms) ? NATSKIT_OK : nki_capi_invalid(err, "timeout_ms is less than -1");
 }
 
 natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, uint64_t revision,
@@ -85,7 +81,11 @@ natskit_status natskit_kv_get(natskit_kv kv, const char *key, size_t key_len, ui
     *entry = NULL;
     struct nki_str name;
     struct nki_handle *handle;
-    int32_t status = begin_key(kv, key, key_len, timeout_ms, &name, &handle, err);
+    int32_t status = check_key(key, key_len, timeout_ms, &name, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", &handle, err);
     if (status != NATSKIT_OK) {
         return status;
     }
@@ -140,7 +140,10 @@ natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, size_t key_l
     struct nki_str name;
     struct nki_handle *handle;
     if (status == NATSKIT_OK) {
-        status = begin_key(kv, key, key_len, timeout_ms, &name, &handle, err);
+        status = check_key(key, key_len, timeout_ms, &name, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", &handle, err);
     }
     if (status == NATSKIT_OK) {
         status = start_get(handle->object, name, revision, timeout_ms, op, err);

@@ -386,13 +386,11 @@ int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args
                   row->then == NKI_JS_THEN_UPDATES_OR_CREATES || row->then == NKI_JS_THEN_UPDATES_CONSUMER;
     struct making making = {.call = call, .js = js, .args = args, .err = err};
     int32_t status = make(&making);
-    const char *fault = NULL;
     nki_js_call_show(call);
-    if (status == NKI_OK && (fault = nki_subject_publish_fault(call->chain.out.subject)) != NULL) {
-        /* A filter with wildcards is part of the subject: to the server it is text. */
-        fault = nki_subject_subscribe_fault(call->chain.out.subject);
-        status =
-            fault != NULL ? nki_error_set(err, NKI_INVALID, "%s: its subject %s", row->name, fault) : NKI_OK;
+    /* A filter with wildcards is part of the subject: to the server it is text. */
+    const char *fault = status == NKI_OK ? nki_subject_subscribe_fault(call->chain.out.subject) : NULL;
+    if (fault != NULL) {
+        status = nki_error_set(err, NKI_INVALID, "%s: its subject %s", row->name, fault);
     }
     if (status != NKI_OK) {
         free_call(&call->chain.part);
