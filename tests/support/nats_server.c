@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,6 +252,24 @@ static char *in_dir(const char *dir, const char *name)
     return path.at;
 }
 
+/* The server removes the folder of the global account's streams some time after the last of them was deleted,
+ * also one that was just made again (2.15.1): a file in it keeps it there. */
+static bool keep_streams_folder(const char *dir)
+{
+    static const char *const parts[] = {"store", "jetstream", "$G", "streams"};
+    struct ts_buf path = {0};
+    ts_buf_printf(&path, "%s", dir);
+    bool good = true;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && good; i++) {
+        ts_buf_printf(&path, "/%s", parts[i]);
+        good = mkdir(path.at, S_IRWXU) == 0;
+    }
+    ts_buf_printf(&path, "/kept");
+    good = good && ts_write_file(path.at, "");
+    ts_buf_free(&path);
+    return good;
+}
+
 struct ts_server *ts_server_start(const struct ts_server_opts *given)
 {
     struct ts_server_opts opts = given ? *given : (struct ts_server_opts){0};
@@ -273,7 +292,8 @@ struct ts_server *ts_server_start(const struct ts_server_opts *given)
         }
     }
     enlist(server);
-    bool good = write_config(server, config.at, opts.extra) && launch(server);
+    bool good = (opts.config || opts.no_jetstream || keep_streams_folder(server->dir)) &&
+                write_config(server, config.at, opts.extra) && launch(server);
     ts_buf_free(&config);
     if (!good) {
         ts_server_free(server);
