@@ -59,7 +59,7 @@ static bool pending(struct nki_str block, struct nki_str name, uint64_t *out)
 
 bool nki_pull_status_read(struct nki_str block, struct nki_pull_status *out)
 {
-    *out = (struct nki_pull_status){.word = NKI_SAYS_UNKNOWN, .stalled = {"", 0}};
+    *out = (struct nki_pull_status){.word = NKI_SAYS_UNKNOWN};
     if (block.len == 0) {
         return false;
     }
@@ -69,10 +69,6 @@ bool nki_pull_status_read(struct nki_str block, struct nki_pull_status *out)
     }
     classify(out);
     if (out->word == NKI_SAYS_BEAT) {
-        struct nki_str value;
-        if (nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_IGNORE_CASE, 0, &value)) {
-            out->stalled = value;
-        }
         return true;
     }
     bool msgs = pending(block, NKI_STR("Nats-Pending-Messages"), &out->msgs);

@@ -28,7 +28,6 @@ struct nki_pull_status {
     bool counted;        /* it says what of it is given back: */
     uint64_t msgs;
     uint64_t bytes;
-    struct nki_str stalled; /* subject that an empty message is to be sent to, or empty */
 };
 
 /* Reads a header block; false if it holds no status. */

@@ -309,6 +309,7 @@ static void missed_beats(struct nki_puller *puller, int64_t now_ns)
     puller->heard_ns = now_ns; /* the next ones are counted from here */
     nki_puller_trouble(puller, NKI_NOTICE_HEARTBEATS_MISSED, puller->missed, NULL);
     if (puller->params.bind) {
+        puller->info_asked_ns = now_ns; /* as if it had been, so that the request is made anew */
         puller->mode->info(puller, NKI_INFO_THERE, true, now_ns);
     } else {
         nki_puller_ask_info(puller, true, now_ns);
@@ -369,16 +370,6 @@ static void on_info(struct nki_puller *puller, uint64_t serial, const struct nki
     puller->mode->info(puller, read_info(msg), puller->asking_missed, now_ns);
 }
 
-/* Heartbeats of push consumers alone hold one, and those want it answered. */
-static void answer_stalled(struct nki_puller *puller, struct nki_str subject)
-{
-    if (subject.len > 0 && nki_subject_publish_fault(subject) == NULL) {
-        const struct nki_outgoing_msg msg = {.subject = subject};
-        bool sent = nki_feed_send(&puller->feed, &msg);
-        (void)sent; /* it is asked for again */
-    }
-}
-
 static void remember(struct nki_puller *puller, const struct nki_pull_status *status)
 {
     puller->counts.statuses++;
@@ -421,7 +412,6 @@ static void on_status(struct nki_puller *puller, uint64_t serial, const struct n
     if (status.word == NKI_SAYS_BEAT) {
         heard(puller, now_ns);
         puller->counts.beats++;
-        answer_stalled(puller, status.stalled);
         return;
     }
     puller->heard_ns = now_ns;

@@ -114,10 +114,11 @@ static struct nki_msg *take_one(struct rig *rig, struct nki_sub *sub)
     size_t count;
     pthread_mutex_lock(&sub->inlet.wait.mu);
     int32_t status = nki_inlet_take_locked(&sub->inlet, &msg, 1, &count);
-    bool tells = nki_inlet_tells_locked(&sub->inlet, count) || nki_inlet_drained_locked(&sub->inlet);
+    bool enough = nki_inlet_tells_locked(&sub->inlet, count);
+    bool tells = enough || nki_inlet_drained_locked(&sub->inlet);
     pthread_mutex_unlock(&sub->inlet.wait.mu);
     if (status == NKI_OK && tells) {
-        nki_engine_taken(&rig->engine, sub, rig->now_ns);
+        nki_engine_taken(&rig->engine, sub, enough, rig->now_ns);
         rig_settle(rig);
     }
     return msg;
@@ -510,6 +511,21 @@ static void test_missed_heartbeats(void **state)
     done(rig, sub);
 }
 
+/* Bound, so nobody is asked: what seems lost is asked for anew. */
+static void test_missed_heartbeats_bound(void **state)
+{
+    (void)state;
+    struct rig *rig = connected();
+    struct nki_sub *sub = open_consume(
+        rig, 10, (struct nki_pull_params){.beat_ns = RIG_MS(1000), .notices = true, .bind = true});
+    look_anew(rig);
+    rig_pass(rig, 2000);
+    assert_int_equal(count_written(rig, INFO), 0);
+    take_notice(rig, sub, NKI_NOTICE_HEARTBEATS_MISSED, 1);
+    assert_int_equal(asked(rig), 1);
+    done(rig, sub);
+}
+
 static void wait_info(struct rig *rig, const struct nki_sub *sub)
 {
     for (int64_t end_ns = rig->now_ns + RIG_MS(16000); !puller_of(sub)->asking;) {
@@ -750,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_told_many_times),
         cmocka_unit_test(test_quick_ends),
         cmocka_unit_test(test_missed_heartbeats),
+        cmocka_unit_test(test_missed_heartbeats_bound),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_fetch_silence),

@@ -94,19 +94,6 @@ static void test_pending(void **state)
     }
 }
 
-static void test_stalled(void **state)
-{
-    (void)state;
-    char text[256];
-    struct nki_pull_status status;
-    struct nki_str block = block_of(text, sizeof text, "100 Idle Heartbeat",
-                                    "Nats-Last-Consumer: 1\r\nNats-Consumer-Stalled: $JS.FC.a.b.c\r\n");
-    assert_true(nki_pull_status_read(block, &status));
-    assert_true(nki_str_eq(status.stalled, NKI_STR("$JS.FC.a.b.c")));
-    assert_true(nki_pull_status_read(block_of(text, sizeof text, "100 Idle Heartbeat", ""), &status));
-    assert_int_equal(status.stalled.len, 0);
-}
-
 static void test_none(void **state)
 {
     (void)state;
@@ -127,7 +114,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_pending),
-        cmocka_unit_test(test_stalled),
         cmocka_unit_test(test_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
