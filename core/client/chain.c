@@ -6,22 +6,24 @@
 
 #define ROOM_WAIT_NS (10 * NKI_NS_PER_MS) /* until it is tried again whether there is room for a request */
 
-static void finish(struct nki_op *op, int32_t status, int32_t outcome)
+/* Without another request. One that was sent before may have had its effect. */
+static void finish(struct nki_op *op, int32_t status)
 {
-    nki_op_finish(op, status, outcome, NULL, NULL);
+    int32_t before = nki_op_chain(op)->idle_outcome;
+    nki_op_finish(op, status, before != NKI_OUTCOME_PENDING ? before : NKI_OUTCOME_NOT_SENT, NULL, NULL);
 }
 
 static void pause_until(struct nki_engine *engine, struct nki_op *op, int64_t at_ns)
 {
     struct nki_chain *chain = nki_op_chain(op);
     if (!nki_heap_put(&engine->pauses, &chain->pause, at_ns)) {
-        finish(op, NKI_NO_MEMORY, NKI_OUTCOME_NOT_SENT);
+        finish(op, NKI_NO_MEMORY);
         return;
     }
     nki_op_retain(op);
     if (!nki_engine_timer(engine, op, chain->deadline_ns)) {
         nki_engine_chain_forget(engine, op);
-        finish(op, NKI_NO_MEMORY, NKI_OUTCOME_NOT_SENT);
+        finish(op, NKI_NO_MEMORY);
     }
 }
 
@@ -42,6 +44,13 @@ int32_t nki_op_late_outcome(const struct nki_op *op)
     return known ? chain->idle_outcome : NKI_OUTCOME_UNKNOWN;
 }
 
+int32_t nki_op_refused_outcome(const struct nki_op *op)
+{
+    const struct nki_chain *chain = nki_op_chain(op);
+    bool before = chain != NULL && chain->idle_outcome == NKI_OUTCOME_UNKNOWN;
+    return before ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
+}
+
 /* Neither registered nor waiting: sends `out`, or finishes the operation. */
 static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
 {
@@ -49,9 +58,13 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     char reply[NKI_INBOX_MAX];
     struct nki_outgoing_msg msg = chain->out;
     size_t reply_len = 0;
-    int32_t status = nki_engine_request(engine, op, chain->deadline_ns, reply, &reply_len);
+    /* Later requests are larger than the first, and the next server may take less than this one. */
+    int32_t status = nki_engine_check_size(engine, &msg);
+    if (status == NKI_OK) {
+        status = nki_engine_request(engine, op, chain->deadline_ns, reply, &reply_len);
+    }
     if (status != NKI_OK) {
-        finish(op, status, NKI_OUTCOME_NOT_SENT);
+        finish(op, status);
         return;
     }
     op->asked = nki_str_hash(msg.subject);
@@ -65,7 +78,7 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
         if (status == NKI_WOULD_BLOCK || status == NKI_DISCONNECTED) { /* nothing is accepted offline */
             pause_until(engine, op, now_ns + ROOM_WAIT_NS);
         } else {
-            finish(op, status, NKI_OUTCOME_NOT_SENT);
+            finish(op, status);
         }
     }
 }

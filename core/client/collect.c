@@ -1,5 +1,6 @@
 /* Subscriptions that wait for more than a queue does: for a first message by a deadline, or for the answer to
  * a request: one message that finishes an operation, or several. Under the engine lock. */
+#include "client/chain.h"
 #include "client/feed.h"
 
 #include "wire/emit.h"
@@ -121,7 +122,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
         if (op->asked == asked) {
             nki_op_retain(op);
             nki_engine_cancel(engine, op);
-            nki_op_finish(op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+            nki_op_finish(op, NKI_PERMISSION, nki_op_refused_outcome(op), NULL, error);
             nki_op_release(op);
         }
     }

@@ -94,6 +94,12 @@ static int32_t sent_outcome(const struct nki_publisher_slot *slot)
     return refused ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN;
 }
 
+/* The last frame was refused; one before may have got there. */
+static int32_t refused_outcome(const struct nki_publisher_slot *slot)
+{
+    return slot->doubt ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
+}
+
 static void end_late(struct nki_publisher *publisher, struct nki_publisher_slot *slot, int64_t now_ns)
 {
     char text[64 + SHOWN_MAX];
@@ -128,6 +134,18 @@ static bool send_again(struct nki_publisher *publisher, struct nki_publisher_slo
     return status == NKI_OK;
 }
 
+/* Whether the server takes less than the one before, so that the message ends. (Without memory for that it
+ * ends when its time is over.) */
+static bool outgrown(struct nki_publisher *publisher, struct nki_publisher_slot *slot)
+{
+    struct nki_outgoing_msg frame = nki_publisher_frame(slot);
+    int32_t status = nki_engine_check_size(publisher->feed.engine, &frame);
+    if (status != NKI_OK) {
+        (void)end_without(publisher, slot, status, sent_outcome(slot), "");
+    }
+    return status != NKI_OK;
+}
+
 /* It is to be sent as soon as there is a transport, and room. */
 static void wait_up(struct nki_publisher *publisher, struct nki_publisher_slot *slot, int64_t now_ns)
 {
@@ -145,7 +163,7 @@ static void send_waiting(struct nki_publisher *publisher, int64_t now_ns)
     publisher->up_ns = NKI_NEVER;
     for (uint64_t id = atomic_load(&publisher->oldest); id <= issued && publisher->waits_up > 0; id++) {
         struct nki_publisher_slot *slot = find(publisher, id);
-        if (slot == NULL || !slot->waits_up) {
+        if (slot == NULL || !slot->waits_up || outgrown(publisher, slot)) {
             continue;
         }
         if (!send_again(publisher, slot)) {
@@ -188,8 +206,8 @@ static void got_nobody(struct nki_publisher *publisher, struct nki_publisher_slo
     struct nki_error error;
     int shown = (int)(slot->subject_len < SHOWN_MAX ? slot->subject_len : SHOWN_MAX);
     nki_error_set(&error, NKI_NO_STREAM, "no stream takes \"%.*s\", or it has no leader", shown, slot->bytes);
-    int32_t outcome = slot->doubt ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
-    (void)end_without(publisher, slot, NKI_NO_STREAM, outcome, error.text); /* else its time will be over */
+    (void)end_without(publisher, slot, NKI_NO_STREAM, refused_outcome(slot),
+                      error.text); /* else its time will be over */
 }
 
 static void end_pauses(struct nki_publisher *publisher, int64_t now_ns)
@@ -200,7 +218,11 @@ static void end_pauses(struct nki_publisher *publisher, int64_t now_ns)
         if (slot->retry_ns > now_ns) {
             return;
         }
+        bool ended = publisher->feed.up && outgrown(publisher, slot);
         nki_list_remove(&slot->paused);
+        if (ended) {
+            continue;
+        }
         publisher->retried++;
         if (!publisher->feed.up || !send_again(publisher, slot)) {
             wait_up(publisher, slot, now_ns);
@@ -419,7 +441,7 @@ static void on_denied(struct nki_feed *feed, struct nki_str subject, const struc
     for (uint64_t id = atomic_load(&publisher->oldest); id <= issued; id++) {
         struct nki_publisher_slot *slot = find(publisher, id);
         if (slot != NULL && nki_str_eq(subject, nki_str_make(slot->bytes, slot->subject_len))) {
-            (void)end_without(publisher, slot, NKI_PERMISSION, NKI_OUTCOME_REJECTED, error->text);
+            (void)end_without(publisher, slot, NKI_PERMISSION, refused_outcome(slot), error->text);
         }
     }
 }

@@ -333,6 +333,42 @@ static void test_denied(void **state)
     peer_free(peer);
 }
 
+/* A later request is refused where the one before may have had its effect. */
+static void test_denied_in_doubt(void **state)
+{
+    (void)state;
+    struct peer_pub pub;
+    struct peer *peer = peer_new();
+    struct chain *chain = make(2, false);
+    struct nki_op *op = begin(peer, chain, 5000);
+    expect_asked(peer, "step.1", &pub);
+    chain->chain.idle_outcome = NKI_OUTCOME_UNKNOWN;
+    answer(peer, &pub, "next");
+    expect_asked(peer, "step.2", &pub);
+    rig_say(peer->rig, "-ERR 'Permissions Violation for Publish to \"step.2\"'\r\n");
+    expect_end(peer, op, NKI_PERMISSION, NKI_OUTCOME_UNKNOWN);
+    peer_free(peer);
+}
+
+/* A later request is more than the server takes: it is not sent, and the connection lives. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct peer_pub pub;
+    struct peer *peer = peer_new();
+    for (int i = 0; i < 2; i++) {
+        struct chain *chain = make(2, false);
+        struct nki_op *op = begin(peer, chain, 5000);
+        expect_asked(peer, "step.1", &pub);
+        chain->chain.out.data = nki_str_make("", (size_t)peer->rig->engine.max_payload + 1);
+        chain->chain.idle_outcome = i == 0 ? NKI_OUTCOME_PENDING : NKI_OUTCOME_UNKNOWN;
+        answer(peer, &pub, "next");
+        peer_expect_none(peer);
+        expect_end(peer, op, NKI_TOO_LARGE, i == 0 ? NKI_OUTCOME_NOT_SENT : NKI_OUTCOME_UNKNOWN);
+    }
+    peer_free(peer);
+}
+
 /* Fills the outbox to the last byte with messages of this length. */
 static void fill(struct rig *rig, const char *data)
 {
@@ -445,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_closed),
         cmocka_unit_test(test_drained),
         cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_denied_in_doubt),
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_no_memory),
     };

@@ -315,6 +315,25 @@ static void test_sent_again(void **state)
     end(&bench);
 }
 
+/* The next server takes less than the one before: what is too large for it ends, and the others go on. */
+static void test_outgrown(void **state)
+{
+    (void)state;
+    struct bench bench = begin(SETTINGS("ack_wait_ms", "60000"), true);
+    publish_with_id(&bench, "much too large for the next one");
+    publish_with_id(&bench, "small");
+    rig_eof(bench.rig);
+    rig_settle(bench.rig);
+    rig_say(bench.rig, "INFO {\"server_id\":\"B\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,"
+                       "\"max_payload\":40}\r\n" RIG_PONG);
+    expect(&bench, 1, NKI_TOO_LARGE, NKI_OUTCOME_UNKNOWN);
+    assert_int_equal(count_written(bench.rig, "much too large"), 0);
+    assert_int_equal(count_written(bench.rig, "small"), 1);
+    ack(&bench, "2", 2);
+    expect(&bench, 2, NKI_OK, NKI_OUTCOME_DONE);
+    end(&bench);
+}
+
 /* A pause after 503 that ends without a transport; then one whose first frame is in doubt. */
 static void test_pause_and_reconnect(void **state)
 {
@@ -518,7 +537,7 @@ static void test_drain(void **state)
     assert_int_equal(unsubs(bench.rig, bench.sub->sid), 1);
     assert_int_equal(nki_op_result(op, NULL, NULL), NKI_PENDING); /* until it was taken */
     expect(&bench, 1, NKI_OK, NKI_OUTCOME_DONE);
-    nki_engine_taken(&bench.rig->engine, bench.sub, bench.rig->now_ns);
+    nki_engine_taken(&bench.rig->engine, bench.sub, true, bench.rig->now_ns);
     rig_settle(bench.rig);
     rig_say(bench.rig, RIG_PONG);
     assert_int_equal(rig_op_status(op), NKI_OK);
@@ -544,14 +563,23 @@ static void test_denied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),          cmocka_unit_test(test_late_and_forged),
-        cmocka_unit_test(test_failures_only), cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_time_out),      cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_sent_again),    cmocka_unit_test(test_pause_and_reconnect),
-        cmocka_unit_test(test_full),          cmocka_unit_test(test_untaken),
-        cmocka_unit_test(test_ring),          cmocka_unit_test(test_close),
-        cmocka_unit_test(test_unsubscribe),   cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_denied),        cmocka_unit_test(test_in_process),
+        cmocka_unit_test(test_acks),
+        cmocka_unit_test(test_late_and_forged),
+        cmocka_unit_test(test_failures_only),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_time_out),
+        cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_outgrown),
+        cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_pause_and_reconnect),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_untaken),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_unsubscribe),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_in_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
