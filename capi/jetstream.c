@@ -4,7 +4,7 @@
 
 static void js_close(struct nki_handle *handle)
 {
-    (void)handle; /* nobody blocks on a context */
+    (void)handle; /* what was begun goes on: it ends with its time or the connection */
 }
 
 static void js_destroy(struct nki_handle *handle)

@@ -54,10 +54,12 @@ static int32_t begin_call(struct nki_js *js, const struct begin *begin, natskit_
     if (status != NATSKIT_OK) {
         return status;
     }
-    status = nki_js_call(js, begin->name, use.doc, begin->deadline_ns, begin->timed, begin->wait_room, op,
-                         nki_capi_err(err));
-    nki_capi_json_done(&use);
-    return status;
+    struct nki_chain *chain;
+    status = nki_js_call_make(js, begin->name, use.doc, &chain, nki_capi_err(err));
+    nki_capi_json_done(&use); /* before it waits for room */
+    return status != NATSKIT_OK ? status
+                                : nki_conn_chain(js->conn, chain, begin->deadline_ns, begin->timed,
+                                                 begin->wait_room, op, nki_capi_err(err));
 }
 
 static int32_t check_call(const char *call, size_t call_len, int64_t timeout_ms, struct nki_str *name,

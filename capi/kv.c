@@ -13,7 +13,7 @@ _Static_assert(NATSKIT_KV_PUT == (int)NKI_KV_PUT && NATSKIT_KV_DELETE == (int)NK
 
 static void kv_close(struct nki_handle *handle)
 {
-    (void)handle; /* nobody blocks on a bucket */
+    (void)handle; /* what was begun goes on: it ends with its time or the connection */
 }
 
 static void kv_destroy(struct nki_handle *handle)

@@ -228,6 +228,8 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int6
 /* Ends it at once (max 0) or after `max` messages in all; what is queued stays. NKI_OK also if it has ended
  * before. */
 int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max);
+/* The same at once, in any case: without memory the server is not told, and what it sends is dropped. */
+void nki_sub_end(struct nki_sub *sub);
 /* The handle was closed: unsubscribes and drops what is queued. */
 void nki_sub_close(struct nki_sub *sub);
 

@@ -231,9 +231,10 @@ void nki_engine_drain_step(struct nki_engine *engine, int64_t now_ns)
     nki_engine_close_linger(engine, NULL, engine->drain_deadline_ns, now_ns);
 }
 
-void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns)
+void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, bool enough, int64_t now_ns)
 {
-    if (sub->live && sub->collect != NULL && sub->collect->feed != NULL && sub->drain == NKI_DRAIN_NONE) {
+    if (enough && sub->live && sub->collect != NULL && sub->collect->feed != NULL &&
+        sub->drain == NKI_DRAIN_NONE) {
         sub->collect->feed->ops->taken(sub->collect->feed, now_ns);
     }
     if (sub->drain == NKI_DRAIN_TAKING && nki_inlet_drained(&sub->inlet)) {

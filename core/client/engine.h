@@ -267,8 +267,8 @@ bool nki_engine_closed_op(struct nki_engine *engine, struct nki_op *op, int64_t 
 int32_t nki_engine_drain_sub(struct nki_engine *engine, struct nki_sub *sub, struct nki_op *op,
                              int64_t deadline_ns, int64_t now_ns);
 int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t deadline_ns, int64_t now_ns);
-/* Its queue was emptied, or a hold was given up. */
-void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns);
+/* Its queue was emptied, or a hold was given up; or `enough` was taken for its feed. */
+void nki_engine_taken(struct nki_engine *engine, struct nki_sub *sub, bool enough, int64_t now_ns);
 /* Its handle was closed: ends it, and forgets it. */
 void nki_engine_close_sub(struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns);
 

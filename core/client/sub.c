@@ -172,12 +172,13 @@ bool nki_sub_draining(struct nki_sub *sub)
     return draining;
 }
 
-/* All was taken, or a hold was given up: a drain may have waited for that. */
-static void tell_taken(struct nki_sub *sub)
+/* All was taken, or a hold was given up: a drain may have waited for that. `enough`: as many were taken as
+ * the feed has asked to be told of. */
+static void tell_taken(struct nki_sub *sub, bool enough)
 {
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
-    nki_engine_taken(&conn->engine, sub, nki_clock_now_ns());
+    nki_engine_taken(&conn->engine, sub, enough, nki_clock_now_ns());
     bool right = nki_driver_settle(conn);
     pthread_mutex_unlock(&conn->engine_mu);
     if (right) {
@@ -190,7 +191,7 @@ bool nki_sub_hold(struct nki_sub *sub, bool on)
 {
     bool ok = nki_inlet_hold(&sub->inlet, on);
     if (ok && !on) {
-        tell_taken(sub);
+        tell_taken(sub, false);
     }
     return ok;
 }
@@ -231,10 +232,11 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int6
             status = NKI_TIMEOUT;
         }
     }
-    bool tells = nki_inlet_tells_locked(inlet, *count) || nki_inlet_drained_locked(inlet);
+    bool enough = nki_inlet_tells_locked(inlet, *count);
+    bool tells = enough || nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
     if (NKI_UNLIKELY(tells) && status == NKI_OK) {
-        tell_taken(sub); /* this caller has taken the last one, or enough for a feed */
+        tell_taken(sub, enough); /* this caller has taken the last one, or enough for a feed */
     }
     return status;
 }
@@ -249,6 +251,17 @@ int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
     nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
     return status;
+}
+
+void nki_sub_end(struct nki_sub *sub)
+{
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    if (nki_engine_unsubscribe(&conn->engine, sub, 0) != NKI_OK) {
+        nki_subs_remove(&conn->engine.subs, sub, NKI_UNSUBSCRIBED);
+    }
+    nki_engine_drain_step(&conn->engine, nki_clock_now_ns());
+    leave(conn);
 }
 
 void nki_sub_close(struct nki_sub *sub)

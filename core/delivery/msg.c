@@ -24,6 +24,8 @@ static struct nki_msg *msg_alloc(struct nki_slab *slab, size_t size)
     msg->in_slab = in_slab;
     msg->slot_bytes = slot_bytes;
     msg->next = NULL;
+    msg->origin = 0;
+    msg->sid = 0;
     if (slab != NULL) {
         slab->uncounted++;
     } else {

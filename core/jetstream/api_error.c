@@ -5,6 +5,8 @@
 #include <limits.h>
 
 #define UNAVAILABLE 503
+#define NOT_FOR_ACCOUNT 10039
+#define NOT_AT_ALL 10076
 #define STORE_FAILED 10077 /* the description tells of what */
 
 struct meaning {
@@ -13,32 +15,32 @@ struct meaning {
 };
 
 static const struct meaning meanings[] = {
-    {10002, NKI_JS_LIMIT},           /* resource limits exceeded for account */
-    {10013, NKI_ALREADY_EXISTS},     /* consumer name already in use */
-    {10014, NKI_CONSUMER_NOT_FOUND}, /* consumer not found */
-    {10023, NKI_JS_LIMIT},           /* insufficient resources */
-    {10026, NKI_JS_LIMIT},           /* maximum consumers exceeded */
-    {10027, NKI_JS_LIMIT},           /* maximum number of streams reached */
-    {10028, NKI_JS_LIMIT},           /* insufficient memory resources available */
-    {10037, NKI_MSG_NOT_FOUND},      /* no message found */
-    {10039, NKI_JS_NOT_ENABLED},     /* JetStream not enabled for account */
-    {10043, NKI_MSG_NOT_FOUND},      /* sequence {seq} not found */
-    {10047, NKI_JS_LIMIT},           /* insufficient storage resources available */
-    {10053, NKI_JS_LIMIT},           /* what the stream's account allows */
-    {10054, NKI_JS_LIMIT},           /* message size exceeds maximum allowed */
-    {10058, NKI_ALREADY_EXISTS},     /* stream name already in use with a different configuration */
-    {10059, NKI_STREAM_NOT_FOUND},   /* stream not found */
-    {10070, NKI_WRONG_LAST},         /* wrong last msg ID */
-    {10071, NKI_WRONG_LAST},         /* wrong last sequence: {seq} */
-    {10076, NKI_JS_NOT_ENABLED},     /* JetStream not enabled */
-    {10105, NKI_ALREADY_EXISTS},     /* consumer already exists and is still active */
-    {10109, NKI_SEALED},             /* invalid operation on sealed stream */
-    {10122, NKI_JS_LIMIT},           /* stream max bytes exceeds account limit max stream bytes */
-    {10148, NKI_ALREADY_EXISTS},     /* consumer already exists */
-    {10149, NKI_CONSUMER_NOT_FOUND}, /* consumer does not exist */
-    {10164, NKI_WRONG_LAST},         /* wrong last sequence */
-    {10167, NKI_JS_LIMIT},           /* too many requests */
-    {10185, NKI_API_LEVEL},          /* JetStream minimum api level required */
+    {10002, NKI_JS_LIMIT},                 /* resource limits exceeded for account */
+    {10013, NKI_ALREADY_EXISTS},           /* consumer name already in use */
+    {10014, NKI_CONSUMER_NOT_FOUND},       /* consumer not found */
+    {10023, NKI_JS_LIMIT},                 /* insufficient resources */
+    {10026, NKI_JS_LIMIT},                 /* maximum consumers exceeded */
+    {10027, NKI_JS_LIMIT},                 /* maximum number of streams reached */
+    {10028, NKI_JS_LIMIT},                 /* insufficient memory resources available */
+    {10037, NKI_MSG_NOT_FOUND},            /* no message found */
+    {NOT_FOR_ACCOUNT, NKI_JS_NOT_ENABLED}, /* JetStream not enabled for account */
+    {10043, NKI_MSG_NOT_FOUND},            /* sequence {seq} not found */
+    {10047, NKI_JS_LIMIT},                 /* insufficient storage resources available */
+    {10053, NKI_JS_LIMIT},                 /* what the stream's account allows */
+    {10054, NKI_JS_LIMIT},                 /* message size exceeds maximum allowed */
+    {10058, NKI_ALREADY_EXISTS},           /* stream name already in use with a different configuration */
+    {10059, NKI_STREAM_NOT_FOUND},         /* stream not found */
+    {10070, NKI_WRONG_LAST},               /* wrong last msg ID */
+    {10071, NKI_WRONG_LAST},               /* wrong last sequence: {seq} */
+    {NOT_AT_ALL, NKI_JS_NOT_ENABLED},      /* JetStream not enabled */
+    {10105, NKI_ALREADY_EXISTS},           /* consumer already exists and is still active */
+    {10109, NKI_SEALED},                   /* invalid operation on sealed stream */
+    {10122, NKI_JS_LIMIT},                 /* stream max bytes exceeds account limit max stream bytes */
+    {10148, NKI_ALREADY_EXISTS},           /* consumer already exists */
+    {10149, NKI_CONSUMER_NOT_FOUND},       /* consumer does not exist */
+    {10164, NKI_WRONG_LAST},               /* wrong last sequence */
+    {10167, NKI_JS_LIMIT},                 /* too many requests */
+    {10185, NKI_API_LEVEL},                /* JetStream minimum api level required */
 };
 
 static int32_t read_int(const struct nki_json_value *error, struct nki_str name)
@@ -92,4 +94,9 @@ int32_t nki_js_read_error(const struct nki_json_value *error, struct nki_error *
     out->server_code = code;
     out->err_code = err_code;
     return status;
+}
+
+bool nki_js_never_enabled(int32_t err_code)
+{
+    return err_code == NOT_FOR_ACCOUNT || err_code == NOT_AT_ALL;
 }

@@ -361,8 +361,8 @@ static int32_t make(struct making *making)
     }
 }
 
-int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns,
-                    bool timed, bool wait_room, struct nki_op **op, struct nki_error *err)
+int32_t nki_js_call_make(struct nki_js *js, struct nki_str name, struct nki_doc *args, struct nki_chain **out,
+                         struct nki_error *err)
 {
     struct nki_error error;
     const struct nki_js_call_row *row = find_row(name, err != NULL ? err : &error);
@@ -396,5 +396,6 @@ int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args
         free_call(&call->chain.part);
         return status;
     }
-    return nki_conn_chain(js->conn, &call->chain, deadline_ns, timed, wait_room, op, err);
+    *out = &call->chain;
+    return NKI_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef NKI_JETSTREAM_CALL_H
 #define NKI_JETSTREAM_CALL_H
 
+#include "client/chain.h"
 #include "jetstream/context.h"
 #include "json/doc.h"
 
@@ -34,9 +35,9 @@ struct nki_js_call_row {
 /* The index-th row, or NULL past the last. */
 const struct nki_js_call_row *nki_js_call_at(size_t index);
 
-/* Begins a call; `args` (an object, or NULL) is read meanwhile. NKI_UNKNOWN_OPTION, NKI_INVALID, NKI_LIMIT,
- * or as nki_conn_request. Any thread. */
-int32_t nki_js_call(struct nki_js *js, struct nki_str name, struct nki_doc *args, int64_t deadline_ns,
-                    bool timed, bool wait_room, struct nki_op **op, struct nki_error *err);
+/* A call as a chain, to be begun (nki_conn_chain); `args` (an object, or NULL) is read meanwhile, and not
+ * needed later. NKI_UNKNOWN_OPTION, NKI_INVALID, NKI_LIMIT, NKI_NO_MEMORY. Any thread. */
+int32_t nki_js_call_make(struct nki_js *js, struct nki_str name, struct nki_doc *args, struct nki_chain **out,
+                         struct nki_error *err);
 
 #endif

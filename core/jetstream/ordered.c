@@ -14,6 +14,7 @@
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
 #include "wire/header.h"
+#include "wire/subject.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
 #define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
 #define MISSING_TRIES 4              /* so often a stream that was there has to be missing in a row */
+#define UNHEARD_TRIES 5              /* so often nobody may be there to answer before the first consumer */
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
 
 enum state {
@@ -66,6 +68,7 @@ struct ordered {
     uint64_t expected;      /* consumer sequence at which what there was has come; once answered */
     unsigned failures;      /* in a row */
     unsigned missing;       /* of those: there is no such stream */
+    unsigned unheard;       /* of those: nobody is there who answers */
     int64_t seen_ns;        /* the last sign of life */
     struct nki_buf flow;    /* subject that is to be answered once the queue is taken; empty: none */
     uint64_t resets;
@@ -389,19 +392,20 @@ static bool send_empty(struct ordered *ordered, struct nki_str subject)
     return nki_feed_send(&ordered->feed, &msg);
 }
 
-/* The server waits until what it has sent was taken: it is told then. */
+/* The server waits until what it has sent was taken: it is told then. The subject is what anybody may have
+ * written who publishes to the inbox. */
 static void flow(struct ordered *ordered, struct nki_str subject)
 {
-    struct nki_inlet *inlet = &ordered->feed.sub->inlet;
-    struct nki_inlet_stats stats;
-    nki_inlet_stats_get(inlet, &stats);
-    uint64_t waiting = stats.pending_msgs + inlet->staged_msgs;
-    ordered->flow.len = 0;
-    if (waiting == 0 || !nki_buf_append_str(&ordered->flow, subject)) {
-        (void)send_empty(ordered, subject); /* without memory a heartbeat asks again */
+    if (nki_subject_publish_fault(subject) != NULL) {
         return;
     }
-    nki_inlet_tell_after(inlet, waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX);
+    ordered->flow.len = 0;
+    bool kept = nki_buf_append_str(&ordered->flow, subject);
+    uint64_t bytes;
+    if (nki_inlet_tell_at(&ordered->feed.sub->inlet, 0, 0, &bytes) == 0 || !kept) {
+        ordered->flow.len = 0;
+        (void)send_empty(ordered, subject); /* without memory a heartbeat asks again */
+    }
 }
 
 static void taken(struct nki_feed *feed, int64_t now_ns)
@@ -425,9 +429,12 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
         return;
     }
+    /* An idle heartbeat comes when there was nothing to send for its time; a hostile one at any time. */
+    bool idle = now_ns - ordered->seen_ns >= ordered->heartbeat_ns / 2;
+    bool counted = nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
+                   nki_str_u64(value, &last);
     ordered->seen_ns = now_ns;
-    if (nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
-        nki_str_u64(value, &last) && last != ordered->consumer_seq) {
+    if (counted && last != ordered->consumer_seq) {
         reset(ordered, now_ns);
         return;
     }
@@ -435,9 +442,12 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     if (msg->reply_len > 0) {
         flow(ordered, nki_msg_reply(msg));
     } else if (!nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
-        look_whether_done(ordered, true); /* what is missing was purged or has expired since the begin */
-    } else if (ordered->flow.len == 0) {
-        flow(ordered, value); /* the request for it was lost */
+        look_whether_done(
+            ordered, idle && counted &&
+                         ordered->answered); /* what is missing was purged or has expired since the begin */
+    } else {
+        flow(ordered,
+             value); /* the request for it was lost, or the answer; or the queue still is not taken */
     }
 }
 
@@ -505,13 +515,16 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     look_whether_done(ordered, false);
 }
 
-/* There is no consumer: the first time that is the end, later it is tried again, but for a stream that is
- * gone. */
+/* There is no consumer. Before the first one that is the end, unless it is for the moment; later it is tried
+ * again, but for a stream that is gone. */
 static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
 {
     ordered->failures++;
     ordered->missing = error->status == NKI_STREAM_NOT_FOUND ? ordered->missing + 1 : 0;
-    bool transient = error->server_code == 503 || error->status == NKI_JS_NOT_ENABLED;
+    bool nobody = error->status == NKI_JS_NOT_ENABLED && error->err_code == 0;
+    ordered->unheard = nobody ? ordered->unheard + 1 : 0;
+    bool transient = nobody ? ordered->unheard < UNHEARD_TRIES
+                            : error->server_code == 503 && !nki_js_never_enabled(error->err_code);
     if ((!ordered->created && !transient) || ordered->missing >= MISSING_TRIES) {
         nki_feed_finish(&ordered->feed, error->status, error);
     } else {

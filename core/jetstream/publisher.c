@@ -131,7 +131,7 @@ struct nki_conn *nki_publisher_conn(const struct nki_publisher *publisher)
 
 void nki_publisher_close(struct nki_publisher *publisher)
 {
-    (void)nki_sub_unsubscribe(publisher->sub, 0);
+    nki_sub_end(publisher->sub);
 }
 
 /* -- the window ------------------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@ static struct nki_op *drain(struct rig *rig, int64_t timeout_ms)
 
 static void taken(struct rig *rig, struct nki_sub *sub)
 {
-    nki_engine_taken(&rig->engine, sub, rig->now_ns);
+    nki_engine_taken(&rig->engine, sub, true, rig->now_ns);
     rig_settle(rig);
 }
 

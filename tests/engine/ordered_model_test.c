@@ -311,9 +311,12 @@ static void heartbeat(struct model *model)
         struct consumer *consumer = &model->consumers[i];
         char block[200];
         char reply[200] = "";
-        snprintf(block, sizeof block,
-                 "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
-                 (unsigned long long)consumer->sent, (unsigned long long)consumer->last);
+        /* With something left to send it comes only from a server that waits to be told to go on. */
+        snprintf(
+            block, sizeof block,
+            "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n%s\r\n",
+            (unsigned long long)consumer->sent, (unsigned long long)consumer->last,
+            pending(model, consumer) > 0 ? "Nats-Consumer-Stalled: $JS.FC.S.c.1\r\n" : "");
         if (chance(model, 30)) {
             snprintf(block, sizeof block, "NATS/1.0 100 FlowControl Request\r\n\r\n");
             snprintf(reply, sizeof reply, "$JS.FC.S.%s.1", consumer->name);

@@ -311,6 +311,8 @@ static void test_flow(void **state)
     peer_expect_none(peer);
     ordered_take(peer, sub, "3");
     peer_expect_none(peer);
+    nki_engine_taken(&peer->rig->engine, sub, false, peer->rig->now_ns); /* a hold was given up */
+    peer_expect_none(peer);
     ordered_take(peer, sub, "4");
     expect_flow(peer, "$JS.FC.S.c.2");
     ordered_take(peer, sub, "5");
@@ -337,6 +339,77 @@ static void test_stalled(void **state)
     expect_flow(peer, "$JS.FC.S.c.7");
     peer_expect_none(peer);
     ordered_close(peer, sub);
+}
+
+/* Whoever may publish to the inbox can write any subject there. */
+static void test_flow_to_nowhere(void **state)
+{
+    (void)state;
+    static const char *const subjects[] = {"", "a b", "a.*", ".a", ">"};
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = lively(&sub, &asked);
+    for (size_t i = 0; i < NKI_ARRAY_LEN(subjects); i++) {
+        char block[200];
+        snprintf(block, sizeof block,
+                 "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\nNats-Consumer-Stalled: %s\r\n\r\n",
+                 subjects[i]);
+        say_block(peer, &asked, "", block);
+        peer_expect_none(peer);
+    }
+    ordered_close(peer, sub);
+}
+
+/* What there was at the begin has expired, or was purged, while it came. */
+static void test_mark_of_the_rest(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = peer_new();
+    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL, .marks_done = true}, &sub);
+    expect_create(peer, &asked, "all");
+    say_made(peer, &asked, 0, 3);
+    say(peer, &asked, 1, 1, 2);
+    ordered_take(peer, sub, "1");
+    say_heartbeat(peer, &asked, 1); /* too soon to mean anything */
+    expect_empty(peer, sub);
+    peer_pass(peer, HEARTBEAT_MS);
+    say_block(
+        peer, &asked, "",
+        "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\nNats-Consumer-Stalled: $JS.FC.a\r\n\r\n");
+    expect_flow(peer, "$JS.FC.a");
+    expect_empty(peer, sub);
+    peer_pass(peer, HEARTBEAT_MS);
+    say_heartbeat(peer, &asked, 1);
+    expect_mark(peer, sub);
+    ordered_close(peer, sub);
+}
+
+/* Opened where there is no JetStream: it ends, at once if a server says so. */
+static void test_not_enabled(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"error\":{\"code\":503,\"err_code\":10039,\"description\":\"not enabled for account\"}}",
+        "{\"error\":{\"code\":503,\"err_code\":10076,\"description\":\"not enabled\"}}", NULL};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(texts); i++) {
+        struct nki_sub *sub;
+        struct asked asked;
+        struct peer *peer = peer_new();
+        open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL, .ends_done = true}, &sub);
+        for (int tries = texts[i] != NULL ? 1 : 5; tries > 0; tries--) {
+            assert_int_equal(rig_end_reason(sub), 0);
+            expect_create_later(peer, &asked, "all");
+            if (texts[i] != NULL) {
+                say_answer(peer, &asked, texts[i]);
+            } else {
+                say_block(peer, &asked, "", NOBODY);
+            }
+        }
+        assert_int_equal(rig_end_reason(sub), NKI_JS_NOT_ENABLED);
+        ordered_close(peer, sub);
+    }
 }
 
 /* What the consumer before has asked for is not answered to the present one. */
@@ -636,6 +709,9 @@ int main(void)
         cmocka_unit_test(test_last_is_known),
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_stalled),
+        cmocka_unit_test(test_flow_to_nowhere),
+        cmocka_unit_test(test_mark_of_the_rest),
+        cmocka_unit_test(test_not_enabled),
         cmocka_unit_test(test_flow_of_old),
         cmocka_unit_test(test_first_errors),
         cmocka_unit_test(test_pauses),

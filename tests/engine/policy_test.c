@@ -28,7 +28,7 @@ static void take(struct rig *rig, struct nki_sub *sub, const char *data)
     char got[32];
     assert_true(rig_take(sub, got, sizeof got));
     assert_string_equal(got, data);
-    nki_engine_taken(&rig->engine, sub, rig->now_ns);
+    nki_engine_taken(&rig->engine, sub, true, rig->now_ns);
     rig_settle(rig);
 }
 

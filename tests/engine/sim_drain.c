@@ -30,7 +30,7 @@ static void done(struct sim *sim, struct sim_sub *model, int32_t status)
 
 void sim_drain_taken(struct sim *sim, struct sim_sub *model)
 {
-    nki_engine_taken(&sim->engine, model->sub, sim->now_ns);
+    nki_engine_taken(&sim->engine, model->sub, true, sim->now_ns);
     if (model->drain == NKI_DRAIN_TAKING && sim_pending(model) == 0 && model->holds == 0) {
         done(sim, model, NKI_OK);
     }

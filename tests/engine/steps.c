@@ -80,13 +80,14 @@ struct nki_msg *steps_take(struct rig *rig, struct nki_sub *sub)
     size_t count;
     pthread_mutex_lock(&inlet->wait.mu);
     int32_t status = nki_inlet_take_locked(inlet, &msg, 1, &count);
-    bool tells = nki_inlet_tells_locked(inlet, count) || nki_inlet_drained_locked(inlet);
+    bool enough = nki_inlet_tells_locked(inlet, count);
+    bool tells = enough || nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
     if (status != NKI_OK) {
         return NULL;
     }
     if (tells) {
-        nki_engine_taken(&rig->engine, sub, rig->now_ns);
+        nki_engine_taken(&rig->engine, sub, enough, rig->now_ns);
         rig_settle(rig);
     }
     return msg;
