@@ -218,31 +218,6 @@ natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_
     return status;
 }
 
-natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info, size_t info_size)
-{
-    if (info == NULL || info_size == 0) {
-        return NATSKIT_INVALID;
-    }
-    struct nki_handle *handle;
-    int32_t status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    struct nki_ordered_info state;
-    status = nki_ordered_info_get(handle->object, &state);
-    nki_handle_unpin(handle);
-    if (status != NATSKIT_OK) {
-        return NATSKIT_NOT_FOUND;
-    }
-    natskit_watch_info filled = {.resets = state.resets,
-                                 .last_seq = state.last_seq,
-                                 .passed = state.stale_msgs,
-                                 .rewinds = state.rewinds,
-                                 .live = state.live,
-                                 .initial_done = state.initial_done};
-    return nki_capi_give(info, info_size, &filled, sizeof filled);
-}
-
 /* -- views ----------------------------------------------------------------------------------------------- */
 
 natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size)

@@ -264,6 +264,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_FETCH 10
 #define NATSKIT_OPTIONS_CONSUME 11
 #define NATSKIT_OPTIONS_KV_WATCH 12
+#define NATSKIT_OPTIONS_ORDERED 13
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1267,6 +1268,32 @@ typedef struct natskit_pull_info {
 /* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is not to a consumer. */
 NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_info *info, size_t info_size);
 
+/* Reads a stream in its order (options of scope ORDERED; {0}: all of it, and what comes from then on). The
+ * messages are those of natskit_js_fetch, but need no ack. None comes twice, and none is left out that the
+ * stream still holds when it is sent, whatever happens to connection, server and consumer meanwhile; slow
+ * taking holds the server up and loses nothing. With option `marker` a message of kind NATSKIT_MSG_STATUS and
+ * type NATSKIT_STATUS_INITIAL_DONE comes once, when all that there was at the begin has come, at once if
+ * there was nothing. It ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND, also when the
+ * stream is deleted; NATSKIT_JS_REFUSED for what the server does not accept; NATSKIT_PERMISSION; or with
+ * option `ends` NATSKIT_MAX_REACHED when what there was has come. NATSKIT_INVALID names an option that does
+ * not fit the others, and nothing is sent. Does not wait. */
+NATSKIT_API natskit_status natskit_js_ordered(natskit_js js, const char *stream, size_t stream_len,
+                                              natskit_options options, natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_watch_info {
+    uint64_t resets;      /* consumers that were made after the first */
+    uint64_t last_seq;    /* sequence in the stream (of a watch: revision) up to which all has come */
+    uint64_t passed;      /* messages of consumers before, or that came again: passed over */
+    uint64_t rewinds;     /* the stream was found to end before that: another of its name, or after a loss */
+    int32_t live;         /* 1: its consumer is there, as far as is known */
+    int32_t initial_done; /* 1: what there was at the begin has come */
+} natskit_watch_info;
+
+/* Fills `info` of a subscription of natskit_js_ordered or natskit_kv_watch. NATSKIT_NOT_FOUND if it has
+ * ended, or is another one. */
+NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
+                                                  size_t info_size);
+
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
 #define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */
@@ -1281,7 +1308,7 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 #define NATSKIT_STATUS_UNPINNED 9      /* it is not any more */
 #define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
 #define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
-#define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin of a watch has come */
+#define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin has come */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */
@@ -1356,19 +1383,6 @@ NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *
  * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
-
-typedef struct natskit_watch_info {
-    uint64_t resets;      /* consumers that were made after the first */
-    uint64_t last_seq;    /* revision up to which all has come */
-    uint64_t passed;      /* messages of consumers before, or that came again: passed over */
-    uint64_t rewinds;     /* the bucket was found to end before that: another of its name, or after a loss */
-    int32_t live;         /* 1: its consumer is there, as far as is known */
-    int32_t initial_done; /* 1: what there was at the begin has come */
-} natskit_watch_info;
-
-/* Fills `info`. NATSKIT_NOT_FOUND if the subscription has ended, or is no watch. */
-NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
-                                                  size_t info_size);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1

@@ -434,8 +434,9 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     ordered->failures = 0;
     if (msg->reply_len > 0) {
         flow(ordered, nki_msg_reply(msg));
-    } else if (ordered->flow.len == 0 &&
-               nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
+    } else if (!nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
+        look_whether_done(ordered, true); /* what is missing was purged or has expired since the begin */
+    } else if (ordered->flow.len == 0) {
         flow(ordered, value); /* the request for it was lost */
     }
 }

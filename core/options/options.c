@@ -40,6 +40,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_FETCH] = "fetching",
     [NKI_SCOPE_CONSUME] = "consuming",
     [NKI_SCOPE_KV_WATCH] = "watching keys",
+    [NKI_SCOPE_ORDERED] = "reading in order",
 };
 
 struct text {

@@ -18,6 +18,7 @@ enum nki_scope {
     NKI_SCOPE_FETCH,
     NKI_SCOPE_CONSUME,
     NKI_SCOPE_KV_WATCH,
+    NKI_SCOPE_ORDERED,
     NKI_SCOPE_COUNT
 };
 

@@ -117,6 +117,14 @@ void step_watch(struct worker *me)
     natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
     natskit_sub sub;
     natskit_watch_info info;
+    if (below(me, 8) == 0) {
+        natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+        if (gave_for(me, "js_ordered", js.id, sort,
+                     natskit_js_ordered(js, "S", Z, (natskit_options){0}, &sub, NULL)) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        return;
+    }
     if (below(me, 4) == 0) {
         if (gave_for(me, "kv_watch", kv.id, sort, natskit_kv_watch(kv, (natskit_options){0}, &sub, NULL)) ==
             NATSKIT_OK) {

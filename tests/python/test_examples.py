@@ -52,6 +52,18 @@ EXPECTED = {
         "greet.>: greet.pam.again 'only one of the two matches this'",
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
+    "replay": [
+        "all: 1, hall 20.5",
+        "all: 2, attic 31.0",
+        "all: 3, hall 20.7",
+        "all: 4, hall 21.0",
+        "now: attic 31.0",
+        "now: hall 21.0",
+        "hall: 3, 20.7",
+        "hall: 4, 21.0",
+        "hall: that was all there is",
+        "hall: 5, 21.4",
+    ],
     "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
     "streams": [
         "account: 0 streams of -1",
@@ -92,7 +104,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "streams", "work_queue"}
+JETSTREAM = {"consume", "kv_watch", "replay", "streams", "work_queue"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

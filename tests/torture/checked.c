@@ -137,6 +137,7 @@ static const struct row rows[] = {
     {"natskit_js_fetch", MEM | ENDED},
     {"natskit_js_next", MEM | ENDED | LATE},
     {"natskit_js_consume", MEM | ENDED},
+    {"natskit_js_ordered", MEM | ENDED},
     {"natskit_sub_pull_info", ENDED | ABSENT},
     {"natskit_sub_watch_info", ENDED | ABSENT},
     {"natskit_publisher_open", MEM | ENDED},

@@ -141,6 +141,15 @@ natskit_sub tt_js_consume(natskit_conn conn, natskit_js js, const char *stream, 
     return (natskit_sub){tt_given("natskit_js_consume", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
 }
 
+natskit_sub tt_js_ordered(natskit_conn conn, natskit_js js, const char *stream, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_js_ordered(js, stream, Z, options, &sub, &err);
+    tt_check_error("natskit_js_ordered", got, NATSKIT_OK, &err);
+    return (natskit_sub){tt_given("natskit_js_ordered", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
 natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also)
 {
     natskit_error err = {0};

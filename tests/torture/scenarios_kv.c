@@ -119,7 +119,7 @@ void tt_scenario_watch(void)
     TT(natskit_flush, conn, tt_life.wait_ms);
 }
 
-/* Messages of the bucket's stream by a pull consumer, which outlives the scenario, too. */
+/* Messages of the bucket's stream by a pull consumer, which outlives the scenario, too, and in order. */
 void tt_scenario_pull(void)
 {
     natskit_pull_info info = {0};
@@ -146,5 +146,11 @@ void tt_scenario_pull(void)
     (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
     tt_release(tt_next(more, tt_life.wait_ms, NATSKIT_OK));
     tt_sub_close(more);
+    options = tt_options(NATSKIT_OPTIONS_ORDERED);
+    tt_set(options, "ends", 1);
+    natskit_sub ordered = tt_js_ordered(conn, js, STREAM, options);
+    while ((msg = tt_next(ordered, tt_life.wait_ms, NATSKIT_END)) != NULL) {
+        tt_release(msg);
+    }
     TT(natskit_flush, conn, tt_life.wait_ms);
 }

@@ -297,6 +297,8 @@ static PyMethodDef js_methods[] = {
      "_fetch($self, stream, consumer, options, most, /)\n--\n\nFetches messages of a pull consumer."},
     {"_consume", js_consume, METH_VARARGS,
      "_consume($self, stream, consumer, options, /)\n--\n\nThe subscription that gets its messages."},
+    {"_ordered", js_ordered, METH_VARARGS,
+     "_ordered($self, stream, options, /)\n--\n\nThe subscription that gets a stream's messages in order."},
     {"_room", js_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

@@ -419,16 +419,16 @@ static PyObject *kv_all(PyObject *self, PyObject *args)
     return result;
 }
 
-int watch_stats(natskit_sub sub, PyObject *dict)
+int watch_stats(natskit_sub sub, const char *last, PyObject *dict)
 {
     natskit_watch_info info;
     if (natskit_sub_watch_info(sub, &info, sizeof info) != NATSKIT_OK)
-        return 0; /* it has ended */
+        return 0; /* it has ended, or is none */
     const struct {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"resets", info.resets},       {"last_revision", info.last_seq},
+        {"resets", info.resets},       {last, info.last_seq},
         {"passed", info.passed},       {"rewinds", info.rewinds},
         {"live", (uint64_t)info.live}, {"initial_done", (uint64_t)info.initial_done},
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Messages of pull consumers: what begins a fetch or a consume. Both are subscriptions of the core; that of a
- * fetch lives in the awaitable that gathers its messages (next.c), that of a consume is the program's.
+ * Messages of consumers: what begins a fetch, a consume or an ordered reading. All are subscriptions of the
+ * core; that of a fetch lives in the awaitable that gathers its messages (next.c), the others are the
+ * program's.
  */
 #include "state.h"
 
@@ -15,9 +16,9 @@ static PyObject *pull_name(PyObject *stream, PyObject *consumer)
     return PyUnicode_FromFormat("%U.%U", stream, consumer);
 }
 
-static PyObject *pull_object(State *st, const Js *js, natskit_sub sub, PyObject *stream, PyObject *consumer)
+/* Takes over `name`, which may be NULL: with an error. */
+static PyObject *pull_object(State *st, const Js *js, natskit_sub sub, PyObject *name)
 {
-    PyObject *name = pull_name(stream, consumer);
     PyObject *queue = text_new("", 0);
     PyObject *object = NULL;
     if (name == NULL || queue == NULL)
@@ -52,7 +53,33 @@ static PyObject *pull_begin(const Js *js, pull_fn begin, int32_t scope, PyObject
         natskit_options_close(options);
     if (!ready)
         return NULL;
-    return status == NATSKIT_OK ? pull_object(st, js, sub, stream, consumer) : raise_status(st, status, &err);
+    return status == NATSKIT_OK ? pull_object(st, js, sub, pull_name(stream, consumer))
+                                : raise_status(st, status, &err);
+}
+
+/* _ordered(stream, options): the subscription. */
+PyObject *js_ordered(PyObject *self, PyObject *args)
+{
+    const Js *js = DATA(Js, self);
+    PyObject *stream, *pairs;
+    Text text = {0};
+    natskit_options options = {0};
+    natskit_sub sub = {0};
+    natskit_error err = {0};
+    natskit_status status = NATSKIT_CLOSED;
+    if (!PyArg_ParseTuple(args, "OO:_ordered", &stream, &pairs))
+        return NULL;
+    bool ready = text_arg(js->st, stream, "stream", NULL, &text) == 0 &&
+                 options_arg(js->st, NATSKIT_OPTIONS_ORDERED, pairs, &options) == 0;
+    if (ready)
+        status = natskit_js_ordered(js->handle, text.data, text.len, options, &sub, &err);
+    text_done(&text);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (!ready)
+        return NULL;
+    return status == NATSKIT_OK ? pull_object(js->st, js, sub, Py_NewRef(stream))
+                                : raise_status(js->st, status, &err);
 }
 
 /* _fetch(stream, consumer, options, most): the messages that come, as a list. */

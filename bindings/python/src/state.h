@@ -535,7 +535,7 @@ typedef struct Sub {
     bool held;      /* the core was told so: there are holders, or the look-ahead is not empty */
     bool events;
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
-    bool pulls;    /* messages of a pull consumer */
+    bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
     bool watches;  /* entries of a bucket */
     bool closed;
@@ -648,6 +648,7 @@ PyObject *js_answer(State *st, natskit_op op);
 PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
+PyObject *js_ordered(PyObject *self, PyObject *args);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);
 int js_init(PyObject *module, State *st);
@@ -713,8 +714,8 @@ typedef struct Kv {
  * over, also on failure. */
 PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
 PyObject *kv_revision(State *st, natskit_msg *msg);
-/* Adds what a watch tells of itself. */
-int watch_stats(natskit_sub sub, PyObject *dict);
+/* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
+int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
 PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
 

@@ -362,7 +362,9 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
         s.draining != 0 ? Py_True : Py_False);
     if (dict != NULL && sub->pulls && !sub->closed && pull_stats(sub->handle, dict) < 0)
         Py_CLEAR(dict);
-    if (dict != NULL && sub->watches && !sub->closed && watch_stats(sub->handle, dict) < 0)
+    const char *last = sub->watches ? "last_revision" : "last_seq";
+    if (dict != NULL && (sub->watches || sub->pulls) && !sub->closed &&
+        watch_stats(sub->handle, last, dict) < 0)
         Py_CLEAR(dict);
     return dict;
 }

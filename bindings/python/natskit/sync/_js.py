@@ -9,7 +9,7 @@ natskit/sync/_js.py, from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -306,6 +306,56 @@ class JetStreamContext(_natskit.SyncJetStream):
     def consumer(self, stream: str, name: str) -> Consumer:
         """The consumer as an object, which knows its info."""
         return Consumer(self, self.consumer_info(stream, name))
+
+    def ordered(
+        self,
+        stream: str,
+        cb: Callable[[Msg], Any] | None = None,
+        *,
+        subjects: str | Iterable[str] | None = None,
+        deliver_policy: str | None = None,
+        opt_start_seq: int | None = None,
+        opt_start_time: datetime | str | None = None,
+        headers_only: bool | None = None,
+        heartbeat: float | None = None,
+        marker: bool | None = None,
+        ends: bool | None = None,
+    ) -> Subscription:
+        """The messages of a stream in its order, those that there are and those to come:
+        `for msg in js.ordered("ORDERS"): ...`
+
+        None comes twice and none is left out, through lost connections, restarts and whatever happens to the
+        server's consumer, which is made anew then. They need no acks. The loop ends when the subscription is closed,
+        or raises why there can be no more: errors.StreamNotFoundError when the stream was deleted. stats() tells of
+        it: last_seq, up to which all has come, resets, live, initial_done.
+
+        Args:
+            cb: is called with each message instead of a loop, as for Client.subscribe().
+            subjects: only messages of these, with `*` as a token and `>` as the last one; no two may match the same.
+            deliver_policy: what it begins with: "all" (by default), "new", "last", "last_per_subject",
+                "by_start_sequence", which needs opt_start_seq, or "by_start_time", which needs opt_start_time.
+            opt_start_time: a datetime with a time zone, or a text as RFC 3339 has it.
+            headers_only: leave out data; header Nats-Msg-Size tells their size.
+            heartbeat: seconds between two signs of life of the server; after two without one the consumer is made anew.
+            marker: a natskit.Status of type "initial_done" comes once, when all that there was at the begin has come.
+            ends: end then, instead.
+        """
+        begin = opt_start_time if opt_start_time is None else _values.time_text("opt_start_time", opt_start_time)
+        wishes = {
+            "subjects": [subjects] if isinstance(subjects, str) else subjects,
+            "deliver_policy": deliver_policy,
+            "opt_start_seq": opt_start_seq,
+            "opt_start_time": begin,
+            "headers_only": headers_only,
+            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
+            "marker": marker,
+            "ends": ends,
+        }
+        _handlers.check(cb, 1)
+        sub = self._ordered(stream, _options.pairs(_natskit.OPTIONS_ORDERED, wishes))
+        if cb is not None:
+            sub._handle(cb, False, 1, None)
+        return sub
 
     def pull_subscribe(
         self,
