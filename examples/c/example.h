@@ -65,4 +65,35 @@ static inline void publish_text(natskit_conn conn, const char *subject, const ch
     check(natskit_publish(conn, subject, NATSKIT_ZLEN, NULL, 0, no_headers, text, len, 1000), "publish");
 }
 
+static inline natskit_js jetstream_or_exit(natskit_conn conn)
+{
+    natskit_js js;
+    natskit_error err = {0};
+    if (natskit_js_open(conn, no_options, &js, &err) != NATSKIT_OK) {
+        fprintf(stderr, "jetstream: %s\n", err.text);
+        exit(1);
+    }
+    return js;
+}
+
+/* Makes a call of the JetStream API; `args` is JSON. The answer has to be closed. */
+static inline natskit_json js_call_or_exit(natskit_js js, const char *name, const char *args)
+{
+    natskit_json json, answer;
+    natskit_error err = {0};
+    if (natskit_json_parse(args, NATSKIT_ZLEN, &json, &err) != NATSKIT_OK ||
+        natskit_js_call(js, name, NATSKIT_ZLEN, json, 5000, &answer, &err) != NATSKIT_OK) {
+        fprintf(stderr, "%s: %s\n", name, err.text);
+        exit(1);
+    }
+    natskit_json_close(json);
+    return answer;
+}
+
+/* The same, of which the answer is not needed. */
+static inline void js_do(natskit_js js, const char *name, const char *args)
+{
+    natskit_json_close(js_call_or_exit(js, name, args));
+}
+
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of a pull consumer: fetched in batches, one by one, by a loop, and by a handler. Needs JetStream."""
+"""Messages of a pull consumer: fetched in batches, one by one, by a loop that goes on through
+whatever happens, and by a handler. Needs a server with JetStream."""
 
 import asyncio  # [async]
 import os
@@ -39,6 +40,21 @@ async def main() -> None:
                 break
         print(f"consumed: {done}")
 
+        # Somebody deletes the consumer: consuming waits until it is there again, and goes on.
+        sub = worker.consume(status_events=True, heartbeat=0.5)
+        await worker.delete()
+        async for item in sub:
+            if isinstance(item, natskit.Msg):
+                await item.ack()
+                if item.text == "job 10":
+                    break
+                continue  # the server had not read its ack when the consumer was deleted
+            print(f"status: {item.type}")
+            if item.type in ("consumer_deleted", "consumer_not_found"):
+                await js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
+                await store(js, range(10, 11))
+        await sub.drain()  # asks for no more; what has come has to be taken, but nothing is left here
+
         try:
             await worker.next(timeout=0)
         except errors.TimeoutError:
@@ -51,7 +67,7 @@ async def main() -> None:
             await msg.ack()
 
         sub = worker.consume(handle, concurrency=4)
-        await store(js, range(10, 20))
+        await store(js, range(11, 21))
         # [sync] while len(handled) < 10:
         # [sync]     nc.dispatch(timeout=5)
         # [async]

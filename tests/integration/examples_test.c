@@ -62,6 +62,30 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_streams(void **state)
+{
+    (void)state;
+    run_example("streams", (const char *const[]){"number 2 of EXAMPLE_C, which was there before",
+                                                 "1000 of 1000 are stored", "still kept for: 86400000000000",
+                                                 "messages: 1002", "number of the last order: 2",
+                                                 "purged: 1000", "deleted", NULL});
+}
+
+static void test_work_queue(void **state)
+{
+    (void)state;
+    run_example("work_queue", (const char *const[]){"given up: nonsense", "done: later, at delivery 2",
+                                                    "worker 1: ", "worker 2: ", "19 of 20 jobs done", NULL});
+}
+
+static void test_consume(void **state)
+{
+    (void)state;
+    run_example("consume",
+                (const char *const[]){"handled: 100", "status: there is no such consumer",
+                                      "status: messages come again", "handled: 50", "drained: ", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -80,7 +104,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
+        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

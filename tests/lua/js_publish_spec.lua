@@ -177,6 +177,81 @@ cases["a full window makes it wait"] = function(nc, js)
     assert.are.equal(11, count)
 end
 
+cases["a batch is handed over in one step"] = function(_, js)
+    make(js)
+    local pub = assert(js:publisher { max_pending = 100 })
+    local list = {}
+    for i = 1, 500 do -- more than the window has room for
+        list[i] = { "s.a", tostring(i), headers = i % 50 == 0 and { Number = tostring(i) } or nil }
+    end
+    list[7] = { subject = "s.b", data = "7", headers = nats.headers { Set = "x" } }
+    assert.are.equal(1, pub:publish("s.a", "before"))
+    local count, ids = assert(pub:publish_batch(list, { timeout = 20 }))
+    assert.are.equal(500, count)
+    assert.are.equal(500, #ids)
+    for i, id in ipairs(ids) do
+        assert.are.equal(i + 1, id)
+    end
+    assert.are.same({ 0, {} }, { pub:publish_batch {} })
+    assert.is_true(pub:done(20))
+    local stored = 0
+    for _, seq in pub:acks(0) do
+        stored = stored + (seq and 1 or 0)
+    end
+    assert.are.equal(501, stored)
+    assert.are.same({ Number = { "450" } }, assert(js:get_msg("S", { seq = 451 })).headers)
+    assert.are.same({ Set = { "x" } }, assert(js:get_msg("S", { seq = 8 })).headers)
+    assert.are.equal("500", assert(js:get_msg("S", { seq = 501 })).data)
+    pub:close()
+    local _, _, code, accepted, none = pub:publish_batch(list)
+    assert.are.same({ "closed", 0, {} }, { code, accepted, none })
+end
+
+cases["what of a batch has no room is told"] = function(nc, js)
+    make(js)
+    assert(nc:flush(10))
+    local pub = assert(js:publisher { max_pending = 10, ack_wait = 30 })
+    local list = {}
+    for i = 1, 15 do
+        list[i] = { "s.a", tostring(i) }
+    end
+    helper.server:pause()
+    local _, _, code, accepted, ids = pub:publish_batch(list, { timeout = 0 })
+    assert.are.equal("would_block", code)
+    assert.are.equal(10, accepted)
+    assert.are.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, ids)
+    _, _, code, accepted, ids = pub:publish_batch(list, { timeout = 0.2 })
+    assert.are.same({ "timeout", 0, {} }, { code, accepted, ids })
+    helper.server:resume()
+    assert.are.equal(15, pub:publish_batch(list, { timeout = 20 }))
+    assert.is_true(pub:done(20))
+    assert.are.equal(25, assert(js:stream_info("S")).state.messages)
+    pub:close()
+end
+
+cases["without room it fails at once, if the connection is told so"] = function(_, js)
+    make(js)
+    local nc = helper.connect({ outbox_bytes = 65536, outbox_full = "fail" })
+    local pub = assert(assert(nc:jetstream()):publisher { max_pending = 65536, max_pending_bytes = 2 ^ 30 // 1 })
+    helper.server:pause()
+    local payload = ("x"):rep(10000)
+    local function refused(first, _, code) -- the system may have taken some, so that there is room again
+        assert.is_true(first ~= nil or code == "would_block", code)
+        return first == nil and 1 or 0
+    end
+    local took = helper.timed(function()
+        local one, batch = 0, 0
+        while one < 20 or batch < 20 do
+            one = one + refused(pub:publish("s.a", payload, { timeout = 30 }))
+            batch = batch + refused(pub:publish_batch({ { "s.a", payload } }, { timeout = 30 }))
+        end
+    end)
+    assert.is_true(took < 10, took)
+    helper.server:resume()
+    pub:close()
+    nc:close(0)
+end
+
 describe("JetStream publishing", function()
     setup(function()
         helper.start()
@@ -226,10 +301,19 @@ describe("JetStream publishing", function()
                 helper.raises("headers:", object.publish, object, "s.a", "", { headers = 5 })
                 helper.raises("timeout:", object.publish, object, "s.a", "", { timeout = "5" })
             end
+            helper.raises("table expected, got string", pub.publish_batch, pub, "s.a")
+            helper.raises("message 2: table expected", pub.publish_batch, pub, { { "s.a" }, "s.a" })
+            helper.raises("message 1: data: string expected", pub.publish_batch, pub, { { "s.a", 5 } })
+            helper.raises("message 2: a publisher has replies of its own", pub.publish_batch, pub,
+                { { "s.a" }, { "s.a", reply = "b" } })
+            helper.raises("unknown option 'msg_id'", pub.publish_batch, pub, { { "s.a" } }, { msg_id = "x" })
+            helper.raises("natskit.publisher expected", pub.publish_batch, js, {})
             helper.raises("max_pending", js.publisher, js, { max_pending = 0 })
             helper.raises("no option", js.publisher, js, { window = 5 })
             helper.raises("natskit.publisher expected", pub.publish, js, "s.a")
             assert.are.equal(sent, nc:stats().out_msgs)
+            helper.raises("message 2: ", pub.publish_batch, pub, { { "s.a" }, { "s. a" } })
+            assert.are.equal(1, pub:info().published) -- those before it were accepted
         end)
     end)
 

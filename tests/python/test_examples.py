@@ -19,6 +19,8 @@ EXPECTED = {
         "fetched: job 3, number 4 of the stream",
         "one: job 4",
         "consumed: 10",
+        "status: consumer_",
+        "status: resumed",
         "nothing is left",
         "handled: 10",
     ],
@@ -82,9 +84,15 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "work_queue": [
+        "given up: nonsense",
+        "done: later, at delivery 2",
+        "work queue: 19 of 20 jobs done",
+        "deleted: True",
+    ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "streams"}
+JETSTREAM = {"consume", "kv_watch", "streams", "work_queue"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

@@ -509,6 +509,16 @@ local publisher = {}
 ---@return natskit.code? code
 function publisher:publish(subject, data, options) end
 
+--- Publishes many messages, which have no reply. Stops at the first that cannot be accepted.
+---@param list natskit.Outgoing[]
+---@param options? natskit.BatchOptions
+---@return integer? count
+---@return integer[]|string ids numbers of the messages; on failure a message
+---@return natskit.code? code
+---@return integer? accepted on failure: how many were accepted all the same
+---@return integer[]? accepted_ids and their numbers
+function publisher:publish_batch(list, options) end
+
 --- `for id, seq, code, text in pub:acks() do`: one outcome for each message; seq is nil if it is not known to be stored.
 ---@param timeout? number seconds
 ---@return fun(): integer?, integer?, natskit.code?, string? iterator

@@ -1,14 +1,15 @@
-/* Publishing to streams: one message with its ack, and publishers, which have many under way. Options that
- * ask something of the stream are headers. While there is no room a call waits until its deadline. */
+/* Publishing to streams: one message with its ack, and publishers, which have many under way, one by one or
+ * in batches. Options that ask something of the stream are headers. While there is no room a call waits until
+ * its deadline. */
 #include "lnk.h"
 
 #include <string.h>
 
-/* Slots of a call. */
+/* Slots of a call. Of a batch the list is at S_SUBJECT, and the numbers of what was accepted at S_DATA. */
 enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_OPTIONS, S_DEADLINE, S_WAIT, S_ROOM, S_TOP = S_ROOM };
 
 /* Ways to publish; the numbers go through lua_callk as its context. */
-enum way { TO_STREAM, TO_PUBLISHER };
+enum way { TO_STREAM, TO_PUBLISHER, BATCH };
 
 static const char *const outcome_names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
 
@@ -166,11 +167,36 @@ static struct content read_content(lua_State *L)
     return content;
 }
 
+/* Hands over what is left of a batch. */
+static natskit_status try_batch(lua_State *L, lnk_state *st, int64_t block_ms)
+{
+    natskit_outgoing out[LNK_BATCH_STEP];
+    uint64_t ids[LNK_BATCH_STEP];
+    const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
+    lua_Integer total = lnk_batch_len(L);
+    lua_Integer done = (lua_Integer)lua_rawlen(L, S_DATA);
+    natskit_status status = NATSKIT_OK;
+    while (status == NATSKIT_OK && done < total) {
+        size_t published = 0;
+        size_t count = lnk_batch_read(L, st, done, total, out);
+        status = natskit_publisher_publish_batch(publisher->publisher, out, sizeof out[0], count, block_ms,
+                                                 ids, &published);
+        for (size_t i = 0; i < published; i++) {
+            lua_pushinteger(L, (lua_Integer)ids[i]);
+            lua_rawseti(L, S_DATA, ++done);
+        }
+    }
+    return status;
+}
+
 /* `block_ms` is how long a publisher may block. The number of its message goes to `*id`. */
 static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int64_t left, int64_t block_ms,
                                   uint64_t *id, natskit_error *err)
 {
     const natskit_options none = {0};
+    if (way == BATCH) {
+        return try_batch(L, st, block_ms);
+    }
     natskit_headers headers = read_headers(L, st);
     struct content content = read_content(L);
     if (way == TO_PUBLISHER) {
@@ -196,13 +222,20 @@ static const lnk_conn *conn_of(lua_State *L, enum way way)
     return conn;
 }
 
-static uint64_t bytes_needed(lua_State *L)
+static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
 {
+    natskit_outgoing out[LNK_BATCH_STEP];
+    if (way == BATCH) { /* of the next message */
+        lua_Integer done = (lua_Integer)lua_rawlen(L, S_DATA);
+        lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
+        size_t left = lnk_batch_read(L, st, done, done < total ? done + 1 : total, out);
+        return left == 0 ? 0 : out[0].subject_len + out[0].data_len + HEADERS_SIZE;
+    }
     return lua_rawlen(L, S_SUBJECT) + lua_rawlen(L, S_DATA) + HEADERS_SIZE;
 }
 
 /* Begins an operation that tells when the window has room. */
-static lnk_wait *start_window(lua_State *L, int64_t left)
+static lnk_wait *start_window(lua_State *L, uint64_t bytes, int64_t left)
 {
     const natskit_options none = {0};
     const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
@@ -216,13 +249,29 @@ static lnk_wait *start_window(lua_State *L, int64_t left)
         room->op.id = 0;
     }
     natskit_status status =
-        natskit_publisher_room_start(publisher->publisher, none, bytes_needed(L), left, &room->op, NULL);
+        natskit_publisher_room_start(publisher->publisher, none, bytes, left, &room->op, NULL);
     return status == NATSKIT_OK ? room : NULL;
+}
+
+/* The end of a batch, good or bad. */
+static int published_batch(lua_State *L, natskit_status status)
+{
+    lua_Integer done = (lua_Integer)lua_rawlen(L, S_DATA);
+    if (status == NATSKIT_INVALID) {
+        return lnk_batch_bad(L, done + 1);
+    }
+    int results = status == NATSKIT_OK ? 0 : lnk_fail(L, status, NULL);
+    lua_pushinteger(L, done); /* how many were accepted, in any case */
+    lua_pushvalue(L, S_DATA);
+    return results + 2;
 }
 
 /* The end of a publish, good or bad. */
 static int published(lua_State *L, enum way way, natskit_status status, uint64_t id, const natskit_error *err)
 {
+    if (way == BATCH) {
+        return published_batch(L, status);
+    }
     if (status == NATSKIT_INVALID) {
         return lnk_bad_subject(L, "publish", S_SUBJECT, 0);
     }
@@ -250,22 +299,27 @@ static int publish_k(lua_State *L, int resumed, lua_KContext context)
         int64_t left = lnk_left(deadline);
         int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
         natskit_status status = try_publish(L, st, way, left, suspend ? 0 : slice, &id, &err);
-        int full = status == NATSKIT_WOULD_BLOCK || (way == TO_PUBLISHER && status == NATSKIT_TIMEOUT);
-        if (!full || left == 0 || (way == TO_STREAM && conn_of(L, way)->fail_fast)) {
-            return published(L, way, full && waited ? NATSKIT_TIMEOUT : status, id, &err);
+        int fast = status == NATSKIT_WOULD_BLOCK && left != 0 && conn_of(L, way)->fail_fast;
+        if (fast && suspend && way != TO_STREAM) { /* with a moment to wait it is the outbox that is full */
+            status = try_publish(L, st, way, left, 1, &id, &err);
+            fast = status == NATSKIT_WOULD_BLOCK;
+        }
+        int full = status == NATSKIT_WOULD_BLOCK || (way != TO_STREAM && status == NATSKIT_TIMEOUT);
+        if (!full || left == 0 || fast) {
+            return published(L, way, full && waited && !fast ? NATSKIT_TIMEOUT : status, id, &err);
         }
         /* Which of the two is full is not told: each is asked in its turn. */
-        int window = way == TO_PUBLISHER && (lua_isnil(L, S_WAIT) || lua_toboolean(L, S_TOP + 1));
+        int window = way != TO_STREAM && (lua_isnil(L, S_WAIT) || lua_toboolean(L, S_TOP + 1));
         lua_settop(L, S_TOP);
         lua_pushboolean(L, !window);
-        if (!suspend && way == TO_PUBLISHER) { /* it has waited already */
+        if (!suspend && way != TO_STREAM) { /* it has waited already */
             lnk_breathe(L);
             continue;
         }
         int slot = window ? S_WAIT : S_ROOM;
-        const lnk_wait *room = window
-                                   ? start_window(L, left)
-                                   : lnk_room_start(L, conn_of(L, way)->conn, S_ROOM, bytes_needed(L), left);
+        uint64_t bytes = bytes_needed(L, st, way);
+        const lnk_wait *room = window ? start_window(L, bytes, left)
+                                      : lnk_room_start(L, conn_of(L, way)->conn, S_ROOM, bytes, left);
         if (suspend) {
             lnk_room_push(L, st, room, slot, left);
             lua_callk(L, 2, 1, context, publish_k);
@@ -401,6 +455,40 @@ static int publisher_publish(lua_State *L)
     return publish_k(L, LUA_OK, TO_PUBLISHER);
 }
 
+/* All messages of a batch are looked at before the first is handed over. */
+static void check_batch(lua_State *L, lnk_state *st)
+{
+    natskit_outgoing out[LNK_BATCH_STEP];
+    lua_Integer total = lnk_batch_len(L);
+    for (lua_Integer seen = 0; seen < total;) {
+        size_t count = lnk_batch_read(L, st, seen, total, out);
+        for (size_t i = 0; i < count; i++) {
+            if (out[i].reply_len > 0) {
+                luaL_error(L, "publish_batch: message %I: a publisher has replies of its own",
+                           seen + (lua_Integer)i + 1);
+            }
+        }
+        seen += (lua_Integer)count;
+    }
+}
+
+/* pub:publish_batch(list [, {timeout =}]) -> number of messages, list of their numbers */
+static int publisher_publish_batch(lua_State *L)
+{
+    lnk_state *st = lnk_state_of(L);
+    check_publisher(L);
+    luaL_checktype(L, S_SUBJECT, LUA_TTABLE);
+    lua_settop(L, 3);
+    int64_t timeout_ms = lnk_send_options(L, 3, LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    check_batch(L, st);
+    lua_settop(L, S_SUBJECT);
+    lua_createtable(L, (int)lnk_batch_len(L), 0);
+    lua_settop(L, S_OPTIONS);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lua_settop(L, S_TOP);
+    return publish_k(L, LUA_OK, BATCH);
+}
+
 /* Ends it. */
 static int publisher_gc(lua_State *L)
 {
@@ -512,13 +600,11 @@ static int publisher_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg publisher_methods[] = {{"publish", publisher_publish},
-                                             {"acks", publisher_acks},
-                                             {"next_ack", publisher_next_ack},
-                                             {"done", publisher_done},
-                                             {"info", publisher_info},
-                                             {"close", publisher_close},
-                                             {NULL, NULL}};
+static const luaL_Reg publisher_methods[] = {
+    {"publish", publisher_publish}, {"publish_batch", publisher_publish_batch},
+    {"acks", publisher_acks},       {"next_ack", publisher_next_ack},
+    {"done", publisher_done},       {"info", publisher_info},
+    {"close", publisher_close},     {NULL, NULL}};
 
 static const luaL_Reg publisher_meta[] = {{"__gc", publisher_gc},
                                           {"__close", publisher_to_be_closed},

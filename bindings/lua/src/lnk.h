@@ -619,6 +619,16 @@ int lnk_connect(lua_State *L); /* nats.connect */
 
 int lnk_publish(lua_State *L);
 int lnk_publish_batch(lua_State *L);
+/* Messages of a batch that go to the library in one step. */
+#define LNK_BATCH_STEP 32
+/* How many messages the list at 2 has. Raises beyond a million. */
+lua_Integer lnk_batch_len(lua_State *L);
+/* Reads messages of the list at 2 after the first `done`, until a step is full. Returns how many; they live
+ * as long as the list is not changed. Raises for one that is none. */
+size_t lnk_batch_read(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total,
+                      natskit_outgoing *out);
+/* Raises for the i-th message of the list at 2, which the library has refused. */
+int lnk_batch_bad(lua_State *L, lua_Integer i);
 int lnk_request(lua_State *L);
 int lnk_request_many(lua_State *L);
 int lnk_context(lua_State *L);

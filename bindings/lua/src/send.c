@@ -28,8 +28,6 @@ enum slot {
 
 static const char *const request_others[] = {"timeout", "headers", "trace_destination", "trace_only", NULL};
 
-/* Messages that go to the library in one step. */
-#define CHUNK 32
 /* Messages in one batch. */
 #define MOST 1000000
 
@@ -103,12 +101,10 @@ static void read_entry(lua_State *L, lnk_state *st, lua_Integer i, natskit_outgo
     lua_pop(L, 2);
 }
 
-/* Reads messages after the first `done` until a step is full. Returns how many. */
-static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total,
-                         natskit_outgoing *out)
+size_t lnk_batch_read(lua_State *L, lnk_state *st, lua_Integer done, lua_Integer total, natskit_outgoing *out)
 {
     size_t count = 0;
-    while (count < CHUNK && done + (lua_Integer)count < total) {
+    while (count < LNK_BATCH_STEP && done + (lua_Integer)count < total) {
         read_entry(L, st, done + (lua_Integer)count + 1, &out[count]);
         if (goes_alone(st, &out[count])) {
             return count == 0 ? 1 : count;
@@ -118,17 +114,24 @@ static size_t read_chunk(lua_State *L, lnk_state *st, lua_Integer done, lua_Inte
     return count;
 }
 
+lua_Integer lnk_batch_len(lua_State *L)
+{
+    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
+    luaL_argcheck(L, total <= MOST, S_SUBJECT, "too many messages for one batch");
+    return total;
+}
+
 /* Hands over what is left of the batch; slot S_EXTRA counts what was accepted. */
 static natskit_status try_batch(lua_State *L, lnk_state *st, int64_t timeout_ms)
 {
-    natskit_outgoing out[CHUNK];
+    natskit_outgoing out[LNK_BATCH_STEP];
     const lnk_conn *conn = lua_touserdata(L, S_WHO);
     lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
     lua_Integer done = lua_tointeger(L, S_EXTRA);
     natskit_status status = NATSKIT_OK;
     while (status == NATSKIT_OK && done < total) {
         size_t published = 0;
-        size_t count = read_chunk(L, st, done, total, out);
+        size_t count = lnk_batch_read(L, st, done, total, out);
         status = natskit_publish_batch(conn->conn, out, sizeof out[0], count, timeout_ms, &published);
         done += (lua_Integer)published;
         lua_pushinteger(L, done);
@@ -137,10 +140,8 @@ static natskit_status try_batch(lua_State *L, lnk_state *st, int64_t timeout_ms)
     return status;
 }
 
-/* Raises for the message of the batch that was refused. */
-static int bad_entry(lua_State *L)
+int lnk_batch_bad(lua_State *L, lua_Integer i)
 {
-    lua_Integer i = lua_tointeger(L, S_EXTRA) + 1;
     lua_rawgeti(L, S_SUBJECT, i);
     size_t subject_len = 0;
     size_t reply_len = 0;
@@ -260,7 +261,7 @@ static int push_answers(lua_State *L)
 static int sent(lua_State *L, enum way way, natskit_status status, const natskit_error *err)
 {
     if (status == NATSKIT_INVALID && way == SEND_BATCH) {
-        return bad_entry(L);
+        return lnk_batch_bad(L, lua_tointeger(L, S_EXTRA) + 1);
     }
     if (status == NATSKIT_INVALID && way != SEND_RESPOND) {
         raise_invalid(L, way, err);
@@ -464,8 +465,7 @@ int lnk_publish_batch(lua_State *L)
     lua_settop(L, S_TOP);
     lua_pushinteger(L, 0);
     lua_replace(L, S_EXTRA);
-    lua_Integer total = (lua_Integer)lua_rawlen(L, S_SUBJECT);
-    luaL_argcheck(L, total <= MOST, 2, "too many messages for one batch");
+    lua_Integer total = lnk_batch_len(L);
     natskit_outgoing *out = lua_newuserdatauv(L, sizeof *out * (size_t)(total + 1), 0);
     int alone = 0;
     for (lua_Integer i = 1; i <= total; i++) { /* all are looked at before the first is sent */

@@ -1,0 +1,106 @@
+/* Streams: one is made, filled, changed, looked at, purged and deleted. Needs a server with JetStream. */
+#include "example.h"
+
+#include <string.h>
+
+#define MANY 1000
+
+static natskit_error err;
+
+/* One message, of which the ack is waited for. */
+static void publish_one(natskit_js js, const char *text, natskit_headers headers)
+{
+    natskit_msg *msg;
+    natskit_pub_ack ack;
+    natskit_status status = natskit_js_publish(js, "example.c.orders", NATSKIT_ZLEN, headers, text,
+                                               strlen(text), 5000, &msg, NULL, &err);
+    if (status != NATSKIT_OK) {
+        fprintf(stderr, "%s\n", err.text);
+    }
+    check(status, "publish");
+    check(natskit_msg_pub_ack(msg, &ack, sizeof ack), "ack");
+    printf("published: number %llu of %.*s%s\n", (unsigned long long)ack.seq, (int)ack.stream_len, ack.stream,
+           ack.duplicate ? ", which was there before" : "");
+    natskit_msg_release(msg);
+}
+
+/* The stream knows an id that it has had, and stores nothing then. */
+static void publish_with_id(natskit_js js)
+{
+    natskit_headers headers;
+    check(natskit_headers_open(&headers), "headers");
+    check(natskit_headers_set(headers, "Nats-Msg-Id", NATSKIT_ZLEN, "order-1", NATSKIT_ZLEN,
+                              NATSKIT_MATCH_EXACT, &err),
+          "id");
+    publish_one(js, "order 1", headers);
+    publish_one(js, "order 1", headers);
+    natskit_headers_close(headers);
+}
+
+/* Many messages under way at once; what becomes of each is taken afterwards. */
+static void publish_many(natskit_js js)
+{
+    natskit_publisher pub;
+    natskit_sub acks;
+    natskit_msg *msg;
+    int stored = 0;
+    check(natskit_publisher_open(js, no_options, &pub, &acks, &err), "publisher");
+    for (int i = 0; i < MANY; i++) {
+        check(natskit_publisher_publish(pub, "example.c.many", NATSKIT_ZLEN, no_headers, "data", 4, -1, NULL),
+              "publish");
+    }
+    check(natskit_publisher_done(pub, 30000, &err), "acks");
+    while (natskit_sub_next(acks, 0, &msg) == NATSKIT_OK) {
+        natskit_pub_ack ack;
+        check(natskit_msg_pub_ack(msg, &ack, sizeof ack), "ack");
+        if (ack.status == NATSKIT_OK) {
+            stored++;
+        } else {
+            printf("message %llu: %.*s\n", (unsigned long long)ack.id, (int)ack.text_len, ack.text);
+        }
+        natskit_msg_release(msg);
+    }
+    printf("publisher: %d of %d are stored\n", stored, MANY);
+    natskit_publisher_close(pub);
+    natskit_sub_close(acks);
+}
+
+static void show_number(natskit_json json, const char *what, const char *path)
+{
+    int64_t number;
+    check(natskit_json_get_int(json, path, NATSKIT_ZLEN, &number, &err), what);
+    printf("%s: %lld\n", what, (long long)number);
+    natskit_json_close(json);
+}
+
+int main(void)
+{
+    natskit_conn conn = connect_or_exit();
+    natskit_js js = jetstream_or_exit(conn);
+
+    /* Times are nanoseconds: messages are kept for a day. */
+    js_do(js, "stream.create",
+          "{\"config\":{\"name\":\"EXAMPLE_C\",\"subjects\":[\"example.c.>\"],\"storage\":\"memory\","
+          "\"max_age\":86400000000000}}");
+    publish_one(js, "order 0", no_headers);
+    publish_with_id(js);
+    publish_many(js);
+
+    /* An update changes what it names, and keeps the rest. */
+    show_number(js_call_or_exit(js, "stream.update",
+                                "{\"config\":{\"name\":\"EXAMPLE_C\",\"description\":\"of an example\"}}"),
+                "updated, and messages are still kept for", "/config/max_age");
+    show_number(js_call_or_exit(js, "stream.info", "{\"stream\":\"EXAMPLE_C\"}"), "messages",
+                "/state/messages");
+    show_number(js_call_or_exit(js, "stream.message.get",
+                                "{\"stream\":\"EXAMPLE_C\",\"last_by_subj\":\"example.c.orders\"}"),
+                "number of the last order", "/message/seq");
+    show_number(js_call_or_exit(js, "stream.purge", "{\"stream\":\"EXAMPLE_C\",\"keep\":2}"), "purged",
+                "/purged");
+    js_do(js, "stream.delete", "{\"stream\":\"EXAMPLE_C\"}");
+    printf("deleted\n");
+
+    check(natskit_js_close(js), "close the context");
+    check(natskit_conn_close(conn, 1000), "close");
+    return 0;
+}
