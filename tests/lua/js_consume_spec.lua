@@ -176,6 +176,33 @@ cases["consume ends with a missing consumer if it is to"] = function(nc, js)
     assert.are.equal("consumer_deleted", sub:reason())
 end
 
+cases["a loop raises if it ends though nobody has ended it"] = function(nc, js)
+    local consumer = make(nc, js, 1)
+    local got = 0
+    helper.raises("(consumer_deleted)", function()
+        for msg in consumer:messages { abort_on_missing = true, timeout = 20 } do
+            got = got + 1
+            assert(msg:ack())
+            assert.is_true(consumer:delete())
+        end
+    end)
+    assert.are.equal(1, got)
+    assert.are.equal(0, nc:stats().subs)
+
+    assert(js:add_consumer("S", { durable_name = "c" }))
+    local sub <close> = assert(consumer:consume { abort_on_missing = true })
+    assert(sub:next(10))
+    assert.is_true(consumer:delete())
+    for _, way in ipairs { "messages", "strings" } do
+        local message = helper.raises("the subscription has ended: ", function()
+            for _ in sub[way](sub, 20) do
+                error("a message came")
+            end
+        end)
+        assert.truthy(message:find("(consumer_deleted)", 1, true), message)
+    end
+end
+
 cases["a drain leaves nothing"] = function(nc, js)
     local consumer = make(nc, js, 30)
     local sub <close> = assert(consumer:consume { max_msgs = 20 })

@@ -773,6 +773,7 @@ function consumer:fetch(n, options) end
 function consumer:next(options) end
 
 --- `for msg in consumer:messages() do`: asks again and again, and closes its subscription when the loop is left.
+--- Raises if no more messages can come though nobody has ended it: (consumer_deleted) with abort_on_missing.
 ---@param options? natskit.ConsumeOptions
 ---@return (fun(): natskit.msg?)? iterator
 ---@return string? message nil for a loop

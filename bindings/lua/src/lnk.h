@@ -115,6 +115,7 @@ typedef struct lnk_sub {
     unsigned handled : 1;   /* it has a handler and has not ended */
     unsigned many : 1;      /* it is the answer of a request_many */
     unsigned watches : 1;   /* it yields entries of a bucket */
+    unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */

@@ -399,22 +399,23 @@ static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
     return 1;
 }
 
-/* Raises if a watch has ended though nobody has ended it: who loops believes to know what is in the bucket,
- * and a loop cannot return a failure. */
+/* Raises if a watch or a pull has ended though nobody has ended it: who loops believes to know what is in the
+ * bucket, or to have got all messages, and a loop cannot return a failure. */
 static void raise_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = lnk_sub_end_reason(sub);
-    if (!sub->watches || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
+    int tells = sub->watches || sub->pulls;
+    if (!tells || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
         return;
     }
     int told = natskit_sub_reason(sub->sub, &err) == reason;
     lnk_push_code(L, reason);
-    luaL_error(L, "the watch has ended: %s (%s)", told ? err.text : lnk_status_text(reason),
-               lua_tostring(L, -1));
+    luaL_error(L, "the %s has ended: %s (%s)", sub->watches ? "watch" : "subscription",
+               told ? err.text : lnk_status_text(reason), lua_tostring(L, -1));
 }
 
-/* Of a loop: it sees one nil, which ends it; why stands in sub:stats().reason. */
+/* Of a loop: it sees one nil, which ends it, if that is no failure; why stands in sub:stats().reason. */
 static int fail_loop(lua_State *L, lnk_sub *sub, loop *of, natskit_status status)
 {
     if (of != NULL) {
