@@ -60,7 +60,7 @@
 ---@class natskit.ConsumeOptions
 ---@field timeout? number seconds without a message after which a loop ends (messages only)
 ---@field handler? fun(msg: natskit.msg, sub: natskit.sub) gets the messages (consume only)
----@field on_error? fun(err: any, sub: natskit.sub) gets errors of the handler (consume only)
+---@field on_error? fun(err: any, sub: natskit.sub) gets errors of the handler, and why there is no more if nobody has ended it (consume only)
 ---@field max_msgs? integer messages to ask for ahead (100)
 ---@field max_bytes? integer bytes of messages to ask for ahead; 0 no limit (0)
 ---@field threshold_msgs? integer how few are ahead when more are asked for (half of max_msgs)

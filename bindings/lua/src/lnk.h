@@ -528,8 +528,8 @@ void lnk_handler_close_unused(lnk_state *st);
 /* Message handler: adds a traceback to text. Ctrl-C of lua.c is no error of the function: it sets
  * `interrupted`. */
 int lnk_traceback(lua_State *L);
-/* Pops an error of a function and tells it: to on_error of the subscription at `owner`, else to
- * nats.on_handler_error, else to stderr. */
+/* Pops an error of a function, or why there is nothing more to handle, and tells it: to on_error of the
+ * subscription at `owner`, else to nats.on_handler_error, else to stderr. */
 void lnk_report(lua_State *L, int owner);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
@@ -668,6 +668,10 @@ int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms);
 natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
+/* Pushes a text that a watch or a pull has ended though nobody has ended it, if taking from it gave `status`
+ * for that: who loops or handles believes to know what is in the bucket, or to have got all. Returns whether
+ * there is one. */
+int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status);
 /* Pushes the next message that is ahead, or nil if there is none any more. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 
