@@ -252,6 +252,23 @@ cases["without room it fails at once, if the connection is told so"] = function(
     nc:close(0)
 end
 
+cases["it waits for its window, also where the outbox is to fail"] = function(_, js)
+    make(js)
+    local nc <close> = helper.connect({ outbox_full = "fail" })
+    local pub = assert(assert(nc:jetstream()):publisher { max_pending = 1, ack_wait = 30 })
+    helper.server:pause()
+    assert(pub:publish("s.a", "1"))
+    local took = helper.timed(function()
+        helper.fails("timeout", pub:publish("s.a", "2", { timeout = 0.2 }))
+        helper.fails("timeout", pub:publish_batch({ { "s.a", "2" } }, { timeout = 0.2 }))
+    end)
+    assert.is_true(took >= 0.36 and took < 10, took)
+    helper.server:resume()
+    assert.are.equal(2, pub:publish("s.a", "2", { timeout = 20 }))
+    assert.is_true(pub:done(20))
+    pub:close()
+end
+
 describe("JetStream publishing", function()
     setup(function()
         helper.start()
