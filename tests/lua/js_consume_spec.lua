@@ -176,6 +176,33 @@ cases["consume ends with a missing consumer if it is to"] = function(nc, js)
     assert.are.equal("consumer_deleted", sub:reason())
 end
 
+cases["a loop raises if it ends though nobody has ended it"] = function(nc, js)
+    local consumer = make(nc, js, 1)
+    local got = 0
+    helper.raises("(consumer_deleted)", function()
+        for msg in consumer:messages { abort_on_missing = true, timeout = 20 } do
+            got = got + 1
+            assert(msg:ack())
+            assert.is_true(consumer:delete())
+        end
+    end)
+    assert.are.equal(1, got)
+    assert.are.equal(0, nc:stats().subs)
+
+    assert(js:add_consumer("S", { durable_name = "c" }))
+    local sub <close> = assert(consumer:consume { abort_on_missing = true })
+    assert(sub:next(10))
+    assert.is_true(consumer:delete())
+    for _, way in ipairs { "messages", "strings" } do
+        local message = helper.raises("the subscription has ended: ", function()
+            for _ in sub[way](sub, 20) do
+                error("a message came")
+            end
+        end)
+        assert.truthy(message:find("(consumer_deleted)", 1, true), message)
+    end
+end
+
 cases["a drain leaves nothing"] = function(nc, js)
     local consumer = make(nc, js, 30)
     local sub <close> = assert(consumer:consume { max_msgs = 20 })
@@ -244,6 +271,77 @@ describe("JetStream consuming", function()
             assert.are.equal(1, errors)
             sub:close()
         end)
+    end)
+
+    it("tells that there is nothing more to handle", function()
+        run(function(nc, js)
+            local consumer = make(nc, js, 1)
+            local got, errors = 0, {}
+            local options = {
+                abort_on_missing = true,
+                handler = function(msg)
+                    got = got + 1
+                    assert(msg:ack())
+                    assert.is_true(consumer:delete())
+                end,
+                on_error = function(...)
+                    errors[#errors + 1] = table.pack(...)
+                end,
+            }
+            local sub = assert(consumer:consume(options))
+            nats.dispatch(20)
+            assert.are.equal(1, got)
+            assert.are.equal(1, #errors)
+            assert.truthy(errors[1][1]:find("^the subscription has ended: .*%(consumer_deleted%)$"), errors[1][1])
+            assert.are.equal(sub, errors[1][2])
+            assert.are.equal(0, sub:stats().handler_errors) -- the handler itself did well
+            sub:close()
+            assert.are.equal(1, #errors)
+
+            options.on_error = nil
+            assert(js:add_consumer("S", { durable_name = "c" }))
+            local others = 0
+            nats.on_handler_error(function(text)
+                others = others + 1
+                assert.truthy(text:find("(consumer_deleted)", 1, true), text)
+            end)
+            local other <close> = assert(consumer:consume(options))
+            nats.dispatch(20)
+            nats.on_handler_error(nil)
+            assert.are.equal(1, others)
+            assert.are.equal("consumer_deleted", other:reason())
+        end)
+    end)
+
+    it("has nothing to tell of handlers that the program ends", function()
+        loop.run(function()
+            local nc = helper.connect()
+            local js <close> = assert(nc:jetstream { timeout = 20 })
+            local _ = js:delete_stream("S")
+            local consumer = make(nc, js, 3)
+            local got, errors = 0, 0
+            local function begin()
+                return assert(consumer:consume {
+                    handler = function(msg)
+                        assert(msg:ack())
+                        got = got + 1
+                    end,
+                    on_error = function()
+                        errors = errors + 1
+                    end,
+                })
+            end
+            local first = begin()
+            helper.eventually(function()
+                loop.sleep(0.005)
+                return got == 3
+            end)
+            assert.is_true(first:drain(20))
+            begin()
+            assert.is_true(nc:drain(20))
+            assert.are.equal(0, errors)
+        end)
+        nats.set_scheduler(nil)
     end)
 
     it("lets a drain of the connection wait for the body of a loop", function()

@@ -208,6 +208,9 @@ static int more(lua_State *L, lnk_state *st, lnk_sub *sub, lua_KContext refills)
         sub->loops--;
     }
     lnk_handler_drop(L, S_SUB);
+    if (lnk_sub_push_lost(L, sub, status)) {
+        lnk_report(L, S_SUB);
+    }
     return 0;
 }
 

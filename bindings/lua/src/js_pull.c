@@ -145,6 +145,7 @@ static int consume(lua_State *L, const char *what, int user_values)
     lnk_options *options = push_options(L, &target, 2, NATSKIT_OPTIONS_CONSUME, consume_others);
     natskit_error err;
     lnk_sub *sub = lnk_push_sub(L, conn, user_values);
+    sub->pulls = 1;
     natskit_status status = natskit_js_consume(target.js, target.stream, target.stream_len, target.consumer,
                                                target.consumer_len, options->options, &sub->sub, &err);
     lnk_options_end(options);

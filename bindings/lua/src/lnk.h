@@ -109,12 +109,13 @@ typedef struct lnk_sub {
     uint64_t waitset;       /* in which it was put */
     natskit_msg **ahead;    /* room for LNK_AHEAD; NULL until something is taken, for most only wait */
     natskit_status ended;   /* why it had ended when it was closed, 0 if it had not */
-    uint32_t errors;        /* of its handler */
+    uint32_t errors;        /* of its handler; of a publisher's outcomes: failures that were handed out */
     uint32_t loops;         /* that hold it */
     uint8_t head, count;    /* of `ahead`: next one to hand out, and the end */
     unsigned handled : 1;   /* it has a handler and has not ended */
     unsigned many : 1;      /* it is the answer of a request_many */
     unsigned watches : 1;   /* it yields entries of a bucket */
+    unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -161,6 +162,7 @@ typedef struct lnk_js {
 
 typedef struct lnk_publisher {
     natskit_publisher publisher; /* 0: closed */
+    int takes_all;               /* option acks is "all": the program takes what comes */
 } lnk_publisher;
 
 /* User values of a publisher. */
@@ -527,8 +529,8 @@ void lnk_handler_close_unused(lnk_state *st);
 /* Message handler: adds a traceback to text. Ctrl-C of lua.c is no error of the function: it sets
  * `interrupted`. */
 int lnk_traceback(lua_State *L);
-/* Pops an error of a function and tells it: to on_error of the subscription at `owner`, else to
- * nats.on_handler_error, else to stderr. */
+/* Pops an error of a function, or why there is nothing more to handle, and tells it: to on_error of the
+ * subscription at `owner`, else to nats.on_handler_error, else to stderr. */
 void lnk_report(lua_State *L, int owner);
 int lnk_dispatch(lua_State *L);         /* nats.dispatch */
 int lnk_on_handler_error(lua_State *L); /* nats.on_handler_error */
@@ -667,6 +669,10 @@ int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms);
 natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */
 natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
+/* Pushes a text that a watch or a pull has ended though nobody has ended it, if taking from it gave `status`
+ * for that: who loops or handles believes to know what is in the bucket, or to have got all. Returns whether
+ * there is one. */
+int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status);
 /* Pushes the next message that is ahead, or nil if there is none any more. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 

@@ -399,28 +399,31 @@ static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
     return 1;
 }
 
-/* Raises if a watch has ended though nobody has ended it: who loops believes to know what is in the bucket,
- * and a loop cannot return a failure. */
-static void raise_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
+int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = lnk_sub_end_reason(sub);
-    if (!sub->watches || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
-        return;
+    int tells = sub->watches || sub->pulls;
+    if (!tells || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
+        return 0;
     }
     int told = natskit_sub_reason(sub->sub, &err) == reason;
     lnk_push_code(L, reason);
-    luaL_error(L, "the watch has ended: %s (%s)", told ? err.text : lnk_status_text(reason),
-               lua_tostring(L, -1));
+    lua_pushfstring(L, "the %s has ended: %s (%s)", sub->watches ? "watch" : "subscription",
+                    told ? err.text : lnk_status_text(reason), lua_tostring(L, -1));
+    lua_remove(L, -2);
+    return 1;
 }
 
-/* Of a loop: it sees one nil, which ends it; why stands in sub:stats().reason. */
+/* Of a loop: it sees one nil, which ends it, if that is no failure; why stands in sub:stats().reason. */
 static int fail_loop(lua_State *L, lnk_sub *sub, loop *of, natskit_status status)
 {
     if (of != NULL) {
         end_loop(sub, of);
     }
-    raise_lost(L, sub, status);
+    if (lnk_sub_push_lost(L, sub, status)) {
+        return lua_error(L); /* a loop cannot return a failure */
+    }
     lua_pushnil(L);
     return 1;
 }
