@@ -52,6 +52,7 @@ struct ordered {
     bool tells;    /* it was answered once */
     bool unasked;  /* it is not asked: nobody has answered, this time, or ever on this connection */
     bool answered; /* the present consumer's making */
+    bool idle;     /* a heartbeat was the last that came of it */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
@@ -268,6 +269,7 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->used = true;
     ordered->consumer_seq = 0;
     ordered->answered = false;
+    ordered->idle = false;
     ordered->flow.len = 0;
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
     ordered->resets += ordered->created && !ordered->asking;
@@ -359,6 +361,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
         return;
     }
     ordered->consumer_seq++;
+    ordered->idle = false;
     ordered->seen_ns = now_ns;
     ordered->failures = 0;
     bool later = place.time_ns > ordered->stream_time_ns;
@@ -413,6 +416,18 @@ static void taken(struct nki_feed *feed, int64_t now_ns)
     }
 }
 
+/* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
+ * flow control; between two in a row it has looked for a message and found none. Then what is missing of what
+ * there was at the begin was purged, or has expired. */
+static void idle(struct ordered *ordered)
+{
+    bool again = ordered->idle;
+    ordered->idle = true;
+    if (again && (ordered->answered || ordered->consumer_seq > 0)) {
+        look_whether_done(ordered, true);
+    }
+}
+
 /* A status at the subject that the present consumer delivers to. */
 static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
 {
@@ -432,10 +447,14 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         return;
     }
     ordered->failures = 0;
+    bool stalled = nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value);
+    if (msg->reply_len == 0 && !stalled) {
+        idle(ordered);
+        return;
+    }
+    ordered->idle = false;
     if (msg->reply_len > 0) {
         flow(ordered, nki_msg_reply(msg));
-    } else if (!nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
-        look_whether_done(ordered, true); /* what is missing was purged or has expired since the begin */
     } else if (ordered->flow.len == 0) {
         flow(ordered, value); /* the request for it was lost */
     }
