@@ -54,6 +54,7 @@ struct ordered {
     bool tells;    /* it was answered once */
     bool unasked;  /* it is not asked: nobody has answered, this time, or ever on this connection */
     bool answered; /* the present consumer's making */
+    bool idle;     /* a heartbeat was the last that came of it */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
@@ -271,6 +272,7 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->used = true;
     ordered->consumer_seq = 0;
     ordered->answered = false;
+    ordered->idle = false;
     ordered->flow.len = 0;
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
     ordered->resets += ordered->created && !ordered->asking;
@@ -362,6 +364,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
         return;
     }
     ordered->consumer_seq++;
+    ordered->idle = false;
     ordered->seen_ns = now_ns;
     ordered->failures = 0;
     bool later = place.time_ns > ordered->stream_time_ns;
@@ -417,6 +420,18 @@ static void taken(struct nki_feed *feed, int64_t now_ns)
     }
 }
 
+/* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
+ * flow control; between two in a row it has looked for a message and found none. Then what is missing of what
+ * there was at the begin was purged, or has expired. */
+static void idle(struct ordered *ordered)
+{
+    bool again = ordered->idle;
+    ordered->idle = true;
+    if (again && (ordered->answered || ordered->consumer_seq > 0)) {
+        look_whether_done(ordered, true);
+    }
+}
+
 /* A status at the subject that the present consumer delivers to. */
 static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
 {
@@ -429,25 +444,23 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
         return;
     }
-    /* An idle heartbeat comes when there was nothing to send for its time; a hostile one at any time. */
-    bool idle = now_ns - ordered->seen_ns >= ordered->heartbeat_ns / 2;
-    bool counted = nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
-                   nki_str_u64(value, &last);
     ordered->seen_ns = now_ns;
-    if (counted && last != ordered->consumer_seq) {
+    if (nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
+        nki_str_u64(value, &last) && last != ordered->consumer_seq) {
         reset(ordered, now_ns);
         return;
     }
     ordered->failures = 0;
+    bool stalled = nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value);
+    if (msg->reply_len == 0 && !stalled) {
+        idle(ordered);
+        return;
+    }
+    ordered->idle = false;
     if (msg->reply_len > 0) {
         flow(ordered, nki_msg_reply(msg));
-    } else if (!nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
-        look_whether_done(
-            ordered, idle && counted &&
-                         ordered->answered); /* what is missing was purged or has expired since the begin */
     } else {
-        flow(ordered,
-             value); /* the request for it was lost, or the answer; or the queue still is not taken */
+        flow(ordered, value); /* the request for it was lost, or the answer; or it still is not taken */
     }
 }
 

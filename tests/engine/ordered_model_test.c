@@ -18,6 +18,7 @@ struct consumer {
     bool alive;
     bool deleted;   /* by the client, which listens to it no more */
     bool answering; /* its making is not answered yet */
+    bool crossed;   /* a heartbeat was the last that it sent, though messages waited */
     char name[64];
     char deliver[320];
     uint64_t stored;          /* last of the stream when it was made */
@@ -264,6 +265,7 @@ static bool next_of(const struct model *model, struct consumer *consumer, uint64
         return false;
     }
     consumer->sent++;
+    consumer->crossed = false;
     consumer->last = *seq;
     return true;
 }
@@ -321,7 +323,11 @@ static void heartbeat(struct model *model)
             snprintf(block, sizeof block, "NATS/1.0 100 FlowControl Request\r\n\r\n");
             snprintf(reply, sizeof reply, "$JS.FC.S.%s.1", consumer->name);
         }
-        if (consumer->alive && peer_sid(model->peer, consumer->deliver) != 0) {
+        /* One may cross what waits to be sent; the server looks for that before the next one. */
+        bool early = reply[0] == '\0' && pending(model, consumer) > 0;
+        bool may = !early || !consumer->crossed;
+        if (consumer->alive && may && peer_sid(model->peer, consumer->deliver) != 0) {
+            consumer->crossed = early;
             peer_send(model->peer, consumer->deliver, consumer->deliver, reply, block, "");
             serve(model);
         }

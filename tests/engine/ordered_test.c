@@ -341,6 +341,35 @@ static void test_stalled(void **state)
     ordered_close(peer, sub);
 }
 
+/* Messages that there were at the begin are purged before they were sent. */
+static void test_mark_without_the_rest(void **state)
+{
+    (void)state;
+    static const char stalled[] = "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\n"
+                                  "Nats-Consumer-Stalled: $JS.FC.S.c.7\r\n\r\n";
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = peer_new();
+    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL, .marks_done = true}, &sub);
+    expect_create(peer, &asked, "all");
+    say_made(peer, &asked, 0, 5);
+    say(peer, &asked, 1, 1, 4);
+    ordered_take(peer, sub, "1");
+    say_heartbeat(peer, &asked, 1); /* messages may wait behind it */
+    say_block(peer, &asked, "", stalled);
+    expect_flow(peer, "$JS.FC.S.c.7");
+    say_heartbeat(peer, &asked, 1);
+    expect_empty(peer, sub);
+    say(peer, &asked, 2, 2, 3);
+    ordered_take(peer, sub, "2");
+    say_heartbeat(peer, &asked, 2);
+    expect_empty(peer, sub);
+    say_heartbeat(peer, &asked, 2);
+    expect_mark(peer, sub);
+    peer_expect_none(peer);
+    ordered_close(peer, sub);
+}
+
 /* Whoever may publish to the inbox can write any subject there. */
 static void test_flow_to_nowhere(void **state)
 {
@@ -357,32 +386,6 @@ static void test_flow_to_nowhere(void **state)
         say_block(peer, &asked, "", block);
         peer_expect_none(peer);
     }
-    ordered_close(peer, sub);
-}
-
-/* What there was at the begin has expired, or was purged, while it came. */
-static void test_mark_of_the_rest(void **state)
-{
-    (void)state;
-    struct nki_sub *sub;
-    struct asked asked;
-    struct peer *peer = peer_new();
-    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL, .marks_done = true}, &sub);
-    expect_create(peer, &asked, "all");
-    say_made(peer, &asked, 0, 3);
-    say(peer, &asked, 1, 1, 2);
-    ordered_take(peer, sub, "1");
-    say_heartbeat(peer, &asked, 1); /* too soon to mean anything */
-    expect_empty(peer, sub);
-    peer_pass(peer, HEARTBEAT_MS);
-    say_block(
-        peer, &asked, "",
-        "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\nNats-Consumer-Stalled: $JS.FC.a\r\n\r\n");
-    expect_flow(peer, "$JS.FC.a");
-    expect_empty(peer, sub);
-    peer_pass(peer, HEARTBEAT_MS);
-    say_heartbeat(peer, &asked, 1);
-    expect_mark(peer, sub);
     ordered_close(peer, sub);
 }
 
@@ -699,6 +702,7 @@ int main(void)
         cmocka_unit_test(test_creation),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_before_the_answer),
+        cmocka_unit_test(test_mark_without_the_rest),
         cmocka_unit_test(test_mark_of_nothing),
         cmocka_unit_test(test_ends_done),
         cmocka_unit_test(test_gap),
@@ -710,7 +714,6 @@ int main(void)
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_stalled),
         cmocka_unit_test(test_flow_to_nowhere),
-        cmocka_unit_test(test_mark_of_the_rest),
         cmocka_unit_test(test_not_enabled),
         cmocka_unit_test(test_flow_of_old),
         cmocka_unit_test(test_first_errors),

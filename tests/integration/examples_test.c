@@ -86,6 +86,15 @@ static void test_consume(void **state)
                                       "status: messages come again", "handled: 50", "drained: ", NULL});
 }
 
+static void test_replay(void **state)
+{
+    (void)state;
+    run_example("replay",
+                (const char *const[]){"all: 1, hall 20.5", "all: 4, hall 21.0", "now: 2, attic 31.0",
+                                      "now: 4, hall 21.0", "hall: 3, hall 20.7",
+                                      "hall: that was all there was", "hall: 5, hall 21.4", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -106,7 +115,7 @@ int main(void)
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

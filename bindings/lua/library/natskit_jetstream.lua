@@ -77,6 +77,18 @@
 ---@field min_pending? integer of an overflow group: messages come only when so many are pending
 ---@field min_ack_pending? integer the same with so many that wait for acks
 
+--- Options of js:ordered.
+---@class natskit.OrderedOptions
+---@field subjects? string|string[] subjects whose messages come, with `*` as a token and `>` as the last one; no two may match the same (all)
+---@field deliver_policy? "all"|"new"|"last"|"last_per_subject"|"by_start_sequence"|"by_start_time" what it begins with ("all")
+---@field opt_start_seq? integer with "by_start_sequence": sequence that it begins with
+---@field opt_start_time? string with "by_start_time": time as RFC 3339 has it
+---@field headers_only? boolean whether data are left out; header Nats-Msg-Size tells their size (false)
+---@field heartbeat? number seconds between two signs of life of the server; after two without one the consumer is made anew (5)
+---@field heartbeat_ms? integer
+---@field marker? boolean whether a message of kind "status" and type "initial_done" says when all that there was at the begin has come (false)
+---@field ends? boolean whether it ends with what there is (false)
+
 --- Options of js:publisher.
 ---@class natskit.PublisherOptions
 ---@field max_pending? integer messages that may wait for their acks (4096)
@@ -461,6 +473,17 @@ function js:consumer(stream, consumer, options) end
 ---@param consumer string
 ---@return natskit.consumer consumer
 function js:bind_consumer(stream, consumer) end
+
+--- `for msg in js:ordered("ORDERS") do`: the messages of a stream in its order, those that there are and those to come.
+--- None comes twice and none is left out, whatever happens to connection, server and consumer; they need no acks.
+--- What it returns first is a subscription, too. The loop raises when the stream was deleted.
+---@param stream string
+---@param options? natskit.OrderedOptions
+---@return natskit.sub? sub
+---@return string|userdata|nil message what the loop gets
+---@return natskit.code? code "closed"
+---@return userdata? loop what `for` closes
+function js:ordered(stream, options) end
 
 --- Publishes to a stream and waits for its ack.
 ---@param subject string

@@ -230,17 +230,17 @@ function kv:status(options) end
 function kv:close() end
 
 ---@class natskit.WatchInfo
----@field last_revision integer up to which all has come
+---@field last_revision integer up to which all has come; of js:ordered last_seq instead
 ---@field resets integer consumers that were made after the first
 ---@field passed integer messages of consumers before, or that came again: passed over
----@field rewinds integer how often the bucket was found to end before that: another of its name, or after a loss
+---@field rewinds integer how often the bucket or stream was found to end before that: another of its name, or after a loss
 ---@field live boolean its consumer is there, as far as is known
 ---@field initial_done boolean what there was at the begin has come
 
 ---@class natskit.sub
 local sub = {}
 
---- How a watch is doing.
+--- How a watch, or a subscription of js:ordered, is doing.
 ---@return natskit.WatchInfo? info
 ---@return string? message
 ---@return natskit.code? code "not_found" of other subscriptions, and when it has ended

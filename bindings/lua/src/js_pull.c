@@ -1,5 +1,5 @@
-/* Messages of pull consumers: a fetch, one message, and subscriptions that ask again and again. The library
- * asks; what comes is taken from subscriptions as everywhere (sub.c). */
+/* Messages of consumers: a fetch, one message, subscriptions that ask again and again, and streams that are
+ * read in their order. The library asks; what comes is taken from subscriptions as everywhere (sub.c). */
 #include "lnk.h"
 
 #include <string.h>
@@ -180,6 +180,25 @@ static int consumer_messages(lua_State *L)
     }
     int failed = consume(L, "messages", LNK_SUB_VALUES);
     return failed != 0 ? failed : lnk_sub_loop(L, timeout_ms);
+}
+
+/* for msg in js:ordered(stream [, options]) do */
+int lnk_js_ordered(lua_State *L)
+{
+    static const char *const others[] = {NULL};
+    size_t len = 0;
+    natskit_error err;
+    lua_settop(L, 3);
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    const char *stream = luaL_checklstring(L, 2, &len);
+    lnk_options *options = lnk_begin_options(L);
+    lnk_fill_options(L, options, 3, NATSKIT_OPTIONS_ORDERED, others);
+    lua_getiuservalue(L, 1, LNK_JS_CONN);
+    lnk_sub *sub = lnk_push_sub(L, lua_gettop(L), LNK_SUB_VALUES);
+    sub->ordered = 1;
+    natskit_status status = natskit_js_ordered(js->js, stream, len, options->options, &sub->sub, &err);
+    lnk_options_end(options);
+    return status == NATSKIT_OK ? lnk_sub_watch(L) : lnk_fail_or_raise(L, status, &err, "ordered");
 }
 
 const luaL_Reg lnk_pull_methods[] = {{"fetch", consumer_fetch},

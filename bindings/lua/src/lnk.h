@@ -116,6 +116,7 @@ typedef struct lnk_sub {
     unsigned many : 1;      /* it is the answer of a request_many */
     unsigned watches : 1;   /* it yields entries of a bucket */
     unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
+    unsigned ordered : 1;   /* it yields messages of a stream in their order */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -680,6 +681,7 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 int lnk_sub_stats(lua_State *L);
 int lnk_sub_reason(lua_State *L);
 int lnk_sub_watch_info(lua_State *L);
+int lnk_js_ordered(lua_State *L);
 /* Why it has ended; 0 while it lives. */
 natskit_status lnk_sub_end_reason(const lnk_sub *sub);
 /* What the one at 1 was subscribed with stays known after its end. */

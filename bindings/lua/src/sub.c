@@ -14,7 +14,7 @@ enum way {
     WAY_STRINGS,
     WAY_ALL,      /* of a fetch: a list of all until its end */
     WAY_ONE,      /* of a fetch of one message */
-    WAY_WATCH,    /* of a watch, which is its own iterator */
+    WAY_WATCH,    /* of a watch or an ordered reading, which is its own iterator */
     WAY_ENTRIES,  /* of a watch that ends with what there is: a list of all */
     WAY_KEYS,     /* the same, of their keys */
     WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
@@ -399,17 +399,26 @@ static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
     return 1;
 }
 
+/* A watch, or another one that is to go on for ever and leaves nothing out. */
+static int goes_on(const lnk_sub *sub)
+{
+    return sub->watches || sub->ordered;
+}
+
 int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = lnk_sub_end_reason(sub);
-    int tells = sub->watches || sub->pulls;
-    if (!tells || status != NATSKIT_END || !is_failure(reason) || reason == NATSKIT_CLOSED) {
+    if (!(goes_on(sub) || sub->pulls) || status != NATSKIT_END || !is_failure(reason) ||
+        reason == NATSKIT_CLOSED) {
         return 0;
     }
     int told = natskit_sub_reason(sub->sub, &err) == reason;
     lnk_push_code(L, reason);
-    lua_pushfstring(L, "the %s has ended: %s (%s)", sub->watches ? "watch" : "subscription",
+    lua_pushfstring(L, "the %s has ended: %s (%s)",
+                    sub->watches   ? "watch"
+                    : goes_on(sub) ? "reading"
+                                   : "subscription",
                     told ? err.text : lnk_status_text(reason), lua_tostring(L, -1));
     lua_remove(L, -2);
     return 1;
@@ -443,7 +452,7 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
         return end_fetch(L, sub, way);
     }
     natskit_error err;
-    int tells = sub->many || (sub->watches && lnk_sub_end_reason(sub) != NATSKIT_CLOSED);
+    int tells = sub->many || (goes_on(sub) && lnk_sub_end_reason(sub) != NATSKIT_CLOSED);
     if (tells && status == NATSKIT_END && is_failure(lnk_sub_end_reason(sub))) {
         status = lnk_sub_end_reason(sub);
         return lnk_fail(L, status, natskit_sub_reason(sub->sub, &err) == status ? &err : NULL);
@@ -743,13 +752,14 @@ int lnk_sub_outcome(lua_State *L, int64_t timeout_ms)
                                   : take(L, lnk_state_of(L), sub, timeout_ms, WAY_OUTCOME);
 }
 
-/* for msg in nc:request_many(...), for entry in kv:watch(...) do: the subscription is its own iterator */
+/* for msg in nc:request_many(...), for entry in kv:watch(...), for msg in js:ordered(...) do: the
+ * subscription is its own iterator */
 static int sub_call(lua_State *L)
 {
     lnk_state *st = lnk_state_of(L);
     lnk_sub *sub = check_taker(L, st);
-    if (!sub->many && !sub->watches) {
-        return luaL_error(L, "only answers of request_many and watches are called: "
+    if (!sub->many && !goes_on(sub)) {
+        return luaL_error(L, "only answers of request_many, ordered readings and watches are called: "
                              "for msg in sub:messages() do");
     }
     if (sub->head < sub->count) {

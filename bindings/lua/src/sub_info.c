@@ -114,7 +114,7 @@ int lnk_sub_reason(lua_State *L)
     return 2;
 }
 
-/* sub:watch_info() -> table of a watch of key-value */
+/* sub:watch_info() -> table of a watch of key-value or an ordered reading */
 int lnk_sub_watch_info(lua_State *L)
 {
     const lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
@@ -125,7 +125,7 @@ int lnk_sub_watch_info(lua_State *L)
         return lnk_fail(L, status, NULL);
     }
     lua_createtable(L, 0, 6);
-    set_integer(L, "last_revision", info.last_seq);
+    set_integer(L, sub->ordered ? "last_seq" : "last_revision", info.last_seq);
     set_integer(L, "resets", info.resets);
     set_integer(L, "passed", info.passed);
     set_integer(L, "rewinds", info.rewinds);
