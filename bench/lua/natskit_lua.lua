@@ -180,7 +180,7 @@ end
 
 -- Every ack is looked at, in between.
 function cases.js_pub(b, nc)
-    local pub = assert(assert(nc:jetstream()):publisher { max_pending = measure.window, ack_wait = 60 })
+    local pub = assert(assert(nc:jetstream()):publisher { max_pending = measure.window, ack_wait = 60, acks = "all" })
     local subject, payload, got = measure.stream_subject, b.payload, 0
     local options = { timeout = 60 }
     local function known()

@@ -135,7 +135,9 @@ describe("the documents", function()
     it("name every word of a choice, and what is no option of the library", function()
         local row = '\nOPTION%([CP]%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
         local count = 0
+        local own = { acks = "failures" } -- defaults that are not the library's
         for name, default, words in read("core/options/options.def"):gmatch(row) do
+            default = own[name] or default
             local line = annotations:match("%-%-%-@field " .. name .. "%? ([^\n]+)")
             assert.truthy(line:find('"' .. words:gsub("|", '"|"') .. '" ', 1, true), name)
             assert.truthy(line:find('("' .. default .. '")', 1, true), name)

@@ -83,7 +83,7 @@ end
 
 cases["a publisher has many under way"] = function(_, js)
     make(js)
-    local pub <close> = assert(js:publisher { max_pending = 64 })
+    local pub <close> = assert(js:publisher { max_pending = 64, acks = "all" })
     for i = 1, 1000 do
         assert.are.equal(i, pub:publish("s.a", tostring(i)))
     end
@@ -109,13 +109,14 @@ end
 
 cases["a publisher tells of each failure"] = function(_, js)
     make(js)
-    local pub = assert(js:publisher { retries = 0 })
+    local pub = assert(js:publisher { retries = 0, acks = "all" })
     assert.are.equal(1, pub:publish("s.a", "1", { msg_id = "x", headers = { A = "b" } }))
     assert.are.equal(2, pub:publish("s.a", "2", { msg_id = "x" }))
     assert.are.equal(3, pub:publish("s.a", "3", { expected_last_seq = 77 }))
     assert.are.equal(4, pub:publish("nobody", "4"))
     assert.are.equal(5, pub:publish("s.a", "5"))
-    assert.is_true(pub:done(20))
+    local _, message, why = pub:done(20) -- takes nothing that the program takes
+    assert.are.same({ "messages not known to be stored: 2; pub:acks() tells why", "js_refused" }, { message, why })
     local told = {}
     for _ = 1, 5 do
         local ack = assert(pub:next_ack(10))
@@ -131,14 +132,16 @@ cases["a publisher tells of each failure"] = function(_, js)
     assert.truthy(told[3].text:find("77", 1, true) or told[3].text:find("wrong last", 1, true))
     assert.are.equal("no_stream", told[4].code)
     assert.are.equal(2, told[5].seq)
-    assert(pub:publish("s.a", "", { expected_last_seq = 77 }))
     assert.is_true(pub:done())
+    assert(pub:publish("s.a", "", { expected_last_seq = 77 }))
+    helper.fails("js_refused", pub:done())
     for id, seq, code, text in pub:acks(0) do
         assert.are.equal(6, id)
         assert.is_nil(seq)
         assert.are.equal("wrong_last", code)
         assert.are.equal("string", type(text))
     end
+    assert.is_true(pub:done())
     assert.is_true(pub:close())
     assert.is_true(pub:close())
     helper.fails("closed", pub:publish("s.a"))
@@ -151,10 +154,67 @@ cases["a publisher tells of each failure"] = function(_, js)
     assert.truthy(tostring(pub):find("closed", 1, true))
 end
 
+cases["done tells of the failures since the last one"] = function(_, js)
+    make(js)
+    local pub = assert(js:publisher { retries = 0, max_untaken = 10 })
+    for i = 1, 100 do -- nobody takes anything
+        assert.are.equal(i, pub:publish("s.a", "", { timeout = 20 }))
+    end
+    assert.is_true(pub:done(20))
+    assert.are.equal(101, pub:publish("s.a", "", { expected_last_seq = 77 }))
+    assert.are.equal(102, pub:publish("s.a", ""))
+    assert.are.equal(103, pub:publish("nobody", ""))
+    local stored, message, code, failures = pub:done(20)
+    assert.is_nil(stored)
+    assert.are.equal(2, #failures)
+    table.sort(failures, function(a, b)
+        return a.id < b.id
+    end)
+    assert.are.equal(101, failures[1].id)
+    assert.are.equal(10071, failures[1].err_code)
+    assert.are.equal(103, failures[2].id)
+    assert.are.equal("no_stream", failures[2].code)
+    assert.is_true(code == "wrong_last" or code == "no_stream")
+    assert.truthy(message:find("^messages not known to be stored: 2; number 10[13]: ."), message)
+    assert.is_true(pub:done(20))
+    assert(pub:publish("nobody", ""))
+    assert.are.equal("no_stream", assert(pub:next_ack(20)).code)
+    assert.is_true(pub:done(20)) -- it was told of
+    pub:close()
+end
+
+cases["the end of a scope raises for what failed"] = function(_, js)
+    make(js)
+    local function scope(options, body)
+        local pub <close> = assert(js:publisher(options))
+        assert(pub:publish("s.a", ""))
+        assert(pub:publish("s.a", "", { expected_last_seq = 77 }))
+        body(pub)
+    end
+    local function ignored() end
+    local text = helper.raises("(wrong_last)", scope, nil, ignored)
+    assert.truthy(text:find("publisher: messages not known to be stored: 1; number 2: ", 1, true), text)
+    helper.raises("pub:acks() tells why", scope, { acks = "all" }, ignored)
+    scope(nil, function(pub)
+        helper.fails("wrong_last", pub:done(20))
+    end)
+    scope({ acks = "all" }, function(pub)
+        assert(pub:next_ack(20))
+        assert(pub:next_ack(20))
+    end)
+    scope(nil, function(pub)
+        pub:close()
+    end)
+    local message = helper.raises("of its own", scope, nil, function()
+        error("an error of its own")
+    end)
+    assert.is_nil(message:find("stored", 1, true), message)
+end
+
 cases["a full window makes it wait"] = function(nc, js)
     make(js)
     assert(nc:flush(10))
-    local pub = assert(js:publisher { max_pending = 10, ack_wait = 30 })
+    local pub = assert(js:publisher { max_pending = 10, ack_wait = 30, acks = "all" })
     helper.server:pause()
     for i = 1, 10 do
         assert.are.equal(i, pub:publish("s.a", ""))
@@ -179,7 +239,7 @@ end
 
 cases["a batch is handed over in one step"] = function(_, js)
     make(js)
-    local pub = assert(js:publisher { max_pending = 100 })
+    local pub = assert(js:publisher { max_pending = 100, acks = "all" })
     local list = {}
     for i = 1, 500 do -- more than the window has room for
         list[i] = { "s.a", tostring(i), headers = i % 50 == 0 and { Number = tostring(i) } or nil }
@@ -331,13 +391,14 @@ describe("JetStream publishing", function()
             assert.are.equal(sent, nc:stats().out_msgs)
             helper.raises("message 2: ", pub.publish_batch, pub, { { "s.a" }, { "s. a" } })
             assert.are.equal(1, pub:info().published) -- those before it were accepted
+            pub:close() -- no stream takes them
         end)
     end)
 
     it("goes on after a lost connection, each message once", function()
         run(function(nc, js)
             make(js, { storage = "file" })
-            local pub = assert(js:publisher { ack_wait = 30 })
+            local pub = assert(js:publisher { ack_wait = 30, acks = "all" })
             for i = 1, 500 do
                 assert(pub:publish("s.a", tostring(i), { msg_id = tostring(i), timeout = 20 }))
                 if i == 100 or i == 300 then
@@ -359,7 +420,7 @@ describe("JetStream publishing", function()
     it("lets other tasks publish and take", function()
         loop.run(run, function(_, js)
             make(js)
-            local pub = assert(js:publisher { max_pending = 16 })
+            local pub = assert(js:publisher { max_pending = 16, acks = "all" })
             local taken = 0
             loop.spawn(function()
                 for _, seq in pub:acks() do
@@ -384,7 +445,7 @@ describe("JetStream publishing", function()
     it("makes no garbage for each message of a publisher", function()
         run(function(_, js)
             make(js)
-            local pub <close> = assert(js:publisher())
+            local pub <close> = assert(js:publisher { acks = "all" })
             local data = ("x"):rep(100)
             local function work(count)
                 for _ = 1, count do
@@ -409,7 +470,7 @@ describe("JetStream publishing", function()
             make(js)
             local kept
             do
-                local pub <close> = assert(js:publisher())
+                local pub <close> = assert(js:publisher { acks = "all" })
                 for _ = 1, 100 do
                     assert(pub:publish("s.a", ""))
                 end

@@ -87,7 +87,7 @@
 ---@field retry_wait? number seconds before that (0.25)
 ---@field retry_wait_ms? integer
 ---@field max_untaken? integer outcomes that may wait to be taken; at the limit a publish waits (524288)
----@field acks? "all"|"failures" which outcomes come: all, or those of messages that may not be stored ("all")
+---@field acks? "all"|"failures" which outcomes come: all, or those of messages that may not be stored ("failures")
 
 --- Options of js:publish and pub:publish.
 ---@class natskit.StreamPublishOptions
@@ -496,7 +496,8 @@ function js:call(name, arguments, options) end
 ---@return boolean ok
 function js:close() end
 
---- Publishes many messages to streams without waiting for each. The end of a <close> variable waits for the acks.
+--- Publishes many messages to streams without waiting for each. The end of a <close> variable waits for the acks, as
+--- done() does, and raises where that fails, unless the scope is left by an error.
 ---@class natskit.publisher
 local publisher = {}
 
@@ -519,7 +520,8 @@ function publisher:publish(subject, data, options) end
 ---@return integer[]? accepted_ids and their numbers
 function publisher:publish_batch(list, options) end
 
---- `for id, seq, code, text in pub:acks() do`: one outcome for each message; seq is nil if it is not known to be stored.
+--- `for id, seq, code, text in pub:acks() do`: one outcome for each message that failed, or with acks = "all" for each
+--- message; seq is nil if it is not known to be stored.
 ---@param timeout? number seconds
 ---@return fun(): integer?, integer?, natskit.code?, string? iterator
 ---@return nil
@@ -534,11 +536,13 @@ function publisher:acks(timeout) end
 ---@return natskit.code? code "timeout", "would_block" (timeout 0), "end"
 function publisher:next_ack(timeout) end
 
---- Waits until all that was published before has its outcome.
+--- Waits until all that was published before has its outcome: true if all is stored. Else the failures that nobody has
+--- taken, which it takes; with acks = "all" it takes nothing, and tells how many are to be taken ("js_refused").
 ---@param timeout? number seconds (30)
 ---@return boolean? ok
 ---@return string? message
----@return natskit.code? code
+---@return natskit.code? code of the first failure
+---@return natskit.Outcome[]? failures
 function publisher:done(timeout) end
 
 ---@return natskit.PublisherInfo? info

@@ -411,14 +411,34 @@ static const lnk_publisher *check_publisher(lua_State *L)
     return lnk_check(L, lnk_state_of(L), S_WHO, LNK_PUBLISHER);
 }
 
+/* Pushes the options at 2. Outcomes that nobody asked for would hold up the publisher when nobody takes them.
+ */
+static lnk_options *push_options(lua_State *L, int *takes_all)
+{
+    natskit_error err;
+    lnk_options *options = lnk_begin_options(L);
+    lnk_options_open(L, options, NATSKIT_OPTIONS_PUBLISHER);
+    *takes_all = 0;
+    natskit_options_set(options->options, "acks", NATSKIT_ZLEN, "failures", NATSKIT_ZLEN, &err);
+    if (!lua_isnil(L, 2)) {
+        lnk_fill_options(L, options, 2, NATSKIT_OPTIONS_PUBLISHER, NULL);
+        lua_getfield(L, 2, "acks");
+        *takes_all = lua_isstring(L, -1) && strcmp(lua_tostring(L, -1), "all") == 0;
+        lua_pop(L, 1);
+    }
+    return options;
+}
+
 /* js:publisher([options of the library]) */
 int lnk_js_publisher(lua_State *L)
 {
     const lnk_js *js = lnk_check(L, lnk_state_of(L), 1, LNK_JS);
     natskit_error err;
+    int takes_all;
     lua_settop(L, 2);
-    lnk_options *options = lnk_push_options(L, 2, NATSKIT_OPTIONS_PUBLISHER, NULL);
+    lnk_options *options = push_options(L, &takes_all);
     lnk_publisher *publisher = lnk_new(L, LNK_PUBLISHER, sizeof *publisher, LNK_PUBLISHER_VALUES);
+    publisher->takes_all = takes_all;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LNK_PUBLISHER_JS);
     lua_getiuservalue(L, 1, LNK_JS_CONN);
@@ -517,30 +537,108 @@ static natskit_status start_done(lua_State *L, int64_t timeout_ms, lnk_wait **ou
     return natskit_publisher_done_start(publisher->publisher, none, timeout_ms, &(*out)->op, err);
 }
 
+/* Of a publisher whose outcomes the program takes: how many failures are still to be taken. */
+static int count_failures(lua_State *L, const lnk_publisher *publisher, const lnk_sub *acks)
+{
+    natskit_publisher_info info;
+    memset(&info, 0, sizeof info);
+    natskit_status status = natskit_publisher_info_get(publisher->publisher, &info, sizeof info);
+    uint32_t untold = (uint32_t)info.failed - acks->errors;
+    if (status != NATSKIT_OK || untold == 0) {
+        return lnk_result(L, status, NULL);
+    }
+    const char *text =
+        lua_pushfstring(L, "messages not known to be stored: %I; pub:acks() tells why", (lua_Integer)untold);
+    return lnk_fail_text(L, NATSKIT_JS_REFUSED, text);
+}
+
+/* Pushes a text of the failures in the list on top, and the code of the first. */
+static void push_first(lua_State *L, lua_Integer count)
+{
+    lua_rawgeti(L, -1, 1);
+    int first = lua_gettop(L);
+    lua_getfield(L, first, "code");
+    lua_getfield(L, first, "text");
+    lua_getfield(L, first, "id");
+    lua_pushfstring(L, "messages not known to be stored: %I; number %I: %s", count, lua_tointeger(L, -1),
+                    lua_tostring(L, -2));
+    lua_insert(L, first + 1);
+    lua_settop(L, first + 2);
+    lua_remove(L, first);
+}
+
+/* Takes the failures that nobody has taken: true, or nil, message, code, list of them. */
+static int take_failures(lua_State *L)
+{
+    const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
+    lua_getiuservalue(L, S_WHO, LNK_PUBLISHER_ACKS);
+    lnk_sub *acks = lua_touserdata(L, -1);
+    lua_Integer count = 0;
+    if (publisher->takes_all) {
+        return count_failures(L, publisher, acks);
+    }
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    while (acks->head < acks->count || lnk_sub_refill(acks, 0) == NATSKIT_OK) {
+        if (lnk_push_outcome_table(L, acks) == 1) {
+            lua_rawseti(L, list, ++count);
+        }
+        lua_settop(L, list);
+    }
+    if (count == 0) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    push_first(L, count);
+    lua_pushnil(L);
+    lua_insert(L, list + 1);
+    lua_pushvalue(L, list);
+    return 4;
+}
+
+static int finish_done(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err)
+{
+    return status == NATSKIT_OK ? take_failures(L) : lnk_finish_plain(L, st, wait, index, status, err);
+}
+
 /* pub:done([timeout]) */
 static int publisher_done(lua_State *L)
 {
     natskit_error err;
     lnk_wait *wait;
     natskit_status status = start_done(L, lnk_opt_ms(L, 2, "timeout", LNK_DRAIN_MS), &wait, &err);
-    wait->finish = lnk_finish_plain;
+    wait->finish = finish_done;
     return status == NATSKIT_OK ? lnk_await(L, 2) : lnk_fail(L, status, &err);
 }
 
-static int finish_close(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
-                        const natskit_error *err)
+/* After an error, which is to be seen, and not what came of it. */
+static int finish_left(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err)
 {
     publisher_gc(L); /* it is at 1 */
     return lnk_finish_plain(L, st, wait, index, status, err);
 }
 
-/* End of the scope of a <close> variable: waits for the acks. */
+static int finish_close(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                        const natskit_error *err)
+{
+    int results = finish_done(L, st, wait, index, status, err);
+    publisher_gc(L);
+    if (lua_toboolean(L, -results)) {
+        return results;
+    }
+    return luaL_error(L, "publisher: %s (%s)", lua_tostring(L, 1 - results), lua_tostring(L, 2 - results));
+}
+
+/* End of the scope of a <close> variable: waits for the acks, and raises if a message failed. */
 static int publisher_to_be_closed(lua_State *L)
 {
     natskit_error err;
     lnk_wait *wait;
+    int failed = !lua_isnoneornil(L, 2);
     natskit_status status = start_done(L, LNK_DRAIN_MS, &wait, &err);
-    wait->finish = finish_close;
+    wait->finish = failed ? finish_left : finish_close;
     return status == NATSKIT_OK ? lnk_await(L, 2) : publisher_gc(L);
 }
 
@@ -678,6 +776,7 @@ int lnk_push_outcome(lua_State *L, lnk_sub *sub)
         lua_pushnil(L);
         return 1;
     }
+    sub->errors++;
     lua_pushinteger(L, (lua_Integer)ack.id);
     lua_pushnil(L);
     lnk_push_code(L, ack.status);
@@ -698,6 +797,7 @@ int lnk_push_outcome_table(lua_State *L, lnk_sub *sub)
     lnk_push_outcome_name(L, ack.outcome);
     lua_setfield(L, -2, "outcome");
     if (ack.status != NATSKIT_OK) {
+        sub->errors++;
         lua_pushnil(L);
         lua_setfield(L, -2, "seq");
         lnk_push_code(L, ack.status);

@@ -109,7 +109,7 @@ typedef struct lnk_sub {
     uint64_t waitset;       /* in which it was put */
     natskit_msg **ahead;    /* room for LNK_AHEAD; NULL until something is taken, for most only wait */
     natskit_status ended;   /* why it had ended when it was closed, 0 if it had not */
-    uint32_t errors;        /* of its handler */
+    uint32_t errors;        /* of its handler; of a publisher's outcomes: failures that were handed out */
     uint32_t loops;         /* that hold it */
     uint8_t head, count;    /* of `ahead`: next one to hand out, and the end */
     unsigned handled : 1;   /* it has a handler and has not ended */
@@ -162,6 +162,7 @@ typedef struct lnk_js {
 
 typedef struct lnk_publisher {
     natskit_publisher publisher; /* 0: closed */
+    int takes_all;               /* option acks is "all": the program takes what comes */
 } lnk_publisher;
 
 /* User values of a publisher. */
