@@ -50,7 +50,8 @@
 ---@field length integer bytes of the value, also where it is left out
 ---@field revision integer its number in the bucket
 ---@field delta integer entries that a watch has still to deliver
----@field created integer when it was stored: nanoseconds since 1970 UTC
+---@field time number when it was stored: seconds since 1970 UTC
+---@field time_ns integer the same in nanoseconds
 ---@field operation "put"|"delete"|"purge" "purge" also for a key that has gone by its time
 local entry = {}
 

@@ -3,10 +3,21 @@
 #include "lnk.h"
 
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
-enum field { F_KEY = 1, F_VALUE, F_REVISION, F_DELTA, F_CREATED, F_OPERATION, F_BUCKET, F_LENGTH, F_KIND };
+enum field {
+    F_KEY = 1,
+    F_VALUE,
+    F_REVISION,
+    F_DELTA,
+    F_TIME,
+    F_TIME_NS,
+    F_OPERATION,
+    F_BUCKET,
+    F_LENGTH,
+    F_KIND
+};
 
-static const char *const field_names[] = {"key",       "value",  "revision", "delta", "created",
-                                          "operation", "bucket", "length",   "kind"};
+static const char *const field_names[] = {"key",     "value",     "revision", "delta",  "time",
+                                          "time_ns", "operation", "bucket",   "length", "kind"};
 
 #define FIELDS ((int)(sizeof field_names / sizeof field_names[0]))
 
@@ -79,7 +90,10 @@ static int entry_index(lua_State *L)
     case F_DELTA:
         lua_pushinteger(L, (lua_Integer)view.delta);
         break;
-    case F_CREATED:
+    case F_TIME:
+        lua_pushnumber(L, (lua_Number)view.time_ns / 1e9);
+        break;
+    case F_TIME_NS:
         lua_pushinteger(L, (lua_Integer)view.time_ns);
         break;
     case F_OPERATION:
