@@ -181,6 +181,46 @@ cases["keys and history list what there is"] = function(_, js)
     assert.are.equal(3, #assert(kv:history { "k.7", "other" }))
 end
 
+cases["what deletes leave is purged"] = function(_, js)
+    local kv = make(js, { history = 5 })
+    local function kept(key)
+        local operations = {}
+        for i, entry in ipairs(assert(kv:history(key))) do
+            operations[i] = entry.operation
+        end
+        return table.concat(operations, " ")
+    end
+    assert.is_true(kv:purge_deletes())
+    for _, key in ipairs { "a", "b.x", "c", "d" } do
+        assert(kv:put(key, "1"))
+        assert(kv:put(key, "2"))
+    end
+    assert(kv:delete("a"))
+    assert(kv:delete("b.x"))
+    assert(kv:put("b.x", "again"))
+    assert(kv:delete("d"))
+    for _, older_than in ipairs { false, math.huge, 3600.5 } do -- what stands for the delete is young
+        assert.is_true(kv:purge_deletes { older_than = older_than or nil, timeout = 20 })
+        assert.are.equal("delete", kept("a"))
+        assert.are.equal("put put delete put", kept("b.x"))
+        assert.are.equal("put put", kept("c"))
+    end
+    assert.is_true(kv:purge_deletes { older_than = 0 })
+    assert.are.equal("", kept("a"))
+    assert.are.equal("", kept("d"))
+    assert.are.equal("put put delete put", kept("b.x"))
+    assert.are.equal("put put", kept("c"))
+    assert.are.same({ "c", "b.x" }, kv:keys())
+    assert(kv:delete("c"))
+    helper.server:pause()
+    helper.fails("timeout", kv:purge_deletes { timeout = 0.2 })
+    helper.server:resume()
+    assert.is_true(js:delete_kv("B"))
+    helper.fails("stream_not_found", kv:purge_deletes())
+    kv:close()
+    helper.fails("closed", kv:purge_deletes())
+end
+
 cases["watch is a loop"] = function(nc, js)
     local kv = make(js)
     for i = 1, 150 do
@@ -553,6 +593,9 @@ describe("key-value", function()
         helper.raises("ttl", js.create_kv, js, { bucket = "B", ttl = "1h" })
         helper.raises("histroy", js.create_kv, js, { bucket = "B", histroy = 5 })
         helper.raises("natskit.js expected", js.create_kv, nc, { bucket = "B" })
+        local bucket <close> = assert(js:kv("B"))
+        helper.raises("known: timeout older_than", bucket.purge_deletes, bucket, { olderthan = 5 })
+        helper.raises("seconds", bucket.purge_deletes, bucket, { older_than = -1 })
         local kv <close> = assert(js:kv("B"))
         helper.raises("natskit.kv expected", kv.get, js, "a")
         helper.raises("string expected", kv.get, kv)

@@ -29,6 +29,9 @@
 ---@class natskit.KvPurgeOptions: natskit.KvDeleteOptions
 ---@field ttl? number seconds, at least 1, after which what stands for the purge goes, too
 
+---@class natskit.KvPurgeDeletesOptions: natskit.CallOptions
+---@field older_than? number seconds; what stands for a delete goes if it is so old, by this computer's clock; 0 all, math.huge none (1800)
+
 --- Options of kv:watch.
 ---@class natskit.WatchOptions
 ---@field keys? string|string[] keys with `*` as a token and `>` as the last one (all)
@@ -176,6 +179,15 @@ function kv:delete(key, options) end
 ---@return integer? server_code
 ---@return string? outcome
 function kv:purge(key, options) end
+
+--- Removes what deletes and purges have left: the history of keys without a value, and what stands for the delete.
+---@param options? natskit.KvPurgeDeletesOptions
+---@return true? ok
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function kv:purge_deletes(options) end
 
 --- `for entry in kv:watch("users.*") do`: entries as they are written, beginning with the last one of each key. The loop
 --- ends when the watch is closed, and raises why there can be no more, "stream_not_found" when the bucket was deleted.

@@ -3,6 +3,7 @@
 #include "lnk.h"
 
 #include <string.h>
+#include <time.h>
 
 /* Slots of a look-up or a change. */
 enum slot {
@@ -18,6 +19,9 @@ enum slot {
     S_TOP = S_ROOM
 };
 
+/* How old what stands for a delete is when it goes. */
+#define OLDER_MS 1800000
+
 /* Bytes that a call may need in the outbox beside key and value. */
 #define CALL_SIZE 1024
 
@@ -28,11 +32,13 @@ static const char *const action_names[] = {"get", "put", "delete", "purge", "cre
 
 #define MAY_REVISION 1
 #define MAY_TTL 2
+#define MAY_OLDER 4
 
 /* What the options of a call ask for. */
 struct wishes {
     uint64_t revision;
     int64_t ttl_ms;
+    int64_t older_ms;
     int64_t timeout_ms;
 };
 
@@ -62,16 +68,19 @@ static void read_wish(lua_State *L, unsigned may, const char *what, struct wishe
     } else if (strcmp(name, "ttl") == 0 && (may & MAY_TTL) != 0) {
         int64_t ttl_ms = lnk_check_ms(L, value, "ttl");
         wishes->ttl_ms = ttl_ms < 0 ? 0 : ttl_ms; /* for ever is as without */
+    } else if (strcmp(name, "older_than") == 0 && (may & MAY_OLDER) != 0) {
+        wishes->older_ms = lnk_check_ms(L, value, "older_than");
     } else {
-        luaL_error(L, "%s: unknown option '%s' (known: timeout%s%s)", what, luaL_tolstring(L, -2, NULL),
-                   (may & MAY_REVISION) != 0 ? " revision" : "", (may & MAY_TTL) != 0 ? " ttl" : "");
+        luaL_error(L, "%s: unknown option '%s' (known: timeout%s%s%s)", what, luaL_tolstring(L, -2, NULL),
+                   (may & MAY_REVISION) != 0 ? " revision" : "", (may & MAY_TTL) != 0 ? " ttl" : "",
+                   (may & MAY_OLDER) != 0 ? " older_than" : "");
     }
 }
 
 /* Reads the table of options at `index`, which may be nil. */
 static struct wishes read_wishes(lua_State *L, int index, unsigned may, const char *what, int64_t timeout_ms)
 {
-    struct wishes wishes = {.timeout_ms = timeout_ms};
+    struct wishes wishes = {.timeout_ms = timeout_ms, .older_ms = OLDER_MS};
     if (lua_isnoneornil(L, index)) {
         return wishes;
     }
@@ -92,6 +101,8 @@ static const lnk_method open_call = {
     .kind = LNK_JS, .name = "open_kv", .call = "stream.info", .gives = LNK_GIVES_OWNER};
 static const lnk_method delete_call = {
     .kind = LNK_JS, .name = "delete_kv", .call = "stream.delete", .gives = LNK_GIVES_TRUE};
+static const lnk_method purge_call = {
+    .kind = LNK_KV, .name = "purge_deletes", .call = "stream.purge", .gives = LNK_GIVES_TRUE};
 static const lnk_method status_call = {.kind = LNK_KV,
                                        .name = "status",
                                        .call = "stream.info",
@@ -132,24 +143,19 @@ int lnk_js_kv(lua_State *L)
     return failed != 0 ? failed : 1;
 }
 
-/* Makes a call about the stream of the bucket at 1. */
+/* Makes a call about the stream of the bucket at 1. On top is the table of what else it is given. */
 static int call_stream(lua_State *L, const lnk_method *method, int64_t timeout_ms)
 {
     natskit_error err;
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, LNK_KV_JS);
-    lua_pushstring(L, method->call);
-    lua_createtable(L, 0, 1);
+    int args = lua_gettop(L);
     lua_pushliteral(L, "KV_");
     lua_getiuservalue(L, 1, LNK_KV_NAME);
     lua_concat(L, 2);
-    lua_setfield(L, 4, "stream");
-    natskit_status status = lnk_json_push_doc(L, method->name, 4, "args", &err);
-    if (status != NATSKIT_OK) {
-        return lnk_fail(L, status, &err);
-    }
-    lua_remove(L, 4);
-    return lnk_js_begin(L, method, timeout_ms);
+    lua_setfield(L, args, "stream");
+    lua_getiuservalue(L, 1, LNK_KV_JS);
+    lua_pushstring(L, method->call);
+    natskit_status status = lnk_json_push_doc(L, method->name, args, "args", &err);
+    return status == NATSKIT_OK ? lnk_js_begin(L, method, timeout_ms) : lnk_fail(L, status, &err);
 }
 
 /* A call for a bucket by its name: (js, name [, options]). */
@@ -162,6 +168,7 @@ static int call_named(lua_State *L, const lnk_method *method)
     const lnk_kv *kv = lua_touserdata(L, 4);
     struct wishes wishes = read_wishes(L, 3, 0, method->name, kv->timeout_ms);
     lua_replace(L, 1);
+    lua_createtable(L, 0, 1);
     return call_stream(L, method, wishes.timeout_ms);
 }
 
@@ -242,6 +249,7 @@ static int kv_status(lua_State *L)
         return lnk_fail(L, NATSKIT_CLOSED, NULL);
     }
     struct wishes wishes = read_wishes(L, 2, 0, "status", kv->timeout_ms);
+    lua_createtable(L, 0, 1);
     return call_stream(L, &status_call, wishes.timeout_ms);
 }
 
@@ -571,6 +579,119 @@ static int kv_history(lua_State *L)
     return list(L, 0, "history");
 }
 
+/* -- what deletes leave -----------------------------------------------------------------------------------
+ */
+
+/* Slots of a purge of deletes. The steps, which wait, are calls of their own. */
+enum purge_slot { P_KV = S_KV, P_OLDER, P_DEADLINE, P_LIST, P_TOP = P_LIST };
+
+/* Results of a step: those of a failure. */
+#define STEP_RESULTS 5
+
+/* (kv, timeout) -> list of the last entries of all keys, without their values */
+static int list_last(lua_State *L)
+{
+    int64_t timeout_ms = (int64_t)lua_tointeger(L, 2);
+    lnk_options *options = lnk_begin_options(L);
+    set_flag(L, options, "ends", 1);
+    set_flag(L, options, "headers_only", 1);
+    int failed = begin_watch(L, options, "purge_deletes");
+    return failed != 0 ? failed : lnk_sub_entries(L, 0, timeout_ms);
+}
+
+/* (kv, timeout, key, seq): removes what the key has below a sequence. Not the whole key, which may have a
+ * value again by now. */
+static int purge_below(lua_State *L)
+{
+    int64_t timeout_ms = (int64_t)lua_tointeger(L, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushliteral(L, "$KV.");
+    lua_getiuservalue(L, P_KV, LNK_KV_NAME);
+    lua_pushliteral(L, ".");
+    lua_pushvalue(L, 3);
+    lua_concat(L, 4);
+    lua_setfield(L, -2, "filter");
+    lua_pushvalue(L, 4);
+    lua_setfield(L, -2, "seq");
+    return call_stream(L, &purge_call, timeout_ms);
+}
+
+/* Milliseconds since 1970, by this computer's clock. */
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Pushes the step that follows the one for the entry `*at`, and its arguments. Their number, or 0 at the end.
+ */
+static int push_step(lua_State *L, lua_KContext *at, int64_t left)
+{
+    int64_t older_ms = (int64_t)lua_tointeger(L, P_OLDER);
+    while (lua_rawgeti(L, P_LIST, (lua_Integer)++ * at) != LUA_TNIL) {
+        natskit_kv_view view;
+        const lnk_msg *entry = lua_touserdata(L, -1);
+        natskit_status status = natskit_msg_kv(entry->msg, &view, sizeof view);
+        lua_pop(L, 1);
+        if (status == NATSKIT_OK && view.operation != NATSKIT_KV_PUT) {
+            int old = older_ms == 0 || (older_ms > 0 && view.time_ns / 1000000 <= wall_ms() - older_ms);
+            lua_pushvalue(L, lua_upvalueindex(1));
+            lua_pushcclosure(L, purge_below, 1);
+            lua_pushvalue(L, P_KV);
+            lua_pushinteger(L, (lua_Integer)left);
+            lua_pushlstring(L, view.key, view.key_len);
+            lua_pushinteger(L, (lua_Integer)view.revision + old);
+            return 4;
+        }
+    }
+    return 0;
+}
+
+/* After a step: for the list (0), or for the entry of that number. */
+static int purge_deletes_k(lua_State *L, int resumed, lua_KContext at)
+{
+    (void)resumed;
+    for (;;) {
+        int64_t left = lnk_left((int64_t)lua_tointeger(L, P_DEADLINE));
+        if (lua_isnil(L, -STEP_RESULTS)) {
+            return STEP_RESULTS;
+        }
+        if (at == 0) {
+            lua_pushvalue(L, -STEP_RESULTS);
+            lua_replace(L, P_LIST);
+        }
+        lua_settop(L, P_TOP);
+        int args = push_step(L, &at, left);
+        if (args == 0) {
+            lua_pushboolean(L, 1);
+            return 1;
+        }
+        if (left == 0) {
+            return lnk_fail(L, NATSKIT_TIMEOUT, NULL);
+        }
+        lua_callk(L, args, STEP_RESULTS, at, purge_deletes_k);
+    }
+}
+
+/* kv:purge_deletes([{older_than =, timeout =}]) */
+static int kv_purge_deletes(lua_State *L)
+{
+    const lnk_kv *kv = check_kv(L);
+    lua_settop(L, 2);
+    struct wishes wishes = read_wishes(L, 2, MAY_OLDER, "purge_deletes", kv->timeout_ms);
+    lua_pushinteger(L, (lua_Integer)wishes.older_ms);
+    lua_replace(L, P_OLDER);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(wishes.timeout_ms));
+    lua_settop(L, P_TOP);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, list_last, 1);
+    lua_pushvalue(L, P_KV);
+    lua_pushinteger(L, (lua_Integer)wishes.timeout_ms);
+    lua_callk(L, 2, STEP_RESULTS, 0, purge_deletes_k);
+    return purge_deletes_k(L, LUA_OK, 0);
+}
+
 /* -- registration -----------------------------------------------------------------------------------------
  */
 
@@ -585,10 +706,12 @@ static int kv_index(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg kv_methods[] = {{"get", kv_get},       {"put", kv_put},       {"create", kv_create},
-                                      {"update", kv_update}, {"delete", kv_delete}, {"purge", kv_purge},
-                                      {"watch", kv_watch},   {"keys", kv_keys},     {"history", kv_history},
-                                      {"status", kv_status}, {"close", kv_close},   {NULL, NULL}};
+static const luaL_Reg kv_methods[] = {
+    {"get", kv_get},       {"put", kv_put},       {"create", kv_create},
+    {"update", kv_update}, {"delete", kv_delete}, {"purge", kv_purge},
+    {"watch", kv_watch},   {"keys", kv_keys},     {"history", kv_history},
+    {"status", kv_status}, {"close", kv_close},   {"purge_deletes", kv_purge_deletes},
+    {NULL, NULL}};
 
 static const luaL_Reg kv_meta[] = {
     {"__gc", kv_gc}, {"__close", kv_close}, {"__tostring", kv_tostring}, {NULL, NULL}};
