@@ -38,7 +38,7 @@ print(("last: %s, header Number %s"):format(last.data, last.headers.Number[1]))
 
 local worker = assert(stream:add_consumer { durable_name = "worker", ack_wait = 30, backoff = { 0.5, 2, 60 },
     max_deliver = 4 })
-local msgs, reason = assert(worker:fetch(2, { timeout = 5 }))
+local msgs, _, reason = assert(worker:fetch(2, { timeout = 5 }))
 for _, msg in ipairs(msgs) do
     print("fetched: " .. msg.data)
     assert(msg:ack())

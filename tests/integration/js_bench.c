@@ -23,7 +23,7 @@ natskit_js jb_open(natskit_conn conn)
     return js;
 }
 
-static natskit_json parse(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static natskit_json parse(const char *format, va_list args)
 {
     struct ts_buf text = {0};
     natskit_json json = NO_ARGS;

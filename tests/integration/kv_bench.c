@@ -13,7 +13,7 @@ natskit_kv kb_open(natskit_js js, const char *bucket)
 natskit_kv kb_make(natskit_js js, const char *bucket, const char *more)
 {
     natskit_json config;
-    natskit_json answer;
+    natskit_json answer = {0};
     natskit_error err = {0};
     natskit_json wanted = jb_json("{'bucket':'%s'%s}", bucket, more);
     natskit_json args = jb_json("{}");

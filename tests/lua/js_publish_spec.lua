@@ -115,8 +115,8 @@ cases["a publisher tells of each failure"] = function(_, js)
     assert.are.equal(3, pub:publish("s.a", "3", { expected_last_seq = 77 }))
     assert.are.equal(4, pub:publish("nobody", "4"))
     assert.are.equal(5, pub:publish("s.a", "5"))
-    local _, message, code = pub:done(20) -- takes nothing that the program takes
-    assert.are.same({ "messages not known to be stored: 2; pub:acks() tells why", "js_refused" }, { message, code })
+    local _, message, why = pub:done(20) -- takes nothing that the program takes
+    assert.are.same({ "messages not known to be stored: 2; pub:acks() tells why", "js_refused" }, { message, why })
     local told = {}
     for _ = 1, 5 do
         local ack = assert(pub:next_ack(10))
@@ -146,7 +146,9 @@ cases["a publisher tells of each failure"] = function(_, js)
     assert.is_true(pub:close())
     helper.fails("closed", pub:publish("s.a"))
     helper.fails("closed", pub:done())
-    helper.fails("closed", pub:info())
+    local last = assert(pub:info())
+    assert.are.same({ 6, 3, 3, 0, 0 }, { last.published, last.acked, last.failed, last.pending, last.untaken })
+    assert.are.equal("unsubscribed", last.reason)
     helper.fails("end", pub:next_ack(1))
     for _ in pub:acks() do
         error("nothing is left")

@@ -568,6 +568,7 @@ function publisher:next_ack(timeout) end
 ---@return natskit.Outcome[]? failures
 function publisher:done(timeout) end
 
+--- How it is doing; after a close how it was then.
 ---@return natskit.PublisherInfo? info
 ---@return string? message
 ---@return natskit.code? code
@@ -784,8 +785,8 @@ function consumer:delete(options) end
 ---@param n? integer (100)
 ---@param options? natskit.FetchOptions
 ---@return natskit.msg[]? msgs
----@return string? reason code of why it ended: "max_reached", "timeout", "not_found" (no more), or a failure's; the message if there is no list
----@return string? text of that; the code if there is no list
+---@return string? message why it ended
+---@return natskit.code? code of that: "max_reached", "timeout", "not_found" (no more), or a failure's
 ---@return integer? err_code
 ---@return integer? server_code
 function consumer:fetch(n, options) end

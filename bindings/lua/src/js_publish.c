@@ -509,10 +509,31 @@ static int publisher_publish_batch(lua_State *L)
     return publish_k(L, LUA_OK, BATCH);
 }
 
-/* Ends it. */
+/* What the publisher at 1 tells of itself; what is ahead of the program counts as not taken. */
+static natskit_status read_info(lua_State *L, natskit_publisher_info *info)
+{
+    const lnk_publisher *publisher = lua_touserdata(L, 1);
+    memset(info, 0, sizeof *info);
+    if (publisher->publisher.id == 0) {
+        *info = publisher->last;
+        return NATSKIT_OK;
+    }
+    natskit_status status = natskit_publisher_info_get(publisher->publisher, info, sizeof *info);
+    lua_getiuservalue(L, 1, LNK_PUBLISHER_ACKS);
+    const lnk_sub *acks = lua_touserdata(L, -1);
+    info->untaken += acks->count - acks->head;
+    lua_pop(L, 1);
+    return status;
+}
+
+/* Ends it; its numbers stay. */
 static int publisher_gc(lua_State *L)
 {
     lnk_publisher *publisher = lua_touserdata(L, 1);
+    if (publisher->publisher.id != 0 && read_info(L, &publisher->last) == NATSKIT_OK &&
+        publisher->last.reason == NATSKIT_OK) {
+        publisher->last.reason = NATSKIT_UNSUBSCRIBED; /* as of other subscriptions that the program closes */
+    }
     natskit_publisher_close(publisher->publisher);
     publisher->publisher.id = 0;
     return 0;
@@ -660,17 +681,15 @@ static int publisher_next_ack(lua_State *L)
     return lnk_sub_outcome(L, timeout_ms);
 }
 
-/* pub:info() -> table. What is ahead of the program counts as not taken. */
+/* pub:info() -> table */
 static int publisher_info(lua_State *L)
 {
     natskit_publisher_info info;
-    memset(&info, 0, sizeof info);
-    natskit_status status = natskit_publisher_info_get(check_publisher(L)->publisher, &info, sizeof info);
+    check_publisher(L);
+    natskit_status status = read_info(L, &info);
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
-    lua_getiuservalue(L, 1, LNK_PUBLISHER_ACKS);
-    const lnk_sub *acks = lua_touserdata(L, -1);
     lua_createtable(L, 0, 11);
     set_integer(L, "published", info.published);
     set_integer(L, "pending", info.pending);
@@ -681,7 +700,7 @@ static int publisher_info(lua_State *L)
     set_integer(L, "retried", info.retried);
     set_integer(L, "resent", info.resent);
     set_integer(L, "late", info.late);
-    set_integer(L, "untaken", info.untaken + acks->count - acks->head);
+    set_integer(L, "untaken", info.untaken);
     if (info.reason != NATSKIT_OK) {
         lnk_push_code(L, info.reason);
         lua_setfield(L, -2, "reason");

@@ -94,7 +94,7 @@ static int fetch(lua_State *L, lua_Integer max, int one)
     return status == NATSKIT_OK ? lnk_sub_fetch(L, one) : lnk_fail_or_raise(L, status, &err, what);
 }
 
-/* consumer:fetch([n [, {timeout =, and those of the library}]]) -> list, code and text of why it has ended */
+/* consumer:fetch([n [, {timeout =, and those of the library}]]) -> list, text and code of why it has ended */
 static int consumer_fetch(lua_State *L)
 {
     lua_settop(L, 3);

@@ -163,6 +163,7 @@ typedef struct lnk_js {
 
 typedef struct lnk_publisher {
     natskit_publisher publisher; /* 0: closed */
+    natskit_publisher_info last; /* what it told when it was closed */
     int takes_all;               /* option acks is "all": the program takes what comes */
 } lnk_publisher;
 
@@ -653,7 +654,7 @@ int lnk_events(lua_State *L);
 lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
-/* Waits for the end of the fetch whose subscription is on top, in place of all slots: a list, code and text
+/* Waits for the end of the fetch whose subscription is on top, in place of all slots: a list, text and code
  * of why it has ended; or its one message. */
 int lnk_sub_fetch(lua_State *L, int one);
 /* A loop over the messages of the subscription on top, in place of all slots, which closes it. */

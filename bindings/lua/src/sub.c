@@ -379,8 +379,8 @@ static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
         return lnk_js_fail(L, reason, told ? &err : NULL);
     }
     lua_pushvalue(L, S_BATCH);
-    lnk_push_code(L, reason);
     lua_pushstring(L, told ? err.text : lnk_status_text(reason));
+    lnk_push_code(L, reason); /* in the places that message and code of a failure have */
     return 3;
 }
 
