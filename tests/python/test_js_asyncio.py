@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JetStream and key-value where only asyncio has it: what awaits give, calls without a running loop."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import natskit
+import pytest
+from natskit import errors
+from natskit_testing import Server
+
+
+class ByHand:
+    """Awaits as Python code does that drives an awaitable itself, and Python 3.12's own `await`: by __next__ or send,
+    which give the result by a StopIteration."""
+
+    def __init__(self, wait: Any, way: str) -> None:
+        self._wait = wait
+        self._way = way
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        while True:
+            try:
+                waiting = self._wait.send(None) if self._way == "send" else next(self._wait)
+            except StopIteration as end:
+                return end.value
+            yield waiting
+
+
+# ------------------------------------------------------------------------------------ what awaits give
+
+
+@pytest.mark.parametrize("way", ["send", "next", "await"])
+async def test_awaits_give_whole_tuples(js_url: str, way: str) -> None:
+    def by(wait: Any) -> Any:
+        return wait if way == "await" else ByHand(wait, way)
+
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        await js.add_stream(name="S", subjects=["s.>"], storage="memory")
+        ack = await by(js.publish("s.x", b""))
+        assert isinstance(ack, natskit.PubAck) and ack.seq == 1
+        async with js.publisher(acks="all") as pub:
+            await by(pub.publish("s.x", b""))
+            outcome = await by(pub.outcomes.next_msg(10))
+            assert isinstance(outcome, natskit.PubOutcome) and outcome.ack.seq == 2
+            await pub.publish("s.x", b"")
+            outcome = await by(anext(pub.outcomes))
+            assert isinstance(outcome, natskit.PubOutcome) and outcome.ack.seq == 3
+        await js.add_consumer("S", durable_name="c")
+        consumer = await js.consumer("S", "c")
+        sub = consumer.consume(status_events=True)
+        assert (await by(sub.next_msg(10))).metadata.sequence.stream == 1
+        await consumer.delete()
+        status = await by(sub.next_msg(10))
+        while not isinstance(status, natskit.Status):
+            status = await by(sub.next_msg(10))
+        assert status.type == "consumer_deleted" and status.code == 409
+        await sub.close()
+
+
+@pytest.mark.parametrize("way", ["send", "next"])
+async def test_awaits_give_exceptions(server: Server, way: str) -> None:
+    nc = await natskit.connect(server.url, reconnect=False)
+    server.kill()
+    for _ in range(2):  # one that waits, and one that is ready
+        assert isinstance(await ByHand(nc.closed(20), way), errors.NetworkError)
+        await nc.close()
