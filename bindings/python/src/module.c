@@ -346,7 +346,8 @@ static PyMethodDef functions[] = {
      "_options($module, scope, /)\n--\n\nEvery option as (name, type, default, unit, min, max, text, "
      "secret)."},
     {"_install", errors_install, METH_VARARGS,
-     "_install($module, table, base, subscription_closed, bad_subject, outbox_full, key_wrong_last, functions, /)\n--\n\n"
+     "_install($module, table, base, subscription_closed, bad_subject, outbox_full, key_wrong_last, "
+     "functions, /)\n--\n\n"
      "Takes the exceptions over, and the functions that are written in Python."},
     {"_nkey_create", auth_nkey_create, METH_O,
      "_nkey_create($module, role, /)\n--\n\nThe seed of a new key; the role is a letter's number."},
