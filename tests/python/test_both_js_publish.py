@@ -287,6 +287,48 @@ async def test_all_outcomes(js_url: str) -> None:
         assert seqs == [(i, i) for i in range(1, 1001)]
 
 
+async def test_the_end_leaves_all_outcomes(js_url: str) -> None:
+    """They are those of who reads them: done() only counts."""
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc, max_msgs=3, discard="new")
+        async with js.publisher(acks="all") as pub:
+            for _ in range(3):
+                await pub.publish("s.x", b"")
+        assert [outcome.ack.seq for outcome in await pub.outcomes.next_batch(10, 10)] == [1, 2, 3]
+        with pytest.raises(errors.JetStreamError) as caught:
+            async with js.publisher(acks="all") as pub:
+                await pub.publish("s.x", b"")
+                await pub.publish("s.x", b"")
+        assert "stored: 2;" in caught.value.text and not caught.value.failures
+        outcomes = await pub.outcomes.next_batch(10, 10)
+        assert [type(outcome.error) for outcome in outcomes] == [errors.JetStreamLimitError] * 2
+        pub = js.publisher(acks="all")
+        for _ in range(2):
+            await pub.publish("s.x", b"")
+            with pytest.raises(errors.JetStreamError) as caught:
+                await pub.done()
+            assert "stored: 1;" in caught.value.text
+            await pub.done()  # they are told once
+        await pub.close()
+
+
+@pytest.mark.parametrize("error", [errors.TimeoutError, errors.WouldBlockError])
+async def test_failures_that_others_take_meanwhile(
+    js_url: str, monkeypatch: pytest.MonkeyPatch, error: type[errors.Error]
+) -> None:
+    class Outcomes:
+        pending_msgs = 1
+
+        async def next_batch(self, count: int, timeout: float) -> list[Any]:
+            raise error("nothing is there any more")
+
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc)
+        monkeypatch.setattr(natskit.Publisher, "outcomes", Outcomes())
+        async with js.publisher() as pub:
+            await pub.publish("s.x", b"")
+
+
 async def test_untaken_outcomes_hold_up(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         js = await made(nc)

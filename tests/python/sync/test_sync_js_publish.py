@@ -289,6 +289,48 @@ def test_all_outcomes(js_url: str) -> None:
         assert seqs == [(i, i) for i in range(1, 1001)]
 
 
+def test_the_end_leaves_all_outcomes(js_url: str) -> None:
+    """They are those of who reads them: done() only counts."""
+    with natskit.connect(js_url) as nc:
+        js = made(nc, max_msgs=3, discard="new")
+        with js.publisher(acks="all") as pub:
+            for _ in range(3):
+                pub.publish("s.x", b"")
+        assert [outcome.ack.seq for outcome in pub.outcomes.next_batch(10, 10)] == [1, 2, 3]
+        with pytest.raises(errors.JetStreamError) as caught:
+            with js.publisher(acks="all") as pub:
+                pub.publish("s.x", b"")
+                pub.publish("s.x", b"")
+        assert "stored: 2;" in caught.value.text and not caught.value.failures
+        outcomes = pub.outcomes.next_batch(10, 10)
+        assert [type(outcome.error) for outcome in outcomes] == [errors.JetStreamLimitError] * 2
+        pub = js.publisher(acks="all")
+        for _ in range(2):
+            pub.publish("s.x", b"")
+            with pytest.raises(errors.JetStreamError) as caught:
+                pub.done()
+            assert "stored: 1;" in caught.value.text
+            pub.done()  # they are told once
+        pub.close()
+
+
+@pytest.mark.parametrize("error", [errors.TimeoutError, errors.WouldBlockError])
+def test_failures_that_others_take_meanwhile(
+    js_url: str, monkeypatch: pytest.MonkeyPatch, error: type[errors.Error]
+) -> None:
+    class Outcomes:
+        pending_msgs = 1
+
+        def next_batch(self, count: int, timeout: float) -> list[Any]:
+            raise error("nothing is there any more")
+
+    with natskit.connect(js_url) as nc:
+        js = made(nc)
+        monkeypatch.setattr(natskit.Publisher, "outcomes", Outcomes())
+        with js.publisher() as pub:
+            pub.publish("s.x", b"")
+
+
 def test_untaken_outcomes_hold_up(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         js = made(nc)
