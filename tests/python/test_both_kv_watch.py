@@ -351,6 +351,21 @@ async def test_a_deleted_bucket(js_url: str) -> None:
                 raise AssertionError
 
 
+async def test_a_deleted_bucket_of_a_handler(js_url: str) -> None:
+    told: list[Exception] = []
+    async with natskit.connect(js_url, error_cb=told.append) as nc:
+        kv = await made(nc)
+        watcher = kv.watch(cb=lambda entry: None)
+        closed = kv.watch(cb=lambda entry: None)
+        await closed.close()
+        await nc.jetstream().delete_key_value("B")
+        await until(lambda: told)  # [async]
+        # [sync] until(lambda: nc.dispatch(0.1) < 0 or told)
+        assert isinstance(told[0], errors.StreamNotFoundError) and str(told[0]) == str(watcher.reason)
+        await watcher.close()
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("way", ["close", "drain", "unsubscribe", "connection", "drain of the connection"])
 async def test_closing_ends_the_loop(js_url: str, way: str) -> None:
     nc = await natskit.connect(js_url)

@@ -345,6 +345,20 @@ def test_a_deleted_bucket(js_url: str) -> None:
                 raise AssertionError
 
 
+def test_a_deleted_bucket_of_a_handler(js_url: str) -> None:
+    told: list[Exception] = []
+    with natskit.connect(js_url, error_cb=told.append) as nc:
+        kv = made(nc)
+        watcher = kv.watch(cb=lambda entry: None)
+        closed = kv.watch(cb=lambda entry: None)
+        closed.close()
+        nc.jetstream().delete_key_value("B")
+        until(lambda: nc.dispatch(0.1) < 0 or told)
+        assert isinstance(told[0], errors.StreamNotFoundError) and str(told[0]) == str(watcher.reason)
+        watcher.close()
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("way", ["close", "drain", "unsubscribe", "connection", "drain of the connection"])
 def test_closing_ends_the_loop(js_url: str, way: str) -> None:
     nc = natskit.connect(js_url)
