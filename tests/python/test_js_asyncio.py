@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import gc
 from collections.abc import Generator
 from typing import Any
 
@@ -68,3 +71,39 @@ async def test_awaits_give_exceptions(server: Server, way: str) -> None:
     for _ in range(2):  # one that waits, and one that is ready
         assert isinstance(await ByHand(nc.closed(20), way), errors.NetworkError)
         await nc.close()
+
+
+# ------------------------------------------------------------------------------ without a running loop
+
+
+def test_handlers_need_a_loop(js_url: str) -> None:
+    """A call that fails for there is no loop has sent nothing and leaves nothing."""
+    with asyncio.Runner() as runner:
+
+        async def begin() -> tuple[natskit.Client, natskit.Consumer, natskit.KeyValue]:
+            nc = await natskit.connect(js_url)
+            js = nc.jetstream()
+            await js.add_stream(name="S", subjects=["s.>"], storage="memory")
+            await js.add_consumer("S", durable_name="c")
+            return nc, await js.consumer("S", "c"), await js.create_key_value(bucket="B", storage="memory")
+
+        nc, consumer, kv = runner.run(begin())
+        sub = consumer.consume()
+        first = sub.sid
+        runner.run(sub.close())
+        before = nc.stats()["subs"], natskit.counters()["subs"]
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            consumer.consume(lambda msg: None)
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            kv.watch(cb=lambda entry: None)
+        assert (nc.stats()["subs"], natskit.counters()["subs"]) == before
+        # What begins to call it finds none, either.
+        sub = consumer.consume()
+        assert sub.sid == first + 1  # there was none meanwhile
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            sub._handle(lambda msg: None, False, 1, contextvars.copy_context())
+        assert sub.is_closed
+        del sub
+        gc.collect()
+        assert natskit.counters()["subs"] == before[1]
+        runner.run(nc.close())

@@ -30,6 +30,14 @@ def check(cb: Any, concurrency: Any) -> None:
         raise errors.InvalidError("concurrency: a number of handlers from 1 on")
 
 
+def check_loop(cb: Any) -> None:
+    """Raises if there is a handler and no loop runs that could call it: before anything is sent."""
+    if cb is not None:
+        import asyncio
+
+        asyncio.get_running_loop()
+
+
 def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
     """Has asyncio call `cb` with each message of the subscription."""
     coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(

@@ -590,6 +590,7 @@ class Consumer:
             "min_ack_pending": min_ack_pending,
         }
         _handlers.check(cb, concurrency)
+        _handlers.check_loop(cb)  # [async]
         sub = self._js._consume(*self._where, _options.pairs(_natskit.OPTIONS_CONSUME, wishes))
         if cb is not None:
             # [async]

@@ -135,6 +135,7 @@ class KeyValue(_natskit.AsyncKeyValue):
             "marker": None if marker else False,
         }
         _handlers.check(cb, 1)
+        _handlers.check_loop(cb)  # [async]
         name = f"{self._name}: {','.join(patterns) or '>'}"
         watcher: Watcher = self._watch(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
         if cb is not None:

@@ -347,6 +347,18 @@ void handle_unlink(TurnList *list, const Sub *sub)
 
 /* ----------------------------------------------------------------------------------------- the object */
 
+/* There is no loop, or no memory: a subscription that nobody reads would go on getting messages, and the
+ * connection would keep it. */
+static PyObject *undone(Sub *sub)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (sub_stop(sub) < 0)
+        PyErr_Clear(); /* the first exception is the one that tells */
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+}
+
 /* _handle(cb, coroutines, concurrency, context): begins to call it. */
 PyObject *sub_handle(PyObject *self, PyObject *args)
 {
@@ -359,13 +371,12 @@ PyObject *sub_handle(PyObject *self, PyObject *args)
     if (sub->handling != NULL || sub->conn == NULL || concurrency < 1)
         return raise_text(sub->st, NATSKIT_INVALID, "concurrency: a number of handlers from 1 on");
     Handling *h = PyMem_Calloc(1, sizeof *h);
-    if (h == NULL)
-        return PyErr_NoMemory();
-    h->tasks = PySet_New(NULL);
-    if (h->tasks == NULL) {
+    PyObject *tasks = h == NULL ? PyErr_NoMemory() : PySet_New(NULL);
+    if (tasks == NULL) {
         PyMem_Free(h);
-        return NULL;
+        return undone(sub);
     }
+    h->tasks = tasks;
     h->cb = Py_NewRef(cb);
     h->context = Py_NewRef(context);
     h->concurrency = concurrency;
@@ -377,7 +388,7 @@ PyObject *sub_handle(PyObject *self, PyObject *args)
     if (rc == 0 && sub->via.face == FACE_ASYNC)
         rc = source_watch(sub->st, &sub->source);
     if (rc < 0)
-        return NULL;
+        return undone(sub);
     Py_RETURN_NONE;
 }
 
