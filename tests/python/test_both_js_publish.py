@@ -215,6 +215,37 @@ async def test_a_small_window(js_url: str) -> None:
         assert [int((await js.get_msg("S", seq)).data) for seq in (1, 150, 300)] == [0, 149, 299]
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_full_window_is_no_full_outbox(many: bool) -> None:
+    """outbox_full="fail" is of the outbox: for the window everybody waits."""
+    with Server() as own:
+        async with natskit.connect(own.url, outbox_bytes=1 << 18, outbox_full="fail") as nc:
+            js = await made(nc)
+            async with js.publisher(max_pending=2) as pub:
+                for _ in range(50):
+                    await (pub.publish_batch([("s.x", b"")] * 10) if many else pub.publish("s.x", b""))
+            assert (await js.stream_info("S")).state.messages == (500 if many else 50)
+            pub = js.publisher(max_pending=2)
+            own.pause()
+            try:
+                await pub.publish_batch([("s.x", b"")] * 2)
+                with pytest.raises(errors.WouldBlockError) as caught:
+                    await (pub.publish_batch([("s.x", b"")], timeout=0) if many else pub.publish("s.x", b"", 0))
+                assert "window" in caught.value.text and type(caught.value) is errors.WouldBlockError
+                with pytest.raises(errors.TimeoutError):
+                    await (pub.publish_batch([("s.x", b"")], timeout=0.1) if many else pub.publish("s.x", b"", 0.1))
+                full = js.publisher()
+                data = bytes(60000)
+                with pytest.raises(errors.OutboundBufferLimitError) as refused:
+                    while True:  # the system takes some more meanwhile
+                        await (full.publish_batch([("s.x", data)] * 4, timeout=60) if many else full.publish("s.x", data, 60))
+                assert "outbox" in refused.value.text
+            finally:
+                own.resume()
+            await pub.close()
+            await full.close()
+
+
 async def test_a_window_of_bytes(js_url: str) -> None:
     async with natskit.connect(js_url, outbox_bytes=65536) as nc:
         js = await made(nc)

@@ -632,10 +632,16 @@ class Publisher(_natskit.AsyncPublisher):
         self._takes_all = takes_all  # the program takes the outcomes
         self._told = 0  # failures that done() has raised for then
 
+    @property
+    def _fails(self) -> bool:
+        """For natskit._later: nothing waits for room in the outbox."""
+        return self._client._fails
+
     async def _room(self, size: int, timeout: float | None) -> None:
         """For natskit._later: either may be full."""
         await self._window(size, timeout)
-        await self._client._room(size, timeout)
+        if not self._fails:
+            await self._client._room(size, timeout)
 
     async def done(self, timeout: float | None = None) -> None:
         """Waits until every message has its outcome. If some are not known to be in their stream it raises the error

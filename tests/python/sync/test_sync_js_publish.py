@@ -217,6 +217,37 @@ def test_a_small_window(js_url: str) -> None:
         assert [int((js.get_msg("S", seq)).data) for seq in (1, 150, 300)] == [0, 149, 299]
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_full_window_is_no_full_outbox(many: bool) -> None:
+    """outbox_full="fail" is of the outbox: for the window everybody waits."""
+    with Server() as own:
+        with natskit.connect(own.url, outbox_bytes=1 << 18, outbox_full="fail") as nc:
+            js = made(nc)
+            with js.publisher(max_pending=2) as pub:
+                for _ in range(50):
+                    (pub.publish_batch([("s.x", b"")] * 10) if many else pub.publish("s.x", b""))
+            assert (js.stream_info("S")).state.messages == (500 if many else 50)
+            pub = js.publisher(max_pending=2)
+            own.pause()
+            try:
+                pub.publish_batch([("s.x", b"")] * 2)
+                with pytest.raises(errors.WouldBlockError) as caught:
+                    (pub.publish_batch([("s.x", b"")], timeout=0) if many else pub.publish("s.x", b"", 0))
+                assert "window" in caught.value.text and type(caught.value) is errors.WouldBlockError
+                with pytest.raises(errors.TimeoutError):
+                    (pub.publish_batch([("s.x", b"")], timeout=0.1) if many else pub.publish("s.x", b"", 0.1))
+                full = js.publisher()
+                data = bytes(60000)
+                with pytest.raises(errors.OutboundBufferLimitError) as refused:
+                    while True:  # the system takes some more meanwhile
+                        (full.publish_batch([("s.x", data)] * 4, timeout=60) if many else full.publish("s.x", data, 60))
+                assert "outbox" in refused.value.text
+            finally:
+                own.resume()
+            pub.close()
+            full.close()
+
+
 def test_a_window_of_bytes(js_url: str) -> None:
     with natskit.connect(js_url, outbox_bytes=65536) as nc:
         js = made(nc)
