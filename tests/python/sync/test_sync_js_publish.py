@@ -89,7 +89,7 @@ def test_what_has_to_be_the_last(js_url: str) -> None:
 
 @pytest.mark.parametrize(
     "ttl, wanted",
-    [(60, "60"), (1.5, "1.500000000s"), (timedelta(minutes=1), "60.000000000s"), ("never", "never")],
+    [(60, "60"), (1.5, "1500000000ns"), (timedelta(minutes=1), "60000000000ns"), ("never", "never"), ("2m", "2m")],
 )
 def test_times_to_live(js_url: str, ttl: Any, wanted: str) -> None:
     with natskit.connect(js_url) as nc:
