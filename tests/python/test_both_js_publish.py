@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -272,6 +274,38 @@ async def test_batches(js_url: str) -> None:
         assert info.state.messages == 2001
         msg = await js.get_msg("S", 1991)
         assert msg.data == b"1990" and msg.headers is not None and msg.headers["A"] == "1990"
+
+
+async def test_large_batches_let_others_run(js_url: str) -> None:
+    """While a batch of large payloads is copied the interpreter is free."""
+    async with natskit.connect(js_url, outbox_bytes=1 << 28) as nc:
+        js = await made(nc)
+        pub = js.publisher(max_pending_bytes=1 << 28)
+        begins = threading.Lock()
+        ran: list[bool] = []
+
+        def work() -> None:
+            with begins:
+                ran.append(True)
+
+        messages = [("s.x", bytes(1_000_000))] * 8
+        interval = sys.getswitchinterval()
+        begins.acquire()
+        thread = threading.Thread(target=work)
+        thread.start()
+        sys.setswitchinterval(1000.0)  # the thread runs only where it is let
+        try:
+            begins.release()
+            calls = []
+            while not ran and len(calls) < 10:
+                calls.append(pub.publish_batch(messages))
+            assert ran
+        finally:
+            sys.setswitchinterval(interval)
+            thread.join()
+        for call in calls:
+            await call
+        await pub.close()
 
 
 async def test_failures(js_url: str) -> None:

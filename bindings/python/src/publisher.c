@@ -304,6 +304,15 @@ static natskit_status chunk_block(void *arg, int64_t slice_ms)
     return no_wait(status, slice_ms, &chunk->refused);
 }
 
+static natskit_status chunk_now(Chunk *chunk)
+{
+    if (chunk->bytes < (size_t)NKPY_LARGE)
+        return chunk_block(chunk, 0);
+    natskit_status status;
+    Py_BEGIN_ALLOW_THREADS status = chunk_block(chunk, 0);
+    Py_END_ALLOW_THREADS return status;
+}
+
 /* Why the next message was not accepted; nothing if asyncio will wait for room. */
 static void chunk_raise(const Publisher *pub, const Chunk *chunk, natskit_status status, int64_t timeout_ms)
 {
@@ -337,7 +346,7 @@ static int chunk_add(State *st, Chunk *chunk, PyObject *item)
         .data = s->payload.data,
         .data_len = s->payload.len,
     };
-    chunk->bytes += sending_size(s);
+    chunk->bytes += s->payload.len;
     return 0;
 }
 
@@ -352,8 +361,7 @@ static int chunk_publish(const Publisher *pub, Chunk *chunk, PyObject *list, Py_
     *status = NATSKIT_OK;
     if (chunk->count == 0)
         return rc;
-    *status = chunk_block(
-        chunk, 0); /* what stands before a wrong item is published, as it would have been by a loop */
+    *status = chunk_now(chunk); /* what stands before a wrong item, as it would have been by a loop */
     if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && pub->via.face == FACE_SYNC && rc == 0)
         rc = block(st, chunk_block, chunk, timeout_ms, status);
     *status = chunk->refused ? NATSKIT_WOULD_BLOCK : *status;
