@@ -107,3 +107,23 @@ def test_handlers_need_a_loop(js_url: str) -> None:
         gc.collect()
         assert natskit.counters()["subs"] == before[1]
         runner.run(nc.close())
+
+
+async def test_room_has_one_deadline(js_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the wait for the window has taken is not there for the outbox."""
+    async with natskit.connect(js_url) as nc:
+        pub = nc.jetstream().publisher()
+        left: list[Any] = []
+
+        async def window(size: int, timeout: float | None) -> None:
+            await asyncio.sleep(0.1)
+
+        async def room(size: int, timeout: float | None) -> None:
+            left.append(timeout)
+
+        monkeypatch.setattr(pub, "_window", window)
+        monkeypatch.setattr(nc, "_room", room)
+        for timeout in (10.0, 0.05, None):
+            await pub._room(1, timeout)
+        assert 0 < left[0] <= 9.9 + 0.001 and left[1:] == [0.0, None]
+        await pub.close()

@@ -7,6 +7,7 @@ natskit/sync/_js.py, from it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -639,9 +640,11 @@ class Publisher(_natskit.AsyncPublisher):
 
     async def _room(self, size: int, timeout: float | None) -> None:
         """For natskit._later: either may be full."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         await self._window(size, timeout)
         if not self._fails:
-            await self._client._room(size, timeout)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            await self._client._room(size, left)
 
     async def done(self, timeout: float | None = None) -> None:
         """Waits until every message has its outcome. If some are not known to be in their stream it raises the error
