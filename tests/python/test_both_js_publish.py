@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +89,7 @@ async def test_what_has_to_be_the_last(js_url: str) -> None:
 
 @pytest.mark.parametrize(
     "ttl, wanted",
-    [(60, "60"), (1.5, "1.500000000s"), (timedelta(minutes=1), "60.000000000s"), ("never", "never")],
+    [(60, "60"), (1.5, "1500000000ns"), (timedelta(minutes=1), "60000000000ns"), ("never", "never"), ("2m", "2m")],
 )
 async def test_times_to_live(js_url: str, ttl: Any, wanted: str) -> None:
     async with natskit.connect(js_url) as nc:
@@ -215,6 +217,37 @@ async def test_a_small_window(js_url: str) -> None:
         assert [int((await js.get_msg("S", seq)).data) for seq in (1, 150, 300)] == [0, 149, 299]
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_full_window_is_no_full_outbox(many: bool) -> None:
+    """outbox_full="fail" is of the outbox: for the window everybody waits."""
+    with Server() as own:
+        async with natskit.connect(own.url, outbox_bytes=1 << 18, outbox_full="fail") as nc:
+            js = await made(nc)
+            async with js.publisher(max_pending=2) as pub:
+                for _ in range(50):
+                    await (pub.publish_batch([("s.x", b"")] * 10) if many else pub.publish("s.x", b""))
+            assert (await js.stream_info("S")).state.messages == (500 if many else 50)
+            pub = js.publisher(max_pending=2)
+            own.pause()
+            try:
+                await pub.publish_batch([("s.x", b"")] * 2)
+                with pytest.raises(errors.WouldBlockError) as caught:
+                    await (pub.publish_batch([("s.x", b"")], timeout=0) if many else pub.publish("s.x", b"", 0))
+                assert "window" in caught.value.text and type(caught.value) is errors.WouldBlockError
+                with pytest.raises(errors.TimeoutError):
+                    await (pub.publish_batch([("s.x", b"")], timeout=0.1) if many else pub.publish("s.x", b"", 0.1))
+                full = js.publisher()
+                data = bytes(60000)
+                with pytest.raises(errors.OutboundBufferLimitError) as refused:
+                    while True:  # the system takes some more meanwhile
+                        await (full.publish_batch([("s.x", data)] * 4, timeout=60) if many else full.publish("s.x", data, 60))
+                assert "outbox" in refused.value.text
+            finally:
+                own.resume()
+            await pub.close()
+            await full.close()
+
+
 async def test_a_window_of_bytes(js_url: str) -> None:
     async with natskit.connect(js_url, outbox_bytes=65536) as nc:
         js = await made(nc)
@@ -241,6 +274,38 @@ async def test_batches(js_url: str) -> None:
         assert info.state.messages == 2001
         msg = await js.get_msg("S", 1991)
         assert msg.data == b"1990" and msg.headers is not None and msg.headers["A"] == "1990"
+
+
+async def test_large_batches_let_others_run(js_url: str) -> None:
+    """While a batch of large payloads is copied the interpreter is free."""
+    async with natskit.connect(js_url, outbox_bytes=1 << 28) as nc:
+        js = await made(nc)
+        pub = js.publisher(max_pending_bytes=1 << 28)
+        begins = threading.Lock()
+        ran: list[bool] = []
+
+        def work() -> None:
+            with begins:
+                ran.append(True)
+
+        messages = [("s.x", bytes(1_000_000))] * 8
+        interval = sys.getswitchinterval()
+        begins.acquire()
+        thread = threading.Thread(target=work)
+        thread.start()
+        sys.setswitchinterval(1000.0)  # the thread runs only where it is let
+        try:
+            begins.release()
+            calls = []
+            while not ran and len(calls) < 10:
+                calls.append(pub.publish_batch(messages))
+            assert ran
+        finally:
+            sys.setswitchinterval(interval)
+            thread.join()
+        for call in calls:
+            await call
+        await pub.close()
 
 
 async def test_failures(js_url: str) -> None:
@@ -285,6 +350,48 @@ async def test_all_outcomes(js_url: str) -> None:
         await pub.close()
         await face.join(taking)
         assert seqs == [(i, i) for i in range(1, 1001)]
+
+
+async def test_the_end_leaves_all_outcomes(js_url: str) -> None:
+    """They are those of who reads them: done() only counts."""
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc, max_msgs=3, discard="new")
+        async with js.publisher(acks="all") as pub:
+            for _ in range(3):
+                await pub.publish("s.x", b"")
+        assert [outcome.ack.seq for outcome in await pub.outcomes.next_batch(10, 10)] == [1, 2, 3]
+        with pytest.raises(errors.JetStreamError) as caught:
+            async with js.publisher(acks="all") as pub:
+                await pub.publish("s.x", b"")
+                await pub.publish("s.x", b"")
+        assert "stored: 2;" in caught.value.text and not caught.value.failures
+        outcomes = await pub.outcomes.next_batch(10, 10)
+        assert [type(outcome.error) for outcome in outcomes] == [errors.JetStreamLimitError] * 2
+        pub = js.publisher(acks="all")
+        for _ in range(2):
+            await pub.publish("s.x", b"")
+            with pytest.raises(errors.JetStreamError) as caught:
+                await pub.done()
+            assert "stored: 1;" in caught.value.text
+            await pub.done()  # they are told once
+        await pub.close()
+
+
+@pytest.mark.parametrize("error", [errors.TimeoutError, errors.WouldBlockError])
+async def test_failures_that_others_take_meanwhile(
+    js_url: str, monkeypatch: pytest.MonkeyPatch, error: type[errors.Error]
+) -> None:
+    class Outcomes:
+        pending_msgs = 1
+
+        async def next_batch(self, count: int, timeout: float) -> list[Any]:
+            raise error("nothing is there any more")
+
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc)
+        monkeypatch.setattr(natskit.Publisher, "outcomes", Outcomes())
+        async with js.publisher() as pub:
+            await pub.publish("s.x", b"")
 
 
 async def test_untaken_outcomes_hold_up(js_url: str) -> None:

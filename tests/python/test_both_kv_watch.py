@@ -108,10 +108,32 @@ async def test_an_empty_bucket(js_url: str) -> None:
         assert nc.stats()["subs"] <= 1
 
 
-async def test_without_values(js_url: str) -> None:
+async def test_names_of_nats_py(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         kv = await filled(nc)
-        watcher = kv.watch("c", meta_only=True)
+        watcher = kv.watch("c", marker=True)
+        entry = await watcher.updates()
+        assert entry is not None and entry.key == "c"
+        assert await watcher.updates(timeout=20) is None
+        with pytest.raises(errors.TimeoutError):
+            await watcher.updates(0.05)
+        await watcher.stop()
+        assert watcher.is_closed
+        with pytest.raises(errors.SubscriptionClosedError):
+            await watcher.updates()
+        with pytest.raises(TypeError):
+            kv.watch("c", print)  # type: ignore[misc]  # nats-py has another parameter there
+        try:
+            assert await kv.keys("nothing.here") == []
+        except errors.NoKeysError:
+            raise AssertionError from None
+
+
+@pytest.mark.parametrize("name", ["meta_only", "headers_only"])
+async def test_without_values(js_url: str, name: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        kv = await filled(nc)
+        watcher = kv.watch("c", **{name: True})  # type: ignore[arg-type]
         entry = await watcher.next_msg(20)
         assert (entry.key, entry.value, entry.length, entry.operation) == ("c", b"", 3, None)
         await kv.purge("c")
@@ -349,6 +371,21 @@ async def test_a_deleted_bucket(js_url: str) -> None:
         with pytest.raises(errors.StreamNotFoundError):
             async for _ in nc.jetstream().kv("never").watch():
                 raise AssertionError
+
+
+async def test_a_deleted_bucket_of_a_handler(js_url: str) -> None:
+    told: list[Exception] = []
+    async with natskit.connect(js_url, error_cb=told.append) as nc:
+        kv = await made(nc)
+        watcher = kv.watch(cb=lambda entry: None)
+        closed = kv.watch(cb=lambda entry: None)
+        await closed.close()
+        await nc.jetstream().delete_key_value("B")
+        await until(lambda: told)  # [async]
+        # [sync] until(lambda: nc.dispatch(0.1) < 0 or told)
+        assert isinstance(told[0], errors.StreamNotFoundError) and str(told[0]) == str(watcher.reason)
+        await watcher.close()
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("way", ["close", "drain", "unsubscribe", "connection", "drain of the connection"])

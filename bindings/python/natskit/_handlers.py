@@ -30,6 +30,14 @@ def check(cb: Any, concurrency: Any) -> None:
         raise errors.InvalidError("concurrency: a number of handlers from 1 on")
 
 
+def check_loop(cb: Any) -> None:
+    """Raises if there is a handler and no loop runs that could call it: before anything is sent."""
+    if cb is not None:
+        import asyncio
+
+        asyncio.get_running_loop()
+
+
 def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
     """Has asyncio call `cb` with each message of the subscription."""
     coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
@@ -38,9 +46,11 @@ def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concu
     sub._handle(cb, coroutines, concurrency, contextvars.copy_context())
 
 
-def failed(connection: Any, sub: Any, error: BaseException) -> None:
-    """Tells of what a handler has raised: the log, then the connection's error_cb."""
-    log.error("the handler of subscription %r raised an exception", sub.subject, exc_info=error)
+def failed(connection: Any, sub: Any, error: BaseException, ended: bool) -> None:
+    """Tells the log, then the connection's error_cb, of what a handler has raised, or (ended) why the subscription has
+    ended."""
+    what = "subscription %r with a handler has ended" if ended else "the handler of subscription %r raised an exception"
+    log.error(what, sub.subject, exc_info=error)
     watch = getattr(connection, "_watch", None)
     if watch is not None:
         watch.report(error)

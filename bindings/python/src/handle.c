@@ -52,26 +52,35 @@ static int cancel_tasks(Sub *sub)
     return result == NULL ? -1 : 0;
 }
 
+/* Gives the exception that is raised to the log and to error_cb. */
+static int tell(Sub *sub, bool ended)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (value != NULL && traceback != NULL)
+        PyException_SetTraceback(value, traceback);
+    PyObject *result = value == NULL ? NULL
+                                     : PyObject_CallFunctionObjArgs(sub->st->handler_failed,
+                                                                    or_none(sub->conn), (PyObject *)sub,
+                                                                    value, ended ? Py_True : Py_False, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 /* Told END or CLOSED. */
 static int ended(Sub *sub)
 {
     Handling *h = sub->handling;
-    natskit_sub_stats stats;
     if (h->ended)
         return release(sub);
     h->ended = true;
-    /* Nobody else tells of a first message that did not come. */
-    if (sub_stats_now(sub, &stats) == NATSKIT_OK && stats.reason == NATSKIT_TIMEOUT) {
-        PyObject *error = error_object(sub->st, NATSKIT_TIMEOUT, NULL);
-        PyObject *result = error == NULL
-                               ? NULL
-                               : PyObject_CallFunctionObjArgs(sub->st->handler_failed, or_none(sub->conn),
-                                                              (PyObject *)sub, error, NULL);
-        Py_XDECREF(error);
-        Py_XDECREF(result);
-        if (result == NULL)
-            return -1;
-    }
+    /* A loop would raise it; with a handler nobody else tells why no message comes any more. */
+    if (sub_end_raises(sub, NATSKIT_END) && tell(sub, true) < 0)
+        return -1;
     return release(sub);
 }
 
@@ -89,24 +98,9 @@ int handle_close(Sub *sub)
 /* A handler has raised: 0 if it was an Exception, which is told and counted; -1 for what ends programs. */
 static int failed(Sub *sub)
 {
-    PyObject *type, *value, *traceback;
     sub->handling->errors++;
     sub->handling->processed++;
-    if (!PyErr_ExceptionMatches(PyExc_Exception))
-        return -1;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value != NULL && traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    PyObject *result = value == NULL
-                           ? NULL
-                           : PyObject_CallFunctionObjArgs(sub->st->handler_failed, or_none(sub->conn),
-                                                          (PyObject *)sub, value, NULL);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
+    return PyErr_ExceptionMatches(PyExc_Exception) ? tell(sub, false) : -1;
 }
 
 /* A task for `cb`, or, if it is not NULL, for what a plain function has returned to be awaited. */
@@ -265,7 +259,8 @@ PyObject *sub_failed(PyObject *self, PyObject *error)
     if (sub->handling == NULL)
         Py_RETURN_NONE;
     sub->handling->errors++;
-    return PyObject_CallFunctionObjArgs(sub->st->handler_failed, or_none(sub->conn), self, error, NULL);
+    return PyObject_CallFunctionObjArgs(sub->st->handler_failed, or_none(sub->conn), self, error, Py_False,
+                                        NULL);
 }
 
 /* _handled(): what a plain function has returned was awaited. */
@@ -352,6 +347,18 @@ void handle_unlink(TurnList *list, const Sub *sub)
 
 /* ----------------------------------------------------------------------------------------- the object */
 
+/* There is no loop, or no memory: a subscription that nobody reads would go on getting messages, and the
+ * connection would keep it. */
+static PyObject *undone(Sub *sub)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (sub_stop(sub) < 0)
+        PyErr_Clear(); /* the first exception is the one that tells */
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+}
+
 /* _handle(cb, coroutines, concurrency, context): begins to call it. */
 PyObject *sub_handle(PyObject *self, PyObject *args)
 {
@@ -364,13 +371,12 @@ PyObject *sub_handle(PyObject *self, PyObject *args)
     if (sub->handling != NULL || sub->conn == NULL || concurrency < 1)
         return raise_text(sub->st, NATSKIT_INVALID, "concurrency: a number of handlers from 1 on");
     Handling *h = PyMem_Calloc(1, sizeof *h);
-    if (h == NULL)
-        return PyErr_NoMemory();
-    h->tasks = PySet_New(NULL);
-    if (h->tasks == NULL) {
+    PyObject *tasks = h == NULL ? PyErr_NoMemory() : PySet_New(NULL);
+    if (tasks == NULL) {
         PyMem_Free(h);
-        return NULL;
+        return undone(sub);
     }
+    h->tasks = tasks;
     h->cb = Py_NewRef(cb);
     h->context = Py_NewRef(context);
     h->concurrency = concurrency;
@@ -382,7 +388,7 @@ PyObject *sub_handle(PyObject *self, PyObject *args)
     if (rc == 0 && sub->via.face == FACE_ASYNC)
         rc = source_watch(sub->st, &sub->source);
     if (rc < 0)
-        return NULL;
+        return undone(sub);
     Py_RETURN_NONE;
 }
 

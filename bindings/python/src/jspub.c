@@ -71,7 +71,8 @@ static int ttl_text(State *st, PyObject *value, const char *name, char *buf, siz
         raise_text(st, NATSKIT_INVALID, "%s: a number of seconds above 0", name);
         return -1;
     }
-    snprintf(buf, cap, "%.9fs", seconds);
+    /* Not as a fraction, which has a comma in some locales. */
+    snprintf(buf, cap, "%lldns", (long long)(seconds * 1e9 + 0.5));
     return 0;
 }
 

@@ -126,18 +126,64 @@ static PyObject *publisher_close(PyObject *self, PyObject *unused)
     return face_done(pub->st, pub->via.face);
 }
 
+/* ----------------------------------------------------------------------------------------------- no room */
+
+/* What a message needs in the outbox beside its own bytes: its reply subject, and the line's numbers. */
+#define FRAME_BYTES 512
+
+/* Whether it may be the outbox that has no room; else it is the window. In doubt, since it may have been
+ * written meanwhile, the window: who waits for that tries again. */
+static bool outbox_full(const Publisher *pub, size_t size)
+{
+    natskit_op op = {0};
+    natskit_error err;
+    int32_t outcome;
+    if (natskit_room_start(pub->via.conn, (natskit_options){0}, size + FRAME_BYTES, NKPY_FOREVER, &op,
+                           NULL) != NATSKIT_OK)
+        return false;
+    bool full = natskit_op_result(op, &outcome, &err) == NATSKIT_PENDING;
+    natskit_op_close(op);
+    return full;
+}
+
+/* Whether asyncio waits after a WOULD_BLOCK. With outbox_full="fail" it does for the window alone. */
+static bool may_wait(const Publisher *pub, size_t size, int64_t timeout_ms)
+{
+    return timeout_ms != 0 && pub->via.face == FACE_ASYNC && !(pub->via.fails && outbox_full(pub, size));
+}
+
+/* Why a message of so many bytes was not accepted. */
+static void *raise_no_room(const Publisher *pub, natskit_status status, size_t size)
+{
+    if (status == NATSKIT_WOULD_BLOCK && !outbox_full(pub, size))
+        return raise_text(pub->st, status, "the publisher's window is full");
+    return raise_refused(pub->st, status, NULL);
+}
+
+/* For block(): WOULD_BLOCK although there is time to wait means that nobody waits for the outbox, and ends
+ * the wait. */
+static natskit_status no_wait(natskit_status status, int64_t slice_ms, bool *refused)
+{
+    *refused = status == NATSKIT_WOULD_BLOCK && slice_ms != 0;
+    return *refused ? NATSKIT_OK : status;
+}
+
+/* ------------------------------------------------------------------------------------------- one message */
+
 typedef struct Handover {
     natskit_publisher handle;
     const Sending *send;
     uint64_t id;
+    bool refused;
 } Handover;
 
 static natskit_status handover_block(void *arg, int64_t slice_ms)
 {
     Handover *h = arg;
     const Sending *s = h->send;
-    return natskit_publisher_publish(h->handle, s->subject.data, s->subject.len, s->headers, s->payload.data,
-                                     s->payload.len, slice_ms, &h->id);
+    natskit_status status = natskit_publisher_publish(h->handle, s->subject.data, s->subject.len, s->headers,
+                                                      s->payload.data, s->payload.len, slice_ms, &h->id);
+    return no_wait(status, slice_ms, &h->refused);
 }
 
 static natskit_status handover_now(Handover *h)
@@ -166,11 +212,12 @@ static PyObject *hand_over(PyObject *self, PyObject *subject, PyObject *payload,
     Sending send;
     if (sending_arg(st, &send, subject, payload, NULL, headers) < 0)
         return NULL;
-    Handover h = {pub->handle, &send, 0};
+    Handover h = {pub->handle, &send, 0, false};
     natskit_status status = handover_now(&h);
     int rc = 0;
     if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && pub->via.face == FACE_SYNC)
         rc = block(st, handover_block, &h, timeout_ms, &status);
+    status = h.refused ? NATSKIT_WOULD_BLOCK : status;
     size_t size = sending_size(&send);
     if (rc == 0 && status == NATSKIT_INVALID)
         raise_subject(st, &send);
@@ -179,8 +226,8 @@ static PyObject *hand_over(PyObject *self, PyObject *subject, PyObject *payload,
         return NULL;
     if (status == NATSKIT_OK)
         return accepted(pub, h.id);
-    if (status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)
-        return raise_refused(st, status, NULL);
+    if (status != NATSKIT_WOULD_BLOCK || !may_wait(pub, size, timeout_ms))
+        return h.refused ? raise_refused(st, status, NULL) : raise_no_room(pub, status, size);
     PyObject *again = Py_BuildValue("(OOO)", subject, or_none(payload), or_none(headers));
     return later(st, self, "_publish_now", again, size, timeout_ms);
 }
@@ -220,8 +267,7 @@ static PyObject *publisher_publish(PyObject *self, PyObject *const *args, Py_ssi
     if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
         timeout_arg(st, a[A_TIMEOUT], ROOM_TIMEOUT_MS, &timeout_ms) < 0 || publish_arg(st, a, &keep) < 0)
         return NULL;
-    PyObject *result =
-        hand_over(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], pub->via.fails ? 0 : timeout_ms);
+    PyObject *result = hand_over(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], timeout_ms);
     more_done(&keep);
     return result;
 }
@@ -244,6 +290,7 @@ typedef struct Chunk {
     size_t count;
     size_t done; /* of them accepted */
     size_t bytes;
+    bool refused;
 } Chunk;
 
 static natskit_status chunk_block(void *arg, int64_t slice_ms)
@@ -254,7 +301,29 @@ static natskit_status chunk_block(void *arg, int64_t slice_ms)
         natskit_publisher_publish_batch(chunk->handle, chunk->out + chunk->done, sizeof chunk->out[0],
                                         chunk->count - chunk->done, slice_ms, NULL, &published);
     chunk->done += published;
-    return status;
+    return no_wait(status, slice_ms, &chunk->refused);
+}
+
+static natskit_status chunk_now(Chunk *chunk)
+{
+    if (chunk->bytes < (size_t)NKPY_LARGE)
+        return chunk_block(chunk, 0);
+    natskit_status status;
+    Py_BEGIN_ALLOW_THREADS status = chunk_block(chunk, 0);
+    Py_END_ALLOW_THREADS return status;
+}
+
+/* Why the next message was not accepted; nothing if asyncio will wait for room. */
+static void chunk_raise(const Publisher *pub, const Chunk *chunk, natskit_status status, int64_t timeout_ms)
+{
+    const Sending *next = &chunk->send[chunk->done];
+    size_t size = status == NATSKIT_WOULD_BLOCK ? sending_size(next) : 0;
+    if (status == NATSKIT_INVALID)
+        raise_subject(pub->st, next);
+    else if (chunk->refused)
+        raise_refused(pub->st, status, NULL);
+    else if (status != NATSKIT_WOULD_BLOCK || !may_wait(pub, size, timeout_ms))
+        raise_no_room(pub, status, size);
 }
 
 static int chunk_add(State *st, Chunk *chunk, PyObject *item)
@@ -277,7 +346,7 @@ static int chunk_add(State *st, Chunk *chunk, PyObject *item)
         .data = s->payload.data,
         .data_len = s->payload.len,
     };
-    chunk->bytes += sending_size(s);
+    chunk->bytes += s->payload.len;
     return 0;
 }
 
@@ -292,14 +361,12 @@ static int chunk_publish(const Publisher *pub, Chunk *chunk, PyObject *list, Py_
     *status = NATSKIT_OK;
     if (chunk->count == 0)
         return rc;
-    *status = chunk_block(
-        chunk, 0); /* what stands before a wrong item is published, as it would have been by a loop */
+    *status = chunk_now(chunk); /* what stands before a wrong item, as it would have been by a loop */
     if (*status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && pub->via.face == FACE_SYNC && rc == 0)
         rc = block(st, chunk_block, chunk, timeout_ms, status);
-    if (rc == 0 && *status == NATSKIT_INVALID)
-        raise_subject(st, &chunk->send[chunk->done]);
-    else if (rc == 0 && *status != NATSKIT_OK && (*status != NATSKIT_WOULD_BLOCK || timeout_ms == 0))
-        raise_refused(st, *status, NULL);
+    *status = chunk->refused ? NATSKIT_WOULD_BLOCK : *status;
+    if (rc == 0 && *status != NATSKIT_OK)
+        chunk_raise(pub, chunk, *status, timeout_ms);
     return PyErr_Occurred() ? -1 : rc;
 }
 
@@ -318,6 +385,7 @@ static int batch_publish(const Publisher *pub, PyObject *list, Py_ssize_t *at, i
     while (rc == 0 && status == NATSKIT_OK && *at < PyList_Size(list)) {
         chunk->handle = pub->handle;
         chunk->count = chunk->done = chunk->bytes = 0;
+        chunk->refused = false;
         rc = chunk_publish(pub, chunk, list, *at, timeout_ms, &status);
         *at += (Py_ssize_t)chunk->done;
         *bytes = chunk->done < chunk->count ? sending_size(&chunk->send[chunk->done]) : 0;
@@ -352,7 +420,7 @@ static PyObject *publisher_publish_batch(PyObject *self, PyObject *const *args, 
         return NULL;
     Py_ssize_t at = 0, total = PyList_Size(list);
     size_t bytes = 0;
-    int rc = batch_publish(pub, list, &at, pub->via.fails ? 0 : timeout_ms, &bytes);
+    int rc = batch_publish(pub, list, &at, timeout_ms, &bytes);
     PyObject *result = NULL;
     if (rc > 0) {
         result = accepted(pub, (uint64_t)total);
@@ -385,7 +453,7 @@ static PyObject *publisher_publish_batch_now(PyObject *self, PyObject *args)
         return NULL;
     if (rc > 0)
         return accepted(pub, (uint64_t)total);
-    raise_refused(pub->st, NATSKIT_WOULD_BLOCK, NULL);
+    raise_no_room(pub, NATSKIT_WOULD_BLOCK, bytes);
     return batch_failed(pub->st, total - rest);
 }
 

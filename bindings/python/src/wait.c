@@ -38,12 +38,27 @@ bool budget_spent_slow(Budget *budget)
 
 /* --------------------------------------------------------------------------------- the coroutine protocol */
 
+/* Raises StopIteration(value). From a class and a value the interpreter makes the exception, with a tuple's
+ * items as its arguments (PubAck, PubOutcome and Status are tuples) and an exception perhaps in its place: of
+ * these it is made here. */
+static void stop_with(PyObject *value)
+{
+    if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
+        PyErr_SetObject(PyExc_StopIteration, value);
+        return;
+    }
+    PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, value, NULL);
+    if (stop != NULL)
+        PyErr_SetObject(PyExc_StopIteration, stop);
+    Py_XDECREF(stop);
+}
+
 static PyObject *give(PySendResult how, PyObject *result, bool explicit_end)
 {
     if (how != PYGEN_RETURN)
         return result; /* what is yielded, or NULL with an exception */
     if (result != Py_None)
-        PyErr_SetObject(PyExc_StopIteration, result); /* never a tuple or an exception here */
+        stop_with(result);
     else if (explicit_end)
         PyErr_SetNone(PyExc_StopIteration);
     Py_DECREF(result);

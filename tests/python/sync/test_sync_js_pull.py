@@ -240,6 +240,20 @@ def test_consume_with_a_handler(js_url: str) -> None:
         sub.close()
 
 
+def test_a_handler_is_told_of_the_end(js_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """As a loop raises it: nobody else would learn why no message comes any more."""
+    told: list[Exception] = []
+    with natskit.connect(js_url, error_cb=told.append) as nc:
+        consumer = made(nc, 1)
+        sub = consumer.consume(lambda msg: None, abort_on_missing=True, heartbeat=0.5)
+        consumer.delete()
+        until(lambda: nc.dispatch(0.1) < 0 or told)
+        assert isinstance(told[0], (errors.ConsumerDeletedError, errors.ConsumerNotFoundError))
+        assert str(told[0]) == str(sub.reason) and sub.handler_errors == 0
+        sub.close()
+    assert len(told) == 1 and any("S.c" in text and "has ended" in text for text in caplog.messages)
+
+
 def test_drain_leaves_nothing(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         consumer = made(nc, 300)

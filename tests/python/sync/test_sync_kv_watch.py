@@ -105,10 +105,32 @@ def test_an_empty_bucket(js_url: str) -> None:
         assert nc.stats()["subs"] <= 1
 
 
-def test_without_values(js_url: str) -> None:
+def test_names_of_nats_py(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         kv = filled(nc)
-        watcher = kv.watch("c", meta_only=True)
+        watcher = kv.watch("c", marker=True)
+        entry = watcher.updates()
+        assert entry is not None and entry.key == "c"
+        assert watcher.updates(timeout=20) is None
+        with pytest.raises(errors.TimeoutError):
+            watcher.updates(0.05)
+        watcher.stop()
+        assert watcher.is_closed
+        with pytest.raises(errors.SubscriptionClosedError):
+            watcher.updates()
+        with pytest.raises(TypeError):
+            kv.watch("c", print)  # type: ignore[misc]  # nats-py has another parameter there
+        try:
+            assert kv.keys("nothing.here") == []
+        except errors.NoKeysError:
+            raise AssertionError from None
+
+
+@pytest.mark.parametrize("name", ["meta_only", "headers_only"])
+def test_without_values(js_url: str, name: str) -> None:
+    with natskit.connect(js_url) as nc:
+        kv = filled(nc)
+        watcher = kv.watch("c", **{name: True})  # type: ignore[arg-type]
         entry = watcher.next_msg(20)
         assert (entry.key, entry.value, entry.length, entry.operation) == ("c", b"", 3, None)
         kv.purge("c")
@@ -343,6 +365,20 @@ def test_a_deleted_bucket(js_url: str) -> None:
         with pytest.raises(errors.StreamNotFoundError):
             for _ in nc.jetstream().kv("never").watch():
                 raise AssertionError
+
+
+def test_a_deleted_bucket_of_a_handler(js_url: str) -> None:
+    told: list[Exception] = []
+    with natskit.connect(js_url, error_cb=told.append) as nc:
+        kv = made(nc)
+        watcher = kv.watch(cb=lambda entry: None)
+        closed = kv.watch(cb=lambda entry: None)
+        closed.close()
+        nc.jetstream().delete_key_value("B")
+        until(lambda: nc.dispatch(0.1) < 0 or told)
+        assert isinstance(told[0], errors.StreamNotFoundError) and str(told[0]) == str(watcher.reason)
+        watcher.close()
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("way", ["close", "drain", "unsubscribe", "connection", "drain of the connection"])

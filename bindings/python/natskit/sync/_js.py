@@ -9,6 +9,7 @@ natskit/sync/_js.py, from it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -80,7 +81,8 @@ class JetStreamContext(_natskit.SyncJetStream):
             ack_wait: seconds for the ack of a message.
             retries, retry_wait: how often a message is sent again that no stream answered for, and the pause.
             max_untaken: outcomes that may wait to be taken; then publish() waits, too.
-            acks: "all" has the outcomes of all messages come to pub.outcomes, "failures" only those.
+            acks: "all" has the outcomes of all messages come to pub.outcomes, which somebody has to take then;
+                "failures" only those.
         """
         wishes = {
             "max_pending": max_pending,
@@ -91,7 +93,7 @@ class JetStreamContext(_natskit.SyncJetStream):
             "max_untaken": max_untaken,
             "acks": acks,
         }
-        return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes))
+        return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
 
     def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
@@ -673,27 +675,53 @@ class Publisher(_natskit.SyncPublisher):
     or done(), which raises. The end of an `with` is done(), then close().
     """
 
-    def __init__(self, js: JetStreamContext, pairs: list[_options.Pair]) -> None:
+    def __init__(self, js: JetStreamContext, pairs: list[_options.Pair], takes_all: bool) -> None:
         self._open(js, pairs)
         self._client = js._client
+        self._takes_all = takes_all  # the program takes the outcomes
+        self._told = 0  # failures that done() has raised for then
+
+    @property
+    def _fails(self) -> bool:
+        """For natskit._later: nothing waits for room in the outbox."""
+        return self._client._fails
 
     def _room(self, size: int, timeout: float | None) -> None:
         """For natskit._later: either may be full."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         self._window(size, timeout)
-        self._client._room(size, timeout)
+        if not self._fails:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._client._room(size, left)
 
     def done(self, timeout: float | None = None) -> None:
         """Waits until every message has its outcome. If some are not known to be in their stream it raises the error
-        of the first one; the error's `failures` are all of them that nobody has taken from `outcomes`."""
+        of the first one; the error's `failures` are all of them that nobody has taken from `outcomes`. With acks="all"
+        it takes nothing from `outcomes`, and raises a JetStreamError that only tells how many have failed since."""
         self._done(timeout)
-        failures = []
-        while self.outcomes.pending_msgs:
-            taken: list[Any] = self.outcomes.next_batch(1024, 0)
-            failures += [outcome for outcome in taken if outcome.error is not None]
+        if self._takes_all:
+            self._raise_count()
+        failures = [] if self._takes_all else self._failures()
         if failures:
             error: errors.Error = failures[0].error
             error.failures = failures
             raise error
+
+    def _raise_count(self) -> None:
+        failed = self.stats()["failed"]
+        told, self._told = self._told, failed
+        if failed > told:
+            raise errors.JetStreamError(f"messages not known to be stored: {failed - told}; outcomes tells why")
+
+    def _failures(self) -> list[Any]:
+        """What is in `outcomes`; others may take from it, too."""
+        failures: list[Any] = []
+        try:
+            while self.outcomes.pending_msgs:
+                failures += self.outcomes.next_batch(1024, 0)
+        except (errors.TimeoutError, errors.WouldBlockError):
+            pass  # others were faster
+        return failures
 
     def __enter__(self) -> Publisher:
         return self
