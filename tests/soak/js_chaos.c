@@ -95,7 +95,7 @@ void jc_set(natskit_options options, const char *name, const char *value)
 
 /* Without leaders for a while calls fail; all calls of this program may be made again. */
 __attribute__((format(printf, 2, 0))) static natskit_json call(const char *name, const char *format,
-                                                                 va_list args)
+                                                               va_list args)
 {
     struct ts_buf text = {0};
     natskit_json wanted;
