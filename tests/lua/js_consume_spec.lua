@@ -208,6 +208,9 @@ cases["a drain leaves nothing"] = function(nc, js)
     local consumer = make(nc, js, 30)
     local sub <close> = assert(consumer:consume { max_msgs = 20 })
     assert(sub:next(10))
+    helper.eventually(function() -- what the server sends meanwhile would come again later
+        return sub:stats().pending_msgs == 19
+    end)
     assert.is_true(sub:start_drain(20))
     local count = 1
     for _ in sub:messages() do
