@@ -108,10 +108,32 @@ async def test_an_empty_bucket(js_url: str) -> None:
         assert nc.stats()["subs"] <= 1
 
 
-async def test_without_values(js_url: str) -> None:
+async def test_names_of_nats_py(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         kv = await filled(nc)
-        watcher = kv.watch("c", meta_only=True)
+        watcher = kv.watch("c", marker=True)
+        entry = await watcher.updates()
+        assert entry is not None and entry.key == "c"
+        assert await watcher.updates(timeout=20) is None
+        with pytest.raises(errors.TimeoutError):
+            await watcher.updates(0.05)
+        await watcher.stop()
+        assert watcher.is_closed
+        with pytest.raises(errors.SubscriptionClosedError):
+            await watcher.updates()
+        with pytest.raises(TypeError):
+            kv.watch("c", print)  # type: ignore[misc]  # nats-py has another parameter there
+        try:
+            assert await kv.keys("nothing.here") == []
+        except errors.NoKeysError:
+            raise AssertionError from None
+
+
+@pytest.mark.parametrize("name", ["meta_only", "headers_only"])
+async def test_without_values(js_url: str, name: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        kv = await filled(nc)
+        watcher = kv.watch("c", **{name: True})  # type: ignore[arg-type]
         entry = await watcher.next_msg(20)
         assert (entry.key, entry.value, entry.length, entry.operation) == ("c", b"", 3, None)
         await kv.purge("c")
@@ -160,8 +182,8 @@ async def test_a_handler(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         kv = await filled(nc)
         found: list[int] = []
-        watcher = kv.watch("a.*", lambda entry: found.append(entry.revision))
-        every = kv.watchall(lambda entry: found.append(-entry.revision), ignore_deletes=True)
+        watcher = kv.watch("a.*", cb=lambda entry: found.append(entry.revision))
+        every = kv.watchall(cb=lambda entry: found.append(-entry.revision), ignore_deletes=True)
         # [sync] while len(found) < 5:
         # [sync]     nc.dispatch(5)
         await until(lambda: len(found) == 5)
@@ -178,7 +200,7 @@ async def test_a_handler(js_url: str) -> None:
         async def handle(entry: Any) -> None:
             marked.append(entry and entry.revision)
 
-        watcher = kv.watch("a.*", handle, marker=True)
+        watcher = kv.watch("a.*", cb=handle, marker=True)
         # [sync] while len(marked) < 4:
         # [sync]     nc.dispatch(5)
         await until(lambda: len(marked) == 4)

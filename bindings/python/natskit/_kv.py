@@ -95,8 +95,9 @@ class KeyValue(_natskit.AsyncKeyValue):
     def watch(
         self,
         keys: str | Iterable[str] | None = None,
-        cb: Callable[[Any], Any] | None = None,
         *,
+        cb: Callable[[Any], Any] | None = None,
+        headers_only: bool = False,
         include_history: bool = False,
         updates_only: bool = False,
         from_revision: int | None = None,
@@ -121,7 +122,7 @@ class KeyValue(_natskit.AsyncKeyValue):
                 tells of that.
             from_revision: begin with this one, whatever else is said of the begin.
             ignore_deletes: leave out deletes, purges and the server's markers.
-            meta_only: leave out values.
+            meta_only, headers_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
         """
         patterns = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
@@ -131,7 +132,7 @@ class KeyValue(_natskit.AsyncKeyValue):
             "updates_only": updates_only or None,
             "from_revision": from_revision,
             "ignore_deletes": ignore_deletes or None,
-            "headers_only": meta_only or None,
+            "headers_only": meta_only or headers_only or None,
             "marker": None if marker else False,
         }
         _handlers.check(cb, 1)
@@ -145,9 +146,9 @@ class KeyValue(_natskit.AsyncKeyValue):
             # [sync] watcher._handle(cb, False, 1, None)
         return watcher
 
-    def watchall(self, cb: Callable[[Any], Any] | None = None, **options: Any) -> Watcher:
+    def watchall(self, **options: Any) -> Watcher:
         """watch() of all keys."""
-        return self.watch(None, cb, **options)
+        return self.watch(None, **options)
 
     async def _now(self, name: str, wishes: dict[str, Any], timeout: float | None) -> list[Entry]:
         """What there is."""

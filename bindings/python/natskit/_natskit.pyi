@@ -401,6 +401,8 @@ class AsyncSubscription(_AsyncSubscriptionFacts[AsyncMsg]):
 class AsyncWatcher(_AsyncSubscriptionFacts[Entry]):
     """Entries of a bucket as they are written: an async iterator."""
 
+    def updates(self, timeout: float | None = 5.0) -> _Await[Entry | None]: ...
+    def stop(self) -> _Await[None]: ...
     def __await__(self) -> Generator[Any, Any, AsyncWatcher]: ...
 
 @final
@@ -603,6 +605,9 @@ class SyncSubscription(_SyncSubscriptionFacts[SyncMsg]):
 @final
 class SyncWatcher(_SyncSubscriptionFacts[Entry]):
     """Entries of a bucket as they are written: an iterator that blocks."""
+
+    def updates(self, timeout: float | None = 5.0) -> Entry | None: ...
+    def stop(self) -> None: ...
 
 @final
 class SyncEvents(_SyncSubscriptionFacts[Event]):

@@ -373,6 +373,10 @@ class KeyExistsError(KeyWrongLastSequenceError):
     """The key that was to be created has a value."""
 
 
+class NoKeysError(KeyValueError):
+    """For programs that were written for nats-py and catch it: keys() and history() give an empty list instead."""
+
+
 BucketNotFoundError = StreamNotFoundError
 """nats-py's name for it: a bucket is a stream."""
 

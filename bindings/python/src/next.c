@@ -7,6 +7,7 @@
 #include "state.h"
 
 #define NEXT_TIMEOUT_MS 1000
+#define UPDATES_TIMEOUT_MS 5000
 
 /* Messages that a fetch takes at once. */
 #define GATHER 256
@@ -365,14 +366,14 @@ PyObject *sub_iternext(PyObject *self)
     return sub_iternext_for(DATA(Sub, self), NULL);
 }
 
-PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *next_one(PyObject *self, const Signature *sig, int64_t standard_ms, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const Signature sig = {"next_msg", 1, 0, 1, {NAME_timeout}};
     Sub *sub = DATA(Sub, self);
     PyObject *timeout;
     int64_t timeout_ms;
-    if (match(sub->st, &sig, args, nargs, kwnames, &timeout) < 0 ||
-        timeout_arg(sub->st, timeout, NEXT_TIMEOUT_MS, &timeout_ms) < 0 || handle_refuses(sub))
+    if (match(sub->st, sig, args, nargs, kwnames, &timeout) < 0 ||
+        timeout_arg(sub->st, timeout, standard_ms, &timeout_ms) < 0 || handle_refuses(sub))
         return NULL;
     if (sub->via.face == FACE_ASYNC)
         return (PyObject *)next_new(sub, MODE_ONE, timeout_ms, 1);
@@ -382,6 +383,18 @@ PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, 
     if (rc > 0)
         return sub_object(sub, msg);
     return rc < 0 ? NULL : sub_raise(sub, status);
+}
+
+PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"next_msg", 1, 0, 1, {NAME_timeout}};
+    return next_one(self, &sig, NEXT_TIMEOUT_MS, args, nargs, kwnames);
+}
+
+PyObject *watcher_updates(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const Signature sig = {"updates", 1, 0, 1, {NAME_timeout}};
+    return next_one(self, &sig, UPDATES_TIMEOUT_MS, args, nargs, kwnames);
 }
 
 /* As many as are there, after a first one that may have been waited for. */

@@ -608,6 +608,8 @@ PyObject *sub_iternext(PyObject *self);
 PyObject *sub_anext_for(Sub *sub, PyObject *loop);
 PyObject *sub_iternext_for(Sub *sub, PyObject *loop);
 PyObject *sub_next_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* next_msg as nats-py calls it for watchers. */
+PyObject *watcher_updates(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 /* All messages until the subscription ends, but at most `most`, as a list; for asyncio an awaitable of it.
  * Raises why it has ended if there were none, or, of a watch, if that is not the end of what there was. */
 PyObject *sub_gather(Sub *sub, size_t most, int64_t timeout_ms);

@@ -585,23 +585,36 @@ static PyGetSetDef sub_getset[] = {
         "stats", sub_stats, METH_NOARGS, "Counters of the subscription."                                     \
     }
 
-static PyMethodDef async_methods[] = {
-    SUB_METHODS,
-    HANDLER_METHODS,
-    {"__aenter__", sub_enter, METH_NOARGS, "__aenter__($self)\n--\n\nThe subscription itself."},
-    {"__aexit__", sub_exit, METH_VARARGS,
-     "__aexit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},
-    {NULL, NULL, 0, NULL},
-};
+#define ASYNC_METHODS                                                                                        \
+    SUB_METHODS, HANDLER_METHODS,                                                                            \
+        {"__aenter__", sub_enter, METH_NOARGS, "__aenter__($self)\n--\n\nThe subscription itself."},         \
+    {                                                                                                        \
+        "__aexit__", sub_exit, METH_VARARGS,                                                                 \
+            "__aexit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."                        \
+    }
+#define SYNC_METHODS                                                                                         \
+    SUB_METHODS, HANDLER_METHODS,                                                                            \
+        {"__enter__", sub_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe subscription itself."},           \
+    {                                                                                                        \
+        "__exit__", sub_exit, METH_VARARGS,                                                                  \
+            "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."                         \
+    }
+/* Names of nats-py. */
+#define WATCHER_METHODS                                                                                      \
+    {"updates", FAST(watcher_updates),                                                                       \
+     "updates($self, timeout=5.0)\n--\n\nThe next entry, or None for the marker, as next_msg()."},           \
+    {                                                                                                        \
+        "stop", sub_close, METH_NOARGS, "stop($self)\n--\n\nThe same as close()."                            \
+    }
+#define NO_MORE                                                                                              \
+    {                                                                                                        \
+        NULL, NULL, 0, NULL                                                                                  \
+    }
 
-static PyMethodDef sync_methods[] = {
-    SUB_METHODS,
-    HANDLER_METHODS,
-    {"__enter__", sub_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe subscription itself."},
-    {"__exit__", sub_exit, METH_VARARGS,
-     "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."},
-    {NULL, NULL, 0, NULL},
-};
+static PyMethodDef async_methods[] = {ASYNC_METHODS, NO_MORE};
+static PyMethodDef sync_methods[] = {SYNC_METHODS, NO_MORE};
+static PyMethodDef async_watcher_methods[] = {ASYNC_METHODS, WATCHER_METHODS, NO_MORE};
+static PyMethodDef sync_watcher_methods[] = {SYNC_METHODS, WATCHER_METHODS, NO_MORE};
 
 static PyMemberDef sub_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Sub, weak_list), READONLY, NULL},
@@ -631,7 +644,7 @@ static char async_watcher_doc[] = "Entries of a bucket as they are written: an a
 static PyType_Slot async_watcher_slots[] = {
     SUB_SLOTS,
     {Py_tp_doc, async_watcher_doc},
-    {Py_tp_methods, async_methods},
+    {Py_tp_methods, async_watcher_methods},
     {Py_am_aiter, loop_new},
     {Py_am_anext, sub_anext},
     {Py_am_await, watcher_await},
@@ -643,7 +656,7 @@ static char sync_watcher_doc[] = "Entries of a bucket as they are written: an it
 static PyType_Slot sync_watcher_slots[] = {
     SUB_SLOTS,
     {Py_tp_doc, sync_watcher_doc},
-    {Py_tp_methods, sync_methods},
+    {Py_tp_methods, sync_watcher_methods},
     {Py_tp_iter, loop_new},
     {Py_tp_iternext, sub_iternext},
     {0, NULL},

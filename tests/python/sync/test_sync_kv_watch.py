@@ -105,10 +105,32 @@ def test_an_empty_bucket(js_url: str) -> None:
         assert nc.stats()["subs"] <= 1
 
 
-def test_without_values(js_url: str) -> None:
+def test_names_of_nats_py(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         kv = filled(nc)
-        watcher = kv.watch("c", meta_only=True)
+        watcher = kv.watch("c", marker=True)
+        entry = watcher.updates()
+        assert entry is not None and entry.key == "c"
+        assert watcher.updates(timeout=20) is None
+        with pytest.raises(errors.TimeoutError):
+            watcher.updates(0.05)
+        watcher.stop()
+        assert watcher.is_closed
+        with pytest.raises(errors.SubscriptionClosedError):
+            watcher.updates()
+        with pytest.raises(TypeError):
+            kv.watch("c", print)  # type: ignore[misc]  # nats-py has another parameter there
+        try:
+            assert kv.keys("nothing.here") == []
+        except errors.NoKeysError:
+            raise AssertionError from None
+
+
+@pytest.mark.parametrize("name", ["meta_only", "headers_only"])
+def test_without_values(js_url: str, name: str) -> None:
+    with natskit.connect(js_url) as nc:
+        kv = filled(nc)
+        watcher = kv.watch("c", **{name: True})  # type: ignore[arg-type]
         entry = watcher.next_msg(20)
         assert (entry.key, entry.value, entry.length, entry.operation) == ("c", b"", 3, None)
         kv.purge("c")
@@ -154,8 +176,8 @@ def test_a_handler(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         kv = filled(nc)
         found: list[int] = []
-        watcher = kv.watch("a.*", lambda entry: found.append(entry.revision))
-        every = kv.watchall(lambda entry: found.append(-entry.revision), ignore_deletes=True)
+        watcher = kv.watch("a.*", cb=lambda entry: found.append(entry.revision))
+        every = kv.watchall(cb=lambda entry: found.append(-entry.revision), ignore_deletes=True)
         while len(found) < 5:
             nc.dispatch(5)
         until(lambda: len(found) == 5)
@@ -172,7 +194,7 @@ def test_a_handler(js_url: str) -> None:
         def handle(entry: Any) -> None:
             marked.append(entry and entry.revision)
 
-        watcher = kv.watch("a.*", handle, marker=True)
+        watcher = kv.watch("a.*", cb=handle, marker=True)
         while len(marked) < 4:
             nc.dispatch(5)
         until(lambda: len(marked) == 4)
