@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from . import _handlers, _natskit, _options
 from ._natskit import AsyncWatcher as Watcher
 from ._natskit import Entry
-from .js import api
+from .js import _values, api
 
 if TYPE_CHECKING:
     from ._js import JetStreamContext
 
 __all__ = ["KeyValue", "Watcher"]
+
+_Ttl = _values.Duration | None
 
 _PUT, _DELETE, _PURGE, _CREATE, _UPDATE = 1, 2, 3, 4, 5
 
@@ -54,9 +56,9 @@ class KeyValue(_natskit.AsyncKeyValue):
         return entry
 
     async def _change(
-        self, action: int, key: str, value: Any, revision: int, ttl: float | None, timeout: float | None
+        self, action: int, key: str, value: Any, revision: int, ttl: _Ttl, timeout: float | None
     ) -> int:
-        life = _options.milliseconds("ttl", ttl) or 0
+        life = 0 if ttl is None else -(-_values.nanoseconds("ttl", ttl) // 1_000_000)
         made: int = await self._write(action, key, value, revision, life, self._limit(timeout))
         return made
 
@@ -65,13 +67,13 @@ class KeyValue(_natskit.AsyncKeyValue):
         return await self._change(_PUT, key, value, 0, None, timeout)
 
     async def create(
-        self, key: str, value: Any = b"", *, ttl: float | None = None, timeout: float | None = None
+        self, key: str, value: Any = b"", *, ttl: _Ttl = None, timeout: float | None = None
     ) -> int:
         """Sets the value of a key that has none; else errors.KeyExistsError, which is a KeyWrongLastSequenceError.
         Gives its revision.
 
         Args:
-            ttl: after so many seconds, at least one, the entry goes; the bucket has to allow it (limit_marker_ttl).
+            ttl: after so many seconds (or a timedelta), at least one, the entry goes; the bucket has to allow it (limit_marker_ttl).
         """
         return await self._change(_CREATE, key, value, 0, ttl, timeout)
 
@@ -87,7 +89,7 @@ class KeyValue(_natskit.AsyncKeyValue):
         return await self._change(_DELETE, key, b"", last or 0, None, timeout)
 
     async def purge(
-        self, key: str, last: int | None = None, *, ttl: float | None = None, timeout: float | None = None
+        self, key: str, last: int | None = None, *, ttl: _Ttl = None, timeout: float | None = None
     ) -> int:
         """Deletes a key with its history. With `ttl` what stands for that goes, too, after so many seconds."""
         return await self._change(_PURGE, key, b"", last or 0, ttl, timeout)

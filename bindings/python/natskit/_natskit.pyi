@@ -821,7 +821,7 @@ class AsyncPublisher:
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
-    def outcomes(self) -> Any: ...  # a AsyncSubscription that yields PubOutcome
+    def outcomes(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
     def publish(
         self,
         subject: str,
@@ -858,7 +858,7 @@ class SyncPublisher:
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
-    def outcomes(self) -> Any: ...  # a SyncSubscription that yields PubOutcome
+    def outcomes(self) -> _SyncSubscriptionFacts[PubOutcome]: ...
     def publish(
         self,
         subject: str,
