@@ -182,8 +182,8 @@ async def test_a_handler(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         kv = await filled(nc)
         found: list[int] = []
-        watcher = kv.watch("a.*", lambda entry: found.append(entry.revision))
-        every = kv.watchall(lambda entry: found.append(-entry.revision), ignore_deletes=True)
+        watcher = kv.watch("a.*", cb=lambda entry: found.append(entry.revision))
+        every = kv.watchall(cb=lambda entry: found.append(-entry.revision), ignore_deletes=True)
         # [sync] while len(found) < 5:
         # [sync]     nc.dispatch(5)
         await until(lambda: len(found) == 5)
@@ -200,7 +200,7 @@ async def test_a_handler(js_url: str) -> None:
         async def handle(entry: Any) -> None:
             marked.append(entry and entry.revision)
 
-        watcher = kv.watch("a.*", handle, marker=True)
+        watcher = kv.watch("a.*", cb=handle, marker=True)
         # [sync] while len(marked) < 4:
         # [sync]     nc.dispatch(5)
         await until(lambda: len(marked) == 4)

@@ -176,8 +176,8 @@ def test_a_handler(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         kv = filled(nc)
         found: list[int] = []
-        watcher = kv.watch("a.*", lambda entry: found.append(entry.revision))
-        every = kv.watchall(lambda entry: found.append(-entry.revision), ignore_deletes=True)
+        watcher = kv.watch("a.*", cb=lambda entry: found.append(entry.revision))
+        every = kv.watchall(cb=lambda entry: found.append(-entry.revision), ignore_deletes=True)
         while len(found) < 5:
             nc.dispatch(5)
         until(lambda: len(found) == 5)
@@ -194,7 +194,7 @@ def test_a_handler(js_url: str) -> None:
         def handle(entry: Any) -> None:
             marked.append(entry and entry.revision)
 
-        watcher = kv.watch("a.*", handle, marker=True)
+        watcher = kv.watch("a.*", cb=handle, marker=True)
         while len(marked) < 4:
             nc.dispatch(5)
         until(lambda: len(marked) == 4)
