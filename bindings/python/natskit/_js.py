@@ -352,6 +352,7 @@ class JetStreamContext(_natskit.AsyncJetStream):
             "ends": ends,
         }
         _handlers.check(cb, 1)
+        _handlers.check_loop(cb)  # [async]
         sub = self._ordered(stream, _options.pairs(_natskit.OPTIONS_ORDERED, wishes))
         if cb is not None:
             # [async]
