@@ -14,8 +14,8 @@ FUNCTION_LINES = 70
 RATCHET = {}
 
 # Not debt, so no part of the ratchet: the public header is the documentation of the interface, and FFIs read it as one
-# file. Nothing else belongs here.
-LONGER_FILES = {"capi/include/natskit.h": 1600}
+# file; the stub of the extension is its counterpart for type checkers. Nothing else belongs here.
+LONGER_FILES = {"capi/include/natskit.h": 3200, "bindings/python/natskit/_natskit.pyi": 2000}
 
 CODE = {".c", ".h", ".py", ".pyi", ".lua", ".sh", ".cmake", ".cpp", ".def"}
 WORDS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
