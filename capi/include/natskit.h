@@ -265,6 +265,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_CONSUME 11
 #define NATSKIT_OPTIONS_KV_WATCH 12
 #define NATSKIT_OPTIONS_ORDERED 13
+#define NATSKIT_OPTIONS_PUSH 14
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1294,6 +1295,53 @@ typedef struct natskit_watch_info {
 NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
                                                   size_t info_size);
 
+/* Subscribes to a push consumer, which delivers by itself (options of scope PUSH; {0}: a new one for all
+ * messages of the subject). `subject` may be empty if option `stream` or the consumer says enough. A consumer
+ * that option `durable` or `name` names is used if it exists and is configured as asked for, and made if it
+ * does not exist; without a name a new one is made. Messages are those of natskit_js_fetch, and want acks but
+ * with ack policy none. With flow control (the default without a queue group) slow taking holds the server
+ * up, and nothing is dropped; else the queue has the limits of the options.
+ *
+ * It lives through lost connections, servers that restart and leaders that change. A consumer without a
+ * durable name that has vanished meanwhile is made again (option `bind`: not), and a status says so: messages
+ * that came within the last ack_wait come again then, so that none is left out. It ends, beside as every
+ * subscription, with NATSKIT_CONSUMER_DELETED; NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND;
+ * NATSKIT_PERMISSION; NATSKIT_MAX_REACHED (option `max_msgs`). Closing it deletes the consumer if it has made
+ * it, without a durable name; draining it leaves that to the server, since acks are still to come.
+ *
+ * Waits until the consumer is there. NATSKIT_ALREADY_EXISTS: it is configured otherwise, and the text names
+ * the member; NATSKIT_BUSY: another subscription is bound to it, and it has no queue group;
+ * NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_NOT_FOUND; NATSKIT_JS_REFUSED; NATSKIT_JS_NOT_ENABLED;
+ * NATSKIT_INVALID names an option that does not fit the others, and nothing is sent; NATSKIT_TIMEOUT. */
+NATSKIT_API natskit_status natskit_js_subscribe(natskit_js js, const char *subject, size_t subject_len,
+                                                natskit_options options, int64_t timeout_ms, natskit_sub *out,
+                                                natskit_error *err);
+
+/* The same without waiting: the subscription is there at once; `op` finishes when its consumer is, with the
+ * consumer's info (JSON) as message, or with what natskit_js_subscribe gives, which is also why the
+ * subscription ends then. Closing `op` changes nothing about the subscription. */
+NATSKIT_API natskit_status natskit_js_subscribe_start(natskit_js js, const char *subject, size_t subject_len,
+                                                      natskit_options options, int64_t timeout_ms,
+                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
+
+typedef struct natskit_push_info {
+    char stream[256];   /* NUL-terminated; empty before they are known */
+    char consumer[256]; /* another one each time that it is made again without a name */
+    uint64_t msgs;      /* that came */
+    uint64_t heartbeats;
+    uint64_t flow_requests; /* of the server, each answered when what came before it was taken */
+    uint64_t missed;        /* how often two heartbeats in a row did not come */
+    uint64_t recreated;     /* consumers that were made after the first */
+    uint64_t lost;          /* messages that the server has sent, by its heartbeats, and that have not come */
+    uint64_t unknown;       /* what came and was neither a message of a consumer nor a known status */
+    int32_t live;           /* 1: the consumer is there, as far as is known */
+    int32_t made;           /* 1: by this subscription */
+} natskit_push_info;
+
+/* Fills `info` of a subscription of natskit_js_subscribe. NATSKIT_NOT_FOUND if it has ended, or is another
+ * one. */
+NATSKIT_API natskit_status natskit_sub_push_info(natskit_sub sub, natskit_push_info *info, size_t info_size);
+
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
 #define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */
@@ -1309,6 +1357,7 @@ NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch
 #define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
 #define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
 #define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin has come */
+#define NATSKIT_STATUS_RECREATED 13    /* a push consumer had vanished and was made again; `text` is its name */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */

@@ -34,6 +34,7 @@ struct nki_chain {
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
     int64_t wait_ms;
+    int64_t now_ns;                /* for `reply`; 0 with NKI_DISCONNECTED */
     int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
                                    NKI_OUTCOME_PENDING: it is       unknown */
     bool idle;                  /* it was given up like that */
@@ -48,10 +49,26 @@ static inline struct nki_chain *nki_op_chain(const struct nki_op *op)
     return op->part != NULL ? NKI_CONTAINER_OF(op->part, struct nki_chain, part) : NULL;
 }
 
+/* Makes it the operation's. */
+static inline void nki_chain_attach(struct nki_chain *chain, struct nki_op *op, int64_t deadline_ns)
+{
+    op->part = &chain->part;
+    chain->op = op;
+    chain->pause.index = 0;
+    chain->idle = false;
+    chain->idle_outcome = NKI_OUTCOME_PENDING;
+    chain->deadline_ns = deadline_ns;
+}
+
 /* Any thread, without locks: begins it with `out`. The chain is taken over in any case; otherwise as
  * nki_conn_request. */
 int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t deadline_ns, bool timed,
                        bool wait_room, struct nki_op **op, struct nki_error *err);
+
+/* With a transport, under the engine lock, by a feed: begins it without a deadline (whoever begins it cancels
+ * it: nki_engine_cancel); one reference of an operation, which may have finished, for the caller. NULL if there
+ * is no memory. The chain is taken over in any case. */
+struct nki_op *nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns);
 
 /* Between the files of the engine. */
 

@@ -298,12 +298,7 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
         chain->part.free(&chain->part);
         return nki_error_set(err, error.status, NULL);
     }
-    op->part = &chain->part;
-    chain->op = op;
-    chain->pause.index = 0;
-    chain->idle = false;
-    chain->idle_outcome = NKI_OUTCOME_PENDING;
-    chain->deadline_ns = timed ? deadline_ns : NKI_NEVER;
+    nki_chain_attach(chain, op, timed ? deadline_ns : NKI_NEVER);
     return send_request(conn, &chain->out, chain->deadline_ns, wait_room ? deadline_ns : 0, op, out, err);
 }
 
