@@ -201,7 +201,7 @@ def test_types_that_only_the_library_makes(cls: Any) -> None:
 
 
 def test_options_have_types_that_are_known() -> None:
-    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS, _natskit.OPTIONS_KV_WATCH, _natskit.OPTIONS_ORDERED):
+    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS, _natskit.OPTIONS_KV_WATCH, _natskit.OPTIONS_ORDERED, _natskit.OPTIONS_PUSH):
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:

@@ -361,6 +361,134 @@ class JetStreamContext(_natskit.AsyncJetStream):
             # [sync] sub._handle(cb, False, 1, None)
         return sub
 
+    async def subscribe(
+        self,
+        subject: str,
+        queue: str | None = None,
+        cb: Callable[[Msg], Any] | None = None,
+        durable: str | None = None,
+        stream: str | None = None,
+        config: _ConsumerConfig = None,
+        manual_ack: bool = False,
+        ordered_consumer: bool = False,
+        idle_heartbeat: float | None = None,
+        flow_control: bool | None = None,
+        pending_msgs_limit: int | None = None,
+        pending_bytes_limit: int | None = None,
+        deliver_policy: str | None = None,
+        headers_only: bool | None = None,
+        inactive_threshold: float | None = None,
+        *,
+        concurrency: int = 1,
+        name: str | None = None,
+        bind: bool | None = None,
+        deliver_subject: str | None = None,
+        ack_policy: str | None = None,
+        ack_wait: float | None = None,
+        max_msgs: int | None = None,
+        destroy: str | None = None,
+        status_events: bool | None = None,
+        timeout: float | None = None,
+    ) -> Subscription:
+        """Subscribes to a push consumer, which delivers by itself: one of this name that exists, or a new one.
+
+        It lives through lost connections, restarts and other leaders. sub.consumer is its stream and its name, stats()
+        tells of it: live, heartbeats, flow_requests, recreated, lost. The loop over it ends, with an exception, when
+        the consumer is deleted. errors.AlreadyExistsError: it is configured otherwise than is asked for here;
+        errors.BusyError: another subscription is bound to it, and it has no queue.
+
+        Args:
+            queue: of subscriptions that share the messages; without `durable` also the consumer's name.
+            cb, concurrency: as for Client.subscribe(). A message is acked when `cb` has returned, unless it has been
+                or `manual_ack` is given. A loop acks by itself.
+            durable: name of a consumer that stays; `name` of one that the server forgets when nobody is subscribed.
+                With `bind` it has to exist.
+            stream: without it the one that takes the subject.
+            config: other fields of the consumer's configuration.
+            ordered_consumer: ordered() of these messages instead.
+            idle_heartbeat: seconds between two signs of life of the server, by default 5 without a queue.
+            flow_control: whether the server waits for slow taking, so that nothing is dropped; by default without a
+                queue. Else pending_msgs_limit and pending_bytes_limit are what may wait.
+            inactive_threshold: seconds without a subscription after which the server deletes it.
+            max_msgs: the subscription ends by itself after so many.
+            destroy: whether close() deletes the consumer: "made", if this subscription has made it and it has no
+                durable name (by default), "always", "never". drain() leaves it.
+            status_events: what happens to it comes, too, as natskit.Status.
+            timeout: seconds for finding or making the consumer; None is the context's.
+        """
+        if ordered_consumer:
+            return await self._subscribe_ordered(subject, cb, stream, config, idle_heartbeat, deliver_policy, headers_only)
+        made = _values.config_of(api.ConsumerConfig, config, {}).as_dict()
+        wishes = {
+            "queue": queue,
+            "durable": durable,
+            "stream": stream,
+            "config": _later.json_encode(made) if made else None,
+            "heartbeat_ms": _options.milliseconds("idle_heartbeat", idle_heartbeat),
+            "flow_control": None if flow_control is None else "true" if flow_control else "false",
+            "pending_msgs_limit": pending_msgs_limit,
+            "pending_bytes_limit": pending_bytes_limit,
+            "deliver_policy": deliver_policy,
+            "headers_only": headers_only,
+            "inactive_threshold_ms": _options.milliseconds("inactive_threshold", inactive_threshold),
+            "name": name,
+            "bind": bind,
+            "deliver_subject": deliver_subject,
+            "ack_policy": ack_policy,
+            "ack_wait_ms": _options.milliseconds("ack_wait", ack_wait),
+            "max_msgs": max_msgs,
+            "destroy": destroy,
+            "status_events": status_events,
+        }
+        _handlers.check(cb, concurrency)
+        pairs = _options.pairs(_natskit.OPTIONS_PUSH, wishes)
+        sub, ready = self._push(subject, pairs, self._timeout if timeout is None else timeout)
+        info = await ready
+        if cb is not None:
+            acks = not manual_ack and info["config"].get("ack_policy", "none") != "none"
+            handler = _handlers.acking(cb) if acks else cb
+            # [async]
+            _handlers.begin(sub, handler, concurrency)
+            # [end]
+            # [sync] sub._handle(handler, False, concurrency, None)
+        return sub
+
+    async def subscribe_bind(
+        self,
+        stream: str,
+        config: _ConsumerConfig,
+        consumer: str,
+        cb: Callable[[Msg], Any] | None = None,
+        manual_ack: bool = False,
+        **options: Any,
+    ) -> Subscription:
+        """The same for a push consumer that exists; `config` (None: as it is) is what it has to have."""
+        return await self.subscribe(
+            "", cb=cb, name=consumer, stream=stream, config=config, manual_ack=manual_ack, bind=True, **options
+        )
+
+    async def _subscribe_ordered(
+        self,
+        subject: str,
+        cb: Callable[[Msg], Any] | None,
+        stream: str | None,
+        config: _ConsumerConfig,
+        heartbeat: float | None,
+        deliver_policy: str | None,
+        headers_only: bool | None,
+    ) -> Subscription:
+        made = _values.config_of(api.ConsumerConfig, config, {})
+        return self.ordered(
+            stream or await self.find_stream_name_by_subject(subject),
+            cb,
+            subjects=subject or made.filter_subjects or made.filter_subject,
+            deliver_policy=deliver_policy or made.deliver_policy,
+            opt_start_seq=made.opt_start_seq,
+            opt_start_time=made.opt_start_time,
+            headers_only=made.headers_only if headers_only is None else headers_only,
+            heartbeat=heartbeat if heartbeat is not None else made.idle_heartbeat,
+        )
+
     async def pull_subscribe(
         self,
         subject: str,
@@ -369,20 +497,21 @@ class JetStreamContext(_natskit.AsyncJetStream):
         config: _ConsumerConfig = None,
     ) -> PullSubscription:
         """nats-py's way to a pull consumer: that of this name, or a new one for the subject, of the stream or of the
-        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while."""
-        if stream is None:
-            stream = await self.find_stream_name_by_subject(subject)
-        if durable is not None:
-            try:
-                return await self.pull_subscribe_bind(durable, stream)
-            except errors.ConsumerNotFoundError:
-                pass
+        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while.
+        errors.AlreadyExistsError: it is configured otherwise."""
         made = _values.config_of(api.ConsumerConfig, config, {})
-        if not made.filter_subjects:
+        if not made.filter_subjects and subject:
             made = made.evolve(filter_subject=subject)
         if durable is not None:
             made = made.evolve(name=durable, durable_name=durable)
-        return PullSubscription(self, await self.add_consumer(stream, made))
+        answer = await self.call(
+            "consumer.ensure",
+            config=made.as_dict(),
+            defaults={"ack_policy": "explicit"},
+            push=False,
+            **_said(stream=stream, subject=None if stream else subject),
+        )
+        return PullSubscription(self, api.ConsumerInfo(answer))
 
     async def pull_subscribe_bind(self, consumer: str, stream: str) -> PullSubscription:
         """The same for a consumer that exists."""

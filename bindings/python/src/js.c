@@ -299,6 +299,9 @@ static PyMethodDef js_methods[] = {
      "_consume($self, stream, consumer, options, /)\n--\n\nThe subscription that gets its messages."},
     {"_ordered", js_ordered, METH_VARARGS,
      "_ordered($self, stream, options, /)\n--\n\nThe subscription that gets a stream's messages in order."},
+    {"_push", js_push, METH_VARARGS,
+     "_push($self, subject, options, timeout, /)\n--\n\nThe subscription to a push consumer, and what waits "
+     "for it."},
     {"_room", js_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

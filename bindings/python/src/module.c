@@ -401,6 +401,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_PUSH", NATSKIT_OPTIONS_PUSH},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
