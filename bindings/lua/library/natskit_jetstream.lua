@@ -89,6 +89,66 @@
 ---@field marker? boolean whether a message of kind "status" and type "initial_done" says when all that there was at the begin has come (false)
 ---@field ends? boolean whether it ends with what there is (false)
 
+--- Options of js:subscribe. What is not given here stands in config.
+---@class natskit.PushOptions
+---@field stream? string without it the one that takes the subject
+---@field durable? string name of a consumer that stays: used if it exists and is configured alike, else made
+---@field name? string the same of one that the server forgets without subscriptions
+---@field bind? boolean whether the consumer has to exist (false)
+---@field queue? string subscriptions that share the messages; without durable or name it is the durable name, too
+---@field deliver_subject? string that the consumer delivers to (an inbox)
+---@field config? natskit.ConsumerConfig other fields of the consumer's configuration
+---@field subjects? string|string[] further subjects whose messages come
+---@field deliver_policy? "all"|"new"|"last"|"last_per_subject"|"by_start_sequence"|"by_start_time"
+---@field opt_start_seq? integer
+---@field opt_start_time? string RFC 3339
+---@field ack_policy? "none"|"all"|"explicit"|"flow_control" ("explicit")
+---@field ack_wait? number seconds for an ack (30)
+---@field ack_wait_ms? integer
+---@field max_deliver? integer deliveries of a message
+---@field max_ack_pending? integer messages that may wait for acks (1000)
+---@field replay_policy? "instant"|"original"
+---@field rate_limit_bps? integer bits per second at most
+---@field sample_percent? integer share of acks that make an advisory
+---@field headers_only? boolean
+---@field flow_control? boolean whether the server waits for slow taking (true without a queue)
+---@field heartbeat? number seconds between two signs of life of the server (5 without a queue)
+---@field heartbeat_ms? integer
+---@field inactive_threshold? number seconds without subscriptions after which the server deletes it
+---@field inactive_threshold_ms? integer
+---@field num_replicas? integer
+---@field mem_storage? boolean
+---@field description? string
+---@field max_msgs? integer messages after which the subscription ends by itself
+---@field pending_msgs_limit? integer messages that may wait without flow control (524288)
+---@field pending_bytes_limit? integer
+---@field destroy? "made"|"always"|"never" whether closing (not draining) deletes the consumer ("made": if it was made here, without a durable name)
+---@field status_events? boolean whether messages of kind "status" tell what happens (false)
+---@field handler? fun(msg: natskit.msg) gets the messages, each of which is acked when it has returned
+---@field on_error? fun(err: any, sub: natskit.sub)
+---@field manual_ack? boolean whether the handler acks by itself (false)
+---@field timeout? number seconds for finding or making the consumer (that of the context)
+
+---@class natskit.PullSubscribeOptions
+---@field durable? string name of a consumer that stays
+---@field stream? string without it the one that takes the subject
+---@field config? natskit.ConsumerConfig
+---@field timeout? number seconds
+
+--- What a subscription to a push consumer says of itself.
+---@class natskit.PushInfo
+---@field stream string
+---@field consumer string
+---@field msgs integer that came
+---@field heartbeats integer
+---@field flow_requests integer
+---@field missed integer how often two heartbeats in a row did not come
+---@field recreated integer consumers that were made after the first
+---@field lost integer messages that the server has sent and that have not come
+---@field unknown integer
+---@field live boolean
+---@field made boolean by this subscription
+
 --- Options of js:publisher.
 ---@class natskit.PublisherOptions
 ---@field max_pending? integer messages that may wait for their acks (4096)
@@ -485,6 +545,23 @@ function js:bind_consumer(stream, consumer) end
 ---@return userdata? loop what `for` closes
 function js:ordered(stream, options) end
 
+--- Subscribes to a push consumer, which delivers by itself: one that exists, or a new one. It ends when the consumer
+--- is deleted. Fails with "already_exists" if it is configured otherwise, "busy" if another subscription is bound to it.
+---@param subject? string
+---@param options? natskit.PushOptions
+---@return natskit.sub? sub
+---@return string? message
+---@return natskit.code? code
+function js:subscribe(subject, options) end
+
+--- A pull consumer of this name, or a new one for the subject.
+---@param subject string
+---@param options? natskit.PullSubscribeOptions
+---@return natskit.consumer? consumer
+---@return string? message
+---@return natskit.code? code
+function js:pull_subscribe(subject, options) end
+
 --- Publishes to a stream and waits for its ack.
 ---@param subject string
 ---@param data? string
@@ -842,3 +919,9 @@ local sub = {}
 ---@return string? message
 ---@return natskit.code? code "not_found" of other subscriptions
 function sub:pull_info() end
+
+--- How a subscription of js:subscribe is doing.
+---@return natskit.PushInfo? info
+---@return string? message
+---@return natskit.code? code "not_found" once it has ended, or is another one
+function sub:push_info() end

@@ -591,6 +591,9 @@ void lnk_keep_info(lua_State *L, int index);
 /* Methods of a consumer that are no rows. */
 extern const luaL_Reg lnk_pull_methods[];
 int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
+int lnk_js_subscribe(lua_State *L);
+int lnk_js_pull_subscribe(lua_State *L);
+int lnk_sub_push_info(lua_State *L); /* sub:push_info */
 
 /* -- kv.c: buckets, entry.c: their entries ------------------------------------------------------------------
  */

@@ -861,6 +861,7 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"stats", lnk_sub_stats},
                                        {"reason", lnk_sub_reason},
                                        {"pull_info", lnk_sub_pull_info},
+                                       {"push_info", lnk_sub_push_info},
                                        {"watch_info", lnk_sub_watch_info},
                                        {"close", sub_close},
                                        {NULL, NULL}};
