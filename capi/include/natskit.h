@@ -1342,6 +1342,21 @@ typedef struct natskit_push_info {
  * one. */
 NATSKIT_API natskit_status natskit_sub_push_info(natskit_sub sub, natskit_push_info *info, size_t info_size);
 
+/* Asks for a snapshot of a stream, with the arguments of call stream.snapshot (`stream`; `no_consumers`,
+ * `chunk_size`, ...; not deliver_subject). `out` yields its chunks in order as messages, whose data together are
+ * the snapshot (a compressed archive); it ends with NATSKIT_SENTINEL behind the last one, else with
+ * NATSKIT_JS_REFUSED (the server has given it up), NATSKIT_DISCONNECTED or NATSKIT_HEARTBEATS_MISSED, and then
+ * is not whole. `answer` has the stream's `config` and `state`, which go with it: call stream.restore takes both,
+ * and its answer has a `deliver_subject`, to which each chunk is published as a request (its reply is empty), and
+ * at last an empty one, whose reply is the stream's info. Waits for the answer, as natskit_js_call. */
+NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args, int64_t timeout_ms,
+                                               natskit_sub *out, natskit_json *answer, natskit_error *err);
+
+/* The same without waiting; `op` finishes as that of natskit_js_call_start. If it fails, nothing comes: close the
+ * subscription. */
+NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
+                                                     natskit_sub *out, natskit_op *op, natskit_error *err);
+
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
 #define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */

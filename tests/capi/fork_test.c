@@ -119,6 +119,8 @@ static void child_finds_forked_js(const struct objects *all)
     CHILD_CHECK(natskit_op_json(all->op, &json, NULL) == wanted);
     CHILD_CHECK(natskit_js_ordered(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
     CHILD_CHECK(natskit_js_subscribe(all->js, "s", Z, NO_OPTIONS, -1, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_js_snapshot(all->js, none, -1, &sub, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_js_snapshot_start(all->js, none, -1, &sub, &op, NULL) == wanted);
     CHILD_CHECK(natskit_js_subscribe_start(all->js, "s", Z, NO_OPTIONS, -1, &sub, &op, NULL) == wanted);
     CHILD_CHECK(natskit_sub_push_info(all->sub, &(natskit_push_info){0}, sizeof(natskit_push_info)) == wanted);
     CHILD_CHECK(natskit_kv_open(all->js, "b", Z, &kv, NULL) == wanted);

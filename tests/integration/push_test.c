@@ -627,6 +627,25 @@ static void test_strangers(void **state)
     assert_ok(natskit_sub_close(sub));
 }
 
+/* A cluster leaves the question unanswered; one server does not. */
+static void test_no_snapshot(void **state)
+{
+    (void)state;
+    natskit_sub sub;
+    natskit_json answer;
+    natskit_op op;
+    natskit_error err = {0};
+    natskit_json args = jb_json("{'stream':'NONE'}");
+    assert_status(natskit_js_snapshot(js, args, WAIT_MS, &sub, &answer, &err), NATSKIT_STREAM_NOT_FOUND);
+    assert_int_equal(sub.id, 0);
+    assert_ok(natskit_js_snapshot_start(js, args, WAIT_MS, &sub, &op, NULL));
+    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_status(natskit_op_json(op, &answer, NULL), NATSKIT_STREAM_NOT_FOUND);
+    assert_ok(natskit_op_close(op));
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_json_close(args));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -636,7 +655,7 @@ int main(void)
         TEST(test_wrong_kind),  TEST(test_queue),        TEST(test_bad_options),
         TEST(test_start),       TEST(test_flow_control), TEST(test_restart),
         TEST(test_vanished),    TEST(test_vanished_before_the_first),
-        TEST(test_deleted),     TEST(test_max_msgs),     TEST(test_strangers),
+        TEST(test_deleted),     TEST(test_max_msgs),     TEST(test_strangers), TEST(test_no_snapshot),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }
