@@ -319,6 +319,7 @@ static void ask(struct push *push, int64_t now_ns)
     nki_ensure_watch(push->chain, &push->watch);
     push->state = ASKING;
     push->asked_ns = now_ns;
+    push->consumer_seq = look_only ? push->consumer_seq : 0; /* messages may come before the answer */
     struct nki_op *op = nki_engine_chain_begin(push->feed.engine, push->chain, now_ns);
     if (op == NULL || nki_op_result(op, NULL, NULL) != NKI_PENDING) {
         push->chain = NULL;
@@ -492,9 +493,6 @@ static void live(struct push *push, bool made, int64_t now_ns)
     push->unanswered = 0;
     push->state = LIVE;
     push->seen_ns = now_ns;
-    if (made) {
-        push->consumer_seq = 0;
-    }
     if (again) {
         push->info.recreated++;
         notify(push, NKI_NOTICE_RECREATED, push->info.recreated, 0, str_of(&push->name));

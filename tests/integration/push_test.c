@@ -574,7 +574,8 @@ static void test_vanished_before_the_first(void **state)
     assert_true(ts_tap_command(bench.tap, "refuse off"));
     expect(sub, 4);
     expect(sub, 5);
-    assert_int_equal(info_of(sub).recreated, 1);
+    jb_wait(is_recreated, &sub);
+    assert_int_equal(info_of(sub).lost, 0);
     assert_ok(natskit_sub_close(sub));
 }
 
