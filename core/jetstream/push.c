@@ -500,6 +500,12 @@ static void live(struct push *push, bool made, int64_t now_ns)
     arm(push, push->heartbeat_ns > 0 ? now_ns + 2 * push->heartbeat_ns : NKI_NEVER);
 }
 
+/* As many messages as were asked for have come. */
+static bool is_full(const struct push *push)
+{
+    return push->max_msgs > 0 && push->info.msgs >= push->max_msgs;
+}
+
 static void is_there(struct push *push, struct nki_msg *msg, bool made, int64_t now_ns)
 {
     struct nki_json_value answer;
@@ -524,6 +530,9 @@ static void is_there(struct push *push, struct nki_msg *msg, bool made, int64_t 
         nki_op_finish(push->open, NKI_OK, NKI_OUTCOME_DONE, msg, NULL);
         nki_op_release(push->open);
         push->open = NULL;
+    }
+    if (is_full(push)) {
+        finish(push, NKI_MAX_REACHED, NULL); /* before the answer */
     }
 }
 
@@ -596,8 +605,9 @@ static void note(struct push *push, uint64_t seq, int64_t now_ns)
 static void take(struct push *push, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_ack_subject place;
-    if (!nki_ack_subject_parse(nki_msg_reply(msg), &place)) {
-        push->info.unknown++;
+    bool known = nki_ack_subject_parse(nki_msg_reply(msg), &place);
+    if (!known || is_full(push)) {
+        push->info.unknown += !known;
         nki_msg_release(msg);
         return;
     }
@@ -611,7 +621,7 @@ static void take(struct push *push, struct nki_msg *msg, int64_t now_ns)
     }
     push->info.msgs++;
     nki_feed_stage(&push->feed, msg);
-    if (push->max_msgs > 0 && push->info.msgs == push->max_msgs) {
+    if (is_full(push) && push->there) {
         finish(push, NKI_MAX_REACHED, NULL);
     }
 }
