@@ -1357,6 +1357,18 @@ NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args,
 NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
 
+/* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other: each
+ * message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver", ...). */
+#define NATSKIT_ADVISORIES "$JS.EVENT.ADVISORY.>"
+#define NATSKIT_METRICS "$JS.EVENT.METRIC.>" /* the same of acks that are sampled */
+
+/* Puts together what servers tell of a message's way. A message that is published with header Nats-Trace-Dest
+ * (and Nats-Trace-Only: true, if it is not to be delivered) has each server on its way send an event to that
+ * subject; `events` is an array of their data, in any order. `tree` is {"missing": n, "trace": event}: the event
+ * of the first server, in which each egress to another one has its event as `link`; n events are still to
+ * come. */
+NATSKIT_API natskit_status natskit_trace_tree(natskit_json events, natskit_json *tree, natskit_error *err);
+
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
 #define NATSKIT_STATUS_CONSUMER_NOT_FOUND 2 /* marked; it is looked for again and again */

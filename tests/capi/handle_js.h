@@ -46,6 +46,7 @@ CALL(js_snapshot, natskit_js_snapshot(H_JS, NO_ARGS, 0, &new_sub, &new_json, &er
 CALL(js_snapshot_args, natskit_js_snapshot(js, H_JSON, 0, &new_sub, &new_json, &error))
 CALL(js_snapshot_start, natskit_js_snapshot_start(H_JS, NO_ARGS, 0, &new_sub, &new_op, &error))
 CALL(js_snapshot_start_args, natskit_js_snapshot_start(js, H_JSON, 0, &new_sub, &new_op, &error))
+CALL(trace_tree, natskit_trace_tree(H_JSON, &new_json, &error))
 CALL(js_close, natskit_js_close(H_JS))
 
 #define JS_ROWS                                                                                              \
@@ -58,6 +59,7 @@ CALL(js_close, natskit_js_close(H_JS))
         ROW_OPTIONAL(natskit_js_consume, OPTIONS, js_consume_options), ROW(natskit_js_next, JS, js_next),    \
         ROW(natskit_js_ordered, JS, js_ordered),                                                             \
         ROW_OPTIONAL(natskit_js_ordered, OPTIONS, js_ordered_options),                                       \
+        ROW(natskit_trace_tree, JSON, trace_tree),                                                           \
         ROW(natskit_js_snapshot, JS, js_snapshot), ROW_OPTIONAL(natskit_js_snapshot, JSON, js_snapshot_args),\
         ROW(natskit_js_snapshot_start, JS, js_snapshot_start),                                               \
         ROW_OPTIONAL(natskit_js_snapshot_start, JSON, js_snapshot_start_args),                               \
@@ -108,6 +110,7 @@ BAD(js_snapshot_args_none, natskit_js_snapshot(js, NO_ARGS, 0, &new_sub, &new_js
 BAD(js_snapshot_timeout, natskit_js_snapshot(js, NO_ARGS, -2, &new_sub, &new_json, &error))
 BAD(js_snapshot_start_out, natskit_js_snapshot_start(js, NO_ARGS, 0, NULL, &new_op, &error))
 BAD(js_snapshot_start_op, natskit_js_snapshot_start(js, NO_ARGS, 0, &new_sub, NULL, &error))
+BAD(trace_tree_out, natskit_trace_tree(NO_ARGS, NULL, &error))
 BAD(push_info_null, natskit_sub_push_info(sub, NULL, sizeof(natskit_push_info)))
 BAD(push_info_size, natskit_sub_push_info(sub, &(natskit_push_info){0}, 0))
 BAD(msg_status_msg, natskit_msg_status(NULL, &status_view, sizeof status_view))
@@ -134,6 +137,7 @@ BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_vi
         BAD_ROW(natskit_js_subscribe, js_subscribe_scope),                                                   \
         BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_out),                                         \
         BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_op),                                          \
+        BAD_ROW(natskit_trace_tree, trace_tree_out),                                                         \
         BAD_ROW(natskit_js_snapshot, js_snapshot_out), BAD_ROW(natskit_js_snapshot, js_snapshot_answer),     \
         BAD_ROW(natskit_js_snapshot, js_snapshot_args_none),                                                 \
         BAD_ROW(natskit_js_snapshot, js_snapshot_timeout),                                                   \

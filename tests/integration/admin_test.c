@@ -199,6 +199,103 @@ static void test_leaders(void **state)
     assert_ok(natskit_sub_close(sub));
 }
 
+/* -- traces ---------------------------------------------------------------------------------------------- */
+
+/* A message from one server to subscribers of the two others: a tree of three events. */
+static void test_trace(void **state)
+{
+    (void)state;
+    natskit_conn others[2];
+    natskit_sub subs[2];
+    natskit_sub events;
+    natskit_headers headers;
+    natskit_json list = jb_json("[]");
+    natskit_json tree = {0};
+    for (int i = 0; i < 2; i++) {
+        const char *url = ts_server_url(ts_cluster_node(cluster, i + 1));
+        assert_ok(natskit_connect(url, Z, NO_OPTIONS, WAIT_MS, &others[i], NULL));
+        assert_ok(natskit_subscribe(others[i], "way.of.it", Z, NULL, 0, NO_OPTIONS, &subs[i], NULL));
+        assert_ok(natskit_flush(others[i], WAIT_MS));
+    }
+    for (int i = 0; i < 2; i++) { /* until the interest of both has come to this server */
+        natskit_msg *msg;
+        natskit_status status = NATSKIT_TIMEOUT;
+        for (int64_t end_ms = ts_now_ms() + WAIT_MS; status != NATSKIT_OK && ts_now_ms() < end_ms;) {
+            assert_ok(natskit_publish(conn, "way.of.it", Z, NULL, 0, NO_HEADERS, "x", 1, WAIT_MS));
+            status = natskit_sub_next(subs[i], 50, &msg);
+        }
+        assert_ok(status);
+        assert_ok(natskit_msg_release(msg));
+    }
+    assert_ok(natskit_subscribe(conn, "trace.events", Z, NULL, 0, NO_OPTIONS, &events, NULL));
+    assert_ok(natskit_headers_open(&headers));
+    assert_ok(natskit_headers_add(headers, "Nats-Trace-Dest", Z, "trace.events", Z, NULL));
+    assert_ok(natskit_publish(conn, "way.of.it", Z, NULL, 0, headers, "x", 1, WAIT_MS));
+    for (uint64_t missing = 1; missing > 0;) {
+        natskit_msg *msg;
+        natskit_message_view view = {0};
+        assert_ok(natskit_sub_next(events, WAIT_MS, &msg));
+        assert_ok(natskit_msg_view(msg, &view, sizeof view));
+        assert_ok(natskit_json_set_text(list, "/-", Z, view.data, view.data_len, NULL));
+        assert_ok(natskit_msg_release(msg));
+        if (tree.id != 0) {
+            assert_ok(natskit_json_close(tree));
+        }
+        assert_ok(natskit_trace_tree(list, &tree, NULL));
+        missing = jb_number(tree, "/missing");
+    }
+    unsigned links = 0;
+    for (size_t i = 0; i < jb_size(tree, "/trace/events"); i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/trace/events/%zu/link/server/name", i);
+        links += strlen(jb_at(tree, path)) > 0;
+    }
+    assert_int_equal(links, 2);
+    assert_ok(natskit_json_close(tree));
+    assert_ok(natskit_json_close(list));
+    assert_ok(natskit_headers_close(headers));
+    assert_ok(natskit_sub_close(events));
+    for (int i = 0; i < 2; i++) {
+        assert_ok(natskit_conn_close(others[i], WAIT_MS));
+        assert_ok(natskit_sub_close(subs[i]));
+    }
+}
+
+/* What is missing, of another type or a circle ends well. */
+static void test_trees(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *events;
+        const char *tree;
+    } cases[] = {
+        {"[]", "{'trace':null,'missing':1}"},
+        {"[{'a':1}]", "{'trace':{'a':1},'missing':0}"},
+        {"[{'events':[{'type':'eg','hop':'1'},7]}]",
+         "{'trace':{'events':[{'type':'eg','hop':'1'},7]},'missing':1}"},
+        {"[{'request':{'header':{'Nats-Trace-Hop':['1']}},'b':2},{'events':[{'hop':'1'}]}]",
+         "{'trace':{'events':[{'hop':'1','link':{'request':{'header':{'Nats-Trace-Hop':['1']}},'b':2}}]},"
+         "'missing':0}"},
+        {"[{'events':[{'hop':'1'}]},{'request':{'header':{'Nats-Trace-Hop':['1']}},'events':[{'hop':'1'}]}]",
+         "{'trace':{'events':[{'hop':'1','link':{'request':{'header':{'Nats-Trace-Hop':['1']}},"
+         "'events':[{'hop':'1'}]}}]},'missing':1}"},
+    };
+    natskit_json tree;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        natskit_json events = jb_json("%s", cases[i].events);
+        assert_ok(natskit_trace_tree(events, &tree, NULL));
+        assert_at(tree, "", cases[i].tree);
+        assert_ok(natskit_json_close(tree));
+        assert_ok(natskit_json_close(events));
+    }
+    static const char *const wrong[] = {"{}", "[1]", "[[]]", "null"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        natskit_json events = jb_json("%s", wrong[i]);
+        assert_status(natskit_trace_tree(events, &tree, NULL), NATSKIT_INVALID);
+        assert_ok(natskit_json_close(events));
+    }
+}
+
 /* Calls that need more than this account has, or that name nothing there is: they say so. */
 static void test_refusals(void **state)
 {
@@ -216,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_leaders),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trees),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
