@@ -365,6 +365,8 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_trace_tree", trace_tree, METH_O,
+     "_trace_tree($module, events, /)\n--\n\nWhat servers tell of a message, put together."},
     {"_kv_config", kv_config, METH_O,
      "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,

@@ -82,6 +82,21 @@ PyObject *js_ordered(PyObject *self, PyObject *args)
                                 : raise_status(js->st, status, &err);
 }
 
+/* The subscription, and what waits for the operation, as a tuple. Takes over all three; `name` may be NULL. */
+static PyObject *with_op(const Js *js, natskit_sub sub, natskit_op op, PyObject *name)
+{
+    PyObject *object = pull_object(js->st, js, sub, name);
+    if (object == NULL) {
+        natskit_op_close(op);
+        return NULL;
+    }
+    PyObject *waits = face_finish(js->st, &js->via, op, GIVE_JSON);
+    PyObject *both = waits == NULL ? NULL : PyTuple_Pack(2, object, waits);
+    Py_DECREF(object);
+    Py_XDECREF(waits);
+    return both;
+}
+
 /* _push(subject, options, timeout): the subscription to a push consumer, and what waits for the consumer. */
 PyObject *js_push(PyObject *self, PyObject *args)
 {
@@ -109,16 +124,34 @@ PyObject *js_push(PyObject *self, PyObject *args)
         return NULL;
     if (status != NATSKIT_OK)
         return raise_refused(st, status, &err);
-    PyObject *object = pull_object(st, js, sub, Py_NewRef(subject));
-    if (object == NULL) {
-        natskit_op_close(op);
+    return with_op(js, sub, op, Py_NewRef(subject));
+}
+
+/* _snapshot(arguments, timeout): the subscription to the chunks, and what waits for the stream's state. */
+PyObject *js_snapshot(PyObject *self, PyObject *args)
+{
+    const Js *js = DATA(Js, self);
+    State *st = js->st;
+    PyObject *arguments, *timeout;
+    Text text = {0};
+    int64_t timeout_ms;
+    natskit_json json = {0};
+    natskit_sub sub = {0};
+    natskit_op op = {0};
+    natskit_error err = {0};
+    if (!PyArg_ParseTuple(args, "OO:_snapshot", &arguments, &timeout) ||
+        timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0 ||
+        text_arg(st, arguments, "arguments", NULL, &text) < 0)
         return NULL;
+    natskit_status status = natskit_json_parse(text.data, text.len, &json, &err);
+    text_done(&text);
+    if (status == NATSKIT_OK) {
+        status = natskit_js_snapshot_start(js->handle, json, timeout_ms, &sub, &op, &err);
+        natskit_json_close(json);
     }
-    PyObject *waits = face_finish(st, &js->via, op, GIVE_JSON);
-    PyObject *both = waits == NULL ? NULL : PyTuple_Pack(2, object, waits);
-    Py_DECREF(object);
-    Py_XDECREF(waits);
-    return both;
+    if (status != NATSKIT_OK)
+        return raise_refused(st, status, &err);
+    return with_op(js, sub, op, text_new("", 0));
 }
 
 PyObject *push_consumer(natskit_sub sub)
@@ -153,6 +186,28 @@ PyObject *js_consume(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOO:_consume", &stream, &consumer, &pairs))
         return NULL;
     return pull_begin(DATA(Js, self), natskit_js_consume, NATSKIT_OPTIONS_CONSUME, stream, consumer, pairs);
+}
+
+/* _trace_tree(events): a list of events, as JSON text, put together. */
+PyObject *trace_tree(PyObject *module, PyObject *value)
+{
+    State *st = module_state(module);
+    Text text = {0};
+    natskit_json events, tree;
+    natskit_error err = {0};
+    if (text_arg(st, value, "events", NULL, &text) < 0)
+        return NULL;
+    natskit_status status = natskit_json_parse(text.data, text.len, &events, &err);
+    text_done(&text);
+    if (status == NATSKIT_OK) {
+        status = natskit_trace_tree(events, &tree, &err);
+        natskit_json_close(events);
+    }
+    if (status != NATSKIT_OK)
+        return raise_status(st, status, &err);
+    PyObject *object = js_decode(st, tree);
+    natskit_json_close(tree);
+    return object;
 }
 
 /* --------------------------------------------------------------------------------------------- statuses */

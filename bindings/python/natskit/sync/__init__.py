@@ -15,11 +15,15 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
 
 __all__ = [
+    "Admin",
+    "Advisories",
+    "Advisory",
     "Answers",
     "Client",
     "Consumer",
@@ -35,6 +39,7 @@ __all__ = [
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Snapshot",
     "Status",
     "Stream",
     "Subscription",

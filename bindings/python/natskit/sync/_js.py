@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import _handlers, _later, _natskit, _options, errors
+from ._admin import Admin, Advisories
 from .._natskit import SyncMsg as Msg
 from .._natskit import SyncSubscription as Subscription
 from ._kv import KeyValue
@@ -94,6 +95,17 @@ class JetStreamContext(_natskit.SyncJetStream):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    @property
+    def admin(self) -> Admin:
+        """Snapshots, leaders, peers, moves, traces: what operators do."""
+        return Admin(self)
+
+    def advisories(self, *, metrics: bool = False) -> Advisories:
+        """What servers tell of streams and consumers, or with `metrics` of acks that are sampled: `for advisory in
+        js.advisories(): advisory.kind, advisory.data`."""
+        subject = "$JS.EVENT.METRIC.>" if metrics else "$JS.EVENT.ADVISORY.>"
+        return Advisories(self._client.subscribe(subject))
 
     def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
