@@ -545,6 +545,134 @@ function js:bind_consumer(stream, consumer) end
 ---@return userdata? loop what `for` closes
 function js:ordered(stream, options) end
 
+--- A snapshot of a stream: a subscription whose messages are its chunks, in order, and what goes with them. The loop
+--- `for msg in sub:messages()` raises if it is not whole. js:call("stream.restore", ...) takes `info` back.
+---@param stream string
+---@param options? {no_consumers?: boolean, chunk_size?: integer, window_size?: integer, jsck?: boolean, timeout?: number}
+---@return natskit.sub? sub
+---@return {config: table, state: table}|string info or message
+---@return natskit.code? code
+function js:snapshot(stream, options) end
+
+--- Has the stream's servers elect another leader; options.placement = {preferred = name} says which.
+---@param stream string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:step_down_stream(stream, options) end
+
+--- The same of a consumer.
+---@param stream string
+---@param consumer string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:step_down_consumer(stream, consumer, options) end
+
+--- The same of all of JetStream. Needs the system account.
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:step_down_meta(options) end
+
+--- Has what is left of a cluster that has lost its majority go on. Needs the system account.
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:rescue_meta(options) end
+
+--- Takes a server out of those that keep the stream.
+---@param stream string
+---@param peer string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:remove_stream_peer(stream, peer, options) end
+
+--- Moves what a server keeps of the stream to another one first.
+---@param stream string
+---@param peer string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:evacuate_stream_peer(stream, peer, options) end
+
+--- The same as remove_stream_peer of a consumer.
+---@param stream string
+---@param consumer string
+---@param peer string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:remove_consumer_peer(stream, consumer, peer, options) end
+
+--- The same as evacuate_stream_peer of a consumer.
+---@param stream string
+---@param consumer string
+---@param peer string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:evacuate_consumer_peer(stream, consumer, peer, options) end
+
+--- Gives up a move of the stream between clusters.
+---@param stream string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:cancel_move(stream, options) end
+
+--- Takes a server out of the cluster for good; options.peer_id instead of its name. Needs the system account.
+---@param peer? string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:remove_server(peer, options) end
+
+--- Moves all that a server keeps elsewhere. Needs the system account.
+---@param peer? string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:evacuate_server(peer, options) end
+
+--- Deletes all streams and consumers of an account. Needs the system account.
+---@param account string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:purge_account(account, options) end
+
+--- Moves a stream of an account; options: server, cluster, domain, tags. Needs the system account.
+---@param account string
+---@param stream string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:move_account_stream(account, stream, options) end
+
+--- Gives up such a move. Needs the system account.
+---@param account string
+---@param stream string
+---@param options? table
+---@return table? answer
+---@return string? message
+---@return natskit.code? code
+function js:cancel_account_stream_move(account, stream, options) end
+
 --- Subscribes to a push consumer, which delivers by itself: one that exists, or a new one. It ends when the consumer
 --- is deleted. Fails with "already_exists" if it is configured otherwise, "busy" if another subscription is bound to it.
 ---@param subject? string
