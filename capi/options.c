@@ -32,7 +32,7 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
 
 static const char *const scope_names[] = {"no",           "connect", "subscribe", "request",   "events",
                                           "request_many", "auth",    "user_jwt",  "jetstream", "publisher",
-                                          "fetch",        "consume", "kv_watch",  "ordered", "push"};
+                                          "fetch",        "consume", "kv_watch",  "ordered",   "push"};
 _Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)

@@ -36,7 +36,8 @@ static int32_t begin(struct nki_js *js, const struct target *target, struct nki_
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(target->options, NATSKIT_OPTIONS_PUSH, &use, err);
     if (status == NATSKIT_OK) {
-        status = nki_js_push(js, target->subject, use.options, target->deadline_ns, sub, op, nki_capi_err(err));
+        status =
+            nki_js_push(js, target->subject, use.options, target->deadline_ns, sub, op, nki_capi_err(err));
         nki_capi_options_done(&use);
     }
     return status;
@@ -176,7 +177,8 @@ natskit_status natskit_sub_push_info(natskit_sub sub, natskit_push_info *info, s
                                 .unknown = state.unknown,
                                 .live = state.live,
                                 .made = state.made};
-    _Static_assert(sizeof filled.stream == sizeof state.stream && sizeof filled.consumer == sizeof state.consumer,
+    _Static_assert(sizeof filled.stream == sizeof state.stream &&
+                       sizeof filled.consumer == sizeof state.consumer,
                    "names are as long");
     memcpy(filled.stream, state.stream, sizeof filled.stream);
     memcpy(filled.consumer, state.consumer, sizeof filled.consumer);

@@ -1,6 +1,6 @@
 /* Snapshots of streams. Any thread; natskit_js_snapshot blocks. */
-#include "capi/guard.h"
 #include "jetstream/snapshot.h"
+#include "capi/guard.h"
 #include "json/doc.h"
 
 /* Begins one on a pinned context, with a copy of the caller's arguments. */
@@ -34,7 +34,8 @@ static int32_t begin_snapshot(struct nki_js *js, natskit_json args, const struct
 static int32_t check(natskit_sub *out, bool whole, int64_t timeout_ms, natskit_error *err)
 {
     if (out == NULL || !whole) {
-        return nki_capi_invalid(err, out == NULL ? "out: the pointer is NULL" : "answer: the pointer is NULL");
+        return nki_capi_invalid(err,
+                                out == NULL ? "out: the pointer is NULL" : "answer: the pointer is NULL");
     }
     out->id = 0;
     return nki_capi_timeout_ok(timeout_ms) ? NATSKIT_OK : nki_capi_invalid(err, "timeout_ms is less than -1");
@@ -95,8 +96,8 @@ natskit_status natskit_js_snapshot(natskit_js js, natskit_json args, int64_t tim
 }
 
 /* Both handles at once, or none. */
-static int32_t start(struct nki_js *js, natskit_json args, int64_t timeout_ms, natskit_sub *out, natskit_op *op,
-                     natskit_error *err)
+static int32_t start(struct nki_js *js, natskit_json args, int64_t timeout_ms, natskit_sub *out,
+                     natskit_op *op, natskit_error *err)
 {
     uint64_t sub_id;
     uint64_t op_id;
@@ -128,8 +129,8 @@ static int32_t start(struct nki_js *js, natskit_json args, int64_t timeout_ms, n
     return NATSKIT_OK;
 }
 
-natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms, natskit_sub *out,
-                                         natskit_op *op, natskit_error *err)
+natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
+                                         natskit_sub *out, natskit_op *op, natskit_error *err)
 {
     if (op == NULL) {
         return nki_capi_invalid(err, "op: the pointer is NULL");

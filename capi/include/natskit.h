@@ -1343,30 +1343,32 @@ typedef struct natskit_push_info {
 NATSKIT_API natskit_status natskit_sub_push_info(natskit_sub sub, natskit_push_info *info, size_t info_size);
 
 /* Asks for a snapshot of a stream, with the arguments of call stream.snapshot (`stream`; `no_consumers`,
- * `chunk_size`, ...; not deliver_subject). `out` yields its chunks in order as messages, whose data together are
- * the snapshot (a compressed archive); it ends with NATSKIT_SENTINEL behind the last one, else with
- * NATSKIT_JS_REFUSED (the server has given it up), NATSKIT_DISCONNECTED or NATSKIT_HEARTBEATS_MISSED, and then
- * is not whole. `answer` has the stream's `config` and `state`, which go with it: call stream.restore takes both,
- * and its answer has a `deliver_subject`, to which each chunk is published as a request (its reply is empty), and
- * at last an empty one, whose reply is the stream's info. Waits for the answer, as natskit_js_call. */
+ * `chunk_size`, ...; not deliver_subject). `out` yields its chunks in order as messages, whose data together
+ * are the snapshot (a compressed archive); it ends with NATSKIT_SENTINEL behind the last one, else with
+ * NATSKIT_JS_REFUSED (the server has given it up), NATSKIT_DISCONNECTED or NATSKIT_HEARTBEATS_MISSED, and
+ * then is not whole. `answer` has the stream's `config` and `state`, which go with it: call stream.restore
+ * takes both, and its answer has a `deliver_subject`, to which each chunk is published as a request (its
+ * reply is empty), and at last an empty one, whose reply is the stream's info. Waits for the answer, as
+ * natskit_js_call. */
 NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args, int64_t timeout_ms,
                                                natskit_sub *out, natskit_json *answer, natskit_error *err);
 
-/* The same without waiting; `op` finishes as that of natskit_js_call_start. If it fails, nothing comes: close the
- * subscription. */
+/* The same without waiting; `op` finishes as that of natskit_js_call_start. If it fails, nothing comes: close
+ * the subscription. */
 NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
 
-/* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other: each
- * message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver", ...). */
+/* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other:
+ * each message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver",
+ * ...). */
 #define NATSKIT_ADVISORIES "$JS.EVENT.ADVISORY.>"
 #define NATSKIT_METRICS "$JS.EVENT.METRIC.>" /* the same of acks that are sampled */
 
 /* Puts together what servers tell of a message's way. A message that is published with header Nats-Trace-Dest
  * (and Nats-Trace-Only: true, if it is not to be delivered) has each server on its way send an event to that
- * subject; `events` is an array of their data, in any order. `tree` is {"missing": n, "trace": event}: the event
- * of the first server, in which each egress to another one has its event as `link`; n events are still to
- * come. */
+ * subject; `events` is an array of their data, in any order. `tree` is {"missing": n, "trace": event}: the
+ * event of the first server, in which each egress to another one has its event as `link`; n events are still
+ * to come. */
 NATSKIT_API natskit_status natskit_trace_tree(natskit_json events, natskit_json *tree, natskit_error *err);
 
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
@@ -1384,7 +1386,7 @@ NATSKIT_API natskit_status natskit_trace_tree(natskit_json events, natskit_json 
 #define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
 #define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
 #define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin has come */
-#define NATSKIT_STATUS_RECREATED 13    /* a push consumer had vanished and was made again; `text` is its name */
+#define NATSKIT_STATUS_RECREATED 13    /* a push consumer was made again; `text` is its name */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */

@@ -34,7 +34,7 @@ struct nki_chain {
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
     int64_t wait_ms;
-    int64_t now_ns;                /* for `reply`; 0 with NKI_DISCONNECTED */
+    int64_t now_ns;             /* for `reply`; 0 with NKI_DISCONNECTED */
     int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
                                    NKI_OUTCOME_PENDING: it is       unknown */
     bool idle;                  /* it was given up like that */
@@ -66,8 +66,8 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
                        bool wait_room, struct nki_op **op, struct nki_error *err);
 
 /* With a transport, under the engine lock, by a feed: begins it without a deadline (whoever begins it cancels
- * it: nki_engine_cancel); one reference of an operation, which may have finished, for the caller. NULL if there
- * is no memory. The chain is taken over in any case. */
+ * it: nki_engine_cancel); one reference of an operation, which may have finished, for the caller. NULL if
+ * there is no memory. The chain is taken over in any case. */
 struct nki_op *nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns);
 
 /* Between the files of the engine. */

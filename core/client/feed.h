@@ -75,8 +75,8 @@ void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
 /* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
 void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
 /* Subscribes to another subject, with a queue group or an empty text (both have to live as long as it is),
- * instead, under another sid, so that nothing comes any more that was sent to the old one. False if there is no memory, or it is being drained:
- * then nothing comes at all until it is called again. */
+ * instead, under another sid, so that nothing comes any more that was sent to the old one. False if there is
+ * no memory, or it is being drained: then nothing comes at all until it is called again. */
 bool nki_feed_move(struct nki_feed *feed, struct nki_str subject, struct nki_str queue);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)

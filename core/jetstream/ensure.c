@@ -10,11 +10,11 @@
 #include "wire/subject.h"
 
 #define NO_CONSUMER 10014
-#define EXISTS 10148       /* it was made by somebody else meanwhile, and otherwise */
-#define EXISTS_OLD 10013   /* the same by servers before 2.10 */
-#define LOOKS_MAX 2        /* so often it is looked at: a second time when somebody was faster */
-#define TRY_MS 250         /* before it is asked once more */
-#define TEXT_MAX 256       /* of a value that is compared as text */
+#define EXISTS 10148     /* it was made by somebody else meanwhile, and otherwise */
+#define EXISTS_OLD 10013 /* the same by servers before 2.10 */
+#define LOOKS_MAX 2      /* so often it is looked at: a second time when somebody was faster */
+#define TRY_MS 250       /* before it is asked once more */
+#define TEXT_MAX 256     /* of a value that is compared as text */
 
 enum step { FINDING, LOOKING, MAKING };
 
@@ -92,9 +92,8 @@ static bool same_text(const struct nki_json_value *a, const struct nki_json_valu
         return false;
     }
     /* Times may be written with another offset, or fewer digits. */
-    return strcmp(own, other) == 0 ||
-           (nki_rfc3339_read(nki_str_z(own), &own_ns) && nki_rfc3339_read(nki_str_z(other), &other_ns) &&
-            own_ns == other_ns);
+    return strcmp(own, other) == 0 || (nki_rfc3339_read(nki_str_z(own), &own_ns) &&
+                                       nki_rfc3339_read(nki_str_z(other), &other_ns) && own_ns == other_ns);
 }
 
 static bool same_value(const struct nki_json_value *a, const struct nki_json_value *b)
@@ -152,11 +151,14 @@ static bool agree(const struct nki_json_value *a, const struct nki_json_value *b
 /* The only element of a list; false if there are none or more. */
 static bool only(const struct nki_json_value *list, struct nki_json_value *out)
 {
+    struct nki_json_value first;
     struct nki_json_value next;
     struct nki_str key;
     size_t at = 0;
-    return list->type == NKI_JSON_ARRAY && nki_json_next(list, &at, &key, out) &&
-           !nki_json_next(list, &at, &key, &next);
+    bool one = list->type == NKI_JSON_ARRAY && nki_json_next(list, &at, &key, &first) &&
+               !nki_json_next(list, &at, &key, &next);
+    *out = one ? first : *out; /* which may be the list */
+    return one;
 }
 
 /* One filter may stand as one or in a list of one; all subjects as > or not at all. */
@@ -261,7 +263,8 @@ static bool append_filter(struct ensure *ensure)
          nki_json_text(&filter, text, sizeof text) > 0 && strcmp(text, ">") != 0 &&
          nki_subject_subscribe_fault(nki_str_z(text)) == NULL;
     return !ok || ensure->consumer.len == 0 ||
-           (nki_buf_append(&ensure->subject, ".", 1) && nki_buf_append_str(&ensure->subject, nki_str_z(text)));
+           (nki_buf_append(&ensure->subject, ".", 1) &&
+            nki_buf_append_str(&ensure->subject, nki_str_z(text)));
 }
 
 static bool ask_create(struct ensure *ensure)
@@ -298,8 +301,8 @@ static enum nki_chain_next ends_with(struct ensure *ensure, struct nki_chain_end
                                      const char *text)
 {
     end->status = status;
-    end->outcome = status == NKI_NO_MEMORY || status == NKI_PROTOCOL ? NKI_OUTCOME_UNKNOWN
-                                                                    : NKI_OUTCOME_REJECTED;
+    end->outcome =
+        status == NKI_NO_MEMORY || status == NKI_PROTOCOL ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
     nki_error_set(&end->error, status, text != NULL ? "%s" : NULL, text);
     return ends(ensure, end);
 }
@@ -325,8 +328,7 @@ static enum nki_chain_next found(struct ensure *ensure, const struct nki_json_va
     if (nki_js_name_fault(nki_str_z(text)) != NULL) {
         return ends_with(ensure, end, NKI_PROTOCOL, "the answer holds no name of a stream");
     }
-    return asks(ensure, end,
-                nki_buf_append_str(&ensure->stream, nki_str_z(text)) && ask_consumer(ensure));
+    return asks(ensure, end, nki_buf_append_str(&ensure->stream, nki_str_z(text)) && ask_consumer(ensure));
 }
 
 static enum nki_chain_next looked_at(struct ensure *ensure, struct nki_msg *msg,
@@ -345,7 +347,8 @@ static enum nki_chain_next looked_at(struct ensure *ensure, struct nki_msg *msg,
     assert(ok);
     (void)ok;
     struct nki_str differs = nki_ensure_differs(&wanted, &config);
-    bool wrong_kind = (ensure->kind == NKI_ENSURE_PUSH && !pushes) || (ensure->kind == NKI_ENSURE_PULL && pushes);
+    bool wrong_kind =
+        (ensure->kind == NKI_ENSURE_PUSH && !pushes) || (ensure->kind == NKI_ENSURE_PULL && pushes);
     end->msg = msg;
     if (!wrong_kind && differs.len == 0) {
         return ends(ensure, end);
@@ -357,11 +360,11 @@ static enum nki_chain_next looked_at(struct ensure *ensure, struct nki_msg *msg,
     end->status = NKI_ALREADY_EXISTS;
     int shown = differs.len < 64 ? (int)differs.len : 64;
     if (wrong_kind) {
-        nki_error_set(&end->error, NKI_ALREADY_EXISTS, "consumer %.*s exists, and %s", (int)name.len, name.ptr,
-                      pushes ? "delivers to a subject" : "is one that is pulled from");
+        nki_error_set(&end->error, NKI_ALREADY_EXISTS, "consumer %.*s exists, and %s", (int)name.len,
+                      name.ptr, pushes ? "delivers to a subject" : "is one that is pulled from");
     } else {
-        nki_error_set(&end->error, NKI_ALREADY_EXISTS, "consumer %.*s exists with another %.*s", (int)name.len,
-                      name.ptr, shown, differs.ptr);
+        nki_error_set(&end->error, NKI_ALREADY_EXISTS, "consumer %.*s exists with another %.*s",
+                      (int)name.len, name.ptr, shown, differs.ptr);
     }
     return ends(ensure, end);
 }
@@ -442,9 +445,8 @@ static bool begin(struct ensure *ensure, const struct nki_ensure_params *params)
            nki_buf_append_str(&ensure->consumer, params->consumer) &&
            nki_buf_append_str(&ensure->wanted, params->wanted) &&
            nki_buf_append_str(&ensure->config, params->config) &&
-           (params->level == 0 ||
-            nki_header_append(&ensure->header_block, NKI_STR("Nats-Required-Api-Level"),
-                              nki_str_make(&digit, 1), NULL) == NKI_OK) &&
+           (params->level == 0 || nki_header_append(&ensure->header_block, NKI_STR("Nats-Required-Api-Level"),
+                                                    nki_str_make(&digit, 1), NULL) == NKI_OK) &&
            (params->stream.len > 0 ? ask_consumer(ensure) : ask_stream(ensure, params->subject));
 }
 
@@ -496,7 +498,8 @@ static int32_t read_text(struct nki_doc *args, const char *name, const char *(*c
     return fault == NULL ? NKI_OK : wrong(err, name, fault);
 }
 
-static int32_t read_bool(struct nki_doc *args, const char *name, bool *given, bool *out, struct nki_error *err)
+static int32_t read_bool(struct nki_doc *args, const char *name, bool *given, bool *out,
+                         struct nki_error *err)
 {
     const struct nki_doc_node *node = argument(args, name);
     *given = node != NULL && node->type != NKI_DOC_NULL;
@@ -557,7 +560,8 @@ static int32_t read_config(struct nki_doc *args, struct nki_ensure_params *param
         if (name != NULL && name->type == NKI_DOC_STRING && name->u.text.len > 0) {
             const char *fault = nki_js_name_fault(name->u.text);
             if (fault != NULL) {
-                return nki_error_set(err, NKI_INVALID, "consumer.ensure: argument config/%s %s", names[i], fault);
+                return nki_error_set(err, NKI_INVALID, "consumer.ensure: argument config/%s %s", names[i],
+                                     fault);
             }
             params->consumer = name->u.text;
         }
@@ -590,7 +594,8 @@ static int32_t read_args(struct nki_doc *args, struct nki_ensure_params *params,
     return status;
 }
 
-int32_t nki_ensure_make(struct nki_js *js, struct nki_doc *args, struct nki_chain **out, struct nki_error *err)
+int32_t nki_ensure_make(struct nki_js *js, struct nki_doc *args, struct nki_chain **out,
+                        struct nki_error *err)
 {
     struct nki_ensure_params params = {.prefix = nki_js_prefix(js), .retries = js->api_retries};
     struct nki_buf wanted = {0};

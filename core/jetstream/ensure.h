@@ -1,5 +1,5 @@
-/* A consumer that has to be there: found by its stream's subject, looked at whether it is configured as wanted,
- * or made. A chain (client/chain.h); made by any thread, then under the engine lock. */
+/* A consumer that has to be there: found by its stream's subject, looked at whether it is configured as
+ * wanted, or made. A chain (client/chain.h); made by any thread, then under the engine lock. */
 #ifndef NKI_JETSTREAM_ENSURE_H
 #define NKI_JETSTREAM_ENSURE_H
 
@@ -36,8 +36,8 @@ struct nki_chain *nki_ensure_new(const struct nki_ensure_params *params);
 /* Under the engine lock, or before it is begun; NULL: nobody any more. */
 void nki_ensure_watch(struct nki_chain *chain, struct nki_ensure_watch *watch);
 
-/* By the arguments of a call: "stream" or "subject", "config", "defaults" (members that `config` may lack), "bind",
- * "push" (whether it has to deliver to a subject, or must not). */
+/* By the arguments of a call: "stream" or "subject", "config", "defaults" (members that `config` may lack),
+ * "bind", "push" (whether it has to deliver to a subject, or must not). */
 int32_t nki_ensure_make(struct nki_js *js, struct nki_doc *args, struct nki_chain **out,
                         struct nki_error *err);
 

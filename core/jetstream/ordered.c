@@ -262,7 +262,8 @@ static void number(struct ordered *ordered)
 static bool move(struct ordered *ordered)
 {
     number(ordered);
-    bool ok = nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len), NKI_STR(""));
+    bool ok =
+        nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len), NKI_STR(""));
     ordered->used = !ok; /* then the next one is tried */
     return ok;
 }

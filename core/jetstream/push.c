@@ -2,7 +2,8 @@
  *
  * The consumer is found or made by a chain (ensure.h), whose answers come to the inbox of requests. What it
  * delivers comes to its own subject, which the subscription has moved to before it is made: a server sends
- * before it answers. One without a durable name gets a new name and a new subject each time that it is made. */
+ * before it answers. One without a durable name gets a new name and a new subject each time that it is made.
+ */
 #include "jetstream/push.h"
 
 #include "base/alloc.h"
@@ -11,6 +12,7 @@
 #include "jetstream/ack_subject.h"
 #include "jetstream/ensure.h"
 #include "jetstream/flow.h"
+#include "jetstream/push_answer.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -20,9 +22,8 @@
 #define ANSWER_NS (5000 * NKI_NS_PER_MS) /* time for finding or making it, once the first was made */
 #define PAUSE_NS (250 * NKI_NS_PER_MS)   /* before the second try; it doubles */
 #define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
-#define UNANSWERED_TRIES 3               /* then one that can be made elsewhere is */
-#define ACK_WAIT_NS (30000 * NKI_NS_PER_MS)
-#define NOTICES_MAX 1024u /* messages that wait, from which on nobody is told of what happens */
+#define UNANSWERED_TRIES 3 /* then one that can be made elsewhere is */
+#define NOTICES_MAX 1024u  /* messages that wait, from which on nobody is told of what happens */
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
 
 enum state {
@@ -41,8 +42,8 @@ struct span {
 struct push {
     struct nki_feed feed;
     struct nki_ensure_watch watch;
-    struct nki_js *js;   /* a reference */
-    struct nki_op *op;   /* of the chain, a reference; NULL: none is under way */
+    struct nki_js *js; /* a reference */
+    struct nki_op *op; /* of the chain, a reference; NULL: none is under way */
     struct nki_chain *chain;
     struct nki_op *open; /* of the caller, a reference; NULL once it was finished */
     struct nki_error end_error;
@@ -53,13 +54,13 @@ struct push {
     bool own_subject; /* delivers to an inbox of ours */
     bool named;       /* by the caller */
     bool notices;
-    bool there;    /* it was there once */
-    bool made;     /* by us */
-    bool gone;     /* it has vanished, and is to be made again */
-    bool acks;     /* its messages are to be acked */
-    bool grouped;  /* others get messages of it, too */
-    bool placed;   /* stream_seq is known */
-    bool initial;  /* what there was at the begin has come */
+    bool there;   /* it was there once */
+    bool made;    /* by us */
+    bool gone;    /* it has vanished, and is to be made again */
+    bool acks;    /* its messages are to be acked */
+    bool grouped; /* others get messages of it, too */
+    bool placed;  /* stream_seq is known */
+    bool initial; /* what there was at the begin has come */
     bool per_subject;
     bool troubled;
     unsigned level;
@@ -116,9 +117,8 @@ static struct nki_str group_of(const struct nki_buf *both, size_t len)
 
 static void destroy(struct push *push)
 {
-    struct nki_buf *const bufs[] = {&push->inbox,   &push->stream, &push->find,   &push->name,
-                                    &push->deliver, &push->given,  &push->wanted, &push->config,
-                                    &push->start};
+    struct nki_buf *const bufs[] = {&push->inbox, &push->stream, &push->find,   &push->name, &push->deliver,
+                                    &push->given, &push->wanted, &push->config, &push->start};
     for (size_t i = 0; i < NKI_ARRAY_LEN(bufs); i++) {
         nki_buf_free(bufs[i]);
     }
@@ -230,7 +230,8 @@ static void pause_now(struct push *push, int64_t now_ns)
     arm(push, push->retry_ns);
 }
 
-/* Behind what has come; of what is to be acked, behind what was acked or came again before. 0: as at first. */
+/* Behind what has come; of what is to be acked, behind what was acked or came again before. 0: as at first.
+ */
 static uint64_t resume_seq(const struct push *push)
 {
     if (!push->there || !push->placed || (push->per_subject && !push->initial)) {
@@ -248,7 +249,8 @@ static bool append_begin(const struct push *push, struct nki_buf *out)
 {
     uint64_t seq = resume_seq(push);
     if (seq > 0) {
-        return nki_buf_append_str(out, NKI_STR(",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":")) &&
+        return nki_buf_append_str(out,
+                                  NKI_STR(",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":")) &&
                nki_buf_append_u64(out, seq);
     }
     return push->start.len == 0 ||
@@ -350,8 +352,7 @@ static void forget(struct push *push)
 static void send_delete(struct push *push)
 {
     struct nki_buf subject = {0};
-    if (push->stream.len > 0 && push->name.len > 0 &&
-        nki_buf_append_str(&subject, nki_js_prefix(push->js)) &&
+    if (push->stream.len > 0 && push->name.len > 0 && nki_buf_append_str(&subject, nki_js_prefix(push->js)) &&
         nki_buf_append_str(&subject, NKI_STR(".CONSUMER.DELETE.")) &&
         nki_buf_append_str(&subject, str_of(&push->stream)) && nki_buf_append(&subject, ".", 1) &&
         nki_buf_append_str(&subject, str_of(&push->name))) {
@@ -366,119 +367,37 @@ static void send_delete(struct push *push)
 
 /* -- the consumer's info --------------------------------------------------------------------------------- */
 
-static bool member(const struct nki_json_value *object, const char *name, struct nki_json_value *out)
-{
-    return object->type == NKI_JSON_OBJECT && nki_json_member(object, nki_str_z(name), out);
-}
-
-static uint64_t number_of(const struct nki_json_value *object, const char *name)
-{
-    struct nki_json_value value;
-    uint64_t out = 0;
-    return member(object, name, &value) && nki_json_u64(&value, &out) ? out : 0;
-}
-
-static int64_t span_of(const struct nki_json_value *object, const char *name)
-{
-    uint64_t ns = number_of(object, name);
-    return ns > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)ns;
-}
-
-static bool is_true(const struct nki_json_value *object, const char *name)
-{
-    struct nki_json_value value;
-    return member(object, name, &value) && value.type == NKI_JSON_TRUE;
-}
-
-/* A text of the server's; empty if there is none or it is too long. */
-static struct nki_str text_of(const struct nki_json_value *object, const char *name, char *out, size_t cap)
-{
-    struct nki_json_value value;
-    ptrdiff_t len = member(object, name, &value) ? nki_json_text(&value, out, cap) : 0;
-    return nki_str_make(out, len > 0 ? (size_t)len : 0);
-}
-
-static int64_t longest_backoff(const struct nki_json_value *config)
-{
-    struct nki_json_value list;
-    struct nki_json_value value;
-    struct nki_str key;
-    int64_t longest = 0;
-    int64_t ns;
-    size_t at = 0;
-    if (member(config, "backoff", &list) && list.type == NKI_JSON_ARRAY) {
-        while (nki_json_next(&list, &at, &key, &value)) {
-            longest = nki_json_i64(&value, &ns) && ns > longest && ns < INT64_MAX / 4 ? ns : longest;
-        }
-    }
-    return longest;
-}
-
 /* How it is looked after. */
-static void read_config(struct push *push, const struct nki_json_value *config)
+static void use_config(struct push *push, const struct nki_push_answer *answer)
 {
-    char policy[32];
-    struct nki_str acks = text_of(config, "ack_policy", policy, sizeof policy);
-    push->acks = acks.len > 0 && !nki_str_eq(acks, NKI_STR("none"));
-    push->per_subject = nki_str_eq(text_of(config, "deliver_policy", policy, sizeof policy),
-                                   NKI_STR("last_per_subject"));
-    push->heartbeat_ns = span_of(config, "idle_heartbeat");
-    int64_t wait_ns = span_of(config, "ack_wait");
-    int64_t longest_ns = longest_backoff(config);
-    wait_ns = wait_ns > 0 ? wait_ns : ACK_WAIT_NS;
-    push->window_ns = longest_ns > wait_ns ? longest_ns : wait_ns;
-    bool flows = is_true(config, "flow_control"); /* which bounds the queue: nothing may be dropped */
+    push->acks = answer->acks;
+    push->per_subject = answer->per_subject;
+    push->heartbeat_ns = answer->heartbeat_ns;
+    push->window_ns = answer->window_ns;
+    /* Flow control bounds the queue: nothing may be dropped then. */
     nki_inlet_limit(&push->feed.sub->inlet,
-                    flows ? (struct nki_inlet_limits){UINT32_MAX, UINT64_MAX} : push->limits);
+                    answer->flows ? (struct nki_inlet_limits){UINT32_MAX, UINT64_MAX} : push->limits);
 }
 
 /* Where it stands: of one that has delivered nothing, so that the next begins there. */
-static void read_place(struct push *push, const struct nki_json_value *answer)
+static void use_place(struct push *push, const struct nki_push_answer *answer)
 {
-    struct nki_json_value delivered;
-    bool has = member(answer, "delivered", &delivered);
-    uint64_t come = has ? number_of(&delivered, "consumer_seq") : 0;
-    push->initial = push->initial || number_of(answer, "num_pending") == 0;
-    if (has && come == 0 && !push->placed && push->made && !push->bind) {
+    push->initial = push->initial || answer->pending == 0;
+    if (answer->counted && answer->come == 0 && !push->placed && push->made && !push->bind) {
         push->placed = true;
-        push->stream_seq = number_of(&delivered, "stream_seq");
+        push->stream_seq = answer->before;
     }
 }
 
-static int32_t mismatch(const struct push *push, struct nki_error *error)
+/* Names and subjects as the server has them. */
+static bool use_names(struct push *push, const struct nki_push_answer *answer)
 {
-    return nki_error_set(error, NKI_BUSY, "another subscription is bound to consumer %.*s",
-                         (int)push->name.len, (const char *)push->name.data);
-}
-
-/* Names and subjects of the server's, as they are in the answer. */
-static int32_t read_names(struct push *push, const struct nki_json_value *answer,
-                          const struct nki_json_value *config, struct nki_error *error)
-{
-    char text[NKI_JS_NAME_MAX + 1];
-    char group_text[NKI_SUBJECT_MAX + 1];
-    char subject_text[NKI_SUBJECT_MAX + 1];
-    struct nki_str stream = text_of(answer, "stream_name", text, sizeof text);
-    if (nki_js_name_fault(stream) != NULL) {
-        return nki_error_set(error, NKI_PROTOCOL, "the consumer's info holds no name of a stream");
-    }
     push->stream.len = 0;
-    bool ok = nki_buf_append_str(&push->stream, stream);
-    struct nki_str name = text_of(answer, "name", text, sizeof text);
-    if (nki_js_name_fault(name) != NULL) {
-        return nki_error_set(error, NKI_PROTOCOL, "the consumer's info holds no name of a consumer");
-    }
     push->name.len = 0;
-    ok = ok && nki_buf_append_str(&push->name, name);
-    struct nki_str subject = text_of(config, "deliver_subject", subject_text, sizeof subject_text);
-    struct nki_str group = text_of(config, "deliver_group", group_text, sizeof group_text);
-    if (nki_subject_publish_fault(subject) != NULL ||
-        (group.len > 0 && nki_subject_queue_fault(group) != NULL)) {
-        return nki_error_set(error, NKI_PROTOCOL, "the consumer's info holds no deliver_subject");
-    }
-    push->grouped = group.len > 0;
-    ok = ok && move_to(push, subject, group);
-    return ok ? NKI_OK : nki_error_set(error, NKI_NO_MEMORY, NULL);
+    push->grouped = answer->group[0] != '\0';
+    return nki_buf_append_str(&push->stream, nki_str_z(answer->stream)) &&
+           nki_buf_append_str(&push->name, nki_str_z(answer->consumer)) &&
+           move_to(push, nki_str_z(answer->subject), nki_str_z(answer->group));
 }
 
 /* -- what asking came to --------------------------------------------------------------------------------- */
@@ -508,23 +427,24 @@ static bool is_full(const struct push *push)
 
 static void is_there(struct push *push, struct nki_msg *msg, bool made, int64_t now_ns)
 {
-    struct nki_json_value answer;
-    struct nki_json_value config;
+    struct nki_push_answer answer;
     struct nki_error error;
     bool first = !push->there;
-    bool ok = nki_json_check(nki_msg_data(msg), &answer) && member(&answer, "config", &config);
-    int32_t status = ok ? read_names(push, &answer, &config, &error)
-                        : nki_error_set(&error, NKI_PROTOCOL, "the consumer's info holds no configuration");
-    if (status == NKI_OK && first && !made && !push->grouped && is_true(&answer, "push_bound")) {
-        status = mismatch(push, &error);
+    int32_t status = nki_push_answer_read(nki_msg_data(msg), &answer, &error);
+    if (status == NKI_OK && !use_names(push, &answer)) {
+        status = nki_error_set(&error, NKI_NO_MEMORY, NULL);
+    }
+    if (status == NKI_OK && first && !made && !push->grouped && answer.bound) {
+        status =
+            nki_error_set(&error, NKI_BUSY, "another subscription is bound to consumer %s", answer.consumer);
     }
     if (status != NKI_OK) {
         finish(push, status, &error);
         return;
     }
-    read_config(push, &config);
+    use_config(push, &answer);
     live(push, made, now_ns);
-    read_place(push, &answer);
+    use_place(push, &answer);
     if (first && push->open != NULL) {
         nki_msg_retain(msg);
         nki_op_finish(push->open, NKI_OK, NKI_OUTCOME_DONE, msg, NULL);
@@ -555,7 +475,8 @@ static void no_answer(struct push *push, int64_t now_ns)
     if (push->unanswered == 1) {
         trouble(push, NKI_NOTICE_NO_RESPONDERS, 1, 0, NKI_STR(""));
     }
-    if (!push->gone && !push->bind && !push->durable && !push->named && push->unanswered >= UNANSWERED_TRIES) {
+    if (!push->gone && !push->bind && !push->durable && !push->named &&
+        push->unanswered >= UNANSWERED_TRIES) {
         send_delete(push);
         push->gone = true;
     }
@@ -613,7 +534,8 @@ static void take(struct push *push, struct nki_msg *msg, int64_t now_ns)
     }
     heard(push, now_ns);
     push->consumer_seq = place.consumer_seq;
-    push->stream_seq = place.stream_seq > push->stream_seq || !push->placed ? place.stream_seq : push->stream_seq;
+    push->stream_seq =
+        place.stream_seq > push->stream_seq || !push->placed ? place.stream_seq : push->stream_seq;
     push->placed = true;
     push->initial = push->initial || place.pending == 0;
     if (push->acks) {
@@ -631,8 +553,7 @@ static void compare(struct push *push, struct nki_str block)
 {
     struct nki_str value;
     uint64_t last;
-    if (!push->grouped &&
-        nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
+    if (!push->grouped && nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
         nki_str_u64(value, &last) && last > push->consumer_seq) {
         push->info.lost += push->consumer_seq > 0 || push->made ? last - push->consumer_seq : 0;
         push->consumer_seq = last;
@@ -675,8 +596,8 @@ static void status(struct push *push, const struct nki_msg *msg, int64_t now_ns)
                       (int)push->name.len, (const char *)push->name.data, code, shown, text.ptr);
         error.server_code = code;
         finish(push, NKI_CONSUMER_DELETED, &error);
-    } else if (code == 409 && (begins(text, NKI_STR("leadership change")) ||
-                               begins(text, NKI_STR("server shutdown")))) {
+    } else if (code == 409 &&
+               (begins(text, NKI_STR("leadership change")) || begins(text, NKI_STR("server shutdown")))) {
         trouble(push, NKI_NOTICE_LEADERSHIP, 1, code, text);
     } else {
         push->info.unknown++;

@@ -15,11 +15,11 @@ struct nki_push_params {
     struct nki_str deliver_subject; /* checked; empty: an inbox */
     struct nki_str deliver_group;   /* checked */
     struct nki_str wanted;          /* JSON object: what one that exists has to have */
-    struct nki_str config;          /* JSON object: of one that is made, without name, deliver_subject, begin */
-    struct nki_str start;           /* JSON members: where one that is made begins; empty: with all */
-    unsigned level;                 /* of the API, for that */
-    bool bind;                      /* it has to exist */
-    bool durable;                   /* it is not made again when it has vanished */
+    struct nki_str config; /* JSON object: of one that is made, without name, deliver_subject, begin */
+    struct nki_str start;  /* JSON members: where one that is made begins; empty: with all */
+    unsigned level;        /* of the API, for that */
+    bool bind;             /* it has to exist */
+    bool durable;          /* it is not made again when it has vanished */
     enum nki_push_destroy destroy;
     bool notices;
     uint64_t max_msgs;              /* 0: no limit */
@@ -27,8 +27,8 @@ struct nki_push_params {
     int64_t deadline_ns;            /* for its begin */
 };
 
-/* One reference of the subscription for the caller, and one of an operation that finishes when the consumer is
- * there, with its info as message, or when it ends before. */
+/* One reference of the subscription for the caller, and one of an operation that finishes when the consumer
+ * is there, with its info as message, or when it ends before. */
 int32_t nki_push_open(struct nki_js *js, const struct nki_push_params *params, struct nki_sub **sub,
                       struct nki_op **op, struct nki_error *err);
 

@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "base/rfc3339.h"
 #include "jetstream/fields.h"
-#include "json/doc.h"
 #include "wire/subject.h"
+#include "json/doc.h"
 
 #include <stdio.h>
 
@@ -117,7 +117,8 @@ static int32_t set_plain(struct making *making)
     const struct nki_options *options = making->options;
     int32_t status = NKI_OK;
     for (size_t i = 0; i < NKI_ARRAY_LEN(numbers) && status == NKI_OK; i++) {
-        status = set_int(making, numbers[i].path, nki_options_int(options, numbers[i].id) * numbers[i].factor);
+        status =
+            set_int(making, numbers[i].path, nki_options_int(options, numbers[i].id) * numbers[i].factor);
     }
     for (size_t i = 0; i < NKI_ARRAY_LEN(choices) && status == NKI_OK; i++) {
         size_t word = nki_options_choice(options, choices[i].id);
@@ -145,8 +146,8 @@ static int32_t set_begin(struct making *making)
     size_t policy = nki_options_choice(making->options, NKI_OPT_PUSH_deliver_policy);
     int64_t ns;
     if (time.len > 0 && !nki_rfc3339_read(time, &ns)) {
-        return nki_error_set(making->err, NKI_INVALID, "option opt_start_time: \"%.*s\" is no time of RFC 3339",
-                             shown(time), time.ptr);
+        return nki_error_set(making->err, NKI_INVALID,
+                             "option opt_start_time: \"%.*s\" is no time of RFC 3339", shown(time), time.ptr);
     }
     if (time.len > 0 && seq > 0) {
         return nki_error_set(making->err, NKI_INVALID,
@@ -155,7 +156,8 @@ static int32_t set_begin(struct making *making)
     if (seq > 0 && policy == 0) {
         return set_text(making, "/deliver_policy", NKI_STR("by_start_sequence"));
     }
-    return time.len > 0 && policy == 0 ? set_text(making, "/deliver_policy", NKI_STR("by_start_time")) : NKI_OK;
+    return time.len > 0 && policy == 0 ? set_text(making, "/deliver_policy", NKI_STR("by_start_time"))
+                                       : NKI_OK;
 }
 
 static int32_t set_sample(struct making *making)
@@ -212,8 +214,8 @@ static int32_t check(struct making *making, const char *option, struct nki_str t
 {
     const char *fault = text.len > 0 ? fault_of(text) : NULL;
     return fault == NULL ? NKI_OK
-                         : nki_error_set(making->err, NKI_INVALID, "option %s: \"%.*s\" %s", option, shown(text),
-                                         text.ptr, fault);
+                         : nki_error_set(making->err, NKI_INVALID, "option %s: \"%.*s\" %s", option,
+                                         shown(text), text.ptr, fault);
 }
 
 static int32_t check_names(struct making *making)
@@ -285,8 +287,8 @@ static int32_t set_liveness(struct making *making)
     int64_t beat_ms = nki_options_int(making->options, NKI_OPT_PUSH_heartbeat_ms);
     size_t flow = nki_options_choice(making->options, NKI_OPT_PUSH_flow_control);
     if (beat_ms > 0 && beat_ms < HEARTBEAT_LEAST_MS) {
-        return nki_error_set(making->err, NKI_INVALID, "option heartbeat_ms: %d is less than %d", (int)beat_ms,
-                             HEARTBEAT_LEAST_MS);
+        return nki_error_set(making->err, NKI_INVALID, "option heartbeat_ms: %d is less than %d",
+                             (int)beat_ms, HEARTBEAT_LEAST_MS);
     }
     int32_t status = set_int(making, "/idle_heartbeat", beat_ms > 0 ? beat_ms * NKI_NS_PER_MS : 0);
     if (status == NKI_OK) {
@@ -296,7 +298,8 @@ static int32_t set_liveness(struct making *making)
     bool flows = is_given(making, "flow_control");
     bool beats = is_given(making, "idle_heartbeat");
     if (status == NKI_OK && group && (flows || beats)) {
-        return nki_error_set(making->err, NKI_INVALID, "option queue: it excludes flow_control and heartbeats");
+        return nki_error_set(making->err, NKI_INVALID,
+                             "option queue: it excludes flow_control and heartbeats");
     }
     if (status == NKI_OK && flows && beat_ms == 0) {
         return nki_error_set(making->err, NKI_INVALID, "option flow_control: it needs heartbeats");
@@ -406,8 +409,8 @@ static int32_t read_all(struct making *making, struct nki_str subject)
     return status;
 }
 
-static int32_t open_with(struct nki_js *js, struct nki_str subject, struct making *making, struct nki_sub **sub,
-                         struct nki_op **op)
+static int32_t open_with(struct nki_js *js, struct nki_str subject, struct making *making,
+                         struct nki_sub **sub, struct nki_op **op)
 {
     struct nki_buf names[3] = {0};
     int32_t status = parse_config(making);

@@ -1,7 +1,7 @@
 /* Snapshots: see snapshot.h. Everything but the opening runs under the engine lock.
  *
- * A server sends so much ahead and then waits for acks, each of one chunk; if none comes for a while it gives up.
- * So chunks are acked as they come as long as little waits in the queue, else as they are taken. */
+ * A server sends so much ahead and then waits for acks, each of one chunk; if none comes for a while it gives
+ * up. So chunks are acked as they come as long as little waits in the queue, else as they are taken. */
 #include "jetstream/snapshot.h"
 
 #include "base/alloc.h"
@@ -76,8 +76,8 @@ static void last(struct snapshot *snapshot, const struct nki_msg *msg)
         return;
     }
     int shown = text.len < 200 ? (int)text.len : 200;
-    nki_error_set(&error, NKI_JS_REFUSED, "the server has given the snapshot up: %" PRId32 " %.*s", code, shown,
-                  text.ptr);
+    nki_error_set(&error, NKI_JS_REFUSED, "the server has given the snapshot up: %" PRId32 " %.*s", code,
+                  shown, text.ptr);
     error.server_code = code;
     nki_feed_finish(&snapshot->feed, NKI_JS_REFUSED, &error);
 }
@@ -99,7 +99,8 @@ static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
                 (nki_buf_append_str(&snapshot->held, reply) && nki_buf_append(&snapshot->held, "", 1));
     if (!good || !kept) {
         nki_msg_release(msg);
-        finish(snapshot, good ? NKI_NO_MEMORY : NKI_PROTOCOL, good ? NULL : "a chunk of the snapshot was lost");
+        finish(snapshot, good ? NKI_NO_MEMORY : NKI_PROTOCOL,
+               good ? NULL : "a chunk of the snapshot was lost");
         return;
     }
     nki_feed_stage(feed, msg);

@@ -1,5 +1,5 @@
-/* Traces: see trace.h. An event says in its request's header Nats-Trace-Hop which hop led to it ("1", "1.2"; none:
- * it is the first), and in its egresses which hops lead on. */
+/* Traces: see trace.h. An event says in its request's header Nats-Trace-Hop which hop led to it ("1", "1.2";
+ * none: it is the first), and in its egresses which hops lead on. */
 #include "jetstream/trace.h"
 
 #include "base/alloc.h"
@@ -29,7 +29,8 @@ static struct nki_str hop_of(struct tree *tree, struct nki_doc_node *event)
     struct nki_doc_node *request = member(tree, event, "request", NKI_DOC_OBJECT);
     struct nki_doc_node *header = member(tree, request, "header", NKI_DOC_OBJECT);
     const struct nki_doc_node *values = member(tree, header, "Nats-Trace-Hop", NKI_DOC_ARRAY);
-    const struct nki_doc_node *first = values != NULL && values->u.list.count > 0 ? values->u.list.items[0] : NULL;
+    const struct nki_doc_node *first =
+        values != NULL && values->u.list.count > 0 ? values->u.list.items[0] : NULL;
     return first != NULL && first->type == NKI_DOC_STRING ? first->u.text : NKI_STR("");
 }
 
@@ -59,7 +60,8 @@ static bool append_value(struct nki_buf *out, const struct nki_doc_node *node)
 
 static bool append_key(struct nki_buf *out, bool first, struct nki_str key)
 {
-    return (first || nki_buf_append(out, ",", 1)) && nki_buf_append_json(out, key) && nki_buf_append(out, ":", 1);
+    return (first || nki_buf_append(out, ",", 1)) && nki_buf_append_json(out, key) &&
+           nki_buf_append(out, ":", 1);
 }
 
 static bool append_event(struct tree *tree, struct nki_doc_node *event, unsigned depth);
@@ -113,10 +115,10 @@ static bool append_event(struct tree *tree, struct nki_doc_node *event, unsigned
 static bool append_tree(struct tree *tree)
 {
     struct nki_doc_node *first = find(tree, NKI_STR(""));
-    bool ok = nki_buf_append_str(&tree->out, NKI_STR("{\"trace\":")) &&
-              (first != NULL ? append_event(tree, first, 0)
-                             : nki_buf_append_str(&tree->out, NKI_STR("null"))) &&
-              nki_buf_append_str(&tree->out, NKI_STR(",\"missing\":"));
+    bool ok =
+        nki_buf_append_str(&tree->out, NKI_STR("{\"trace\":")) &&
+        (first != NULL ? append_event(tree, first, 0) : nki_buf_append_str(&tree->out, NKI_STR("null"))) &&
+        nki_buf_append_str(&tree->out, NKI_STR(",\"missing\":"));
     return ok && nki_buf_append_u64(&tree->out, tree->missing) && nki_buf_append(&tree->out, "}", 1);
 }
 

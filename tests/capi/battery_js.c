@@ -123,8 +123,8 @@ void step_watch(struct worker *me)
         natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
         if (below(me, 2) == 0) {
             if (gave_for(me, "js_subscribe_start", js.id, sort,
-                         natskit_js_subscribe_start(js, "s", Z, (natskit_options){0}, below(me, 100), &sub, &op,
-                                                    NULL)) == NATSKIT_OK) {
+                         natskit_js_subscribe_start(js, "s", Z, (natskit_options){0}, below(me, 100), &sub,
+                                                    &op, NULL)) == NATSKIT_OK) {
                 keep(me, NATSKIT_KIND_SUB, sub.id);
                 keep(me, NATSKIT_KIND_OP, op.id);
             }

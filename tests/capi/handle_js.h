@@ -59,16 +59,16 @@ CALL(js_close, natskit_js_close(H_JS))
         ROW_OPTIONAL(natskit_js_consume, OPTIONS, js_consume_options), ROW(natskit_js_next, JS, js_next),    \
         ROW(natskit_js_ordered, JS, js_ordered),                                                             \
         ROW_OPTIONAL(natskit_js_ordered, OPTIONS, js_ordered_options),                                       \
-        ROW(natskit_trace_tree, JSON, trace_tree),                                                           \
-        ROW(natskit_js_snapshot, JS, js_snapshot), ROW_OPTIONAL(natskit_js_snapshot, JSON, js_snapshot_args),\
+        ROW(natskit_trace_tree, JSON, trace_tree), ROW(natskit_js_snapshot, JS, js_snapshot),                \
+        ROW_OPTIONAL(natskit_js_snapshot, JSON, js_snapshot_args),                                           \
         ROW(natskit_js_snapshot_start, JS, js_snapshot_start),                                               \
         ROW_OPTIONAL(natskit_js_snapshot_start, JSON, js_snapshot_start_args),                               \
         ROW(natskit_js_subscribe, JS, js_subscribe),                                                         \
         ROW_OPTIONAL(natskit_js_subscribe, OPTIONS, js_subscribe_options),                                   \
         ROW(natskit_js_subscribe_start, JS, js_subscribe_start),                                             \
         ROW_OPTIONAL(natskit_js_subscribe_start, OPTIONS, js_subscribe_start_options),                       \
-        ROW(natskit_sub_push_info, SUB, sub_push_info),                                                      \
-        ROW(natskit_sub_pull_info, SUB, sub_pull_info), ROW(natskit_js_close, JS, js_close)
+        ROW(natskit_sub_push_info, SUB, sub_push_info), ROW(natskit_sub_pull_info, SUB, sub_pull_info),      \
+        ROW(natskit_js_close, JS, js_close)
 
 BAD(js_open_out, natskit_js_open(conn, NO_OPTIONS, NULL, &error))
 BAD(js_call_at_null, natskit_js_call_at(0, NULL, sizeof call_info))
@@ -137,8 +137,8 @@ BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_vi
         BAD_ROW(natskit_js_subscribe, js_subscribe_scope),                                                   \
         BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_out),                                         \
         BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_op),                                          \
-        BAD_ROW(natskit_trace_tree, trace_tree_out),                                                         \
-        BAD_ROW(natskit_js_snapshot, js_snapshot_out), BAD_ROW(natskit_js_snapshot, js_snapshot_answer),     \
+        BAD_ROW(natskit_trace_tree, trace_tree_out), BAD_ROW(natskit_js_snapshot, js_snapshot_out),          \
+        BAD_ROW(natskit_js_snapshot, js_snapshot_answer),                                                    \
         BAD_ROW(natskit_js_snapshot, js_snapshot_args_none),                                                 \
         BAD_ROW(natskit_js_snapshot, js_snapshot_timeout),                                                   \
         BAD_ROW(natskit_js_snapshot_start, js_snapshot_start_out),                                           \

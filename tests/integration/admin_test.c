@@ -1,5 +1,5 @@
-/* What clients seldom wrap, on a cluster of three servers: snapshots and restoring them, leaders that step down,
- * peers that are removed; and a push consumer that lives through it. */
+/* What clients seldom wrap, on a cluster of three servers: snapshots and restoring them, leaders that step
+ * down, peers that are removed; and a push consumer that lives through it. */
 #include "js_bench.h"
 
 #include <stdio.h>
@@ -20,9 +20,8 @@ static int begin(void **state)
         exit(77);
     }
     cluster = ts_cluster_start_with(NODES, &(struct ts_server_opts){0});
-    if (cluster == NULL ||
-        natskit_connect(ts_server_url(ts_cluster_node(cluster, 0)), Z, NO_OPTIONS, WAIT_MS, &conn, NULL) !=
-            NATSKIT_OK) {
+    if (cluster == NULL || natskit_connect(ts_server_url(ts_cluster_node(cluster, 0)), Z, NO_OPTIONS, WAIT_MS,
+                                           &conn, NULL) != NATSKIT_OK) {
         return 1;
     }
     js = jb_open(conn);
@@ -45,7 +44,8 @@ static void make_stream(const char *name)
     natskit_json args = jb_json("{'config':{'name':'%s','subjects':['%s.>'],'num_replicas':3}}", name, name);
     natskit_status status = NATSKIT_TIMEOUT;
     for (int64_t end_ms = ts_now_ms() + WAIT_MS; status != NATSKIT_OK && ts_now_ms() < end_ms;) {
-        status = natskit_js_call(js, "stream.create", Z, args, WAIT_MS, &answer, NULL); /* a cluster settles */
+        status =
+            natskit_js_call(js, "stream.create", Z, args, WAIT_MS, &answer, NULL); /* a cluster settles */
     }
     assert_ok(status);
     assert_ok(natskit_json_close(answer));
@@ -126,7 +126,8 @@ static void restore(const char *stream, struct backup *backup)
         if (i < backup->count) {
             assert_ok(natskit_msg_view(backup->chunks[i], &view, sizeof view));
         }
-        assert_ok(natskit_request(conn, subject, Z, NO_HEADERS, view.data, view.data_len, WAIT_MS, &reply, NULL));
+        assert_ok(
+            natskit_request(conn, subject, Z, NO_HEADERS, view.data, view.data_len, WAIT_MS, &reply, NULL));
         if (i < backup->count) {
             assert_ok(natskit_msg_release(backup->chunks[i]));
             assert_ok(natskit_msg_release(reply));
@@ -310,11 +311,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_leaders),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_snapshot), cmocka_unit_test(test_leaders), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_trace),    cmocka_unit_test(test_trees),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -77,8 +77,8 @@ static void test_every_call_checks(void **state)
         }
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "%s", "");
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "{}");
-        bool named = (wants(info.args, "stream") || wants(info.args, "config")) && !wants(info.args, "subject") &&
-                     strstr(info.name, "ensure") == NULL;
+        bool named = (wants(info.args, "stream") || wants(info.args, "config")) &&
+                     !wants(info.args, "subject") && strstr(info.name, "ensure") == NULL;
         for (size_t i = 0; named && i < sizeof names / sizeof names[0]; i++) {
             bool config = wants(info.args, "config") && !wants(info.args, "stream");
             natskit_error err =
@@ -89,11 +89,11 @@ static void test_every_call_checks(void **state)
                                   names[i]);
             assert_non_null(strstr(err.text, config ? "name" : "stream"));
             if (wants(info.args, "consumer")) {
-                err =
-                    jb_fails(js, NATSKIT_INVALID, info.name,
-                             "{'consumer':%s,'stream':'s','group':'g','pause_until':'2030-01-01T00:00:00Z'," OTHERS
-                             "}",
-                             names[i]);
+                err = jb_fails(
+                    js, NATSKIT_INVALID, info.name,
+                    "{'consumer':%s,'stream':'s','group':'g','pause_until':'2030-01-01T00:00:00Z'," OTHERS
+                    "}",
+                    names[i]);
                 assert_non_null(strstr(err.text, "consumer"));
             }
         }

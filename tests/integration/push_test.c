@@ -1,5 +1,5 @@
-/* Push consumers on a real server: how they are found and made, what is delivered under load, what they survive
- * and what ends them. */
+/* Push consumers on a real server: how they are found and made, what is delivered under load, what they
+ * survive and what ends them. */
 #include "js_bench.h"
 
 #include <inttypes.h>
@@ -63,8 +63,8 @@ static void store(unsigned first, unsigned count)
     (void)snprintf(subject, sizeof subject, "%s.m", stream);
     for (unsigned i = first; i < first + count; i++) {
         (void)snprintf(data, sizeof data, "%u", i);
-        assert_ok(natskit_js_publish(writer_js, subject, Z, NO_HEADERS, data, strlen(data), WAIT_MS, NULL, NULL,
-                                     NULL));
+        assert_ok(natskit_js_publish(writer_js, subject, Z, NO_HEADERS, data, strlen(data), WAIT_MS, NULL,
+                                     NULL, NULL));
     }
 }
 
@@ -233,12 +233,12 @@ static void test_options(void **state)
     (void)state;
     make_stream("memory");
     store(1, 3);
-    natskit_sub sub =
-        OPEN("durable", "d", "deliver_subject", "to.me", "opt_start_seq", "2", "ack_policy", "all",
-             "ack_wait_ms", "5000", "max_deliver", "4", "max_ack_pending", "7", "replay_policy", "original",
-             "rate_limit_bps", "1000000", "sample_percent", "30", "headers_only", "true", "heartbeat_ms", "700",
-             "flow_control", "true", "inactive_threshold_ms", "90000", "num_replicas", "1", "mem_storage", "true",
-             "description", "why", "config", "{\"metadata\":{\"a\":\"b\"},\"backoff\":[1000000000,2000000000]}");
+    natskit_sub sub = OPEN(
+        "durable", "d", "deliver_subject", "to.me", "opt_start_seq", "2", "ack_policy", "all", "ack_wait_ms",
+        "5000", "max_deliver", "4", "max_ack_pending", "7", "replay_policy", "original", "rate_limit_bps",
+        "1000000", "sample_percent", "30", "headers_only", "true", "heartbeat_ms", "700", "flow_control",
+        "true", "inactive_threshold_ms", "90000", "num_replicas", "1", "mem_storage", "true", "description",
+        "why", "config", "{\"metadata\":{\"a\":\"b\"},\"backoff\":[1000000000,2000000000]}");
     natskit_json info = jb_call(writer_js, "consumer.info", "{'stream':'%s','consumer':'d'}", stream);
     assert_at(info, "/config/durable_name", "'d'");
     assert_at(info, "/config/deliver_subject", "'to.me'");
@@ -259,7 +259,10 @@ static void test_options(void **state)
     assert_at(info, "/config/description", "'why'");
     assert_at(info, "/config/metadata/a", "'b'");
     assert_at(info, "/config/backoff", "[1000000000,2000000000]");
-    assert_at(info, "/config/filter_subject", "'" "U2.>" "'");
+    assert_at(info, "/config/filter_subject",
+              "'"
+              "U2.>"
+              "'");
     assert_ok(natskit_json_close(info));
     natskit_msg *msg = take(sub);
     natskit_delivery_view delivery = {0};
@@ -315,18 +318,19 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     make_stream("memory");
-    jb_do(writer_js, "consumer.create", "{'stream':'%s','config':{'durable_name':'p','ack_policy':'explicit'}}",
-          stream);
+    jb_do(writer_js, "consumer.create",
+          "{'stream':'%s','config':{'durable_name':'p','ack_policy':'explicit'}}", stream);
     REFUSES(NATSKIT_ALREADY_EXISTS, "consumer p exists, and is one that is pulled from", "durable", "p");
     natskit_error err = jb_fails(js, NATSKIT_ALREADY_EXISTS, "consumer.ensure",
                                  "{'stream':'%s','config':{'name':'p'},'push':true}", stream);
     assert_non_null(strstr(err.text, "pulled from"));
-    natskit_json info =
-        jb_call(js, "consumer.ensure", "{'subject':'%s.x','config':{'durable_name':'p'},'push':false}", stream);
+    natskit_json info = jb_call(js, "consumer.ensure",
+                                "{'subject':'%s.x','config':{'durable_name':'p'},'push':false}", stream);
     assert_at(info, "/name", "'p'");
     assert_ok(natskit_json_close(info));
     info = jb_call(js, "consumer.ensure",
-                   "{'subject':'%s.x','config':{'durable_name':'q'},'defaults':{'ack_policy':'explicit'}}", stream);
+                   "{'subject':'%s.x','config':{'durable_name':'q'},'defaults':{'ack_policy':'explicit'}}",
+                   stream);
     assert_at(info, "/config/ack_policy", "'explicit'");
     assert_ok(natskit_json_close(info));
     (void)jb_fails(js, NATSKIT_STREAM_NOT_FOUND, "consumer.ensure", "{'subject':'no.where','config':{}}");
@@ -367,7 +371,8 @@ static void test_queue(void **state)
     assert_true(shares[0] > 0 && shares[1] > 0);
     assert_ok(natskit_sub_close(subs[0]));
     assert_ok(natskit_sub_close(subs[1]));
-    REFUSES(NATSKIT_ALREADY_EXISTS, "exists with another deliver_group", "durable", "workers", "queue", "others");
+    REFUSES(NATSKIT_ALREADY_EXISTS, "exists with another deliver_group", "durable", "workers", "queue",
+            "others");
 }
 
 static void test_bad_options(void **state)
@@ -377,8 +382,8 @@ static void test_bad_options(void **state)
     REFUSES(NATSKIT_INVALID, "option queue: it excludes flow_control and heartbeats", "queue", "q",
             "flow_control", "true");
     REFUSES(NATSKIT_INVALID, "option queue: it excludes", "queue", "q", "heartbeat_ms", "1000");
-    REFUSES(NATSKIT_INVALID, "option flow_control: it needs heartbeats", "flow_control", "true", "heartbeat_ms",
-            "0");
+    REFUSES(NATSKIT_INVALID, "option flow_control: it needs heartbeats", "flow_control", "true",
+            "heartbeat_ms", "0");
     REFUSES(NATSKIT_INVALID, "option heartbeat_ms: 99 is less than 100", "heartbeat_ms", "99");
     REFUSES(NATSKIT_INVALID, "option bind: it needs durable or name", "bind", "true");
     REFUSES(NATSKIT_INVALID, "options durable and name: only one", "durable", "a", "name", "b");
@@ -387,8 +392,8 @@ static void test_bad_options(void **state)
     REFUSES(NATSKIT_INVALID, "option deliver_subject: \"a.*\"", "deliver_subject", "a.*");
     REFUSES(NATSKIT_INVALID, "option subjects: \"a..b\" has an empty token", "subjects", "a..b");
     REFUSES(NATSKIT_INVALID, "option opt_start_time: \"noon\" is no time", "opt_start_time", "noon");
-    REFUSES(NATSKIT_INVALID, "only one may be given", "opt_start_time", "2026-01-02T03:04:05Z", "opt_start_seq",
-            "1");
+    REFUSES(NATSKIT_INVALID, "only one may be given", "opt_start_time", "2026-01-02T03:04:05Z",
+            "opt_start_seq", "1");
     REFUSES(NATSKIT_INVALID, "option config: ", "config", "{");
     REFUSES(NATSKIT_INVALID, "option config is no JSON object", "config", "[]");
     REFUSES(NATSKIT_JS_REFUSED, "", "config", "{\"nonsense\":1}");
@@ -661,11 +666,21 @@ static void test_no_snapshot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_new_one),     TEST(test_options),      TEST(test_durable),
-        TEST(test_wrong_kind),  TEST(test_queue),        TEST(test_bad_options),
-        TEST(test_start),       TEST(test_flow_control), TEST(test_restart),
-        TEST(test_vanished),    TEST(test_vanished_before_the_first),
-        TEST(test_deleted),     TEST(test_max_msgs),     TEST(test_strangers), TEST(test_no_snapshot),
+        TEST(test_new_one),
+        TEST(test_options),
+        TEST(test_durable),
+        TEST(test_wrong_kind),
+        TEST(test_queue),
+        TEST(test_bad_options),
+        TEST(test_start),
+        TEST(test_flow_control),
+        TEST(test_restart),
+        TEST(test_vanished),
+        TEST(test_vanished_before_the_first),
+        TEST(test_deleted),
+        TEST(test_max_msgs),
+        TEST(test_strangers),
+        TEST(test_no_snapshot),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -53,7 +53,8 @@ cases["a message is traced"] = function(nc, js)
     local inbox = nc:new_inbox()
     local sub = assert(nc:subscribe(inbox))
     assert(nc:publish("s.x", "x", { headers = { ["Nats-Trace-Dest"] = inbox, ["Nats-Trace-Only"] = "true" } }))
-    local events, tree = {}, nil
+    local events = {}
+    local tree
     repeat
         events[#events + 1] = assert(sub:next(20)).data
         tree = assert(nats.trace_tree(events))

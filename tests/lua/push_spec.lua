@@ -45,11 +45,12 @@ end
 
 cases["a durable one is used again as it is"] = function(_, js)
     make(js, 2)
-    local none, text, code = js:subscribe("s.*", { durable = "d", bind = true })
+    local none, _, code = js:subscribe("s.*", { durable = "d", bind = true })
     assert.is_nil(none)
     assert.are.equal("consumer_not_found", code)
     local sub = assert(js:subscribe("s.*", { durable = "d", config = { ack_wait = 20, metadata = { a = "b" } } }))
     assert.are.equal("1 2", take(sub, 2))
+    local text
     none, text, code = js:subscribe("s.*", { durable = "d" })
     assert.are.same({ nil, "busy" }, { none, code })
     assert.is_truthy(text:find("another subscription is bound to consumer d", 1, true))

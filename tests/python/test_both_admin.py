@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-# [async]
-import asyncio
-
-# [end]
 import face_async as face
 import natskit
 import pytest

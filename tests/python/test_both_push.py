@@ -3,12 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-# [async]
-import asyncio
-
-# [end]
 import face_async as face
 import natskit
 import pytest

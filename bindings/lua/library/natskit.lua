@@ -351,20 +351,6 @@ function nats.dispatch(timeout, max) end
 ---@return boolean ok
 function nats.on_handler_error(fn) end
 
---- What a server tells of a stream or consumer: a message of nc:subscribe("$JS.EVENT.ADVISORY.>").
----@param msg natskit.msg
----@return string? kind "stream_action", "consumer_action", "max_deliver", ...
----@return table|string data as the server writes it, or why there is none
----@return natskit.code? code
-function nats.advisory(msg) end
-
---- Puts together what servers tell of a message's way: the data of what came to its Nats-Trace-Dest, in any order.
----@param events string[]
----@return {missing: integer, trace: table?}? tree the first server's event, in which each egress to another server has that one's as `link`
----@return string? message
----@return natskit.code? code
-function nats.trace_tree(events) end
-
 --- A new unique name of 22 letters and digits.
 ---@return string? name
 ---@return string? message

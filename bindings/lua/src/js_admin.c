@@ -1,5 +1,5 @@
-/* What operators do with JetStream and is more than a call: snapshots, what servers tell of streams, traces of
- * messages. */
+/* What operators do with JetStream and is more than a call: snapshots, what servers tell of streams, traces
+ * of messages. */
 #include "lnk.h"
 
 #include <string.h>
@@ -46,8 +46,8 @@ static natskit_status push_args(lua_State *L, natskit_error *err)
     return lnk_json_push_doc(L, "snapshot", args, NULL, err);
 }
 
-/* js:snapshot(stream [, {no_consumers =, chunk_size =, window_size =, jsck =, timeout =}]) -> subscription, {config,
- * state} */
+/* js:snapshot(stream [, {no_consumers =, chunk_size =, window_size =, jsck =, timeout =}]) -> subscription,
+ * {config, state} */
 int lnk_js_snapshot(lua_State *L)
 {
     natskit_error err;
@@ -90,7 +90,8 @@ int lnk_advisory(lua_State *L)
     natskit_error err;
     const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
     memset(&view, 0, sizeof view);
-    natskit_status status = msg->msg == NULL ? NATSKIT_CLOSED : natskit_msg_view(msg->msg, &view, sizeof view);
+    natskit_status status =
+        msg->msg == NULL ? NATSKIT_CLOSED : natskit_msg_view(msg->msg, &view, sizeof view);
     if (status == NATSKIT_OK) {
         status = natskit_json_parse(view.data, view.data_len, &json, &err);
     }

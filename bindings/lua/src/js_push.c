@@ -137,7 +137,8 @@ static int finish_subscribe(lua_State *L, lnk_state *st, lnk_wait *wait, int ind
     return 1;
 }
 
-/* js:subscribe(subject [, {handler =, on_error =, manual_ack =, timeout =, config =, and those of the library}])
+/* js:subscribe(subject [, {handler =, on_error =, manual_ack =, timeout =, config =, and those of the
+ * library}])
  * -> subscription */
 int lnk_js_subscribe(lua_State *L)
 {
@@ -153,12 +154,12 @@ int lnk_js_subscribe(lua_State *L)
     luaL_checktype(L, S_OPTIONS, LUA_TTABLE);
     push_function(L, "handler");
     push_function(L, "on_error");
-    luaL_argcheck(L, lua_isnil(L, S_ON_ERROR) || !lua_isnil(L, S_HANDLER), S_OPTIONS, "on_error needs a handler");
+    luaL_argcheck(L, lua_isnil(L, S_ON_ERROR) || !lua_isnil(L, S_HANDLER), S_OPTIONS,
+                  "on_error needs a handler");
     (void)is_true(L, "manual_ack");
     lua_getiuservalue(L, S_JS, LNK_JS_CONN);
     int conn = lua_gettop(L);
-    lnk_sub *sub =
-        lnk_push_sub(L, conn, lua_isnil(L, S_HANDLER) ? LNK_SUB_VALUES : LNK_SUB_HANDLED_VALUES);
+    lnk_sub *sub = lnk_push_sub(L, conn, lua_isnil(L, S_HANDLER) ? LNK_SUB_VALUES : LNK_SUB_HANDLED_VALUES);
     sub->pulls = 1;
     lua_replace(L, S_SUB);
     lnk_wait *wait = lnk_push_wait(L, S_JS);

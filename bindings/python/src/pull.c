@@ -82,7 +82,8 @@ PyObject *js_ordered(PyObject *self, PyObject *args)
                                 : raise_status(js->st, status, &err);
 }
 
-/* The subscription, and what waits for the operation, as a tuple. Takes over all three; `name` may be NULL. */
+/* The subscription, and what waits for the operation, as a tuple. Takes over all three; `name` may be NULL.
+ */
 static PyObject *with_op(const Js *js, natskit_sub sub, natskit_op op, PyObject *name)
 {
     PyObject *object = pull_object(js->st, js, sub, name);
@@ -116,7 +117,8 @@ PyObject *js_push(PyObject *self, PyObject *args)
     bool ready = text_arg(st, subject, "subject", NULL, &text) == 0 &&
                  options_arg(st, NATSKIT_OPTIONS_PUSH, pairs, &options) == 0;
     if (ready)
-        status = natskit_js_subscribe_start(js->handle, text.data, text.len, options, timeout_ms, &sub, &op, &err);
+        status =
+            natskit_js_subscribe_start(js->handle, text.data, text.len, options, timeout_ms, &sub, &op, &err);
     text_done(&text);
     if (options.id != 0)
         natskit_options_close(options);
@@ -306,10 +308,14 @@ int push_stats(natskit_sub sub, PyObject *dict)
     if (natskit_sub_push_info(sub, &info, sizeof info) != NATSKIT_OK)
         return 0;
     const Row rows[] = {
-        {"heartbeats", info.heartbeats}, {"flow_requests", info.flow_requests},
-        {"missed", info.missed},         {"recreated", info.recreated},
-        {"lost", info.lost},             {"unknown", info.unknown},
-        {"live", (uint64_t)info.live},   {"made", (uint64_t)info.made},
+        {"heartbeats", info.heartbeats},
+        {"flow_requests", info.flow_requests},
+        {"missed", info.missed},
+        {"recreated", info.recreated},
+        {"lost", info.lost},
+        {"unknown", info.unknown},
+        {"live", (uint64_t)info.live},
+        {"made", (uint64_t)info.made},
     };
     return rows_add(dict, rows, sizeof rows / sizeof rows[0]);
 }

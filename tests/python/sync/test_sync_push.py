@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import face_sync as face
 import natskit.sync as natskit
 import pytest
