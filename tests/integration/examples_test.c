@@ -95,6 +95,13 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_push(void **state)
+{
+    (void)state;
+    run_example("push", (const char *const[]){"shared: 20 jobs done once", "consumer: workers of PUSH_C",
+                                              "saved: all chunks", "restored: 20 messages", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -116,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_push),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

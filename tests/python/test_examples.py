@@ -51,6 +51,12 @@ EXPECTED = {
         "greet.*: greet.pam 'good morning' en",
         "greet.>: greet.pam.again 'only one of the two matches this'",
     ],
+    "push": [
+        "shared: 20 jobs done once",
+        "consumer: workers",
+        "restored: 20 messages",
+        "trace: in, 0 missing",
+    ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "replay": [
         "all: 1, hall 20.5",
@@ -104,7 +110,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"consume", "kv_watch", "push", "replay", "streams", "work_queue"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])
