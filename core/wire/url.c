@@ -219,8 +219,9 @@ static const char *read_path(struct nki_str text, struct nki_url *out)
     if (text.len >= sizeof out->path) {
         return "has a path longer than 511 bytes";
     }
+    /* With an '@' in it the '/' may well stand in a password. */
     for (size_t i = 0; i < text.len; i++) {
-        if ((uint8_t)text.ptr[i] > '~' || strchr("\"#<>\\^`{|}", text.ptr[i]) != NULL) {
+        if ((uint8_t)text.ptr[i] > '~' || strchr("\"#<>@\\^`{|}", text.ptr[i]) != NULL) {
             return "has a character in its path that has to be written %XX";
         }
     }
