@@ -148,7 +148,8 @@ static bool add_websocket(struct ts_server *server, struct ts_buf *config)
         ts_buf_printf(config, "no_tls: true }\n");
         return true;
     }
-    const char *wallet = ts_wallet();
+    const char *given = getenv("NATSKIT_TEST_WALLET");
+    const char *wallet = given && *given ? given : ts_wallet();
     if (!wallet) {
         return false;
     }

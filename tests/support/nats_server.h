@@ -7,7 +7,8 @@
  * $NATSKIT_SOURCE_DIR or the compile definition of that name.
  *
  * With NATSKIT_TEST_SCHEME=ws or wss each server listens for WebSocket, too, and its URL is that: so tests run
- * over it as they are. wss has the wallet's certificates, and SSL_CERT_FILE names their authority then.
+ * over it as they are. wss has the certificates of $NATSKIT_TEST_WALLET or the process's own wallet, and
+ * SSL_CERT_FILE names their authority then.
  *
  * Start servers from the main thread (see proc.h); one server from one thread at a time. Failures print the
  * reason and the end of the server's log to standard error.
