@@ -445,8 +445,9 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
  * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
  * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
  * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors (NATSKIT_WS_REFUSED has HTTP's number as
- * server_code), NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE, NATSKIT_CREDENTIALS. The caller closes the
- * connection. Option `ask_auth` wants natskit_connect_start: whoever waits here cannot answer. */
+ * server_code), NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE,
+ * NATSKIT_CREDENTIALS. The caller closes the connection. Option `ask_auth` wants natskit_connect_start:
+ * whoever waits here cannot answer. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 

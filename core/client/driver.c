@@ -114,8 +114,8 @@ void nki_driver_interest(struct nki_conn *conn)
     }
     bool reads = conn->reader == NKI_READER_LOOP;
     bool writes = conn->tx_waiting || (reads && conn->filtering && conn->transport->stream->wants_write);
-    uint32_t wanted =
-        (reads && !nki_driver_before_filter(conn) ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
+    uint32_t wanted = (reads && !nki_driver_before_filter(conn) ? (uint32_t)EPOLLIN : 0) |
+                      (writes ? (uint32_t)EPOLLOUT : 0);
     if (wanted != conn->interest) {
         conn->interest = wanted;
         nki_loop_change(conn, conn->transport->stream->fd, wanted);

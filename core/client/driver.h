@@ -72,8 +72,8 @@ struct nki_conn {
     bool added;
 };
 
-/* With the engine lock: TLS or WebSocket is to begin and its filter is not there yet. Nothing may be read then; what waits
- * would wake its reader again and again. */
+/* With the engine lock: TLS or WebSocket is to begin and its filter is not there yet. Nothing may be read
+ * then; what waits would wake its reader again and again. */
 static inline bool nki_driver_before_filter(const struct nki_conn *conn)
 {
     return nki_engine_before_filter(&conn->engine) && !conn->filtering;

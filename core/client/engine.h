@@ -9,8 +9,8 @@
  *   any -> CLOSED
  *
  * Without TLS, or without a question to the application, those states are passed over; with TLS before INFO
- * WAIT_TLS comes first; with WebSocket WAIT_UPGRADE comes before WAIT_INFO, behind the TLS of wss://. When a transport is lost or refused, the next server of the round is tried, or there
- * is a pause when all were.
+ * WAIT_TLS comes first; with WebSocket WAIT_UPGRADE comes before WAIT_INFO, behind the TLS of wss://. When a
+ * transport is lost or refused, the next server of the round is tried, or there is a pause when all were.
  *
  * Every function is called with the engine lock held, and with the time now in ns of a monotonic clock. After
  * each call the driver looks at `want`, clears what it has done, and asks nki_engine_deadline_ns when to call
@@ -43,10 +43,10 @@ enum nki_engine_state {
 };
 
 /* What the engine asks of its driver. */
-#define NKI_WANT_DIAL 1u   /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
-#define NKI_WANT_HANGUP 2u /* the transport was shut down: let go of it (before dialing again) */
-#define NKI_WANT_KICK 4u   /* the engine holds the transmit right of the outbox: take it over */
-#define NKI_WANT_TLS 8u    /* secure the transport, then nki_engine_secured or nki_engine_lost */
+#define NKI_WANT_DIAL 1u     /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
+#define NKI_WANT_HANGUP 2u   /* the transport was shut down: let go of it (before dialing again) */
+#define NKI_WANT_KICK 4u     /* the engine holds the transmit right of the outbox: take it over */
+#define NKI_WANT_TLS 8u      /* secure the transport, then nki_engine_secured or nki_engine_lost */
 #define NKI_WANT_UPGRADE 16u /* upgrade it to WebSocket, then nki_engine_upgraded or nki_engine_lost */
 
 #define NKI_PINGS_MAX 4096 /* pings (flushes) that wait for their PONG */

@@ -101,7 +101,8 @@ static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
         nki_engine_attempt_failed(engine, NKI_INVALID, "option no_echo: the server does not support it",
                                   now_ns);
     } else if (engine->secured || nki_url_is_ws(&engine->servers.current->url)) {
-        /* What an INFO through WebSocket says of TLS is of what lies below it; a proxy may have ended that. */
+        /* What an INFO through WebSocket says of TLS is of what lies below it; a proxy may have ended that.
+         */
         nki_engine_begin_login(engine, now_ns);
     } else if (intent && !offered) {
         nki_engine_attempt_failed(engine, NKI_TLS_REQUIRED, "TLS was asked for, and the server offers none",

@@ -73,7 +73,8 @@ const char *nki_engine_late(const struct nki_engine *engine)
     case NKI_ENGINE_DIALING:
         return "no connection in time";
     case NKI_ENGINE_WAIT_INFO:
-        return "no INFO in time; a server that begins with TLS wants option tls_first, one of WebSocket ws:// or wss://";
+        return "no INFO in time; a server that begins with TLS wants option tls_first, one of WebSocket "
+               "ws:// or wss://";
     case NKI_ENGINE_WAIT_TLS:
         return "the TLS handshake was not done in time";
     case NKI_ENGINE_WAIT_UPGRADE:

@@ -1,5 +1,5 @@
-/* The filters of a connection's transport, TLS and WebSocket, and what an attempt reads of files before. Under
- * the engine lock; see driver.h for which thread does what. */
+/* The filters of a connection's transport, TLS and WebSocket, and what an attempt reads of files before.
+ * Under the engine lock; see driver.h for which thread does what. */
 #include "client/driver.h"
 
 #include "base/wake.h"
@@ -70,8 +70,8 @@ static void adopt_filter(struct nki_conn *conn, struct nki_stream *stream, int64
     conn->filtering = true;
     nki_engine_filtered(&conn->engine, stream);
     nki_driver_step_filter(conn, now_ns);
-    conn->unread = conn->engine.stream != NULL && !nki_driver_before_filter(conn) &&
-                   conn->transport->stream->buffered;
+    conn->unread =
+        conn->engine.stream != NULL && !nki_driver_before_filter(conn) && conn->transport->stream->buffered;
     if (conn->reader == NKI_READER_CALLER) {
         nki_wake_raise(conn->nudge_fd); /* what it waits for has changed */
     }
@@ -143,8 +143,7 @@ void nki_driver_begin_upgrade(struct nki_conn *conn, int64_t now_ns)
     if (!header_lines(conn->engine.options, &headers)) {
         nki_error_set(&error, NKI_NO_MEMORY, "no memory for WebSocket");
     } else {
-        const struct nki_ws_request request = {
-            host, url->path, {(const char *)headers.data, headers.len}};
+        const struct nki_ws_request request = {host, url->path, {(const char *)headers.data, headers.len}};
         stream = nki_ws_open(conn->transport->stream, &request, &error);
     }
     if (headers.data != NULL) {

@@ -65,7 +65,7 @@ static const char *head_fault(const struct nki_ws_decoder *decoder)
         return "a frame has an opcode that does not exist";
     }
     if (control) {
-        return !decoder->final           ? "a control frame is in pieces"
+        return !decoder->final            ? "a control frame is in pieces"
                : len > NKI_WS_CONTROL_MAX ? "a control frame is longer than 125 bytes"
                                           : NULL;
     }

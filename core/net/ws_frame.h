@@ -5,7 +5,7 @@
 
 #include "base/defs.h"
 
-#define NKI_WS_HEAD_MAX 14    /* of a frame that a client sends: with its mask */
+#define NKI_WS_HEAD_MAX 14     /* of a frame that a client sends: with its mask */
 #define NKI_WS_CONTROL_MAX 125 /* bytes that a control frame carries */
 /* Of one frame. Its content is passed on as it comes, so the bound saves no memory: no server has a buffer
  * that long, and what says so is not in step. */
@@ -37,11 +37,11 @@ size_t nki_ws_head(uint8_t out[static NKI_WS_HEAD_MAX], enum nki_ws_opcode opcod
 void nki_ws_mask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t mask[static 4], size_t at);
 
 enum nki_ws_item {
-    NKI_WS_MORE,       /* all bytes are used up */
-    NKI_WS_DATA,       /* content */
-    NKI_WS_GOT_PING,   /* its content is in `control` */
-    NKI_WS_GOT_CLOSE,  /* the same, with the code taken out */
-    NKI_WS_MALFORMED   /* see `fault` and `code`; the decoder is of no use any more */
+    NKI_WS_MORE,      /* all bytes are used up */
+    NKI_WS_DATA,      /* content */
+    NKI_WS_GOT_PING,  /* its content is in `control` */
+    NKI_WS_GOT_CLOSE, /* the same, with the code taken out */
+    NKI_WS_MALFORMED  /* see `fault` and `code`; the decoder is of no use any more */
 };
 
 struct nki_ws_decoder {

@@ -158,8 +158,8 @@ static int32_t refused(int32_t code, struct nki_str reason, struct nki_str body,
     said.len = said.len < SAID_MAX ? said.len : SAID_MAX;
     reason.len = reason.len < SAID_MAX ? reason.len : SAID_MAX;
     bool shown = said.len > 0 && said.ptr[0] != '<' && !nki_str_eq(said, reason); /* no pages of proxies */
-    nki_error_set(err, NKI_WS_REFUSED, "the server refuses the upgrade to WebSocket: %d %.*s%s%.*s", (int)code,
-                  (int)reason.len, reason.len > 0 ? reason.ptr : "", shown ? ": " : "",
+    nki_error_set(err, NKI_WS_REFUSED, "the server refuses the upgrade to WebSocket: %d %.*s%s%.*s",
+                  (int)code, (int)reason.len, reason.len > 0 ? reason.ptr : "", shown ? ": " : "",
                   shown ? (int)said.len : 0, shown ? said.ptr : "");
     if (err != NULL) {
         err->server_code = code;
@@ -215,9 +215,8 @@ int32_t nki_ws_answer_read(struct nki_str answer, const char *accept, size_t *he
         if (!nats && nki_str_starts(NKI_STR("INFO"), answer)) {
             return NKI_PENDING;
         }
-        return malformed(nats ? "is NATS's own INFO: this port is for urls with nats:// or tls://"
-                              : "is not HTTP",
-                         err);
+        return malformed(
+            nats ? "is NATS's own INFO: this port is for urls with nats:// or tls://" : "is not HTTP", err);
     }
     size_t len = head_of(answer);
     if (len == 0) {

@@ -23,10 +23,10 @@ struct nki_url {
     char path[NKI_URL_PATH_MAX]; /* of ws and wss, with its query; "/" where none is given */
 };
 
-/* Reads "[scheme://][user[:password]@]host[:port][/]", with ws and wss "[/path]" at the end; schemes nats, tls,
- * ws, wss without regard to case; IPv6 in brackets. NKI_INVALID names the fault and the url with user and password replaced by "***": no
- * host, port 0 or over 65535, IPv6 without brackets, user without host, blanks or control characters, a path
- * of another scheme, a host longer than 255, a path longer than 511. */
+/* Reads "[scheme://][user[:password]@]host[:port][/]", with ws and wss "[/path]" at the end; schemes nats,
+ * tls, ws, wss without regard to case; IPv6 in brackets. NKI_INVALID names the fault and the url with user
+ * and password replaced by "***": no host, port 0 or over 65535, IPv6 without brackets, user without host,
+ * blanks or control characters, a path of another scheme, a host longer than 255, a path longer than 511. */
 int32_t nki_url_parse(struct nki_str text, struct nki_url *out, struct nki_error *err);
 /* Whether it is spoken to by WebSocket. */
 static inline bool nki_url_is_ws(const struct nki_url *url)

@@ -1,7 +1,7 @@
 /* Fuzzes the WebSocket filter. Bytes that are an answer to the upgrade: the same end, however they come in
- * pieces. Bytes behind a good answer: the same content and the same end, too, and no byte that no frame holds;
- * meanwhile the client writes, and the server never has more than what was told to be written, in whole
- * frames with masks.
+ * pieces. Bytes behind a good answer: the same content and the same end, too, and no byte that no frame
+ * holds; meanwhile the client writes, and the server never has more than what was told to be written, in
+ * whole frames with masks.
  *
  * Input: a byte of flags, one of sizes, then what the server says. */
 #include "net/ws.h"

@@ -1,6 +1,6 @@
 /* ws:// and wss:// against real servers: sizes around every border of a frame, both ways; headers of the
- * application's and refusals in the server's words; certificates, and TLS wherever it was asked for; clusters,
- * whose servers are told by their addresses for WebSocket; connections cut anywhere. */
+ * application's and refusals in the server's words; certificates, and TLS wherever it was asked for;
+ * clusters, whose servers are told by their addresses for WebSocket; connections cut anywhere. */
 #include "bench.h"
 
 #include "support/wallet.h"
@@ -225,7 +225,8 @@ static void test_headers_and_refusals(void **state)
     assert_ok(natskit_options_close(options));
     options = options_of();
     char origin[64];
-    (void)snprintf(origin, sizeof origin, "Origin: http://127.0.0.1:%u", ts_server_extra_port(bench.server, 1));
+    (void)snprintf(origin, sizeof origin, "Origin: http://127.0.0.1:%u",
+                   ts_server_extra_port(bench.server, 1));
     assert_ok(natskit_options_add(options, "ws_headers", Z, "X-One: 1, 2", Z, NULL));
     assert_ok(natskit_options_add(options, "ws_headers", Z, origin, Z, NULL));
     conn = try_connect(url_of(bench.server, "ws"), options, NATSKIT_OK, "");

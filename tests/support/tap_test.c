@@ -495,7 +495,7 @@ int main(void)
         WITH_TAP(test_stall_pushes_back), WITH_TAP(test_cuts),
         WITH_TAP(test_reset_halfclose),   WITH_TAP(test_ends_are_passed_on),
         WITH_TAP(test_refuse_and_target), WITH_TAP(test_opaque_streams),
-        WITH_TAP(test_websocket),            WITH_TAP(test_websocket_content),
+        WITH_TAP(test_websocket),         WITH_TAP(test_websocket_content),
         WITH_TAP(test_wrong_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,12 @@ def test_headers_and_refusals(plain: Server) -> None:
     url = url_of(plain, "ws")
     with natskit.connect(url, ws_headers=["X-One: 1, 2", f"Origin: http://127.0.0.1:{plain.extra_port(1)}"]) as nc:
         talk(nc)
+    origin = f"http://127.0.0.1:{plain.extra_port(1)}"
+    with natskit.connect(url, ws_connection_headers={"X-One": ["1", "2"], "Origin": origin}) as nc:
+        talk(nc)
+    for wrong in (["X-One: 1"], {"X-One": 1}):
+        with pytest.raises(TypeError, match="ws_connection_headers"):
+            natskit.connect(url, ws_connection_headers=wrong)
     with pytest.raises(errors.WebSocketRefusedError, match="403 Forbidden") as caught:
         natskit.connect(url, ws_headers=["Origin: http://elsewhere.test"])
     assert caught.value.server_code == 403

@@ -129,7 +129,10 @@ static void test_control_frames_in_between(void **state)
         len += frame(bytes + len, 0x89, data, 125);
         len += frame(bytes + len, 0x80, data + 30, 1); /* ends */
         len += frame(bytes + len, 0x82, data + 31, 1);
-        len += frame(bytes + len, 0x88, (const uint8_t *)"\x03\xe8" "bye", 5);
+        len += frame(bytes + len, 0x88,
+                     (const uint8_t *)"\x03\xe8"
+                                      "bye",
+                     5);
         feed(&decoder, bytes, len, piece, told);
         assert_int_equal(told->len, 32);
         assert_memory_equal(told->data, data, 32);
@@ -355,11 +358,23 @@ static void test_an_answer_without_end(void **state)
 static void test_header_lines(void **state)
 {
     (void)state;
-    static const char *const good[] = {"A: b", "Authorization: Basic eA==", "X-Y:", "Cookie:a=b; c=d", "A:\tb"};
-    static const char *const bad[] = {
-        "",          "A",      ": b",     "A b: c",         "A: b\r\nC: d",           "A\n: b",
-        "Host: a",   "host: ", "Upgrade: h2c", "connection: x", "Sec-WebSocket-Key: x", "sec-websocket-Protocol: x",
-        "Content-Length: 4", "Transfer-Encoding: chunked", "A: b\x01"};
+    static const char *const good[] = {"A: b", "Authorization: Basic eA==", "X-Y:", "Cookie:a=b; c=d",
+                                       "A:\tb"};
+    static const char *const bad[] = {"",
+                                      "A",
+                                      ": b",
+                                      "A b: c",
+                                      "A: b\r\nC: d",
+                                      "A\n: b",
+                                      "Host: a",
+                                      "host: ",
+                                      "Upgrade: h2c",
+                                      "connection: x",
+                                      "Sec-WebSocket-Key: x",
+                                      "sec-websocket-Protocol: x",
+                                      "Content-Length: 4",
+                                      "Transfer-Encoding: chunked",
+                                      "A: b\x01"};
     struct nki_error err;
     for (size_t i = 0; i < NKI_ARRAY_LEN(good); i++) {
         assert_int_equal(nki_ws_header_check(nki_str_z(good[i]), &err), NKI_OK);

@@ -319,7 +319,10 @@ static void test_pings_are_answered(void **state)
     (void)state;
     struct ends ends = connected(4096);
     uint8_t got[64];
-    say(&ends, "\x89\x05hello\x82\x03" "abc\x89\x00", 14);
+    say(&ends,
+        "\x89\x05hello\x82\x03"
+        "abc\x89\x00",
+        14);
     assert_int_equal(client_read(&ends, got, sizeof got), 3);
     assert_memory_equal(got, "abc", 3);
     assert_int_equal(server_read(&ends.server, got), 0);
@@ -405,9 +408,15 @@ static void test_ends(void **state)
         struct ends ends = connected(4096);
         uint8_t got[64];
         struct nki_error err = {0};
-        say(&ends, "\x82\x02" "ab", 4);
+        say(&ends,
+            "\x82\x02"
+            "ab",
+            4);
         say(&ends, rows[i].bytes, rows[i].len);
-        say(&ends, "\x82\x02" "cd", 4); /* nobody reads that */
+        say(&ends,
+            "\x82\x02"
+            "cd",
+            4); /* nobody reads that */
         assert_int_equal(client_read(&ends, got, sizeof got), 2);
         assert_true(ends.client->buffered);
         for (int again = 0; again < 2; again++) {
@@ -465,7 +474,8 @@ static void test_upgrades_that_fail(void **state)
         int32_t status;
         const char *text;
     } rows[] = {
-        {"HTTP/1.1 403 Forbidden\r\n\r\nnot from there\n", false, NKI_WS_REFUSED, "403 Forbidden: not from there"},
+        {"HTTP/1.1 403 Forbidden\r\n\r\nnot from there\n", false, NKI_WS_REFUSED,
+         "403 Forbidden: not from there"},
         {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: "
          "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
          false, NKI_WEBSOCKET, "does not fit"},

@@ -281,10 +281,8 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_secret_in_errors),
+        cmocka_unit_test(test_good),    cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_no_secret_in_errors),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
