@@ -371,7 +371,9 @@ static void test_answers_are_bounded(void **state)
     struct ends ends = connected(300);
     uint8_t bytes[300];
     uint8_t ping[127] = {0x89, 125};
-    (void)client_write(&ends, pattern(300), 300); /* the pipe is full */
+    uint8_t *data = pattern(300);
+    (void)client_write(&ends, data, 300); /* the pipe is full */
+    free(data);
     uint64_t before = nki_alloc_bytes();
     for (int i = 0; i < 10000; i++) {
         (void)raw_write(ends.server.wire, ping, sizeof ping);
