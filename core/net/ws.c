@@ -52,6 +52,14 @@ static struct ws *of(struct nki_stream *stream)
     return NKI_CONTAINER_OF(stream, struct ws, stream);
 }
 
+/* What the stream below says of its own error is this one's, too. */
+static void take_errno(struct ws *ws, ptrdiff_t result)
+{
+    if (result == NKI_STREAM_ERROR) {
+        atomic_store(&ws->stream.sys_errno, atomic_load(&ws->below->sys_errno));
+    }
+}
+
 /* -- what goes out; with mu held ---------------------------------------------------------------------------
  */
 
@@ -62,7 +70,7 @@ static ptrdiff_t flush(struct ws *ws)
         struct iovec iov = {ws->out.data + ws->out_at, ws->out.len - ws->out_at};
         ptrdiff_t sent = nki_stream_write(ws->below, &iov, 1);
         if (sent <= 0) {
-            atomic_store(&ws->stream.sys_errno, atomic_load(&ws->below->sys_errno));
+            take_errno(ws, sent);
             return sent;
         }
         ws->out_at += (size_t)sent;
@@ -252,7 +260,7 @@ static ptrdiff_t ws_read(struct nki_stream *stream, const struct iovec *iov, int
     } else {
         ptrdiff_t got = nki_stream_read(ws->below, iov, count);
         if (got < 0) {
-            atomic_store(&stream->sys_errno, atomic_load(&ws->below->sys_errno));
+            take_errno(ws, got);
             stream->buffered = false;
             return got;
         }
