@@ -167,14 +167,13 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
-#define NATSKIT_PULL_REFUSED (-153) /* end reason: the server refuses the request; the text is its own */
-#define NATSKIT_SEALED (-154)       /* the stream is sealed */
-#define NATSKIT_NO_STREAM (-155)    /* no stream takes the subject, or the stream has no leader */
-#define NATSKIT_INVALID_ACK (-156)  /* what answered for a published message is no stream */
-#define NATSKIT_NO_DIRECT (-157)    /* the stream allows no direct gets, or there is no such stream */
-#define NATSKIT_NO_BATCH (-158)     /* the server is too old for direct gets of several messages */
-#define NATSKIT_SNAPSHOT_CHANGED                                                                             \
-    (-159) /* end reason: messages of the snapshot were removed or replaced while it was read */
+#define NATSKIT_PULL_REFUSED (-153)     /* end reason: the server refuses the request; the text is its own */
+#define NATSKIT_SEALED (-154)           /* the stream is sealed */
+#define NATSKIT_NO_STREAM (-155)        /* no stream takes the subject, or the stream has no leader */
+#define NATSKIT_INVALID_ACK (-156)      /* what answered for a published message is no stream */
+#define NATSKIT_NO_DIRECT (-157)        /* the stream allows no direct gets, or there is no such stream */
+#define NATSKIT_NO_BATCH (-158)         /* the server is too old for direct gets of several messages */
+#define NATSKIT_SNAPSHOT_CHANGED (-159) /* end reason: part of the snapshot went while it was read */
 
 /* Key-value buckets. */
 #define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */

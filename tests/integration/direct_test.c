@@ -352,11 +352,21 @@ static void test_cuts(void **state)
     expect_end(sub, NATSKIT_MAX_REACHED);
 }
 
-static bool has_waiting(void *arg)
+static uint64_t waiting(natskit_sub sub)
 {
-    natskit_sub_stats info = {0};
-    assert_ok(natskit_sub_stats_get(*(natskit_sub *)arg, &info, sizeof info));
-    return info.pending_msgs >= 100;
+    natskit_sub_stats stats = {0};
+    assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
+    return stats.pending_msgs;
+}
+
+static bool has_a_page(void *arg)
+{
+    return waiting(*(natskit_sub *)arg) >= 100;
+}
+
+static bool has_two(void *arg)
+{
+    return waiting(*(natskit_sub *)arg) >= 2;
 }
 
 /* What is not taken is not asked for. */
@@ -366,11 +376,9 @@ static void test_flow(void **state)
     make_stream("");
     store_many(1000, 1000);
     natskit_sub sub = BATCH("page_msgs", "100");
-    jb_wait(has_waiting, &sub);
+    jb_wait(has_a_page, &sub);
     for (uint64_t seq = 1; seq <= 1000; seq++) {
-        natskit_sub_stats info = {0};
-        assert_ok(natskit_sub_stats_get(sub, &info, sizeof info));
-        assert_in_range(info.pending_msgs, 0, 150);
+        assert_in_range(waiting(sub), 0, 150);
         assert_int_equal(seq_of(take(sub)), seq);
     }
     expect_end(sub, NATSKIT_MAX_REACHED);
@@ -415,10 +423,7 @@ static void test_last_replaced(void **state)
     make_stream(",'max_msgs_per_subject':1");
     STORE("a", "b", "c");
     natskit_sub sub = LAST("page_msgs", "2");
-    natskit_sub_stats info = {0};
-    do { /* the first page is there, and the second is not asked for */
-        assert_ok(natskit_sub_stats_get(sub, &info, sizeof info));
-    } while (info.pending_msgs < 2);
+    jb_wait(has_two, &sub); /* the first page is there, and the second is not asked for */
     STORE("c");
     expect(sub, "a", 1);
     expect(sub, "b", 2);

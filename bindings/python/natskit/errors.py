@@ -353,6 +353,18 @@ class InvalidAckError(JetStreamError):
     """What answered for a published message is no stream."""
 
 
+class NoDirectError(JetStreamError):
+    """The stream allows no direct gets, or there is no such stream."""
+
+
+class NoBatchError(JetStreamError):
+    """The server is too old for direct gets of several messages."""
+
+
+class SnapshotChangedError(JetStreamError):
+    """Part of the snapshot was removed or replaced while it was read."""
+
+
 class KeyValueError(JetStreamError):
     """What a key-value bucket says."""
 
@@ -473,6 +485,9 @@ _CLASSES: dict[str, type[Error]] = {
     "SEALED": StreamSealedError,
     "NO_STREAM": NoStreamResponseError,
     "INVALID_ACK": InvalidAckError,
+    "NO_DIRECT": NoDirectError,
+    "NO_BATCH": NoBatchError,
+    "SNAPSHOT_CHANGED": SnapshotChangedError,
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
