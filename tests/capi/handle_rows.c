@@ -12,6 +12,7 @@ natskit_json json;
 natskit_js js;
 natskit_kv kv;
 natskit_publisher publisher;
+natskit_batch batch;
 natskit_msg *received;
 
 natskit_error error;
@@ -193,6 +194,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_kv.h"
 /* as well as */
 #include "handle_publish.h"
+/* and behind that */
+#include "handle_batch.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -301,6 +304,7 @@ const struct row rows[] = {
     JS_ROWS,
     KV_ROWS,
     JS_PUBLISH_ROWS,
+    BATCH_ROWS,
     AUTH_ROWS,
 };
 
@@ -686,6 +690,7 @@ const struct bad bads[] = {
     JS_BAD_ROWS,
     KV_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
+    BATCH_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];
