@@ -92,6 +92,13 @@ ADVICE = {
     "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
     "KEY_DELETED": "Nothing: it tells that there is none any more.",
     "KEY_EXISTS": "Read the key, and decide anew.",
+    "BATCH_NOT_ALLOWED": "Configure the stream with allow_atomic (fast ingest: allow_batched).",
+    "BATCH_INCOMPLETE": "Send the batch again: nothing of it is stored.",
+    "BATCH_REFUSED": "Correct the batch; the text is the server's. Nothing of it is stored.",
+    "BATCH_LIMIT": "Send it later, or fewer at a time.",
+    "COUNTER_REFUSED": "Configure the stream with allow_msg_counter, and add a whole number.",
+    "SCHEDULE_REFUSED": "Configure the stream with allow_msg_schedules; the text tells what else is wrong.",
+    "TTL_REFUSED": "Configure the stream with allow_msg_ttl, and give at least one second.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

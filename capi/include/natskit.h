@@ -80,6 +80,9 @@ typedef struct natskit_publisher {
 typedef struct natskit_kv {
     uint64_t id;
 } natskit_kv;
+typedef struct natskit_batch {
+    uint64_t id;
+} natskit_batch;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -95,6 +98,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_JS 8
 #define NATSKIT_KIND_PUBLISHER 9
 #define NATSKIT_KIND_KV 10
+#define NATSKIT_KIND_BATCH 11
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -180,6 +184,17 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
 #define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 
+/* Batches, counters, schedules, times to live. */
+#define NATSKIT_BATCH_NOT_ALLOWED                                                                            \
+    (-190)                              /* the stream does not take batches (allow_atomic, allow_batched)    \
+                                         */
+#define NATSKIT_BATCH_INCOMPLETE (-191) /* the server misses messages of it, or has given it up */
+#define NATSKIT_BATCH_REFUSED (-192)    /* the server does not take the batch as it is */
+#define NATSKIT_BATCH_LIMIT (-193)      /* too many batches are open, or the batch is too large */
+#define NATSKIT_COUNTER_REFUSED (-194)  /* the stream is no counter, or what is to be added no number */
+#define NATSKIT_SCHEDULE_REFUSED (-195) /* the stream takes no schedules, or not this one */
+#define NATSKIT_TTL_REFUSED (-196)      /* the stream takes no times to live of messages, or not this one */
+
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
 #define NATSKIT_CLASS_USAGE 1
@@ -241,6 +256,7 @@ typedef struct natskit_counters {
     uint64_t contexts; /* of JetStream */
     uint64_t publishers;
     uint64_t kvs;
+    uint64_t batches;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -268,8 +284,9 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_CONSUME 11
 #define NATSKIT_OPTIONS_KV_WATCH 12
 #define NATSKIT_OPTIONS_ORDERED 13
-#define NATSKIT_OPTIONS_GET_BATCH 14
-#define NATSKIT_OPTIONS_GET_LAST 15
+#define NATSKIT_OPTIONS_BATCH 14
+#define NATSKIT_OPTIONS_GET_BATCH 15
+#define NATSKIT_OPTIONS_GET_LAST 16
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1111,6 +1128,12 @@ typedef struct natskit_pub_ack {
     size_t domain_len;
     const char *text; /* what the server or the library says of an error; may be empty */
     size_t text_len;
+    uint64_t count;    /* messages of the batch that was stored; 0: it was none */
+    const char *batch; /* id of the batch */
+    size_t batch_len;
+    const char *value; /* of a counter, after the message: digits, perhaps behind a '-'; empty: no counter,
+                          or more than 4,096 digits */
+    size_t value_len;
 } natskit_pub_ack;
 
 /* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another kind. */
@@ -1213,6 +1236,57 @@ NATSKIT_API natskit_status natskit_publisher_info_get(natskit_publisher publishe
 /* Ends the publisher and releases the handle: messages without an outcome get NATSKIT_CLOSED, outcome
  * unknown, or not sent if that is certain. natskit_publisher_done before it waits for their acks. */
 NATSKIT_API natskit_status natskit_publisher_close(natskit_publisher publisher);
+
+/* ------------------------------------------------------------------------------------------------ batches
+ *
+ * An atomic batch (server 2.12, streams with allow_atomic) holds messages for one stream that are stored
+ * together, one behind the other, or not at all. It is gathered in memory; nothing is sent before the commit,
+ * so it may take any time and outlives lost connections. */
+
+/* Opens an empty batch, with options of scope BATCH ({0}: defaults). */
+NATSKIT_API natskit_status natskit_batch_open(natskit_js js, natskit_options options, natskit_batch *out,
+                                              natskit_error *err);
+
+/* Adds a message; sends nothing and does not wait. NATSKIT_INVALID for headers that the server would refuse,
+ * some only with the commit: Nats-Batch-..., Nats-Expected-Last-Msg-Id, Nats-Expected-Last-Sequence after
+ * the first message, Nats-Expected-Last-Subject-Sequence for a subject that the batch writes before, a
+ * Nats-Msg-Id that it has already. NATSKIT_LIMIT beyond 1,000 messages or option max_bytes;
+ * NATSKIT_TOO_LARGE; NATSKIT_CLOSED once a commit was begun. After an error the batch is as before. */
+NATSKIT_API natskit_status natskit_batch_add(natskit_batch batch, const char *subject, size_t subject_len,
+                                             natskit_headers headers, const void *data, size_t data_len,
+                                             natskit_error *err);
+
+/* Sends the batch and waits until it is stored: `*ack` (may be NULL) gets a message of kind
+ * NATSKIT_MSG_PUB_ACK with the sequence of its last message, `count` and `batch`; the caller owns one
+ * reference. `*outcome` (may be NULL) is set on failure, too: NATSKIT_OUTCOME_UNKNOWN only if the last frame
+ * was sent and not answered; otherwise nothing of the batch is stored. As long as that frame was not sent,
+ * the batch is sent anew, under another id, when the connection is lost, or (publish_retries of the context)
+ * when the stream has forgotten it or has no leader. A batch is committed once; only if the first message
+ * could not be sent at all it may be committed again. Asks for the account's info once per context, since an
+ * older server would store each message for itself: NATSKIT_API_LEVEL. Errors beside those of
+ * natskit_js_publish: NATSKIT_INVALID (no message), NATSKIT_BATCH_NOT_ALLOWED, NATSKIT_BATCH_INCOMPLETE,
+ * NATSKIT_BATCH_REFUSED, NATSKIT_BATCH_LIMIT, NATSKIT_CLOSED. */
+NATSKIT_API natskit_status natskit_batch_commit(natskit_batch batch, int64_t timeout_ms, natskit_msg **ack,
+                                                int32_t *outcome, natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack, natskit_op_result error and outcome. `options`
+ * (scope REQUEST) may be {0}. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+NATSKIT_API natskit_status natskit_batch_commit_start(natskit_batch batch, natskit_options options,
+                                                      int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+typedef struct natskit_batch_info {
+    uint64_t msgs;
+    uint64_t bytes;    /* of subjects, headers (with those of the batch) and data */
+    int32_t committed; /* 1: a commit was begun */
+    int32_t reserved;
+} natskit_batch_info;
+
+/* Fills `info`. */
+NATSKIT_API natskit_status natskit_batch_info_get(natskit_batch batch, natskit_batch_info *info,
+                                                  size_t info_size);
+
+/* Releases the handle. What was not committed is discarded; a commit that was begun goes on. */
+NATSKIT_API natskit_status natskit_batch_close(natskit_batch batch);
 
 /* ---------------------------------------------------------------------------------------------- consuming
  *

@@ -41,6 +41,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_CONSUME] = "consuming",
     [NKI_SCOPE_KV_WATCH] = "watching keys",
     [NKI_SCOPE_ORDERED] = "reading in order",
+    [NKI_SCOPE_BATCH] = "batches",
     [NKI_SCOPE_GET_BATCH] = "getting a batch",
     [NKI_SCOPE_GET_LAST] = "getting last messages",
 };

@@ -111,6 +111,45 @@ void step_keys(struct worker *me)
     }
 }
 
+void step_batches(struct worker *me)
+{
+    enum sort sort;
+    natskit_batch batch = {0};
+    natskit_op op = {0};
+    natskit_msg *ack = NULL;
+    natskit_batch_info info;
+    int32_t outcome;
+    if (below(me, 4) == 0) {
+        natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+        if (gave_for(me, "batch_open", js.id, sort,
+                     natskit_batch_open(js, (natskit_options){0}, &batch, NULL)) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_BATCH, batch.id);
+        }
+        return;
+    }
+    batch.id = pick(me, NATSKIT_KIND_BATCH, &sort);
+    natskit_status status;
+    switch (below(me, 6)) {
+    case 0:
+        gave(me, "batch_commit", natskit_batch_commit(batch, some_timeout(me), &ack, &outcome, NULL));
+        if (ack != NULL) {
+            keep_message(me, ack);
+        }
+        return;
+    case 1:
+        status = natskit_batch_commit_start(batch, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "batch_commit_start", gave(me, "batch_commit_start", status), op);
+        return;
+    case 2:
+        gave_for(me, "batch_info", batch.id, sort, natskit_batch_info_get(batch, &info, sizeof info));
+        return;
+    default:
+        gave_for(me, "batch_add", batch.id, sort,
+                 natskit_batch_add(batch, some_key(me)[0] == 'z' ? "z" : "a.b", Z, (natskit_headers){0},
+                                   payload, below(me, 200), NULL));
+    }
+}
+
 static void step_direct(struct worker *me)
 {
     enum sort sort;

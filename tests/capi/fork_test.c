@@ -198,7 +198,8 @@ static void child_counts_nothing(void)
     CHILD_CHECK(natskit_counters_get(&counters, sizeof counters) == NATSKIT_OK);
     CHILD_CHECK(counters.options == 0 && counters.headers == 0 && counters.conns == 0 && counters.subs == 0 &&
                 counters.ops == 0 && counters.waitsets == 0 && counters.jsons == 0 && counters.threads == 0 &&
-                counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0);
+                counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0 &&
+                counters.batches == 0);
 }
 
 /* All of the library again, with objects of the child's own. */

@@ -12,6 +12,7 @@ natskit_json json;
 natskit_js js;
 natskit_kv kv;
 natskit_publisher publisher;
+natskit_batch batch;
 natskit_msg *received;
 
 natskit_error error;
@@ -195,6 +196,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_direct.h"
 /* as well as */
 #include "handle_publish.h"
+/* and behind that */
+#include "handle_batch.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -304,6 +307,7 @@ const struct row rows[] = {
     KV_ROWS,
     DIRECT_ROWS,
     JS_PUBLISH_ROWS,
+    BATCH_ROWS,
     AUTH_ROWS,
 };
 
@@ -690,6 +694,7 @@ const struct bad bads[] = {
     KV_BAD_ROWS,
     DIRECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
+    BATCH_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

@@ -404,6 +404,34 @@ class SystemCallError(PlatformError):
     """A system call failed; errno tells."""
 
 
+class BatchNotAllowedError(APIError):
+    """The stream does not take batches."""
+
+
+class BatchIncompleteError(APIError):
+    """The server misses messages of the batch, or has given it up; nothing of it is stored."""
+
+
+class BatchRefusedError(APIError):
+    """The server does not take the batch as it is; nothing of it is stored."""
+
+
+class BatchLimitError(APIError):
+    """Too many batches are open, or the batch is too large."""
+
+
+class CounterRefusedError(APIError):
+    """The stream is no counter, or what is to be added is no number."""
+
+
+class ScheduleRefusedError(APIError):
+    """The stream takes no schedules, or not this one."""
+
+
+class TTLRefusedError(APIError):
+    """The stream does not let messages go by themselves, or not after that time."""
+
+
 class ShutdownError(PlatformError):
     """The library was shut down."""
 
@@ -491,6 +519,13 @@ _CLASSES: dict[str, type[Error]] = {
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
+    "BATCH_NOT_ALLOWED": BatchNotAllowedError,
+    "BATCH_INCOMPLETE": BatchIncompleteError,
+    "BATCH_REFUSED": BatchRefusedError,
+    "BATCH_LIMIT": BatchLimitError,
+    "COUNTER_REFUSED": CounterRefusedError,
+    "SCHEDULE_REFUSED": ScheduleRefusedError,
+    "TTL_REFUSED": TTLRefusedError,
 }
 
 
