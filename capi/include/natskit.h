@@ -185,15 +185,13 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 
 /* Batches, counters, schedules, times to live. */
-#define NATSKIT_BATCH_NOT_ALLOWED                                                                            \
-    (-190)                              /* the stream does not take batches (allow_atomic, allow_batched)    \
-                                         */
-#define NATSKIT_BATCH_INCOMPLETE (-191) /* the server misses messages of it, or has given it up */
-#define NATSKIT_BATCH_REFUSED (-192)    /* the server does not take the batch as it is */
-#define NATSKIT_BATCH_LIMIT (-193)      /* too many batches are open, or the batch is too large */
-#define NATSKIT_COUNTER_REFUSED (-194)  /* the stream is no counter, or what is to be added no number */
-#define NATSKIT_SCHEDULE_REFUSED (-195) /* the stream takes no schedules, or not this one */
-#define NATSKIT_TTL_REFUSED (-196)      /* the stream takes no times to live of messages, or not this one */
+#define NATSKIT_BATCH_NOT_ALLOWED (-190) /* the stream does not take batches */
+#define NATSKIT_BATCH_INCOMPLETE (-191)  /* the server misses messages of it, or has given it up */
+#define NATSKIT_BATCH_REFUSED (-192)     /* the server does not take the batch as it is */
+#define NATSKIT_BATCH_LIMIT (-193)       /* too many batches are open, or the batch is too large */
+#define NATSKIT_COUNTER_REFUSED (-194)   /* the stream is no counter, or what is to be added no number */
+#define NATSKIT_SCHEDULE_REFUSED (-195)  /* the stream takes no schedules, or not this one */
+#define NATSKIT_TTL_REFUSED (-196)       /* the stream takes no times to live of messages, or not this one */
 
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
