@@ -505,8 +505,10 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     nki_engine_fail_ops(engine, NKI_CLOSED);
     struct nki_heap_node *node;
     while ((node = nki_heap_top(&engine->pauses)) != NULL) {
-        struct nki_op *op = NKI_CONTAINER_OF(node, struct nki_chain, pause)->op;
-        nki_op_finish(op, NKI_CLOSED, NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        struct nki_chain *chain = NKI_CONTAINER_OF(node, struct nki_chain, pause);
+        struct nki_op *op = chain->op;
+        bool known = chain->idle_outcome != NKI_OUTCOME_PENDING;
+        nki_op_finish(op, NKI_CLOSED, known ? chain->idle_outcome : NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_engine_untimer(engine, op);
         nki_engine_chain_forget(engine, op);
     }

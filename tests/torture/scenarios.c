@@ -61,6 +61,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(acks),
     ROW(js_publish),
     ROW(publisher),
+    ROW(atomic_batch),
     ROW(js_calls),
     ROW(kv),
     ROW(watch),

@@ -58,6 +58,7 @@ void tt_scenario_republish(void);
 void tt_scenario_acks(void);
 void tt_scenario_js_publish(void);
 void tt_scenario_publisher(void);
+void tt_scenario_atomic_batch(void);
 void tt_scenario_js_calls(void);
 void tt_scenario_kv(void);
 void tt_scenario_watch(void);

@@ -27,6 +27,7 @@ local nats = {}
 ---@field contexts integer of JetStream
 ---@field publishers integer
 ---@field kvs integer buckets
+---@field batches integer atomic batches
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
