@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -485,6 +485,9 @@ class JetStreamContext(_natskit.SyncJetStream):
         headers_only: bool | None,
     ) -> Subscription:
         made = _values.config_of(api.ConsumerConfig, config, {})
+        beat = made.idle_heartbeat
+        if heartbeat is None and beat is not None:
+            heartbeat = beat.total_seconds() if isinstance(beat, timedelta) else float(beat)
         return self.ordered(
             stream or self.find_stream_name_by_subject(subject),
             cb,
@@ -493,7 +496,7 @@ class JetStreamContext(_natskit.SyncJetStream):
             opt_start_seq=made.opt_start_seq,
             opt_start_time=made.opt_start_time,
             headers_only=made.headers_only if headers_only is None else headers_only,
-            heartbeat=heartbeat if heartbeat is not None else made.idle_heartbeat,
+            heartbeat=heartbeat,
         )
 
     def pull_subscribe(
