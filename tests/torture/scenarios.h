@@ -63,6 +63,8 @@ void tt_scenario_js_calls(void);
 void tt_scenario_kv(void);
 void tt_scenario_watch(void);
 void tt_scenario_pull(void);
+void tt_scenario_push(void);
+void tt_scenario_snapshot(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);
