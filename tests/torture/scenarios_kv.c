@@ -171,7 +171,7 @@ void tt_scenario_push(void)
         const char *value;
     } pairs[] = {
         {"stream", STREAM},      {"queue", "push"},         {"ack_policy", "none"},
-        {"mem_storage", "true"}, {"deliver_policy", "new"}, {"subjects", "$KV.torture.more"},
+        {"mem_storage", "true"}, {"deliver_policy", "new"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         natskit_status got = natskit_options_set(options, pairs[i].name, Z, pairs[i].value, Z, &err);
