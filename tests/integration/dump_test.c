@@ -58,6 +58,7 @@ static void test_objects(void **state)
     bench_publish(conn, "dump.b", "12345");
     assert_ok(natskit_flush(conn, WAIT_MS));
     assert_ok(natskit_request_start(conn, "dump.me", Z, NO_HEADERS, "", 0, NO_OPTIONS, WAIT_MS, &op, NULL));
+    assert_ok(natskit_flush(conn, WAIT_MS));
     expect("{\"handle\":%" PRIu64 ",\"kind\":\"connection\",\"state\":\"connected\",\"connected_ms\":",
            conn.id);
     expect("\"url\":\"%s\"", ts_tap_url(bench.tap));

@@ -212,20 +212,6 @@ function nats.version() end
 ---@return natskit.Counters
 function nats.counters() end
 
----@class natskit.Dump what lives in the process right now (docs/observability.md)
----@field version string of the library
----@field msgs integer messages that somebody holds
----@field allocated_bytes integer
----@field threads integer of the library
----@field objects table[] each with `handle`, `kind`, and what there is to tell of that kind
----@field left_out integer objects that are not shown
-
---- Every live object of the whole process.
----@return natskit.Dump? dump
----@return string? message
----@return natskit.code? code
-function nats.dump() end
-
 --- Describes a status.
 ---@param status natskit.code|integer
 ---@return natskit.Status? info
