@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void run_example(const char *name, const char *const *says)
 {
@@ -95,6 +96,15 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_event_loops(void **state)
+{
+    (void)state;
+    run_example("epoll", (const char *const[]){"reply 5: pong", "epoll: 5 replies in one thread", NULL});
+    if (access(NKI_EXAMPLES_DIR "/libuv", X_OK) == 0) { /* made where libuv is */
+        run_example("libuv", (const char *const[]){"libuv: 5 replies in one thread", NULL});
+    }
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -131,7 +141,7 @@ int main(void)
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
-        cmocka_unit_test(test_websocket),
+        cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }
