@@ -69,7 +69,7 @@ describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_push.lua")
+        read("bindings/lua/library/natskit_push.lua") .. "\n" .. read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
