@@ -77,9 +77,11 @@ static int32_t parse_config(struct making *making)
         return nki_error_set(making->err, status == NKI_NO_MEMORY ? status : NKI_INVALID, "option config: %s",
                              why.text);
     }
-    return making->doc.root->type == NKI_DOC_OBJECT
-               ? NKI_OK
-               : nki_error_set(making->err, NKI_INVALID, "option config is no JSON object");
+    if (making->doc.root->type != NKI_DOC_OBJECT) {
+        nki_doc_free(&making->doc);
+        return nki_error_set(making->err, NKI_INVALID, "option config is no JSON object");
+    }
+    return NKI_OK;
 }
 
 /* Options that are members of the configuration as they are; what is not given has the value 0. */
