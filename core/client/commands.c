@@ -22,6 +22,9 @@ int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
     if (!nki_subs_add(&engine->subs, sub)) {
         return NKI_NO_MEMORY;
     }
+    if (sub->subject_len == 0) {
+        return NKI_OK;
+    }
     uint8_t *end = nki_emit_sub(line, nki_sub_subject(sub), nki_sub_queue(sub), sub->sid);
     if (sub->max > 0) {
         end = nki_emit_unsub(end, sub->sid, sub->max);

@@ -85,11 +85,17 @@ void nki_engine_drain_pong(struct nki_engine *engine, const struct nki_ping *pin
 /* UNSUB and PING for one subscription that is live at the server. */
 static int32_t ask_sub(struct nki_engine *engine, struct nki_sub *sub)
 {
-    uint8_t lines[NKI_EMIT_UNSUB_MAX + 6];
-    uint8_t *end = nki_emit_unsub(lines, sub->sid, 0);
-    memcpy(end, "PING\r\n", 6);
+    uint8_t unsub[NKI_EMIT_UNSUB_MAX];
+    uint8_t *end = nki_emit_unsub(unsub, sub->sid, 0);
+    struct nki_feed *feed = sub->collect != NULL ? sub->collect->feed : NULL;
+    struct nki_buf lines = {0};
+    bool ok = feed == NULL || feed->ops->leave == NULL || feed->ops->leave(feed, &lines);
+    ok = ok && nki_buf_append(&lines, unsub, (size_t)(end - unsub)) && nki_buf_append(&lines, "PING\r\n", 6);
     struct nki_ping ping = {.kind = NKI_PING_DRAINS_SUB, .sub = sub};
-    return nki_engine_ping(engine, ping, nki_str_make((const char *)lines, (size_t)(end - lines) + 6));
+    int32_t status =
+        ok ? nki_engine_ping(engine, ping, nki_str_make((const char *)lines.data, lines.len)) : NKI_NO_MEMORY;
+    nki_buf_free(&lines);
+    return status;
 }
 
 static void attach(struct nki_sub *sub, struct nki_op *op)
