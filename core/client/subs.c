@@ -204,10 +204,10 @@ struct nki_sub *nki_subs_answering(struct nki_subs *subs)
 
 static bool replay_one(struct nki_sub *sub, struct nki_buf *out)
 {
-    struct nki_str subject = nki_sub_wire_subject(sub);
-    if (subject.len == 0) {
+    if (!nki_sub_on_wire(sub)) {
         return true;
     }
+    struct nki_str subject = nki_sub_wire_subject(sub);
     if (!nki_buf_reserve(out, NKI_EMIT_SUB_MAX(subject.len, sub->queue_len) + NKI_EMIT_UNSUB_MAX)) {
         return false;
     }

@@ -78,6 +78,12 @@ static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
     return nki_str_make(sub->names, sub->subject_len);
 }
 
+/* The server knows of it: it is not to events, nor filled by others alone. */
+static inline bool nki_sub_on_wire(const struct nki_sub *sub)
+{
+    return sub->subject_len > 0;
+}
+
 /* The subject that the server is told: another one once a feed was moved. */
 struct nki_str nki_sub_wire_subject(const struct nki_sub *sub);
 

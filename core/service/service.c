@@ -21,6 +21,7 @@ struct hub {
     struct nki_list members;
     struct nki_sub *subs[MEMBERS_MAX]; /* theirs, and of those that have ended: a reference each */
     uint32_t sub_count;
+    struct nki_error denied; /* what the server said when it denied an endpoint */
 };
 
 struct member {
@@ -101,8 +102,9 @@ static void member_end(struct nki_feed *feed, int32_t reason)
     struct hub *hub = member->hub;
     nki_list_remove(&member->node);
     if (hub != NULL && member->verb == 0 && reason == NKI_PERMISSION) {
-        member->hub = NULL;
-        nki_feed_finish(&hub->feed, reason, feed->sub->end_error);
+        nki_error_set(&hub->denied, reason, NULL);
+        hub->denied = feed->sub->end_error != NULL ? *feed->sub->end_error : hub->denied;
+        nki_feed_settle(&hub->feed); /* not here: this subscription is just being removed */
     }
     nki_free(member);
 }
@@ -126,6 +128,12 @@ static const struct nki_feed_ops question_ops = {
 };
 
 /* -- the hub --------------------------------------------------------------------------------------------- */
+
+static void hub_settle(struct nki_feed *feed)
+{
+    struct nki_error denied = hub_of(feed)->denied;
+    nki_feed_finish(feed, denied.status, &denied);
+}
 
 static bool hub_leave(struct nki_feed *feed, struct nki_buf *lines)
 {
@@ -171,6 +179,7 @@ static const struct nki_feed_ops hub_ops = {
     .down = nothing,
     .tick = nothing,
     .taken = nothing,
+    .settle = hub_settle,
     .leave = hub_leave,
     .end = hub_end,
 };

@@ -11,6 +11,7 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_service service;
 natskit_publisher publisher;
 natskit_msg *received;
 
@@ -191,6 +192,7 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+#include "handle_service.h"
 /* as well as */
 #include "handle_publish.h"
 
@@ -300,6 +302,7 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    SERVICE_ROWS,
     JS_PUBLISH_ROWS,
     AUTH_ROWS,
 };
@@ -685,6 +688,7 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    SERVICE_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
 };
 
