@@ -15,6 +15,7 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
@@ -44,6 +45,7 @@ __all__ = [
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",
