@@ -89,6 +89,7 @@ ADVICE = {
     "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
     "KEY_DELETED": "Nothing: it tells that there is none any more.",
     "KEY_EXISTS": "Read the key, and decide anew.",
+    "SERVICE_ERROR": "Read the service's code and description.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

@@ -95,6 +95,14 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_service(void **state)
+{
+    (void)state;
+    run_example("service", (const char *const[]){"texts.c.reverse: desserts", "texts.c.upper: QUIET",
+                                                 "texts.c.reverse: error 400: 1 to 64 bytes, please",
+                                                 "found: 2 requests, 1 error", "drained", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -115,7 +123,8 @@ int main(void)
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_replay),        cmocka_unit_test(test_service),
+        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -695,7 +695,10 @@ function sub:close() end
 
 --- A message or an event. Fields are made when they are read: keep those in locals that you need twice.
 ---@class natskit.msg
----@field kind string "message", "event", or "status" (of consumer:consume)
+---@field kind string "message", "event", "status" (of consumer:consume), or "request" (of a service)
+---@field endpoint? string name of the endpoint ("request")
+---@field group? string the prefixes of its groups, nil if there is none ("request")
+---@field endpoint_number? integer as service:endpoint gave it ("request")
 ---@field subject? string of a message; of an event that concerns a subscription or publish
 ---@field data string payload (messages)
 ---@field reply? string subject that an answer goes to (messages)
