@@ -1469,11 +1469,12 @@ NATSKIT_API natskit_status natskit_service_endpoint_data(natskit_service service
                                                          natskit_json data, natskit_error *err);
 
 /* What services can be asked. */
-#define NATSKIT_SERVICE_PING 1  /* type, name, id, version, metadata */
-#define NATSKIT_SERVICE_INFO 2  /* and description, endpoints with name, subject, queue_group, metadata */
-#define NATSKIT_SERVICE_STATS 3 /* and started, endpoints with name, subject, queue_group, num_requests,
-                                   num_errors, last_error, processing_time and average_processing_time (ns),
-                                   data */
+#define NATSKIT_SERVICE_PING 1 /* type, name, id, version, metadata */
+#define NATSKIT_SERVICE_INFO 2 /* and description, endpoints with name, subject, queue_group, metadata */
+#define NATSKIT_SERVICE_STATS                                                                                \
+    3 /* and started, endpoints with name, subject, queue_group, num_requests,                               \
+         num_errors, last_error, processing_time and average_processing_time (ns),                           \
+         data */
 
 /* Gives what the service answers to `verb` now; also when it has ended. */
 NATSKIT_API natskit_status natskit_service_report(natskit_service service, int32_t verb, natskit_json *out,

@@ -74,7 +74,9 @@ describe("a service", function()
         for i, one in ipairs(info.endpoints) do
             list[i] = { one.name, one.subject, one.queue_group }
         end
-        assert.are.same({ { "first", "first", "" }, { "second", "v1.deep.s.*", "g" }, { "third", "v1.third", "" } }, list)
+        assert.are.same({
+            { "first", "first", "" }, { "second", "v1.deep.s.*", "g" }, { "third", "v1.third", "" },
+        }, list)
         assert.are.same({ a = "b" }, info.endpoints[2].metadata)
         for verb, own in pairs { PING = service:ping(), INFO = info, STATS = service:stats() } do
             for _, level in ipairs { "", ".sums", ".sums." .. own.id } do
@@ -176,7 +178,9 @@ describe("a service", function()
             counts[one.name] = { one.num_requests, one.num_errors }
             assert.is_true(one.processing_time > 0)
         end
-        assert.are.same({ echo = { 1, 0 }, refuses = { 1, 1 }, chooses = { 1, 1 }, breaks = { 1, 1 }, quiet = { 1, 0 } }, counts)
+        assert.are.same({
+            echo = { 1, 0 }, refuses = { 1, 1 }, chooses = { 1, 1 }, breaks = { 1, 1 }, quiet = { 1, 0 },
+        }, counts)
         assert.are.equal('409:not "now"\r\nplease', service:stats().endpoints[2].last_error)
         assert(service:reset())
         assert.are.equal(0, service:stats().endpoints[1].num_requests)

@@ -98,8 +98,9 @@ class Request:
         json: Any = None,
     ) -> Coroutine[Any, Any, None]:
         """Answers; any number of times."""
-        payload = (data,) if json is None or data else ()
-        return self.msg.respond(*payload, headers=headers, timeout=timeout, json=json)
+        if json is not None and not data:
+            return self.msg.respond(headers=headers, timeout=timeout, json=json)
+        return self.msg.respond(data, headers, timeout=timeout, json=json)
 
     def respond_error(
         self,
