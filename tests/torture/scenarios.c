@@ -29,7 +29,8 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(tls_offered),    ROW(tls_refused),   ROW(tls_texts),
     ROW(asked),          ROW(acks),          ROW(js_publish),
     ROW(publisher),      ROW(js_calls),      ROW(kv),
-    ROW(watch),          ROW(pull),
+    ROW(watch),          ROW(pull),          ROW(service),
+    ROW(discover),       ROW(service_lost),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 
