@@ -18,6 +18,7 @@ extern natskit_js js;
 extern natskit_kv kv;
 extern natskit_service service;
 extern natskit_publisher publisher;
+extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */
 
 /* What they write to. */

@@ -60,7 +60,7 @@ static int counters(lua_State *L)
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 15);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
@@ -71,6 +71,8 @@ static int counters(lua_State *L)
     set_count(L, "contexts", now.contexts);
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
+    set_count(L, "batches", now.batches);
+    set_count(L, "services", now.services);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
