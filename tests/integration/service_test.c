@@ -530,7 +530,7 @@ static void end_under_load(void (*ending)(struct service service))
         assert_ok(natskit_request_start(client, "ends", Z, NO_HEADERS, &i, sizeof i, NO_OPTIONS, WAIT_MS,
                                         &ops[i], NULL));
         if (i == REQUESTS / 2) {
-            assert_ok(natskit_written(client, WAIT_MS, NULL));
+            assert_ok(natskit_flush(client, WAIT_MS)); /* the server has passed on what was asked so far */
             ending(service);
         }
     }
@@ -544,7 +544,7 @@ static void end_under_load(void (*ending)(struct service service))
         assert_ok(natskit_op_close(ops[i]));
     }
     assert_int_equal(answered, all.handled);
-    assert_true(answered > REQUESTS / 4);
+    assert_true(answered > REQUESTS / 2);
     assert_status(natskit_sub_reason(service.requests, NULL), NATSKIT_UNSUBSCRIBED);
     natskit_msg *msg;
     assert_status(natskit_request(client, "$SRV.PING.ends", Z, NO_HEADERS, NULL, 0, WAIT_MS, &msg, NULL),

@@ -70,7 +70,8 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
         read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_service.lua")
+        read("bindings/lua/library/natskit_service.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
