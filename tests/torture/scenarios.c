@@ -70,6 +70,9 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(snapshot),
     ROW(websocket),
     ROW(websocket_secured),
+    ROW(service),
+    ROW(discover),
+    ROW(service_lost),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 
