@@ -149,7 +149,10 @@ static void answered_by_leader(struct nki_msg_get *get, struct nki_msg *msg, str
     } else if (nki_json_member(&answer, NKI_STR("error"), &error)) {
         end->status = nki_js_read_error(&error, &end->error);
         if (end->status == NKI_MSG_NOT_FOUND) {
+            int32_t err_code = end->error.err_code;
             get->ops->missing(get, end);
+            end->error.server_code = 404;
+            end->error.err_code = err_code;
         }
     } else {
         int32_t status = nki_stored_msg(&answer, get->stream, &stored);
