@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
-from .. import _natskit, errors
+from .. import _natskit
 from ._configs import ConsumerConfig, StreamConfig
 from ._values import Config, seconds, time_of
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _handlers, _later, _natskit, _options, errors
 from .._natskit import SyncMsg as Msg
-from .._natskit import AsyncReading as Reading
+from .._natskit import SyncReading as Reading
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import StoredMsg
 from ._kv import KeyValue
