@@ -95,6 +95,14 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_direct_get(void **state)
+{
+    (void)state;
+    run_example("direct_get",
+                (const char *const[]){"second: 2, attic 31.0", "hall: 4, hall 21.0", "page: 2, attic 31.0",
+                                      "page: 3, hall 20.7", "now: 2, attic 31.0", "now: 4, hall 21.0", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -116,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_direct_get),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -260,6 +260,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
+        "direct_get",
         "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
