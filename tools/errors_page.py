@@ -53,6 +53,8 @@ ADVICE = {
     "STALE": "Nothing: the connection reconnects by itself. If it comes often, look at network and server.",
     "IO": "See `sys_errno`.",
     "NO_SERVERS": "See the text for what the last one answered.",
+    "WS_REFUSED": "See the text for the server's or proxy's words, and `server_code` for HTTP's number; correct the url's path or option `ws_headers`.",
+    "WEBSOCKET": "Check that the port is one for WebSocket, and that no proxy changes what goes through it.",
     "PROTOCOL": "Check that it is a NATS server that answers there; else report it.",
     "SERVER_ERROR": "Read the server's words in the text.",
     "NO_RESPONDERS": "Start the service, correct the subject, or try again later.",

@@ -135,6 +135,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_STALE (-63)           /* pings were not answered */
 #define NATSKIT_IO (-64)              /* an error of the socket; sys_errno tells */
 #define NATSKIT_NO_SERVERS (-65)      /* every server was tried without success */
+#define NATSKIT_WS_REFUSED (-66)      /* the server refuses the upgrade to WebSocket */
+#define NATSKIT_WEBSOCKET (-67)       /* the server sent something that is not WebSocket */
 /* The protocol. */
 #define NATSKIT_PROTOCOL (-80)      /* the server sent something that is not the protocol */
 #define NATSKIT_SERVER_ERROR (-81)  /* the server sent -ERR */
@@ -259,6 +261,18 @@ typedef struct natskit_counters {
 
 /* Fills `counters`. */
 NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
+
+/* Writes every live object of the process as JSON, for whoever wants to know what a program does right now:
+ * {"version", "msgs", "allocated_bytes", "threads", "objects": [{"handle", "kind", ...}], "left_out"}.
+ * Connections tell state, how long they are connected (`connected_ms`) and have heard nothing (`silent_ms`),
+ * server, last error, what an attempt waits for, counters of messages and bytes, and the pool of servers;
+ * subscriptions their connection, subject, queue, counters, why they have ended, and with `pull` what is
+ * asked for ahead; operations whether they are done and since when they run; publishers what waits for acks.
+ * Fields may be added. At most 65536 objects are shown, the others counted in `left_out`. Each object is
+ * looked at by itself, so numbers of different objects may be of different moments. Secrets are in none of
+ * it. *len: bytes, without a NUL; NATSKIT_LIMIT if that is more than `cap` (nothing is written then; it may
+ * be more in the next call), NATSKIT_NO_MEMORY. Does not wait. Any thread. */
+NATSKIT_API natskit_status natskit_dump(char *buf, size_t cap, size_t *len);
 
 /* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
  * one still runs (name resolution cannot be interrupted). It does not flush: close connections with a linger
@@ -456,13 +470,16 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
 
 /* Connects and waits until the server has accepted or the deadline has passed. `url` is one server or
  * several, cut at commas ("nats://host:4222, host2"), or empty: then option `servers`, else 127.0.0.1:4222.
+ * Schemes: nats (port 4222 if none is given), tls (4222), ws (80) and wss (443), which is WebSocket over TLS;
+ * ws and wss may have a path, and are not mixed with the others.
  * `options` may be {0}. The deadline covers name resolution, connecting, and the handshake with every server
  * that is tried. Option `first_connect` says what follows when none accepts: "fail" (each is tried once),
  * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
  * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
- * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH,
- * NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE, NATSKIT_CREDENTIALS. The caller closes the
- * connection. Option `ask_auth` wants natskit_connect_start: whoever waits here cannot answer. */
+ * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors (NATSKIT_WS_REFUSED has HTTP's number as
+ * server_code), NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE,
+ * NATSKIT_CREDENTIALS. The caller closes the connection. Option `ask_auth` wants natskit_connect_start:
+ * whoever waits here cannot answer. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 

@@ -7,6 +7,7 @@
 #include "client/chain.h"
 #include "client/feed.h"
 #include "client/lame_duck.h"
+#include "net/ws_upgrade.h"
 #include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
@@ -31,6 +32,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_nuid_init(&engine->nuid);
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
+    engine->heard_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
     engine->login.deadline_ns = engine->move.at_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
@@ -51,6 +53,11 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     }
     if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    for (size_t i = 0; i < nki_options_list_len(options, NKI_OPT_CONNECT_ws_headers); i++) {
+        if (nki_ws_header_check(nki_options_list_at(options, NKI_OPT_CONNECT_ws_headers, i), err) != NKI_OK) {
+            return NKI_INVALID;
+        }
     }
     return nki_engine_servers_init(engine, urls, err);
 }
@@ -363,6 +370,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
 {
     struct nki_cursor in = nki_cursor_make(data, len);
     engine->counts.in_bytes += len;
+    engine->heard_ns = now_ns;
     while (has_transport(engine)) {
         if (engine->parser.body_left > 0) {
             if (engine->incoming != NULL) {
@@ -428,7 +436,7 @@ void nki_engine_drop_transport(struct nki_engine *engine)
         engine->stream = NULL;
     }
     engine->want |= NKI_WANT_HANGUP;
-    engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS);
+    engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS | NKI_WANT_UPGRADE);
     engine->secured = false;
     nki_engine_end_login(engine);
     nki_engine_move_reset(engine);

@@ -68,7 +68,8 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_kv.lua")
+        read("bindings/lua/library/natskit_kv.lua") .. "\n" .. read("bindings/lua/library/natskit_dump.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_stored.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
@@ -237,9 +238,13 @@ describe("the documents", function()
         helper.stop()
     end)
 
-    it("name the functions of the luv adapter", function()
-        for name in pairs(require "natskit.loop.luv") do
-            assert.truthy(readme:find("`loop." .. name, 1, true), name)
+    it("name the functions of the adapters of event loops", function()
+        for _, adapter in ipairs { "luv", "cqueues", "select" } do
+            local found, loop = pcall(require, "natskit.loop." .. adapter)
+            assert.is_true(found or adapter ~= "luv", loop)
+            for name in pairs(found and loop or {}) do
+                assert.truthy(readme:find("`loop." .. name, 1, true), name)
+            end
         end
     end)
 end)

@@ -224,6 +224,14 @@ class NoServersError(NetworkError):
     """Every server was tried without success."""
 
 
+class WebSocketRefusedError(NetworkError):
+    """The server refuses the upgrade to WebSocket; `server_code` is HTTP's."""
+
+
+class WebSocketError(NetworkError):
+    """The server sent something that is not WebSocket."""
+
+
 # -------------------------------------------------------------------------------- protocol
 
 
@@ -479,6 +487,8 @@ _CLASSES: dict[str, type[Error]] = {
     "STALE": StaleConnectionError,
     "IO": SocketError,
     "NO_SERVERS": NoServersError,
+    "WS_REFUSED": WebSocketRefusedError,
+    "WEBSOCKET": WebSocketError,
     "PROTOCOL": BadProtocolError,
     "SERVER_ERROR": ServerError,
     "NO_RESPONDERS": NoRespondersError,
