@@ -299,6 +299,15 @@ static PyMethodDef js_methods[] = {
      "_consume($self, stream, consumer, options, /)\n--\n\nThe subscription that gets its messages."},
     {"_ordered", js_ordered, METH_VARARGS,
      "_ordered($self, stream, options, /)\n--\n\nThe subscription that gets a stream's messages in order."},
+    {"_get_msg", js_get_msg, METH_VARARGS,
+     "_get_msg($self, stream, seq, subject, start_ns, flags, timeout, /)\n--\n\nOne stored message."},
+    {"_get_msg_now", js_get_msg_now, METH_VARARGS,
+     "_get_msg_now($self, stream, seq, subject, start_ns, flags, left, /)\n--\n\nAs _get_msg; "
+     "WouldBlockError without room."},
+    {"_get_batch", js_get_batch, METH_VARARGS,
+     "_get_batch($self, stream, options, /)\n--\n\nReads stored messages."},
+    {"_get_last", js_get_last, METH_VARARGS,
+     "_get_last($self, stream, options, /)\n--\n\nReads the last message of each subject."},
     {"_push", js_push, METH_VARARGS,
      "_push($self, subject, options, timeout, /)\n--\n\nThe subscription to a push consumer, and what waits "
      "for it."},

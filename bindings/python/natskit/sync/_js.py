@@ -17,20 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _handlers, _later, _natskit, _options, errors
 from ._admin import Admin, Advisories
+from ._consumer import Consumer, PullSubscription
 from .._natskit import SyncMsg as Msg
+from .._natskit import SyncReading as Reading
 from .._natskit import SyncSubscription as Subscription
+from .._natskit import StoredMsg
 from ._kv import KeyValue
 from ..js import _values, api
 
 if TYPE_CHECKING:
     from ._client import Client
 
-__all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Stream"]
+__all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Reading", "Stream"]
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
-
-_ANY_NUMBER = 1_000_000
 
 
 class JetStreamContext(_natskit.SyncJetStream):
@@ -178,17 +179,132 @@ class JetStreamContext(_natskit.SyncJetStream):
         return bool((self.call("stream.delete", stream=name)).get("success"))
 
     def get_msg(
-        self, stream_name: str, seq: int | None = None, subject: str | None = None, next: bool = False
-    ) -> api.RawStreamMsg:
-        """A message as the stream keeps it: by its sequence, or the last one of a subject, or with `next` the first
-        one of a subject from a sequence on. errors.MsgNotFoundError."""
-        wishes = _said(seq=seq, next_by_subj=subject) if next else _said(seq=seq, last_by_subj=subject)
-        answer = self.call("stream.message.get", stream=stream_name, **wishes)
-        return api.RawStreamMsg(answer["message"], stream_name)
+        self,
+        stream_name: str,
+        seq: int | None = None,
+        subject: str | None = None,
+        direct: bool = False,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+        timeout: float | None = None,
+    ) -> StoredMsg:
+        """A message as the stream keeps it: by its sequence, or the first one that was stored at `start_time` or
+        later; the last one of a subject, or with `next` the first one of a subject from a sequence or time on.
+        errors.MsgNotFoundError.
 
-    def get_last_msg(self, stream_name: str, subject: str) -> api.RawStreamMsg:
-        """The last message of a subject."""
-        return self.get_msg(stream_name, subject=subject)
+        Args:
+            direct: any server that has the stream may answer, a mirror too, which is faster and spreads the load, but
+                may be a little behind; where the stream does not allow it (allow_direct), as without it, its leader.
+            start_time: a datetime with a time zone, or a text as RFC 3339 has it.
+            timeout: seconds; None is the context's.
+        """
+        flags = (_natskit.GET_NEXT if next else 0) | (0 if direct else _natskit.GET_BY_LEADER)
+        begin = 0 if start_time is None else _values.time_ns("start_time", start_time)
+        limit = self._timeout if timeout is None else timeout
+        msg: StoredMsg = self._get_msg(stream_name, seq or 0, subject or "", begin, flags, limit)
+        return msg
+
+    def get_last_msg(self, stream_name: str, subject: str, direct: bool = False) -> StoredMsg:
+        """The last message of a subject; the rest as get_msg()."""
+        return self.get_msg(stream_name, subject=subject, direct=direct)
+
+    def direct_get(
+        self,
+        stream_name: str,
+        seq: int | None = None,
+        subject: str | None = None,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+        timeout: float | None = None,
+    ) -> StoredMsg:
+        """get_msg() with `direct`."""
+        return self.get_msg(
+            stream_name, seq, subject, True, next, start_time=start_time, timeout=timeout
+        )
+
+    def get_batch(
+        self,
+        stream_name: str,
+        batch: int | None = None,
+        *,
+        seq: int | None = None,
+        start_time: datetime | str | None = None,
+        subject: str | None = None,
+        up_to_seq: int | None = None,
+        max_bytes: int | None = None,
+        page_msgs: int | None = None,
+        page_bytes: int | None = None,
+        answer_wait: float | None = None,
+    ) -> Reading:
+        """Messages of a stream without a consumer: `for msg in js.get_batch("ORDERS", 100, seq=5): ...`
+
+        They come in the stream's order, none twice and none left out that the stream still holds, also if the
+        connection is lost meanwhile, and are asked for as they are taken. The loop ends when all that was asked for,
+        or all that there is, has come, or raises why not: errors.NoDirectError, where the stream does not allow it
+        (allow_direct) or there is none, errors.NoBatchError of servers before 2.11.
+
+        Args:
+            batch: messages at most; None: all that there are.
+            seq, start_time: what it begins with: a sequence, or a datetime with a time zone or a text as RFC 3339 has
+                it; None: the first.
+            subject: only messages of this one, which may have wildcards.
+            up_to_seq: sequence that it ends with.
+            max_bytes: bytes of subjects, headers and data after which it ends; the last message may go beyond it.
+            page_msgs, page_bytes: so much is asked for at a time, and waits until it is taken.
+            answer_wait: seconds for each message of an answer; after that the rest is asked for again.
+        """
+        begin = start_time if start_time is None else _values.time_text("start_time", start_time)
+        wishes = {
+            "batch": batch,
+            "seq": seq,
+            "start_time": begin,
+            "next_by_subj": subject,
+            "up_to_seq": up_to_seq,
+            "max_bytes": max_bytes,
+            "page_msgs": page_msgs,
+            "page_bytes": page_bytes,
+            "answer_ms": _options.milliseconds("answer_wait", answer_wait),
+        }
+        return self._get_batch(stream_name, _options.pairs(_natskit.OPTIONS_GET_BATCH, wishes))
+
+    def get_last_msgs_for(
+        self,
+        stream_name: str,
+        subjects: str | Iterable[str] | None = None,
+        *,
+        batch: int | None = None,
+        up_to_seq: int | None = None,
+        up_to_time: datetime | str | None = None,
+        max_bytes: int | None = None,
+        page_msgs: int | None = None,
+        page_bytes: int | None = None,
+        answer_wait: float | None = None,
+    ) -> Reading:
+        """The last message of each subject: `for msg in js.get_last_msgs_for("ORDERS", ["a.*", "b"]): ...`
+
+        A snapshot of what the stream holds at one sequence, however many pages that takes; otherwise as get_batch().
+        Where a stream keeps too few messages of a subject, what is replaced before it was read is missing; the loop
+        raises errors.SnapshotChangedError at its end then. errors.JetStreamLimitError, if more than 1,024 subjects
+        match one of those asked for.
+
+        Args:
+            subjects: with `*` as a token and `>` as the last one; None: all. What several match comes once.
+            up_to_seq, up_to_time: the snapshot's; None: the present end.
+        """
+        until = up_to_time if up_to_time is None else _values.time_text("up_to_time", up_to_time)
+        wishes = {
+            "subjects": [subjects] if isinstance(subjects, str) else subjects,
+            "batch": batch,
+            "up_to_seq": up_to_seq,
+            "up_to_time": until,
+            "max_bytes": max_bytes,
+            "page_msgs": page_msgs,
+            "page_bytes": page_bytes,
+            "answer_ms": _options.milliseconds("answer_wait", answer_wait),
+        }
+        return self._get_last(stream_name, _options.pairs(_natskit.OPTIONS_GET_LAST, wishes))
 
     def delete_msg(self, stream_name: str, seq: int, erase: bool = True) -> bool:
         """Deletes a message; without `erase` its bytes are not overwritten, which is faster."""
@@ -533,16 +649,6 @@ def _said(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _checked(batch: Any, timeout: Any) -> None:
-    """What the library's options would take, but a fetch cannot mean."""
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int)):
-        raise TypeError(f"batch must be int, not {type(batch).__name__}")
-    if batch is not None and batch < 1:
-        raise errors.InvalidError("batch: a number of messages from 1 on")
-    if timeout is None:
-        raise TypeError("timeout must be a number of seconds: no fetch waits for ever")
-
-
 class Stream:
     """A stream, as JetStreamContext.stream() gives it."""
 
@@ -587,14 +693,30 @@ class Stream:
         return self._js.delete_stream(self._name)
 
     def get_msg(
-        self, seq: int | None = None, subject: str | None = None, next: bool = False
-    ) -> api.RawStreamMsg:
+        self,
+        seq: int | None = None,
+        subject: str | None = None,
+        direct: bool = False,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+    ) -> StoredMsg:
         """A message: as JetStreamContext.get_msg()."""
-        return self._js.get_msg(self._name, seq, subject, next)
+        return self._js.get_msg(self._name, seq, subject, direct, next, start_time=start_time)
 
-    def get_last_msg(self, subject: str) -> api.RawStreamMsg:
+    def get_last_msg(self, subject: str, direct: bool = False) -> StoredMsg:
         """The last message of a subject."""
-        return self._js.get_last_msg(self._name, subject)
+        return self._js.get_last_msg(self._name, subject, direct)
+
+    def get_batch(self, batch: int | None = None, **options: Any) -> Reading:
+        """Messages of the stream without a consumer: as JetStreamContext.get_batch()."""
+        return self._js.get_batch(self._name, batch, **options)
+
+    def get_last_msgs_for(
+        self, subjects: str | Iterable[str] | None = None, **options: Any
+    ) -> Reading:
+        """The last message of each subject: as JetStreamContext.get_last_msgs_for()."""
+        return self._js.get_last_msgs_for(self._name, subjects, **options)
 
     def delete_msg(self, seq: int, erase: bool = True) -> bool:
         """Deletes a message: as JetStreamContext.delete_msg()."""
@@ -627,185 +749,6 @@ class Stream:
     def delete_consumer(self, name: str) -> bool:
         """Deletes a consumer."""
         return self._js.delete_consumer(self._name, name)
-
-
-class Consumer:
-    """A consumer of a stream, as JetStreamContext.consumer() gives it.
-
-    Messages come by fetch(), next() and consume(); all that they have in common:
-
-    Args:
-        heartbeat: seconds between two signs of life of the server; None: as the library thinks best.
-        group, priority: a priority group of the consumer, and the priority in it, 0 first.
-        min_pending, min_ack_pending: with policy overflow: only when so many messages wait, or wait for acks.
-    """
-
-    def __init__(self, js: JetStreamContext, info: api.ConsumerInfo) -> None:
-        self._js = js
-        self._info = info
-        self._where = (info.stream_name, info.name)
-
-    @property
-    def name(self) -> str:
-        return self._where[1]
-
-    @property
-    def stream_name(self) -> str:
-        return self._where[0]
-
-    @property
-    def cached_info(self) -> api.ConsumerInfo:
-        """The info that was got last, without asking the server."""
-        return self._info
-
-    def info(self) -> api.ConsumerInfo:
-        """Asks the server."""
-        self._info = self._js.consumer_info(*self._where)
-        return self._info
-
-    def update(self, config: _ConsumerConfig = None, **params: Any) -> api.ConsumerInfo:
-        """Changes what is said, and keeps the rest."""
-        made = _values.config_of(api.ConsumerConfig, config, params).evolve(name=self.name)
-        self._info = self._js.update_consumer(self.stream_name, made)
-        return self._info
-
-    def pause(self, until: datetime | str) -> api.ConsumerPause:
-        """Has it deliver nothing until then."""
-        return self._js.pause_consumer(*self._where, until)
-
-    def resume(self) -> api.ConsumerPause:
-        """Ends a pause."""
-        return self._js.resume_consumer(*self._where)
-
-    def reset(self, seq: int | None = None) -> api.ConsumerReset:
-        """Has it begin anew behind what is acked, or at a sequence."""
-        return self._js.reset_consumer(*self._where, seq)
-
-    def unpin(self, group: str) -> bool:
-        """Lets another client of a pinned priority group have its turn."""
-        return self._js.unpin_consumer(*self._where, group)
-
-    def delete(self) -> bool:
-        """Deletes it."""
-        return self._js.delete_consumer(*self._where)
-
-    # ------------------------------------------------------------------------------------------ messages
-
-    def fetch(
-        self,
-        batch: int | None = None,
-        timeout: float = 5.0,
-        *,
-        max_bytes: int | None = None,
-        heartbeat: float | None = None,
-        group: str | None = None,
-        priority: int | None = None,
-        min_pending: int | None = None,
-        min_ack_pending: int | None = None,
-    ) -> list[Msg]:
-        """Up to `batch` messages (1 by default), or as many as have come after `timeout` seconds; with 0 those that are
-        there now. An empty list is no error; what is (no such consumer, a request that the server refuses) raises
-        if nothing has come. What had come when the call is cancelled is delivered again after ack_wait.
-
-        Args:
-            max_bytes: of the messages in all; without `batch` their number does not count then.
-        """
-        if batch is None and max_bytes is None:
-            batch = 1
-        _checked(batch, timeout)
-        wishes = {
-            "max_msgs": batch,
-            "max_bytes": max_bytes,
-            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
-            "group": group,
-            "priority": priority,
-            "min_pending": min_pending,
-            "min_ack_pending": min_ack_pending,
-        }
-        if timeout == 0:
-            wishes["no_wait"] = True
-        else:
-            wishes["expires_ms"] = _options.milliseconds("timeout", timeout)
-        pairs = _options.pairs(_natskit.OPTIONS_FETCH, wishes)
-        msgs: list[Msg] = self._js._fetch(*self._where, pairs, batch or _ANY_NUMBER)
-        return msgs
-
-    def next(self, timeout: float = 5.0, **options: Any) -> Msg:
-        """The next message; errors.TimeoutError if none comes in time. Options are those of fetch()."""
-        msgs = self.fetch(1, timeout, **options)
-        if not msgs:
-            raise errors.TimeoutError("no message came in time")
-        return msgs[0]
-
-    def consume(
-        self,
-        cb: Callable[[Msg], Any] | None = None,
-        *,
-        concurrency: int = 1,
-        max_msgs: int | None = None,
-        max_bytes: int | None = None,
-        threshold_msgs: int | None = None,
-        threshold_bytes: int | None = None,
-        expires: float | None = None,
-        heartbeat: float | None = None,
-        abort_on_missing: bool | None = None,
-        status_events: bool | None = None,
-        group: str | None = None,
-        priority: int | None = None,
-        min_pending: int | None = None,
-        min_ack_pending: int | None = None,
-    ) -> Subscription:
-        """A subscription that gets all messages of the consumer, now and later: `for msg in
-        consumer.consume(): ...`. Lost connections, servers that restart and a consumer that is away for a while it
-        waits out; what will not change ends the loop with an exception. drain() ends it in good order; what was not
-        taken when it is closed is delivered again after ack_wait.
-
-        Args:
-            cb, concurrency: as for Client.subscribe().
-            max_msgs: that are asked for ahead, those in the queue included; modest, because others wait for them.
-            max_bytes: the same in bytes instead.
-            threshold_msgs, threshold_bytes: when more are asked for; half of that by default.
-            expires: seconds after which the server gives a request up, and a new one is made.
-            abort_on_missing: ends when the stream or consumer does not exist, instead of waiting for it.
-            status_events: also yields what happens to it, as natskit.Status.
-        """
-        wishes = {
-            "max_msgs": max_msgs,
-            "max_bytes": max_bytes,
-            "threshold_msgs": threshold_msgs,
-            "threshold_bytes": threshold_bytes,
-            "expires_ms": _options.milliseconds("expires", expires),
-            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
-            "abort_on_missing": abort_on_missing,
-            "status_events": status_events,
-            "group": group,
-            "priority": priority,
-            "min_pending": min_pending,
-            "min_ack_pending": min_ack_pending,
-        }
-        _handlers.check(cb, concurrency)
-        sub = self._js._consume(*self._where, _options.pairs(_natskit.OPTIONS_CONSUME, wishes))
-        if cb is not None:
-            sub._handle(cb, False, concurrency, None)
-        return sub
-
-
-class PullSubscription(Consumer):
-    """A consumer as nats-py's pull_subscribe() gives it: a fetch that brings nothing raises errors.TimeoutError."""
-
-    def fetch(self, batch: int | None = None, timeout: float = 5.0, **options: Any) -> list[Msg]:
-        """As Consumer.fetch(), but nothing is an error."""
-        msgs = super().fetch(batch, timeout, **options)
-        if not msgs:
-            raise errors.TimeoutError("no message came in time")
-        return msgs
-
-    def consumer_info(self) -> api.ConsumerInfo:
-        """Asks the server: the same as info()."""
-        return self.info()
-
-    def unsubscribe(self) -> None:
-        """Nothing: between two fetches there is no subscription. The consumer stays; delete() deletes it."""
 
 
 class Publisher(_natskit.SyncPublisher):
