@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The lanes of ./check that install what was built, each way into a folder of its own, use it from there, and remove it
+# again: sourced by it after tools/lanes.sh.
+
+consumer_by_cmake() { # prefix shared(ON|OFF) folder
+    cmake -S tests/install -B "$3" -G Ninja -DCMAKE_PREFIX_PATH="$1" -DBUILD_SHARED_LIBS="$2" >/dev/null &&
+        cmake --build "$3" -- --quiet && "$3/consumer_c" && "$3/consumer_cxx"
+}
+
+consumer_by_pkgconfig() { # prefix shared|static folder
+    local compiler source libs
+    mkdir -p "$3"
+    export PKG_CONFIG_PATH
+    PKG_CONFIG_PATH=$(find "$1" -name natskit.pc -printf '%h')
+    for compiler in gcc g++; do
+        source=tests/install/main.c
+        if [ $compiler = g++ ]; then source=tests/install/main.cpp; fi
+        if [ "$2" = shared ]; then
+            libs="$(pkg-config --libs natskit) -Wl,-rpath,$(pkg-config --variable=libdir natskit)"
+        else
+            libs="$(pkg-config --libs --static natskit | sed 's/-lnatskit/-l:libnatskit.a/')"
+        fi
+        # shellcheck disable=SC2046,SC2086
+        $compiler -Wall -Werror $(pkg-config --cflags natskit) $source -o "$3/$compiler" $libs && "$3/$compiler" || return 1
+    done
+}
+
+# scratch_folder: sets $scratch, which is removed at the lane's end
+scratch_folder() {
+    scratch=$(mktemp -d)
+    trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
+}
+
+# with_server COMMAND...: with $NATS_URL of a server; the programs that start it are those of the release build
+with_server() {
+    env NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/install/with_server.py env -u NK_TAP "$@"
+}
+
+python_works() { # interpreter folder-of-the-package
+    with_server env PYTHONPATH="$2" PYTHONDONTWRITEBYTECODE=1 "$1" -W error tests/install/smoke.py "$2"
+}
+
+lua_works() { # interpreter folder-of-modules folder-of-Lua-files
+    with_server env LUA_CPATH="$2/?.so;;" LUA_PATH="$3/?.lua;;" "$1" tests/install/smoke.lua "$2"
+}
+
+# nothing_left FOLDER: no file, and no folder of natskit's own
+nothing_left() {
+    local left
+    left=$(find "$1" \( -not -type d -o -name '*natskit*' \) -not -path "$1")
+    [ -z "$left" ] && return 0
+    echo "left behind:"
+    echo "$left"
+    return 1
+}
+
+# no_paths FOLDER: nothing installed holds a path of the build; of binaries it is debug information that would
+no_paths() {
+    ! grep -rIl -e "$scratch" -e "$root/" "$1"
+}
+
+by_destdir() { # install, move, use, uninstall
+    local kind bad=0 usr=$scratch/moved/usr
+    DESTDIR=$scratch/root cmake --install build/release >/dev/null || return 1
+    cp -a "$scratch/root" "$scratch/moved"
+    checked "no path of the build" no_paths "$scratch/moved" || bad=1
+    checked "find_package, shared" consumer_by_cmake "$usr" ON "$scratch/cmake-shared" || bad=1
+    checked "find_package, static" consumer_by_cmake "$usr" OFF "$scratch/cmake-static" || bad=1
+    for kind in shared static; do
+        checked "pkg-config, $kind" consumer_by_pkgconfig "$usr" $kind "$scratch/pc-$kind" || bad=1
+    done
+    checked "natskit-bench" "$usr/bin/natskit-bench" --version || bad=1
+    DESTDIR=$scratch/root cmake --build build/release --target uninstall -- --quiet
+    checked "uninstall leaves nothing" nothing_left "$scratch/root" || bad=1
+    return $bad
+}
+
+# dpkg_in ARGUMENTS...: dpkg with a database and a root of its own. The packages' scripts do nothing but call ldconfig,
+# which is not this machine's business here.
+dpkg_in() {
+    PATH="$scratch/stubs:$PATH" dpkg --root="$scratch/debian" --log=/dev/null --force-not-root --force-depends \
+        --force-script-chrootless "$@" >"$logs/dpkg.log" 2>&1 || { cat "$logs/dpkg.log"; return 1; }
+}
+
+packages_depend() { # the packages name what they need, and no more than Debian's
+    local package bad=0
+    for package in "$@"; do
+        case $(basename "$package") in
+        libnatskit-dev_*) dpkg-deb -f "$package" Depends | grep -E 'libnatskit0 \(= .*libssl-dev' ;;
+        python3-*) dpkg-deb -f "$package" Depends | grep -E 'libssl3 .*python3 \(>= 3.11\)|python3 \(>= 3.11\).*libssl3' ;;
+        *) dpkg-deb -f "$package" Depends | grep -E '^libc6 [^,]*, libssl3 [^,]*$' ;;
+        esac >/dev/null || { echo "$package: Depends: $(dpkg-deb -f "$package" Depends)"; bad=1; }
+    done
+    return $bad
+}
+
+by_packages() { # the Debian packages: made, installed, used, purged
+    local bad=0 usr=$scratch/debian/usr multiarch
+    local -a packages
+    rm -rf build/release/packages
+    cpack --config build/release/CPackConfig.cmake >"$logs/cpack.log" 2>&1 || { cat "$logs/cpack.log"; return 1; }
+    packages=(build/release/packages/*.deb)
+    checked "names of the packages" test "$(for p in "${packages[@]}"; do dpkg-deb -f "$p" Package; done | sort | tr '\n' ' ')" = \
+        "libnatskit-dev libnatskit0 lua-natskit natskit-tools python3-natskit " || bad=1
+    checked "what they depend on" packages_depend "${packages[@]}" || bad=1
+    mkdir -p "$scratch/debian/var/lib/dpkg/"{info,updates} "$scratch/stubs"
+    touch "$scratch/debian/var/lib/dpkg/"{status,available}
+    printf '#!/bin/sh\n' >"$scratch/stubs/ldconfig"
+    chmod 755 "$scratch/stubs/ldconfig"
+    dpkg_in --install "${packages[@]}" || return 1
+    multiarch=$(dirname "$(find "$usr/lib" -name libnatskit.so.0)")
+    checked "C" consumer_by_pkgconfig "$usr" shared "$scratch/deb-c" || bad=1
+    checked "Python" python_works "$python" "$usr/lib/python3/dist-packages" || bad=1
+    checked "Lua" lua_works lua5.4 "$multiarch/lua/5.4" "$usr/share/lua/5.4" || bad=1
+    dpkg_in --purge libnatskit-dev libnatskit0 lua-natskit natskit-tools python3-natskit || return 1
+    rm -rf "$scratch/debian/var"
+    checked "purge leaves nothing" nothing_left "$scratch/debian" || bad=1
+    return $bad
+}
+
+lane_install() { # install, move, use and uninstall, by CMake and by Debian packages: CMake, pkg-config, C, C++, shared, static, Lua, Python, FFIs
+    local bad=0
+    build release || return 1
+    scratch_folder
+    by_destdir || bad=1
+    by_packages || bad=1
+    return $bad
+}
