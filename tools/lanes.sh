@@ -410,13 +410,6 @@ lane_ruff() { # ruff, where it is installed
     ruff check --no-cache bindings/python tests tools
 }
 
-lane_stubtest() { # the .pyi against the extension, where mypy is installed
-    "$python" -c 'import mypy.stubtest' 2>/dev/null || { skip "mypy is not installed"; return 0; }
-    build dev || return 1
-    PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit \
-        --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
-}
-
 lane_secrets() { # no output of the lanes before it holds a secret of the tests
     local wallet found
     wallet=$(find build -path '*/tests/support/nk-wallet' -type f 2>/dev/null | head -n 1)

@@ -128,3 +128,125 @@ lane_install() { # install, move, use and uninstall, by CMake and by Debian pack
     by_packages || bad=1
     return $bad
 }
+
+# -- Python -------------------------------------------------------------------------------------------------
+
+# tool_venv NAME PACKAGE...: sets $venv to an environment of build/tools that has these from PyPI; skips where they
+# cannot be had
+tool_venv() {
+    venv=$root/build/tools/$1
+    shift
+    [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" || return 1
+    timeout 300 "$venv/bin/pip" install -q --retries 1 "$@" >"$logs/pip.log" 2>&1 && return 0
+    skip "PyPI does not give $*"
+    return 1
+}
+
+every_python() { # each Python >= 3.11 of this machine, one for each version
+    local candidate
+    for candidate in "$python" $(compgen -c python3. | grep -E '^python3\.[0-9]+$' | sort -u) \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3; do
+        "$candidate" -c 'import sys, venv
+if sys.version_info >= (3, 11): print(sys.version.split()[0], sys.executable)' 2>/dev/null
+    done | sort -u -k1,1 -V | cut -d' ' -f2
+}
+
+wheel_works() { # interpreter what-to-install
+    local folder=$scratch/venv.$(basename "$(dirname "$(dirname "$1")")").$(basename "$1") before site
+    "$1" -m venv --without-pip "$folder" || return 1
+    site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+    before=$(find "$folder" | sort)
+    "$venv/bin/pip" --python "$folder/bin/python" install -q --no-deps --no-index --no-build-isolation --no-compile "$2" || return 1
+    python_works "$folder/bin/python" "$site" || return 1
+    "$venv/bin/pip" --python "$folder/bin/python" uninstall -q -y natskit || return 1
+    [ "$before" = "$(find "$folder" | sort)" ] && return 0
+    echo "left behind:"
+    diff <(echo "$before") <(find "$folder" | sort)
+    return 1
+}
+
+lane_wheel() { # pip install . and the wheel on every Python of this machine, where PyPI has the build's backend
+    local bad=0 wheel interpreter
+    build release || return 1
+    tool_venv wheel 'scikit-build-core>=0.10' 'pip>=24' || return 0
+    scratch_folder
+    PATH="$venv/bin:$PATH" checked "pip wheel" "$venv/bin/pip" wheel -q --no-deps --no-build-isolation -w "$scratch/dist" . || return 1
+    wheel=$(echo "$scratch/dist/"*.whl)
+    checked "the wheel's name" grep -E '/natskit-[0-9.]+-cp311-abi3-linux_[a-z0-9_]+\.whl$' <<<"$wheel" || bad=1
+    for interpreter in $(every_python); do
+        checked "the wheel on $interpreter" wheel_works "$interpreter" "$wheel" || bad=1
+    done
+    # The folder of the build is there still: this compiles nothing again.
+    checked "pip install ." pip_install_works || bad=1
+    return $bad
+}
+
+pip_install_works() { # as a user says it, in a virtual environment
+    local folder=$scratch/own
+    "$python" -m venv --system-site-packages "$folder" || return 1
+    PYTHONPATH=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+        "$folder/bin/python" -m pip install -q --no-build-isolation --no-deps . || return 1
+    python_works "$folder/bin/python" "$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
+}
+
+# tool_node NAME: sets $node_tools to a folder of build/tools with this package of npm; skips where it cannot be had
+tool_node() {
+    node_tools=$root/build/tools/node
+    mkdir -p "$node_tools"
+    if command -v npm >/dev/null 2>&1 && { [ -d "$node_tools/node_modules/$1" ] ||
+        timeout 300 npm install --silent --no-audit --no-fund --prefix "$node_tools" "$1" >"$logs/npm.log" 2>&1; }; then
+        return 0
+    fi
+    skip "npm does not give $1"
+    return 1
+}
+
+mypy_passes() {
+    MYPYPATH=$root/build/release/python "$venv/bin/mypy" --strict --no-error-summary --cache-dir "$root/build/tools/mypy" "$@"
+}
+
+stubtest_passes() { # the .pyi against the extension
+    PYTHONPATH=$root/build/release/python "$venv/bin/python" -m mypy.stubtest natskit \
+        --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
+}
+
+# Programs that use the package. What an iteration yields only where it was asked for (markers, statuses) is not in its
+# type, so that asking for it counts as needless.
+pyright_strict() {
+    local sites=$root/build/release/python config=$root/build/tools/pyright.json
+    printf '{"include": ["../../examples/python", "../../tests/install"], "typeCheckingMode": "strict", "pythonVersion": "3.11",
+        "reportMissingModuleSource": false, "reportUnnecessaryIsInstance": false, "reportUnnecessaryComparison": false, "extraPaths": ["%s", "../../tests/support/python"]}' "$sites" >"$config"
+    node "$node_tools/node_modules/pyright/index.js" -p "$config"
+}
+
+surface_is_typed() { # no type that a program can see is unknown to type checkers
+    PYTHONPATH=$root/build/release/python node "$node_tools/node_modules/pyright/index.js" --outputjson \
+        --verifytypes natskit --ignoreexternal >"$logs/pyright.json"
+    "$python" - "$logs/pyright.json" <<'PY'
+import json
+import sys
+
+told = json.load(open(sys.argv[1], encoding="utf-8"))["typeCompleteness"]
+unknown = [s for s in told["symbols"] if not s["isTypeKnown"] and not s["isTypeAmbiguous"]]
+for symbol in unknown:
+    print(symbol["name"], *(d["message"] for d in symbol["diagnostics"]))
+count = told["exportedSymbolCounts"]
+print(count)
+sys.exit(bool(unknown or count["withUnknownType"] or count["withKnownType"] < 100))
+PY
+}
+
+lane_types() { # types of the Python package, where PyPI and npm have the checkers: mypy, stubtest, pyright strict
+    local bad=0
+    build release || return 1
+    if tool_venv types 'mypy>=1.18' 'pip>=24'; then
+        checked "mypy, the package" mypy_passes bindings/python/natskit || bad=1
+        checked "mypy, the examples" mypy_passes examples/python/*.py tests/install/smoke.py || bad=1
+        checked "stubtest" stubtest_passes || bad=1
+    fi
+    if tool_node pyright; then
+        checked "pyright strict, programs" pyright_strict || bad=1
+        checked "pyright, the public surface" surface_is_typed || bad=1
+    fi
+    return $bad
+}

@@ -40,7 +40,7 @@ def testing() -> None:
         server.restart()
         tap.wait_stat("connections", 2)
         assert nc.jetstream().stream_names() == ["S"]
-    with Scripted("handshake\n< PUB a\n> PONG\n") as server, natskit.sync.connect(server.url) as nc:
+    with Scripted("handshake\n< PUB a\n< PING\n> PONG\nwait-close\n") as fake, natskit.sync.connect(fake.url) as nc:
         nc.publish("a", b"")
 
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import os
 import pathlib
 import re
@@ -32,6 +31,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -108,7 +108,7 @@ class _Helper:
             code = self._process.wait(TIMEOUT)
             self._process.stdout.close()
             raise HarnessError(f"{' '.join(arguments)} did not start, exit code {code}")
-        self.words = dict(zip(words[::2], words[1::2]))
+        self.words: dict[str, str] = dict(zip(words[::2], words[1::2]))
         self._control = socket.create_connection(("127.0.0.1", int(self.words["control"])), TIMEOUT)
         self._answers = self._control.makefile("r", encoding="utf-8", errors="replace", newline="\n")
 
@@ -145,7 +145,7 @@ class _Helper:
             self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
-        return self._process.returncode
+        return self._process.wait()
 
 
 class Server:
@@ -275,7 +275,7 @@ class Cluster:
         if not jetstream:
             arguments.append("--no-jetstream")
         self._helper = _Helper(*arguments, env=_server_environment())
-        self.nodes = [Server._node(self._helper, i) for i in range(size)]
+        self.nodes: list[Server] = [Server._node(self._helper, i) for i in range(size)]
 
     def __getitem__(self, index: int) -> Server:
         return self.nodes[index]
@@ -317,8 +317,8 @@ class Tap:
             scheme, rest = "nats", url
         address = rest.rpartition("@")[2].partition("/")[0]
         self._helper = _Helper(program("nk-tap"), "--to", address, "--tied", *options)
-        self.port = int(self._helper.words["listen"])
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.port: int = int(self._helper.words["listen"])
+        self.url: str = f"{scheme}://127.0.0.1:{self.port}"
 
     def command(self, text: str) -> str:
         """For instance tap.command("down split 1"); returns what follows "ok"."""
@@ -372,8 +372,8 @@ class Scripted:
         finally:
             os.unlink(file)
         self.timeout = timeout
-        self.port = int(self._helper.words["listen"])
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.port: int = int(self._helper.words["listen"])
+        self.url: str = f"nats://127.0.0.1:{self.port}"
 
     def proceed(self) -> None:
         """Ends the next or current `stall until ctl`."""
@@ -416,9 +416,9 @@ class Wallet:
 
     def __init__(self) -> None:
         self._helper = _Helper(program("nk-wallet"))
-        self.dir = pathlib.Path(self._helper.words["wallet"])
+        self.dir: pathlib.Path = pathlib.Path(self._helper.words["wallet"])
         lines = subprocess.run([program("nk-wallet"), "--secrets"], check=True, capture_output=True, text=True).stdout
-        self.secrets = lines.splitlines()
+        self.secrets: list[str] = lines.splitlines()
 
     def command(self, text: str) -> None:
         """user NAME SECONDS, copy FROM NAME, remove NAME"""
@@ -440,12 +440,17 @@ class Wallet:
         self._helper._end()
 
 
-@functools.cache
+_wallets: list[Wallet] = []
+_wallets_lock = threading.Lock()
+
+
 def wallet() -> Wallet:
     """The one of this process."""
-    made = Wallet()
-    atexit.register(made.close)
-    return made
+    with _wallets_lock:
+        if not _wallets:
+            _wallets.append(Wallet())
+            atexit.register(_wallets[0].close)
+        return _wallets[0]
 
 
 def _text_file(text: str) -> str:
