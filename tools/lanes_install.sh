@@ -61,6 +61,13 @@ no_paths() {
     ! grep -rIl -e "$scratch" -e "$root/" "$1"
 }
 
+ffi_from() { # prefix language: a program of examples/ffi with what is installed
+    local library
+    library=$(find "$1/lib" -name libnatskit.so.0)
+    NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/ffi/examples.py "$2" "$library" \
+        "$1/share/natskit/natskit.cdef.h" "$1/share/natskit/natskit.abi.json" "$1/include"
+}
+
 by_destdir() { # install, move, use, uninstall
     local kind bad=0 usr=$scratch/moved/usr
     DESTDIR=$scratch/root cmake --install build/release >/dev/null || return 1
@@ -72,6 +79,8 @@ by_destdir() { # install, move, use, uninstall
         checked "pkg-config, $kind" consumer_by_pkgconfig "$usr" $kind "$scratch/pc-$kind" || bad=1
     done
     checked "natskit-bench" "$usr/bin/natskit-bench" --version || bad=1
+    checked "declarations" ffi_from "$usr" luajit || bad=1
+    checked "description" ffi_from "$usr" ctypes || bad=1
     DESTDIR=$scratch/root cmake --build build/release --target uninstall -- --quiet
     checked "uninstall leaves nothing" nothing_left "$scratch/root" || bad=1
     return $bad
@@ -249,4 +258,12 @@ lane_types() { # types of the Python package, where PyPI and npm have the checke
         checked "pyright, the public surface" surface_is_typed || bad=1
     fi
     return $bad
+}
+
+lane_ffi_node() { # the program for Node of examples/ffi, where npm has koffi
+    command -v node >/dev/null 2>&1 || { skip "there is no node"; return 0; }
+    build release || return 1
+    tool_node koffi || return 0
+    NODE_PATH=$node_tools/node_modules NK_TAP=$root/build/release/tests/support/nk-tap "$python" tests/ffi/examples.py node \
+        build/release/libnatskit.so.0 build/release/natskit.cdef.h build/release/natskit.abi.json capi/include
 }
