@@ -35,6 +35,7 @@ endif()
 
 option(BUILD_SHARED_LIBS "natskit::natskit is the shared library" ON)
 option(NATSKIT_BUILD_TESTS "build the C tests" ${PROJECT_IS_TOP_LEVEL})
+set(NATSKIT_LUA "" CACHE STRING "also build the Lua module for these hosts, a list: 5.3, 5.1, luajit")
 option(NATSKIT_BUILD_LUA "build the Lua module" ${nki_have_lua})
 option(NATSKIT_BUILD_PYTHON "build the Python module" ${nki_have_python})
 option(NATSKIT_BUILD_EXAMPLES "build examples/c and natskit-bench" ${PROJECT_IS_TOP_LEVEL})

@@ -267,3 +267,28 @@ lane_ffi_node() { # the program for Node of examples/ffi, where npm has koffi
     NODE_PATH=$node_tools/node_modules NK_TAP=$root/build/release/tests/support/nk-tap "$python" tests/ffi/examples.py node \
         build/release/libnatskit.so.0 build/release/natskit.cdef.h build/release/natskit.abi.json capi/include
 }
+
+# -- Lua ----------------------------------------------------------------------------------------------------
+
+rock_is_gone() { # tree
+    local left
+    left=$(find "$1" \( -name '*natskit*' -o -name '*.so' -o -name '*.lua' \) -not -name manifest)
+    [ -z "$left" ] && return 0
+    echo "left behind:"
+    echo "$left"
+    return 1
+}
+
+lane_rock() { # luarocks make, use, remove; LuaCATS annotations for language servers
+    local bad=0 rock=bindings/lua/natskit-dev-1.rockspec tree
+    build release || return 1
+    scratch_folder
+    tree=$scratch/tree
+    checked "luarocks lint" luarocks --lua-version=5.4 lint $rock || bad=1
+    checked "luarocks make" env CMAKE_GENERATOR=Ninja luarocks --lua-version=5.4 --tree "$tree" make $rock || return 1
+    checked "use" lua_works lua5.4 "$tree/lib/lua/5.4" "$tree/share/lua/5.4" || bad=1
+    checked "annotations" test -s "$(find "$tree/lib/luarocks" -path '*/natskit/library/natskit.lua')" || bad=1
+    checked "luarocks remove" luarocks --lua-version=5.4 --tree "$tree" remove natskit || bad=1
+    checked "remove leaves nothing" rock_is_gone "$tree" || bad=1
+    return $bad
+}

@@ -141,21 +141,27 @@ local Task = {
     end,
 }
 
+-- Calls fn(...), which raises nothing, and closes the task; before Lua 5.4 nothing can close its coroutine meanwhile.
+local guarded = (rawget(_G, "loadstring") or load)("local task <close> = ... return select(2, ...)(select(3, ...))") or function(task, fn, ...)
+    fn(...)
+    Task.__close(task)
+end
+
 --- Begins a task: runs `fn(...)` until it waits for the first time, and returns its coroutine.
 ---@param fn fun(...)
 ---@param ... any
 ---@return thread
 function M.spawn(fn, ...)
     local co
-    co = coroutine.create(function(...)
-        local task <close> = setmetatable({ co = co }, Task)
+    local function body(...)
         local ok, err = xpcall(fn, traceback, ...)
         if not ok then
-            report(err, task.co)
+            report(err, co)
         end
-    end)
+    end
+    co = coroutine.create(guarded)
     tasks[co] = true
-    coroutine.resume(co, ...)
+    coroutine.resume(co, setmetatable({ co = co }, Task), body, ...)
     return co
 end
 
@@ -167,13 +173,13 @@ function M.sleep(seconds)
     end
 end
 
--- Ends the tasks that are left when `run` is over: their <close> variables are closed, nothing resumes them.
+-- Ends the tasks that are left when `run` is over: their <close> variables are closed (Lua 5.4), nothing resumes them.
 local function abandon()
     local co = next(tasks)
     while co do
         take(tasks[co])
         tasks[co] = nil
-        if coroutine.status(co) == "suspended" then
+        if coroutine.close and coroutine.status(co) == "suspended" then
             coroutine.close(co)
         end
         co = next(tasks)
