@@ -292,3 +292,41 @@ lane_rock() { # luarocks make, use, remove; LuaCATS annotations for language ser
     checked "remove leaves nothing" rock_is_gone "$tree" || bad=1
     return $bad
 }
+
+# older_host HOST FOLDER SPEC...: the specs with an older host. A copy of them, without what these hosts cannot read: the
+# marks <close> and <const>, formats of read without their star.
+older_host() {
+    local host=$1 build=$root/build/release module=$root/build/release/$2 copy=$scratch/$1 name
+    command -v "$host" >/dev/null 2>&1 || { skip "there is no $host"; return 0; }
+    shift 2
+    mkdir -p "$copy/tests"
+    for name in bindings core capi examples tests/catalogue; do
+        ln -s "$root/$name" "$copy/$name"
+    done
+    mkdir "$copy/tests/support"
+    cp -r tests/lua "$copy/tests/lua"
+    cp -r tests/support/lua "$copy/tests/support/lua"
+    sed -i -E "s/ <(close|const)>//; s/lua5\\.4 /$host /; s/(:read|:lines|io\\.read)\\(\"([al])\"/\\1(\"*\\2\"/g" \
+        "$copy"/tests/lua/*.lua "$copy"/tests/support/lua/*.lua
+    (
+        cd "$copy" || exit 1
+        with_limit env LUA_CPATH="$module/?.so;;" LUA_PATH="$module/?.lua;$copy/tests/support/lua/?.lua;$copy/tests/lua/?.lua;;" \
+            NATSKIT_BUILD="$build" NK_TAP="$build/tests/support/nk-tap" \
+            "$host" "$(command -v busted)" -o plainTerminal --helper=tests/lua/older.lua "${@/#/tests/lua/}"
+    )
+}
+
+lane_lua_hosts() { # the Lua module for 5.3, 5.1 and LuaJIT
+    local bad=0
+    local -a blocking=(json_spec.lua header_spec.lua pubsub_spec.lua request_spec.lua event_spec.lua)
+    build release || return 1
+    scratch_folder
+    # The folder of the release build is left as it was: the packages have Lua 5.4's module alone.
+    trap "cmake --preset release -DNATSKIT_LUA= >/dev/null; rm -rf '$scratch'" EXIT
+    cmake --preset release -DNATSKIT_LUA='5.3;5.1;luajit' >/dev/null && cmake --build --preset release -- --quiet || return 1
+    checked "Lua 5.3" older_host lua5.3 lua-5.3 "${blocking[@]}" scheduler_spec.lua connect_spec.lua js_manage_spec.lua || bad=1
+    checked "Lua 5.1" older_host lua5.1 lua-5.1 "${blocking[@]}" || bad=1
+    checked "LuaJIT" older_host luajit lua-luajit "${blocking[@]}" || bad=1
+    checked "the luv adapter" lua_works lua5.3 "$root/build/release/lua-5.3" "$root/build/release/lua-5.3" || bad=1
+    return $bad
+}

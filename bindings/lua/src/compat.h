@@ -34,6 +34,12 @@ static inline int lnk_gc_runs(lua_State *L)
 #ifndef lua_writestringerror
 #define lua_writestringerror(format, text) ((void)fprintf(stderr, format, text), (void)fflush(stderr))
 #endif
+#undef lua_pushfstring
+#undef luaL_error
+#define lua_pushfstring lnk_pushfstring
+#define luaL_error lnk_host_error
+const char *lnk_pushfstring(lua_State *L, const char *format, ...);
+int lnk_host_error(lua_State *L, const char *format, ...);
 #endif
 
 #if LUA_VERSION_NUM < 504
