@@ -1,5 +1,5 @@
--- natskit from LuaJIT's ffi: `luajit hello.lua`. The module of bindings/lua is the better choice for Lua; this shows what
--- any program with an FFI can do.
+-- natskit from LuaJIT's ffi: `luajit hello.lua`. The module of bindings/lua is the better choice for Lua; this
+-- shows what any program with an FFI can do.
 local ffi = require("ffi")
 
 local function pkg_config(variable)

@@ -1,4 +1,5 @@
-/* What compat.h promises of texts: before Lua 5.3 lua_pushfstring has no %I, and takes what follows it for something else.
+/* What compat.h promises of texts: before Lua 5.3 lua_pushfstring has no %I, and takes what follows it for
+ * something else.
  */
 #include "lnk.h"
 

@@ -1,8 +1,9 @@
-/* Lua 5.4's C interface for the module where the host is older: 5.3 lacks user values with numbers, 5.1 and LuaJIT
- * more, which is what lua-compat-5.3 has. Included by lnk.h alone, in the place of lua.h and lauxlib.h.
+/* Lua 5.4's C interface for the module where the host is older: 5.3 lacks user values with numbers, 5.1 and
+ * LuaJIT more, which is what lua-compat-5.3 has. Included by lnk.h alone, in the place of lua.h and
+ * lauxlib.h.
  *
- * Differences that remain, told of in bindings/lua/README.md: no <close> before 5.4; before 5.3 all numbers are floats
- * of 53 bits and C functions cannot be continued, so that nothing suspends there: calls block.
+ * Differences that remain, told of in bindings/lua/README.md: no <close> before 5.4; before 5.3 all numbers
+ * are floats of 53 bits and C functions cannot be continued, so that nothing suspends there: calls block.
  */
 #ifndef LNK_COMPAT_H
 #define LNK_COMPAT_H
@@ -102,8 +103,9 @@ static inline int lnk_typeerror(lua_State *L, int index, const char *wanted)
 #if !LNK_CAN_SUSPEND
 #undef lua_callk
 #undef lua_pcallk
-#define lua_callk(L, arguments, results, context, next) ((void)(context), (void)(next), lua_call(L, arguments, results))
-#define lua_pcallk(L, arguments, results, handler, context, next)                                                      \
+#define lua_callk(L, arguments, results, context, next)                                                      \
+    ((void)(context), (void)(next), lua_call(L, arguments, results))
+#define lua_pcallk(L, arguments, results, handler, context, next)                                            \
     ((void)(context), (void)(next), lua_pcall(L, arguments, results, handler))
 #endif
 

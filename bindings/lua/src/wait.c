@@ -446,7 +446,8 @@ int lnk_set_scheduler(lua_State *L)
     }
     int none = lua_isnil(L, 1);
     if (!none && !LNK_CAN_SUSPEND) {
-        luaL_error(L, "set_scheduler: %s cannot suspend calls of C functions; Lua 5.3 and later can", LUA_VERSION);
+        luaL_error(L, "set_scheduler: %s cannot suspend calls of C functions; Lua 5.3 and later can",
+                   LUA_VERSION);
     }
     if (!none && lua_getfield(L, 1, "spawn") != LUA_TNIL && !lua_isfunction(L, -1)) {
         luaL_error(L, "set_scheduler: spawn: function expected, got %s", luaL_typename(L, -1));

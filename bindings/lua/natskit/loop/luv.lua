@@ -142,7 +142,8 @@ local Task = {
 }
 
 -- Calls fn(...), which raises nothing, and closes the task; before Lua 5.4 nothing can close its coroutine meanwhile.
-local guarded = (rawget(_G, "loadstring") or load)("local task <close> = ... return select(2, ...)(select(3, ...))") or function(task, fn, ...)
+local compile = rawget(_G, "loadstring") or load
+local guarded = compile("local task <close> = ... return select(2, ...)(select(3, ...))") or function(task, fn, ...)
     fn(...)
     Task.__close(task)
 end
