@@ -14,6 +14,8 @@ and nk-wallet, which are installed with the package; this module starts them and
 with the test process, also when it crashes, because they watch the pipe that their standard output is. Blocking calls,
 any thread, one object from one thread at a time.
 
+NATSKIT_TEST_SCHEME=ws or wss has the servers listen for WebSocket, and their URLs are those.
+
 Environment: NATS_SERVER names the server's program, else it is `nats-server` of PATH; NK_TAP names nk-tap (the others
 are looked for beside it), for programs that are not the installed ones. natskit's own tests use this file, too, as
 natskit_testing, and find the programs in the build folder and a server by tools/nats-server.
@@ -38,6 +40,7 @@ from typing import Any, TypeVar
 
 __all__ = ["Cluster", "HarnessError", "Scripted", "Server", "Tap", "Violation", "Wallet", "wait_for", "wallet"]
 
+SCHEME = os.environ.get("NATSKIT_TEST_SCHEME") or "nats"
 HERE = pathlib.Path(__file__)
 ROOT = HERE.resolve().parents[3]  # of a source tree, where this is one
 TIMEOUT = 120.0
@@ -148,6 +151,13 @@ class _Helper:
         return self._process.wait()
 
 
+def _believe() -> None:
+    """With wss: servers have the certificates of this process's wallet, whose authority it believes."""
+    if SCHEME == "wss":
+        os.environ["NATSKIT_TEST_WALLET"] = str(wallet().dir)
+        os.environ["SSL_CERT_FILE"] = str(wallet().dir / "ca.pem")
+
+
 class Server:
     """One real nats-server: `with Server() as server: connect(server.url)`.
 
@@ -163,6 +173,7 @@ class Server:
         name: str | None = None,
         port: int = 0,
     ) -> None:
+        _believe()
         arguments = [program("nk-serve")]
         file = _text_file(config) if config is not None else None
         for option, value in (("--config", file), ("--extra", extra), ("--name", name), ("--port", port or None)):
@@ -269,6 +280,7 @@ class Cluster:
     """n real servers that form one JetStream cluster; cluster[0] is a Server."""
 
     def __init__(self, size: int = 3, *, extra: str | None = None, jetstream: bool = True) -> None:
+        _believe()
         arguments = [program("nk-serve"), "--cluster", str(size)]
         if extra is not None:
             arguments += ["--extra", extra]
