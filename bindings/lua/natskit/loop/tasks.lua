@@ -127,9 +127,10 @@ return function(M, backend)
         end,
     }
 
-    -- Calls fn(...), which raises nothing, and closes the task. Before Lua 5.4 nothing can close its coroutine meanwhile.
+    -- Calls fn(...), which raises nothing, and closes the task. Before Lua 5.4 nothing else can close its coroutine.
     local compile = rawget(_G, "loadstring") or load
-    local guarded = compile("local task <close> = ... return select(2, ...)(select(3, ...))") or function(task, fn, ...)
+    local closing = "local task <close> = ... return select(2, ...)(select(3, ...))"
+    local guarded = compile(closing) or function(task, fn, ...)
         fn(...)
         Task.__close(task)
     end
