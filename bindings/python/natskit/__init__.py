@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
@@ -21,6 +22,7 @@ from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counter
 
 __all__ = [
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",

@@ -48,6 +48,8 @@ OPTIONS_FETCH: int
 OPTIONS_CONSUME: int
 OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
+OPTIONS_BATCH: Final[int]
+OPTIONS_BATCH: int
 OPTIONS_ORDERED: int
 
 def version() -> str: ...
@@ -168,7 +170,7 @@ class Status(tuple[str, int, int, str]):
 class PubAck(tuple[str, int, str | None, bool]):
     """The ack of a stream for a published message."""
 
-    n_fields: Final = 4
+    n_fields: Final = 7
     n_sequence_fields: Final = 4
     n_unnamed_fields: Final = 0
     __match_args__: Final = ("stream", "seq", "domain", "duplicate")
@@ -180,6 +182,12 @@ class PubAck(tuple[str, int, str | None, bool]):
     def domain(self) -> str | None: ...
     @property
     def duplicate(self) -> bool: ...
+    @property
+    def batch(self) -> str | None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def value(self) -> int | None: ...
 
 @final
 class PubOutcome(tuple[int, PubAck | None, Error | None]):
@@ -724,6 +732,54 @@ class Entry:
     @property
     def operation(self) -> str | None: ...
 
+class AsyncBatch:
+    """An atomic batch; see natskit.Batch and natskit.sync.Batch."""
+
+    def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
+    def add(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        *,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        json: Any = None,
+    ) -> None: ...
+    def discard(self) -> None: ...
+    def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
+    def _commit_now(self, left: float | None, /) -> _Await[PubAck]: ...
+    def _info(self) -> tuple[int, int, bool]: ...
+    def _room(self, size: int, timeout: float | None, /) -> _Await[None]: ...
+
+class SyncBatch:
+    """An atomic batch; see natskit.Batch and natskit.sync.Batch."""
+
+    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
+    def add(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        *,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        json: Any = None,
+    ) -> None: ...
+    def discard(self) -> None: ...
+    def _commit(self, timeout: float | None, /) -> PubAck: ...
+    def _commit_now(self, left: float | None, /) -> PubAck: ...
+    def _info(self) -> tuple[int, int, bool]: ...
+    def _room(self, size: int, timeout: float | None, /) -> None: ...
+
 class AsyncKeyValue:
     """A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue."""
 
@@ -781,6 +837,14 @@ class AsyncJetStream:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> _Await[PubAck]: ...
     def _publish_now(
@@ -813,6 +877,14 @@ class SyncJetStream:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> PubAck: ...
     def _publish_now(
@@ -839,6 +911,14 @@ class AsyncPublisher:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> _Await[int]: ...
     def publish_batch(
@@ -876,6 +956,14 @@ class SyncPublisher:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> int: ...
     def publish_batch(

@@ -59,6 +59,8 @@ State *type_state(PyTypeObject *type)
     X(publisher_type[FACE_ASYNC])                                                                            \
     X(outcome_type)                                                                                          \
     X(ack_type)                                                                                              \
+    X(batch_type[FACE_ASYNC])                                                                                \
+    X(batch_type[FACE_SYNC])                                                                                 \
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
@@ -377,8 +379,8 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || batch_init(module, st) < 0 ||
+        jspub_init(module, st) < 0 || publisher_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -401,6 +403,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_BATCH", NATSKIT_OPTIONS_BATCH},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -16,11 +16,13 @@ from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
 
 __all__ = [
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",
