@@ -42,7 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry",
+        publisher = "pub", kv = "kv", entry = "entry", batch = "batch",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -77,6 +77,7 @@ describe("the documents", function()
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:",
+            batch = "batch:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -116,7 +117,7 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions",
+            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", BATCH = "AtomicBatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0

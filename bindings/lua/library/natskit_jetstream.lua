@@ -107,6 +107,14 @@
 ---@field timeout? number seconds for the ack (that of the context); of a publisher for room (5)
 ---@field msg_id? string an id that the stream knows is not stored again
 ---@field ttl? number seconds after which the message goes; math.huge never
+---@field increment? integer|string what is added to the counter of the subject; digits where an integer is too small
+---@field schedule? string when messages are made of it: "@at 2030-01-01T00:00:00Z", "@every 5m", "0 0 5 * * *", "@daily"
+---@field schedule_target? string subject of what is made
+---@field schedule_source? string subject whose last message is taken instead of its own data
+---@field schedule_ttl? number seconds after which what is made goes
+---@field schedule_time_zone? string of a schedule with fields: "Europe/Paris"
+---@field schedule_rollup? boolean whether what is made replaces what was made before
+---@field unschedule? string subject of the schedule that ends with this message
 ---@field expected_stream? string name of the stream that is to store it
 ---@field expected_last_seq? integer of the stream
 ---@field expected_last_msg_id? string of the stream
@@ -118,6 +126,9 @@
 ---@field seq integer
 ---@field duplicate boolean the stream had a message with this id, which has that seq
 ---@field domain? string
+---@field batch? string id of the batch that was stored
+---@field count? integer messages of that batch
+---@field value? integer|string of a counter after the message; digits where an integer is too small
 
 --- What became of a message of a publisher.
 ---@class natskit.Outcome
@@ -504,6 +515,13 @@ function js:publish(subject, data, options) end
 ---@return natskit.code? code
 function js:publisher(options) end
 
+--- An empty atomic batch, whose messages are stored together or not at all.
+---@param options? natskit.AtomicBatchOptions
+---@return natskit.batch? batch
+---@return string? message
+---@return natskit.code? code
+function js:batch(options) end
+
 --- Makes a call by its name. Arguments and answer are the server's own, durations in nanoseconds.
 ---@param name string
 ---@param arguments? table
@@ -577,6 +595,47 @@ function publisher:info() end
 --- Ends it: what has no outcome yet gets "closed". Outcomes can still be taken. Closing twice is harmless.
 ---@return boolean ok
 function publisher:close() end
+
+---@class natskit.AtomicBatchOptions
+---@field max_bytes? integer of its messages, which are kept until they are committed (67108864)
+
+---@class natskit.AtomicBatchInfo
+---@field msgs integer
+---@field bytes integer
+---@field committed boolean a commit was begun
+
+--- Messages that a stream stores together, one behind the other, or not at all (allow_atomic, server 2.12). Nothing is
+--- sent before the commit. The end of a <close> variable discards what was not committed.
+---@class natskit.batch
+local batch = {}
+
+--- Adds a message, and sends nothing. What a batch may not have raises.
+---@param subject string
+---@param data? string
+---@param options? natskit.StreamPublishOptions without timeout
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "limit": too many messages or bytes; "too_large"; "closed": it was committed
+function batch:add(subject, data, options) end
+
+--- Stores it.
+---@param timeout? number seconds (that of the context)
+---@return natskit.PubAck? ack with batch and count; seq of its last message
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+---@return string? outcome only with "unknown" it may be stored all the same
+function batch:commit(timeout) end
+
+--- How much is in it.
+---@return natskit.AtomicBatchInfo? info
+---@return string? message
+---@return natskit.code? code
+function batch:info() end
+
+--- Forgets the messages. Harmless after a commit, and more than once.
+function batch:discard() end
 
 --- A stream, and the info that was got last.
 ---@class natskit.stream

@@ -7,10 +7,10 @@
 #define LNK_EXPORT __attribute__((visibility("default")))
 
 const char *const lnk_names[LNK_KINDS] = {
-    "natskit.conn",    "natskit.sub",       "natskit.msg",    "natskit.wait",
-    "natskit.options", "natskit.loop",      "natskit.state",  "natskit.headers",
-    "natskit.turn",    "natskit.js",        "natskit.stream", "natskit.consumer",
-    "natskit.doc",     "natskit.publisher", "natskit.kv",     "natskit.entry"};
+    "natskit.conn",   "natskit.sub",      "natskit.msg",     "natskit.wait",      "natskit.options",
+    "natskit.loop",   "natskit.state",    "natskit.headers", "natskit.turn",      "natskit.js",
+    "natskit.stream", "natskit.consumer", "natskit.doc",     "natskit.publisher", "natskit.kv",
+    "natskit.entry",  "natskit.batch"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -167,6 +167,7 @@ static void open_state(lua_State *L)
     lnk_object_register(L, index);
     lnk_publisher_register(L, index);
     lnk_kv_register(L, index);
+    lnk_batch_register(L, index);
     lnk_entry_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
