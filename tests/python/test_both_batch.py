@@ -188,3 +188,53 @@ async def test_ttl(js_url: str) -> None:
         for wrong in (0.5, "10ms", "soon"):
             with pytest.raises(errors.TTLRefusedError):
                 await js.publish("s.a", b"4", msg_ttl=wrong)
+
+
+async def test_origins(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc, republish={"src": "s.>", "dest": "again.>"})
+        sub = await nc.subscribe("again.>")
+        await js.add_stream(
+            name="T",
+            storage="memory",
+            sources=[{"name": "S", "subject_transforms": [{"src": "s.>", "dest": "t.>"}]}],
+        )
+        await js.publish("s.a", b"1", headers={"Mine": "x"})
+        await js.publish("s.a", b"2")
+        first, second = await sub.next_msg(20), await sub.next_msg(20)
+        assert first.origin is not None and second.origin is not None and second.counter is None
+        assert (second.origin["stream"], second.origin["subject"], second.origin["seq"]) == ("S", "s.a", 2)
+        assert second.origin["last_seq"] == 1 and "last_seq" not in first.origin and first.origin["time_ns"] > 0
+        pulled = await js.pull_subscribe("t.>", stream="T")
+        msg = (await pulled.fetch(1, 20))[0]
+        origin = msg.origin
+        assert origin is not None and (origin["source_stream"], origin["source_seq"]) == ("S", 1)
+        assert (origin["source_filter"], origin["source_transform"], origin["source_subject"]) == ("s.>", "t.>", "s.a")
+        plain = await nc.subscribe("plain")
+        await nc.publish("plain", b"{}", headers={"Mine": "x"})
+        got = await plain.next_msg(20)
+        assert got.origin is None and got.counter is None
+
+
+async def test_stored_counters(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        js = await made(nc, allow_msg_counter=True, allow_direct=True)
+        await js.add_stream(
+            name="SUM",
+            subjects=["sum.>"],
+            storage="memory",
+            allow_msg_counter=True,
+            allow_direct=True,
+            sources=[{"name": "S", "subject_transforms": [{"src": "s.>", "dest": "sum.>"}]}],
+        )
+        huge = 10**40
+        await js.increment("s.hits", huge)
+        await js.increment("sum.hits", -1)
+        pulled = await js.pull_subscribe("sum.>", stream="SUM")
+        seen = []
+        while len(seen) < 2:
+            seen += await pulled.fetch(1, 20)
+        assert seen[-1].counter == huge - 1
+        sourced = [msg.origin for msg in seen if msg.origin is not None and "counter_sources" in msg.origin]
+        assert sourced and sourced[-1]["counter_sources"] == f'{{"S":{{"s.hits":"{huge}"}}}}'
+        assert all(msg.origin is not None and msg.origin["increment"] for msg in seen)

@@ -234,10 +234,9 @@ static void set_integer(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
-/* Sets the value of a counter: an integer, or digits beyond what that holds. */
-static void push_value(lua_State *L, const natskit_pub_ack *ack)
+void lnk_push_digits(lua_State *L, const char *digits, size_t len)
 {
-    lua_pushlstring(L, ack->value, ack->value_len);
+    lua_pushlstring(L, digits, len);
     if (lua_stringtonumber(L, lua_tostring(L, -1)) != 0) {
         if (lua_isinteger(L, -1)) {
             lua_remove(L, -2);
@@ -245,7 +244,6 @@ static void push_value(lua_State *L, const natskit_pub_ack *ack)
             lua_pop(L, 1);
         }
     }
-    lua_setfield(L, -2, "value");
 }
 
 /* Pushes a table of what became of a message that is in its stream. */
@@ -262,7 +260,8 @@ static void push_ack(lua_State *L, const natskit_pub_ack *ack)
         set_integer(L, "count", ack->count);
     }
     if (ack->value_len > 0) {
-        push_value(L, ack);
+        lnk_push_digits(L, ack->value, ack->value_len);
+        lua_setfield(L, -2, "value");
     }
 }
 

@@ -588,6 +588,9 @@ natskit_headers lnk_publish_headers(lua_State *L, lnk_state *st);
 int lnk_finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                        const natskit_error *err);
 
+/* Pushes an integer of digits, or the digits beyond what that holds. */
+void lnk_push_digits(lua_State *L, const char *digits, size_t len);
+
 /* Pushes the name of an outcome. */
 void lnk_push_outcome_name(lua_State *L, int32_t outcome);
 
@@ -669,6 +672,8 @@ int lnk_msg_in_progress(lua_State *L);
 int lnk_msg_term(lua_State *L);
 int lnk_msg_ack_sync(lua_State *L);
 int lnk_msg_delivery(lua_State *L);
+int lnk_msg_origin(lua_State *L);  /* msg:origin */
+int lnk_msg_counter(lua_State *L); /* msg:counter */
 int lnk_ack_batch(lua_State *L);
 
 int lnk_subscribe(lua_State *L);

@@ -305,15 +305,13 @@ static PyObject *filled(PyObject *made, PyObject **fields, Py_ssize_t count)
 /* Characters of a counter's value; natskit_pub_ack tells no more. */
 #define VALUE_MAX 4096
 
-/* A counter's value, or None. */
-static PyObject *value_object(const natskit_pub_ack *ack)
+PyObject *digits_int(const char *text, size_t text_len)
 {
-    if (ack->value_len == 0)
+    if (text_len == 0 || text_len > VALUE_MAX)
         Py_RETURN_NONE;
     char digits[VALUE_MAX + 1];
-    size_t len = ack->value_len < VALUE_MAX ? ack->value_len : VALUE_MAX;
-    memcpy(digits, ack->value, len);
-    digits[len] = '\0';
+    memcpy(digits, text, text_len);
+    digits[text_len] = '\0';
     return PyLong_FromString(digits, NULL, 10);
 }
 
@@ -326,7 +324,7 @@ static PyObject *ack_object(State *st, const natskit_pub_ack *ack)
         PyBool_FromLong(ack->duplicate),
         ack->batch_len == 0 ? Py_NewRef(Py_None) : text_new(ack->batch, ack->batch_len),
         PyLong_FromUnsignedLongLong(ack->count),
-        value_object(ack),
+        digits_int(ack->value, ack->value_len),
     };
     return filled(PyStructSequence_New(st->ack_type), fields, 7);
 }

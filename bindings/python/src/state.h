@@ -521,6 +521,10 @@ PyObject *msg_ack_now(PyObject *self, PyObject *args);
 PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
 PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_origin(PyObject *self, void *unused);
+PyObject *msg_get_counter(PyObject *self, void *unused);
+/* An int of digits, perhaps behind a '-'; None of no or too many. */
+PyObject *digits_int(const char *digits, size_t len);
 PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
