@@ -78,6 +78,15 @@ static void test_work_queue(void **state)
                                                     "worker 1: ", "worker 2: ", "19 of 20 jobs done", NULL});
 }
 
+static void test_batches(void **state)
+{
+    (void)state;
+    run_example("batches",
+                (const char *const[]){"batch: 2 messages, the last as 2", "nothing of it is stored",
+                                      "counter: 5", "counter: 3", "counter: 100000000000000000003",
+                                      "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
+}
+
 static void test_consume(void **state)
 {
     (void)state;
@@ -114,8 +123,9 @@ int main(void)
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
         cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_consume),       cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

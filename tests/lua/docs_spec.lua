@@ -262,7 +262,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
-        "tour" } do
+        "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

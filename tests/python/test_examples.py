@@ -96,6 +96,15 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "batches": [
+        "batch: 2 messages, the last as 2",
+        "batch: wrong last sequence: 2 [WRONG_LAST]; nothing of it is stored",
+        "counter: 5",
+        "counter: 3",
+        "counter: 100000000000000000003",
+        "schedule: tick, made by batch.plan",
+        "schedule: ended",
+    ],
     "work_queue": [
         "given up: nonsense",
         "done: later, at delivery 2",
@@ -104,7 +113,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "kv_watch", "replay", "streams", "work_queue"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])

@@ -84,20 +84,17 @@ static int ttl_text(State *st, PyObject *value, const char *name, char *buf, siz
     return 0;
 }
 
-/* A number of any size, with its sign. */
-static int increment_text(State *st, PyObject *value, Text *text)
+/* A new str of a number of any size, with its sign. */
+static PyObject *increment_text(PyObject *value)
 {
-    if (!PyLong_Check(value) || PyBool_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "increment must be int, not %R", (PyObject *)Py_TYPE(value));
-        return -1;
-    }
+    if (!PyLong_Check(value) || PyBool_Check(value))
+        return PyErr_Format(PyExc_TypeError, "increment must be int, not %R", (PyObject *)Py_TYPE(value));
     PyObject *digits = PyObject_Str(value);
-    PyObject *shown = digits == NULL ? NULL : PyUnicode_FromFormat("+%U", digits);
-    bool minus = digits != NULL && PyUnicode_ReadChar(digits, 0) == '-';
-    int rc = shown == NULL ? -1 : text_arg(st, minus ? digits : shown, "increment", NULL, text);
-    Py_XDECREF(shown);
-    Py_XDECREF(digits);
-    return rc;
+    if (digits == NULL || PyUnicode_ReadChar(digits, 0) == '-')
+        return digits;
+    PyObject *shown = PyUnicode_FromFormat("+%U", digits);
+    Py_DECREF(digits);
+    return shown;
 }
 
 static int set_header(State *st, natskit_headers handle, const char *name, const char *value, size_t len)
@@ -114,10 +111,12 @@ static int add_wish(State *st, natskit_headers handle, const struct Wish *wish, 
 {
     char buf[64];
     Text text = {.data = buf};
+    PyObject *made = NULL; /* that the text is of */
     int rc;
     switch (wish->kind) {
     case WISH_INCREMENT:
-        rc = increment_text(st, value, &text);
+        made = increment_text(value);
+        rc = made == NULL ? -1 : text_arg(st, made, wish->name, NULL, &text);
         break;
     case WISH_ROLLUP:
         rc = PyObject_IsTrue(value);
@@ -137,10 +136,11 @@ static int add_wish(State *st, natskit_headers handle, const struct Wish *wish, 
         rc = text_arg(st, value, wish->name, NULL, &text);
         break;
     }
-    if (rc < 0)
-        return -1;
-    rc = set_header(st, handle, wish->header, text.data, text.len);
-    text_done(&text);
+    if (rc == 0) {
+        rc = set_header(st, handle, wish->header, text.data, text.len);
+        text_done(&text);
+    }
+    Py_XDECREF(made);
     if (rc == 0 && wish->kind == WISH_CANCEL)
         rc = set_header(st, handle, "Nats-Schedule-Next", "purge", 5);
     return rc;
