@@ -17,7 +17,7 @@ async def order(js: natskit.JetStreamContext, stock: str, seen: int) -> None:
         batch.add("batch.order", "7 of them")
         batch.add("batch.stock", stock, expected_last_subject_seq=seen)
     assert batch.ack is not None
-    print(f"batch: {batch.ack.count} messages, the last as {batch.ack.seq}")
+    print(f"batch: {batch.ack.batch_size} messages, the last as {batch.ack.seq}")
 
 
 async def schedule(js: natskit.JetStreamContext) -> None:

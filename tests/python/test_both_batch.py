@@ -33,13 +33,13 @@ async def test_batch(js_url: str) -> None:
             assert len(batch) == 3 and batch.size > 0 and not batch.committed
             assert await stored(js) == 0
         ack = batch.ack
-        assert ack is not None and (ack.stream, ack.seq, ack.count) == ("S", 3, 3) and ack.batch
+        assert ack is not None and (ack.stream, ack.seq, ack.batch_size) == ("S", 3, 3) and ack.batch
         assert len(tuple(ack)) == 4  # as nats-py's
         assert [(await js.get_msg("S", seq)).data for seq in (1, 2, 3)] == [b"1", b"2", b'{"a":3}']
         first = (await js.get_msg("S", 1)).headers
         assert first is not None and first["A"] == "1"
         plain = await js.publish("s.a", b"4")
-        assert plain.batch is None and plain.count == 0 and plain.value is None
+        assert plain.batch is None and plain.batch_size == 0 and plain.value is None
 
 
 async def test_many(js_url: str) -> None:
@@ -50,7 +50,7 @@ async def test_many(js_url: str) -> None:
             batch.add("s.a", str(i))
         with pytest.raises(errors.LimitReachedError):
             batch.add("s.a", b"one more")
-        assert (await batch.commit()).count == 1000
+        assert (await batch.commit()).batch_size == 1000
         assert await stored(js) == 1000
         small = js.batch(max_bytes=1024)
         with pytest.raises(errors.LimitReachedError):

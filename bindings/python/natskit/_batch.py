@@ -35,7 +35,7 @@ class Batch(_natskit.AsyncBatch):
         self._open(context, _options.pairs(_natskit.OPTIONS_BATCH, {"max_bytes": max_bytes}))
         self._js = context
         self.ack: PubAck | None = None
-        """The ack of the commit, once there is one: `seq` of the last message, `count`, `batch`."""
+        """The ack of the commit, once there is one: `seq` of the last message, `batch_size`, `batch`."""
 
     async def commit(self, timeout: float | None = None) -> PubAck:
         """Stores the batch.

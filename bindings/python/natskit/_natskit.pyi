@@ -48,7 +48,6 @@ OPTIONS_FETCH: int
 OPTIONS_CONSUME: int
 OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
-OPTIONS_BATCH: Final[int]
 OPTIONS_BATCH: int
 OPTIONS_ORDERED: int
 
@@ -185,7 +184,7 @@ class PubAck(tuple[str, int, str | None, bool]):
     @property
     def batch(self) -> str | None: ...
     @property
-    def count(self) -> int: ...
+    def batch_size(self) -> int: ...
     @property
     def value(self) -> int | None: ...
 

@@ -383,7 +383,7 @@ int jspub_init(PyObject *module, State *st)
         {"domain", "The stream's JetStream domain, or None."},
         {"duplicate", "Whether the stream had a message with this id before."},
         {"batch", "The id of the batch that was stored, or None."},
-        {"count", "The messages of that batch; else 0."},
+        {"batch_size", "The messages of that batch; else 0."},
         {"value", "The counter's value after the message, an int, or None."},
         {NULL, NULL},
     };
