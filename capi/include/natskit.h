@@ -135,6 +135,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_STALE (-63)           /* pings were not answered */
 #define NATSKIT_IO (-64)              /* an error of the socket; sys_errno tells */
 #define NATSKIT_NO_SERVERS (-65)      /* every server was tried without success */
+#define NATSKIT_WS_REFUSED (-66)      /* the server refuses the upgrade to WebSocket */
+#define NATSKIT_WEBSOCKET (-67)       /* the server sent something that is not WebSocket */
 /* The protocol. */
 #define NATSKIT_PROTOCOL (-80)      /* the server sent something that is not the protocol */
 #define NATSKIT_SERVER_ERROR (-81)  /* the server sent -ERR */
@@ -171,10 +173,13 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
-#define NATSKIT_PULL_REFUSED (-153) /* end reason: the server refuses the request; the text is its own */
-#define NATSKIT_SEALED (-154)       /* the stream is sealed */
-#define NATSKIT_NO_STREAM (-155)    /* no stream takes the subject, or the stream has no leader */
-#define NATSKIT_INVALID_ACK (-156)  /* what answered for a published message is no stream */
+#define NATSKIT_PULL_REFUSED (-153)     /* end reason: the server refuses the request; the text is its own */
+#define NATSKIT_SEALED (-154)           /* the stream is sealed */
+#define NATSKIT_NO_STREAM (-155)        /* no stream takes the subject, or the stream has no leader */
+#define NATSKIT_INVALID_ACK (-156)      /* what answered for a published message is no stream */
+#define NATSKIT_NO_DIRECT (-157)        /* the stream allows no direct gets, or there is no such stream */
+#define NATSKIT_NO_BATCH (-158)         /* the server is too old for direct gets of several messages */
+#define NATSKIT_SNAPSHOT_CHANGED (-159) /* end reason: part of the snapshot went while it was read */
 
 /* Key-value buckets. */
 #define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
@@ -280,6 +285,8 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_KV_WATCH 12
 #define NATSKIT_OPTIONS_ORDERED 13
 #define NATSKIT_OPTIONS_BATCH 14
+#define NATSKIT_OPTIONS_GET_BATCH 15
+#define NATSKIT_OPTIONS_GET_LAST 16
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -451,13 +458,16 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
 
 /* Connects and waits until the server has accepted or the deadline has passed. `url` is one server or
  * several, cut at commas ("nats://host:4222, host2"), or empty: then option `servers`, else 127.0.0.1:4222.
+ * Schemes: nats (port 4222 if none is given), tls (4222), ws (80) and wss (443), which is WebSocket over TLS;
+ * ws and wss may have a path, and are not mixed with the others.
  * `options` may be {0}. The deadline covers name resolution, connecting, and the handshake with every server
  * that is tried. Option `first_connect` says what follows when none accepts: "fail" (each is tried once),
  * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
  * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
- * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH,
- * NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE, NATSKIT_CREDENTIALS. The caller closes the
- * connection. Option `ask_auth` wants natskit_connect_start: whoever waits here cannot answer. */
+ * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors (NATSKIT_WS_REFUSED has HTTP's number as
+ * server_code), NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE,
+ * NATSKIT_CREDENTIALS. The caller closes the connection. Option `ask_auth` wants natskit_connect_start:
+ * whoever waits here cannot answer. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 
@@ -835,6 +845,7 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_STATUS 3  /* see natskit_msg_status */
 #define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
 #define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
+#define NATSKIT_MSG_STORED 6  /* see natskit_msg_stored */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1425,6 +1436,67 @@ typedef struct natskit_watch_info {
  * ended, or is another one. */
 NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
                                                   size_t info_size);
+
+/* Of natskit_js_get_msg. */
+#define NATSKIT_GET_NEXT 1u      /* the first message of the subject at or behind `seq`, or `start_time_ns` */
+#define NATSKIT_GET_BY_LEADER 2u /* not directly: what the stream's leader holds at this moment */
+
+/* Gives one message of a stream, as a message of kind NATSKIT_MSG_STORED. Without a subject (length 0) that
+ * of sequence `seq`, or the first that was stored at `start_time_ns` (since 1970 UTC) or later; with one,
+ * wildcards allowed, its last, or with NATSKIT_GET_NEXT the first of it from a sequence or time on (0: the
+ * begin). Each server with the stream's messages, a mirror too, may answer, and may be a little behind; where
+ * the stream does not allow that, the leader is asked. NATSKIT_MSG_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND,
+ * NATSKIT_INVALID (what does not fit together), or as natskit_request. It is asked again when the connection
+ * is lost meanwhile. */
+NATSKIT_API natskit_status natskit_js_get_msg(natskit_js js, const char *stream, size_t stream_len,
+                                              uint64_t seq, const char *subject, size_t subject_len,
+                                              int64_t start_time_ns, uint32_t flags, int64_t timeout_ms,
+                                              natskit_msg **msg, natskit_error *err);
+
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_js_get_msg_start(natskit_js js, const char *stream, size_t stream_len,
+                                                    uint64_t seq, const char *subject, size_t subject_len,
+                                                    int64_t start_time_ns, uint32_t flags,
+                                                    natskit_options options, int64_t timeout_ms,
+                                                    natskit_op *op, natskit_error *err);
+
+/* Reads messages of a stream without a consumer (options of scope GET_BATCH; {0}: all that there are). The
+ * subscription yields messages of kind NATSKIT_MSG_STORED in the stream's order, none twice and none left out
+ * that the stream still holds when it is asked for, whatever happens to the connection meanwhile; they are
+ * asked for as they are taken. It ends, beside as every subscription, with NATSKIT_MAX_REACHED when all that
+ * was asked for, or all that there is, has come; at once with NATSKIT_NO_DIRECT (allow_direct is off, or
+ * there is no such stream) or NATSKIT_NO_BATCH (a server before 2.11); NATSKIT_TIMEOUT if the server has not
+ * answered several times in a row; NATSKIT_JS_REFUSED; NATSKIT_PERMISSION. NATSKIT_INVALID names an option
+ * that does not fit the others, and nothing is sent. Does not wait. */
+NATSKIT_API natskit_status natskit_js_get_batch(natskit_js js, const char *stream, size_t stream_len,
+                                                natskit_options options, natskit_sub *out,
+                                                natskit_error *err);
+
+/* The same for the last message of each subject (options of scope GET_LAST; {0}: of all subjects): a snapshot
+ * of what the stream holds at one sequence, its present end unless asked for otherwise, however many pages it
+ * takes. NATSKIT_JS_LIMIT ends it if one of the subjects asked for matches more than 1,024 (an ordered
+ * consumer with last_per_subject reads those); of a longer list the parts come one after the other.
+ * NATSKIT_SNAPSHOT_CHANGED, behind all that could be read: messages of the snapshot were replaced, where the
+ * stream does not keep them, or removed before they were read. */
+NATSKIT_API natskit_status natskit_js_get_last(natskit_js js, const char *stream, size_t stream_len,
+                                               natskit_options options, natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_stored_view {
+    const char *stream; /* that answered, perhaps a mirror; not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *subject; /* that it was published to */
+    size_t subject_len;
+    const void *data;
+    size_t data_len;
+    uint64_t seq;
+    int64_t time_ns;  /* when it was stored: since 1970 UTC */
+    uint64_t pending; /* of several: messages that were known to be behind it, limits aside; else 0 */
+} natskit_stored_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers are the
+ * publisher's, with those of the server (Nats-Stream, Nats-Subject, ...) behind them. */
+NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *view,
+                                              size_t view_size);
 
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */

@@ -192,6 +192,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+
+#include "handle_direct.h"
 /* as well as */
 #include "handle_publish.h"
 /* and behind that */
@@ -303,6 +305,7 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    DIRECT_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
     AUTH_ROWS,
@@ -689,6 +692,7 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    DIRECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,
 };

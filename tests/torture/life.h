@@ -32,6 +32,8 @@ struct tt_life {
     const char *named;   /* the same by name, localhost */
     const char *secured; /* of a server with TLS that wants a client's certificate and a user's JWT */
     const char *first;   /* of one that begins with TLS, and wants an nkey */
+    const char *ws;      /* of the one without TLS, by WebSocket */
+    const char *wss;     /* of the one that wants an nkey, by WebSocket */
     const char *wallet;  /* folder of certificates and credentials (support/wallet.h) */
 };
 extern struct tt_life tt_life;

@@ -66,6 +66,8 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(kv),
     ROW(watch),
     ROW(pull),
+    ROW(websocket),
+    ROW(websocket_secured),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

@@ -30,6 +30,8 @@ void tt_scenario_tls_offered(void);
 void tt_scenario_tls_refused(void);
 void tt_scenario_tls_texts(void);
 void tt_scenario_asked(void);
+void tt_scenario_websocket(void);
+void tt_scenario_websocket_secured(void);
 
 void tt_scenario_drain_sub(void);
 void tt_scenario_drain(void);

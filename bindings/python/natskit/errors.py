@@ -224,6 +224,14 @@ class NoServersError(NetworkError):
     """Every server was tried without success."""
 
 
+class WebSocketRefusedError(NetworkError):
+    """The server refuses the upgrade to WebSocket; `server_code` is HTTP's."""
+
+
+class WebSocketError(NetworkError):
+    """The server sent something that is not WebSocket."""
+
+
 # -------------------------------------------------------------------------------- protocol
 
 
@@ -353,6 +361,18 @@ class InvalidAckError(JetStreamError):
     """What answered for a published message is no stream."""
 
 
+class NoDirectError(JetStreamError):
+    """The stream allows no direct gets, or there is no such stream."""
+
+
+class NoBatchError(JetStreamError):
+    """The server is too old for direct gets of several messages."""
+
+
+class SnapshotChangedError(JetStreamError):
+    """Part of the snapshot was removed or replaced while it was read."""
+
+
 class KeyValueError(JetStreamError):
     """What a key-value bucket says."""
 
@@ -467,6 +487,8 @@ _CLASSES: dict[str, type[Error]] = {
     "STALE": StaleConnectionError,
     "IO": SocketError,
     "NO_SERVERS": NoServersError,
+    "WS_REFUSED": WebSocketRefusedError,
+    "WEBSOCKET": WebSocketError,
     "PROTOCOL": BadProtocolError,
     "SERVER_ERROR": ServerError,
     "NO_RESPONDERS": NoRespondersError,
@@ -501,6 +523,9 @@ _CLASSES: dict[str, type[Error]] = {
     "SEALED": StreamSealedError,
     "NO_STREAM": NoStreamResponseError,
     "INVALID_ACK": InvalidAckError,
+    "NO_DIRECT": NoDirectError,
+    "NO_BATCH": NoBatchError,
+    "SNAPSHOT_CHANGED": SnapshotChangedError,
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
