@@ -69,7 +69,8 @@ describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_batch.lua")
+        read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()

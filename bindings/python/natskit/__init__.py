@@ -18,6 +18,7 @@ from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
+from ._dump import dump
 from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",

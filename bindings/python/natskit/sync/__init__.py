@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
+from .._dump import dump
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
@@ -43,6 +44,7 @@ __all__ = [
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",
