@@ -7,7 +7,8 @@ local nc <close> = assert(nats.connect(url, { name = "example batches" }))
 local js <close> = assert(nc:jetstream { timeout = 5 })
 
 assert(js:add_stream {
-    name = "BATCH_LUA", subjects = { "batch.lua.>" }, storage = "memory", allow_atomic = true, allow_msg_schedules = true,
+    name = "BATCH_LUA", subjects = { "batch.lua.>" }, storage = "memory", allow_atomic = true,
+    allow_msg_schedules = true,
 })
 assert(js:add_stream {
     name = "COUNT_LUA", subjects = { "count.lua.>" }, storage = "memory", allow_msg_counter = true, allow_direct = true,
