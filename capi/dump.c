@@ -5,6 +5,7 @@
 #include "capi/guard.h"
 #include "client/conn.h"
 #include "delivery/op.h"
+#include "service/service.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static const char *const kinds[] = {
     [NATSKIT_KIND_OP] = "operation",        [NATSKIT_KIND_WAITSET] = "waitset",
     [NATSKIT_KIND_JSON] = "json",           [NATSKIT_KIND_JS] = "jetstream",
     [NATSKIT_KIND_PUBLISHER] = "publisher", [NATSKIT_KIND_KV] = "kv",
-    [NATSKIT_KIND_BATCH] = "batch",
+    [NATSKIT_KIND_BATCH] = "batch",         [NATSKIT_KIND_SERVICE] = "service",
 };
 
 /* A JSON text that grows; once there was no memory nothing more is added. */
@@ -215,6 +216,10 @@ static bool add_object(struct out *out, uint64_t id)
         add_op(out, handle);
     } else if (kind == NATSKIT_KIND_PUBLISHER) {
         add_publisher(out, id);
+    } else if (kind == NATSKIT_KIND_SERVICE) {
+        const struct nki_service *service = handle->object;
+        add_key(out, "stats");
+        out->ok = out->ok && nki_ledger_write(service->ledger, NKI_SERVICE_STATS, &out->text);
     }
     add(out, NKI_STR("}"));
     nki_handle_unpin(handle);

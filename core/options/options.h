@@ -22,6 +22,7 @@ enum nki_scope {
     NKI_SCOPE_BATCH,
     NKI_SCOPE_GET_BATCH,
     NKI_SCOPE_GET_LAST,
+    NKI_SCOPE_SERVICE,
     NKI_SCOPE_COUNT
 };
 

@@ -11,6 +11,7 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_service service;
 natskit_publisher publisher;
 natskit_batch batch;
 natskit_msg *received;
@@ -194,6 +195,7 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_kv.h"
 
 #include "handle_direct.h"
+#include "handle_service.h"
 /* as well as */
 #include "handle_publish.h"
 /* and behind that */
@@ -306,6 +308,7 @@ const struct row rows[] = {
     JS_ROWS,
     KV_ROWS,
     DIRECT_ROWS,
+    SERVICE_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
     AUTH_ROWS,
@@ -697,6 +700,7 @@ const struct bad bads[] = {
     JS_BAD_ROWS,
     KV_BAD_ROWS,
     DIRECT_BAD_ROWS,
+    SERVICE_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,
 };

@@ -10,7 +10,7 @@ static const int32_t scopes[] = {
     NATSKIT_OPTIONS_USER_JWT, NATSKIT_OPTIONS_JETSTREAM,    NATSKIT_OPTIONS_PUBLISHER,
     NATSKIT_OPTIONS_FETCH,    NATSKIT_OPTIONS_CONSUME,      NATSKIT_OPTIONS_KV_WATCH,
     NATSKIT_OPTIONS_ORDERED,  NATSKIT_OPTIONS_BATCH,        NATSKIT_OPTIONS_GET_BATCH,
-    NATSKIT_OPTIONS_GET_LAST};
+    NATSKIT_OPTIONS_GET_LAST, NATSKIT_OPTIONS_SERVICE};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -44,7 +44,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(NATSKIT_OPTIONS_GET_LAST + 1, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(NATSKIT_OPTIONS_SERVICE + 1, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 

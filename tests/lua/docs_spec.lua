@@ -42,7 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry", batch = "batch",
+        publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -68,7 +68,9 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_service.lua") .. "\n" ..
         read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
@@ -78,7 +80,7 @@ describe("the documents", function()
         local annotated, documented = {}, {}
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
-            consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:",
+            consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
             batch = "batch:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
@@ -99,7 +101,7 @@ describe("the documents", function()
     end)
 
     it("name every field of a message and a subscription", function()
-        for _, kind in ipairs { "msg", "sub", "stream", "consumer", "kv", "entry" } do
+        for _, kind in ipairs { "msg", "sub", "stream", "consumer", "kv", "entry", "service" } do
             local fields = fields_of(kind)
             local annotated = {}
             local class = annotations:match("%-%-%-@class natskit%." .. kind .. "\n(.-)\nlocal " .. kind)
@@ -119,7 +121,8 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", BATCH = "AtomicBatchOptions",
+            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
+            BATCH = "AtomicBatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -267,7 +270,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
-        "batches", "tour" } do
+        "batches", "service", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

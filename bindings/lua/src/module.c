@@ -10,7 +10,7 @@ const char *const lnk_names[LNK_KINDS] = {
     "natskit.conn",   "natskit.sub",      "natskit.msg",     "natskit.wait",      "natskit.options",
     "natskit.loop",   "natskit.state",    "natskit.headers", "natskit.turn",      "natskit.js",
     "natskit.stream", "natskit.consumer", "natskit.doc",     "natskit.publisher", "natskit.kv",
-    "natskit.entry",  "natskit.batch"};
+    "natskit.entry",  "natskit.batch",    "natskit.service"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -82,7 +82,7 @@ static int counters(lua_State *L)
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 15);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
@@ -94,6 +94,7 @@ static int counters(lua_State *L)
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
     set_count(L, "batches", now.batches);
+    set_count(L, "services", now.services);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
@@ -192,6 +193,7 @@ static void open_state(lua_State *L)
     lnk_kv_register(L, index);
     lnk_batch_register(L, index);
     lnk_entry_register(L, index);
+    lnk_service_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);

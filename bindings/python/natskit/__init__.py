@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import _later, errors, js, jwt, nkeys
+from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
@@ -48,6 +48,7 @@ __all__ = [
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",

@@ -50,6 +50,7 @@ OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
 OPTIONS_BATCH: int
 OPTIONS_ORDERED: int
+OPTIONS_SERVICE: int
 
 def version() -> str: ...
 def nuid() -> str: ...
@@ -289,6 +290,10 @@ class _MsgFacts:
     def status_code(self) -> int: ...
     @property
     def description(self) -> str: ...
+    @property
+    def _endpoint(self) -> int: ...
+    def _handled(self) -> None: ...
+    def _service_error(self) -> None: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     if sys.version_info >= (3, 12):
@@ -320,6 +325,18 @@ class AsyncMsg(_MsgFacts):
         json: Any = None,
         trace_destination: str | None = None,
         trace_only: bool = False,
+    ) -> _Await[None]: ...
+    def _respond_error(
+        self,
+        code: int,
+        description: str,
+        data: _Payload | None,
+        headers: _Headers,
+        timeout: float | None,
+        /,
+    ) -> _Await[None]: ...
+    def _respond_error_now(
+        self, code: int, description: str, data: _Payload | None, headers: _Headers, left: float | None, /
     ) -> _Await[None]: ...
     def _respond_now(
         self, data: _Payload | None, headers: _Headers, left: float | None, /
@@ -542,6 +559,12 @@ class AsyncConnection(_ConnectionFacts):
         left: float | None,
         /,
     ) -> _Await[AsyncMsg]: ...
+    def _service(
+        self, config: str, options: _Pairs, name: str, /
+    ) -> tuple[ServiceHandle, AsyncSubscription]: ...
+    def _discover(
+        self, verb: int, prefix: str, name: str, id: str, options: _Pairs, /
+    ) -> AsyncSubscription: ...
     def _request_many(
         self,
         subject: str,
@@ -576,6 +599,18 @@ class SyncMsg(_MsgFacts):
         json: Any = None,
         trace_destination: str | None = None,
         trace_only: bool = False,
+    ) -> None: ...
+    def _respond_error(
+        self,
+        code: int,
+        description: str,
+        data: _Payload | None,
+        headers: _Headers,
+        timeout: float | None,
+        /,
+    ) -> None: ...
+    def _respond_error_now(
+        self, code: int, description: str, data: _Payload | None, headers: _Headers, left: float | None, /
     ) -> None: ...
     def _respond_now(self, data: _Payload | None, headers: _Headers, left: float | None, /) -> None: ...
     def republish(
@@ -692,6 +727,12 @@ class SyncConnection(_ConnectionFacts):
         left: float | None,
         /,
     ) -> SyncMsg: ...
+    def _service(
+        self, config: str, options: _Pairs, name: str, /
+    ) -> tuple[ServiceHandle, SyncSubscription]: ...
+    def _discover(
+        self, verb: int, prefix: str, name: str, id: str, options: _Pairs, /
+    ) -> SyncSubscription: ...
     def _request_many(
         self,
         subject: str,
@@ -783,6 +824,16 @@ class SyncBatch:
     def _commit_now(self, left: float | None, /) -> PubAck: ...
     def _info(self) -> tuple[int, int, bool]: ...
     def _room(self, size: int, timeout: float | None, /) -> None: ...
+
+@final
+class ServiceHandle:
+    """A service; see natskit.micro.Service and natskit.sync.micro.Service."""
+
+    def group(self, parent: int, config: str, /) -> int: ...
+    def endpoint(self, group: int, config: str, /) -> int: ...
+    def data(self, endpoint: int, data: str | None, /) -> None: ...
+    def report(self, verb: int, /) -> dict[str, Any]: ...
+    def reset(self) -> None: ...
 
 class AsyncKeyValue:
     """A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue."""

@@ -64,6 +64,7 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(service_type)                                                                                          \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
@@ -401,7 +402,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
         pull_init(module, st) < 0 || kv_init(module, st) < 0 || batch_init(module, st) < 0 ||
-        jspub_init(module, st) < 0 || publisher_init(module, st) < 0)
+        jspub_init(module, st) < 0 || publisher_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -425,6 +426,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_BATCH", NATSKIT_OPTIONS_BATCH},
+        {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

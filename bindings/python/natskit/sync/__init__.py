@@ -16,6 +16,7 @@ from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
@@ -48,6 +49,7 @@ __all__ = [
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",
