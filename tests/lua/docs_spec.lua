@@ -72,6 +72,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
         read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
@@ -123,6 +124,7 @@ describe("the documents", function()
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
             BATCH = "AtomicBatchOptions",
+            GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -270,7 +272,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
-        "batches", "service", "tour" } do
+        "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)
