@@ -4,6 +4,8 @@
 #include "object/put.h"
 #include "options/options.h"
 
+#define PUT_TRIES                                                                                            \
+    4 /* of a put from memory, whose chunks were stored out of order when they were sent again */
 #define ABORT_MS 5000 /* of a put from memory that did not succeed: for its chunks to be gone */
 
 static void writer_close(struct nki_handle *handle)
@@ -207,6 +209,33 @@ natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t
     return status;
 }
 
+struct put_call {
+    struct nki_str name;
+    natskit_json meta;
+    struct nki_str data;
+    natskit_options options;
+};
+
+static int32_t put_whole(struct nki_object_store *store, const struct put_call *call, int64_t deadline_ns,
+                         natskit_msg **info, natskit_error *err)
+{
+    struct nki_object_put *put;
+    size_t taken;
+    int32_t status = open_put(store, call->name, call->meta, call->options, &put, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status =
+        nki_object_put_write(put, call->data.ptr, call->data.len, deadline_ns, &taken, nki_capi_err(err));
+    status = status == NATSKIT_OK ? finish_put(put, deadline_ns, info, err) : status;
+    if (status != NATSKIT_OK) {
+        (void)abort_put(put, nki_deadline_ns(nki_clock_now_ns(), ABORT_MS), NULL);
+    }
+    nki_object_put_close(put);
+    nki_object_put_release(put);
+    return status;
+}
+
 natskit_status natskit_object_put(natskit_object_store store, const char *name, size_t name_len,
                                   natskit_json meta, const void *data, size_t data_len,
                                   natskit_options options, int64_t timeout_ms, natskit_msg **info,
@@ -215,8 +244,6 @@ natskit_status natskit_object_put(natskit_object_store store, const char *name, 
     struct nki_str text;
     struct nki_str bytes;
     struct nki_handle *handle;
-    struct nki_object_put *put;
-    size_t taken;
     if (info != NULL) {
         *info = NULL;
     }
@@ -234,16 +261,13 @@ natskit_status natskit_object_put(natskit_object_store store, const char *name, 
     if (status != NATSKIT_OK) {
         return status;
     }
+    struct put_call call = {text, meta, bytes, options};
     int64_t deadline_ns = nki_capi_deadline(timeout_ms);
-    status = open_put(handle->object, text, meta, options, &put, err);
-    if (status == NATSKIT_OK) {
-        status = nki_object_put_write(put, bytes.ptr, bytes.len, deadline_ns, &taken, nki_capi_err(err));
-        status = status == NATSKIT_OK ? finish_put(put, deadline_ns, info, err) : status;
-        if (status != NATSKIT_OK) {
-            (void)abort_put(put, nki_deadline_ns(nki_clock_now_ns(), ABORT_MS), NULL);
+    for (unsigned tries = 0; tries < PUT_TRIES; tries++) {
+        status = put_whole(handle->object, &call, deadline_ns, info, err);
+        if (status != NATSKIT_CHUNKS_DISORDERED) {
+            break;
         }
-        nki_object_put_close(put);
-        nki_object_put_release(put);
     }
     nki_handle_unpin(handle);
     return status;

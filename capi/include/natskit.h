@@ -1483,6 +1483,7 @@ NATSKIT_API natskit_status natskit_object_info_start(natskit_object_store store,
 NATSKIT_API natskit_status natskit_object_delete(natskit_object_store store, const char *name,
                                                  size_t name_len, int64_t timeout_ms, natskit_msg **info,
                                                  natskit_error *err);
+/* The same as an operation. */
 NATSKIT_API natskit_status natskit_object_delete_start(natskit_object_store store, const char *name,
                                                        size_t name_len, natskit_options options,
                                                        int64_t timeout_ms, natskit_op *op,
@@ -1493,6 +1494,7 @@ NATSKIT_API natskit_status natskit_object_delete_start(natskit_object_store stor
 NATSKIT_API natskit_status natskit_object_update(natskit_object_store store, const char *name,
                                                  size_t name_len, natskit_json meta, int64_t timeout_ms,
                                                  natskit_msg **info, natskit_error *err);
+/* The same as an operation. */
 NATSKIT_API natskit_status natskit_object_update_start(natskit_object_store store, const char *name,
                                                        size_t name_len, natskit_json meta,
                                                        natskit_options options, int64_t timeout_ms,
@@ -1505,14 +1507,16 @@ NATSKIT_API natskit_status natskit_object_link(natskit_object_store store, const
                                                const char *bucket, size_t bucket_len, const char *target,
                                                size_t target_len, int64_t timeout_ms, natskit_msg **info,
                                                natskit_error *err);
+/* The same as an operation. */
 NATSKIT_API natskit_status natskit_object_link_start(natskit_object_store store, const char *name,
                                                      size_t name_len, const char *bucket, size_t bucket_len,
                                                      const char *target, size_t target_len,
                                                      natskit_options options, int64_t timeout_ms,
                                                      natskit_op *op, natskit_error *err);
 
-/* Puts an object from memory, with options of scope OBJECT_PUT: a writer's whole life in one call. If it
- * fails its chunks are gone again, and what had the name is as it was; see natskit_object_writer_close. */
+/* Puts an object from memory, with options of scope OBJECT_PUT: a writer's whole life in one call, which is
+ * tried again after NATSKIT_CHUNKS_DISORDERED. If it fails its chunks are gone again, and what had the name
+ * is as it was; see natskit_object_writer_close. */
 NATSKIT_API natskit_status natskit_object_put(natskit_object_store store, const char *name, size_t name_len,
                                               natskit_json meta, const void *data, size_t data_len,
                                               natskit_options options, int64_t timeout_ms, natskit_msg **info,
@@ -1549,6 +1553,7 @@ NATSKIT_API natskit_status natskit_object_writer_finish(natskit_object_writer wr
 NATSKIT_API natskit_status natskit_object_writer_done_start(natskit_object_writer writer,
                                                             natskit_options options, int64_t timeout_ms,
                                                             natskit_op *op, natskit_error *err);
+/* The second of them. */
 NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_writer writer,
                                                               natskit_options options, int64_t timeout_ms,
                                                               natskit_op *op, natskit_error *err);
@@ -1557,6 +1562,7 @@ NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_wri
  * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. */
 NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
                                                        natskit_error *err);
+/* The same as an operation. */
 NATSKIT_API natskit_status natskit_object_writer_abort_start(natskit_object_writer writer,
                                                              natskit_options options, int64_t timeout_ms,
                                                              natskit_op *op, natskit_error *err);
@@ -1594,9 +1600,12 @@ NATSKIT_API natskit_status natskit_object_reader_read(natskit_object_reader read
 NATSKIT_API natskit_status natskit_object_reader_ready_start(natskit_object_reader reader,
                                                              natskit_options options, int64_t timeout_ms,
                                                              natskit_op *op, natskit_error *err);
+/* How far it is; any thread. */
 NATSKIT_API natskit_status natskit_object_reader_progress(natskit_object_reader reader,
                                                           natskit_object_progress *progress,
                                                           size_t progress_size);
+
+/* Releases the handle; what was not read is left. */
 NATSKIT_API natskit_status natskit_object_reader_close(natskit_object_reader reader);
 
 /* Watches a store, with options of scope OBJECT_WATCH ({0}: all objects, beginning with what there is). The

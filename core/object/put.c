@@ -22,12 +22,11 @@ static struct nki_str str_of(const struct nki_buf *buf)
 
 /* -- life ------------------------------------------------------------------------------------------------ */
 
+/* Perhaps under the engine lock, by the end of a finish: what takes that lock was done by the close. */
 static void free_put(struct nki_object_put *put)
 {
     if (put->publisher != NULL) {
-        nki_publisher_close(put->publisher);
         nki_publisher_release(put->publisher);
-        nki_sub_close(put->acks);
         nki_sub_release(put->acks);
     }
     nki_digest_free(put->digest);

@@ -55,7 +55,7 @@ int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_be
  * being stored, or may have been. */
 int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
                              struct nki_error *err);
-/* The same without waiting for it. */
+/* The same without waiting for it. To be called before the last reference is given up. */
 void nki_object_put_close(struct nki_object_put *put);
 void nki_object_put_info_get(struct nki_object_put *put, struct nki_object_put_info *out);
 

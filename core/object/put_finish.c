@@ -234,4 +234,6 @@ void nki_object_put_close(struct nki_object_put *put)
     if (nki_object_put_abort(put, &begin, &op, NULL) == NKI_OK && op != NULL) {
         nki_op_release(op); /* it goes on */
     }
+    nki_publisher_close(put->publisher);
+    nki_sub_close(put->acks);
 }
