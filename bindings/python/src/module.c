@@ -62,6 +62,13 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(object_store_type[FACE_ASYNC])                                                                         \
+    X(object_store_type[FACE_SYNC])                                                                          \
+    X(object_writer_type[FACE_ASYNC])                                                                        \
+    X(object_writer_type[FACE_SYNC])                                                                         \
+    X(object_reader_type[FACE_ASYNC])                                                                        \
+    X(object_reader_type[FACE_SYNC])                                                                         \
+    X(object_info_type)                                                                                      \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
@@ -365,6 +372,8 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_object_config", object_config, METH_O,
+     "_object_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a store."},
     {"_kv_config", kv_config, METH_O,
      "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,
@@ -377,8 +386,8 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
+        jspub_init(module, st) < 0 || publisher_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -400,6 +409,8 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
+        {"OPTIONS_OBJECT_PUT", NATSKIT_OPTIONS_OBJECT_PUT},
+        {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };

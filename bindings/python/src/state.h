@@ -122,6 +122,10 @@ typedef struct State {
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *entry_type;
+    PyTypeObject *object_store_type[FACES];
+    PyTypeObject *object_writer_type[FACES];
+    PyTypeObject *object_reader_type[FACES];
+    PyTypeObject *object_info_type;
     PyTypeObject *watcher_type[FACES];
 
     PyObject *names[NAMES];
@@ -373,7 +377,17 @@ PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
 /* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
  * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
+enum {
+    GIVE_NONE,
+    GIVE_MSG,
+    GIVE_SECONDS,
+    GIVE_REASON,
+    GIVE_JSON,
+    GIVE_ACK,
+    GIVE_ENTRY,
+    GIVE_REVISION,
+    GIVE_OBJECT
+};
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -537,7 +551,7 @@ typedef struct Sub {
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
     bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
-    bool watches;  /* entries of a bucket */
+    bool watches;  /* entries of a bucket, infos of a store */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -720,6 +734,22 @@ PyObject *kv_revision(State *st, natskit_msg *msg);
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
 PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- object.c */
+
+/* An object store. */
+typedef struct ObjectStore {
+    NKPY_HEAD
+    State *st;
+    natskit_object_store handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} ObjectStore;
+
+/* An ObjectInfo from a message of that kind; takes the reference over, also on failure. */
+PyObject *object_info_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *object_config(PyObject *module, PyObject *text);
+int object_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

@@ -14,10 +14,23 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
-from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from .._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
@@ -31,6 +44,11 @@ __all__ = [
     "KeyValue",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",
