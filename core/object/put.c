@@ -14,6 +14,7 @@
 #define WINDOW_MAX 1024
 #define HEADER_BYTES 128 /* that the headers of a chunk take at most */
 #define TAKE_STEP 64
+#define RETRIES 16 /* with pauses of 250 ms: a cluster elects a leader in that */
 
 static struct nki_str str_of(const struct nki_buf *buf)
 {
@@ -92,7 +93,7 @@ static int32_t open_publisher(struct nki_object_put *put, const struct nki_objec
         {NKI_STR("max_pending"), (int64_t)window},
         {NKI_STR("max_pending_bytes"), (int64_t)(window * (put->chunk_size + 2 * (uint64_t)NKI_KIB))},
         {NKI_STR("ack_wait_ms"), params->ack_wait_ms},
-        {NKI_STR("retries"), -1},
+        {NKI_STR("retries"), RETRIES},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows) && status == NKI_OK; i++) {
         status = nki_options_set_int(options, rows[i].name, rows[i].value, err);

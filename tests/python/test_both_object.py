@@ -168,14 +168,14 @@ async def test_given_up(js_url: str) -> None:
             async with await store.open("a", "wb") as file:
                 await file.write(b"x" * 8 * CHUNK)
                 while file.progress.stored < 8 * CHUNK:  # nothing comes later
-                    await face.sleep(0.01)
+                    await face.nap(0.01)
                     await file.write(b"")
                 assert await chunks_of(store) == 9
                 raise RuntimeError("no more")
         for _ in range(400):
             if await chunks_of(store) == 1:
                 break
-            await face.sleep(0.05)
+            await face.nap(0.05)
         assert (await store.get("a")).data == b"old" and await chunks_of(store) == 1
 
 

@@ -170,14 +170,14 @@ def test_given_up(js_url: str) -> None:
             with store.open("a", "wb") as file:
                 file.write(b"x" * 8 * CHUNK)
                 while file.progress.stored < 8 * CHUNK:  # nothing comes later
-                    face.sleep(0.01)
+                    face.nap(0.01)
                     file.write(b"")
                 assert chunks_of(store) == 9
                 raise RuntimeError("no more")
         for _ in range(400):
             if chunks_of(store) == 1:
                 break
-            face.sleep(0.05)
+            face.nap(0.05)
         assert (store.get("a")).data == b"old" and chunks_of(store) == 1
 
 
