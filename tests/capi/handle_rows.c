@@ -11,6 +11,8 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_object_store store;
+natskit_object_writer writer;
 natskit_publisher publisher;
 natskit_msg *received;
 
@@ -191,6 +193,7 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+#include "handle_object.h"
 /* as well as */
 #include "handle_publish.h"
 
@@ -300,6 +303,7 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    OBJECT_ROWS,
     JS_PUBLISH_ROWS,
     AUTH_ROWS,
 };
@@ -685,6 +689,7 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
 };
 

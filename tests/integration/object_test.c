@@ -245,6 +245,14 @@ static void test_operations(void **state)
     assert_ok(natskit_object_reader_close(reader));
     assert_int_equal(len, SIZE);
     assert_memory_equal(got, data, SIZE);
+    natskit_object_progress progress;
+    const natskit_object_reader forged = {reader.id + 1};
+    assert_status(natskit_object_reader_close(reader), NATSKIT_CLOSED);
+    assert_status(natskit_object_reader_read(reader, got, 1, 0, &len, NULL), NATSKIT_CLOSED);
+    assert_status(natskit_object_reader_progress(reader, &progress, sizeof progress), NATSKIT_CLOSED);
+    assert_status(natskit_object_reader_ready_start(reader, NO_OPTIONS, 0, &op, NULL), NATSKIT_CLOSED);
+    assert_status(natskit_object_reader_close(forged), NATSKIT_BAD_HANDLE);
+    assert_status(natskit_object_reader_read(forged, got, 1, 0, &len, NULL), NATSKIT_BAD_HANDLE);
     free(got);
     free(data);
 }
