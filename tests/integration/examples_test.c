@@ -62,6 +62,15 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_objects(void **state)
+{
+    (void)state;
+    run_example("objects", (const char *const[]){
+                               "put: lines.txt, 16890 bytes in 1 chunks", "get: lines.txt has 1000 lines",
+                               "renamed: report.txt, 16890 bytes", "get: latest has 1000 lines",
+                               "info: object \"report.txt\": the object was deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -113,9 +122,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_work_queue),
+        cmocka_unit_test(test_consume),       cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -42,7 +42,8 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry",
+        publisher = "pub", kv = "kv", entry = "entry", object_store = "store", object_writer = "writer",
+        object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -68,7 +69,8 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_kv.lua")
+        read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_object.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
@@ -77,6 +79,7 @@ describe("the documents", function()
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:",
+            store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -117,6 +120,7 @@ describe("the documents", function()
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions",
+            OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -259,7 +263,7 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
+        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
         "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)

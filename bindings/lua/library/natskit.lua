@@ -27,6 +27,9 @@ local nats = {}
 ---@field contexts integer of JetStream
 ---@field publishers integer
 ---@field kvs integer buckets
+---@field object_stores integer
+---@field object_writers integer
+---@field object_readers integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
