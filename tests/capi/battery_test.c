@@ -164,6 +164,12 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_js_close((natskit_js){id});
     case NATSKIT_KIND_KV:
         return natskit_kv_close((natskit_kv){id});
+    case NATSKIT_KIND_OBJECT_STORE:
+        return natskit_object_store_close((natskit_object_store){id});
+    case NATSKIT_KIND_OBJECT_WRITER:
+        return natskit_object_writer_close((natskit_object_writer){id});
+    case NATSKIT_KIND_OBJECT_READER:
+        return natskit_object_reader_close((natskit_object_reader){id});
     default:
         return natskit_waitset_close((natskit_waitset){id});
     }
@@ -739,15 +745,15 @@ static const struct {
     void (*step)(struct worker *me);
     unsigned weight;
 } steps[] = {
-    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},  {step_next_batch, 60},
-    {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
-    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
-    {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
-    {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
-    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
-    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_watch, 4},     {step_entry, 30},
+    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},   {step_next_batch, 60},
+    {step_message, 120}, {step_request, 60},       {step_op, 80},      {step_waitset, 100},
+    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},    {step_headers, 60},
+    {step_options, 30},  {step_open, 20},          {step_close, 20},   {step_library, 20},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},  {step_life, 10},
+    {step_order, 20},    {step_many, 30},          {step_own, 20},     {step_edit, 40},
+    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},   {step_first, 5},
+    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},   {step_keys, 40},
+    {step_watch, 4},     {step_entry, 30},         {step_objects, 20},
 };
 
 static void *work(void *arg)

@@ -461,7 +461,8 @@ def _pieces(data: Any) -> Iterable[Any]:
     try:
         view = memoryview(data).cast("B")
     except TypeError:
-        return iter(data)
+        pieces: Iterable[Any] = iter(data)
+        return pieces
     return (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))
 
 
