@@ -228,8 +228,10 @@ static int32_t put_whole(struct nki_object_store *store, const struct put_call *
     status =
         nki_object_put_write(put, call->data.ptr, call->data.len, deadline_ns, &taken, nki_capi_err(err));
     status = status == NATSKIT_OK ? finish_put(put, deadline_ns, info, err) : status;
-    if (status != NATSKIT_OK) {
-        (void)abort_put(put, nki_deadline_ns(nki_clock_now_ns(), ABORT_MS), NULL);
+    int64_t abort_ns = nki_deadline_ns(nki_clock_now_ns(), ABORT_MS);
+    abort_ns = deadline_ns < abort_ns ? deadline_ns : abort_ns;
+    if (status != NATSKIT_OK && abort_ns > nki_clock_now_ns()) { /* else in the background */
+        (void)abort_put(put, abort_ns, NULL);
     }
     nki_object_put_close(put);
     nki_object_put_release(put);
