@@ -16,6 +16,7 @@ enum nki_msg_kind {
     NKI_MSG_STATUS,
     NKI_MSG_PUB_ACK,
     NKI_MSG_KV,
+    NKI_MSG_STORED,
     NKI_MSG_OBJECT
 };
 

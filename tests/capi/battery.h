@@ -66,6 +66,7 @@ void step_json(struct worker *me);
 void step_contexts(struct worker *me);
 void step_calls(struct worker *me);
 void step_keys(struct worker *me);
+void step_batches(struct worker *me);
 void step_watch(struct worker *me);
 void step_objects(struct worker *me);
 void step_entry(struct worker *me);

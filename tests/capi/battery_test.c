@@ -160,6 +160,8 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER:
         return NATSKIT_BAD_HANDLE; /* nothing opens one yet */
+    case NATSKIT_KIND_BATCH:
+        return natskit_batch_close((natskit_batch){id});
     case NATSKIT_KIND_JS:
         return natskit_js_close((natskit_js){id});
     case NATSKIT_KIND_KV:
@@ -244,7 +246,7 @@ static void step_open(struct worker *me)
     switch (below(me, 3)) {
     case 0:
         if (gave(me, "options_open",
-                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_ORDERED + 1), &options)) ==
+                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_GET_LAST + 1), &options)) ==
             NATSKIT_OK) {
             keep(me, NATSKIT_KIND_OPTIONS, options.id);
         }
@@ -745,15 +747,15 @@ static const struct {
     void (*step)(struct worker *me);
     unsigned weight;
 } steps[] = {
-    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},   {step_next_batch, 60},
-    {step_message, 120}, {step_request, 60},       {step_op, 80},      {step_waitset, 100},
-    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},    {step_headers, 60},
-    {step_options, 30},  {step_open, 20},          {step_close, 20},   {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},  {step_life, 10},
-    {step_order, 20},    {step_many, 30},          {step_own, 20},     {step_edit, 40},
-    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},   {step_first, 5},
-    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},   {step_keys, 40},
-    {step_watch, 4},     {step_entry, 30},         {step_objects, 20},
+    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},  {step_next_batch, 60},
+    {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
+    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
+    {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
+    {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
+    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
+    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},  {step_objects, 20},
 };
 
 static void *work(void *arg)

@@ -14,6 +14,7 @@ natskit_kv kv;
 natskit_object_store store;
 natskit_object_writer writer;
 natskit_publisher publisher;
+natskit_batch batch;
 natskit_msg *received;
 
 natskit_error error;
@@ -193,9 +194,13 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+
+#include "handle_direct.h"
 #include "handle_object.h"
 /* as well as */
 #include "handle_publish.h"
+/* and behind that */
+#include "handle_batch.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -303,8 +308,10 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    DIRECT_ROWS,
     OBJECT_ROWS,
     JS_PUBLISH_ROWS,
+    BATCH_ROWS,
     AUTH_ROWS,
 };
 
@@ -689,8 +696,10 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    DIRECT_BAD_ROWS,
     OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
+    BATCH_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

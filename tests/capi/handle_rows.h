@@ -19,6 +19,7 @@ extern natskit_kv kv;
 extern natskit_object_store store;
 extern natskit_object_writer writer;
 extern natskit_publisher publisher;
+extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */
 
 /* What they write to. */

@@ -53,6 +53,7 @@ static int open_all(void **state)
     assert_ok(natskit_object_store_open(js, "b", Z, &store, NULL));
     assert_ok(natskit_object_writer_open(store, "o", Z, (natskit_json){0}, NO_OPTIONS, &writer, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
+    assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
     return 0;
 }
 
@@ -76,6 +77,7 @@ static uint64_t id_of(int32_t kind)
         [NATSKIT_KIND_JS] = js.id,
         [NATSKIT_KIND_KV] = kv.id,
         [NATSKIT_KIND_PUBLISHER] = publisher.id,
+        [NATSKIT_KIND_BATCH] = batch.id,
         [NATSKIT_KIND_OBJECT_STORE] = store.id,
         [NATSKIT_KIND_OBJECT_WRITER] = writer.id,
     };
@@ -108,6 +110,7 @@ static uint64_t open_another(int32_t kind)
     natskit_object_store f = {0};
     natskit_object_writer g = {0};
     natskit_publisher another = {0};
+    natskit_batch many = {0};
     switch (kind) {
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
@@ -124,6 +127,9 @@ static uint64_t open_another(int32_t kind)
     case NATSKIT_KIND_PUBLISHER:
         assert_ok(natskit_publisher_open(js, NO_OPTIONS, &another, &s, NULL));
         return another.id;
+    case NATSKIT_KIND_BATCH:
+        assert_ok(natskit_batch_open(js, NO_OPTIONS, &many, NULL));
+        return many.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;
@@ -180,6 +186,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_PUBLISHER:
         got = natskit_publisher_close((natskit_publisher){id});
+        break;
+    case NATSKIT_KIND_BATCH:
+        got = natskit_batch_close((natskit_batch){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});

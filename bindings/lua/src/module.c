@@ -74,6 +74,7 @@ static int counters(lua_State *L)
     set_count(L, "contexts", now.contexts);
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
+    set_count(L, "batches", now.batches);
     set_count(L, "object_stores", now.object_stores);
     set_count(L, "object_writers", now.object_writers);
     set_count(L, "object_readers", now.object_readers);
