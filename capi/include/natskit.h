@@ -287,6 +287,18 @@ typedef struct natskit_counters {
 /* Fills `counters`. */
 NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
 
+/* Writes every live object of the process as JSON, for whoever wants to know what a program does right now:
+ * {"version", "msgs", "allocated_bytes", "threads", "objects": [{"handle", "kind", ...}], "left_out"}.
+ * Connections tell state, how long they are connected (`connected_ms`) and have heard nothing (`silent_ms`),
+ * server, last error, what an attempt waits for, counters of messages and bytes, and the pool of servers;
+ * subscriptions their connection, subject, queue, counters, why they have ended, and with `pull` what is
+ * asked for ahead; operations whether they are done and since when they run; publishers what waits for acks.
+ * Fields may be added. At most 65536 objects are shown, the others counted in `left_out`. Each object is
+ * looked at by itself, so numbers of different objects may be of different moments. Secrets are in none of
+ * it. *len: bytes, without a NUL; NATSKIT_LIMIT if that is more than `cap` (nothing is written then; it may
+ * be more in the next call), NATSKIT_NO_MEMORY. Does not wait. Any thread. */
+NATSKIT_API natskit_status natskit_dump(char *buf, size_t cap, size_t *len);
+
 /* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
  * one still runs (name resolution cannot be interrupted). It does not flush: close connections with a linger
  * before. Messages stay valid. The library may be used again afterwards. Not needed before exit(). Must not

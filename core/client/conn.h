@@ -165,7 +165,9 @@ struct nki_conn_status {
     enum nki_conn_state state;
     int32_t reason;
     char reason_text[240];
-    const char *late; /* what an attempt that runs waits for; static, empty if none does */
+    int64_t connected_ms; /* since the present connection was made; -1: there is none */
+    int64_t silent_ms;    /* since the server's last byte on the present transport; -1: none has come */
+    const char *late;     /* what an attempt that runs waits for; static, empty if none does */
     uint64_t epoch;
     bool draining;
     char url[272];

@@ -331,6 +331,8 @@ BAD(status_at_null, natskit_status_at(0, NULL, sizeof status_info))
 BAD(status_at_size, natskit_status_at(0, &status_info, 0))
 BAD(describe_null, natskit_status_describe(0, NULL, sizeof status_info))
 BAD(describe_size, natskit_status_describe(0, &status_info, 0))
+BAD(dump_len, natskit_dump(room, sizeof room, NULL))
+BAD(dump_buf, natskit_dump(NULL, 1, &count))
 BAD(counters_null, natskit_counters_get(NULL, sizeof counters))
 BAD(counters_size, natskit_counters_get(&counters, 0))
 BAD(shutdown_timeout, natskit_shutdown(-2))
@@ -519,6 +521,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_status_at, status_at_size),
     BAD_ROW(natskit_status_describe, describe_null),
     BAD_ROW(natskit_status_describe, describe_size),
+    BAD_ROW(natskit_dump, dump_len),
+    BAD_ROW(natskit_dump, dump_buf),
     BAD_ROW(natskit_counters_get, counters_null),
     BAD_ROW(natskit_counters_get, counters_size),
     BAD_ROW(natskit_shutdown, shutdown_timeout),

@@ -69,7 +69,7 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_kv.lua") .. "\n" .. read("bindings/lua/library/natskit_dump.lua") .. "\n" ..
         read("bindings/lua/library/natskit_object.lua")
     local readme = read("bindings/lua/README.md")
 

@@ -65,6 +65,7 @@ static const struct row rows[] = {
     {"natskit_conn_drain", MEM | ENDED | LATE},
     {"natskit_conn_drain_start", MEM | ENDED},
     {"natskit_conn_reconnect", ENDED},
+    {"natskit_dump", MEM},
     {"natskit_conn_rtt", MEM | ENDED | LATE},
     {"natskit_conn_answer_delay", ABSENT},
     {"natskit_conn_answer_auth", MEM | ABSENT | KEYS},

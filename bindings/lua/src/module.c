@@ -57,6 +57,28 @@ static void set_count(lua_State *L, const char *name, uint64_t count)
     lua_setfield(L, -2, name);
 }
 
+/* nats.dump() -> table of every live object */
+static int dump(lua_State *L)
+{
+    size_t cap = 16384;
+    for (;;) {
+        luaL_Buffer out;
+        size_t len = 0;
+        char *text = luaL_buffinitsize(L, &out, cap);
+        natskit_status status = natskit_dump(text, cap, &len);
+        luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
+        if (status == NATSKIT_OK) {
+            const char *json = lua_tolstring(L, -1, &len);
+            return lnk_json_decode_text(L, json, len);
+        }
+        lua_pop(L, 1);
+        if (status != NATSKIT_LIMIT) {
+            return lnk_fail(L, status, NULL);
+        }
+        cap = len + len / 4; /* there may be more by then */
+    }
+}
+
 /* nats.counters() -> table of the live objects of the process */
 static int counters(lua_State *L)
 {
@@ -115,6 +137,7 @@ static const luaL_Reg module_funcs[] = {
     {"connect", lnk_connect},
     {"version", version},
     {"counters", counters},
+    {"dump", dump},
     {"status", lnk_status},
     {"shutdown", lnk_shutdown},
     {"set_scheduler", lnk_set_scheduler},

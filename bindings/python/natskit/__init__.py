@@ -17,6 +17,7 @@ from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
+from ._dump import dump
 from ._natskit import (
     Entry,
     Event,
@@ -59,6 +60,7 @@ __all__ = [
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",

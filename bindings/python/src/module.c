@@ -305,6 +305,26 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
                          "publishers", (unsigned long long)c.publishers);
 }
 
+/* _dump(): every live object as JSON text */
+static PyObject *module_dump(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    size_t cap = 16384, len = 0;
+    for (;;) {
+        char *buf = PyMem_Malloc(cap);
+        if (buf == NULL)
+            return PyErr_NoMemory();
+        natskit_status status = natskit_dump(buf, cap, &len);
+        PyObject *text = status == NATSKIT_OK ? text_new(buf, len) : NULL;
+        PyMem_Free(buf);
+        if (status == NATSKIT_OK)
+            return text;
+        if (status != NATSKIT_LIMIT)
+            return raise_status(module_state(module), status, NULL);
+        cap = len + len / 4; /* there may be more by then */
+    }
+}
+
 static PyObject *module_nuid(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -345,6 +365,7 @@ static PyMethodDef functions[] = {
     {"nuid", module_nuid, METH_NOARGS, "nuid($module)\n--\n\nA new unique token of 22 letters and digits."},
     {"counters", module_counters, METH_NOARGS,
      "counters($module)\n--\n\nLive objects and resources of the whole process."},
+    {"_dump", module_dump, METH_NOARGS, "_dump($module)\n--\n\nEvery live object as JSON text."},
     {"shutdown", (PyCFunction)(void (*)(void))module_shutdown, METH_FASTCALL | METH_KEYWORDS,
      "shutdown($module, timeout=5.0)\n--\n\nCloses everything and ends the library's threads; blocks."},
     {"_statuses", errors_statuses, METH_NOARGS,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
+from .._dump import dump
 from .._natskit import (
     Entry,
     Event,
@@ -59,6 +60,7 @@ __all__ = [
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",
