@@ -5,6 +5,7 @@
 #include "capi/guard.h"
 #include "client/conn.h"
 #include "delivery/op.h"
+#include "service/service.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ static const char *const kinds[] = {
     [NATSKIT_KIND_PUBLISHER] = "publisher",
     [NATSKIT_KIND_KV] = "kv",
     [NATSKIT_KIND_BATCH] = "batch",
+    [NATSKIT_KIND_SERVICE] = "service",
     [NATSKIT_KIND_OBJECT_STORE] = "object_store",
     [NATSKIT_KIND_OBJECT_WRITER] = "object_writer",
     [NATSKIT_KIND_OBJECT_READER] = "object_reader",
@@ -236,6 +238,10 @@ static bool add_object(struct out *out, uint64_t id)
         add_op(out, handle);
     } else if (kind == NATSKIT_KIND_PUBLISHER) {
         add_publisher(out, id);
+    } else if (kind == NATSKIT_KIND_SERVICE) {
+        const struct nki_service *service = handle->object;
+        add_key(out, "stats");
+        out->ok = out->ok && nki_ledger_write(service->ledger, NKI_SERVICE_STATS, &out->text);
     } else if (kind == NATSKIT_KIND_OBJECT_WRITER || kind == NATSKIT_KIND_OBJECT_READER) {
         add_object_io(out, kind, id);
     }

@@ -102,6 +102,7 @@ ADVICE = {
     "LINK_TO_STORE": "Open the store that the link names.",
     "LINK_TO_LINK": "Link to the object itself.",
     "CHUNKS_DISORDERED": "Put the object again.",
+    "SERVICE_ERROR": "Read the service's code and description.",
     "BATCH_NOT_ALLOWED": "Configure the stream with allow_atomic (fast ingest: allow_batched).",
     "BATCH_INCOMPLETE": "Send the batch again: nothing of it is stored.",
     "BATCH_REFUSED": "Correct the batch; the text is the server's. Nothing of it is stored.",

@@ -493,6 +493,19 @@ lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
 }
 
+lane_peers() { # services of the reference (npm `nats`) and ours find each other, where node and its registry are there
+    local folder=build/peers
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { skip "node and npm are not installed"; return 0; }
+    if [ ! -d $folder/node_modules/nats ]; then
+        mkdir -p $folder
+        timeout 120 npm install --no-audit --no-fund --silent --prefix $folder nats@2.29.3 ||
+            { skip "npm cannot install nats@2.29.3"; return 0; }
+    fi
+    build dev || return 1
+    PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev \
+        "$python" tests/peers/services_peer.py $folder
+}
+
 lane_secrets() { # no output of the lanes before it holds a secret of the tests
     local wallet found
     wallet=$(find build -path '*/tests/support/nk-wallet' -type f 2>/dev/null | head -n 1)

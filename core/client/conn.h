@@ -125,11 +125,12 @@ int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);
 
 struct nki_sub_params {
-    struct nki_str subject; /* checked */
+    struct nki_str subject; /* checked; empty: nothing is asked of the server, a feed brings its messages */
     struct nki_str queue;   /* checked; may be empty */
     struct nki_inlet_limits limits;
     uint64_t max;     /* messages after which it ends; 0: never */
     int64_t first_ns; /* time for the first message; 0: no limit */
+    bool tails;       /* its messages have tails (delivery/msg.h), which are told when they are taken */
 };
 
 /* One reference for the caller. */

@@ -205,8 +205,9 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
             return;
         }
     }
-    struct nki_msg *msg =
-        nki_msg_new(&engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
+    bool tailed = sub != NULL && sub->tails;
+    struct nki_msg *msg = (tailed ? nki_msg_new_tailed : nki_msg_new)(
+        &engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
     if (msg == NULL) {
         engine->counts.dropped_msgs++;
         if (sub != NULL) {

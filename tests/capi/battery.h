@@ -71,6 +71,10 @@ void step_watch(struct worker *me);
 void step_objects(struct worker *me);
 void step_entry(struct worker *me);
 
+/* battery_service.c */
+void step_service(struct worker *me);
+void step_discover(struct worker *me);
+
 /* battery_requests.c */
 void step_many(struct worker *me);
 void step_own(struct worker *me);

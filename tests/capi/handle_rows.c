@@ -11,6 +11,7 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_service service;
 natskit_object_store store;
 natskit_object_writer writer;
 natskit_publisher publisher;
@@ -197,6 +198,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 
 #include "handle_direct.h"
 #include "handle_object.h"
+
+#include "handle_service.h"
 /* as well as */
 #include "handle_publish.h"
 /* and behind that */
@@ -309,6 +312,7 @@ const struct row rows[] = {
     JS_ROWS,
     KV_ROWS,
     DIRECT_ROWS,
+    SERVICE_ROWS,
     OBJECT_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
@@ -701,6 +705,7 @@ const struct bad bads[] = {
     JS_BAD_ROWS,
     KV_BAD_ROWS,
     DIRECT_BAD_ROWS,
+    SERVICE_BAD_ROWS,
     OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,

@@ -37,6 +37,17 @@ static void receive_one(void)
     assert_true(ts_scripted_stop(server));
 }
 
+static uint64_t open_service(void)
+{
+    natskit_json config;
+    natskit_service opened;
+    natskit_sub requests;
+    assert_ok(natskit_json_parse("{\"name\":\"s\",\"version\":\"1.0.0\"}", Z, &config, NULL));
+    assert_ok(natskit_service_open(conn, config, NO_OPTIONS, &opened, &requests, NULL));
+    assert_ok(natskit_json_close(config));
+    return opened.id;
+}
+
 static int open_all(void **state)
 {
     (void)fx_mark(state);
@@ -54,6 +65,7 @@ static int open_all(void **state)
     assert_ok(natskit_object_writer_open(store, "o", Z, (natskit_json){0}, NO_OPTIONS, &writer, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
     assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
+    service.id = open_service();
     return 0;
 }
 
@@ -80,6 +92,7 @@ static uint64_t id_of(int32_t kind)
         [NATSKIT_KIND_BATCH] = batch.id,
         [NATSKIT_KIND_OBJECT_STORE] = store.id,
         [NATSKIT_KIND_OBJECT_WRITER] = writer.id,
+        [NATSKIT_KIND_SERVICE] = service.id,
     };
     return ids[kind];
 }
@@ -112,6 +125,8 @@ static uint64_t open_another(int32_t kind)
     natskit_publisher another = {0};
     natskit_batch many = {0};
     switch (kind) {
+    case NATSKIT_KIND_SERVICE:
+        return open_service();
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
         return b.id;
@@ -174,6 +189,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_JS:
         got = natskit_js_close((natskit_js){id});
+        break;
+    case NATSKIT_KIND_SERVICE:
+        got = natskit_service_close((natskit_service){id});
         break;
     case NATSKIT_KIND_KV:
         got = natskit_kv_close((natskit_kv){id});

@@ -51,6 +51,7 @@ OPTIONS_KV_WATCH: int
 OPTIONS_OBJECT_PUT: int
 OPTIONS_OBJECT_WATCH: int
 OPTIONS_ORDERED: int
+OPTIONS_SERVICE: int
 
 def version() -> str: ...
 def nuid() -> str: ...
@@ -285,6 +286,10 @@ class _MsgFacts:
     def status_code(self) -> int: ...
     @property
     def description(self) -> str: ...
+    @property
+    def _endpoint(self) -> int: ...
+    def _handled(self) -> None: ...
+    def _service_error(self) -> None: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     if sys.version_info >= (3, 12):
@@ -312,6 +317,18 @@ class AsyncMsg(_MsgFacts):
         json: Any = None,
         trace_destination: str | None = None,
         trace_only: bool = False,
+    ) -> _Await[None]: ...
+    def _respond_error(
+        self,
+        code: int,
+        description: str,
+        data: _Payload | None,
+        headers: _Headers,
+        timeout: float | None,
+        /,
+    ) -> _Await[None]: ...
+    def _respond_error_now(
+        self, code: int, description: str, data: _Payload | None, headers: _Headers, left: float | None, /
     ) -> _Await[None]: ...
     def _respond_now(
         self, data: _Payload | None, headers: _Headers, left: float | None, /
@@ -534,6 +551,12 @@ class AsyncConnection(_ConnectionFacts):
         left: float | None,
         /,
     ) -> _Await[AsyncMsg]: ...
+    def _service(
+        self, config: str, options: _Pairs, name: str, /
+    ) -> tuple[ServiceHandle, AsyncSubscription]: ...
+    def _discover(
+        self, verb: int, prefix: str, name: str, id: str, options: _Pairs, /
+    ) -> AsyncSubscription: ...
     def _request_many(
         self,
         subject: str,
@@ -568,6 +591,18 @@ class SyncMsg(_MsgFacts):
         json: Any = None,
         trace_destination: str | None = None,
         trace_only: bool = False,
+    ) -> None: ...
+    def _respond_error(
+        self,
+        code: int,
+        description: str,
+        data: _Payload | None,
+        headers: _Headers,
+        timeout: float | None,
+        /,
+    ) -> None: ...
+    def _respond_error_now(
+        self, code: int, description: str, data: _Payload | None, headers: _Headers, left: float | None, /
     ) -> None: ...
     def _respond_now(self, data: _Payload | None, headers: _Headers, left: float | None, /) -> None: ...
     def republish(
@@ -684,6 +719,12 @@ class SyncConnection(_ConnectionFacts):
         left: float | None,
         /,
     ) -> SyncMsg: ...
+    def _service(
+        self, config: str, options: _Pairs, name: str, /
+    ) -> tuple[ServiceHandle, SyncSubscription]: ...
+    def _discover(
+        self, verb: int, prefix: str, name: str, id: str, options: _Pairs, /
+    ) -> SyncSubscription: ...
     def _request_many(
         self,
         subject: str,
@@ -727,6 +768,16 @@ class Entry:
     def length(self) -> int: ...
     @property
     def operation(self) -> str | None: ...
+
+@final
+class ServiceHandle:
+    """A service; see natskit.micro.Service and natskit.sync.micro.Service."""
+
+    def group(self, parent: int, config: str, /) -> int: ...
+    def endpoint(self, group: int, config: str, /) -> int: ...
+    def data(self, endpoint: int, data: str | None, /) -> None: ...
+    def report(self, verb: int, /) -> dict[str, Any]: ...
+    def reset(self) -> None: ...
 
 class AsyncKeyValue:
     """A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue."""

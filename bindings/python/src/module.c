@@ -62,6 +62,7 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(service_type)                                                                                          \
     X(object_store_type[FACE_ASYNC])                                                                         \
     X(object_store_type[FACE_SYNC])                                                                          \
     X(object_writer_type[FACE_ASYNC])                                                                        \
@@ -408,7 +409,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
         pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
-        jspub_init(module, st) < 0 || publisher_init(module, st) < 0)
+        jspub_init(module, st) < 0 || publisher_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -433,6 +434,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_OBJECT_PUT", NATSKIT_OPTIONS_OBJECT_PUT},
         {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -28,6 +28,7 @@ from .._natskit import (
     shutdown,
     version,
 )
+from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, Watcher
@@ -64,6 +65,7 @@ __all__ = [
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",
