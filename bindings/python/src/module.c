@@ -297,7 +297,7 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
                          (unsigned long long)c.options, "headers", (unsigned long long)c.headers, "conns",
                          (unsigned long long)c.conns, "subs", (unsigned long long)c.subs, "ops",
                          (unsigned long long)c.ops, "waitsets", (unsigned long long)c.waitsets, "jsons",
@@ -305,7 +305,9 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
                          (unsigned long long)c.allocated_bytes, "threads", (unsigned long long)c.threads,
                          "contexts", (unsigned long long)c.contexts, "publishers",
                          (unsigned long long)c.publishers, "kvs", (unsigned long long)c.kvs, "services",
-                         (unsigned long long)c.services);
+                         (unsigned long long)c.services, "object_stores", (unsigned long long)c.object_stores,
+                         "object_writers", (unsigned long long)c.object_writers, "object_readers",
+                         (unsigned long long)c.object_readers);
 }
 
 /* _dump(): every live object as JSON text */
