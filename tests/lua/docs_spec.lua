@@ -73,6 +73,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
         read("bindings/lua/library/natskit_object.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
@@ -123,6 +124,7 @@ describe("the documents", function()
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
+            GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
             OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
@@ -271,7 +273,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "service", "tour" } do
+        "direct_get", "service", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

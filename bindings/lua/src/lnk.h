@@ -122,6 +122,7 @@ typedef struct lnk_sub {
     unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned ordered : 1;   /* it yields messages of a stream in their order */
     unsigned requests : 1;  /* of a service: their time begins when they are taken, so none is taken ahead */
+    unsigned reads : 1;     /* it yields stored messages, as tables */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -234,7 +235,6 @@ enum lnk_gives {
     LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
     LNK_GIVES_LIST, /* a member that is a list */
-    LNK_GIVES_MESSAGE,
     LNK_GIVES_STREAM,
     LNK_GIVES_CONSUMER,
     LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
@@ -644,8 +644,7 @@ int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
 
-/* -- store.c: object stores, store_io.c: the bytes of objects
- * ------------------------------------------------
+/* -- store.c: object stores, store_io.c: the bytes of objects -----------------------------------------------
  */
 
 void lnk_store_register(lua_State *L, int state_index);
@@ -666,12 +665,13 @@ int lnk_push_object_info(lua_State *L, const natskit_msg *msg);
 int lnk_finish_info(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
                     const natskit_error *err);
 
-/* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
+/* -- js_direct.c: messages as a stream keeps them -----------------------------------------------------------
  */
 
-/* Replaces an answer to stream.message.get on top by the message. Returns the number of results, which may be
- * a failure. */
-int lnk_stored_push_msg(lua_State *L);
+/* Pushes a table of a stored message, which stays the caller's. */
+void lnk_stored_push(lua_State *L, const natskit_msg *msg);
+/* Of contexts and of streams. */
+extern const luaL_Reg lnk_direct_methods[];
 
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
 from ._dump import dump
@@ -26,6 +26,7 @@ from ._natskit import (
     PubAck,
     PubOutcome,
     Status,
+    StoredMsg,
     counters,
     nuid,
     shutdown,
@@ -54,7 +55,9 @@ __all__ = [
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Reading",
     "Status",
+    "StoredMsg",
     "Stream",
     "Subscription",
     "Watcher",

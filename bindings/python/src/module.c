@@ -72,6 +72,9 @@ State *type_state(PyTypeObject *type)
     X(object_info_type)                                                                                      \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
+    X(stored_type)                                                                                           \
+    X(reading_type[FACE_ASYNC])                                                                              \
+    X(reading_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
@@ -413,7 +416,8 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
         pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
-        jspub_init(module, st) < 0 || publisher_init(module, st) < 0 || service_init(module, st) < 0)
+        stored_init(module, st) < 0 || jspub_init(module, st) < 0 || publisher_init(module, st) < 0 ||
+        service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -439,6 +443,10 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
+        {"OPTIONS_GET_BATCH", NATSKIT_OPTIONS_GET_BATCH},
+        {"OPTIONS_GET_LAST", NATSKIT_OPTIONS_GET_LAST},
+        {"GET_NEXT", NATSKIT_GET_NEXT},
+        {"GET_BY_LEADER", NATSKIT_GET_BY_LEADER},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

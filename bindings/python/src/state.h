@@ -128,6 +128,8 @@ typedef struct State {
     PyTypeObject *object_reader_type[FACES];
     PyTypeObject *object_info_type;
     PyTypeObject *watcher_type[FACES];
+    PyTypeObject *stored_type;
+    PyTypeObject *reading_type[FACES];
 
     PyObject *names[NAMES];
     PyObject *errors;         /* dict: status -> exception class; set by natskit.errors */
@@ -387,6 +389,7 @@ enum {
     GIVE_ACK,
     GIVE_ENTRY,
     GIVE_REVISION,
+    GIVE_STORED,
     GIVE_OBJECT
 };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
@@ -556,6 +559,7 @@ typedef struct Sub {
     bool outcomes; /* of the messages of a publisher */
     bool watches;  /* entries of a bucket, infos of a store */
     bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
+    bool reads;    /* stored messages */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -564,7 +568,7 @@ typedef struct Sub {
 } Sub;
 
 /* What it gives. */
-enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES };
+enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES, SUB_STORED };
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   int gives);
 /* Events that do not keep their connection open: they end with it. */
@@ -750,6 +754,15 @@ int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
 PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
 
+/* ---------------------------------------------------------------------------------------------- stored.c */
+
+/* A StoredMsg from a message of that kind; takes the reference over, also on failure. */
+PyObject *stored_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *js_get_msg(PyObject *self, PyObject *args);
+PyObject *js_get_msg_now(PyObject *self, PyObject *args);
+PyObject *js_get_batch(PyObject *self, PyObject *args);
+PyObject *js_get_last(PyObject *self, PyObject *args);
+int stored_init(PyObject *module, State *st);
 /* ---------------------------------------------------------------------------------------------- object.c */
 
 /* An object store. */

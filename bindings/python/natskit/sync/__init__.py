@@ -23,6 +23,7 @@ from .._natskit import (
     PubAck,
     PubOutcome,
     Status,
+    StoredMsg,
     counters,
     nuid,
     shutdown,
@@ -30,7 +31,7 @@ from .._natskit import (
 )
 from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
@@ -55,7 +56,9 @@ __all__ = [
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Reading",
     "Status",
+    "StoredMsg",
     "Stream",
     "Subscription",
     "Watcher",
