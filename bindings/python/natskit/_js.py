@@ -19,7 +19,6 @@ from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
-from ._kv import KeyValue
 from ._object import ObjectStore
 from .js import _values, api
 

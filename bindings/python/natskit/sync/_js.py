@@ -21,7 +21,6 @@ from .._natskit import SyncMsg as Msg
 from .._natskit import SyncReading as Reading
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import StoredMsg
-from ._kv import KeyValue
 from ._object import ObjectStore
 from ..js import _values, api
 
