@@ -29,7 +29,8 @@ def stub_names(body: list[ast.stmt]) -> dict[str, ast.stmt]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names[node.target.id] = node
+            if not (isinstance(node.annotation, ast.Name) and node.annotation.id == "TypeAlias"):
+                names[node.target.id] = node
     return names
 
 

@@ -7,8 +7,8 @@
 #ifndef LNK_H
 #define LNK_H
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "compat.h"
+
 #include <natskit.h>
 
 /* Kinds of userdata; names of their metatables stand in module.c in the same order. */
@@ -423,7 +423,12 @@ void lnk_options_end(lnk_options *options);
 /* Whether it is worth to ask the scheduler to suspend the running coroutine. */
 static inline int lnk_may_suspend(lua_State *L, const lnk_state *st)
 {
+#if LNK_CAN_SUSPEND
     return st->scheduled && lua_isyieldable(L);
+#else
+    (void)L;
+    return 0 && st->scheduled;
+#endif
 }
 
 /* Puts an object into the waitset, or arms it there. `*set` remembers which waitset it is in. The userdata at

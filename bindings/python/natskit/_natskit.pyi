@@ -19,22 +19,22 @@ from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
+from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, final, overload
 
 from ._metadata import Metadata
 from .errors import Error
 
 _T = TypeVar("_T")
 
-_Payload = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
-_Bytes = bytes | bytearray | memoryview | str
-_HeaderValue = str | Sequence[str]
-_Headers = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
-_Match = Literal["exact", "ignore_case", "canonical"]
-_Message = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
-_Credentials = Mapping[str, str | bytes | bytearray | memoryview | PathLike[str] | None] | None
-_Pairs = list[tuple[str | None, Any]]
-_Await = Coroutine[Any, Any, _T]
+_Payload: TypeAlias = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
+_Bytes: TypeAlias = bytes | bytearray | memoryview | str
+_HeaderValue: TypeAlias = str | Sequence[str]
+_Headers: TypeAlias = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
+_Match: TypeAlias = Literal["exact", "ignore_case", "canonical"]
+_Message: TypeAlias = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
+_Credentials: TypeAlias = Mapping[str, str | bytes | bytearray | memoryview | PathLike[str] | None] | None
+_Pairs: TypeAlias = list[tuple[str | None, Any]]
+_Await: TypeAlias = Coroutine[Any, Any, _T]
 
 OPTIONS_CONNECT: int
 OPTIONS_SUBSCRIBE: int
