@@ -21,7 +21,7 @@ from .._natskit import SyncMsg as Msg
 from .._natskit import SyncReading as Reading
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import StoredMsg
-from ._object import ObjectStore
+from ._object import Stores
 from ..js import _values, api
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.SyncJetStream):
+class JetStreamContext(_natskit.SyncJetStream, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
@@ -340,52 +340,6 @@ class JetStreamContext(_natskit.SyncJetStream):
     def delete_key_value(self, bucket: str) -> bool:
         """Deletes a bucket with all it holds."""
         return self.delete_stream(f"KV_{KeyValue(self, bucket).bucket}")
-
-    # -------------------------------------------------------------------------------------- object stores
-
-    def create_object_store(
-        self,
-        bucket: str | api.ObjectStoreConfig | Mapping[str, Any] | None = None,
-        config: api.ObjectStoreConfig | Mapping[str, Any] | None = None,
-        **params: Any,
-    ) -> ObjectStore:
-        """Creates an object store; that there is one with this configuration is no error.
-
-        Args:
-            bucket: its name: letters, digits, _ and -. Or the whole configuration.
-            description, storage ("file" or "memory"), replicas, placement, metadata, max_bytes: as of a stream.
-            ttl: seconds after which objects go; None: never.
-            compression: whether it is compressed on disk.
-        """
-        made = _natskit._object_config(_later.json_encode(_values.store(bucket, config, params)))
-        self.call("stream.create", config=made)
-        return ObjectStore(self, made["name"].removeprefix("OBJ_"))
-
-    def update_object_store(
-        self, config: api.ObjectStoreConfig | Mapping[str, Any] | None = None, **params: Any
-    ) -> api.ObjectStoreStatus:
-        """Changes what is said of a store's configuration, and keeps the rest; arguments of create_object_store()."""
-        made = _natskit._object_config(_later.json_encode(_values.bucket(config, params)))
-        return api.ObjectStoreStatus(self.call("stream.update", config=made))
-
-    def object_store(self, bucket: str) -> ObjectStore:
-        """A store that exists; errors.StreamNotFoundError. obj(bucket) does not ask."""
-        store = ObjectStore(self, bucket)
-        store.status()
-        return store
-
-    def obj(self, bucket: str) -> ObjectStore:
-        """A store, without asking whether it exists."""
-        return ObjectStore(self, bucket)
-
-    def delete_object_store(self, bucket: str) -> bool:
-        """Deletes a store with all it holds."""
-        return self.delete_stream(f"OBJ_{ObjectStore(self, bucket).bucket}")
-
-    def object_store_names(self) -> list[str]:
-        """The names of all stores."""
-        names = self.stream_names("$O.*.C.>")
-        return [name.removeprefix("OBJ_") for name in names if name.startswith("OBJ_")]
 
     # ----------------------------------------------------------------------------------------- consumers
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import _handlers, _later, _natskit, _options, errors
 from .._natskit import SyncWatcher as Watcher
@@ -438,6 +438,60 @@ class ObjectStore(_natskit.SyncObjectStore):
     def status(self) -> api.ObjectStoreStatus:
         """The info of the stream behind it: configuration, bytes; also `size`, `sealed` and `ttl`."""
         return api.ObjectStoreStatus((self._js.stream_info(f"OBJ_{self._name}")).raw)
+
+
+class Stores:
+    """What a context does with stores: a part of JetStreamContext."""
+
+    if TYPE_CHECKING:
+        call: Callable[..., Any]
+        delete_stream: Callable[..., Any]
+        stream_names: Callable[..., Any]
+
+    def create_object_store(
+        self,
+        bucket: str | api.ObjectStoreConfig | Mapping[str, Any] | None = None,
+        config: api.ObjectStoreConfig | Mapping[str, Any] | None = None,
+        **params: Any,
+    ) -> ObjectStore:
+        """Creates an object store; that there is one with this configuration is no error.
+
+        Args:
+            bucket: its name: letters, digits, _ and -. Or the whole configuration.
+            description, storage ("file" or "memory"), replicas, placement, metadata, max_bytes: as of a stream.
+            ttl: seconds after which objects go; None: never.
+            compression: whether it is compressed on disk.
+        """
+        made = _natskit._object_config(_later.json_encode(_values.store(bucket, config, params)))
+        self.call("stream.create", config=made)
+        return ObjectStore(cast("JetStreamContext", self), made["name"].removeprefix("OBJ_"))
+
+    def update_object_store(
+        self, config: api.ObjectStoreConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> api.ObjectStoreStatus:
+        """Changes what is said of a store's configuration, and keeps the rest; arguments of create_object_store()."""
+        made = _natskit._object_config(_later.json_encode(_values.bucket(config, params)))
+        return api.ObjectStoreStatus(self.call("stream.update", config=made))
+
+    def object_store(self, bucket: str) -> ObjectStore:
+        """A store that exists; errors.StreamNotFoundError. obj(bucket) does not ask."""
+        store = ObjectStore(cast("JetStreamContext", self), bucket)
+        store.status()
+        return store
+
+    def obj(self, bucket: str) -> ObjectStore:
+        """A store, without asking whether it exists."""
+        return ObjectStore(cast("JetStreamContext", self), bucket)
+
+    def delete_object_store(self, bucket: str) -> bool:
+        """Deletes a store with all it holds."""
+        store = ObjectStore(cast("JetStreamContext", self), bucket)
+        return bool(self.delete_stream(f"OBJ_{store.bucket}"))
+
+    def object_store_names(self) -> list[str]:
+        """The names of all stores."""
+        names = self.stream_names("$O.*.C.>")
+        return [name.removeprefix("OBJ_") for name in names if name.startswith("OBJ_")]
 
 
 _SAID = ("description", "headers", "metadata")
