@@ -63,6 +63,15 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_objects(void **state)
+{
+    (void)state;
+    run_example("objects", (const char *const[]){
+                               "put: lines.txt, 16890 bytes in 1 chunks", "get: lines.txt has 1000 lines",
+                               "renamed: report.txt, 16890 bytes", "get: latest has 1000 lines",
+                               "info: object \"report.txt\": the object was deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -168,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
         cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);

@@ -43,6 +43,7 @@ local function functions_of_the_module()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
         publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch",
+        object_store = "store", object_writer = "writer", object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -70,6 +71,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
         read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_object.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
         read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
         read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
@@ -83,6 +85,7 @@ describe("the documents", function()
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
             batch = "batch:",
+            store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -124,7 +127,8 @@ describe("the documents", function()
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
             BATCH = "AtomicBatchOptions",
-            GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
+            GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
+            OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -271,7 +275,7 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
+        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
         "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)

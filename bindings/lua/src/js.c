@@ -475,6 +475,10 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"open_kv", lnk_js_open_kv},
                                     {"create_kv", lnk_js_create_kv},
                                     {"delete_kv", lnk_js_delete_kv},
+                                    {"object_store", lnk_js_object_store},
+                                    {"open_object_store", lnk_js_open_object_store},
+                                    {"create_object_store", lnk_js_create_object_store},
+                                    {"delete_object_store", lnk_js_delete_object_store},
                                     {"close", js_close},
                                     {NULL, NULL}};
 
