@@ -63,6 +63,15 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_objects(void **state)
+{
+    (void)state;
+    run_example("objects", (const char *const[]){
+                               "put: lines.txt, 16890 bytes in 1 chunks", "get: lines.txt has 1000 lines",
+                               "renamed: report.txt, 16890 bytes", "get: latest has 1000 lines",
+                               "info: object \"report.txt\": the object was deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -77,6 +86,15 @@ static void test_work_queue(void **state)
     (void)state;
     run_example("work_queue", (const char *const[]){"given up: nonsense", "done: later, at delivery 2",
                                                     "worker 1: ", "worker 2: ", "19 of 20 jobs done", NULL});
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    run_example("batches",
+                (const char *const[]){"batch: 2 messages, the last as 2", "nothing of it is stored",
+                                      "counter: 5", "counter: 3", "counter: 100000000000000000003",
+                                      "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
 }
 
 static void test_consume(void **state)
@@ -166,7 +184,8 @@ int main(void)
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
-        cmocka_unit_test(test_push),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_push),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

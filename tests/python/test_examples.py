@@ -48,6 +48,21 @@ EXPECTED = {
         "the first: one",
         "no responders: ",
     ],
+    "objects": [
+        "put: logo.svg, 6 bytes, SHA-256=",
+        "get: b'<svg/>', the logo",
+        "open: 1000 lines, 16890 bytes",
+        "written into a file: 16890 bytes",
+        "link: ('FILES', 'log.txt'), 16890 bytes",
+        "the link leads nowhere: ",
+        "watch: logo.svg",
+        "watch: latest",
+        "watch: old.txt",
+        "watch: that was all there is",
+        "watch: logo.svg was deleted",
+        "list: ['latest', 'old.txt']",
+        "deleted: True",
+    ],
     "pubsub": [
         "greet.*: greet.joe 'hello' -",
         "greet.*: greet.pam 'good morning' en",
@@ -119,6 +134,15 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "batches": [
+        "batch: 2 messages, the last as 2",
+        "batch: wrong last sequence: 2 [WRONG_LAST]; nothing of it is stored",
+        "counter: 5",
+        "counter: 3",
+        "counter: 100000000000000000003",
+        "schedule: tick, made by batch.plan",
+        "schedule: ended",
+    ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "work_queue": [
         "given up: nonsense",
@@ -128,7 +152,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "direct_get", "kv_watch", "push", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,33 @@ from collections.abc import Mapping
 from . import _later, errors, js, jwt, micro, nkeys
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
 from ._dump import dump
-from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
+from ._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    StoredMsg,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Admin",
     "Advisories",
     "Advisory",
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",
@@ -36,6 +52,11 @@ __all__ = [
     "KeyValue",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from . import _handlers, _later, _natskit, _options, errors
 from ._admin import Admin, Advisories
 from ._consumer import Consumer, PullSubscription
+from ._kv import KeyValue
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
-from ._kv import KeyValue
+from ._batch import Batch
+from ._object import Stores
 from .js import _values, api
 
 if TYPE_CHECKING:
@@ -32,15 +34,16 @@ _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 
 
-class JetStreamContext(_natskit.AsyncJetStream):
+class JetStreamContext(_natskit.AsyncJetStream, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
     `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
 
     publish(subject, payload, timeout=None, stream=None, headers=None, msg_ttl=None, *, msg_id, expected_last_seq,
-    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, json) comes from the C part: it waits
-    for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
+    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, increment, schedule, schedule_target,
+    schedule_source, schedule_ttl, schedule_time_zone, schedule_rollup, unschedule, json) comes from the C part: it
+    waits for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
 
     Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
     keywords in place of single fields, or as keywords alone.
@@ -105,6 +108,26 @@ class JetStreamContext(_natskit.AsyncJetStream):
         await js.advisories(): advisory.kind, advisory.data`."""
         subject = "$JS.EVENT.METRIC.>" if metrics else "$JS.EVENT.ADVISORY.>"
         return Advisories(await self._client.subscribe(subject))
+
+    def batch(self, *, max_bytes: int | None = None) -> Batch:
+        """An empty batch, whose messages are stored together or not at all: `async with js.batch() as batch: ...`.
+
+        Args:
+            max_bytes: of the messages, which are kept until they are committed; errors.LimitReachedError.
+        """
+        return Batch(self, max_bytes)
+
+    async def increment(
+        self, subject: str, by: int = 1, *, msg_id: str | None = None, timeout: float | None = None
+    ) -> int:
+        """Adds to the counter of a subject (a stream with allow_msg_counter), and gives its value, of any size.
+
+        It is not repeated after a time-out or a lost connection unless it has a msg_id.
+        """
+        ack = await self.publish(subject, timeout=timeout, increment=by, msg_id=msg_id)
+        if ack.value is None:
+            raise errors.InvalidAckError(f"stream {ack.stream} tells no value: it is no counter")
+        return ack.value
 
     async def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""

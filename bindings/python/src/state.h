@@ -75,6 +75,14 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(patch)                                                                                                 \
     X(total_seconds)                                                                                         \
     X(expected_last_msg_id)                                                                                  \
+    X(increment)                                                                                             \
+    X(schedule)                                                                                              \
+    X(schedule_target)                                                                                       \
+    X(schedule_source)                                                                                       \
+    X(schedule_ttl)                                                                                          \
+    X(schedule_time_zone)                                                                                    \
+    X(schedule_rollup)                                                                                       \
+    X(unschedule)                                                                                            \
     X(expected_last_subject)                                                                                 \
     X(expected_last_subject_seq)                                                                             \
     X(expected_last_seq)                                                                                     \
@@ -121,8 +129,13 @@ typedef struct State {
     PyTypeObject *outcome_type;
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
+    PyTypeObject *batch_type[FACES];
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
+    PyTypeObject *object_store_type[FACES];
+    PyTypeObject *object_writer_type[FACES];
+    PyTypeObject *object_reader_type[FACES];
+    PyTypeObject *object_info_type;
     PyTypeObject *watcher_type[FACES];
     PyTypeObject *stored_type;
     PyTypeObject *reading_type[FACES];
@@ -207,7 +220,7 @@ typedef struct Signature {
     int count;
     int required;
     int positional;
-    int names[12];
+    int names[20];
 } Signature;
 
 /* Matches the arguments of a METH_FASTCALL | METH_KEYWORDS call; `out` gets borrowed references or NULL. */
@@ -385,7 +398,8 @@ enum {
     GIVE_ACK,
     GIVE_ENTRY,
     GIVE_REVISION,
-    GIVE_STORED
+    GIVE_STORED,
+    GIVE_OBJECT
 };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
@@ -527,6 +541,10 @@ PyObject *msg_ack_now(PyObject *self, PyObject *args);
 PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
 PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_origin(PyObject *self, void *unused);
+PyObject *msg_get_counter(PyObject *self, void *unused);
+/* An int of digits, perhaps behind a '-'; None of no or too many. */
+PyObject *digits_int(const char *digits, size_t len);
 PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
@@ -552,7 +570,7 @@ typedef struct Sub {
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
     bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
-    bool watches;  /* entries of a bucket */
+    bool watches;  /* entries of a bucket, infos of a store */
     bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
     bool reads;    /* stored messages */
     bool closed;
@@ -690,6 +708,14 @@ enum {
     A_LAST_OF_SUBJECT,
     A_OF_SUBJECT,
     A_LAST_ID,
+    A_INCREMENT,
+    A_SCHEDULE,
+    A_TARGET,
+    A_SOURCE,
+    A_SCHEDULE_TTL,
+    A_TIME_ZONE,
+    A_ROLLUP,
+    A_UNSCHEDULE,
     A_JSON,
     A_COUNT
 };
@@ -697,7 +723,9 @@ enum {
     {                                                                                                        \
         NAME_subject, NAME_payload, NAME_timeout, NAME_stream, NAME_headers, NAME_msg_ttl, NAME_msg_id,      \
             NAME_expected_last_seq, NAME_expected_last_subject_seq, NAME_expected_last_subject,              \
-            NAME_expected_last_msg_id, NAME_json                                                             \
+            NAME_expected_last_msg_id, NAME_increment, NAME_schedule, NAME_schedule_target,                  \
+            NAME_schedule_source, NAME_schedule_ttl, NAME_schedule_time_zone, NAME_schedule_rollup,          \
+            NAME_unschedule, NAME_json                                                                       \
     }
 
 /* Makes headers and payload in a[] what is to be sent; `keep` owns what was made. */
@@ -746,6 +774,18 @@ typedef struct Kv {
     Via via;
 } Kv;
 
+/* --------------------------------------------------------------------------------------------- batch.c */
+
+typedef struct AtomicBatch {
+    NKPY_HEAD
+    State *st;
+    natskit_batch handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} AtomicBatch;
+
+int batch_init(PyObject *module, State *st);
+
 /* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
  * over, also on failure. */
 PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
@@ -764,6 +804,21 @@ PyObject *js_get_msg_now(PyObject *self, PyObject *args);
 PyObject *js_get_batch(PyObject *self, PyObject *args);
 PyObject *js_get_last(PyObject *self, PyObject *args);
 int stored_init(PyObject *module, State *st);
+/* ---------------------------------------------------------------------------------------------- object.c */
+
+/* An object store. */
+typedef struct ObjectStore {
+    NKPY_HEAD
+    State *st;
+    natskit_object_store handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} ObjectStore;
+
+/* An ObjectInfo from a message of that kind; takes the reference over, also on failure. */
+PyObject *object_info_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *object_config(PyObject *module, PyObject *text);
+int object_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

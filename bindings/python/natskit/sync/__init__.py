@@ -15,18 +15,34 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
-from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
+from .._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    StoredMsg,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
 from . import micro
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Admin",
     "Advisories",
     "Advisory",
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",
@@ -37,6 +53,11 @@ __all__ = [
     "KeyValue",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",
