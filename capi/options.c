@@ -20,7 +20,9 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_FETCH == (int)NKI_SCOPE_FETCH &&
                    NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME &&
                    NATSKIT_OPTIONS_KV_WATCH == (int)NKI_SCOPE_KV_WATCH &&
-                   NATSKIT_OPTIONS_ORDERED == (int)NKI_SCOPE_ORDERED,
+                   NATSKIT_OPTIONS_ORDERED == (int)NKI_SCOPE_ORDERED &&
+                   NATSKIT_OPTIONS_KV == (int)NKI_SCOPE_KV &&
+                   NATSKIT_OPTIONS_KV_SWEEP == (int)NKI_SCOPE_KV_SWEEP,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
@@ -29,9 +31,9 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                    NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE && NATSKIT_TYPE_TEXT == (int)NKI_OPTION_TEXT,
                "types are numbered alike");
 
-static const char *const scope_names[] = {"no",           "connect", "subscribe", "request",   "events",
-                                          "request_many", "auth",    "user_jwt",  "jetstream", "publisher",
-                                          "fetch",        "consume", "kv_watch",  "ordered"};
+static const char *const scope_names[] = {
+    "no",        "connect",   "subscribe", "request", "events",   "request_many", "auth", "user_jwt",
+    "jetstream", "publisher", "fetch",     "consume", "kv_watch", "ordered",      "kv",   "kv_sweep"};
 _Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)

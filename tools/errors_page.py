@@ -89,6 +89,8 @@ ADVICE = {
     "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
     "KEY_DELETED": "Nothing: it tells that there is none any more.",
     "KEY_EXISTS": "Read the key, and decide anew.",
+    "READ_ONLY": "Open the bucket without option `read_only`.",
+    "NOT_A_BUCKET": "Name a bucket, or give the stream `max_msgs_per_subject` and the rest of a bucket's configuration.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

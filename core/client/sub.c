@@ -273,3 +273,15 @@ void nki_sub_close(struct nki_sub *sub)
     nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
     leave(conn);
 }
+
+void nki_sub_leave(struct nki_sub *sub)
+{
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    sub->left = true;
+    if (!sub->live) {
+        nki_subs_forget(sub);
+    }
+    pthread_mutex_unlock(&conn->engine_mu);
+    nki_sub_release(sub);
+}

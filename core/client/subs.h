@@ -50,6 +50,7 @@ struct nki_sub {
     bool debug;                  /* to events: PING too */
     bool answers;                /* to events: gets the requests to the application */
     bool closed;                 /* its handle was */
+    bool left;                   /* it never had one, or nobody takes from it: it is not kept after its end */
     uint8_t drain;               /* enum nki_drain; with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op;     /* a reference, or NULL; points back */
     struct nki_collect *collect; /* NULL: a queue and nothing else */

@@ -9,12 +9,16 @@
 #include "kv/entry.h"
 #include "wire/header.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 struct get {
     struct nki_chain chain;
-    struct nki_kv *kv; /* a reference */
+    struct nki_kv *kv;                /* a reference */
+    const struct nki_kv_place *place; /* the bucket's */
     uint64_t revision;
     bool by_leader;
-    struct nki_buf key;
+    struct nki_buf stored;  /* subject of the key */
     struct nki_buf subject; /* of the request */
     struct nki_buf body;
 };
@@ -27,7 +31,7 @@ static struct nki_str str_of(const struct nki_buf *buf)
 static void free_get(struct nki_op_part *part)
 {
     struct get *get = NKI_CONTAINER_OF(part, struct get, chain.part);
-    nki_buf_free(&get->key);
+    nki_buf_free(&get->stored);
     nki_buf_free(&get->subject);
     nki_buf_free(&get->body);
     nki_kv_release(get->kv);
@@ -67,8 +71,7 @@ static bool ask_directly(struct get *get)
         ok = ok && append_seq(get);
     } else {
         ok = ok && nki_buf_append(&get->subject, ".", 1) &&
-             nki_buf_append_str(&get->subject, nki_kv_subject(get->kv)) &&
-             nki_buf_append_str(&get->subject, str_of(&get->key));
+             nki_buf_append_str(&get->subject, str_of(&get->stored));
     }
     show(get);
     return ok;
@@ -82,8 +85,7 @@ static bool ask_leader(struct get *get)
         ok = ok && append_seq(get);
     } else { /* neither bucket nor key hold what JSON escapes */
         ok = ok && nki_buf_append_str(&get->body, NKI_STR("{\"last_by_subj\":\"")) &&
-             nki_buf_append_str(&get->body, nki_kv_subject(get->kv)) &&
-             nki_buf_append_str(&get->body, str_of(&get->key)) && nki_buf_append(&get->body, "\"}", 2);
+             nki_buf_append_str(&get->body, str_of(&get->stored)) && nki_buf_append(&get->body, "\"}", 2);
     }
     show(get);
     return ok;
@@ -98,13 +100,41 @@ static enum nki_chain_next end_with(struct nki_chain_end *end, int32_t status, c
     return NKI_CHAIN_ENDS;
 }
 
+/* The key as it is stored. */
+static struct nki_str key_of(const struct get *get)
+{
+    size_t before = get->place->subject_len;
+    return nki_str_make((const char *)get->stored.data + before, get->stored.len - before);
+}
+
 static enum nki_chain_next not_found(struct get *get, struct nki_chain_end *end)
 {
-    int shown = get->key.len < 80 ? (int)get->key.len : 80;
+    struct nki_str key = key_of(get);
+    char text[80];
+    size_t len = key.len < sizeof text ? key.len : sizeof text;
+    memcpy(text, key.ptr, len);
+    len = nki_kv_decode(get->kv->codec, text, len);
     end->status = NKI_KEY_NOT_FOUND;
-    nki_error_set(&end->error, NKI_KEY_NOT_FOUND, "key \"%.*s\": not in bucket %s", shown,
-                  (const char *)get->key.data, get->kv->stream + 3);
+    nki_error_set(&end->error, NKI_KEY_NOT_FOUND, "key \"%.*s\": not in bucket %s", (int)len, text,
+                  get->kv->stream + 3);
     return NKI_CHAIN_ENDS;
+}
+
+/* The message in the form in which a consumer delivers it, with the key decoded; NULL if there is no memory.
+ */
+static struct nki_msg *decoded(const struct get *get, const struct nki_msg *msg,
+                               const struct nki_kv_entry *entry)
+{
+    char place[96];
+    int len = snprintf(place, sizeof place, "$JS.ACK.KV.get.1.%" PRIu64 ".1.%" PRId64 ".0", entry->revision,
+                       entry->time_ns);
+    struct nki_msg *made = nki_msg_new(NULL, str_of(&get->stored), nki_str_make(place, (size_t)len),
+                                       msg->header_len, msg->header_len + msg->data_len);
+    if (made != NULL) {
+        memcpy(nki_msg_body(made), nki_msg_header_block(msg).ptr, (size_t)msg->header_len + msg->data_len);
+        nki_kv_decode_msg(get->kv->codec, made);
+    }
+    return made;
 }
 
 /* The message is there: whether it is the key's, and a value. Takes over the reference. */
@@ -114,14 +144,21 @@ static enum nki_chain_next got(struct get *get, struct nki_msg *msg, struct nki_
     enum nki_chain_next next = NKI_CHAIN_ENDS;
     if (!nki_kv_entry_read(msg, &entry)) {
         next = end_with(end, NKI_PROTOCOL, "the answer to a get holds no entry");
-    } else if (!nki_str_eq(entry.key, str_of(&get->key))) {
+    } else if (!nki_str_eq(entry.key, key_of(get))) {
         next = not_found(get, end);
     } else if (entry.operation != NKI_KV_PUT) {
         next = end_with(end, NKI_KEY_DELETED, NULL);
     } else {
-        msg->kind = NKI_MSG_KV;
-        msg->origin = get->chain.op != NULL ? nki_conn_origin(get->kv->js->conn) : 0;
-        end->msg = msg;
+        bool plain = get->kv->codec == NKI_KV_PLAIN;
+        end->msg = plain ? msg : decoded(get, msg, &entry);
+        if (!plain) {
+            nki_msg_release(msg);
+        }
+        if (end->msg == NULL) {
+            return end_with(end, NKI_NO_MEMORY, NULL);
+        }
+        end->msg->kind = NKI_MSG_KV;
+        end->msg->origin = get->chain.op != NULL ? nki_conn_origin(get->kv->js->conn) : 0;
         return next;
     }
     nki_msg_release(msg);
@@ -190,11 +227,6 @@ static const struct nki_chain_ops ops = {.reply = reply};
 int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, const struct nki_js_begin *begin,
                    struct nki_op **op, struct nki_error *err)
 {
-    const char *fault = nki_kv_key_fault(key);
-    if (fault != NULL) {
-        int shown = key.len < 80 ? (int)key.len : 80;
-        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown, key.len > 0 ? key.ptr : "", fault);
-    }
     struct get *get = nki_alloc(sizeof *get);
     if (get == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
@@ -205,9 +237,14 @@ int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, con
     get->kv = kv;
     nki_kv_retain(kv);
     get->revision = revision;
-    if (!nki_buf_append_str(&get->key, key) || !ask_directly(get)) {
+    get->place = nki_kv_place(kv);
+    int32_t status = nki_kv_append_key(kv, get->place, key, false, &get->stored, err);
+    if (status == NKI_OK && !(get->place->direct ? ask_directly(get) : ask_leader(get))) {
+        status = nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    if (status != NKI_OK) {
         free_get(&get->chain.part);
-        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return status;
     }
     return nki_conn_chain(kv->js->conn, &get->chain, begin->deadline_ns, begin->timed, begin->wait_room, op,
                           err);

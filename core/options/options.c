@@ -41,6 +41,8 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_CONSUME] = "consuming",
     [NKI_SCOPE_KV_WATCH] = "watching keys",
     [NKI_SCOPE_ORDERED] = "reading in order",
+    [NKI_SCOPE_KV] = "opening buckets",
+    [NKI_SCOPE_KV_SWEEP] = "changing many keys",
 };
 
 struct text {

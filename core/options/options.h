@@ -19,6 +19,8 @@ enum nki_scope {
     NKI_SCOPE_CONSUME,
     NKI_SCOPE_KV_WATCH,
     NKI_SCOPE_ORDERED,
+    NKI_SCOPE_KV,
+    NKI_SCOPE_KV_SWEEP,
     NKI_SCOPE_COUNT
 };
 
