@@ -215,6 +215,15 @@ static PyObject *answer_text(State *st, natskit_json answer, char *buf)
     return text;
 }
 
+static PyObject *decode(State *st, natskit_json document)
+{
+    char buf[ANSWER_BYTES];
+    PyObject *text = answer_text(st, document, buf);
+    PyObject *object = text == NULL ? NULL : PyObject_CallFunctionObjArgs(st->json_decode, text, NULL);
+    Py_XDECREF(text);
+    return object;
+}
+
 PyObject *js_answer(State *st, natskit_op op)
 {
     natskit_json answer = {0};
@@ -223,17 +232,8 @@ PyObject *js_answer(State *st, natskit_op op)
     Py_BEGIN_ALLOW_THREADS /* lists of thousands of streams take their time */
         status = natskit_op_json(op, &answer, &err);
     Py_END_ALLOW_THREADS if (status != NATSKIT_OK) return raise_status(st, status, &err);
-    PyObject *object = js_decode(st, answer);
+    PyObject *object = decode(st, answer);
     natskit_json_close(answer);
-    return object;
-}
-
-PyObject *js_decode(State *st, natskit_json document)
-{
-    char buf[ANSWER_BYTES];
-    PyObject *text = answer_text(st, document, buf);
-    PyObject *object = text == NULL ? NULL : PyObject_CallFunctionObjArgs(st->json_decode, text, NULL);
-    Py_XDECREF(text);
     return object;
 }
 

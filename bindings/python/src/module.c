@@ -365,8 +365,6 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
-    {"_kv_config", kv_config, METH_O,
-     "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,
      "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
@@ -401,6 +399,8 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_KV", NATSKIT_OPTIONS_KV},
+        {"OPTIONS_KV_SWEEP", NATSKIT_OPTIONS_KV_SWEEP},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -646,8 +646,6 @@ typedef struct Js {
 
 /* The answer of an operation that has succeeded, decoded. */
 PyObject *js_answer(State *st, natskit_op op);
-/* A document, decoded. */
-PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_ordered(PyObject *self, PyObject *args);
@@ -718,7 +716,6 @@ PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
 PyObject *kv_revision(State *st, natskit_msg *msg);
 /* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
-PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */

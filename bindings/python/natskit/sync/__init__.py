@@ -17,7 +17,7 @@ from .._metadata import Metadata
 from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
-from ._kv import KeyValue, Watcher
+from ._kv import KeyValue, KeyValueCache, Watcher
 
 __all__ = [
     "Answers",
@@ -29,6 +29,7 @@ __all__ = [
     "Headers",
     "JetStreamContext",
     "KeyValue",
+    "KeyValueCache",
     "Metadata",
     "Msg",
     "PubAck",
