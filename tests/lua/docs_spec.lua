@@ -116,7 +116,7 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions",
+            KV = "KvOptions", KV_SWEEP = "KvSweepOptions", KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0

@@ -475,7 +475,8 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"kv", lnk_js_kv},
                                     {"open_kv", lnk_js_open_kv},
                                     {"create_kv", lnk_js_create_kv},
-                                    {"delete_kv", lnk_js_delete_kv},
+                                    {"update_kv", lnk_js_update_kv},
+                                    {"create_or_update_kv", lnk_js_create_or_update_kv},
                                     {"close", js_close},
                                     {NULL, NULL}};
 
