@@ -9,7 +9,7 @@ static const int32_t scopes[] = {
     NATSKIT_OPTIONS_EVENTS,   NATSKIT_OPTIONS_REQUEST_MANY, NATSKIT_OPTIONS_AUTH,
     NATSKIT_OPTIONS_USER_JWT, NATSKIT_OPTIONS_JETSTREAM,    NATSKIT_OPTIONS_PUBLISHER,
     NATSKIT_OPTIONS_FETCH,    NATSKIT_OPTIONS_CONSUME,      NATSKIT_OPTIONS_KV_WATCH,
-    NATSKIT_OPTIONS_ORDERED};
+    NATSKIT_OPTIONS_ORDERED,  NATSKIT_OPTIONS_KV,           NATSKIT_OPTIONS_KV_SWEEP};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -43,7 +43,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(NATSKIT_OPTIONS_ORDERED + 1, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(NATSKIT_OPTIONS_KV_SWEEP + 1, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 

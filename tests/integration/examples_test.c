@@ -62,6 +62,13 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_kv_cache(void **state)
+{
+    (void)state;
+    run_example("kv_cache", (const char *const[]){"at hand: /db/host = '10.0.0.7'", "visits: 2",
+                                                  "sweep: 2 sessions deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -113,9 +120,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_work_queue),
+        cmocka_unit_test(test_consume),       cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_tour),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

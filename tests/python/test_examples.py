@@ -38,6 +38,12 @@ EXPECTED = {
         "history: ['off', 'on']",
         "deleted: True",
     ],
+    "kv_cache": [
+        "at hand: 10.0.0.7, port: None",
+        "visits: 2",
+        "sessions deleted: 2",
+        "CACHED: 4 entries of ['/db/host', '/visits']",
+    ],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
         "ended by: SentinelError",
@@ -104,7 +110,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"consume", "kv_cache", "kv_watch", "replay", "streams", "work_queue"}
 
 
 @pytest.mark.parametrize("face", ["", "_sync"])
