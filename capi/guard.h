@@ -125,6 +125,12 @@ int32_t nki_capi_json_give(struct nki_doc *doc, natskit_json *out, natskit_error
 /* The same from a text. */
 int32_t nki_capi_json_read(struct nki_str text, natskit_json *out, natskit_error *err);
 
+/* js_publish.c */
+
+/* Checks what is published to a stream, with an error text; the header block is left empty. */
+int32_t nki_capi_check_published(const char *subject, size_t subject_len, const void *data, size_t data_len,
+                                 struct nki_outgoing_msg *out, natskit_error *err);
+
 /* publish.c */
 
 /* Checks what is common to all that is published: subject, reply and sizes; the header block is filled in

@@ -2,13 +2,10 @@
 #include "capi/guard.h"
 #include "jetstream/publish.h"
 
-static int32_t check(const char *subject, size_t subject_len, const void *data, size_t data_len,
-                     int64_t timeout_ms, struct nki_outgoing_msg *out, natskit_error *err)
+int32_t nki_capi_check_published(const char *subject, size_t subject_len, const void *data, size_t data_len,
+                                 struct nki_outgoing_msg *out, natskit_error *err)
 {
     int32_t status = nki_capi_check_outgoing(subject, subject_len, NULL, 0, data, data_len, out);
-    if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
-    }
     if (status == NATSKIT_OK) {
         return status;
     }
@@ -21,6 +18,14 @@ static int32_t check(const char *subject, size_t subject_len, const void *data, 
     const char *fault = nki_subject_publish_fault(out->subject);
     return fault != NULL ? nki_capi_fault(err, "subject", out->subject, fault)
                          : nki_capi_invalid(err, "data: the pointer is NULL");
+}
+
+static int32_t check(const char *subject, size_t subject_len, const void *data, size_t data_len,
+                     int64_t timeout_ms, struct nki_outgoing_msg *out, natskit_error *err)
+{
+    return nki_capi_timeout_ok(timeout_ms)
+               ? nki_capi_check_published(subject, subject_len, data, data_len, out, err)
+               : nki_capi_invalid(err, "timeout_ms is less than -1");
 }
 
 /* Pins the context and takes the header block. */
@@ -144,6 +149,11 @@ natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view
         .domain_len = ack.domain.len,
         .text = ack.text.ptr,
         .text_len = ack.text.len,
+        .count = ack.count,
+        .batch = ack.batch.ptr,
+        .batch_len = ack.batch.len,
+        .value = ack.value.ptr,
+        .value_len = ack.value.len,
     };
     return nki_capi_give(view, view_size, &filled, sizeof filled);
 }

@@ -5,7 +5,7 @@
 
 _Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT &&
                    NATSKIT_MSG_STATUS == (int)NKI_MSG_STATUS && NATSKIT_MSG_PUB_ACK == (int)NKI_MSG_PUB_ACK &&
-                   NATSKIT_MSG_KV == (int)NKI_MSG_KV,
+                   NATSKIT_MSG_KV == (int)NKI_MSG_KV && NATSKIT_MSG_STORED == (int)NKI_MSG_STORED,
                "kinds are numbered alike");
 _Static_assert(NATSKIT_MATCH_EXACT == (int)NKI_MATCH_EXACT &&
                    NATSKIT_MATCH_IGNORE_CASE == (int)NKI_MATCH_IGNORE_CASE,

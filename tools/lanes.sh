@@ -306,6 +306,19 @@ lane_tsan() { # thread sanitizer, C tests
     run_ctest tsan
 }
 
+lane_websocket() { # integration tests and Python's basic ones over ws:// and wss://
+    local scheme bad=0
+    build dev || return 1
+    for scheme in ws wss; do
+        export NATSKIT_TEST_SCHEME=$scheme
+        run_ctest dev -L '^websocket$' || bad=1
+        checked "pytest over $scheme" with_limit env PYTHONPATH="$root/build/dev/python:$root/tests/support/python" \
+            NATSKIT_BUILD="$root/build/dev" NK_TAP="$root/build/dev/tests/support/nk-tap" "$python" -m pytest -q \
+            -p no:cacheprovider tests/python/test_both_messages.py tests/python/test_both_request.py || bad=1
+    done
+    return $bad
+}
+
 lane_fuzz() { # every fuzz target for some seconds, from its corpus
     local program name bad=0 scratch
     local -a dictionary

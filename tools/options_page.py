@@ -16,7 +16,8 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "AUTH": "Answers to the request for credentials",
           "USER_JWT": "Issuing JWTs of users",
           "JETSTREAM": "JetStream contexts", "PUBLISHER": "Publishers", "FETCH": "Fetching", "CONSUME": "Consuming",
-          "ORDERED": "Reading in order", "KV": "Opening buckets",
+          "ORDERED": "Reading in order", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
+          "GET_LAST": "Reading last messages directly", "KV": "Opening buckets",
           "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 

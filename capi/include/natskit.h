@@ -80,6 +80,9 @@ typedef struct natskit_publisher {
 typedef struct natskit_kv {
     uint64_t id;
 } natskit_kv;
+typedef struct natskit_batch {
+    uint64_t id;
+} natskit_batch;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -95,6 +98,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_JS 8
 #define NATSKIT_KIND_PUBLISHER 9
 #define NATSKIT_KIND_KV 10
+#define NATSKIT_KIND_BATCH 11
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -131,6 +135,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_STALE (-63)           /* pings were not answered */
 #define NATSKIT_IO (-64)              /* an error of the socket; sys_errno tells */
 #define NATSKIT_NO_SERVERS (-65)      /* every server was tried without success */
+#define NATSKIT_WS_REFUSED (-66)      /* the server refuses the upgrade to WebSocket */
+#define NATSKIT_WEBSOCKET (-67)       /* the server sent something that is not WebSocket */
 /* The protocol. */
 #define NATSKIT_PROTOCOL (-80)      /* the server sent something that is not the protocol */
 #define NATSKIT_SERVER_ERROR (-81)  /* the server sent -ERR */
@@ -167,10 +173,13 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_API_LEVEL (-150)          /* the server is too old for what the configuration asks for */
 #define NATSKIT_CONSUMER_DELETED (-151)   /* end reason: the consumer was deleted */
 #define NATSKIT_HEARTBEATS_MISSED (-152)  /* the server has not given a sign of life in time */
-#define NATSKIT_PULL_REFUSED (-153) /* end reason: the server refuses the request; the text is its own */
-#define NATSKIT_SEALED (-154)       /* the stream is sealed */
-#define NATSKIT_NO_STREAM (-155)    /* no stream takes the subject, or the stream has no leader */
-#define NATSKIT_INVALID_ACK (-156)  /* what answered for a published message is no stream */
+#define NATSKIT_PULL_REFUSED (-153)     /* end reason: the server refuses the request; the text is its own */
+#define NATSKIT_SEALED (-154)           /* the stream is sealed */
+#define NATSKIT_NO_STREAM (-155)        /* no stream takes the subject, or the stream has no leader */
+#define NATSKIT_INVALID_ACK (-156)      /* what answered for a published message is no stream */
+#define NATSKIT_NO_DIRECT (-157)        /* the stream allows no direct gets, or there is no such stream */
+#define NATSKIT_NO_BATCH (-158)         /* the server is too old for direct gets of several messages */
+#define NATSKIT_SNAPSHOT_CHANGED (-159) /* end reason: part of the snapshot went while it was read */
 
 /* Key-value buckets. */
 #define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
@@ -178,6 +187,15 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 #define NATSKIT_READ_ONLY (-163)     /* a change of a bucket that was opened with option read_only */
 #define NATSKIT_NOT_A_BUCKET (-164)  /* the stream KV_<bucket> is not configured as a bucket's */
+
+/* Batches, counters, schedules, times to live. */
+#define NATSKIT_BATCH_NOT_ALLOWED (-190) /* the stream does not take batches */
+#define NATSKIT_BATCH_INCOMPLETE (-191)  /* the server misses messages of it, or has given it up */
+#define NATSKIT_BATCH_REFUSED (-192)     /* the server does not take the batch as it is */
+#define NATSKIT_BATCH_LIMIT (-193)       /* too many batches are open, or the batch is too large */
+#define NATSKIT_COUNTER_REFUSED (-194)   /* the stream is no counter, or what is to be added no number */
+#define NATSKIT_SCHEDULE_REFUSED (-195)  /* the stream takes no schedules, or not this one */
+#define NATSKIT_TTL_REFUSED (-196)       /* the stream takes no times to live of messages, or not this one */
 
 /* Classes of status, as in natskit_status_info.status_class. */
 #define NATSKIT_CLASS_OK 0
@@ -240,6 +258,7 @@ typedef struct natskit_counters {
     uint64_t contexts; /* of JetStream */
     uint64_t publishers;
     uint64_t kvs;
+    uint64_t batches;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -267,8 +286,11 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_CONSUME 11
 #define NATSKIT_OPTIONS_KV_WATCH 12
 #define NATSKIT_OPTIONS_ORDERED 13
-#define NATSKIT_OPTIONS_KV 14
-#define NATSKIT_OPTIONS_KV_SWEEP 15
+#define NATSKIT_OPTIONS_BATCH 14
+#define NATSKIT_OPTIONS_GET_BATCH 15
+#define NATSKIT_OPTIONS_GET_LAST 16
+#define NATSKIT_OPTIONS_KV 17
+#define NATSKIT_OPTIONS_KV_SWEEP 18
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -440,13 +462,16 @@ NATSKIT_API natskit_status natskit_headers_close(natskit_headers headers);
 
 /* Connects and waits until the server has accepted or the deadline has passed. `url` is one server or
  * several, cut at commas ("nats://host:4222, host2"), or empty: then option `servers`, else 127.0.0.1:4222.
+ * Schemes: nats (port 4222 if none is given), tls (4222), ws (80) and wss (443), which is WebSocket over TLS;
+ * ws and wss may have a path, and are not mixed with the others.
  * `options` may be {0}. The deadline covers name resolution, connecting, and the handshake with every server
  * that is tried. Option `first_connect` says what follows when none accepts: "fail" (each is tried once),
  * "retry" (again and again until the deadline), or "background" (the call returns at once, and the connection
  * goes on trying; what is published meanwhile waits in the outbox). Errors: NATSKIT_INVALID (url, option),
- * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors, NATSKIT_PROTOCOL, NATSKIT_AUTH,
- * NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE, NATSKIT_CREDENTIALS. The caller closes the
- * connection. Option `ask_auth` wants natskit_connect_start: whoever waits here cannot answer. */
+ * NATSKIT_TIMEOUT, NATSKIT_NO_SERVERS and the other network errors (NATSKIT_WS_REFUSED has HTTP's number as
+ * server_code), NATSKIT_PROTOCOL, NATSKIT_AUTH, NATSKIT_TLS_REQUIRED, NATSKIT_TLS, NATSKIT_TLS_CERTIFICATE,
+ * NATSKIT_CREDENTIALS. The caller closes the connection. Option `ask_auth` wants natskit_connect_start:
+ * whoever waits here cannot answer. */
 NATSKIT_API natskit_status natskit_connect(const char *url, size_t url_len, natskit_options options,
                                            int64_t timeout_ms, natskit_conn *out, natskit_error *err);
 
@@ -824,6 +849,7 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_STATUS 3  /* see natskit_msg_status */
 #define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
 #define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
+#define NATSKIT_MSG_STORED 6  /* see natskit_msg_stored */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1109,6 +1135,12 @@ typedef struct natskit_pub_ack {
     size_t domain_len;
     const char *text; /* what the server or the library says of an error; may be empty */
     size_t text_len;
+    uint64_t count;    /* messages of the batch that was stored; 0: it was none */
+    const char *batch; /* id of the batch */
+    size_t batch_len;
+    const char *value; /* of a counter, after the message: digits, perhaps behind a '-'; empty: no counter,
+                          or more than 4,096 digits */
+    size_t value_len;
 } natskit_pub_ack;
 
 /* Fills `view` of a message of kind NATSKIT_MSG_PUB_ACK; NATSKIT_INVALID for another kind. */
@@ -1212,6 +1244,57 @@ NATSKIT_API natskit_status natskit_publisher_info_get(natskit_publisher publishe
  * unknown, or not sent if that is certain. natskit_publisher_done before it waits for their acks. */
 NATSKIT_API natskit_status natskit_publisher_close(natskit_publisher publisher);
 
+/* ------------------------------------------------------------------------------------------------ batches
+ *
+ * An atomic batch (server 2.12, streams with allow_atomic) holds messages for one stream that are stored
+ * together, one behind the other, or not at all. It is gathered in memory; nothing is sent before the commit,
+ * so it may take any time and outlives lost connections. */
+
+/* Opens an empty batch, with options of scope BATCH ({0}: defaults). */
+NATSKIT_API natskit_status natskit_batch_open(natskit_js js, natskit_options options, natskit_batch *out,
+                                              natskit_error *err);
+
+/* Adds a message; sends nothing and does not wait. NATSKIT_INVALID for headers that the server would refuse,
+ * some only with the commit: Nats-Batch-..., Nats-Expected-Last-Msg-Id, Nats-Expected-Last-Sequence after
+ * the first message, Nats-Expected-Last-Subject-Sequence for a subject that the batch writes before, a
+ * Nats-Msg-Id that it has already. NATSKIT_LIMIT beyond 1,000 messages or option max_bytes;
+ * NATSKIT_TOO_LARGE; NATSKIT_CLOSED once a commit was begun. After an error the batch is as before. */
+NATSKIT_API natskit_status natskit_batch_add(natskit_batch batch, const char *subject, size_t subject_len,
+                                             natskit_headers headers, const void *data, size_t data_len,
+                                             natskit_error *err);
+
+/* Sends the batch and waits until it is stored: `*ack` (may be NULL) gets a message of kind
+ * NATSKIT_MSG_PUB_ACK with the sequence of its last message, `count` and `batch`; the caller owns one
+ * reference. `*outcome` (may be NULL) is set on failure, too: NATSKIT_OUTCOME_UNKNOWN only if the last frame
+ * was sent and not answered; otherwise nothing of the batch is stored. As long as that frame was not sent,
+ * the batch is sent anew, under another id, when the connection is lost, or (publish_retries of the context)
+ * when the stream has forgotten it or has no leader. A batch is committed once; only if the first message
+ * could not be sent at all it may be committed again. Asks for the account's info once per context, since an
+ * older server would store each message for itself: NATSKIT_API_LEVEL. Errors beside those of
+ * natskit_js_publish: NATSKIT_INVALID (no message), NATSKIT_BATCH_NOT_ALLOWED, NATSKIT_BATCH_INCOMPLETE,
+ * NATSKIT_BATCH_REFUSED, NATSKIT_BATCH_LIMIT, NATSKIT_CLOSED. */
+NATSKIT_API natskit_status natskit_batch_commit(natskit_batch batch, int64_t timeout_ms, natskit_msg **ack,
+                                                int32_t *outcome, natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack, natskit_op_result error and outcome. `options`
+ * (scope REQUEST) may be {0}. Does not wait: NATSKIT_WOULD_BLOCK if the outbox is full. */
+NATSKIT_API natskit_status natskit_batch_commit_start(natskit_batch batch, natskit_options options,
+                                                      int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+typedef struct natskit_batch_info {
+    uint64_t msgs;
+    uint64_t bytes;    /* of subjects, headers (with those of the batch) and data */
+    int32_t committed; /* 1: a commit was begun */
+    int32_t reserved;
+} natskit_batch_info;
+
+/* Fills `info`. */
+NATSKIT_API natskit_status natskit_batch_info_get(natskit_batch batch, natskit_batch_info *info,
+                                                  size_t info_size);
+
+/* Releases the handle. What was not committed is discarded; a commit that was begun goes on. */
+NATSKIT_API natskit_status natskit_batch_close(natskit_batch batch);
+
 /* ---------------------------------------------------------------------------------------------- consuming
  *
  * Messages of a pull consumer come through a subscription, to be taken, waited for, drained and closed like
@@ -1297,6 +1380,67 @@ typedef struct natskit_watch_info {
  * ended, or is another one. */
 NATSKIT_API natskit_status natskit_sub_watch_info(natskit_sub sub, natskit_watch_info *info,
                                                   size_t info_size);
+
+/* Of natskit_js_get_msg. */
+#define NATSKIT_GET_NEXT 1u      /* the first message of the subject at or behind `seq`, or `start_time_ns` */
+#define NATSKIT_GET_BY_LEADER 2u /* not directly: what the stream's leader holds at this moment */
+
+/* Gives one message of a stream, as a message of kind NATSKIT_MSG_STORED. Without a subject (length 0) that
+ * of sequence `seq`, or the first that was stored at `start_time_ns` (since 1970 UTC) or later; with one,
+ * wildcards allowed, its last, or with NATSKIT_GET_NEXT the first of it from a sequence or time on (0: the
+ * begin). Each server with the stream's messages, a mirror too, may answer, and may be a little behind; where
+ * the stream does not allow that, the leader is asked. NATSKIT_MSG_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND,
+ * NATSKIT_INVALID (what does not fit together), or as natskit_request. It is asked again when the connection
+ * is lost meanwhile. */
+NATSKIT_API natskit_status natskit_js_get_msg(natskit_js js, const char *stream, size_t stream_len,
+                                              uint64_t seq, const char *subject, size_t subject_len,
+                                              int64_t start_time_ns, uint32_t flags, int64_t timeout_ms,
+                                              natskit_msg **msg, natskit_error *err);
+
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_js_get_msg_start(natskit_js js, const char *stream, size_t stream_len,
+                                                    uint64_t seq, const char *subject, size_t subject_len,
+                                                    int64_t start_time_ns, uint32_t flags,
+                                                    natskit_options options, int64_t timeout_ms,
+                                                    natskit_op *op, natskit_error *err);
+
+/* Reads messages of a stream without a consumer (options of scope GET_BATCH; {0}: all that there are). The
+ * subscription yields messages of kind NATSKIT_MSG_STORED in the stream's order, none twice and none left out
+ * that the stream still holds when it is asked for, whatever happens to the connection meanwhile; they are
+ * asked for as they are taken. It ends, beside as every subscription, with NATSKIT_MAX_REACHED when all that
+ * was asked for, or all that there is, has come; at once with NATSKIT_NO_DIRECT (allow_direct is off, or
+ * there is no such stream) or NATSKIT_NO_BATCH (a server before 2.11); NATSKIT_TIMEOUT if the server has not
+ * answered several times in a row; NATSKIT_JS_REFUSED; NATSKIT_PERMISSION. NATSKIT_INVALID names an option
+ * that does not fit the others, and nothing is sent. Does not wait. */
+NATSKIT_API natskit_status natskit_js_get_batch(natskit_js js, const char *stream, size_t stream_len,
+                                                natskit_options options, natskit_sub *out,
+                                                natskit_error *err);
+
+/* The same for the last message of each subject (options of scope GET_LAST; {0}: of all subjects): a snapshot
+ * of what the stream holds at one sequence, its present end unless asked for otherwise, however many pages it
+ * takes. NATSKIT_JS_LIMIT ends it if one of the subjects asked for matches more than 1,024 (an ordered
+ * consumer with last_per_subject reads those); of a longer list the parts come one after the other.
+ * NATSKIT_SNAPSHOT_CHANGED, behind all that could be read: messages of the snapshot were replaced, where the
+ * stream does not keep them, or removed before they were read. */
+NATSKIT_API natskit_status natskit_js_get_last(natskit_js js, const char *stream, size_t stream_len,
+                                               natskit_options options, natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_stored_view {
+    const char *stream; /* that answered, perhaps a mirror; not NUL-terminated, as all text here */
+    size_t stream_len;
+    const char *subject; /* that it was published to */
+    size_t subject_len;
+    const void *data;
+    size_t data_len;
+    uint64_t seq;
+    int64_t time_ns;  /* when it was stored: since 1970 UTC */
+    uint64_t pending; /* of several: messages that were known to be behind it, limits aside; else 0 */
+} natskit_stored_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers are the
+ * publisher's, with those of the server (Nats-Stream, Nats-Subject, ...) behind them. */
+NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *view,
+                                              size_t view_size);
 
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */

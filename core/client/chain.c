@@ -40,8 +40,10 @@ void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op)
 int32_t nki_op_late_outcome(const struct nki_op *op)
 {
     const struct nki_chain *chain = nki_op_chain(op);
-    bool known = chain != NULL && chain->idle && chain->idle_outcome != NKI_OUTCOME_PENDING;
-    return known ? chain->idle_outcome : NKI_OUTCOME_UNKNOWN;
+    int32_t outcome = chain == NULL ? NKI_OUTCOME_PENDING
+                      : chain->idle ? chain->idle_outcome
+                                    : chain->asked_outcome;
+    return outcome != NKI_OUTCOME_PENDING ? outcome : NKI_OUTCOME_UNKNOWN;
 }
 
 int32_t nki_op_refused_outcome(const struct nki_op *op)
@@ -51,6 +53,34 @@ int32_t nki_op_refused_outcome(const struct nki_op *op)
     return before ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
 }
 
+/* What goes before the request, as far as there is room. */
+static int32_t send_ahead(struct nki_engine *engine, struct nki_chain *chain)
+{
+    int32_t status = NKI_OK;
+    for (size_t i = 0; i < chain->ahead_count && status == NKI_OK; i++) {
+        status = nki_engine_check_size(engine, &chain->ahead[i]);
+    }
+    if (status == NKI_OK && chain->ahead_count > 0) {
+        size_t done;
+        bool kick;
+        status = nki_outbox_append(&engine->outbox, chain->ahead, chain->ahead_count, 0, &done, &kick);
+        engine->want |= kick ? NKI_WANT_KICK : 0;
+        chain->ahead += done;
+        chain->ahead_count -= done;
+    }
+    return status;
+}
+
+/* Without room, or, where nothing is accepted offline, a transport: it waits. */
+static void not_sent(struct nki_engine *engine, struct nki_op *op, int32_t status, int64_t now_ns)
+{
+    if (status == NKI_WOULD_BLOCK || status == NKI_DISCONNECTED) {
+        pause_until(engine, op, now_ns + ROOM_WAIT_NS);
+    } else {
+        finish(op, status);
+    }
+}
+
 /* Neither registered nor waiting: sends `out`, or finishes the operation. */
 static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
 {
@@ -58,6 +88,11 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     char reply[NKI_INBOX_MAX];
     struct nki_outgoing_msg msg = chain->out;
     size_t reply_len = 0;
+    int32_t ahead = send_ahead(engine, chain);
+    if (ahead != NKI_OK) {
+        not_sent(engine, op, ahead, now_ns);
+        return;
+    }
     /* Later requests are larger than the first, and the next server may take less than this one. */
     int32_t status = nki_engine_check_size(engine, &msg);
     if (status == NKI_OK) {
@@ -75,11 +110,7 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     engine->want |= kick ? NKI_WANT_KICK : 0;
     if (status != NKI_OK) {
         nki_engine_cancel(engine, op);
-        if (status == NKI_WOULD_BLOCK || status == NKI_DISCONNECTED) { /* nothing is accepted offline */
-            pause_until(engine, op, now_ns + ROOM_WAIT_NS);
-        } else {
-            finish(op, status);
-        }
+        not_sent(engine, op, status, now_ns);
     }
 }
 

@@ -28,15 +28,20 @@ struct nki_chain_ops {
                                  struct nki_chain_end *end);
 };
 
-/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms and idle_outcome by `reply`. */
+/* To be embedded; part.free, ops and out are set by whoever makes it, wait_ms and the outcomes by `reply`. */
 struct nki_chain {
     struct nki_op_part part;
     const struct nki_chain_ops *ops;
     struct nki_outgoing_msg out; /* subject, header block and data, all the chain's; no reply */
+    /* Published before `out`, in their order and without replies, as there is room: the chain's, too. They
+     * are moved on as they are sent. Not with the first request. */
+    const struct nki_outgoing_msg *ahead;
+    size_t ahead_count;
     int64_t wait_ms;
     int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
                                    NKI_OUTCOME_PENDING: it is       unknown */
-    bool idle;                  /* it was given up like that */
+    int32_t asked_outcome;      /* the same while one is; NKI_OUTCOME_PENDING: it is unknown */
+    bool idle;                  /* it was given up while none was */
     struct nki_op *op;          /* that owns it; NULL: it was never begun */
     struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
     int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */

@@ -288,7 +288,6 @@ int32_t nki_engine_flush(struct nki_engine *engine, struct nki_op *op, int64_t d
 /* Requests over the common inbox; with NKI_DISCONNECTED only those that do not outlive their transport. */
 static void fail_requests(struct nki_engine *engine, int32_t status, const struct nki_error *error)
 {
-    int32_t outcome = status == NKI_PERMISSION ? NKI_OUTCOME_REJECTED : NKI_OUTCOME_UNKNOWN;
     struct nki_op *op;
     uint32_t at = 0;
     while ((op = nki_replies_next(&engine->replies, &at)) != NULL) {
@@ -301,6 +300,7 @@ static void fail_requests(struct nki_engine *engine, int32_t status, const struc
         if (status == NKI_DISCONNECTED && op->part != NULL) {
             nki_engine_chain_reply(engine, op, status, NULL, 0);
         } else {
+            int32_t outcome = status == NKI_PERMISSION ? NKI_OUTCOME_REJECTED : nki_op_late_outcome(op);
             nki_op_finish(op, status, outcome, NULL, error);
         }
         nki_op_release(op);

@@ -500,7 +500,7 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
         [NKI_ENGINE_WAIT_INFO] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_TLS] = NKI_STATE_CONNECTING,
         [NKI_ENGINE_WAIT_AUTH] = NKI_STATE_CONNECTING, [NKI_ENGINE_WAIT_PONG] = NKI_STATE_CONNECTING,
         [NKI_ENGINE_CONNECTED] = NKI_STATE_CONNECTED,  [NKI_ENGINE_BACKOFF] = NKI_STATE_CONNECTING,
-        [NKI_ENGINE_CLOSED] = NKI_STATE_CLOSED,
+        [NKI_ENGINE_CLOSED] = NKI_STATE_CLOSED,        [NKI_ENGINE_WAIT_UPGRADE] = NKI_STATE_CONNECTING,
     };
     pthread_mutex_lock(&conn->engine_mu);
     const struct nki_engine *engine = &conn->engine;

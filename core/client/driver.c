@@ -74,9 +74,9 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
     size_t total = 0;
     bool more = true;
     conn->unread = false;
-    if (engine->state == NKI_ENGINE_WAIT_TLS) {
-        nki_driver_step_tls(conn, now_ns);
-        more = engine->state != NKI_ENGINE_WAIT_TLS;
+    if (nki_engine_before_filter(engine)) {
+        nki_driver_step_filter(conn, now_ns);
+        more = !nki_engine_before_filter(engine);
     }
     while (more && total < NKI_TURN_BYTES && engine->stream != NULL) {
         struct iovec iov[2];
@@ -102,9 +102,9 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         nki_engine_feed(engine, buffer, (size_t)got - direct, now_ns);
         total += (size_t)got;
         /* Less than asked for: the socket is empty. TLS may begin between two reads. */
-        more = (size_t)got == room + NKI_TURN_BYTES && engine->state != NKI_ENGINE_WAIT_TLS;
+        more = (size_t)got == room + NKI_TURN_BYTES && !nki_engine_before_filter(engine);
     }
-    conn->unread = engine->stream != NULL && engine->state != NKI_ENGINE_WAIT_TLS && engine->stream->buffered;
+    conn->unread = engine->stream != NULL && !nki_engine_before_filter(engine) && engine->stream->buffered;
 }
 
 void nki_driver_interest(struct nki_conn *conn)
@@ -114,8 +114,8 @@ void nki_driver_interest(struct nki_conn *conn)
     }
     bool reads = conn->reader == NKI_READER_LOOP;
     bool writes = conn->tx_waiting || (reads && conn->filtering && conn->transport->stream->wants_write);
-    uint32_t wanted =
-        (reads && !nki_driver_before_tls(conn) ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
+    uint32_t wanted = (reads && !nki_driver_before_filter(conn) ? (uint32_t)EPOLLIN : 0) |
+                      (writes ? (uint32_t)EPOLLOUT : 0);
     if (wanted != conn->interest) {
         conn->interest = wanted;
         nki_loop_change(conn, conn->transport->stream->fd, wanted);
@@ -254,6 +254,7 @@ void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error)
     struct nki_error plain = *error;
     nki_error_set(error, plain.status, "%s: %s", conn->engine.servers.current->text, plain.text);
     error->sys_errno = plain.sys_errno;
+    error->server_code = plain.server_code;
 }
 
 static void adopt_stream(struct nki_conn *conn, struct nki_stream *stream, int64_t now_ns)
@@ -347,16 +348,19 @@ static void begin_attempt(struct nki_conn *conn, int64_t now_ns)
 static void carry_out(struct nki_conn *conn, int64_t now_ns)
 {
     struct nki_engine *engine = &conn->engine;
-    while ((engine->want & (NKI_WANT_HANGUP | NKI_WANT_DIAL | NKI_WANT_TLS)) != 0) {
+    while ((engine->want & (NKI_WANT_HANGUP | NKI_WANT_DIAL | NKI_WANT_TLS | NKI_WANT_UPGRADE)) != 0) {
         if ((engine->want & NKI_WANT_HANGUP) != 0) {
             engine->want &= ~NKI_WANT_HANGUP;
             hang_up(conn);
         } else if ((engine->want & NKI_WANT_DIAL) != 0) {
             engine->want &= ~NKI_WANT_DIAL;
             begin_attempt(conn, now_ns);
-        } else {
+        } else if ((engine->want & NKI_WANT_TLS) != 0) {
             engine->want &= ~NKI_WANT_TLS;
             nki_driver_begin_tls(conn, now_ns);
+        } else {
+            engine->want &= ~NKI_WANT_UPGRADE;
+            nki_driver_begin_upgrade(conn, now_ns);
         }
         if (conn->resolve != NULL) {
             step_resolve(conn, now_ns); /* a literal address is answered at once */

@@ -13,6 +13,7 @@
 #include "client/prepare.h"
 #include "net/tcp.h"
 #include "net/tls.h"
+#include "net/ws.h"
 
 /* A stream that lives as long as somebody may poll its descriptor. */
 struct nki_transport {
@@ -32,7 +33,7 @@ struct nki_conn {
     enum nki_reader reader;
     int nudge_fd;               /* wakes the caller that reads; -1 until one did */
     bool unread;                /* bytes wait in the stream itself */
-    bool filtering;             /* the TLS filter is there, its handshake under way */
+    bool filtering;             /* a filter (TLS, WebSocket) is there, its handshake under way */
     struct nki_tls_state tls;   /* of a transport that is secured */
     struct nki_waitset *lessee; /* of the reading right: a reference, or NULL */
     int64_t lease_ns;           /* when the I/O thread looks whether that is used */
@@ -71,11 +72,11 @@ struct nki_conn {
     bool added;
 };
 
-/* With the engine lock: TLS is to begin and its filter is not there yet. Nothing may be read then; what waits
- * would wake its reader again and again. */
-static inline bool nki_driver_before_tls(const struct nki_conn *conn)
+/* With the engine lock: TLS or WebSocket is to begin and its filter is not there yet. Nothing may be read
+ * then; what waits would wake its reader again and again. */
+static inline bool nki_driver_before_filter(const struct nki_conn *conn)
 {
-    return conn->engine.state == NKI_ENGINE_WAIT_TLS && !conn->filtering;
+    return nki_engine_before_filter(&conn->engine) && !conn->filtering;
 }
 
 #define NKI_INBOX_MAX 320 /* of a reply subject: prefix option, nuid, token */
@@ -100,7 +101,7 @@ void nki_driver_release_cache(void);
 void nki_driver_forget(void);
 
 /* With the engine lock, by whoever has the reading right: reads and feeds at most one turn, or takes a step
- * of the TLS handshake. */
+ * of a filter's handshake. */
 void nki_driver_read(struct nki_conn *conn, uint8_t *buffer);
 /* With the engine lock: tells the I/O thread's poller what to wait for. */
 void nki_driver_interest(struct nki_conn *conn);
@@ -121,9 +122,10 @@ void nki_driver_before_wait(struct nki_conn *conn);
 bool nki_driver_service(struct nki_conn *conn);
 
 /* secure.c, with the engine lock. The I/O thread: begins the TLS handshake that the engine wants, once what
- * it needs is prepared. The reader: a step of it. */
+ * it needs is prepared; begins the upgrade to WebSocket. The reader: a step of either. */
 void nki_driver_begin_tls(struct nki_conn *conn, int64_t now_ns);
-void nki_driver_step_tls(struct nki_conn *conn, int64_t now_ns);
+void nki_driver_begin_upgrade(struct nki_conn *conn, int64_t now_ns);
+void nki_driver_step_filter(struct nki_conn *conn, int64_t now_ns);
 /* The I/O thread: reads what an attempt needs of files, then goes on with it. */
 void nki_driver_prepare(struct nki_conn *conn, uint32_t what, int64_t now_ns);
 void nki_driver_step_prepare(struct nki_conn *conn, int64_t now_ns);

@@ -7,6 +7,7 @@
 #include "client/chain.h"
 #include "client/feed.h"
 #include "client/lame_duck.h"
+#include "net/ws_upgrade.h"
 #include "wire/subject.h"
 
 /* Above what a server may announce as max_payload, so that the bound holds before the first INFO too
@@ -51,6 +52,11 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     }
     if (!nki_replies_init(&engine->replies, prefix, &engine->nuid)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    for (size_t i = 0; i < nki_options_list_len(options, NKI_OPT_CONNECT_ws_headers); i++) {
+        if (nki_ws_header_check(nki_options_list_at(options, NKI_OPT_CONNECT_ws_headers, i), err) != NKI_OK) {
+            return NKI_INVALID;
+        }
     }
     return nki_engine_servers_init(engine, urls, err);
 }
@@ -428,7 +434,7 @@ void nki_engine_drop_transport(struct nki_engine *engine)
         engine->stream = NULL;
     }
     engine->want |= NKI_WANT_HANGUP;
-    engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS);
+    engine->want &= ~(NKI_WANT_DIAL | NKI_WANT_TLS | NKI_WANT_UPGRADE);
     engine->secured = false;
     nki_engine_end_login(engine);
     nki_engine_move_reset(engine);
@@ -499,8 +505,10 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     nki_engine_fail_ops(engine, NKI_CLOSED);
     struct nki_heap_node *node;
     while ((node = nki_heap_top(&engine->pauses)) != NULL) {
-        struct nki_op *op = NKI_CONTAINER_OF(node, struct nki_chain, pause)->op;
-        nki_op_finish(op, NKI_CLOSED, NKI_OUTCOME_UNKNOWN, NULL, NULL);
+        struct nki_chain *chain = NKI_CONTAINER_OF(node, struct nki_chain, pause);
+        struct nki_op *op = chain->op;
+        bool known = chain->idle_outcome != NKI_OUTCOME_PENDING;
+        nki_op_finish(op, NKI_CLOSED, known ? chain->idle_outcome : NKI_OUTCOME_UNKNOWN, NULL, NULL);
         nki_engine_untimer(engine, op);
         nki_engine_chain_forget(engine, op);
     }

@@ -9,8 +9,8 @@
  *   any -> CLOSED
  *
  * Without TLS, or without a question to the application, those states are passed over; with TLS before INFO
- * WAIT_TLS comes first. When a transport is lost or refused, the next server of the round is tried, or there
- * is a pause when all were.
+ * WAIT_TLS comes first; with WebSocket WAIT_UPGRADE comes before WAIT_INFO, behind the TLS of wss://. When a
+ * transport is lost or refused, the next server of the round is tried, or there is a pause when all were.
  *
  * Every function is called with the engine lock held, and with the time now in ns of a monotonic clock. After
  * each call the driver looks at `want`, clears what it has done, and asks nki_engine_deadline_ns when to call
@@ -34,6 +34,7 @@ enum nki_engine_state {
     NKI_ENGINE_DIALING,
     NKI_ENGINE_WAIT_INFO,
     NKI_ENGINE_WAIT_TLS,
+    NKI_ENGINE_WAIT_UPGRADE,
     NKI_ENGINE_WAIT_AUTH,
     NKI_ENGINE_WAIT_PONG,
     NKI_ENGINE_CONNECTED,
@@ -42,10 +43,11 @@ enum nki_engine_state {
 };
 
 /* What the engine asks of its driver. */
-#define NKI_WANT_DIAL 1u   /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
-#define NKI_WANT_HANGUP 2u /* the transport was shut down: let go of it (before dialing again) */
-#define NKI_WANT_KICK 4u   /* the engine holds the transmit right of the outbox: take it over */
-#define NKI_WANT_TLS 8u    /* secure the transport, then nki_engine_secured or nki_engine_lost */
+#define NKI_WANT_DIAL 1u     /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
+#define NKI_WANT_HANGUP 2u   /* the transport was shut down: let go of it (before dialing again) */
+#define NKI_WANT_KICK 4u     /* the engine holds the transmit right of the outbox: take it over */
+#define NKI_WANT_TLS 8u      /* secure the transport, then nki_engine_secured or nki_engine_lost */
+#define NKI_WANT_UPGRADE 16u /* upgrade it to WebSocket, then nki_engine_upgraded or nki_engine_lost */
 
 #define NKI_PINGS_MAX 4096 /* pings (flushes) that wait for their PONG */
 
@@ -210,10 +212,16 @@ void nki_engine_set_credentials(struct nki_engine *engine, struct nki_credential
 bool nki_engine_tls_intent(const struct nki_engine *engine);
 /* The transport that was wanted is there. */
 void nki_engine_connected(struct nki_engine *engine, struct nki_stream *stream, int64_t now_ns);
-/* The filter that is to secure it is there; nothing but its handshake goes through it yet. */
+/* The filter that is to secure or upgrade it is there; nothing but its handshake goes through it yet. */
 void nki_engine_filtered(struct nki_engine *engine, struct nki_stream *stream);
 /* Its handshake is done. */
 void nki_engine_secured(struct nki_engine *engine, int64_t now_ns);
+void nki_engine_upgraded(struct nki_engine *engine);
+/* Whether a filter's handshake comes before anything else that is read. */
+static inline bool nki_engine_before_filter(const struct nki_engine *engine)
+{
+    return engine->state == NKI_ENGINE_WAIT_TLS || engine->state == NKI_ENGINE_WAIT_UPGRADE;
+}
 /* The attempt or the transport has failed; `error` says how. Harmless if there is none. */
 void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, int64_t now_ns);
 /* Bytes of the server. */

@@ -30,20 +30,33 @@ static void begin_tls(struct nki_engine *engine)
     engine->want |= NKI_WANT_TLS;
 }
 
+static void begin_upgrade(struct nki_engine *engine)
+{
+    engine->state = NKI_ENGINE_WAIT_UPGRADE;
+    engine->want |= NKI_WANT_UPGRADE;
+}
+
 void nki_engine_begin_handshake(struct nki_engine *engine, int64_t now_ns)
 {
     (void)now_ns;
     engine->state = NKI_ENGINE_WAIT_INFO;
     nki_info_init(&engine->info); /* nothing of another server's INFO stays */
     engine->info_told = false;
-    if (nki_options_bool(engine->options, NKI_OPT_CONNECT_tls_first)) {
+    if (nki_url_is_ws(&engine->servers.current->url)) {
+        /* TLS is below WebSocket, so it begins before the server has said anything, or not at all. */
+        if (nki_engine_tls_intent(engine)) {
+            begin_tls(engine);
+        } else {
+            begin_upgrade(engine);
+        }
+    } else if (nki_options_bool(engine->options, NKI_OPT_CONNECT_tls_first)) {
         begin_tls(engine);
     }
 }
 
 void nki_engine_filtered(struct nki_engine *engine, struct nki_stream *stream)
 {
-    assert(engine->state == NKI_ENGINE_WAIT_TLS);
+    assert(nki_engine_before_filter(engine));
     engine->stream = stream;
     nki_outbox_set_stream(&engine->outbox, stream);
 }
@@ -55,9 +68,17 @@ void nki_engine_secured(struct nki_engine *engine, int64_t now_ns)
     engine->servers.current->speaks_tls = true;
     if (engine->info_told) {
         nki_engine_begin_login(engine, now_ns);
+    } else if (nki_url_is_ws(&engine->servers.current->url)) {
+        begin_upgrade(engine);
     } else {
         engine->state = NKI_ENGINE_WAIT_INFO;
     }
+}
+
+void nki_engine_upgraded(struct nki_engine *engine)
+{
+    assert(engine->state == NKI_ENGINE_WAIT_UPGRADE);
+    engine->state = NKI_ENGINE_WAIT_INFO;
 }
 
 static void keep_info(struct nki_engine *engine, struct nki_str json)
@@ -79,7 +100,9 @@ static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
     if (nki_options_bool(engine->options, NKI_OPT_CONNECT_no_echo) && info->proto < 1) {
         nki_engine_attempt_failed(engine, NKI_INVALID, "option no_echo: the server does not support it",
                                   now_ns);
-    } else if (engine->secured) {
+    } else if (engine->secured || nki_url_is_ws(&engine->servers.current->url)) {
+        /* What an INFO through WebSocket says of TLS is of what lies below it; a proxy may have ended that.
+         */
         nki_engine_begin_login(engine, now_ns);
     } else if (intent && !offered) {
         nki_engine_attempt_failed(engine, NKI_TLS_REQUIRED, "TLS was asked for, and the server offers none",

@@ -73,9 +73,12 @@ const char *nki_engine_late(const struct nki_engine *engine)
     case NKI_ENGINE_DIALING:
         return "no connection in time";
     case NKI_ENGINE_WAIT_INFO:
-        return "no INFO in time; a server that begins with TLS wants option tls_first";
+        return "no INFO in time; a server that begins with TLS wants option tls_first, one of WebSocket "
+               "ws:// or wss://";
     case NKI_ENGINE_WAIT_TLS:
         return "the TLS handshake was not done in time";
+    case NKI_ENGINE_WAIT_UPGRADE:
+        return "no answer to the upgrade to WebSocket in time";
     case NKI_ENGINE_WAIT_AUTH:
     case NKI_ENGINE_WAIT_PONG:
         return "no answer to CONNECT in time";

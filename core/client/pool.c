@@ -19,10 +19,24 @@ static int32_t check_tls_off(const struct nki_engine *engine, const struct nki_s
         return nki_error_set(err, NKI_INVALID, "option tls is off, and tls_first is true");
     }
     for (size_t i = 0; off && i < servers->count; i++) {
-        if (servers->list[i]->url.scheme == NKI_SCHEME_TLS) {
+        enum nki_scheme scheme = servers->list[i]->url.scheme;
+        if (scheme == NKI_SCHEME_TLS || scheme == NKI_SCHEME_WSS) {
             return nki_error_set(err, NKI_INVALID, "option tls is off, and the url is %s",
                                  servers->list[i]->text);
         }
+    }
+    return NKI_OK;
+}
+
+/* What the cluster tells of is for the transport that it was told by. */
+static int32_t check_transport(const struct nki_engine *engine, const struct nki_servers *fresh,
+                               struct nki_error *err)
+{
+    const struct nki_servers *now = &engine->servers;
+    if (now->count > 0 && nki_url_is_ws(&now->list[0]->url) != nki_url_is_ws(&fresh->list[0]->url)) {
+        return nki_error_set(err, NKI_INVALID, "url %s: this connection's servers are spoken to by %s",
+                             fresh->list[0]->text,
+                             nki_url_is_ws(&now->list[0]->url) ? "WebSocket" : "nats:// and tls://");
     }
     return NKI_OK;
 }
@@ -39,6 +53,9 @@ int32_t nki_engine_servers_set(struct nki_engine *engine, struct nki_str urls, s
                                   : nki_error_set(err, NKI_INVALID, "urls: at least one server");
     if (status == NKI_OK) {
         status = check_tls_off(engine, &fresh, err);
+    }
+    if (status == NKI_OK) {
+        status = check_transport(engine, &fresh, err);
     }
     if (status != NKI_OK) {
         nki_servers_free(&fresh);

@@ -22,11 +22,17 @@ void nki_servers_free(struct nki_servers *servers)
     nki_servers_init(servers);
 }
 
-static struct nki_server *find(const struct nki_servers *servers, const struct nki_url *url)
+static bool same_place(const struct nki_url *a, const struct nki_url *b)
+{
+    return a->port == b->port && nki_str_eq_nocase(nki_str_z(a->host), nki_str_z(b->host));
+}
+
+/* A proxy may have several servers at several paths. What a server tells of has none: NULL matches any. */
+static struct nki_server *find(const struct nki_servers *servers, const struct nki_url *url, const char *path)
 {
     for (size_t i = 0; i < servers->count; i++) {
         const struct nki_url *other = &servers->list[i]->url;
-        if (other->port == url->port && nki_str_eq_nocase(nki_str_z(other->host), nki_str_z(url->host))) {
+        if (same_place(other, url) && (path == NULL || strcmp(other->path, path) == 0)) {
             return servers->list[i];
         }
     }
@@ -54,13 +60,14 @@ static int32_t add_one(struct nki_servers *servers, struct nki_str text, struct 
 {
     struct nki_url url;
     int32_t status = nki_url_parse(text, &url, err);
-    if (status == NKI_OK && url.scheme != NKI_SCHEME_NATS && url.scheme != NKI_SCHEME_TLS) {
+    if (status == NKI_OK && servers->count > 0 &&
+        nki_url_is_ws(&servers->list[0]->url) != nki_url_is_ws(&url)) {
         char shown[NKI_URL_TEXT_MAX];
         nki_url_text(&url, shown);
-        status =
-            nki_error_set(err, NKI_INVALID, "url %s: this version speaks nats:// and tls:// only", shown);
+        status = nki_error_set(err, NKI_INVALID, "urls %s and %s: WebSocket and other servers are not mixed",
+                               servers->list[0]->text, shown);
     }
-    if (status == NKI_OK && find(servers, &url) == NULL) {
+    if (status == NKI_OK && find(servers, &url, url.path) == NULL) {
         status = add_url(servers, &url, false, err);
     }
     explicit_bzero(&url, sizeof url);
@@ -153,7 +160,7 @@ bool nki_servers_other(const struct nki_servers *servers)
 /* The one of `fresh`, or, if it was known before, that with what it was given now. */
 static struct nki_server *renew(struct nki_servers *servers, struct nki_server *given)
 {
-    struct nki_server *known = find(servers, &given->url);
+    struct nki_server *known = find(servers, &given->url, given->url.path);
     if (known == NULL) {
         return given;
     }
@@ -203,8 +210,7 @@ static bool told(const struct nki_info_urls *urls, const struct nki_server *serv
 {
     for (size_t i = 0; i < urls->count; i++) {
         struct nki_url url;
-        if (nki_url_parse(nki_str_z(urls->at[i]), &url, NULL) == NKI_OK && url.port == server->url.port &&
-            nki_str_eq_nocase(nki_str_z(url.host), nki_str_z(server->url.host))) {
+        if (nki_url_parse(nki_str_z(urls->at[i]), &url, NULL) == NKI_OK && same_place(&url, &server->url)) {
             return true;
         }
     }
@@ -214,7 +220,8 @@ static bool told(const struct nki_info_urls *urls, const struct nki_server *serv
 bool nki_servers_secure(const struct nki_servers *servers)
 {
     for (size_t i = 0; i < servers->count; i++) {
-        if (servers->list[i]->url.scheme == NKI_SCHEME_TLS) {
+        enum nki_scheme scheme = servers->list[i]->url.scheme;
+        if (scheme == NKI_SCHEME_TLS || scheme == NKI_SCHEME_WSS) {
             return true;
         }
     }
@@ -226,6 +233,7 @@ static bool add_discovered(struct nki_servers *servers, struct nki_url *url)
 {
     const struct nki_server *teller = servers->current;
     url->scheme = teller != NULL ? teller->url.scheme : NKI_SCHEME_NATS;
+    nki_str_copy(url->path, sizeof url->path, nki_url_is_ws(url) ? NKI_STR("/") : NKI_STR(""));
     if (add_url(servers, url, true, NULL) != NKI_OK) {
         return false;
     }
@@ -257,7 +265,7 @@ bool nki_servers_merge(struct nki_servers *servers, const struct nki_info_urls *
             url.scheme != NKI_SCHEME_NATS) {
             continue;
         }
-        struct nki_server *known = find(servers, &url);
+        struct nki_server *known = find(servers, &url, NULL);
         if (known != NULL && known->gone) {
             known->gone = false; /* the application took it out, and the cluster has it */
             known->discovered = changed = true;

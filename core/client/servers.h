@@ -30,8 +30,8 @@ struct nki_servers {
 
 void nki_servers_init(struct nki_servers *servers);
 void nki_servers_free(struct nki_servers *servers);
-/* Adds what `text` (a url, or several cut at commas) names; NKI_INVALID, NKI_LIMIT, NKI_NO_MEMORY. Duplicates
- * are passed over. */
+/* Adds what `text` (a url, or several cut at commas) names; NKI_INVALID (also for a mixture of WebSocket and
+ * other servers), NKI_LIMIT, NKI_NO_MEMORY. Duplicates are passed over. */
 int32_t nki_servers_add(struct nki_servers *servers, struct nki_str text, struct nki_error *err);
 void nki_servers_shuffle(struct nki_servers *servers, struct nki_rand *rand);
 /* A new round: every server may be tried again, the current one last. */
@@ -43,7 +43,7 @@ void nki_servers_remove_current(struct nki_servers *servers);
 /* Those of the pool. Whether there is another one than the current. */
 size_t nki_servers_known(const struct nki_servers *servers);
 bool nki_servers_other(const struct nki_servers *servers);
-/* Whether one of them is given as tls://: then all are spoken to by TLS. */
+/* Whether one of them is given as tls:// or wss://: then all are spoken to by TLS. */
 bool nki_servers_secure(const struct nki_servers *servers);
 /* `fresh` (used up) takes the place of the servers that were not discovered. What is known of a server that
  * stays is kept; if the current one is in neither it is gone. Discovered ones beyond the limit are dropped.

@@ -28,7 +28,7 @@ static void look(const struct nki_conn *conn, struct reading *reading)
     const struct nki_stream *stream = reading->transport->stream;
     reading->fd = stream->fd;
     reading->events =
-        (short)((nki_driver_before_tls(conn) ? 0 : POLLIN) | (stream->wants_write ? POLLOUT : 0));
+        (short)((nki_driver_before_filter(conn) ? 0 : POLLIN) | (stream->wants_write ? POLLOUT : 0));
     reading->buffered = conn->unread;
 }
 

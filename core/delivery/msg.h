@@ -10,7 +10,14 @@
 
 struct nki_op;
 
-enum nki_msg_kind { NKI_MSG_MESSAGE = 1, NKI_MSG_EVENT, NKI_MSG_STATUS, NKI_MSG_PUB_ACK, NKI_MSG_KV };
+enum nki_msg_kind {
+    NKI_MSG_MESSAGE = 1,
+    NKI_MSG_EVENT,
+    NKI_MSG_STATUS,
+    NKI_MSG_PUB_ACK,
+    NKI_MSG_KV,
+    NKI_MSG_STORED
+};
 
 /* What became of a final ack (jetstream/ack.h). */
 enum nki_msg_ack {

@@ -40,7 +40,36 @@ static const struct meaning meanings[] = {
     {10149, NKI_CONSUMER_NOT_FOUND},       /* consumer does not exist */
     {10164, NKI_WRONG_LAST},               /* wrong last sequence */
     {10167, NKI_JS_LIMIT},                 /* too many requests */
+    {10165, NKI_TTL_REFUSED},              /* message TTL invalid */
+    {10166, NKI_TTL_REFUSED},              /* message TTL disabled */
+    {10168, NKI_COUNTER_REFUSED},          /* message counters are disabled */
+    {10169, NKI_COUNTER_REFUSED},          /* message counter increment is missing */
+    {10170, NKI_COUNTER_REFUSED},          /* message counter has a payload */
+    {10171, NKI_COUNTER_REFUSED},          /* message counter increment is invalid */
+    {10172, NKI_COUNTER_REFUSED},          /* message counter is broken */
+    {10174, NKI_BATCH_NOT_ALLOWED},        /* atomic publish is disabled */
+    {10175, NKI_BATCH_REFUSED},            /* atomic publish sequence is missing */
+    {10176, NKI_BATCH_INCOMPLETE},         /* atomic publish batch is incomplete */
+    {10177, NKI_BATCH_REFUSED},            /* atomic publish unsupported header used */
+    {10179, NKI_BATCH_REFUSED},            /* atomic publish batch id is invalid */
     {10185, NKI_API_LEVEL},                /* JetStream minimum api level required */
+    {10188, NKI_SCHEDULE_REFUSED},         /* message schedules is disabled */
+    {10189, NKI_SCHEDULE_REFUSED},         /* message schedules pattern is invalid */
+    {10190, NKI_SCHEDULE_REFUSED},         /* message schedules target is invalid */
+    {10191, NKI_SCHEDULE_REFUSED},         /* message schedules invalid per-message TTL */
+    {10192, NKI_SCHEDULE_REFUSED},         /* message schedules invalid rollup */
+    {10199, NKI_BATCH_LIMIT},              /* atomic publish batch is too large: {size} */
+    {10200, NKI_BATCH_REFUSED},            /* atomic publish batch commit is invalid */
+    {10201, NKI_BATCH_REFUSED},            /* atomic publish batch contains duplicate message id */
+    {10203, NKI_SCHEDULE_REFUSED},         /* message schedules source is invalid */
+    {10205, NKI_BATCH_NOT_ALLOWED},        /* batch publish is disabled */
+    {10206, NKI_BATCH_REFUSED},            /* batch publish pattern is invalid */
+    {10207, NKI_BATCH_REFUSED},            /* batch publish id is invalid */
+    {10208, NKI_BATCH_INCOMPLETE},         /* batch publish id is unknown */
+    {10210, NKI_BATCH_LIMIT},              /* atomic publish too many inflight */
+    {10211, NKI_BATCH_LIMIT},              /* batch publish too many inflight */
+    {10212, NKI_SCHEDULE_REFUSED},         /* message schedules invalid scheduler */
+    {10223, NKI_SCHEDULE_REFUSED},         /* message schedules time zone is invalid */
 };
 
 static int32_t read_int(const struct nki_json_value *error, struct nki_str name)

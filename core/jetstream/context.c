@@ -75,6 +75,7 @@ int32_t nki_js_open(struct nki_conn *conn, const struct nki_options *options, st
     }
     memset(js, 0, sizeof *js);
     atomic_init(&js->refs, 1);
+    atomic_init(&js->api_level, 0);
     int32_t status = read_options(js, options != NULL ? options : defaults, err);
     nki_options_free(defaults);
     if (status != NKI_OK) {

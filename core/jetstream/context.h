@@ -1,5 +1,5 @@
-/* A JetStream context: a connection, and how its account's JetStream is spoken to. Constant once it is made;
- * reference counted. */
+/* A JetStream context: a connection, and how its account's JetStream is spoken to. Constant once it is made
+ * but for what it learns; reference counted. */
 #ifndef NKI_JETSTREAM_CONTEXT_H
 #define NKI_JETSTREAM_CONTEXT_H
 
@@ -16,6 +16,7 @@ struct nki_js {
     int64_t api_retries;   /* -1: until the deadline */
     int64_t publish_retries;
     int64_t publish_retry_wait_ms;
+    atomic_int api_level; /* that the server has told of; 0: none so far */
     size_t prefix_len;
     char prefix[NKI_JS_PREFIX_MAX + 1]; /* "$JS.API", without a dot at the end */
 };

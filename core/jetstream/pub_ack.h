@@ -7,7 +7,8 @@
 #include "delivery/msg.h"
 #include "delivery/op.h"
 
-#define NKI_PUB_ACK_NAME_MAX 255 /* bytes of a stream's or domain's name */
+#define NKI_PUB_ACK_NAME_MAX 255   /* bytes of a stream's or domain's name, or a batch's id */
+#define NKI_PUB_ACK_VALUE_MAX 4096 /* characters of a counter's value; of a longer one none is told */
 
 struct nki_pub_ack {
     uint64_t id; /* of the publisher's message; 0: of an operation */
@@ -19,7 +20,10 @@ struct nki_pub_ack {
     bool duplicate;
     struct nki_str stream;
     struct nki_str domain;
-    struct nki_str text; /* of an error; empty: the status's own */
+    struct nki_str text;  /* of an error; empty: the status's own */
+    struct nki_str batch; /* id of the batch that was stored; empty: it was none */
+    uint64_t count;       /* of its messages */
+    struct nki_str value; /* of a counter, after the message */
 };
 
 /* Reads an answer: all but id, with NKI_OK and outcome DONE; or the error that it tells of, with outcome

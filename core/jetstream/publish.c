@@ -57,8 +57,7 @@ static enum nki_chain_next no_stream(struct publish *publish, struct nki_chain_e
     return NKI_CHAIN_ENDS;
 }
 
-/* Ends it with what was read of the answer; takes over the message. */
-static void end_with(struct nki_msg *msg, struct nki_pub_ack *ack, struct nki_chain_end *end)
+void nki_js_end_published(struct nki_msg *msg, struct nki_pub_ack *ack, struct nki_chain_end *end)
 {
     end->status = ack->status;
     end->outcome = ack->outcome;
@@ -84,7 +83,7 @@ void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end)
 {
     struct nki_pub_ack ack;
     read_ack(msg, &ack);
-    end_with(msg, &ack, end);
+    nki_js_end_published(msg, &ack, end);
 }
 
 static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
@@ -101,7 +100,7 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
             chain->idle_outcome = NKI_OUTCOME_UNKNOWN;
             return NKI_CHAIN_WAITS;
         }
-        end_with(msg, &ack, end);
+        nki_js_end_published(msg, &ack, end);
         return NKI_CHAIN_ENDS;
     }
     if (status == NKI_NO_RESPONDERS) {
@@ -173,6 +172,23 @@ int32_t nki_js_publish_start(struct nki_js *js, const struct nki_outgoing_msg *m
     return nki_js_publish_begin(js, msg, &begin, op, err);
 }
 
+int32_t nki_js_await(struct nki_js *js, struct nki_op *op, int64_t deadline_ns, struct nki_str what,
+                     struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
+{
+    int32_t status = nki_conn_wait_op(js->conn, op, deadline_ns);
+    if (status == NKI_OK) {
+        status = nki_op_result(op, outcome, err);
+        status = status == NKI_OK ? nki_op_take_msg(op, ack) : status;
+    } else {
+        nki_conn_cancel(js->conn, op);
+        *outcome = nki_op_late_outcome(op);
+        nki_error_set(err, status, status == NKI_TIMEOUT ? "no ack for \"%.*s\" in time" : NULL,
+                      (int)(what.len < SHOWN_MAX ? what.len : SHOWN_MAX), what.ptr);
+    }
+    nki_op_release(op);
+    return status;
+}
+
 int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
                        struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
 {
@@ -184,19 +200,5 @@ int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, in
     }
     struct nki_op *op;
     int32_t status = nki_conn_chain(js->conn, &publish->chain, deadline_ns, false, true, &op, err);
-    if (status != NKI_OK) {
-        return status;
-    }
-    status = nki_conn_wait_op(js->conn, op, deadline_ns);
-    if (status == NKI_OK) {
-        status = nki_op_result(op, outcome, err);
-        status = status == NKI_OK ? nki_op_take_msg(op, ack) : status;
-    } else {
-        nki_conn_cancel(js->conn, op);
-        *outcome = nki_op_late_outcome(op);
-        nki_error_set(err, status, status == NKI_TIMEOUT ? "no ack for \"%.*s\" in time" : NULL,
-                      (int)(msg->subject.len < SHOWN_MAX ? msg->subject.len : SHOWN_MAX), msg->subject.ptr);
-    }
-    nki_op_release(op);
-    return status;
+    return status == NKI_OK ? nki_js_await(js, op, deadline_ns, msg->subject, ack, outcome, err) : status;
 }

@@ -14,6 +14,12 @@ bool nki_js_idempotent(struct nki_str header_block);
  * error. Takes over the reference. */
 void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end);
 
+/* The same of an answer that was read already. */
+void nki_js_end_published(struct nki_msg *msg, struct nki_pub_ack *ack, struct nki_chain_end *end);
+/* Waits for such an operation, and gives up the reference: as nki_js_publish; `what` is what it waits for. */
+int32_t nki_js_await(struct nki_js *js, struct nki_op *op, int64_t deadline_ns, struct nki_str what,
+                     struct nki_msg **ack, int32_t *outcome, struct nki_error *err);
+
 /* Any thread. Publishes a copy of `msg` (its reply is not used); the operation, one reference for the caller,
  * finishes by the deadline with the ack as its message (pub_ack.h) or with the error. Does not wait for room:
  * NKI_WOULD_BLOCK. */

@@ -3,7 +3,9 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/rfc3339.h"
 #include "base/status.h"
+#include "wire/header.h"
 
 /* Appends what a member holds in base64; nothing if there is no such member. */
 static int32_t append_decoded(struct nki_buf *out, const struct nki_json_value *message, struct nki_str name)
@@ -91,4 +93,56 @@ int32_t nki_stored_msg(const struct nki_json_value *answer, struct nki_str strea
     }
     nki_buf_free(&body);
     return status;
+}
+
+/* -- reading --------------------------------------------------------------------------------------------- */
+
+struct told {
+    struct nki_str seq;
+    struct nki_str time;
+    struct nki_str pending;
+    struct nki_str last;
+};
+
+static struct nki_str *place_of(struct nki_str name, struct nki_stored *out, struct told *told)
+{
+    const struct {
+        struct nki_str name;
+        struct nki_str *place;
+    } rows[] = {
+        {NKI_STR("Nats-Stream"), &out->stream},        {NKI_STR("Nats-Subject"), &out->subject},
+        {NKI_STR("Nats-Sequence"), &told->seq},        {NKI_STR("Nats-Time-Stamp"), &told->time},
+        {NKI_STR("Nats-Num-Pending"), &told->pending}, {NKI_STR("Nats-Last-Sequence"), &told->last},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (nki_str_eq(name, rows[i].name)) {
+            return rows[i].place;
+        }
+    }
+    return NULL;
+}
+
+bool nki_stored_read(const struct nki_msg *msg, struct nki_stored *out)
+{
+    struct nki_str block = nki_msg_header_block(msg);
+    struct nki_str name;
+    struct nki_str value;
+    struct told told;
+    size_t at = 0;
+    memset(out, 0, sizeof *out);
+    memset(&told, 0, sizeof told);
+    while (nki_header_next(block, &at, &name, &value)) {
+        struct nki_str *place =
+            name.len > 5 && memcmp(name.ptr, "Nats-", 5) == 0 ? place_of(name, out, &told) : NULL;
+        if (place != NULL) {
+            *place = value;
+        }
+    }
+    out->paged = told.pending.ptr != NULL && nki_str_u64(told.pending, &out->pending);
+    if (told.last.ptr == NULL || !nki_str_u64(told.last, &out->last_seq)) {
+        out->last_seq = 0;
+    }
+    return out->stream.ptr != NULL && out->subject.ptr != NULL && told.seq.ptr != NULL &&
+           told.time.ptr != NULL && nki_str_u64(told.seq, &out->seq) && out->seq > 0 &&
+           nki_rfc3339_read(told.time, &out->time_ns);
 }

@@ -1,8 +1,8 @@
 /* Entries: see entry.h. */
 #include "kv/entry.h"
 
-#include "base/rfc3339.h"
 #include "jetstream/ack_subject.h"
+#include "jetstream/stored.h"
 #include "wire/header.h"
 
 /* Headers that the server adds stand behind the publisher's: the last value counts. */
@@ -49,16 +49,16 @@ static bool read_subject(struct nki_str subject, struct nki_kv_entry *out)
     return rest.ptr != NULL && rest.len > 0;
 }
 
-/* Where the answer to a direct get tells of the message. */
-static bool read_direct(struct nki_str block, struct nki_kv_entry *out)
+/* The answer to a direct get. */
+static bool read_direct(const struct nki_msg *msg, struct nki_kv_entry *out)
 {
-    struct nki_str subject;
-    struct nki_str seq;
-    struct nki_str time;
-    return last_value(block, NKI_STR("Nats-Subject"), &subject) &&
-           last_value(block, NKI_STR("Nats-Sequence"), &seq) &&
-           last_value(block, NKI_STR("Nats-Time-Stamp"), &time) && nki_str_u64(seq, &out->revision) &&
-           nki_rfc3339_read(time, &out->time_ns) && read_subject(subject, out);
+    struct nki_stored stored;
+    if (!nki_stored_read(msg, &stored)) {
+        return false;
+    }
+    out->revision = stored.seq;
+    out->time_ns = stored.time_ns;
+    return read_subject(stored.subject, out);
 }
 
 bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out)
@@ -74,7 +74,7 @@ bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out)
         if (!read_subject(nki_msg_subject(msg), out)) {
             return false;
         }
-    } else if (!read_direct(block, out)) {
+    } else if (!read_direct(msg, out)) {
         return false;
     }
     out->operation = nki_kv_operation_of(block);

@@ -1,5 +1,6 @@
-/* A stream of bytes to a server: the vtable that TCP, TLS over it (net/tls.h), later WebSocket, and the
- * in-memory pair implement. Streams stack: a filter owns the stream below it. Knows bytes, not NATS.
+/* A stream of bytes to a server: the vtable that TCP, TLS over it (net/tls.h), WebSocket over either
+ * (net/ws.h), and the in-memory pair implement. Streams stack: a filter owns the stream below it. Knows
+ * bytes, not NATS.
  *
  * Threads: start, step and free are called under the connection's engine lock; read by the thread that has
  * the reading right, write by the one that has the transmit right, so both at once. shutdown may be called by

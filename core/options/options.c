@@ -41,6 +41,9 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_CONSUME] = "consuming",
     [NKI_SCOPE_KV_WATCH] = "watching keys",
     [NKI_SCOPE_ORDERED] = "reading in order",
+    [NKI_SCOPE_BATCH] = "batches",
+    [NKI_SCOPE_GET_BATCH] = "getting a batch",
+    [NKI_SCOPE_GET_LAST] = "getting last messages",
     [NKI_SCOPE_KV] = "opening buckets",
     [NKI_SCOPE_KV_SWEEP] = "changing many keys",
 };
@@ -55,6 +58,7 @@ struct value {
     int64_t number;     /* INTEGER, BOOLEAN, DURATION; CHOICE: which word */
     struct text *texts; /* STRING, TEXT: one; LIST: the entries */
     size_t count;
+    size_t cap; /* of texts */
 };
 
 struct nki_options {
@@ -91,10 +95,10 @@ static bool make_text(struct text *text, const char *ptr, size_t len)
     return text->ptr != NULL;
 }
 
-/* Copies with room for `extra` more behind them; NULL if there is no memory. */
-static struct text *copy_texts(const struct value *value, size_t extra)
+/* NULL if there is no memory. */
+static struct text *copy_texts(const struct value *value)
 {
-    struct text *texts = nki_calloc(value->count + extra, sizeof *texts);
+    struct text *texts = nki_calloc(value->count, sizeof *texts);
     for (size_t i = 0; texts != NULL && i < value->count; i++) {
         if (!make_text(&texts[i], value->texts[i].ptr, value->texts[i].len)) {
             free_texts(texts, i);
@@ -109,6 +113,27 @@ static void replace_texts(struct value *value, struct text *texts, size_t count)
     free_texts(value->texts, value->count);
     value->texts = texts;
     value->count = count;
+    value->cap = count;
+}
+
+/* Room for one more, so that adding many takes linear time. */
+static bool reserve_text(struct value *value)
+{
+    if (value->count < value->cap) {
+        return true;
+    }
+    size_t cap = value->cap > 0 ? 2 * value->cap : 4;
+    struct text *texts = nki_calloc(cap, sizeof *texts);
+    if (texts == NULL) {
+        return false;
+    }
+    if (value->count > 0) {
+        memcpy(texts, value->texts, value->count * sizeof *texts);
+    }
+    nki_free(value->texts);
+    value->texts = texts;
+    value->cap = cap;
+    return true;
 }
 
 static bool is_clean(struct nki_str text, bool lines)
@@ -176,12 +201,10 @@ static int32_t add_entry(struct value *value, struct nki_str entry, struct nki_e
         check_count(value->row, value->count + 1, err) != NKI_OK) {
         return NKI_INVALID;
     }
-    struct text *texts = copy_texts(value, 1);
-    if (texts == NULL || !make_text(&texts[value->count], entry.ptr, entry.len)) {
-        free_texts(texts, texts != NULL ? value->count : 0);
+    if (!reserve_text(value) || !make_text(&value->texts[value->count], entry.ptr, entry.len)) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    replace_texts(value, texts, value->count + 1);
+    value->count++;
     return NKI_OK;
 }
 
@@ -330,7 +353,8 @@ struct nki_options *nki_options_clone(const struct nki_options *options)
         if (from->count == 0) {
             continue;
         }
-        to->texts = copy_texts(from, 0);
+        to->texts = copy_texts(from);
+        to->cap = from->count;
         if (to->texts == NULL) {
             nki_options_free(clone);
             return NULL;

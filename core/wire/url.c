@@ -209,6 +209,26 @@ static const char *read_host(struct nki_str text, struct nki_url *out)
     return fault;
 }
 
+/* The path of a url, from its '/' on, as a request for it has it. */
+static const char *read_path(struct nki_str text, struct nki_url *out)
+{
+    bool ws = nki_url_is_ws(out);
+    if (text.len > 1 && !ws) {
+        return "has a path (a '/' in a user or password is written %2F)";
+    }
+    if (text.len >= sizeof out->path) {
+        return "has a path longer than 511 bytes";
+    }
+    /* With an '@' in it the '/' may well stand in a password. */
+    for (size_t i = 0; i < text.len; i++) {
+        if ((uint8_t)text.ptr[i] > '~' || strchr("\"#<>@\\^`{|}", text.ptr[i]) != NULL) {
+            return "has a character in its path that has to be written %XX";
+        }
+    }
+    nki_str_copy(out->path, sizeof out->path, !ws ? NKI_STR("") : text.len > 0 ? text : NKI_STR("/"));
+    return NULL;
+}
+
 static const char *read_url(struct nki_str text, struct nki_url *out)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -227,12 +247,12 @@ static const char *read_url(struct nki_str text, struct nki_url *out)
     out->scheme = row->scheme;
     out->port = row->port;
     const char *slash = text.len > 0 ? memchr(text.ptr, '/', text.len) : NULL;
-    if (slash != NULL) {
-        if (slash + 1 != text.ptr + text.len) {
-            return "has a path (a '/' in a user or password is written %2F)";
-        }
-        text.len--;
+    size_t path_len = slash != NULL ? text.len - (size_t)(slash - text.ptr) : 0;
+    const char *wrong = read_path(nki_str_make(slash, path_len), out);
+    if (wrong != NULL) {
+        return wrong;
     }
+    text.len -= path_len;
     const char *at = text.len > 0 ? memrchr(text.ptr, '@', text.len) : NULL;
     if (at != NULL) {
         size_t user_len = (size_t)(at - text.ptr);
@@ -271,6 +291,16 @@ void nki_url_text(const struct nki_url *url, char *out)
         }
     }
     assert(false && "not a scheme");
+}
+
+bool nki_url_default_port(const struct nki_url *url)
+{
+    for (size_t i = 0; i < NKI_ARRAY_LEN(schemes); i++) {
+        if (schemes[i].scheme == url->scheme) {
+            return schemes[i].port == url->port;
+        }
+    }
+    return false;
 }
 
 bool nki_url_is_address(const struct nki_url *url)

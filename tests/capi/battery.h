@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_KV + 1,
+    KINDS = NATSKIT_KIND_BATCH + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -66,6 +66,7 @@ void step_json(struct worker *me);
 void step_contexts(struct worker *me);
 void step_calls(struct worker *me);
 void step_keys(struct worker *me);
+void step_batches(struct worker *me);
 void step_watch(struct worker *me);
 void step_entry(struct worker *me);
 

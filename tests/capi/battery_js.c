@@ -144,6 +144,81 @@ static void step_many_keys(struct worker *me)
     }
 }
 
+void step_batches(struct worker *me)
+{
+    enum sort sort;
+    natskit_batch batch = {0};
+    natskit_op op = {0};
+    natskit_msg *ack = NULL;
+    natskit_batch_info info;
+    int32_t outcome;
+    if (below(me, 4) == 0) {
+        natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+        if (gave_for(me, "batch_open", js.id, sort,
+                     natskit_batch_open(js, (natskit_options){0}, &batch, NULL)) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_BATCH, batch.id);
+        }
+        return;
+    }
+    batch.id = pick(me, NATSKIT_KIND_BATCH, &sort);
+    natskit_status status;
+    switch (below(me, 6)) {
+    case 0:
+        gave(me, "batch_commit", natskit_batch_commit(batch, some_timeout(me), &ack, &outcome, NULL));
+        if (ack != NULL) {
+            keep_message(me, ack);
+        }
+        return;
+    case 1:
+        status = natskit_batch_commit_start(batch, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "batch_commit_start", gave(me, "batch_commit_start", status), op);
+        return;
+    case 2:
+        gave_for(me, "batch_info", batch.id, sort, natskit_batch_info_get(batch, &info, sizeof info));
+        return;
+    default:
+        gave_for(me, "batch_add", batch.id, sort,
+                 natskit_batch_add(batch, some_key(me)[0] == 'z' ? "z" : "a.b", Z, (natskit_headers){0},
+                                   payload, below(me, 200), NULL));
+    }
+}
+
+static void step_direct(struct worker *me)
+{
+    enum sort sort;
+    natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+    natskit_sub sub;
+    natskit_op op;
+    natskit_msg *msg;
+    natskit_status status;
+    switch (below(me, 4)) {
+    case 0:
+        status = natskit_js_get_batch(js, "KV_BTKV", Z, (natskit_options){0}, &sub, NULL);
+        if (gave_for(me, "js_get_batch", js.id, sort, status) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        break;
+    case 1:
+        status = natskit_js_get_last(js, "KV_BTKV", Z, (natskit_options){0}, &sub, NULL);
+        if (gave_for(me, "js_get_last", js.id, sort, status) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        break;
+    case 2:
+        status = natskit_js_get_msg(js, "KV_BTKV", Z, 1 + below(me, 9), NULL, 0, 0, 0, some_timeout(me), &msg,
+                                    NULL);
+        if (gave_for(me, "js_get_msg", js.id, sort, status) == NATSKIT_OK) {
+            keep_message(me, msg);
+        }
+        break;
+    default:
+        status = natskit_js_get_msg_start(js, "KV_BTKV", Z, 1 + below(me, 9), NULL, 0, 0, 0,
+                                          (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "js_get_msg_start", gave_for(me, "js_get_msg_start", js.id, sort, status), op);
+        break;
+    }
+}
+
 void step_watch(struct worker *me)
 {
     if (below(me, 4) == 0) {
@@ -154,6 +229,10 @@ void step_watch(struct worker *me)
     natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
     natskit_sub sub;
     natskit_watch_info info;
+    if (below(me, 8) == 0) {
+        step_direct(me);
+        return;
+    }
     if (below(me, 8) == 0) {
         natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
         if (gave_for(me, "js_ordered", js.id, sort,
@@ -184,6 +263,7 @@ void step_entry(struct worker *me)
     natskit_kv_view entry;
     natskit_status_view told;
     natskit_pub_ack ack;
+    natskit_stored_view stored;
     gave(me, "msg_view", natskit_msg_view(msg, &view, sizeof view));
     const struct {
         int32_t kind;
@@ -192,6 +272,7 @@ void step_entry(struct worker *me)
         {NATSKIT_MSG_KV, natskit_msg_kv(msg, &entry, sizeof entry)},
         {NATSKIT_MSG_STATUS, natskit_msg_status(msg, &told, sizeof told)},
         {NATSKIT_MSG_PUB_ACK, natskit_msg_pub_ack(msg, &ack, sizeof ack)},
+        {NATSKIT_MSG_STORED, natskit_msg_stored(msg, &stored, sizeof stored)},
     };
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         if ((gave(me, "view", views[i].status) == NATSKIT_OK) != (view.kind == views[i].kind)) {

@@ -160,6 +160,8 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER:
         return NATSKIT_BAD_HANDLE; /* nothing opens one yet */
+    case NATSKIT_KIND_BATCH:
+        return natskit_batch_close((natskit_batch){id});
     case NATSKIT_KIND_JS:
         return natskit_js_close((natskit_js){id});
     case NATSKIT_KIND_KV:
@@ -747,7 +749,7 @@ static const struct {
     {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
     {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
     {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_watch, 4},     {step_entry, 30},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},
 };
 
 static void *work(void *arg)

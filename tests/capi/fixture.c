@@ -233,6 +233,7 @@ int fx_check_clean(void **state)
     assert_int_equal(counters.contexts, 0);
     assert_int_equal(counters.publishers, 0);
     assert_int_equal(counters.kvs, 0);
+    assert_int_equal(counters.batches, 0);
     assert_int_equal(counters.msgs, 0);
     assert_int_equal(counters.threads, 0);
     assert_int_equal(counters.allocated_bytes, bytes_before);

@@ -118,6 +118,11 @@ static void child_finds_forked_js(const struct objects *all)
     CHILD_CHECK(natskit_js_call_start(all->js, "account.info", Z, none, NO_OPTIONS, -1, &op, NULL) == wanted);
     CHILD_CHECK(natskit_op_json(all->op, &json, NULL) == wanted);
     CHILD_CHECK(natskit_js_ordered(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_js_get_msg(all->js, "S", Z, 1, NULL, 0, 0, 0, -1, &msg, NULL) == wanted);
+    CHILD_CHECK(natskit_js_get_msg_start(all->js, "S", Z, 1, NULL, 0, 0, 0, NO_OPTIONS, -1, &op, NULL) ==
+                wanted);
+    CHILD_CHECK(natskit_js_get_batch(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_js_get_last(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
     CHILD_CHECK(natskit_kv_open(all->js, "b", Z, &kv, NULL) == wanted);
     CHILD_CHECK(natskit_kv_get(all->kv, "k", Z, 0, -1, &msg, NULL) == wanted);
     CHILD_CHECK(natskit_kv_get_start(all->kv, "k", Z, 0, NO_OPTIONS, -1, &op, NULL) == wanted);
@@ -197,7 +202,8 @@ static void child_counts_nothing(void)
     CHILD_CHECK(natskit_counters_get(&counters, sizeof counters) == NATSKIT_OK);
     CHILD_CHECK(counters.options == 0 && counters.headers == 0 && counters.conns == 0 && counters.subs == 0 &&
                 counters.ops == 0 && counters.waitsets == 0 && counters.jsons == 0 && counters.threads == 0 &&
-                counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0);
+                counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0 &&
+                counters.batches == 0);
 }
 
 /* All of the library again, with objects of the child's own. */

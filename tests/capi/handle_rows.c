@@ -12,6 +12,7 @@ natskit_json json;
 natskit_js js;
 natskit_kv kv;
 natskit_publisher publisher;
+natskit_batch batch;
 natskit_msg *received;
 
 natskit_error error;
@@ -191,8 +192,12 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_js.h"
 /* and that */
 #include "handle_kv.h"
+
+#include "handle_direct.h"
 /* as well as */
 #include "handle_publish.h"
+/* and behind that */
+#include "handle_batch.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -300,7 +305,9 @@ const struct row rows[] = {
     JSON_ROWS,
     JS_ROWS,
     KV_ROWS,
+    DIRECT_ROWS,
     JS_PUBLISH_ROWS,
+    BATCH_ROWS,
     AUTH_ROWS,
 };
 
@@ -685,7 +692,9 @@ const struct bad bads[] = {
     JSON_BAD_ROWS,
     JS_BAD_ROWS,
     KV_BAD_ROWS,
+    DIRECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
+    BATCH_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

@@ -51,6 +51,7 @@ static int open_all(void **state)
     assert_ok(natskit_js_open(conn, NO_OPTIONS, &js, NULL));
     assert_ok(natskit_kv_open(js, "b", Z, &kv, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
+    assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
     return 0;
 }
 
@@ -63,12 +64,13 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[NATSKIT_KIND_KV + 1] = {
+    const uint64_t ids[NATSKIT_KIND_BATCH + 1] = {
         [NATSKIT_KIND_OPTIONS] = options.id, [NATSKIT_KIND_HEADERS] = headers.id,
         [NATSKIT_KIND_CONN] = conn.id,       [NATSKIT_KIND_SUB] = sub.id,
         [NATSKIT_KIND_OP] = op.id,           [NATSKIT_KIND_WAITSET] = waitset.id,
         [NATSKIT_KIND_JSON] = json.id,       [NATSKIT_KIND_JS] = js.id,
         [NATSKIT_KIND_KV] = kv.id,           [NATSKIT_KIND_PUBLISHER] = publisher.id,
+        [NATSKIT_KIND_BATCH] = batch.id,
     };
     return ids[kind];
 }
@@ -97,6 +99,7 @@ static uint64_t open_another(int32_t kind)
     natskit_js c = {0};
     natskit_kv b = {0};
     natskit_publisher another = {0};
+    natskit_batch many = {0};
     switch (kind) {
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
@@ -107,6 +110,9 @@ static uint64_t open_another(int32_t kind)
     case NATSKIT_KIND_PUBLISHER:
         assert_ok(natskit_publisher_open(js, NO_OPTIONS, &another, &s, NULL));
         return another.id;
+    case NATSKIT_KIND_BATCH:
+        assert_ok(natskit_batch_open(js, NO_OPTIONS, &many, NULL));
+        return many.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;
@@ -157,6 +163,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_PUBLISHER:
         got = natskit_publisher_close((natskit_publisher){id});
+        break;
+    case NATSKIT_KIND_BATCH:
+        got = natskit_batch_close((natskit_batch){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});

@@ -11,7 +11,7 @@
 #include "jetstream/context.h"
 
 #define PEER_SUBS 32
-#define PEER_PUBS 64
+#define PEER_PUBS 128
 
 struct peer_pub {
     char subject[320];

@@ -89,6 +89,7 @@ static void dial(struct rig *rig)
         rig->stream.fd = -1;
         rig->has_stream = true;
         rig->tls_wanted = false;
+        rig->upgrade_wanted = false;
         nki_engine_connected(&rig->engine, &rig->stream, rig->now_ns);
     }
 }
@@ -111,6 +112,7 @@ void rig_settle(struct rig *rig)
         if ((want & NKI_WANT_DIAL) != 0) {
             dial(rig);
         }
+        rig->upgrade_wanted = rig->upgrade_wanted || (want & NKI_WANT_UPGRADE) != 0;
         rig->tls_wanted = rig->tls_wanted || (engine->want & NKI_WANT_TLS) != 0 || (want & NKI_WANT_TLS) != 0;
         transmit(rig);
     }
@@ -190,6 +192,15 @@ void rig_secure(struct rig *rig)
     assert_int_equal(rig->written.len, 0); /* nothing went out before */
     nki_engine_filtered(&rig->engine, &rig->stream);
     nki_engine_secured(&rig->engine, rig->now_ns);
+    rig_settle(rig);
+}
+
+void rig_upgrade(struct rig *rig)
+{
+    assert_true(rig->upgrade_wanted);
+    assert_int_equal(rig->written.len, 0);
+    nki_engine_filtered(&rig->engine, &rig->stream);
+    nki_engine_upgraded(&rig->engine);
     rig_settle(rig);
 }
 

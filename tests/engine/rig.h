@@ -47,7 +47,8 @@ struct rig {
     bool silent;         /* dials are not answered */
     bool deaf;           /* the socket takes nothing */
     bool has_stream;
-    bool tls_wanted; /* by the engine, on the present transport: rig_secure */
+    bool tls_wanted;     /* by the engine, on the present transport: rig_secure */
+    bool upgrade_wanted; /* the same: rig_upgrade */
     bool right;
     struct rig_event events[RIG_EVENTS];
     size_t event_count;
@@ -64,6 +65,7 @@ void rig_say(struct rig *rig, const char *text);
 void rig_say_bytes(struct rig *rig, const void *data, size_t len, size_t step);
 /* The TLS handshake that is wanted is done: what is written from now on goes through it. */
 void rig_secure(struct rig *rig);
+void rig_upgrade(struct rig *rig);
 /* The server closes the connection. */
 void rig_eof(struct rig *rig);
 /* Time goes on to `at`, with a tick at each deadline on the way. */

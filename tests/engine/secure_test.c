@@ -70,6 +70,64 @@ static void test_decisions(void **state)
     }
 }
 
+/* Below WebSocket TLS comes first or not at all, whatever INFO says. */
+static const struct decision websockets[] = {
+    {"ws://a:1", {NULL}, CONNECTS, CONNECTS, CONNECTS},
+    {"ws://a:1", {"tls", "off", NULL}, CONNECTS, CONNECTS, CONNECTS},
+    {"wss://a:1", {NULL}, FIRST, FIRST, FIRST},
+    {"ws://a:1,wss://b:1", {NULL}, FIRST, FIRST, FIRST},
+    {"ws://a:1", {"tls", "require", NULL}, FIRST, FIRST, FIRST},
+    {"ws://a:1", {"tls_ca", "x", NULL}, FIRST, FIRST, FIRST},
+    {"ws://a:1", {"tls_cert_file", "x", NULL}, FIRST, FIRST, FIRST},
+    {"ws://a:1", {"tls_first", "true", NULL}, FIRST, FIRST, FIRST},
+};
+
+static void decide_websocket(const struct decision *decision, const char *info, int outcome)
+{
+    struct rig *rig = rig_new(decision->url, decision->settings, 5000);
+    rig_settle(rig);
+    assert_int_equal(rig->tls_wanted, outcome == FIRST);
+    if (outcome == FIRST) {
+        assert_false(rig->upgrade_wanted);
+        rig_secure(rig);
+    }
+    rig_upgrade(rig);
+    rig_say(rig, info);
+    assert_true(rig_wrote(rig, outcome == CONNECTS ? "\"tls_required\":false" : "\"tls_required\":true"));
+    rig_say(rig, RIG_PONG);
+    assert_true(rig_connected(rig));
+    rig_say(rig, "INFO {\"connect_urls\":[\"c:2\"]}\r\n"); /* spoken to as the one that told of it */
+    struct nki_buf pool = {0};
+    assert_true(nki_servers_emit(&rig->engine.servers, &pool) && nki_buf_append(&pool, "", 1));
+    const char *scheme =
+        rig->engine.servers.current->url.scheme == NKI_SCHEME_WSS ? "wss://c:2" : "\"ws://c:2";
+    assert_non_null(strstr((const char *)pool.data, scheme));
+    nki_buf_free(&pool);
+    rig_free(rig);
+}
+
+static void test_websocket(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NKI_ARRAY_LEN(websockets); i++) {
+        decide_websocket(&websockets[i], PLAIN, websockets[i].plain);
+        decide_websocket(&websockets[i], OFFERS, websockets[i].offers);
+        decide_websocket(&websockets[i], REQUIRES, websockets[i].requires);
+    }
+}
+
+/* An answer to the upgrade that does not come costs the attempt its time. */
+static void test_upgrade_in_vain(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new("ws://a:1", NULL, 60000);
+    rig_settle(rig);
+    assert_true(rig->upgrade_wanted);
+    rig_pass(rig, 5001);
+    assert_int_equal(rig_connect_status(rig), NKI_TIMEOUT);
+    rig_free(rig);
+}
+
 /* Plain bytes where TLS begins are an attack or a defect: nothing is believed of them. */
 static void test_plain_text_behind_info(void **state)
 {
@@ -173,6 +231,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_websocket),
+        cmocka_unit_test(test_upgrade_in_vain),
         cmocka_unit_test(test_plain_text_behind_info),
         cmocka_unit_test(test_what_is_believed),
         cmocka_unit_test(test_of_a_plain_server),

@@ -59,6 +59,12 @@ int bench_end(void **state)
     return clean ? 0 : 1;
 }
 
+bool bench_scheme_is(const char *scheme)
+{
+    const char *given = getenv("NATSKIT_TEST_SCHEME");
+    return strcmp(given != NULL && given[0] != '\0' ? given : "nats", scheme) == 0;
+}
+
 natskit_conn bench_connect_with(natskit_options options)
 {
     natskit_conn conn;

@@ -42,6 +42,8 @@ int bench_end(void **state);
 /* The part of the teardown that needs no server: nothing of the library is left. */
 int bench_check_clean(void **state);
 
+/* Whether the servers are spoken to by "ws" or "wss" instead of "nats" (NATSKIT_TEST_SCHEME). */
+bool bench_scheme_is(const char *scheme);
 natskit_conn bench_connect(void);
 natskit_conn bench_connect_with(natskit_options options);
 natskit_sub bench_subscribe(natskit_conn conn, const char *subject, const char *queue);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void run_example(const char *name, const char *const *says)
 {
@@ -102,11 +103,35 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_event_loops(void **state)
+{
+    (void)state;
+    run_example("epoll", (const char *const[]){"reply 5: pong", "epoll: 5 replies in one thread", NULL});
+    if (access(NKI_EXAMPLES_DIR "/libuv", X_OK) == 0) { /* made where libuv is */
+        run_example("libuv", (const char *const[]){"libuv: 5 replies in one thread", NULL});
+    }
+}
+
 static void test_tour(void **state)
 {
     (void)state;
     run_example("tour", (const char *const[]){"20 done once", "header Language: C", "bad input: subject",
                                               "the last one is CLOSED", "nothing is left behind", NULL});
+}
+
+static void test_websocket(void **state)
+{
+    (void)state;
+    char url[64];
+    struct ts_server *server = ts_server_start(&(struct ts_server_opts){
+        .extra = "websocket { listen: \"127.0.0.1:@PORT1@\", no_tls: true }", .no_jetstream = true});
+    assert_non_null(server);
+    (void)snprintf(url, sizeof url, "ws://127.0.0.1:%u", ts_server_extra_port(server, 1));
+    assert_int_equal(setenv("NATS_URL", url, 1), 0);
+    run_example("websocket", (const char *const[]){"connected by ws://127.0.0.1:", "TLS no",
+                                                   "received greet.joe 'hello'", NULL});
+    assert_int_equal(setenv("NATS_URL", ts_tap_url(bench.tap), 1), 0);
+    ts_server_free(server);
 }
 
 static int begin(void **state)
@@ -120,10 +145,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
         cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_kv_cache),
-        cmocka_unit_test(test_streams),       cmocka_unit_test(test_work_queue),
-        cmocka_unit_test(test_consume),       cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
+        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
+        cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
+        cmocka_unit_test(test_kv_cache),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -180,7 +180,7 @@ static void test_expectations(void **state)
     expect(publish("ONE.b", "Nats-Expected-Stream", "ONE"), NATSKIT_OK, 0);
     expect(publish("ONE.b", "Nats-Expected-Stream", "TWO"), NATSKIT_JS_REFUSED, 10060);
     expect(publish("ONE.b", "Nats-Expected-Last-Msg-Id", "no"), NATSKIT_WRONG_LAST, 10070);
-    expect(publish("ONE.b", "Nats-TTL", "1h"), NATSKIT_JS_REFUSED, 10166);
+    expect(publish("ONE.b", "Nats-TTL", "1h"), NATSKIT_TTL_REFUSED, 10166);
     got = publish("ONE.c", "Nats-Msg-Id", "id 1");
     expect(got, NATSKIT_OK, 0);
     assert_false(got.duplicate);
@@ -202,7 +202,7 @@ static void test_limits(void **state)
     int32_t outcome;
     char large[200] = {0};
     expect(publish("LIM.a", "Nats-TTL", "1h"), NATSKIT_OK, 0);
-    expect(publish("LIM.a", "Nats-TTL", "10ms"), NATSKIT_JS_REFUSED, 10165);
+    expect(publish("LIM.a", "Nats-TTL", "10ms"), NATSKIT_TTL_REFUSED, 10165);
     assert_status(
         natskit_js_publish(js, "LIM.a", Z, NO_HEADERS, large, sizeof large, WAIT_MS, NULL, &outcome, &error),
         NATSKIT_JS_LIMIT);

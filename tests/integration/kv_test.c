@@ -354,7 +354,7 @@ static void test_ttl(void **state)
     kv = kb_make(js, "NOTTL", "");
     natskit_error err = {0};
     assert_status(natskit_kv_write(kv, NATSKIT_KV_CREATE, "a", Z, "x", 1, 0, 1000, WAIT_MS, &revision, &err),
-                  NATSKIT_JS_REFUSED);
+                  NATSKIT_TTL_REFUSED);
     assert_int_equal(err.err_code, 10166);
     assert_ok(natskit_kv_close(kv));
 }

@@ -370,7 +370,7 @@ static void test_delays_of_the_application(void **state)
     (void)state;
     natskit_conn conn =
         connect_with(CONNECT_OPTIONS({"reconnect_wait_ms", "3600000"}, {"reconnect_wait_max_ms", "3600000"},
-                                     {"reconnect_jitter_ms", "0"}));
+                                     {"reconnect_jitter_ms", "0"}, {"reconnect_jitter_tls_ms", "0"}));
     natskit_options answers = EVENT_OPTIONS({"answers", "true"});
     natskit_sub events;
     natskit_sub second;

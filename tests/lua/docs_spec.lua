@@ -237,9 +237,13 @@ describe("the documents", function()
         helper.stop()
     end)
 
-    it("name the functions of the luv adapter", function()
-        for name in pairs(require "natskit.loop.luv") do
-            assert.truthy(readme:find("`loop." .. name, 1, true), name)
+    it("name the functions of the adapters of event loops", function()
+        for _, adapter in ipairs { "luv", "cqueues", "select" } do
+            local found, loop = pcall(require, "natskit.loop." .. adapter)
+            assert.is_true(found or adapter ~= "luv", loop)
+            for name in pairs(found and loop or {}) do
+                assert.truthy(readme:find("`loop." .. name, 1, true), name)
+            end
         end
     end)
 end)

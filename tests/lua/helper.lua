@@ -74,7 +74,8 @@ function helper.tapped(options, ...)
     return helper.connect(options, tap.url), tap
 end
 
-local kinds = { "conns", "subs", "ops", "msgs", "waitsets", "options", "jsons", "contexts", "publishers", "kvs" }
+local kinds = { "conns", "subs", "ops", "msgs", "waitsets", "options", "jsons", "contexts", "publishers", "kvs",
+  "batches" }
 
 --- Collects garbage and fails if anything of the library lives on.
 function helper.nothing_left()

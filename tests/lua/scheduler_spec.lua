@@ -1,4 +1,4 @@
--- The contract of nats.set_scheduler, with a scheduler of a few lines, and with cqueues.
+-- The contract of nats.set_scheduler, with a scheduler of a few lines.
 local helper = require "helper"
 local nats = require "natskit"
 local uv = require "luv"
@@ -211,55 +211,5 @@ describe("a scheduler", function()
         scheduler.run(function()
             return result and next(scheduler.waiting) == nil
         end)
-    end)
-end)
-
-describe("cqueues", function()
-    local found, cqueues = pcall(require, "cqueues")
-    if not found then
-        pending("is not installed")
-        return
-    end
-    local condition = require "cqueues.condition"
-
-    it("is a scheduler with the functions of README.md", function()
-        helper.start()
-        local queue = cqueues.new()
-        local readme = assert(io.open(helper.root .. "/bindings/lua/README.md")):read("a")
-        local code = readme:match("For cqueues it is this:\n\n```lua\n(.-)```")
-        assert.truthy(code)
-        code = code:gsub("^local [^\n]*\nlocal [^\n]*\n", -- what it requires and makes comes from here
-            "local cqueues, condition, queue = ...\nlocal waiting, watched = {}, nil\n", 1)
-        assert(load(code, "README", "t", { nats = nats }))(cqueues, condition, queue)
-        local replies = {}
-        queue:wrap(function()
-            local nc = assert(nats.connect(helper.url))
-            local service = assert(nc:subscribe("shout"))
-            queue:wrap(function()
-                for msg in service:messages() do
-                    assert(msg:respond(msg.data:upper()))
-                end
-            end)
-            for i = 1, 20 do
-                queue:wrap(function()
-                    local reply = assert(nc:request("shout", "r" .. i))
-                    replies[#replies + 1] = reply.data
-                end)
-            end
-            local deadline = helper.now() + 10
-            while #replies < 20 and helper.now() < deadline do
-                cqueues.sleep(0.01)
-            end
-            helper.fails("timeout", service:next(0.05))
-            assert(nc:close())
-            cqueues.sleep(0.05) -- the service's loop ends
-            nats.set_scheduler(nil)
-        end)
-        assert(queue:loop(10))
-        assert.are.equal(20, #replies)
-        table.sort(replies)
-        assert.are.equal("R1", replies[1])
-        helper.nothing_left()
-        helper.stop()
     end)
 end)

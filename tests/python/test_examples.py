@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import natskit
 import pytest
+from natskit_testing import Server
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
@@ -102,6 +104,7 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "work_queue": [
         "given up: nonsense",
         "done: later, at delivery 2",
@@ -113,10 +116,17 @@ EXPECTED = {
 JETSTREAM = {"consume", "kv_cache", "kv_watch", "replay", "streams", "work_queue"}
 
 
+@pytest.fixture(scope="module")
+def ws_url() -> Iterator[str]:
+    with Server(extra='websocket { listen: "127.0.0.1:@PORT1@", no_tls: true }', jetstream=False) as server:
+        yield f"ws://127.0.0.1:{server.extra_port(1)}"
+
+
 @pytest.mark.parametrize("face", ["", "_sync"])
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
-    url = request.getfixturevalue("js_url" if name in JETSTREAM else "url")
+    fixture = "ws_url" if name == "websocket" else "js_url" if name in JETSTREAM else "url"
+    url = request.getfixturevalue(fixture)
     package = str(Path(natskit.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / f"{name}{face}.py"],

@@ -9,6 +9,7 @@
 #include "json_check.h"
 #include "proc.h"
 #include "text.h"
+#include "wallet.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ struct ts_server {
     char url[64];
     uint16_t port;
     uint16_t monitor_port;
+    uint16_t ws_port; /* with NATSKIT_TEST_SCHEME; the same over restarts */
     uint16_t extra_ports[EXTRA_PORTS];
     int64_t timeout_ms;
     pid_t owner; /* a forked child must not clean up what its parent uses */
@@ -126,6 +128,40 @@ const char *ts_server_program(void)
     return path[0] ? path : NULL;
 }
 
+/* What clients are to speak to the servers: "ws", "wss", or "nats". */
+static const char *scheme(void)
+{
+    const char *given = getenv("NATSKIT_TEST_SCHEME");
+    return given && *given ? given : "nats";
+}
+
+/* Adds a listener for WebSocket to a configuration that has none. For wss its authority becomes the one that
+ * this process, and those that it starts, believe by themselves. */
+static bool add_websocket(struct ts_server *server, struct ts_buf *config)
+{
+    if (strcmp(scheme(), "nats") == 0 || strstr(config->at, "websocket")) {
+        return true;
+    }
+    server->ws_port = server->ws_port ? server->ws_port : ts_free_port();
+    ts_buf_printf(config, "websocket { listen: \"127.0.0.1:%u\", ", server->ws_port);
+    if (strcmp(scheme(), "wss") != 0) {
+        ts_buf_printf(config, "no_tls: true }\n");
+        return true;
+    }
+    const char *given = getenv("NATSKIT_TEST_WALLET");
+    const char *wallet = given && *given ? given : ts_wallet();
+    if (!wallet) {
+        return false;
+    }
+    ts_buf_printf(config, "tls { cert_file: \"%s/server.pem\", key_file: \"%s/server.key\" } }\n", wallet,
+                  wallet);
+    struct ts_buf authority = {0};
+    ts_buf_printf(&authority, "%s/ca.pem", wallet);
+    bool good = setenv("SSL_CERT_FILE", authority.at, 1) == 0;
+    ts_buf_free(&authority);
+    return good;
+}
+
 /* The port of the first URL in a list of the ports file, 0 when there is none. */
 static uint16_t listed_port(const char *json, size_t len, const char *name)
 {
@@ -160,7 +196,8 @@ static bool read_ports(struct ts_server *server)
     if (port) {
         server->port = port;
         server->monitor_port = listed_port(json, len, "monitoring");
-        snprintf(server->url, sizeof server->url, "nats://127.0.0.1:%u", port);
+        snprintf(server->url, sizeof server->url, "%s://127.0.0.1:%u", server->ws_port ? scheme() : "nats",
+                 server->ws_port ? server->ws_port : port);
     }
     free(json);
     return port != 0;
@@ -226,6 +263,7 @@ static bool write_config(struct ts_server *server, const char *config, const cha
     struct ts_buf text = {0};
     struct ts_buf both = {0};
     ts_buf_printf(&both, "%s\n%s\n", config, extra ? extra : "");
+    bool good = add_websocket(server, &both);
     for (const char *at = both.at; *at;) {
         if (strncmp(at, "@DIR@", 5) == 0) {
             ts_buf_add(&text, server->dir, strlen(server->dir));
@@ -239,7 +277,7 @@ static bool write_config(struct ts_server *server, const char *config, const cha
             ts_buf_add(&text, at++, 1);
         }
     }
-    bool good = ts_write_file(server->config_path, text.at);
+    good = good && ts_write_file(server->config_path, text.at);
     ts_buf_free(&text);
     ts_buf_free(&both);
     return good;

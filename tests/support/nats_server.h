@@ -6,6 +6,10 @@
  * The program is $NATS_SERVER, else what tools/nats-server of the source tree prints; the tree is
  * $NATSKIT_SOURCE_DIR or the compile definition of that name.
  *
+ * With NATSKIT_TEST_SCHEME=ws or wss each server listens for WebSocket, too, and its URL is that: so tests
+ * run over it as they are. wss has the certificates of $NATSKIT_TEST_WALLET or the process's own wallet, and
+ * SSL_CERT_FILE names their authority then.
+ *
  * Start servers from the main thread (see proc.h); one server from one thread at a time. Failures print the
  * reason and the end of the server's log to standard error.
  */
@@ -43,7 +47,8 @@ struct ts_server *ts_server_start(const struct ts_server_opts *opts);
 /* SIGTERM, SIGKILL after 10 s, then the folder is removed and the handle freed. NULL does nothing. */
 void ts_server_free(struct ts_server *server);
 
-const char *ts_server_url(const struct ts_server *server); /* nats://127.0.0.1:PORT */
+const char *
+ts_server_url(const struct ts_server *server); /* nats://127.0.0.1:PORT, or as NATSKIT_TEST_SCHEME says */
 uint16_t ts_server_port(const struct ts_server *server);
 uint16_t ts_server_monitor_port(const struct ts_server *server);           /* 0 without monitoring */
 uint16_t ts_server_extra_port(const struct ts_server *server, int number); /* what @PORTn@ became */

@@ -402,15 +402,57 @@ static void test_opaque_streams(void **state)
 {
     struct pair *p = *state;
     static const char hello[] = "\x16\x03\x01\x02";
-    for (int i = 0; i < 2; i++) {
-        open_pair(p);
-        relay(p->server, p->client, i ? "" : INFO_LINE);
-        relay(p->client, p->server, i ? "GET / HTTP/1.1\r\n" : hello);
-        relay(p->server, p->client, "\x15no nats\nMSG a 1 99\r\n");
-        close_pair(p);
-    }
-    assert_int_equal(ts_tap_stat(p->tap, "opaque"), 2);
+    open_pair(p);
+    relay(p->server, p->client, INFO_LINE);
+    relay(p->client, p->server, hello);
+    relay(p->server, p->client, "\x15no nats\nMSG a 1 99\r\n");
+    close_pair(p);
+    assert_int_equal(ts_tap_stat(p->tap, "opaque"), 1);
     assert_null(ts_tap_check(p->tap));
+}
+
+/* A frame with a mask of `mask` four times. */
+static void relay_frame(struct pair *p, char first, char mask, const char *content)
+{
+    char frame[200];
+    size_t len = strlen(content);
+    frame[0] = first;
+    frame[1] = (char)(0x80 | (char)len);
+    memset(frame + 2, mask, 4);
+    for (size_t i = 0; i < len; i++) {
+        frame[6 + i] = (char)(content[i] ^ mask);
+    }
+    frame[6 + len] = '\0'; /* no byte before it is one */
+    relay(p->client, p->server, frame);
+}
+
+/* What is in the frames is held to the protocol, and the frames to theirs. */
+static void test_websocket(void **state)
+{
+    struct pair *p = *state;
+    open_pair(p);
+    relay(p->client, p->server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    relay(p->server, p->client, "HTTP/1.1 101 x\r\n\r\n\x82\x07+OK...");
+    char half[sizeof START] = START;
+    half[100] = '\0';
+    relay_frame(p, '\x82', 1, half);
+    relay_frame(p, '\x8a', 2, "pong");
+    relay_frame(p, '\x82', 3, START + 100);
+    assert_null(ts_tap_check(p->tap));
+    assert_int_equal(ts_tap_stat(p->tap, "ping"), 1);
+    relay_frame(p, '\x82', 3, "PING\r\n");
+    assert_non_null(strstr(ts_tap_check(p->tap), "the same mask"));
+    close_pair(p);
+}
+
+static void test_websocket_content(void **state)
+{
+    struct pair *p = *state;
+    open_pair(p);
+    relay(p->client, p->server, "GET / HTTP/1.1\r\n\r\n");
+    relay_frame(p, '\x82', 1, "HELLO\r\n");
+    assert_non_null(ts_tap_check(p->tap));
+    close_pair(p);
 }
 
 static void test_wrong_commands(void **state)
@@ -453,6 +495,7 @@ int main(void)
         WITH_TAP(test_stall_pushes_back), WITH_TAP(test_cuts),
         WITH_TAP(test_reset_halfclose),   WITH_TAP(test_ends_are_passed_on),
         WITH_TAP(test_refuse_and_target), WITH_TAP(test_opaque_streams),
+        WITH_TAP(test_websocket),         WITH_TAP(test_websocket_content),
         WITH_TAP(test_wrong_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

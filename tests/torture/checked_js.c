@@ -21,6 +21,23 @@ natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *sub
     return tt_given_op("natskit_js_publish_start", got, op, conn, &err);
 }
 
+natskit_batch tt_batch(natskit_conn conn, natskit_js js)
+{
+    natskit_error err = {0};
+    natskit_batch batch = {UINT64_MAX};
+    natskit_status got = natskit_batch_open(js, NO_OPTIONS, &batch, &err);
+    tt_check_error("natskit_batch_open", got, NATSKIT_OK, &err);
+    return (natskit_batch){tt_given("natskit_batch_open", got, NATSKIT_KIND_BATCH, batch.id, conn.id, NULL)};
+}
+
+natskit_op tt_batch_commit_start(natskit_conn conn, natskit_batch batch)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_batch_commit_start(batch, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_batch_commit_start", got, op, conn, &err);
+}
+
 natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks)
 {
     natskit_error err = {0};

@@ -32,6 +32,8 @@ struct tt_life {
     const char *named;   /* the same by name, localhost */
     const char *secured; /* of a server with TLS that wants a client's certificate and a user's JWT */
     const char *first;   /* of one that begins with TLS, and wants an nkey */
+    const char *ws;      /* of the one without TLS, by WebSocket */
+    const char *wss;     /* of the one that wants an nkey, by WebSocket */
     const char *wallet;  /* folder of certificates and credentials (support/wallet.h) */
 };
 extern struct tt_life tt_life;
@@ -87,6 +89,8 @@ natskit_op tt_room_start(natskit_conn conn, uint64_t bytes);
 natskit_js tt_js(natskit_conn conn, natskit_options options);
 natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *subject,
                                natskit_headers headers);
+natskit_batch tt_batch(natskit_conn conn, natskit_js js);
+natskit_op tt_batch_commit_start(natskit_conn conn, natskit_batch batch);
 natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks);
 natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher);
 natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes);

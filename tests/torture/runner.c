@@ -48,6 +48,8 @@ static bool tap_touched;
 static char named_url[64];
 static char secured_url[64];
 static char first_url[64];
+static char ws_url[64];
+static char wss_url[64];
 static long stride = STRIDE;
 static long calls_stride = STRIDE * CALLS_STRIDE;
 static long tls_stride = STRIDE * TLS_STRIDE;
@@ -139,6 +141,7 @@ static bool start_all_secured(void)
                          "${text operator.conf}\n",
                          &secured_server, &secured_tap, secured_url) &&
            start_secured("tls { " CERTIFICATE ", handshake_first: true }\n"
+                         "websocket { listen: \"127.0.0.1:@PORT1@\", tls { " CERTIFICATE " } }\n"
                          "authorization { users: [ { nkey: ${text alice.nkey} } ] }\n",
                          &first_server, &first_tap, first_url);
 }
@@ -160,7 +163,8 @@ int tt_begin(void **state)
     only = getenv("NATSKIT_TORTURE_ONLY");
     verbose = getenv("NATSKIT_TORTURE_VERBOSE") != NULL;
     seed = (unsigned)ts_now_ms();
-    server = ts_server_start(NULL);
+    server = ts_server_start(
+        &(struct ts_server_opts){.extra = "websocket { listen: \"127.0.0.1:@PORT1@\", no_tls: true }\n"});
     if (server == NULL) {
         return 1;
     }
@@ -172,6 +176,10 @@ int tt_begin(void **state)
         return 1;
     }
     (void)snprintf(named_url, sizeof named_url, "nats://localhost:%u", ts_tap_port(tap));
+    (void)snprintf(ws_url, sizeof ws_url, "ws://127.0.0.1:%u", ts_server_extra_port(server, 1));
+    (void)snprintf(wss_url, sizeof wss_url, "wss://127.0.0.1:%u", ts_server_extra_port(first_server, 1));
+    tt_life.ws = ws_url;
+    tt_life.wss = wss_url;
     tt_life.url = ts_tap_url(tap);
     tt_life.named = named_url;
     return pthread_create(&watchdog, NULL, watch, NULL);

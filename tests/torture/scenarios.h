@@ -30,6 +30,8 @@ void tt_scenario_tls_offered(void);
 void tt_scenario_tls_refused(void);
 void tt_scenario_tls_texts(void);
 void tt_scenario_asked(void);
+void tt_scenario_websocket(void);
+void tt_scenario_websocket_secured(void);
 
 void tt_scenario_drain_sub(void);
 void tt_scenario_drain(void);
@@ -56,6 +58,7 @@ void tt_scenario_republish(void);
 void tt_scenario_acks(void);
 void tt_scenario_js_publish(void);
 void tt_scenario_publisher(void);
+void tt_scenario_atomic_batch(void);
 void tt_scenario_js_calls(void);
 void tt_scenario_kv(void);
 void tt_scenario_watch(void);

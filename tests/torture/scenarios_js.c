@@ -101,3 +101,54 @@ void tt_scenario_publisher(void)
     }
     tt_want(outcomes == accepted, "a message has got no outcome");
 }
+
+/* Answers the next message: with a text, in which "#" stands for the batch's id. */
+static void answer(natskit_sub sub, const char *text)
+{
+    char full[200];
+    natskit_message_view view = {0};
+    const char *id = "";
+    size_t id_len = 0;
+    natskit_msg *msg = tt_next(sub, tt_life.wait_ms, NATSKIT_OK);
+    if (msg == NULL) {
+        return;
+    }
+    TT(natskit_msg_view, msg, &view, sizeof view);
+    (void)natskit_msg_header(msg, "Nats-Batch-Id", Z, NATSKIT_MATCH_EXACT, 0, &id, &id_len);
+    size_t before = strcspn(text, "#");
+    (void)snprintf(full, sizeof full, "%.*s%.*s%s", (int)before, text, (int)id_len, id,
+                   text[before] != '\0' ? text + before + 1 : "");
+    TT(natskit_msg_respond, msg, NO_HEADERS, full, strlen(full), tt_life.wait_ms);
+    tt_release(msg);
+}
+
+void tt_scenario_atomic_batch(void)
+{
+    natskit_error err = {0};
+    natskit_pub_ack ack = {0};
+    natskit_batch_info info = {0};
+    natskit_conn conn = tt_connect();
+    natskit_sub api = tt_subscribe(conn, "torture.api.INFO", "", NO_OPTIONS);
+    natskit_sub stream = tt_subscribe(conn, "stream", "", NO_OPTIONS);
+    natskit_options options = tt_options(NATSKIT_OPTIONS_JETSTREAM);
+    TT(natskit_options_set, options, "api_prefix", Z, "torture.api", Z, &err);
+    natskit_js js = tt_js(conn, options);
+    natskit_batch batch = tt_batch(conn, js);
+    natskit_headers headers = tt_headers("Nats-Msg-Id", "one");
+    natskit_status got = natskit_batch_add(batch, "stream", Z, headers, "kept", 4, &err);
+    tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
+    got = natskit_batch_add(batch, "stream", Z, NO_HEADERS, "kept", 4, &err);
+    tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
+    TT(natskit_batch_info_get, batch, &info, sizeof info);
+    tt_want(info.msgs == 2, "the batch has lost a message");
+    natskit_op commit = tt_batch_commit_start(conn, batch);
+    answer(api, "{\"api\":{\"level\":3}}");
+    answer(stream, "");
+    answer(stream, "{\"stream\":\"S\",\"seq\":2,\"batch\":\"#\",\"count\":2}");
+    natskit_msg *msg = NULL;
+    if (tt_finish(commit, NATSKIT_OK) == NATSKIT_OK && (msg = tt_take_msg(commit, NATSKIT_OK)) != NULL) {
+        TT(natskit_msg_pub_ack, msg, &ack, sizeof ack);
+        tt_want(ack.seq == 2 && ack.count == 2 && ack.batch_len > 0, "the ack is another one");
+        tt_release(msg);
+    }
+}

@@ -1,5 +1,6 @@
-/* Scenarios of TLS and of who the user is: files read at each attempt, TLS after INFO and before it, a
- * session that is resumed, the application that is asked; and a server that has the wrong name. */
+/* Scenarios of TLS, of WebSocket, and of who the user is: files read at each attempt, TLS after INFO and
+ * before it, a session that is resumed, the application that is asked; and a server that has the wrong name.
+ */
 #include "scenarios.h"
 
 #include "life.h"
@@ -196,4 +197,37 @@ void tt_scenario_asked(void)
     expect_secured(conn);
     got = natskit_conn_answer_auth(conn, request, answer, &err);
     tt_check_error("natskit_conn_answer_auth", got, NATSKIT_NOT_FOUND, &err);
+}
+
+/* By WebSocket, with a line of our own in the upgrade, and once more after a reconnect. */
+static void use_websocket(const char *url, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_status got = natskit_options_add(options, "ws_headers", Z, "X-Life: one, two", Z, &err);
+    tt_check_error("natskit_options_add", got, NATSKIT_OK, &err);
+    natskit_conn conn = connect_with(url, options, NATSKIT_OK);
+    natskit_sub events = tt_events(conn);
+    use(conn);
+    uint64_t epoch = tt_epoch(conn);
+    got = natskit_conn_reconnect(conn, &err);
+    tt_check_error("natskit_conn_reconnect", got, NATSKIT_OK, &err);
+    if (got == NATSKIT_OK && tt_wait_event(events, NATSKIT_EVENT_RECONNECTED)) {
+        tt_want(tt_epoch(conn) > epoch, "there is no new transport");
+        use(conn);
+    }
+    tt_conn_close(conn, tt_life.wait_ms);
+}
+
+void tt_scenario_websocket(void)
+{
+    use_websocket(tt_life.ws, fresh_options());
+}
+
+void tt_scenario_websocket_secured(void)
+{
+    natskit_options options = fresh_options();
+    tt_set(options, "reconnect_jitter_tls_ms", 0);
+    set_file(options, "tls_ca_file", "ca.pem");
+    set_file(options, "nkey_seed_file", "alice.seed");
+    use_websocket(tt_life.wss, options);
 }

@@ -184,6 +184,9 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_PUBLISHER:
         TT(natskit_publisher_close, (natskit_publisher){thing.id});
         break;
+    case NATSKIT_KIND_BATCH:
+        TT(natskit_batch_close, (natskit_batch){thing.id});
+        break;
     case NATSKIT_KIND_WAITSET:
         TT(natskit_waitset_close, (natskit_waitset){thing.id});
         break;

@@ -27,6 +27,7 @@ local nats = {}
 ---@field contexts integer of JetStream
 ---@field publishers integer
 ---@field kvs integer buckets
+---@field batches integer atomic batches
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
@@ -60,6 +61,7 @@ local nats = {}
 ---@field tls_server_name? string name that the server's certificate must be for (the host of its url)
 ---@field tls_min_version? "1.2"|"1.3" lowest version of TLS ("1.2")
 ---@field tls_insecure? boolean accepts any certificate, so that anybody in between can read and change everything (false)
+---@field ws_headers? string[] with ws:// and wss:// urls: further header lines of the upgrade, each of the form "Name: value"
 ---@field attempt_timeout? number seconds for one server: resolving, connecting and the handshake (5)
 ---@field attempt_timeout_ms? integer
 ---@field reconnect? boolean whether a lost connection is made anew (true)

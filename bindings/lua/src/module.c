@@ -71,6 +71,7 @@ static int counters(lua_State *L)
     set_count(L, "contexts", now.contexts);
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
+    set_count(L, "batches", now.batches);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import _natskit, errors
@@ -48,6 +48,19 @@ def _buffer(name: str, value: Any) -> Any:
     return max(value, 0) if isinstance(value, int) else value
 
 
+def _header_lines(name: str, value: Any) -> list[str]:
+    """A mapping from names to one value or several, as the lines that the library takes."""
+    lines: list[str] = []
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping of str to str or a list of str, not {type(value).__name__}")
+    for key, values in value.items():
+        entries = [values] if isinstance(values, str) else values
+        if not isinstance(entries, (list, tuple)):
+            raise TypeError(f"{name}[{key!r}] must be str or a list of str, not {type(values).__name__}")
+        lines += [f"{key}: {entry}" for entry in entries]
+    return lines
+
+
 def _same(name: str, value: Any) -> Any:
     return value
 
@@ -65,6 +78,7 @@ _ALIASES: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "reconnect_time_wait": ("reconnect_wait_ms", _seconds),
     "tls_handshake_first": ("tls_first", _same),
     "tls_hostname": ("tls_server_name", _same),
+    "ws_connection_headers": ("ws_headers", _header_lines),
 }
 _PATHS = ("_file", "_path")  # ends of names of options that are paths
 _NO_CONTEXT = (

@@ -224,6 +224,14 @@ class NoServersError(NetworkError):
     """Every server was tried without success."""
 
 
+class WebSocketRefusedError(NetworkError):
+    """The server refuses the upgrade to WebSocket; `server_code` is HTTP's."""
+
+
+class WebSocketError(NetworkError):
+    """The server sent something that is not WebSocket."""
+
+
 # -------------------------------------------------------------------------------- protocol
 
 
@@ -353,6 +361,18 @@ class InvalidAckError(JetStreamError):
     """What answered for a published message is no stream."""
 
 
+class NoDirectError(JetStreamError):
+    """The stream allows no direct gets, or there is no such stream."""
+
+
+class NoBatchError(JetStreamError):
+    """The server is too old for direct gets of several messages."""
+
+
+class SnapshotChangedError(JetStreamError):
+    """Part of the snapshot was removed or replaced while it was read."""
+
+
 class KeyValueError(JetStreamError):
     """What a key-value bucket says."""
 
@@ -398,6 +418,34 @@ class OutOfMemoryError(PlatformError, MemoryError):
 
 class SystemCallError(PlatformError):
     """A system call failed; errno tells."""
+
+
+class BatchNotAllowedError(APIError):
+    """The stream does not take batches."""
+
+
+class BatchIncompleteError(APIError):
+    """The server misses messages of the batch, or has given it up; nothing of it is stored."""
+
+
+class BatchRefusedError(APIError):
+    """The server does not take the batch as it is; nothing of it is stored."""
+
+
+class BatchLimitError(APIError):
+    """Too many batches are open, or the batch is too large."""
+
+
+class CounterRefusedError(APIError):
+    """The stream is no counter, or what is to be added is no number."""
+
+
+class ScheduleRefusedError(APIError):
+    """The stream takes no schedules, or not this one."""
+
+
+class TTLRefusedError(APIError):
+    """The stream does not let messages go by themselves, or not after that time."""
 
 
 class ShutdownError(PlatformError):
@@ -447,6 +495,8 @@ _CLASSES: dict[str, type[Error]] = {
     "STALE": StaleConnectionError,
     "IO": SocketError,
     "NO_SERVERS": NoServersError,
+    "WS_REFUSED": WebSocketRefusedError,
+    "WEBSOCKET": WebSocketError,
     "PROTOCOL": BadProtocolError,
     "SERVER_ERROR": ServerError,
     "NO_RESPONDERS": NoRespondersError,
@@ -481,11 +531,21 @@ _CLASSES: dict[str, type[Error]] = {
     "SEALED": StreamSealedError,
     "NO_STREAM": NoStreamResponseError,
     "INVALID_ACK": InvalidAckError,
+    "NO_DIRECT": NoDirectError,
+    "NO_BATCH": NoBatchError,
+    "SNAPSHOT_CHANGED": SnapshotChangedError,
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
     "READ_ONLY": ReadOnlyError,
     "NOT_A_BUCKET": NotABucketError,
+    "BATCH_NOT_ALLOWED": BatchNotAllowedError,
+    "BATCH_INCOMPLETE": BatchIncompleteError,
+    "BATCH_REFUSED": BatchRefusedError,
+    "BATCH_LIMIT": BatchLimitError,
+    "COUNTER_REFUSED": CounterRefusedError,
+    "SCHEDULE_REFUSED": ScheduleRefusedError,
+    "TTL_REFUSED": TTLRefusedError,
 }
 
 

@@ -6,6 +6,8 @@ starts them with subprocess and talks to their control ports. They end with the 
 because they watch the pipe that their standard output is. Only the standard library is used; blocking calls, any
 thread, one object from one thread at a time.
 
+NATSKIT_TEST_SCHEME=ws or wss has the servers listen for WebSocket, and their URLs are those.
+
 Environment: NK_TAP names nk-tap (the others are looked for beside it); NATS_SERVER names the server, else
 tools/nats-server of the source tree finds one.
 """
@@ -27,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+SCHEME = os.environ.get("NATSKIT_TEST_SCHEME") or "nats"
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TIMEOUT = 120.0
 START_TIMEOUT = 660.0  # tools/nats-server may have to fetch a server once per machine
@@ -124,6 +127,13 @@ class _Helper:
         return self._process.returncode
 
 
+def _believe() -> None:
+    """With wss: servers have the certificates of this process's wallet, whose authority it believes."""
+    if SCHEME == "wss":
+        os.environ["NATSKIT_TEST_WALLET"] = str(wallet().dir)
+        os.environ["SSL_CERT_FILE"] = str(wallet().dir / "ca.pem")
+
+
 class Server:
     """One real nats-server: `with Server() as server: connect(server.url)`.
 
@@ -139,6 +149,7 @@ class Server:
         name: str | None = None,
         port: int = 0,
     ) -> None:
+        _believe()
         arguments = [program("nk-serve")]
         file = _text_file(config) if config is not None else None
         for option, value in (("--config", file), ("--extra", extra), ("--name", name), ("--port", port or None)):
@@ -245,6 +256,7 @@ class Cluster:
     """n real servers that form one JetStream cluster; cluster[0] is a Server."""
 
     def __init__(self, size: int = 3, *, extra: str | None = None, jetstream: bool = True) -> None:
+        _believe()
         arguments = [program("nk-serve"), "--cluster", str(size)]
         if extra is not None:
             arguments += ["--extra", extra]

@@ -90,6 +90,22 @@ struct scan {
     bool lost; /* TLS, WebSocket or no NATS at all: everything passes */
 };
 
+/* Takes apart what a client of WebSocket writes: its upgrade, then frames. */
+struct unwrap {
+    bool on;
+    bool broken;    /* it broke a rule for frames: no more is read */
+    bool binary;    /* the frame is one of data */
+    bool closed;    /* a close frame has come */
+    bool masked;    /* there was a mask before */
+    size_t matched; /* bytes of the blank line that ends the upgrade */
+    unsigned char head[14];
+    size_t head_len;
+    unsigned char mask[4];
+    uint64_t left; /* of the frame's content */
+    uint64_t at;
+    struct ts_buf out;
+};
+
 struct conn {
     struct tap *tap;
     uint64_t id;
@@ -108,6 +124,7 @@ struct conn {
     struct scan scan;
     struct ts_buf inject; /* waits for the end of the server's current frame */
     struct ts_oracle *oracle;
+    struct unwrap unwrap;
     struct conn *next;
 };
 
@@ -178,6 +195,9 @@ void relay_finish_all(struct tap *tap);
 /* scan.c: the server's bytes, edited as asked, go to relay_write */
 void scan_down(struct conn *conn, const char *bytes, size_t len);
 void scan_inject(struct conn *conn, const char *bytes, size_t len);
+
+/* unwrap.c: adds the content of frames to `out`; NULL or the rule that the client broke */
+const char *unwrap_up(struct unwrap *u, const char *bytes, size_t len, struct ts_buf *out);
 
 /* faults.c */
 struct faults faults_none(void);

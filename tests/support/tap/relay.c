@@ -40,14 +40,12 @@ static void close_side(struct tap *tap, struct source *source, bool reset)
     source->fd = -1;
 }
 
-static void note_violation(struct conn *conn)
+static void note_violation(struct conn *conn, const char *what)
 {
     struct tap *tap = conn->tap;
-    fprintf(stderr, "nk-tap: violation on connection %llu: %s\n", (unsigned long long)conn->id,
-            ts_oracle_error(conn->oracle));
+    fprintf(stderr, "nk-tap: violation on connection %llu: %s\n", (unsigned long long)conn->id, what);
     if (tap->violations++ == 0) {
-        ts_buf_printf(&tap->violation, "connection %llu: %s", (unsigned long long)conn->id,
-                      ts_oracle_error(conn->oracle));
+        ts_buf_printf(&tap->violation, "connection %llu: %s", (unsigned long long)conn->id, what);
     }
 }
 
@@ -66,7 +64,7 @@ static void finish_oracle(struct conn *conn)
     bool partial = conn->was_cut || conn->tap->allow_partial || up->reset || up->broken || up->was_blocked ||
                    up->was_faulty || down->ended || down->broken;
     if (ts_oracle_finish(conn->oracle, partial) != 0 && !had_error) {
-        note_violation(conn);
+        note_violation(conn, ts_oracle_error(conn->oracle));
     }
 }
 
@@ -202,8 +200,11 @@ void relay_write(struct conn *conn, int dir, const char *bytes, size_t len)
 static void look_at_first_bytes(struct conn *conn, const char *bytes, size_t len)
 {
     conn->typed = true;
-    if (bytes[0] == 0x16 || (len >= 4 && memcmp(bytes, "GET ", 4) == 0)) {
-        conn->opaque = true; /* TLS or WebSocket: nothing to read for us */
+    if (len >= 4 && memcmp(bytes, "GET ", 4) == 0) {
+        conn->unwrap.on = true; /* WebSocket: the server's side of it is not followed */
+        conn->scan.lost = true;
+    } else if (bytes[0] == 0x16) {
+        conn->opaque = true; /* TLS: nothing to read for us */
         conn->scan.lost = true;
         conn->tap->opaque++;
         ts_oracle_free(conn->oracle);
@@ -213,9 +214,23 @@ static void look_at_first_bytes(struct conn *conn, const char *bytes, size_t len
 
 static void check_up(struct conn *conn, const char *bytes, size_t len)
 {
+    struct unwrap *unwrap = &conn->unwrap;
+    if (unwrap->on) {
+        unwrap->out.len = 0;
+        const char *fault = unwrap->broken ? NULL : unwrap_up(unwrap, bytes, len, &unwrap->out);
+        if (fault) {
+            unwrap->broken = true;
+            note_violation(conn, fault);
+        }
+        bytes = unwrap->out.at;
+        len = unwrap->out.len;
+    }
+    if (len == 0) {
+        return;
+    }
     bool had_error = ts_oracle_error(conn->oracle) != NULL;
     if (ts_oracle_feed(conn->oracle, bytes, len) != 0 && !had_error) {
-        note_violation(conn);
+        note_violation(conn, ts_oracle_error(conn->oracle));
     }
 }
 
@@ -448,6 +463,7 @@ static void free_conn(struct conn *conn)
         free(conn->pipes[dir].dues);
     }
     ts_buf_free(&conn->scan.line);
+    ts_buf_free(&conn->unwrap.out);
     ts_buf_free(&conn->inject);
     free(conn);
 }

@@ -51,7 +51,12 @@ static void test_meanings(void **state)
         {500, 10047, "insufficient storage resources available", NKI_JS_LIMIT},
         {429, 10167, "too many requests", NKI_JS_LIMIT},
         {500, 10052, "stream name is too long", NKI_JS_REFUSED},
-        {400, 10166, "per-message TTL is disabled", NKI_JS_REFUSED},
+        {400, 10166, "per-message TTL is disabled", NKI_TTL_REFUSED},
+        {400, 10171, "message counter increment is invalid", NKI_COUNTER_REFUSED},
+        {400, 10174, "atomic publish is disabled", NKI_BATCH_NOT_ALLOWED},
+        {400, 10176, "atomic publish batch is incomplete", NKI_BATCH_INCOMPLETE},
+        {400, 10188, "message schedules is disabled", NKI_SCHEDULE_REFUSED},
+        {429, 10210, "atomic publish too many inflight", NKI_BATCH_LIMIT},
         {400, 99999, "something new", NKI_JS_REFUSED},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {

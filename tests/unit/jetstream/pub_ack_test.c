@@ -96,8 +96,8 @@ static void test_refusals(void **state)
         {"{\"stream\":\"S\",\"seq\":12,\"error\":{\"code\":503,\"err_code\":10077,"
          "\"description\":\"maximum messages exceeded\"}}",
          NKI_JS_LIMIT, 10077, "S", "maximum messages exceeded"},
-        {"{\"error\":{\"code\":400,\"err_code\":10166,\"description\":\"\\u003ca\\u003e\"}}", NKI_JS_REFUSED,
-         10166, "", "<a>"},
+        {"{\"error\":{\"code\":400,\"err_code\":10173,\"description\":\"\\u003ca\\u003e\"}}", NKI_JS_REFUSED,
+         10173, "", "<a>"},
         {"{\"error\":null,\"stream\":\"S\",\"seq\":1}", NKI_JS_REFUSED, 0, "S", ""},
         {"{\"error\":{}}", NKI_JS_REFUSED, 0, "", ""}, /* too short for a text of ours */
     };
@@ -232,11 +232,56 @@ static void test_damaged(void **state)
     }
 }
 
+/* Of batches and counters, also where the reader of plain ones gives up; in as few bytes as a server may
+ * take. */
+static void test_more(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"stream\":\"S\",\"seq\":6,\"batch\":\"b\",\"count\":7,\"val\":\"-"
+        "123456789012345678901234567890\"}",
+        "{\"val\":\"-123456789012345678901234567890\",\"x\":1,\"count\":7,\"batch\":\"b\",\"seq\":6,"
+        "\"stream\":\"S\"}",
+    };
+    struct nki_pub_ack ack;
+    for (size_t i = 0; i < NKI_ARRAY_LEN(texts); i++) {
+        struct nki_msg *msg = turn(texts[i], &ack);
+        assert_int_equal(ack.status, NKI_OK);
+        assert_int_equal(ack.seq, 6);
+        assert_int_equal(ack.count, 7);
+        assert_true(nki_str_eq(ack.stream, NKI_STR("S")) && nki_str_eq(ack.batch, NKI_STR("b")));
+        assert_true(nki_str_eq(ack.value, NKI_STR("-123456789012345678901234567890")));
+        nki_msg_release(msg);
+    }
+    static const char *const odd[] = {
+        "{\"stream\":\"S\",\"seq\":1,\"val\":\"-\"}", "{\"stream\":\"S\",\"seq\":1,\"val\":\"1x\"}",
+        "{\"stream\":\"S\",\"seq\":1,\"val\":5}", "{\"stream\":\"S\",\"seq\":1,\"val\":\"\"}",
+        "{\"stream\":\"S\",\"seq\":1,\"val\":\"\\u0035\"}"};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(odd); i++) {
+        struct nki_msg *msg = turn(odd[i], &ack);
+        assert_int_equal(ack.status, NKI_OK);
+        assert_int_equal(ack.value.len, 0);
+        nki_msg_release(msg);
+    }
+    char text[NKI_PUB_ACK_VALUE_MAX + 100];
+    for (int digits = NKI_PUB_ACK_VALUE_MAX; digits <= NKI_PUB_ACK_VALUE_MAX + 1; digits++) {
+        snprintf(text, sizeof text, "{\"stream\":\"S\",\"seq\":1,\"val\":\"%0*d\"}", digits, 7);
+        struct nki_msg *msg = turn(text, &ack);
+        assert_int_equal(ack.status, NKI_OK);
+        assert_int_equal(ack.value.len, digits <= NKI_PUB_ACK_VALUE_MAX ? digits : 0);
+        nki_msg_release(msg);
+    }
+    struct nki_msg *msg = turn("{\"stream\":\"S\",\"seq\":1,\"batch\":\"b\",\"count\":99999999999}", &ack);
+    assert_int_equal(ack.status, NKI_INVALID_ACK);
+    nki_msg_release(msg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_acks),   cmocka_unit_test(test_refusals),       cmocka_unit_test(test_no_acks),
         cmocka_unit_test(test_bounds), cmocka_unit_test(test_without_answer), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,13 +147,78 @@ static void test_no_memory(void **state)
     assert_true(refused > 0);
 }
 
+/* -- reading --------------------------------------------------------------------------------------------- */
+
+static bool read_block(const char *block, struct nki_stored *out, struct nki_msg **msg)
+{
+    uint32_t len = (uint32_t)strlen(block);
+    *msg = nki_msg_new(NULL, NKI_STR("_INBOX.x"), NKI_STR(""), len, len);
+    assert_non_null(*msg);
+    memcpy(nki_msg_body(*msg), block, len);
+    return nki_stored_read(*msg, out);
+}
+
+/* What the server tells stands behind what the publisher has written. */
+static void test_read(void **state)
+{
+    (void)state;
+    struct nki_msg *msg;
+    struct nki_stored stored;
+    assert_true(
+        read_block("NATS/1.0\r\nNats-Stream: forged\r\nNats-Sequence: 99\r\nnats-subject: forged\r\n" ADDED,
+                   &stored, &msg));
+    expect(stored.stream, "S");
+    expect(stored.subject, "a.b");
+    assert_int_equal(stored.seq, 7);
+    assert_int_equal(stored.time_ns, INT64_C(1706933106789000000));
+    assert_false(stored.paged);
+    nki_msg_release(msg);
+    assert_true(
+        read_block("NATS/1.0\r\nNats-Num-Pending: 5\r\nNats-Last-Sequence: 6\r\n" ADDED, &stored, &msg));
+    assert_true(stored.paged);
+    assert_int_equal(stored.pending, 5);
+    assert_int_equal(stored.last_seq, 6);
+    nki_msg_release(msg);
+    assert_true(
+        read_block("NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Sequence: 1\r\nNats-Time-Stamp: "
+                   "2024-02-03 04:05:06.789 +0000 UTC\r\n\r\n",
+                   &stored, &msg)); /* servers before 2.11 */
+    assert_int_equal(stored.time_ns, INT64_C(1706933106789000000));
+    nki_msg_release(msg);
+}
+
+static void test_read_broken(void **state)
+{
+    (void)state;
+    static const char *const blocks[] = {
+        "",
+        "NATS/1.0\r\n\r\n",
+        "NATS/1.0\r\nNats-Subject: a\r\nNats-Sequence: 1\r\nNats-Time-Stamp: 2024-02-03T04:05:06Z\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Sequence: 1\r\nNats-Time-Stamp: 2024-02-03T04:05:06Z\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Time-Stamp: 2024-02-03T04:05:06Z\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Sequence: 1\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Sequence: 0\r\nNats-Time-Stamp: "
+        "2024-02-03T04:05:06Z\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Sequence: -1\r\nNats-Time-Stamp: "
+        "2024-02-03T04:05:06Z\r\n\r\n",
+        "NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: a\r\nNats-Sequence: 1\r\nNats-Time-Stamp: soon\r\n\r\n",
+    };
+    for (size_t i = 0; i < NKI_ARRAY_LEN(blocks); i++) {
+        struct nki_msg *msg;
+        struct nki_stored stored;
+        if (read_block(blocks[i], &stored, &msg)) {
+            fail_msg("%s was read", blocks[i]);
+        }
+        nki_msg_release(msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_large_sequence),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_large_sequence),
+        cmocka_unit_test(test_broken),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_read),     cmocka_unit_test(test_read_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,40 @@ static void test_good(void **state)
     }
 }
 
+static void test_paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *path;
+        bool default_port;
+    } rows[] = {
+        {"nats://a/", "", true},
+        {"tls://a:1", "", false},
+        {"ws://a", "/", true},
+        {"ws://a:443/", "/", false},
+        {"ws://a/nats", "/nats", true},
+        {"WSS://u:p@a:443/nats/x?b=c%40&d=/", "/nats/x?b=c%40&d=/", true},
+        {"wss://[::1]:80//", "//", false},
+    };
+    struct nki_url url;
+    for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
+        assert_int_equal(nki_url_parse(nki_str_z(rows[i].text), &url, NULL), NKI_OK);
+        assert_string_equal(url.path, rows[i].path);
+        assert_int_equal(nki_url_default_port(&url), rows[i].default_port);
+        assert_int_equal(nki_url_is_ws(&url), rows[i].path[0] != '\0');
+        char shown[NKI_URL_TEXT_MAX];
+        nki_url_text(&url, shown);
+        assert_null(strstr(shown, "nats/x"));
+    }
+    char text[8 + NKI_URL_PATH_MAX];
+    memset(text, 'p', sizeof text);
+    memcpy(text, "ws://a/", 7);
+    assert_int_equal(nki_url_parse(nki_str_make(text, 6 + NKI_URL_PATH_MAX - 1), &url, NULL), NKI_OK);
+    assert_int_equal(strlen(url.path), NKI_URL_PATH_MAX - 1);
+    assert_int_equal(nki_url_parse(nki_str_make(text, 6 + NKI_URL_PATH_MAX), &url, NULL), NKI_INVALID);
+}
+
 static const struct {
     struct nki_str text;
     const char *fault;
@@ -139,6 +173,12 @@ static const struct {
     ROW("a/b", "has a path"),
     ROW("a//", "has a path"),
     ROW("nats://a:1/path", "has a path"),
+    ROW("tls://a/b", "has a path"),
+    ROW("ws://a/b#c", "has to be written %XX"),
+    ROW("ws://user:12/pw@a", "has to be written %XX"),
+    ROW("wss://a/\xc3\xa9", "has to be written %XX"),
+    ROW("ws://a?b", "no host name has"),
+    ROW("ws:///a", "has no host"),
     ROW("a?b", "no host name has"),
     ROW("a#b", "no host name has"),
     ROW("a,b", "no host name has"),
@@ -184,6 +224,7 @@ static void test_no_secret_in_errors(void **state)
         {"nats://me:s3 cret@h", "'nats://***@h'"},
         {"nats://h:0", "'nats://h:0'"},
         {"://me:s3cret@h", "'://***@h'"},
+        {"ws://me:12/s3cret@h", "'ws://***@h'"},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
         struct nki_url url;
@@ -240,9 +281,8 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_secret_in_errors),
+        cmocka_unit_test(test_good),    cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_no_secret_in_errors),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

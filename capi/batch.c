@@ -1,0 +1,179 @@
+/* Atomic batches. Any thread. */
+#include "jetstream/batch.h"
+#include "capi/guard.h"
+
+static void batch_close(struct nki_handle *handle)
+{
+    (void)handle; /* a commit that was begun goes on, as its own operation */
+}
+
+static void batch_destroy(struct nki_handle *handle)
+{
+    nki_batch_release(handle->object);
+}
+
+static const struct nki_handle_ops batch_ops = {batch_close, batch_destroy};
+
+static int32_t open_it(struct nki_js *js, natskit_options options, struct nki_batch **out, natskit_error *err)
+{
+    struct nki_capi_options use;
+    int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_BATCH, &use, err);
+    if (status == NATSKIT_OK) {
+        status = nki_batch_open(js, use.options, out, nki_capi_err(err));
+        nki_capi_options_done(&use);
+    }
+    return status;
+}
+
+natskit_status natskit_batch_open(natskit_js js, natskit_options options, natskit_batch *out,
+                                  natskit_error *err)
+{
+    if (out == NULL) {
+        return nki_capi_invalid(err, "out: the pointer is NULL");
+    }
+    out->id = 0;
+    struct nki_handle *js_handle;
+    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", &js_handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    uint64_t id;
+    struct nki_handle *handle;
+    struct nki_batch *batch;
+    status = nki_handle_reserve(NATSKIT_KIND_BATCH, &id, &handle);
+    if (status != NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    } else {
+        status = open_it(js_handle->object, options, &batch, err);
+        if (status == NATSKIT_OK) {
+            nki_handle_publish(handle, &batch_ops, batch, NULL);
+            out->id = id;
+        } else {
+            nki_handle_cancel(handle);
+        }
+    }
+    nki_handle_unpin(js_handle);
+    return status;
+}
+
+natskit_status natskit_batch_close(natskit_batch batch)
+{
+    return nki_handle_close(batch.id, NATSKIT_KIND_BATCH);
+}
+
+natskit_status natskit_batch_add(natskit_batch batch, const char *subject, size_t subject_len,
+                                 natskit_headers headers, const void *data, size_t data_len,
+                                 natskit_error *err)
+{
+    struct nki_outgoing_msg msg;
+    int32_t status = nki_capi_check_published(subject, subject_len, data, data_len, &msg, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_handle *handle;
+    status = nki_capi_pin(batch.id, NATSKIT_KIND_BATCH, "batch", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_capi_block *block;
+    status = nki_capi_headers_take(headers, &block);
+    if (status == NATSKIT_OK) {
+        msg.header_block = nki_capi_block_str(block);
+        status = nki_batch_add(handle->object, &msg, nki_capi_err(err));
+        nki_capi_block_release(block);
+    } else {
+        nki_error_set(nki_capi_err(err), status, "headers: %s", nki_status_row(status)->text);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_batch_commit(natskit_batch batch, int64_t timeout_ms, natskit_msg **ack,
+                                    int32_t *outcome, natskit_error *err)
+{
+    int32_t ignored;
+    int32_t *known = outcome != NULL ? outcome : &ignored;
+    *known = NATSKIT_OUTCOME_NOT_SENT;
+    if (ack != NULL) {
+        *ack = NULL;
+    }
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    struct nki_handle *handle;
+    int32_t status = nki_capi_pin(batch.id, NATSKIT_KIND_BATCH, "batch", &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_msg *given = NULL;
+    status =
+        nki_batch_commit(handle->object, nki_capi_deadline(timeout_ms), &given, known, nki_capi_err(err));
+    nki_handle_unpin(handle);
+    if (status == NATSKIT_OK && ack != NULL) {
+        *ack = (natskit_msg *)(void *)given;
+    } else {
+        nki_msg_release(given);
+    }
+    return status;
+}
+
+/* Begins it under a handle of its own. */
+static int32_t start_commit(struct nki_batch *batch, int64_t timeout_ms, natskit_op *op, natskit_error *err)
+{
+    uint64_t id;
+    struct nki_handle *handle;
+    int32_t status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &handle);
+    if (status != NATSKIT_OK) {
+        return nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    const struct nki_js_begin begin = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms),
+                                       .timed = true};
+    struct nki_op *inner;
+    status = nki_batch_commit_begin(batch, &begin, &inner, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        nki_capi_publish_op(nki_batch_js(batch)->conn, handle, inner);
+        op->id = id;
+    } else {
+        nki_handle_cancel(handle);
+    }
+    return status;
+}
+
+natskit_status natskit_batch_commit_start(natskit_batch batch, natskit_options options, int64_t timeout_ms,
+                                          natskit_op *op, natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    if (!nki_capi_timeout_ok(timeout_ms)) {
+        return nki_capi_invalid(err, "timeout_ms is less than -1");
+    }
+    int32_t status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    struct nki_handle *handle;
+    if (status == NATSKIT_OK) {
+        status = nki_capi_pin(batch.id, NATSKIT_KIND_BATCH, "batch", &handle, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = start_commit(handle->object, timeout_ms, op, err);
+        nki_handle_unpin(handle);
+    }
+    return status;
+}
+
+natskit_status natskit_batch_info_get(natskit_batch batch, natskit_batch_info *info, size_t info_size)
+{
+    if (info == NULL || info_size == 0) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    int32_t status = nki_handle_pin(batch.id, NATSKIT_KIND_BATCH, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_batch_info now;
+    nki_batch_info_get(handle->object, &now);
+    nki_handle_unpin(handle);
+    const natskit_batch_info filled = {.msgs = now.msgs, .bytes = now.bytes, .committed = now.committed};
+    return nki_capi_give(info, info_size, &filled, sizeof filled);
+}
