@@ -96,6 +96,7 @@ natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_
         .publishers = nki_handle_live(NATSKIT_KIND_PUBLISHER),
         .kvs = nki_handle_live(NATSKIT_KIND_KV),
         .batches = nki_handle_live(NATSKIT_KIND_BATCH),
+        .services = nki_handle_live(NATSKIT_KIND_SERVICE),
     };
     /* The table of handles never shrinks: with it, the number would not fall back to its start. */
     uint64_t table = nki_handle_table_bytes();

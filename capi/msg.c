@@ -5,7 +5,8 @@
 
 _Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT &&
                    NATSKIT_MSG_STATUS == (int)NKI_MSG_STATUS && NATSKIT_MSG_PUB_ACK == (int)NKI_MSG_PUB_ACK &&
-                   NATSKIT_MSG_KV == (int)NKI_MSG_KV && NATSKIT_MSG_STORED == (int)NKI_MSG_STORED,
+                   NATSKIT_MSG_KV == (int)NKI_MSG_KV && NATSKIT_MSG_STORED == (int)NKI_MSG_STORED &&
+                   NATSKIT_MSG_SERVICE == (int)NKI_MSG_SERVICE,
                "kinds are numbered alike");
 _Static_assert(NATSKIT_MATCH_EXACT == (int)NKI_MATCH_EXACT &&
                    NATSKIT_MATCH_IGNORE_CASE == (int)NKI_MATCH_IGNORE_CASE,
@@ -69,7 +70,7 @@ natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *vi
     natskit_message_view small NKI_UNINIT;
     /* Straight to its place: a copy would wait for the stores that it reads. */
     natskit_message_view *out = NKI_LIKELY(view_size >= sizeof small) ? view : &small;
-    if (NKI_LIKELY(inner->kind == NKI_MSG_MESSAGE)) {
+    if (NKI_LIKELY(inner->kind == NKI_MSG_MESSAGE || inner->kind == NKI_MSG_SERVICE)) {
         fill_view(inner, out);
     } else {
         *out = (natskit_message_view){.kind = inner->kind};

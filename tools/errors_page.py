@@ -94,6 +94,7 @@ ADVICE = {
     "KEY_NOT_FOUND": "Nothing: it tells that there is none.",
     "KEY_DELETED": "Nothing: it tells that there is none any more.",
     "KEY_EXISTS": "Read the key, and decide anew.",
+    "SERVICE_ERROR": "Read the service's code and description.",
     "BATCH_NOT_ALLOWED": "Configure the stream with allow_atomic (fast ingest: allow_batched).",
     "BATCH_INCOMPLETE": "Send the batch again: nothing of it is stored.",
     "BATCH_REFUSED": "Correct the batch; the text is the server's. Nothing of it is stored.",

@@ -103,16 +103,22 @@ run_ctest() { # preset [ctest's arguments]
     return $status
 }
 
-run_pytest() { # preset [VARIABLE=value...]
-    local preset=$1 status=0 total bad errors off
+run_pytest() { # preset [VARIABLE=value...] [-- what to run]
+    local preset=$1 status=0 total bad errors off variables=()
+    shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        variables+=("$1")
+        shift
+    done
+    [ $# -eq 0 ] && set -- -- tests/python
     shift
     [ -n "$(sources 'tests/python/*.py')" ] || return 0
     [ -d "build/$preset/python/natskit" ] || { skip "no Python module was built"; return 0; }
     echo "== pytest $preset"
     rm -f "$logs/pytest.$preset.xml"
-    with_limit env "$@" PYTHONPATH="$root/build/$preset/python:$root/tests/support/python" \
+    with_limit env "${variables[@]}" PYTHONPATH="$root/build/$preset/python:$root/tests/support/python" \
         NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
-        "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" tests/python || status=$?
+        "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" "$@" || status=$?
     if [ ! -s "$logs/pytest.$preset.xml" ]; then
         count 0 1 0
         return 1
@@ -473,6 +479,31 @@ lane_stubtest() { # the .pyi against the extension, where mypy is installed
     build dev || return 1
     PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit \
         --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
+}
+
+lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
+    local venv=build/venv-loops
+    if [ ! -e $venv/ready ]; then
+        rm -rf $venv
+        "$python" -m venv $venv && timeout 180 $venv/bin/python -m pip install -q --disable-pip-version-check \
+            uvloop trio-asyncio 'pytest<8' 'pytest-asyncio<0.22' || { skip "uvloop and trio-asyncio cannot be had"; return 0; }
+        : >$venv/ready
+    fi
+    build dev || return 1
+    python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
+}
+
+lane_peers() { # services of the reference (npm `nats`) and ours find each other, where node and its registry are there
+    local folder=build/peers
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { skip "node and npm are not installed"; return 0; }
+    if [ ! -d $folder/node_modules/nats ]; then
+        mkdir -p $folder
+        timeout 120 npm install --no-audit --no-fund --silent --prefix $folder nats@2.29.3 ||
+            { skip "npm cannot install nats@2.29.3"; return 0; }
+    fi
+    build dev || return 1
+    PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev \
+        "$python" tests/peers/services_peer.py $folder
 }
 
 lane_secrets() { # no output of the lanes before it holds a secret of the tests

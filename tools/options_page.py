@@ -18,7 +18,8 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "JETSTREAM": "JetStream contexts", "PUBLISHER": "Publishers", "FETCH": "Fetching", "CONSUME": "Consuming",
           "ORDERED": "Reading in order", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
           "GET_LAST": "Reading last messages directly", "KV": "Opening buckets",
-          "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys"}
+          "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys",
+          "SERVICE": "Services"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}
 
 

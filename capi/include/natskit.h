@@ -83,6 +83,9 @@ typedef struct natskit_kv {
 typedef struct natskit_batch {
     uint64_t id;
 } natskit_batch;
+typedef struct natskit_service {
+    uint64_t id;
+} natskit_service;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -99,6 +102,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_PUBLISHER 9
 #define NATSKIT_KIND_KV 10
 #define NATSKIT_KIND_BATCH 11
+#define NATSKIT_KIND_SERVICE 12
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -188,6 +192,9 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_READ_ONLY (-163)     /* a change of a bucket that was opened with option read_only */
 #define NATSKIT_NOT_A_BUCKET (-164)  /* the stream KV_<bucket> is not configured as a bucket's */
 
+/* Services. */
+#define NATSKIT_SERVICE_ERROR (-180) /* the service answered with an error; server_code is its code */
+
 /* Batches, counters, schedules, times to live. */
 #define NATSKIT_BATCH_NOT_ALLOWED (-190) /* the stream does not take batches */
 #define NATSKIT_BATCH_INCOMPLETE (-191)  /* the server misses messages of it, or has given it up */
@@ -259,10 +266,23 @@ typedef struct natskit_counters {
     uint64_t publishers;
     uint64_t kvs;
     uint64_t batches;
+    uint64_t services;
 } natskit_counters;
 
 /* Fills `counters`. */
 NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
+
+/* Writes every live object of the process as JSON, for whoever wants to know what a program does right now:
+ * {"version", "msgs", "allocated_bytes", "threads", "objects": [{"handle", "kind", ...}], "left_out"}.
+ * Connections tell state, how long they are connected (`connected_ms`) and have heard nothing (`silent_ms`),
+ * server, last error, what an attempt waits for, counters of messages and bytes, and the pool of servers;
+ * subscriptions their connection, subject, queue, counters, why they have ended, and with `pull` what is
+ * asked for ahead; operations whether they are done and since when they run; publishers what waits for acks.
+ * Fields may be added. At most 65536 objects are shown, the others counted in `left_out`. Each object is
+ * looked at by itself, so numbers of different objects may be of different moments. Secrets are in none of
+ * it. *len: bytes, without a NUL; NATSKIT_LIMIT if that is more than `cap` (nothing is written then; it may
+ * be more in the next call), NATSKIT_NO_MEMORY. Does not wait. Any thread. */
+NATSKIT_API natskit_status natskit_dump(char *buf, size_t cap, size_t *len);
 
 /* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
  * one still runs (name resolution cannot be interrupted). It does not flush: close connections with a linger
@@ -289,8 +309,9 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_BATCH 14
 #define NATSKIT_OPTIONS_GET_BATCH 15
 #define NATSKIT_OPTIONS_GET_LAST 16
-#define NATSKIT_OPTIONS_KV 17
-#define NATSKIT_OPTIONS_KV_SWEEP 18
+#define NATSKIT_OPTIONS_SERVICE 17
+#define NATSKIT_OPTIONS_KV 18
+#define NATSKIT_OPTIONS_KV_SWEEP 19
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -850,6 +871,7 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
 #define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 #define NATSKIT_MSG_STORED 6  /* see natskit_msg_stored */
+#define NATSKIT_MSG_SERVICE 7 /* a request of a service: all that a message has; see natskit_msg_service */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1619,6 +1641,115 @@ typedef struct natskit_kv_view {
 
 /* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
 NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
+
+/* ----------------------------------------------------------------------------------------------- services
+ *
+ * A service has a name, a version and endpoints, which are subjects that it answers requests on. The library
+ * answers by itself, without a thread of the application, whoever asks for PING, INFO and STATS on the
+ * subjects $SRV.PING, $SRV.PING.<name> and $SRV.PING.<name>.<id>. Requests of all endpoints come through one
+ * subscription, as messages of kind NATSKIT_MSG_SERVICE, to be taken, waited for, held and drained like
+ * others; natskit_sub_stats counts them together. The service lives through reconnects and ends with that
+ * subscription, whose reason tells why: NATSKIT_UNSUBSCRIBED (stopped, drained, unsubscribed, closed),
+ * NATSKIT_CLOSED (the connection has ended), NATSKIT_PERMISSION (the server denies the subject of an
+ * endpoint). A server that denies the subjects of discovery leaves the rest as it is.
+ *
+ * Draining the subscription, or the connection, drains the service: no request that was sent before is lost.
+ *
+ * Statistics count a request once it was answered, or said to be handled, or its last reference was given up,
+ * whichever comes first, with the time since it was taken as its processing time; and an error once for each
+ * request that was answered with one. They are counted before the answer is sent: who has it finds it in
+ * them. A request that was dropped untaken (see natskit_sub_stats.dropped_msgs) is not counted. */
+
+/* Starts a service. `config` is an object with name (letters, digits, - and _, at most 128), version
+ * (semver.org: 1.2.3) and, optional, description (at most 4,096 bytes), metadata (an object of strings, at
+ * most 65,536 bytes of JSON), queue_group (null: none; without it "q"). `options` (scope SERVICE) may be {0}.
+ * `*requests` is the subscription of its requests, which outlives the handle `*out` and is the caller's to
+ * close. NATSKIT_INVALID names what is wrong, with members that it does not know. */
+NATSKIT_API natskit_status natskit_service_open(natskit_conn conn, natskit_json config,
+                                                natskit_options options, natskit_service *out,
+                                                natskit_sub *requests, natskit_error *err);
+
+/* Ends the service at once, if it has not ended. What was received can still be taken from its requests. */
+NATSKIT_API natskit_status natskit_service_close(natskit_service service);
+
+/* Adds a group: a prefix and a queue group for endpoints. `config` is an object with, all optional, prefix (a
+ * subject in front of those of its endpoints and groups; it may hold * but not >) and queue_group. What is
+ * not given is that of the group `parent`; 0 is the service itself. `*group` is its number. NATSKIT_LIMIT: a
+ * service has at most 256 groups and endpoints each. */
+NATSKIT_API natskit_status natskit_service_group_add(natskit_service service, uint32_t parent,
+                                                     natskit_json config, uint32_t *group,
+                                                     natskit_error *err);
+
+/* Adds an endpoint to a group (0: the service itself), also while requests come: an object with name and,
+ * optional, subject (without it the name; behind the prefixes of its groups), queue_group, metadata.
+ * `*endpoint` is its number, counting from 0. NATSKIT_CLOSED if the service was stopped or has ended. */
+NATSKIT_API natskit_status natskit_service_endpoint_add(natskit_service service, uint32_t group,
+                                                        natskit_json config, uint32_t *endpoint,
+                                                        natskit_error *err);
+
+/* Sets `data` of an endpoint in the statistics, from now on; {0} takes it away. At most 256 KiB of JSON for
+ * all endpoints together (NATSKIT_LIMIT). */
+NATSKIT_API natskit_status natskit_service_endpoint_data(natskit_service service, uint32_t endpoint,
+                                                         natskit_json data, natskit_error *err);
+
+/* What services can be asked. */
+#define NATSKIT_SERVICE_PING 1 /* type, name, id, version, metadata */
+#define NATSKIT_SERVICE_INFO 2 /* and description, endpoints with name, subject, queue_group, metadata */
+#define NATSKIT_SERVICE_STATS                                                                                \
+    3 /* and started, endpoints with name, subject, queue_group, num_requests,                               \
+         num_errors, last_error, processing_time and average_processing_time (ns),                           \
+         data */
+
+/* Gives what the service answers to `verb` now; also when it has ended. */
+NATSKIT_API natskit_status natskit_service_report(natskit_service service, int32_t verb, natskit_json *out,
+                                                  natskit_error *err);
+
+/* Sets the statistics to 0 and the time of their begin to now; data stays. */
+NATSKIT_API natskit_status natskit_service_reset(natskit_service service);
+
+/* Begins to drain the service, without waiting: it asks for no more requests, and its subscription ends once
+ * those that were sent before have come. Harmless if it has ended or drains already. Who wants to wait drains
+ * the subscription. */
+NATSKIT_API natskit_status natskit_service_stop(natskit_service service, natskit_error *err);
+
+typedef struct natskit_service_view {
+    const char *endpoint; /* its name; not NUL-terminated, as all text here */
+    size_t endpoint_len;
+    const char *group; /* the prefixes of its groups, or empty */
+    size_t group_len;
+    const char *pattern; /* the subject that it was added with, prefixes and wildcards included */
+    size_t pattern_len;
+    uint32_t index; /* of the endpoint, as natskit_service_endpoint_add gave it */
+    uint32_t reserved;
+} natskit_service_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_SERVICE; NATSKIT_INVALID for another. It is valid as long as
+ * the message. */
+NATSKIT_API natskit_status natskit_msg_service(const natskit_msg *msg, natskit_service_view *view,
+                                               size_t view_size);
+
+/* Answers a request of a service with an error: natskit_msg_respond with headers Nats-Service-Error-Code and
+ * Nats-Service-Error. `code` is at least 1; `description` is not empty, is sent as one line, and cut to 1,024
+ * bytes. It is counted also if nobody waits for the answer (NATSKIT_NO_REPLY). */
+NATSKIT_API natskit_status natskit_msg_respond_error(natskit_msg *msg, int32_t code, const char *description,
+                                                     size_t description_len, natskit_headers headers,
+                                                     const void *data, size_t data_len, int64_t timeout_ms);
+
+/* The request is done with, for the statistics; answers may still follow. */
+NATSKIT_API natskit_status natskit_msg_handled(natskit_msg *msg);
+
+/* What a reply says of an error of the service: NATSKIT_OK if nothing, else NATSKIT_SERVICE_ERROR with its
+ * code and description in `err`. Any message. */
+NATSKIT_API natskit_status natskit_msg_service_error(const natskit_msg *msg, natskit_error *err);
+
+/* Asks services for `verb`: all of them, those with a `name`, or the one with an `id`, too (both may be NULL
+ * with length 0). The subscription yields their answers, messages with JSON, and ends as that of
+ * natskit_request_many. `prefix` with length 0 is "$SRV". `options` (scope REQUEST_MANY) may be {0}: then it
+ * gathers until none has come for 300 ms, at most 2 s. */
+NATSKIT_API natskit_status natskit_service_discover(natskit_conn conn, int32_t verb, const char *prefix,
+                                                    size_t prefix_len, const char *name, size_t name_len,
+                                                    const char *id, size_t id_len, natskit_options options,
+                                                    natskit_sub *out, natskit_error *err);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

@@ -264,6 +264,7 @@ void step_entry(struct worker *me)
     natskit_status_view told;
     natskit_pub_ack ack;
     natskit_stored_view stored;
+    natskit_service_view request;
     gave(me, "msg_view", natskit_msg_view(msg, &view, sizeof view));
     const struct {
         int32_t kind;
@@ -273,6 +274,8 @@ void step_entry(struct worker *me)
         {NATSKIT_MSG_STATUS, natskit_msg_status(msg, &told, sizeof told)},
         {NATSKIT_MSG_PUB_ACK, natskit_msg_pub_ack(msg, &ack, sizeof ack)},
         {NATSKIT_MSG_STORED, natskit_msg_stored(msg, &stored, sizeof stored)},
+        {NATSKIT_MSG_SERVICE, natskit_msg_service(msg, &request, sizeof request)},
+        {NATSKIT_MSG_SERVICE, natskit_msg_handled(msg)},
     };
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         if ((gave(me, "view", views[i].status) == NATSKIT_OK) != (view.kind == views[i].kind)) {

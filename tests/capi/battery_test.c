@@ -166,6 +166,8 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_js_close((natskit_js){id});
     case NATSKIT_KIND_KV:
         return natskit_kv_close((natskit_kv){id});
+    case NATSKIT_KIND_SERVICE:
+        return natskit_service_close((natskit_service){id});
     default:
         return natskit_waitset_close((natskit_waitset){id});
     }
@@ -749,7 +751,8 @@ static const struct {
     {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
     {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
     {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},  {step_service, 20},
+    {step_discover, 6},
 };
 
 static void *work(void *arg)

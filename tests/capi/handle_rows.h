@@ -16,6 +16,7 @@ extern natskit_waitset waitset;
 extern natskit_json json;
 extern natskit_js js;
 extern natskit_kv kv;
+extern natskit_service service;
 extern natskit_publisher publisher;
 extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */

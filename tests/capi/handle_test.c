@@ -37,6 +37,17 @@ static void receive_one(void)
     assert_true(ts_scripted_stop(server));
 }
 
+static uint64_t open_service(void)
+{
+    natskit_json config;
+    natskit_service opened;
+    natskit_sub requests;
+    assert_ok(natskit_json_parse("{\"name\":\"s\",\"version\":\"1.0.0\"}", Z, &config, NULL));
+    assert_ok(natskit_service_open(conn, config, NO_OPTIONS, &opened, &requests, NULL));
+    assert_ok(natskit_json_close(config));
+    return opened.id;
+}
+
 static int open_all(void **state)
 {
     (void)fx_mark(state);
@@ -52,6 +63,7 @@ static int open_all(void **state)
     assert_ok(natskit_kv_open(js, "b", Z, &kv, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
     assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
+    service.id = open_service();
     return 0;
 }
 
@@ -64,13 +76,13 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[NATSKIT_KIND_BATCH + 1] = {
+    const uint64_t ids[NATSKIT_KIND_SERVICE + 1] = {
         [NATSKIT_KIND_OPTIONS] = options.id, [NATSKIT_KIND_HEADERS] = headers.id,
         [NATSKIT_KIND_CONN] = conn.id,       [NATSKIT_KIND_SUB] = sub.id,
         [NATSKIT_KIND_OP] = op.id,           [NATSKIT_KIND_WAITSET] = waitset.id,
         [NATSKIT_KIND_JSON] = json.id,       [NATSKIT_KIND_JS] = js.id,
         [NATSKIT_KIND_KV] = kv.id,           [NATSKIT_KIND_PUBLISHER] = publisher.id,
-        [NATSKIT_KIND_BATCH] = batch.id,
+        [NATSKIT_KIND_BATCH] = batch.id,     [NATSKIT_KIND_SERVICE] = service.id,
     };
     return ids[kind];
 }
@@ -101,6 +113,8 @@ static uint64_t open_another(int32_t kind)
     natskit_publisher another = {0};
     natskit_batch many = {0};
     switch (kind) {
+    case NATSKIT_KIND_SERVICE:
+        return open_service();
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
         return b.id;
@@ -157,6 +171,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_JS:
         got = natskit_js_close((natskit_js){id});
+        break;
+    case NATSKIT_KIND_SERVICE:
+        got = natskit_service_close((natskit_service){id});
         break;
     case NATSKIT_KIND_KV:
         got = natskit_kv_close((natskit_kv){id});
@@ -246,7 +263,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_KV; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_SERVICE; kind++) {
             bool fits = kind == rows[i].kind || id_of(kind) == 0 ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

@@ -112,6 +112,14 @@ static void test_event_loops(void **state)
     }
 }
 
+static void test_service(void **state)
+{
+    (void)state;
+    run_example("service", (const char *const[]){"texts.c.reverse: desserts", "texts.c.upper: QUIET",
+                                                 "texts.c.reverse: error 400: 1 to 64 bytes, please",
+                                                 "found: 2 requests, 1 error", "drained", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -149,7 +157,7 @@ int main(void)
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
-        cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_kv_cache),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

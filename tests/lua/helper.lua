@@ -75,7 +75,7 @@ function helper.tapped(options, ...)
 end
 
 local kinds = { "conns", "subs", "ops", "msgs", "waitsets", "options", "jsons", "contexts", "publishers", "kvs",
-  "batches" }
+  "batches", "services" }
 
 --- Collects garbage and fails if anything of the library lives on.
 function helper.nothing_left()

@@ -73,6 +73,13 @@ EXPECTED = {
         "hall: 5, 21.4",
     ],
     "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
+    "service": [
+        "texts.py.reverse: desserts",
+        "texts.py.upper: QUIET",
+        "texts.py.reverse: error 400: a text, please",
+        "found: 2 requests, 1 error, the last: 400:a text, please",
+        "stopped: True",
+    ],
     "streams": [
         "account: 0 streams of -1",
         "stream: EXAMPLE, kept for 2592000 s",

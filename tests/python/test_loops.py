@@ -29,6 +29,7 @@ from test_process import run
 from test_sync_only import wait_until_asleep
 
 HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+HAS_TRIO = importlib.util.find_spec("trio_asyncio") is not None
 
 
 def new_selector_loop() -> asyncio.AbstractEventLoop:
@@ -109,6 +110,56 @@ def test_kinds_of_loops(url: str, new_loop: Any) -> None:
 
     run_in(new_loop, first, second, last)
     assert natskit.counters()["conns"] == 0
+
+
+# A process of its own: trio-asyncio puts functions of its own into asyncio.
+TRIO_SCRIPT = """
+    import sys
+
+    import natskit
+    import trio
+    import trio_asyncio
+    from trio_asyncio import aio_as_trio
+
+    replies = []
+
+    async def serve(sub):
+        async for msg in aio_as_trio(sub):
+            await aio_as_trio(msg.respond)(msg.data)
+
+    async def ask(nc, number):
+        replies.append(int((await aio_as_trio(nc.request)("echo", str(number), 20)).data))
+
+    async def main():
+        async with trio_asyncio.open_loop(), trio.open_nursery() as nursery:
+            nc = await aio_as_trio(natskit.connect)(sys.argv[1])
+            nursery.start_soon(serve, await aio_as_trio(nc.subscribe)("echo"))
+            async with trio.open_nursery() as asking:
+                for i in range(100):
+                    asking.start_soon(ask, nc, i)
+            quiet = await aio_as_trio(nc.subscribe)("quiet")
+            with trio.move_on_after(0.01) as scope:
+                await aio_as_trio(quiet.next_msg)(None)
+            assert scope.cancelled_caught
+            try:
+                await aio_as_trio(quiet.next_msg)(0.01)
+            except TimeoutError:
+                print("timed out")
+            await aio_as_trio(nc.publish)("quiet", b"not lost")
+            print((await aio_as_trio(quiet.next_msg)(20)).data)
+            await aio_as_trio(quiet.close)()
+            await aio_as_trio(nc.close)()  # ends the task that serves
+
+    trio.run(main)
+    assert sorted(replies) == list(range(100))
+    print(natskit.counters()["conns"], "connections")
+    """
+
+
+@pytest.mark.skipif(not HAS_TRIO, reason="trio-asyncio is not installed")
+def test_trio(url: str) -> None:
+    """By way of trio-asyncio: a loop, many requests at once, a cancelled wait, an end."""
+    assert run(TRIO_SCRIPT, url, flags=()).splitlines() == ["timed out", "b'not lost'", "0 connections"]
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)

@@ -29,6 +29,7 @@ enum lnk_kind {
     LNK_PUBLISHER,
     LNK_KV,
     LNK_ENTRY,
+    LNK_SERVICE,
     LNK_KINDS
 };
 
@@ -117,6 +118,7 @@ typedef struct lnk_sub {
     unsigned watches : 1;   /* it yields entries of a bucket */
     unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned ordered : 1;   /* it yields messages of a stream in their order */
+    unsigned requests : 1;  /* of a service: their time begins when they are taken, so none is taken ahead */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -595,6 +597,13 @@ int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
 /* -- kv.c: buckets, entry.c: their entries ------------------------------------------------------------------
  */
 
+/* -- service.c ---------------------------------------------------------------------------------------------
+ */
+
+int lnk_conn_service(lua_State *L);  /* nc:service */
+int lnk_conn_discover(lua_State *L); /* nc:discover */
+void lnk_service_register(lua_State *L, int state_index);
+
 void lnk_kv_register(lua_State *L, int state_index);
 int lnk_js_kv(lua_State *L);        /* js:kv */
 int lnk_js_open_kv(lua_State *L);   /* js:open_kv */
@@ -637,6 +646,7 @@ int lnk_batch_bad(lua_State *L, lua_Integer i);
 int lnk_request(lua_State *L);
 int lnk_request_many(lua_State *L);
 int lnk_context(lua_State *L);
+int lnk_respond_error(lua_State *L);
 int lnk_respond(lua_State *L);
 int lnk_msg_republish(lua_State *L);
 

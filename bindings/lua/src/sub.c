@@ -245,7 +245,7 @@ static int push_strings(lua_State *L, lnk_sub *sub)
     lnk_msg *owner = NULL;
     natskit_message_view view;
     natskit_msg_view(msg, &view, sizeof view);
-    if (view.kind != NATSKIT_MSG_MESSAGE) {
+    if (view.kind != NATSKIT_MSG_MESSAGE && view.kind != NATSKIT_MSG_SERVICE) {
         luaL_error(L, "strings: events and entries have no payload; use messages()");
     }
     if (view.data_len > OWNED) { /* Lua may have no memory for so large a string */
@@ -294,7 +294,8 @@ natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms)
         }
     }
     hold_ahead(sub);
-    natskit_status status = natskit_sub_next_batch(sub->sub, sub->ahead, LNK_AHEAD, timeout_ms, &count);
+    natskit_status status =
+        natskit_sub_next_batch(sub->sub, sub->ahead, sub->requests ? 1 : LNK_AHEAD, timeout_ms, &count);
     sub->head = 0;
     sub->count = (uint8_t)count;
     if (count == 0) {

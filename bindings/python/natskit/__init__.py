@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import _later, errors, js, jwt, nkeys
+from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
 from ._kv import KeyValue, KeyValueCache, Watcher
 from ._metadata import Metadata
+from ._dump import dump
 from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
 
 __all__ = [
@@ -42,9 +43,11 @@ __all__ = [
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",

@@ -92,6 +92,26 @@ class PlatformError(Error):
     """The system below: memory, system calls, the library itself."""
 
 
+class ServiceError(ProtocolError):
+    """A service answers with an error: raised by a handler, or made of a reply.
+
+    ServiceError(404, "no such thing"); `code` is a number from 1 on, or its digits, as nats-py has it.
+    """
+
+    def __init__(self, code: int | str, description: str | None = None) -> None:
+        super().__init__(str(code) if description is None else description)
+        if description is not None:
+            self.server_code = int(code)
+
+    @property
+    def code(self) -> str:
+        return str(self.server_code)
+
+    @property
+    def description(self) -> str:
+        return self.text
+
+
 # --------------------------------------------------------------------- the caller is wrong
 
 
@@ -539,6 +559,7 @@ _CLASSES: dict[str, type[Error]] = {
     "KEY_EXISTS": KeyExistsError,
     "READ_ONLY": ReadOnlyError,
     "NOT_A_BUCKET": NotABucketError,
+    "SERVICE_ERROR": ServiceError,
     "BATCH_NOT_ALLOWED": BatchNotAllowedError,
     "BATCH_INCOMPLETE": BatchIncompleteError,
     "BATCH_REFUSED": BatchRefusedError,

@@ -371,7 +371,11 @@ PyObject *sub_handle(PyObject *self, PyObject *args)
     if (sub->handling != NULL || sub->conn == NULL || concurrency < 1)
         return raise_text(sub->st, NATSKIT_INVALID, "concurrency: a number of handlers from 1 on");
     Handling *h = PyMem_Calloc(1, sizeof *h);
-    PyObject *tasks = h == NULL ? PyErr_NoMemory() : PySet_New(NULL);
+    if (h == NULL) {
+        PyErr_NoMemory();
+        return undone(sub);
+    }
+    PyObject *tasks = PySet_New(NULL);
     if (tasks == NULL) {
         PyMem_Free(h);
         return undone(sub);

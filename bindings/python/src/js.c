@@ -215,7 +215,7 @@ static PyObject *answer_text(State *st, natskit_json answer, char *buf)
     return text;
 }
 
-static PyObject *decode(State *st, natskit_json document)
+PyObject *js_decode(State *st, natskit_json document)
 {
     char buf[ANSWER_BYTES];
     PyObject *text = answer_text(st, document, buf);
@@ -232,7 +232,7 @@ PyObject *js_answer(State *st, natskit_op op)
     Py_BEGIN_ALLOW_THREADS /* lists of thousands of streams take their time */
         status = natskit_op_json(op, &answer, &err);
     Py_END_ALLOW_THREADS if (status != NATSKIT_OK) return raise_status(st, status, &err);
-    PyObject *object = decode(st, answer);
+    PyObject *object = js_decode(st, answer);
     natskit_json_close(answer);
     return object;
 }

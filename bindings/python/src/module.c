@@ -62,6 +62,7 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(service_type)                                                                                          \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
@@ -298,6 +299,26 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
                          "publishers", (unsigned long long)c.publishers);
 }
 
+/* _dump(): every live object as JSON text */
+static PyObject *module_dump(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    size_t cap = 16384, len = 0;
+    for (;;) {
+        char *buf = PyMem_Malloc(cap);
+        if (buf == NULL)
+            return PyErr_NoMemory();
+        natskit_status status = natskit_dump(buf, cap, &len);
+        PyObject *text = status == NATSKIT_OK ? text_new(buf, len) : NULL;
+        PyMem_Free(buf);
+        if (status == NATSKIT_OK)
+            return text;
+        if (status != NATSKIT_LIMIT)
+            return raise_status(module_state(module), status, NULL);
+        cap = len + len / 4; /* there may be more by then */
+    }
+}
+
 static PyObject *module_nuid(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -338,6 +359,7 @@ static PyMethodDef functions[] = {
     {"nuid", module_nuid, METH_NOARGS, "nuid($module)\n--\n\nA new unique token of 22 letters and digits."},
     {"counters", module_counters, METH_NOARGS,
      "counters($module)\n--\n\nLive objects and resources of the whole process."},
+    {"_dump", module_dump, METH_NOARGS, "_dump($module)\n--\n\nEvery live object as JSON text."},
     {"shutdown", (PyCFunction)(void (*)(void))module_shutdown, METH_FASTCALL | METH_KEYWORDS,
      "shutdown($module, timeout=5.0)\n--\n\nCloses everything and ends the library's threads; blocks."},
     {"_statuses", errors_statuses, METH_NOARGS,
@@ -376,7 +398,7 @@ static int types_init(PyObject *module, State *st)
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
         pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0)
+        publisher_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -399,6 +421,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
         {"OPTIONS_KV", NATSKIT_OPTIONS_KV},
         {"OPTIONS_KV_SWEEP", NATSKIT_OPTIONS_KV_SWEEP},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},

@@ -122,6 +122,7 @@ typedef struct State {
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *entry_type;
+    PyTypeObject *service_type;
     PyTypeObject *watcher_type[FACES];
 
     PyObject *names[NAMES];
@@ -473,6 +474,8 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args);
 PyObject *conn_request_now(PyObject *self, PyObject *args);
 PyObject *msg_respond_now(PyObject *self, PyObject *args);
 PyObject *conn_request_many(PyObject *self, PyObject *args);
+/* The subscription of a request for many replies, as an object. */
+PyObject *many_object(State *st, PyObject *self, natskit_sub sub);
 PyObject *conn_more(PyObject *self, PyObject *args);
 PyObject *conn_publish_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *conn_forward_now(PyObject *self, PyObject *args);
@@ -538,6 +541,7 @@ typedef struct Sub {
     bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
     bool watches;  /* entries of a bucket */
+    bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -646,6 +650,8 @@ typedef struct Js {
 
 /* The answer of an operation that has succeeded, decoded. */
 PyObject *js_answer(State *st, natskit_op op);
+/* A document, decoded. */
+PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_ordered(PyObject *self, PyObject *args);
@@ -698,6 +704,17 @@ PyObject *status_new(State *st, natskit_msg *msg);
 /* Adds what a subscription to a pull consumer tells of itself. */
 int pull_stats(natskit_sub sub, PyObject *dict);
 int pull_init(PyObject *module, State *st);
+
+/* --------------------------------------------------------------------------------------------- service.c */
+
+PyObject *conn_service(PyObject *self, PyObject *args);
+PyObject *conn_discover(PyObject *self, PyObject *args);
+PyObject *msg_get_endpoint(PyObject *self, void *unused);
+PyObject *msg_handled(PyObject *self, PyObject *unused);
+PyObject *msg_service_error(PyObject *self, PyObject *unused);
+PyObject *msg_respond_error(PyObject *self, PyObject *args);
+PyObject *msg_respond_error_now(PyObject *self, PyObject *args);
+int service_init(PyObject *module, State *st);
 
 /* -------------------------------------------------------------------------------------------------- kv.c */
 

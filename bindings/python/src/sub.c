@@ -46,6 +46,7 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->pulls = false;
     sub->outcomes = false;
     sub->watches = gives == SUB_ENTRIES;
+    sub->requests = false;
     sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -92,7 +93,7 @@ static int ahead_fill(Sub *sub, natskit_status *status)
     }
     size_t count = 0;
     held_set(sub, true); /* before: no drain may end between the taking and the telling */
-    *status = natskit_sub_next_batch(sub->handle, sub->ahead, NKPY_AHEAD, 0, &count);
+    *status = natskit_sub_next_batch(sub->handle, sub->ahead, sub->requests ? 1 : NKPY_AHEAD, 0, &count);
     if (*status == NATSKIT_OK) {
         sub->ahead_first = 0;
         sub->ahead_count = (int)count;

@@ -33,6 +33,9 @@ WORDS = [
     (r"\bCoroutine, Generator, ", ""),
     (r"\bCallable, Coroutine$", "Callable"),
     (r"\bCallable, Coroutine, Generator, ", "Callable, "),
+    (r"\bAsyncIterator, Callable, Coroutine$", "Callable, Iterator"),
+    (r"\bfrom \._services import\b", "from .._services import"),
+    (r"\bfrom \.errors import\b", "from ..errors import"),
     (r"\bCoroutine\[Any, Any, (\w+)\]", r"\1"),
     (r" -> _Connecting:", " -> Client:"),
     (r"\b_Connecting\((_open\(.*\))\)", r"\1"),
@@ -47,7 +50,7 @@ WORDS = [
 def jobs() -> list[tuple[Path, Path]]:
     """(source, what is made of it)"""
     package = ROOT / "bindings/python/natskit"
-    found = [(package / name, package / "sync" / name) for name in ("_client.py", "_js.py", "_kv.py", "_watch.py")]
+    found = [(package / name, package / "sync" / name) for name in ("_client.py", "_js.py", "_kv.py", "_micro.py", "_watch.py")]
     tests = ROOT / "tests/python"
     for source in sorted(tests.glob("test_both_*.py")):
         found.append((source, tests / "sync" / source.name.replace("test_both_", "test_sync_")))
