@@ -289,10 +289,11 @@ void nki_sub_leave(struct nki_sub *sub)
 {
     struct nki_conn *conn = sub->conn;
     pthread_mutex_lock(&conn->engine_mu);
-    sub->left = true;
-    if (!sub->live) {
-        nki_subs_forget(sub);
+    if (sub->live && sub->drain == NKI_DRAIN_NONE) {
+        sub->left = true;
+    } else {
+        nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    leave(conn);
     nki_sub_release(sub);
 }

@@ -309,7 +309,7 @@ static void list_end(void *context, struct nki_engine *engine, int32_t reason, c
 {
     struct sweep *sweep = context;
     if (reason != NKI_MAX_REACHED) {
-        fail(sweep, reason, error);
+        fail(sweep, reason == NKI_UNSUBSCRIBED ? NKI_DRAINING : reason, error); /* nobody else ends it */
     }
     if (sweep->status == NKI_OK) {
         begin_workers(sweep, engine);
