@@ -1,6 +1,7 @@
 /* Messages and events: views of what the core delivered, without a copy. A natskit_msg is a struct nki_msg.
  * Any thread that holds a reference. */
 #include "capi/guard.h"
+#include "jetstream/stored.h"
 #include "wire/header.h"
 
 _Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT &&
@@ -90,7 +91,7 @@ natskit_status natskit_msg_header(const natskit_msg *msg, const char *name, size
         return NATSKIT_INVALID;
     }
     struct nki_str found;
-    struct nki_str block = nki_msg_header_block(inner_of(msg));
+    struct nki_str block = nki_stored_own_block(inner_of(msg));
     if (block.len == 0 || !nki_header_find(block, name_str, (enum nki_header_match)match, index, &found)) {
         return NATSKIT_NOT_FOUND;
     }
@@ -107,8 +108,13 @@ natskit_status natskit_msg_header_at(const natskit_msg *msg, size_t index, const
     }
     struct nki_str name_str;
     struct nki_str value_str;
-    if (!nki_msg_header_at(inner_of(msg), index, &name_str, &value_str)) {
+    const struct nki_msg *inner = inner_of(msg);
+    if (!nki_msg_header_at(inner, index, &name_str, &value_str)) {
         return NATSKIT_NOT_FOUND;
+    }
+    struct nki_str block = nki_stored_own_block(inner);
+    if (name_str.ptr >= block.ptr + block.len) {
+        return NATSKIT_NOT_FOUND; /* the server's */
     }
     *name = name_str.ptr;
     *name_len = name_str.len;

@@ -1454,13 +1454,15 @@ typedef struct natskit_stored_view {
     size_t subject_len;
     const void *data;
     size_t data_len;
+    const void *header_block; /* the publisher's, without its last, empty line; NULL: none */
+    size_t header_block_len;
     uint64_t seq;
     int64_t time_ns;  /* when it was stored: since 1970 UTC */
     uint64_t pending; /* of several: messages that were known to be behind it, limits aside; else 0 */
 } natskit_stored_view;
 
-/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers are the
- * publisher's, with those of the server (Nats-Stream, Nats-Subject, ...) behind them. */
+/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers, as all
+ * functions give them, are the publisher's: what the server adds of its own is in the view. */
 NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *view,
                                               size_t view_size);
 

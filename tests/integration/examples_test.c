@@ -103,6 +103,14 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_direct_get(void **state)
+{
+    (void)state;
+    run_example("direct_get",
+                (const char *const[]){"second: 2, attic 31.0", "hall: 4, hall 21.0", "page: 2, attic 31.0",
+                                      "page: 3, hall 20.7", "now: 2, attic 31.0", "now: 4, hall 21.0", NULL});
+}
+
 static void test_event_loops(void **state)
 {
     (void)state;
@@ -157,7 +165,8 @@ int main(void)
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
-        cmocka_unit_test(test_service),       cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
+        cmocka_unit_test(test_kv_cache),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

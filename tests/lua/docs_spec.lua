@@ -71,6 +71,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
@@ -121,6 +122,7 @@ describe("the documents", function()
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV = "KvOptions", KV_SWEEP = "KvSweepOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
+            GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -267,8 +269,8 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "kv_cache", "replay",
-        "service", "tour" } do
+        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
+        "kv_cache", "direct_get", "service", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

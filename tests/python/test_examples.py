@@ -60,6 +60,14 @@ EXPECTED = {
         "greet.>: greet.pam.again 'only one of the two matches this'",
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
+    "direct_get": [
+        "second: 2, attic 31.0",
+        "hall: 4, hall 21.0",
+        "page: 2, attic 31.0",
+        "page: 3, hall 20.7",
+        "now: 2, attic 31.0",
+        "now: 4, hall 21.0",
+    ],
     "replay": [
         "all: 1, hall 20.5",
         "all: 2, attic 31.0",
@@ -120,7 +128,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_cache", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"consume", "direct_get", "kv_cache", "kv_watch", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

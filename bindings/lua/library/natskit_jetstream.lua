@@ -32,6 +32,8 @@
 ---@field seq? integer
 ---@field last_by_subj? string
 ---@field next_by_subj? string
+---@field start_time? number|string seconds since 1970, or a time as RFC 3339 has it: the first that was stored then or later
+---@field direct? boolean of get_msg: as direct_get (false)
 
 ---@class natskit.DeleteMsgOptions: natskit.CallOptions
 ---@field no_erase? boolean whether its bytes are not overwritten (false)
@@ -191,15 +193,6 @@
 ---@field paused boolean
 ---@field pause_until string
 ---@field pause_remaining? number seconds
-
---- A message as a stream keeps it.
----@class natskit.StoredMsg
----@field subject string
----@field seq integer
----@field data string
----@field headers? table<string, string[]> name to values
----@field time number seconds since 1970 UTC
----@field time_ns integer the same in nanoseconds
 
 --- A JetStream context. Failures are nil, message, code, err_code, server_code.
 ---@class natskit.js

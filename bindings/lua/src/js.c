@@ -260,8 +260,6 @@ static int finish_call(lua_State *L, lnk_state *st, lnk_wait *wait, int index, n
     case LNK_GIVES_LIST:
         take_list(L, method->member);
         break;
-    case LNK_GIVES_MESSAGE:
-        return lnk_stored_push_msg(L);
     case LNK_GIVES_STREAM:
     case LNK_GIVES_CONSUMER:
         lnk_push_object(L, S_JS, method->gives == LNK_GIVES_STREAM ? LNK_STREAM : LNK_CONSUMER);
@@ -500,6 +498,7 @@ void lnk_js_register(lua_State *L, int state_index)
     lnk_set_funcs(L, state_index, js_meta);
     lua_newtable(L);
     lnk_set_funcs(L, state_index, js_funcs);
+    lnk_set_funcs(L, state_index, lnk_direct_methods);
     lnk_js_add_methods(L, state_index, lnk_js_methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

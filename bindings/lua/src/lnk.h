@@ -7,8 +7,8 @@
 #ifndef LNK_H
 #define LNK_H
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "compat.h"
+
 #include <natskit.h>
 
 /* Kinds of userdata; names of their metatables stand in module.c in the same order. */
@@ -119,6 +119,7 @@ typedef struct lnk_sub {
     unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned ordered : 1;   /* it yields messages of a stream in their order */
     unsigned requests : 1;  /* of a service: their time begins when they are taken, so none is taken ahead */
+    unsigned reads : 1;     /* it yields stored messages, as tables */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -208,7 +209,6 @@ enum lnk_gives {
     LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
     LNK_GIVES_LIST, /* a member that is a list */
-    LNK_GIVES_MESSAGE,
     LNK_GIVES_STREAM,
     LNK_GIVES_CONSUMER,
     LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
@@ -397,7 +397,12 @@ void lnk_options_end(lnk_options *options);
 /* Whether it is worth to ask the scheduler to suspend the running coroutine. */
 static inline int lnk_may_suspend(lua_State *L, const lnk_state *st)
 {
+#if LNK_CAN_SUSPEND
     return st->scheduled && lua_isyieldable(L);
+#else
+    (void)L;
+    return 0 && st->scheduled;
+#endif
 }
 
 /* Puts an object into the waitset, or arms it there. `*set` remembers which waitset it is in. The userdata at
@@ -619,12 +624,13 @@ int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
 
-/* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
+/* -- js_direct.c: messages as a stream keeps them -----------------------------------------------------------
  */
 
-/* Replaces an answer to stream.message.get on top by the message. Returns the number of results, which may be
- * a failure. */
-int lnk_stored_push_msg(lua_State *L);
+/* Pushes a table of a stored message, which stays the caller's. */
+void lnk_stored_push(lua_State *L, const natskit_msg *msg);
+/* Of contexts and of streams. */
+extern const luaL_Reg lnk_direct_methods[];
 
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */

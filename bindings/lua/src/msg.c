@@ -87,13 +87,13 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     }
     msg->bytes = msg->data_len;
     st->live_bytes += msg->bytes;
-    if (st->live_bytes <= st->live_limit || !lua_gc(L, LUA_GCISRUNNING)) {
+    if (st->live_bytes <= st->live_limit || !lnk_gc_runs(L)) {
         return;
     }
     if (st->live_limit != 0) {
-        lua_gc(L, LUA_GCCOLLECT);
+        lua_gc(L, LUA_GCCOLLECT, 0);
     }
-    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
     size_t more = heap > st->live_bytes ? heap : st->live_bytes;
     st->live_limit = st->live_bytes + (more > least ? more : least);
 }

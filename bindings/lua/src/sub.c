@@ -231,7 +231,14 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
         }
         msg->conn = sub->conn;
         msg->fail_fast = sub->fail_fast;
-        lnk_account(L, st, msg);
+        if (sub->reads) {
+            lnk_stored_push(L, msg->msg);
+            natskit_msg_release(msg->msg);
+            msg->msg = NULL;
+            lua_remove(L, -2);
+        } else {
+            lnk_account(L, st, msg);
+        }
     } else {
         lua_pushnil(L);
     }
@@ -359,8 +366,11 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
 }
 
 /* Whether it is an error that the answer of a request_many, or a watch, has ended so. */
-static int is_failure(natskit_status reason)
+static int is_failure(const lnk_sub *sub, natskit_status reason)
 {
+    if (reason == NATSKIT_TIMEOUT && sub->reads) {
+        return 1; /* the server did not answer */
+    }
     return reason != NATSKIT_TIMEOUT && reason != NATSKIT_MAX_REACHED && reason != NATSKIT_STALLED &&
            reason != NATSKIT_SENTINEL && reason != NATSKIT_UNSUBSCRIBED && reason != NATSKIT_OK;
 }
@@ -410,7 +420,7 @@ int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = lnk_sub_end_reason(sub);
-    if (!(goes_on(sub) || sub->pulls) || status != NATSKIT_END || !is_failure(reason) ||
+    if (!(goes_on(sub) || sub->pulls) || status != NATSKIT_END || !is_failure(sub, reason) ||
         reason == NATSKIT_CLOSED) {
         return 0;
     }
@@ -454,7 +464,7 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
     }
     natskit_error err;
     int tells = sub->many || (goes_on(sub) && lnk_sub_end_reason(sub) != NATSKIT_CLOSED);
-    if (tells && status == NATSKIT_END && is_failure(lnk_sub_end_reason(sub))) {
+    if (tells && status == NATSKIT_END && is_failure(sub, lnk_sub_end_reason(sub))) {
         status = lnk_sub_end_reason(sub);
         return lnk_fail(L, status, natskit_sub_reason(sub->sub, &err) == status ? &err : NULL);
     }

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueCache, Watcher
 from ._metadata import Metadata
 from ._dump import dump
-from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
 
 __all__ = [
     "Answers",
@@ -37,7 +37,9 @@ __all__ = [
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Reading",
     "Status",
+    "StoredMsg",
     "Stream",
     "Subscription",
     "Watcher",

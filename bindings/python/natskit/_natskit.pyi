@@ -19,22 +19,22 @@ from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, Self, TypeVar, final, overload
+from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, final, overload
 
 from ._metadata import Metadata
 from .errors import Error
 
 _T = TypeVar("_T")
 
-_Payload = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
-_Bytes = bytes | bytearray | memoryview | str
-_HeaderValue = str | Sequence[str]
-_Headers = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
-_Match = Literal["exact", "ignore_case", "canonical"]
-_Message = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
-_Credentials = Mapping[str, str | bytes | bytearray | memoryview | PathLike[str] | None] | None
-_Pairs = list[tuple[str | None, Any]]
-_Await = Coroutine[Any, Any, _T]
+_Payload: TypeAlias = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
+_Bytes: TypeAlias = bytes | bytearray | memoryview | str
+_HeaderValue: TypeAlias = str | Sequence[str]
+_Headers: TypeAlias = Mapping[str, _HeaderValue] | Iterable[tuple[str, _HeaderValue]] | "Headers" | None
+_Match: TypeAlias = Literal["exact", "ignore_case", "canonical"]
+_Message: TypeAlias = tuple[str, _Payload] | tuple[str, _Payload, str] | tuple[str, _Payload, str, _Headers]
+_Credentials: TypeAlias = Mapping[str, str | bytes | bytearray | memoryview | PathLike[str] | None] | None
+_Pairs: TypeAlias = list[tuple[str | None, Any]]
+_Await: TypeAlias = Coroutine[Any, Any, _T]
 
 OPTIONS_CONNECT: int
 OPTIONS_SUBSCRIBE: int
@@ -50,6 +50,10 @@ OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
 OPTIONS_ORDERED: int
 OPTIONS_SERVICE: int
+OPTIONS_GET_BATCH: int
+OPTIONS_GET_LAST: int
+GET_NEXT: int
+GET_BY_LEADER: int
 OPTIONS_KV: int
 OPTIONS_KV_SWEEP: int
 
@@ -426,6 +430,10 @@ class AsyncWatcher(_AsyncSubscriptionFacts[Entry]):
     def __await__(self) -> Generator[Any, Any, AsyncWatcher]: ...
 
 @final
+class AsyncReading(_AsyncSubscriptionFacts[StoredMsg]):
+    """Messages that a stream keeps: an async iterator."""
+
+@final
 class AsyncEvents(_AsyncSubscriptionFacts[Event]):
     """What happens to a connection: an async iterator of events."""
 
@@ -648,6 +656,10 @@ class SyncWatcher(_SyncSubscriptionFacts[Entry]):
     def stop(self) -> None: ...
 
 @final
+class SyncReading(_SyncSubscriptionFacts[StoredMsg]):
+    """Messages that a stream keeps: an iterator that blocks."""
+
+@final
 class SyncEvents(_SyncSubscriptionFacts[Event]):
     """What happens to a connection: an iterator of events that blocks."""
 
@@ -745,6 +757,34 @@ class SyncConnection(_ConnectionFacts):
     ) -> None: ...
 
 @final
+class StoredMsg:
+    """A message as a stream keeps it."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def headers(self) -> Headers | None: ...
+    @property
+    def header(self) -> Headers | None: ...
+    @property
+    def hdrs(self) -> bytes: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def time_ns(self) -> int: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def pending(self) -> int: ...
+    def json(self) -> Any: ...
+
+@final
 class Entry:
     """An entry of a key-value bucket."""
 
@@ -834,6 +874,14 @@ class AsyncJetStream:
     ) -> _Await[list[AsyncMsg]]: ...
     def _consume(self, stream: str, consumer: str, options: _Pairs, /) -> AsyncSubscription: ...
     def _ordered(self, stream: str, options: _Pairs, /) -> AsyncSubscription: ...
+    def _get_msg(
+        self, stream: str, seq: int, subject: str, start_ns: int, flags: int, timeout: float | None, /
+    ) -> _Await[StoredMsg]: ...
+    def _get_msg_now(
+        self, stream: str, seq: int, subject: str, start_ns: int, flags: int, left: float | None, /
+    ) -> _Await[StoredMsg]: ...
+    def _get_batch(self, stream: str, options: _Pairs, /) -> AsyncReading: ...
+    def _get_last(self, stream: str, options: _Pairs, /) -> AsyncReading: ...
     def publish(
         self,
         subject: str,
@@ -866,6 +914,14 @@ class SyncJetStream:
     ) -> list[SyncMsg]: ...
     def _consume(self, stream: str, consumer: str, options: _Pairs, /) -> SyncSubscription: ...
     def _ordered(self, stream: str, options: _Pairs, /) -> SyncSubscription: ...
+    def _get_msg(
+        self, stream: str, seq: int, subject: str, start_ns: int, flags: int, timeout: float | None, /
+    ) -> StoredMsg: ...
+    def _get_msg_now(
+        self, stream: str, seq: int, subject: str, start_ns: int, flags: int, left: float | None, /
+    ) -> StoredMsg: ...
+    def _get_batch(self, stream: str, options: _Pairs, /) -> SyncReading: ...
+    def _get_last(self, stream: str, options: _Pairs, /) -> SyncReading: ...
     def publish(
         self,
         subject: str,

@@ -65,6 +65,9 @@ State *type_state(PyTypeObject *type)
     X(service_type)                                                                                          \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
+    X(stored_type)                                                                                           \
+    X(reading_type[FACE_ASYNC])                                                                              \
+    X(reading_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
@@ -290,13 +293,15 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options,
-                         "headers", (unsigned long long)c.headers, "conns", (unsigned long long)c.conns,
-                         "subs", (unsigned long long)c.subs, "ops", (unsigned long long)c.ops, "waitsets",
-                         (unsigned long long)c.waitsets, "jsons", (unsigned long long)c.jsons, "msgs",
-                         (unsigned long long)c.msgs, "allocated_bytes", (unsigned long long)c.allocated_bytes,
-                         "threads", (unsigned long long)c.threads, "contexts", (unsigned long long)c.contexts,
-                         "publishers", (unsigned long long)c.publishers);
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
+                         (unsigned long long)c.options, "headers", (unsigned long long)c.headers, "conns",
+                         (unsigned long long)c.conns, "subs", (unsigned long long)c.subs, "ops",
+                         (unsigned long long)c.ops, "waitsets", (unsigned long long)c.waitsets, "jsons",
+                         (unsigned long long)c.jsons, "msgs", (unsigned long long)c.msgs, "allocated_bytes",
+                         (unsigned long long)c.allocated_bytes, "threads", (unsigned long long)c.threads,
+                         "contexts", (unsigned long long)c.contexts, "publishers",
+                         (unsigned long long)c.publishers, "kvs", (unsigned long long)c.kvs, "services",
+                         (unsigned long long)c.services);
 }
 
 /* _dump(): every live object as JSON text */
@@ -397,8 +402,8 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0 || service_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || stored_init(module, st) < 0 ||
+        jspub_init(module, st) < 0 || publisher_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -422,6 +427,10 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
+        {"OPTIONS_GET_BATCH", NATSKIT_OPTIONS_GET_BATCH},
+        {"OPTIONS_GET_LAST", NATSKIT_OPTIONS_GET_LAST},
+        {"GET_NEXT", NATSKIT_GET_NEXT},
+        {"GET_BY_LEADER", NATSKIT_GET_BY_LEADER},
         {"OPTIONS_KV", NATSKIT_OPTIONS_KV},
         {"OPTIONS_KV_SWEEP", NATSKIT_OPTIONS_KV_SWEEP},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},

@@ -124,6 +124,8 @@ typedef struct State {
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
     PyTypeObject *watcher_type[FACES];
+    PyTypeObject *stored_type;
+    PyTypeObject *reading_type[FACES];
 
     PyObject *names[NAMES];
     PyObject *errors;         /* dict: status -> exception class; set by natskit.errors */
@@ -374,7 +376,17 @@ PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
 /* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
  * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
+enum {
+    GIVE_NONE,
+    GIVE_MSG,
+    GIVE_SECONDS,
+    GIVE_REASON,
+    GIVE_JSON,
+    GIVE_ACK,
+    GIVE_ENTRY,
+    GIVE_REVISION,
+    GIVE_STORED
+};
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -542,6 +554,7 @@ typedef struct Sub {
     bool outcomes; /* of the messages of a publisher */
     bool watches;  /* entries of a bucket */
     bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
+    bool reads;    /* stored messages */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -550,7 +563,7 @@ typedef struct Sub {
 } Sub;
 
 /* What it gives. */
-enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES };
+enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES, SUB_STORED };
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   int gives);
 /* Events that do not keep their connection open: they end with it. */
@@ -734,6 +747,16 @@ PyObject *kv_revision(State *st, natskit_msg *msg);
 /* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
 int kv_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- stored.c */
+
+/* A StoredMsg from a message of that kind; takes the reference over, also on failure. */
+PyObject *stored_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *js_get_msg(PyObject *self, PyObject *args);
+PyObject *js_get_msg_now(PyObject *self, PyObject *args);
+PyObject *js_get_batch(PyObject *self, PyObject *args);
+PyObject *js_get_last(PyObject *self, PyObject *args);
+int stored_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

@@ -27,7 +27,7 @@ WORDS = [
     (r"\b__aiter__\b", "__iter__"),
     (r"\banext\(", "next("),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync(Connection|Events|JetStream|KeyValue|Msg|Publisher|Subscription|Watcher)\b", r"Sync\1"),
+    (r"\bAsync(Connection|Events|JetStream|KeyValue|Msg|Publisher|Reading|Subscription|Watcher)\b", r"Sync\1"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basyncio\.run\((\w+\(.*?\))\)", r"\1"),
     (r"\bCoroutine, Generator, ", ""),

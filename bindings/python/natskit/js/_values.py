@@ -105,6 +105,17 @@ def time_text(name: str, value: Any) -> str:
     return f"{utc.year:04d}{utc:-%m-%dT%H:%M:%S}.{utc.microsecond:06d}{nanosecond:03d}Z"
 
 
+def time_ns(name: str, value: Any) -> int:
+    """A time as nanoseconds since 1970; InvalidError if a text is none of RFC 3339."""
+    text = time_text(name, value)
+    try:
+        made = time_of(text)
+    except ValueError:
+        raise errors.InvalidError(f'{name}: "{text}" is no time of RFC 3339') from None
+    micros = (made - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+    return micros * 1000 + (made.nanosecond % 1000 if isinstance(made, ExactTime) else 0)
+
+
 def time_of(text: str) -> datetime:
     """The reverse of time_text(); ValueError if it is no time."""
     time = datetime.fromisoformat(text)

@@ -15,10 +15,10 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
-from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
 from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueCache, Watcher
 
 __all__ = [
@@ -38,7 +38,9 @@ __all__ = [
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Reading",
     "Status",
+    "StoredMsg",
     "Stream",
     "Subscription",
     "Watcher",
