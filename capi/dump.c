@@ -13,12 +13,21 @@
 #define OBJECTS_MAX 65536 /* that are shown; others are counted */
 
 static const char *const kinds[] = {
-    [NATSKIT_KIND_OPTIONS] = "options",     [NATSKIT_KIND_HEADERS] = "headers",
-    [NATSKIT_KIND_CONN] = "connection",     [NATSKIT_KIND_SUB] = "subscription",
-    [NATSKIT_KIND_OP] = "operation",        [NATSKIT_KIND_WAITSET] = "waitset",
-    [NATSKIT_KIND_JSON] = "json",           [NATSKIT_KIND_JS] = "jetstream",
-    [NATSKIT_KIND_PUBLISHER] = "publisher", [NATSKIT_KIND_KV] = "kv",
-    [NATSKIT_KIND_BATCH] = "batch",         [NATSKIT_KIND_SERVICE] = "service",
+    [NATSKIT_KIND_OPTIONS] = "options",
+    [NATSKIT_KIND_HEADERS] = "headers",
+    [NATSKIT_KIND_CONN] = "connection",
+    [NATSKIT_KIND_SUB] = "subscription",
+    [NATSKIT_KIND_OP] = "operation",
+    [NATSKIT_KIND_WAITSET] = "waitset",
+    [NATSKIT_KIND_JSON] = "json",
+    [NATSKIT_KIND_JS] = "jetstream",
+    [NATSKIT_KIND_PUBLISHER] = "publisher",
+    [NATSKIT_KIND_KV] = "kv",
+    [NATSKIT_KIND_BATCH] = "batch",
+    [NATSKIT_KIND_SERVICE] = "service",
+    [NATSKIT_KIND_OBJECT_STORE] = "object_store",
+    [NATSKIT_KIND_OBJECT_WRITER] = "object_writer",
+    [NATSKIT_KIND_OBJECT_READER] = "object_reader",
 };
 
 /* A JSON text that grows; once there was no memory nothing more is added. */
@@ -193,6 +202,19 @@ static void add_publisher(struct out *out, uint64_t id)
                 {"untaken", info.untaken});
 }
 
+static void add_object_io(struct out *out, int32_t kind, uint64_t id)
+{
+    natskit_object_progress now = {0};
+    natskit_status status =
+        kind == NATSKIT_KIND_OBJECT_WRITER
+            ? natskit_object_writer_progress((natskit_object_writer){id}, &now, sizeof now)
+            : natskit_object_reader_progress((natskit_object_reader){id}, &now, sizeof now);
+    if (status == NATSKIT_OK) {
+        ADD_NUMBERS(out, {"bytes", now.bytes}, {"stored", now.stored}, {"total", now.total},
+                    {"chunks", now.chunks});
+    }
+}
+
 /* -- the whole ---------------------------------------------------------------------------------------------
  */
 
@@ -220,6 +242,8 @@ static bool add_object(struct out *out, uint64_t id)
         const struct nki_service *service = handle->object;
         add_key(out, "stats");
         out->ok = out->ok && nki_ledger_write(service->ledger, NKI_SERVICE_STATS, &out->text);
+    } else if (kind == NATSKIT_KIND_OBJECT_WRITER || kind == NATSKIT_KIND_OBJECT_READER) {
+        add_object_io(out, kind, id);
     }
     add(out, NKI_STR("}"));
     nki_handle_unpin(handle);

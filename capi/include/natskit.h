@@ -86,6 +86,15 @@ typedef struct natskit_batch {
 typedef struct natskit_service {
     uint64_t id;
 } natskit_service;
+typedef struct natskit_object_store {
+    uint64_t id;
+} natskit_object_store;
+typedef struct natskit_object_writer {
+    uint64_t id;
+} natskit_object_writer;
+typedef struct natskit_object_reader {
+    uint64_t id;
+} natskit_object_reader;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -103,6 +112,9 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_KV 10
 #define NATSKIT_KIND_BATCH 11
 #define NATSKIT_KIND_SERVICE 12
+#define NATSKIT_KIND_OBJECT_STORE 13
+#define NATSKIT_KIND_OBJECT_WRITER 14
+#define NATSKIT_KIND_OBJECT_READER 15
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -192,6 +204,16 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_READ_ONLY (-163)     /* a change of a bucket that was opened with option read_only */
 #define NATSKIT_NOT_A_BUCKET (-164)  /* the stream KV_<bucket> is not configured as a bucket's */
 
+/* Object stores. */
+#define NATSKIT_OBJECT_NOT_FOUND (-167)  /* the store has no such object */
+#define NATSKIT_OBJECT_DELETED (-168)    /* the object was deleted */
+#define NATSKIT_OBJECT_EXISTS (-169)     /* there is an object of that name */
+#define NATSKIT_OBJECT_CORRUPT (-170)    /* its content is not what its digest and size say */
+#define NATSKIT_OBJECT_INCOMPLETE (-171) /* chunks of it are missing */
+#define NATSKIT_LINK_TO_STORE (-172)     /* the link leads to a store, not to an object */
+#define NATSKIT_LINK_TO_LINK (-173)      /* a link leads to a link */
+#define NATSKIT_CHUNKS_DISORDERED (-174) /* the chunks were not stored in their order; put it again */
+
 /* Services. */
 #define NATSKIT_SERVICE_ERROR (-180) /* the service answered with an error; server_code is its code */
 
@@ -267,6 +289,9 @@ typedef struct natskit_counters {
     uint64_t kvs;
     uint64_t batches;
     uint64_t services;
+    uint64_t object_stores;
+    uint64_t object_writers;
+    uint64_t object_readers;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -310,8 +335,10 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_GET_BATCH 15
 #define NATSKIT_OPTIONS_GET_LAST 16
 #define NATSKIT_OPTIONS_SERVICE 17
-#define NATSKIT_OPTIONS_KV 18
-#define NATSKIT_OPTIONS_KV_SWEEP 19
+#define NATSKIT_OPTIONS_OBJECT_PUT 18
+#define NATSKIT_OPTIONS_OBJECT_WATCH 19
+#define NATSKIT_OPTIONS_KV 20
+#define NATSKIT_OPTIONS_KV_SWEEP 21
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -872,6 +899,7 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 #define NATSKIT_MSG_STORED 6  /* see natskit_msg_stored */
 #define NATSKIT_MSG_SERVICE 7 /* a request of a service: all that a message has; see natskit_msg_service */
+#define NATSKIT_MSG_OBJECT 8  /* see natskit_msg_object */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1643,6 +1671,216 @@ typedef struct natskit_kv_view {
 
 /* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
 NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
+
+/* -------------------------------------------------------------------------------------------- object store
+ *
+ * A store is a stream that keeps objects of any size as chunks, and what each object is. Names of stores hold
+ * letters, digits, _ and -; names of objects are any UTF-8 text of 1 to 1,024 bytes without NUL.
+ *
+ * `meta` is what is said of an object besides its content: {0}, or a JSON object with any of description (a
+ * text), headers (an object of texts or arrays of texts) and metadata (an object of texts).
+ *
+ * What an object is comes as a message of kind NATSKIT_MSG_OBJECT (natskit_msg_object); its data is the JSON
+ * that is stored. It is asked of the stream's leader, and asked again when the connection is lost meanwhile.
+ * Where an `info` may be NULL it is not wanted. Each call can give NATSKIT_STREAM_NOT_FOUND (there is no such
+ * store), and what natskit_js_publish gives. A store is configured, sealed, looked at and deleted by its
+ * stream, OBJ_<store>: see natskit_object_store_config and natskit_js_call. */
+
+/* Opens a store. It sends nothing: what is wrong with it shows with the first use. */
+NATSKIT_API natskit_status natskit_object_store_open(natskit_js js, const char *bucket, size_t bucket_len,
+                                                     natskit_object_store *out, natskit_error *err);
+
+/* Releases the handle; readers, writers and watches live on. */
+NATSKIT_API natskit_status natskit_object_store_close(natskit_object_store store);
+
+/* Makes the configuration of the stream behind a store, for call "stream.create", of an object with bucket
+ * and, all but that optional, description, ttl (ns; 0: none), max_bytes, storage, num_replicas, placement,
+ * compression (a boolean), metadata. NATSKIT_INVALID names what is wrong; members that it does not know are
+ * refused. */
+NATSKIT_API natskit_status natskit_object_store_config(natskit_json bucket, natskit_json *out,
+                                                       natskit_error *err);
+
+/* Flags of natskit_object_info. */
+#define NATSKIT_OBJECT_DELETED_TOO 1u /* a deleted object, too, instead of NATSKIT_OBJECT_DELETED */
+#define NATSKIT_OBJECT_FOLLOW 2u      /* of a link the object that it leads to */
+
+/* What an object is. NATSKIT_OBJECT_NOT_FOUND, NATSKIT_OBJECT_DELETED, NATSKIT_LINK_TO_STORE,
+ * NATSKIT_LINK_TO_LINK. */
+NATSKIT_API natskit_status natskit_object_info(natskit_object_store store, const char *name, size_t name_len,
+                                               uint32_t flags, int64_t timeout_ms, natskit_msg **info,
+                                               natskit_error *err);
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0} here and in the
+ * following functions that begin an operation. */
+NATSKIT_API natskit_status natskit_object_info_start(natskit_object_store store, const char *name,
+                                                     size_t name_len, uint32_t flags, natskit_options options,
+                                                     int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Deletes an object: marks it as deleted, and purges its chunks. */
+NATSKIT_API natskit_status natskit_object_delete(natskit_object_store store, const char *name,
+                                                 size_t name_len, int64_t timeout_ms, natskit_msg **info,
+                                                 natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_delete_start(natskit_object_store store, const char *name,
+                                                       size_t name_len, natskit_options options,
+                                                       int64_t timeout_ms, natskit_op *op,
+                                                       natskit_error *err);
+
+/* Changes what is said of an object: the members of `meta`, which may also be name, its new one; null removes
+ * what there is. NATSKIT_OBJECT_EXISTS: something else has the new name. */
+NATSKIT_API natskit_status natskit_object_update(natskit_object_store store, const char *name,
+                                                 size_t name_len, natskit_json meta, int64_t timeout_ms,
+                                                 natskit_msg **info, natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_update_start(natskit_object_store store, const char *name,
+                                                       size_t name_len, natskit_json meta,
+                                                       natskit_options options, int64_t timeout_ms,
+                                                       natskit_op *op, natskit_error *err);
+
+/* Makes `name` a link to an object `target` of a store `bucket`, or with an empty target to that store. It
+ * may take the place of another link or of a deleted object: NATSKIT_OBJECT_EXISTS. The target has to be
+ * there (NATSKIT_OBJECT_NOT_FOUND, NATSKIT_OBJECT_DELETED), and not to be a link (NATSKIT_LINK_TO_LINK). */
+NATSKIT_API natskit_status natskit_object_link(natskit_object_store store, const char *name, size_t name_len,
+                                               const char *bucket, size_t bucket_len, const char *target,
+                                               size_t target_len, int64_t timeout_ms, natskit_msg **info,
+                                               natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_link_start(natskit_object_store store, const char *name,
+                                                     size_t name_len, const char *bucket, size_t bucket_len,
+                                                     const char *target, size_t target_len,
+                                                     natskit_options options, int64_t timeout_ms,
+                                                     natskit_op *op, natskit_error *err);
+
+/* Puts an object from memory, with options of scope OBJECT_PUT: a writer's whole life in one call, which is
+ * tried again after NATSKIT_CHUNKS_DISORDERED. If it fails its chunks are gone again, and what had the name
+ * is as it was; see natskit_object_writer_close. */
+NATSKIT_API natskit_status natskit_object_put(natskit_object_store store, const char *name, size_t name_len,
+                                              natskit_json meta, const void *data, size_t data_len,
+                                              natskit_options options, int64_t timeout_ms, natskit_msg **info,
+                                              natskit_error *err);
+
+/* Begins to put an object piece by piece, with options of scope OBJECT_PUT. It sends nothing that is waited
+ * for. One thread at a time uses a writer (NATSKIT_BUSY); any thread may ask for its progress and close it,
+ * which wakes who waits in it. */
+NATSKIT_API natskit_status natskit_object_writer_open(natskit_object_store store, const char *name,
+                                                      size_t name_len, natskit_json meta,
+                                                      natskit_options options, natskit_object_writer *out,
+                                                      natskit_error *err);
+
+/* Takes bytes, hashes and publishes them as chunks, and waits while too many are under way. `*written` (may
+ * be NULL) of them were taken: less than `len` only with NATSKIT_WOULD_BLOCK (timeout_ms 0), NATSKIT_TIMEOUT,
+ * or an error. Once a chunk was refused, each further call gives why. NATSKIT_CHUNKS_DISORDERED: chunks that
+ * were sent again were stored behind later ones; the object has to be put anew. */
+NATSKIT_API natskit_status natskit_object_writer_write(natskit_object_writer writer, const void *data,
+                                                       size_t len, int64_t timeout_ms, size_t *written,
+                                                       natskit_error *err);
+/* An operation that finishes when there is room for another chunk: after NATSKIT_WOULD_BLOCK. */
+NATSKIT_API natskit_status natskit_object_writer_room_start(natskit_object_writer writer,
+                                                            natskit_options options, int64_t timeout_ms,
+                                                            natskit_op *op, natskit_error *err);
+
+/* All bytes were given: waits for the acks of the chunks, stores what the object is, in the place of what had
+ * its name, and purges the chunks of that. With option previous_revision NATSKIT_WRONG_LAST if it has another
+ * revision. */
+NATSKIT_API natskit_status natskit_object_writer_finish(natskit_object_writer writer, int64_t timeout_ms,
+                                                        natskit_msg **info, natskit_error *err);
+/* The same in two operations: the first finishes when each chunk has its ack or error (NATSKIT_WOULD_BLOCK:
+ * there is no room for the last chunk yet), the second, which may be begun then (NATSKIT_BUSY), with the
+ * object's info. */
+NATSKIT_API natskit_status natskit_object_writer_done_start(natskit_object_writer writer,
+                                                            natskit_options options, int64_t timeout_ms,
+                                                            natskit_op *op, natskit_error *err);
+/* The second of them. */
+NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_writer writer,
+                                                              natskit_options options, int64_t timeout_ms,
+                                                              natskit_op *op, natskit_error *err);
+
+/* Gives the object up, and waits until its chunks are purged. NATSKIT_OK also if there are none, or it was
+ * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. */
+NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
+                                                       natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_writer_abort_start(natskit_object_writer writer,
+                                                             natskit_options options, int64_t timeout_ms,
+                                                             natskit_op *op, natskit_error *err);
+
+/* Releases the handle. An object that was not finished is given up: its chunks are purged in the background,
+ * for up to 30 s, if the connection lives so long. Only of one of which nobody knows whether it was stored
+ * (outcome unknown) they stay. */
+NATSKIT_API natskit_status natskit_object_writer_close(natskit_object_writer writer);
+
+typedef struct natskit_object_progress {
+    uint64_t bytes;  /* a writer was given; a reader has given */
+    uint64_t stored; /* of a writer's, those whose chunks are acked, and all before */
+    uint64_t total;  /* size of the object that is read; of a writer 0 */
+    uint64_t chunks; /* that a writer has sent */
+} natskit_object_progress;
+
+/* How far it is; any thread. */
+NATSKIT_API natskit_status natskit_object_writer_progress(natskit_object_writer writer,
+                                                          natskit_object_progress *progress,
+                                                          size_t progress_size);
+
+/* Begins to read an object, of which natskit_object_info has given what it is (a link has to be followed). It
+ * sends nothing that is waited for. One thread at a time reads (NATSKIT_BUSY); any thread may ask for its
+ * progress and close it, which wakes who waits in it. */
+NATSKIT_API natskit_status natskit_object_reader_open(natskit_object_store store, const natskit_msg *info,
+                                                      natskit_object_reader *out, natskit_error *err);
+
+/* Gives up to `cap` bytes of what has come, at least one, waiting for that. NATSKIT_END: all was given, and
+ * has the size and digest of the object; only that says so. The last chunk is given when that is known.
+ * NATSKIT_OBJECT_CORRUPT, NATSKIT_OBJECT_INCOMPLETE, or why the stream cannot be read; each further call
+ * gives the same. NATSKIT_WOULD_BLOCK, NATSKIT_TIMEOUT. */
+NATSKIT_API natskit_status natskit_object_reader_read(natskit_object_reader reader, void *out, size_t cap,
+                                                      int64_t timeout_ms, size_t *len, natskit_error *err);
+/* An operation that finishes when there is something to read, or an end to tell. */
+NATSKIT_API natskit_status natskit_object_reader_ready_start(natskit_object_reader reader,
+                                                             natskit_options options, int64_t timeout_ms,
+                                                             natskit_op *op, natskit_error *err);
+/* How far it is; any thread. */
+NATSKIT_API natskit_status natskit_object_reader_progress(natskit_object_reader reader,
+                                                          natskit_object_progress *progress,
+                                                          size_t progress_size);
+
+/* Releases the handle; what was not read is left. */
+NATSKIT_API natskit_status natskit_object_reader_close(natskit_object_reader reader);
+
+/* Watches a store, with options of scope OBJECT_WATCH ({0}: all objects, beginning with what there is). The
+ * subscription yields messages of kind NATSKIT_MSG_OBJECT as natskit_kv_watch yields entries, and ends like
+ * it. What is stored where objects are and is none comes as the message that it is. */
+NATSKIT_API natskit_status natskit_object_watch(natskit_object_store store, natskit_options options,
+                                                natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_object_view {
+    const char *bucket; /* not NUL-terminated, as all text here */
+    size_t bucket_len;
+    const char *name;
+    size_t name_len;
+    const char *description;
+    size_t description_len;
+    const char *headers; /* a JSON object of arrays of texts; empty: none */
+    size_t headers_len;
+    const char *metadata; /* a JSON object of texts; empty: none */
+    size_t metadata_len;
+    const char *nuid; /* of its chunks */
+    size_t nuid_len;
+    const char *digest; /* "SHA-256=" and base64 */
+    size_t digest_len;
+    const char *link_bucket; /* empty: it is no link */
+    size_t link_bucket_len;
+    const char *link_name; /* empty: a link to a store */
+    size_t link_name_len;
+    uint64_t size; /* bytes */
+    uint64_t chunks;
+    uint64_t max_chunk_size; /* bytes; 0: not told */
+    uint64_t revision;
+    int64_t time_ns; /* when it was stored; of what was just stored by this computer's clock */
+    int32_t deleted;
+    int32_t reserved;
+} natskit_object_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_OBJECT; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_object(const natskit_msg *msg, natskit_object_view *view,
+                                              size_t view_size);
 
 /* ----------------------------------------------------------------------------------------------- services
  *

@@ -17,7 +17,8 @@ enum nki_msg_kind {
     NKI_MSG_PUB_ACK,
     NKI_MSG_KV,
     NKI_MSG_STORED,
-    NKI_MSG_SERVICE /* has a tail */
+    NKI_MSG_SERVICE, /* has a tail */
+    NKI_MSG_OBJECT
 };
 
 /* What became of a final ack (jetstream/ack.h). */

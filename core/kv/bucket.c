@@ -2,6 +2,7 @@
 #include "kv/bucket.h"
 
 #include "base/alloc.h"
+#include "jetstream/bucket.h"
 #include "kv/cache.h"
 #include "options/options.h"
 
@@ -14,18 +15,7 @@ static bool is_word(char c)
 
 const char *nki_kv_bucket_fault(struct nki_str bucket)
 {
-    if (bucket.len == 0) {
-        return "is empty";
-    }
-    if (bucket.len > NKI_KV_BUCKET_MAX) {
-        return "is longer than 252 bytes";
-    }
-    for (size_t i = 0; i < bucket.len; i++) {
-        if (!is_word(bucket.ptr[i])) {
-            return "holds something else than letters, digits, _ and -";
-        }
-    }
-    return NULL;
+    return nki_bucket_fault(bucket, NKI_KV_BUCKET_MAX);
 }
 
 static const char *token_fault(struct nki_str token, bool last, bool wild)
@@ -140,24 +130,18 @@ int32_t nki_kv_append_key(const struct nki_kv *kv, const struct nki_kv_place *pl
 
 /* -- life ------------------------------------------------------------------------------------------------ */
 
-static int32_t name_fault(const char *what, struct nki_str bucket, const char *fault, struct nki_error *err)
-{
-    int shown = bucket.len < 80 ? (int)bucket.len : 80;
-    return nki_error_set(err, NKI_INVALID, "%s \"%.*s\" %s", what, shown, bucket.len > 0 ? bucket.ptr : "",
-                         fault);
-}
-
 int32_t nki_kv_open(struct nki_js *js, struct nki_str bucket, const struct nki_options *options,
                     struct nki_kv **out, struct nki_error *err)
 {
-    const char *fault = nki_kv_bucket_fault(bucket);
-    if (fault != NULL) {
-        return name_fault("bucket", bucket, fault, err);
+    int32_t status = nki_bucket_check(bucket, NKI_KV_BUCKET_MAX, err);
+    if (status != NKI_OK) {
+        return status;
     }
     struct nki_str origin = options != NULL ? nki_options_str(options, NKI_OPT_KV_origin) : NKI_STR("");
-    fault = origin.len > 0 ? nki_kv_bucket_fault(origin) : NULL;
+    const char *fault = origin.len > 0 ? nki_kv_bucket_fault(origin) : NULL;
     if (fault != NULL) {
-        return name_fault("option origin:", origin, fault, err);
+        return nki_error_set(err, NKI_INVALID, "option origin: \"%.*s\" %s",
+                             origin.len < 80 ? (int)origin.len : 80, origin.ptr, fault);
     }
     struct nki_kv *kv = nki_alloc(sizeof *kv);
     if (kv == NULL) {

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "client/chain.h"
 #include "jetstream/api_error.h"
+#include "jetstream/bucket.h"
 #include "jetstream/stored.h"
 #include "kv/entry.h"
 #include "wire/header.h"

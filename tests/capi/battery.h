@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_SERVICE + 1,
+    KINDS = NATSKIT_KIND_OBJECT_READER + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -68,6 +68,7 @@ void step_calls(struct worker *me);
 void step_keys(struct worker *me);
 void step_batches(struct worker *me);
 void step_watch(struct worker *me);
+void step_objects(struct worker *me);
 void step_entry(struct worker *me);
 
 /* battery_service.c */

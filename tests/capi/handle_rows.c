@@ -12,6 +12,8 @@ natskit_json json;
 natskit_js js;
 natskit_kv kv;
 natskit_service service;
+natskit_object_store store;
+natskit_object_writer writer;
 natskit_publisher publisher;
 natskit_batch batch;
 natskit_msg *received;
@@ -195,6 +197,8 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_kv.h"
 
 #include "handle_direct.h"
+#include "handle_object.h"
+
 #include "handle_service.h"
 /* as well as */
 #include "handle_publish.h"
@@ -309,6 +313,7 @@ const struct row rows[] = {
     KV_ROWS,
     DIRECT_ROWS,
     SERVICE_ROWS,
+    OBJECT_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
     AUTH_ROWS,
@@ -701,6 +706,7 @@ const struct bad bads[] = {
     KV_BAD_ROWS,
     DIRECT_BAD_ROWS,
     SERVICE_BAD_ROWS,
+    OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,
 };

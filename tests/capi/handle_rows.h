@@ -17,6 +17,8 @@ extern natskit_json json;
 extern natskit_js js;
 extern natskit_kv kv;
 extern natskit_service service;
+extern natskit_object_store store;
+extern natskit_object_writer writer;
 extern natskit_publisher publisher;
 extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */

@@ -70,6 +70,15 @@ static void test_kv_cache(void **state)
                                                   "sweep: 2 sessions deleted", NULL});
 }
 
+static void test_objects(void **state)
+{
+    (void)state;
+    run_example("objects", (const char *const[]){
+                               "put: lines.txt, 16890 bytes in 1 chunks", "get: lines.txt has 1000 lines",
+                               "renamed: report.txt, 16890 bytes", "get: latest has 1000 lines",
+                               "info: object \"report.txt\": the object was deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -166,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
         cmocka_unit_test(test_kv_cache),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);

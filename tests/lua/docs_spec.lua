@@ -43,6 +43,7 @@ local function functions_of_the_module()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
         publisher = "pub", kv = "kv", entry = "entry", service = "service",
+        object_store = "store", object_writer = "writer", object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -70,6 +71,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
         read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_object.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
         read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
@@ -81,6 +83,7 @@ describe("the documents", function()
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
+            store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -123,6 +126,7 @@ describe("the documents", function()
             KV = "KvOptions", KV_SWEEP = "KvSweepOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
             GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
+            OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -269,7 +273,7 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
+        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
         "kv_cache", "direct_get", "service", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)

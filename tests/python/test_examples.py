@@ -54,6 +54,21 @@ EXPECTED = {
         "the first: one",
         "no responders: ",
     ],
+    "objects": [
+        "put: logo.svg, 6 bytes, SHA-256=",
+        "get: b'<svg/>', the logo",
+        "open: 1000 lines, 16890 bytes",
+        "written into a file: 16890 bytes",
+        "link: ('FILES', 'log.txt'), 16890 bytes",
+        "the link leads nowhere: ",
+        "watch: logo.svg",
+        "watch: latest",
+        "watch: old.txt",
+        "watch: that was all there is",
+        "watch: logo.svg was deleted",
+        "list: ['latest', 'old.txt']",
+        "deleted: True",
+    ],
     "pubsub": [
         "greet.*: greet.joe 'hello' -",
         "greet.*: greet.pam 'good morning' en",
@@ -128,7 +143,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "direct_get", "kv_cache", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"consume", "direct_get", "kv_cache", "kv_watch", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,9 @@ local nats = {}
 ---@field kvs integer buckets
 ---@field batches integer atomic batches
 ---@field services integer
+---@field object_stores integer
+---@field object_writers integer
+---@field object_readers integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer

@@ -475,6 +475,10 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"create_kv", lnk_js_create_kv},
                                     {"update_kv", lnk_js_update_kv},
                                     {"create_or_update_kv", lnk_js_create_or_update_kv},
+                                    {"object_store", lnk_js_object_store},
+                                    {"open_object_store", lnk_js_open_object_store},
+                                    {"create_object_store", lnk_js_create_object_store},
+                                    {"delete_object_store", lnk_js_delete_object_store},
                                     {"close", js_close},
                                     {NULL, NULL}};
 

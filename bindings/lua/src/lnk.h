@@ -30,6 +30,9 @@ enum lnk_kind {
     LNK_KV,
     LNK_ENTRY,
     LNK_SERVICE,
+    LNK_STORE,
+    LNK_WRITER,
+    LNK_READER,
     LNK_KINDS
 };
 
@@ -185,6 +188,29 @@ typedef struct lnk_kv {
 #define LNK_KV_JS 1
 #define LNK_KV_NAME 2
 #define LNK_KV_VALUES 2
+
+/* An object store. */
+typedef struct lnk_store {
+    natskit_object_store store; /* 0: closed */
+    int64_t timeout_ms;         /* as its context's */
+} lnk_store;
+
+/* User values of a store. */
+#define LNK_STORE_JS 1
+#define LNK_STORE_NAME 2
+#define LNK_STORE_VALUES 2
+
+/* The writer or reader of an object. */
+typedef struct lnk_stream {
+    natskit_object_writer writer; /* 0: closed, or it is the other one */
+    natskit_object_reader reader;
+    int64_t timeout_ms; /* for the next bytes */
+} lnk_stream;
+
+/* User values of these. */
+#define LNK_STREAM_STORE 1
+#define LNK_STREAM_INFO 2 /* of a reader */
+#define LNK_STREAM_VALUES 2
 
 /* User value of a JetStream context. */
 #define LNK_JS_CONN 1
@@ -623,6 +649,27 @@ lnk_msg *lnk_push_entry(lua_State *L);
 int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
+
+/* -- store.c: object stores, store_io.c: the bytes of objects -----------------------------------------------
+ */
+
+void lnk_store_register(lua_State *L, int state_index);
+void lnk_store_io_register(lua_State *L, int state_index);
+int lnk_js_object_store(lua_State *L);        /* js:object_store */
+int lnk_js_open_object_store(lua_State *L);   /* js:open_object_store */
+int lnk_js_create_object_store(lua_State *L); /* js:create_object_store */
+int lnk_js_delete_object_store(lua_State *L); /* js:delete_object_store */
+/* The store at 1. */
+lnk_store *lnk_check_store(lua_State *L);
+int lnk_store_put(lua_State *L);    /* store:put */
+int lnk_store_get(lua_State *L);    /* store:get */
+int lnk_store_open(lua_State *L);   /* store:open */
+int lnk_store_create(lua_State *L); /* store:create */
+/* Pushes the info that a message holds, if it does; whether it does. */
+int lnk_push_object_info(lua_State *L, const natskit_msg *msg);
+/* A finish that gives the info. */
+int lnk_finish_info(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                    const natskit_error *err);
 
 /* -- js_direct.c: messages as a stream keeps them -----------------------------------------------------------
  */

@@ -6,11 +6,26 @@
 
 #define LNK_EXPORT __attribute__((visibility("default")))
 
-const char *const lnk_names[LNK_KINDS] = {
-    "natskit.conn",   "natskit.sub",      "natskit.msg",     "natskit.wait",      "natskit.options",
-    "natskit.loop",   "natskit.state",    "natskit.headers", "natskit.turn",      "natskit.js",
-    "natskit.stream", "natskit.consumer", "natskit.doc",     "natskit.publisher", "natskit.kv",
-    "natskit.entry",  "natskit.service"};
+const char *const lnk_names[LNK_KINDS] = {"natskit.conn",
+                                          "natskit.sub",
+                                          "natskit.msg",
+                                          "natskit.wait",
+                                          "natskit.options",
+                                          "natskit.loop",
+                                          "natskit.state",
+                                          "natskit.headers",
+                                          "natskit.turn",
+                                          "natskit.js",
+                                          "natskit.stream",
+                                          "natskit.consumer",
+                                          "natskit.doc",
+                                          "natskit.publisher",
+                                          "natskit.kv",
+                                          "natskit.entry",
+                                          "natskit.service",
+                                          "natskit.object_store",
+                                          "natskit.object_writer",
+                                          "natskit.object_reader"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -95,6 +110,9 @@ static int counters(lua_State *L)
     set_count(L, "kvs", now.kvs);
     set_count(L, "batches", now.batches);
     set_count(L, "services", now.services);
+    set_count(L, "object_stores", now.object_stores);
+    set_count(L, "object_writers", now.object_writers);
+    set_count(L, "object_readers", now.object_readers);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
@@ -193,6 +211,8 @@ static void open_state(lua_State *L)
     lnk_kv_register(L, index);
     lnk_entry_register(L, index);
     lnk_service_register(L, index);
+    lnk_store_register(L, index);
+    lnk_store_io_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);

@@ -225,6 +225,10 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = sub->watches ? lnk_push_entry(L) : lnk_push_msg(L);
     msg->msg = lnk_sub_shift(sub);
+    if (msg->msg != NULL && sub->watches && lnk_push_object_info(L, msg->msg)) {
+        lua_remove(L, -2); /* a table, which needs no message */
+        return;
+    }
     if (msg->msg != NULL) {
         if (sub->watches && !lnk_is_entry(msg->msg)) { /* the marker */
             lnk_set_meta(L, LNK_MSG);

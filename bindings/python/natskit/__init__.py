@@ -18,7 +18,21 @@ from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Readin
 from ._kv import KeyValue, KeyValueCache, Watcher
 from ._metadata import Metadata
 from ._dump import dump
-from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
+from ._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    StoredMsg,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
@@ -33,6 +47,11 @@ __all__ = [
     "KeyValueCache",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",

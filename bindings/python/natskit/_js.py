@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _handlers, _later, _natskit, _options, errors
+from ._kv import KeyValue
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
-from ._kv import KeyValue
+from ._object import Stores
 from .js import _values, api
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.AsyncJetStream):
+class JetStreamContext(_natskit.AsyncJetStream, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and

@@ -63,6 +63,13 @@ State *type_state(PyTypeObject *type)
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
     X(service_type)                                                                                          \
+    X(object_store_type[FACE_ASYNC])                                                                         \
+    X(object_store_type[FACE_SYNC])                                                                          \
+    X(object_writer_type[FACE_ASYNC])                                                                        \
+    X(object_writer_type[FACE_SYNC])                                                                         \
+    X(object_reader_type[FACE_ASYNC])                                                                        \
+    X(object_reader_type[FACE_SYNC])                                                                         \
+    X(object_info_type)                                                                                      \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
     X(stored_type)                                                                                           \
@@ -293,7 +300,7 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
                          (unsigned long long)c.options, "headers", (unsigned long long)c.headers, "conns",
                          (unsigned long long)c.conns, "subs", (unsigned long long)c.subs, "ops",
                          (unsigned long long)c.ops, "waitsets", (unsigned long long)c.waitsets, "jsons",
@@ -301,7 +308,9 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
                          (unsigned long long)c.allocated_bytes, "threads", (unsigned long long)c.threads,
                          "contexts", (unsigned long long)c.contexts, "publishers",
                          (unsigned long long)c.publishers, "kvs", (unsigned long long)c.kvs, "services",
-                         (unsigned long long)c.services);
+                         (unsigned long long)c.services, "object_stores", (unsigned long long)c.object_stores,
+                         "object_writers", (unsigned long long)c.object_writers, "object_readers",
+                         (unsigned long long)c.object_readers);
 }
 
 /* _dump(): every live object as JSON text */
@@ -392,6 +401,8 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_object_config", object_config, METH_O,
+     "_object_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a store."},
     {"_settle", waiting_settle, METH_O,
      "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
@@ -402,8 +413,9 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0 || stored_init(module, st) < 0 ||
-        jspub_init(module, st) < 0 || publisher_init(module, st) < 0 || service_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
+        stored_init(module, st) < 0 || jspub_init(module, st) < 0 || publisher_init(module, st) < 0 ||
+        service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -425,6 +437,8 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
+        {"OPTIONS_OBJECT_PUT", NATSKIT_OPTIONS_OBJECT_PUT},
+        {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
         {"OPTIONS_GET_BATCH", NATSKIT_OPTIONS_GET_BATCH},

@@ -123,6 +123,10 @@ typedef struct State {
     PyTypeObject *kv_type[FACES];
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
+    PyTypeObject *object_store_type[FACES];
+    PyTypeObject *object_writer_type[FACES];
+    PyTypeObject *object_reader_type[FACES];
+    PyTypeObject *object_info_type;
     PyTypeObject *watcher_type[FACES];
     PyTypeObject *stored_type;
     PyTypeObject *reading_type[FACES];
@@ -385,7 +389,8 @@ enum {
     GIVE_ACK,
     GIVE_ENTRY,
     GIVE_REVISION,
-    GIVE_STORED
+    GIVE_STORED,
+    GIVE_OBJECT
 };
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
@@ -552,7 +557,7 @@ typedef struct Sub {
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
     bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
-    bool watches;  /* entries of a bucket */
+    bool watches;  /* entries of a bucket, infos of a store */
     bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
     bool reads;    /* stored messages */
     bool closed;
@@ -757,6 +762,21 @@ PyObject *js_get_msg_now(PyObject *self, PyObject *args);
 PyObject *js_get_batch(PyObject *self, PyObject *args);
 PyObject *js_get_last(PyObject *self, PyObject *args);
 int stored_init(PyObject *module, State *st);
+/* ---------------------------------------------------------------------------------------------- object.c */
+
+/* An object store. */
+typedef struct ObjectStore {
+    NKPY_HEAD
+    State *st;
+    natskit_object_store handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} ObjectStore;
+
+/* An ObjectInfo from a message of that kind; takes the reference over, also on failure. */
+PyObject *object_info_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *object_config(PyObject *module, PyObject *text);
+int object_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

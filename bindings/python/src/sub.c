@@ -177,6 +177,10 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
     if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
         if (view.kind == NATSKIT_MSG_KV)
             return entry_new(sub->st, &sub->via, msg);
+        if (view.kind == NATSKIT_MSG_OBJECT)
+            return object_info_new(sub->st, &sub->via, msg);
+        if (view.kind == NATSKIT_MSG_MESSAGE) /* somebody stored it where objects are */
+            return msg_new(sub->st, &sub->via, msg);
         natskit_msg_release(msg); /* what there was at the begin has come */
         Py_RETURN_NONE;
     }

@@ -309,3 +309,20 @@ def bucket(config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         else:
             said[name] = value
     return said
+
+
+def store(name: Any, config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an object store, whose name may come first."""
+    if name is None or isinstance(name, str):
+        return bucket(config, params if name is None else {**params, "bucket": name})
+    if config is not None:
+        raise TypeError("the configuration was given twice")
+    return bucket(name, params)
+
+
+def said_of_object(meta: Any) -> dict[str, Any]:
+    """What an api.ObjectMeta says."""
+    if not dataclasses.is_dataclass(meta):
+        raise TypeError(f"meta must be ObjectMeta or a mapping, not {type(meta).__name__}")
+    fields = ((field.name, getattr(meta, field.name)) for field in dataclasses.fields(meta))
+    return {name: value for name, value in fields if value is not None}

@@ -15,11 +15,25 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
-from .._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, StoredMsg, counters, nuid, shutdown, version
+from .._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    StoredMsg,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
 from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueCache, Watcher
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
@@ -34,6 +48,11 @@ __all__ = [
     "KeyValueCache",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",

@@ -16,11 +16,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import _handlers, _later, _natskit, _options, errors
+from ._kv import KeyValue
 from .._natskit import SyncMsg as Msg
 from .._natskit import SyncReading as Reading
 from .._natskit import SyncSubscription as Subscription
 from .._natskit import StoredMsg
-from ._kv import KeyValue
+from ._object import Stores
 from ..js import _values, api
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.SyncJetStream):
+class JetStreamContext(_natskit.SyncJetStream, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
