@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _handlers, _later, _natskit, _options, errors
-from ._kv import KeyValue
+from ._kv import Buckets
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
+from ._batch import Batch
 from ._object import Stores
 from .js import _values, api
 
@@ -33,15 +34,16 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.AsyncJetStream, Stores):
+class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
     `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
 
     publish(subject, payload, timeout=None, stream=None, headers=None, msg_ttl=None, *, msg_id, expected_last_seq,
-    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, json) comes from the C part: it waits
-    for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
+    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, increment, schedule, schedule_target,
+    schedule_source, schedule_ttl, schedule_time_zone, schedule_rollup, unschedule, json) comes from the C part: it
+    waits for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
 
     Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
     keywords in place of single fields, or as keywords alone.
@@ -95,6 +97,26 @@ class JetStreamContext(_natskit.AsyncJetStream, Stores):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    def batch(self, *, max_bytes: int | None = None) -> Batch:
+        """An empty batch, whose messages are stored together or not at all: `async with js.batch() as batch: ...`.
+
+        Args:
+            max_bytes: of the messages, which are kept until they are committed; errors.LimitReachedError.
+        """
+        return Batch(self, max_bytes)
+
+    async def increment(
+        self, subject: str, by: int = 1, *, msg_id: str | None = None, timeout: float | None = None
+    ) -> int:
+        """Adds to the counter of a subject (a stream with allow_msg_counter), and gives its value, of any size.
+
+        It is not repeated after a time-out or a lost connection unless it has a msg_id.
+        """
+        ack = await self.publish(subject, timeout=timeout, increment=by, msg_id=msg_id)
+        if ack.value is None:
+            raise errors.InvalidAckError(f"stream {ack.stream} tells no value: it is no counter")
+        return ack.value
 
     async def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
@@ -303,92 +325,6 @@ class JetStreamContext(_natskit.AsyncJetStream, Stores):
     async def stream(self, name: str) -> Stream:
         """The stream as an object, which knows its info."""
         return Stream(self, await self.stream_info(name))
-
-    # ----------------------------------------------------------------------------------------- key-value
-
-    async def create_key_value(
-        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
-    ) -> KeyValue:
-        """Creates a bucket; that there is one with this configuration is no error.
-
-        Args:
-            bucket: its name: letters, digits, _ and -.
-            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
-            max_value_size: as of a stream.
-            history: entries that are kept of each key, 1 to 64; 1 by default.
-            ttl: seconds after which entries go; None: never.
-            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
-                a time to live of their own then.
-            compression: whether it is compressed on disk.
-            mirror: a bucket whose copy it is, as {"name": bucket} with what else a StreamSource has; keys are written
-                there.
-            sources: buckets whose keys become keys of this one, too, in the same form; those with subject_transforms
-                or a filter_subject are taken as they are.
-        """
-        return await self._make_bucket("kv.create", config, params)
-
-    async def _make_bucket(
-        self, name: str, config: api.KeyValueConfig | Mapping[str, Any] | None, params: Mapping[str, Any]
-    ) -> KeyValue:
-        wanted = _values.bucket(config, params)
-        await self.call(name, config=wanted)
-        kv = KeyValue(self, wanted["bucket"])
-        if wanted.get("mirror"):
-            await kv.status()  # its keys are elsewhere
-        return kv
-
-    async def update_key_value(
-        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
-    ) -> KeyValue:
-        """Gives a bucket what is said, as create_key_value() takes it, and leaves the rest as it is;
-        errors.StreamNotFoundError."""
-        return await self._make_bucket("kv.update", config, params)
-
-    async def create_or_update_key_value(
-        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
-    ) -> KeyValue:
-        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
-        return await self._make_bucket("kv.create_or_update", config, params)
-
-    async def key_value(self, bucket: str, **options: Any) -> KeyValue:
-        """A bucket that exists, with the options of kv(), which does not ask; errors.StreamNotFoundError,
-        errors.NotABucketError."""
-        kv = KeyValue(self, bucket, **options)
-        await kv.status()
-        return kv
-
-    def kv(
-        self,
-        bucket: str,
-        *,
-        codec: str | None = None,
-        read_only: bool | None = None,
-        direct: bool | None = None,
-        origin: str | None = None,
-    ) -> KeyValue:
-        """A bucket, without asking whether it exists.
-
-        Args:
-            codec: what keys are in subjects: "none", "base64" (keys may hold any characters in tokens between dots),
-                "path" (slashes in place of dots).
-            read_only: every change is an errors.ReadOnlyError.
-            direct: False has gets answered by the leader, so that they see each change that was acked.
-            origin: the bucket that this one mirrors; key_value() and status() find it out.
-        """
-        return KeyValue(self, bucket, codec=codec, read_only=read_only, direct=direct, origin=origin)
-
-    async def key_value_names(self) -> list[str]:
-        """Names of all buckets."""
-        names: list[str] = (await self.call("kv.names"))["buckets"]
-        return names
-
-    async def key_values(self) -> list[api.BucketStatus]:
-        """The status of every bucket."""
-        return [api.BucketStatus(row["stream"]) for row in (await self.call("kv.list"))["buckets"]]
-
-    async def delete_key_value(self, bucket: str) -> bool:
-        """Deletes a bucket with all it holds."""
-        return bool((await self.call("kv.delete", bucket=bucket)).get("success"))
 
     # ----------------------------------------------------------------------------------------- consumers
 

@@ -9,8 +9,8 @@ natskit/sync/_kv.py, from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _handlers, _natskit, _options, errors
 from .._natskit import SyncWatcher as Watcher
@@ -355,3 +355,94 @@ class KeyValueCache:
 
     def __len__(self) -> int:
         return int(self._kv._cache_stats()["entries"])
+
+
+class Buckets:
+    """What a context does with buckets: a part of JetStreamContext."""
+
+    if TYPE_CHECKING:
+        call: Callable[..., Any]
+
+    def create_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket; that there is one with this configuration is no error.
+
+        Args:
+            bucket: its name: letters, digits, _ and -.
+            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
+            max_value_size: as of a stream.
+            history: entries that are kept of each key, 1 to 64; 1 by default.
+            ttl: seconds after which entries go; None: never.
+            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
+                a time to live of their own then.
+            compression: whether it is compressed on disk.
+            mirror: a bucket whose copy it is, as {"name": bucket} with what else a StreamSource has; keys are written
+                there.
+            sources: buckets whose keys become keys of this one, too, in the same form; those with subject_transforms
+                or a filter_subject are taken as they are.
+        """
+        return self._make_bucket("kv.create", config, params)
+
+    def _make_bucket(
+        self, name: str, config: api.KeyValueConfig | Mapping[str, Any] | None, params: Mapping[str, Any]
+    ) -> KeyValue:
+        wanted = _values.bucket(config, params)
+        self.call(name, config=wanted)
+        kv = KeyValue(cast("JetStreamContext", self), wanted["bucket"])
+        if wanted.get("mirror"):
+            kv.status()  # its keys are elsewhere
+        return kv
+
+    def update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Gives a bucket what is said, as create_key_value() takes it, and leaves the rest as it is;
+        errors.StreamNotFoundError."""
+        return self._make_bucket("kv.update", config, params)
+
+    def create_or_update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
+        return self._make_bucket("kv.create_or_update", config, params)
+
+    def key_value(self, bucket: str, **options: Any) -> KeyValue:
+        """A bucket that exists, with the options of kv(), which does not ask; errors.StreamNotFoundError,
+        errors.NotABucketError."""
+        kv = KeyValue(cast("JetStreamContext", self), bucket, **options)
+        kv.status()
+        return kv
+
+    def kv(
+        self,
+        bucket: str,
+        *,
+        codec: str | None = None,
+        read_only: bool | None = None,
+        direct: bool | None = None,
+        origin: str | None = None,
+    ) -> KeyValue:
+        """A bucket, without asking whether it exists.
+
+        Args:
+            codec: what keys are in subjects: "none", "base64" (keys may hold any characters in tokens between dots),
+                "path" (slashes in place of dots).
+            read_only: every change is an errors.ReadOnlyError.
+            direct: False has gets answered by the leader, so that they see each change that was acked.
+            origin: the bucket that this one mirrors; key_value() and status() find it out.
+        """
+        return KeyValue(cast("JetStreamContext", self), bucket, codec=codec, read_only=read_only, direct=direct, origin=origin)
+
+    def key_value_names(self) -> list[str]:
+        """Names of all buckets."""
+        names: list[str] = (self.call("kv.names"))["buckets"]
+        return names
+
+    def key_values(self) -> list[api.BucketStatus]:
+        """The status of every bucket."""
+        return [api.BucketStatus(row["stream"]) for row in (self.call("kv.list"))["buckets"]]
+
+    def delete_key_value(self, bucket: str) -> bool:
+        """Deletes a bucket with all it holds."""
+        return bool((self.call("kv.delete", bucket=bucket)).get("success"))
