@@ -365,6 +365,19 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
     return give_op(status, op, out, err);
 }
 
+int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                         struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = begin_timed(conn, op, timed ? deadline_ns : NKI_NEVER);
+    leave(conn);
+    return give_op(status, op, out, err);
+}
+
 int32_t nki_conn_written(struct nki_conn *conn, int64_t deadline_ns, struct nki_op **out,
                          struct nki_error *err)
 {

@@ -77,9 +77,17 @@ static void test_every_call_checks(void **state)
         }
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "%s", "");
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "{}");
-        bool named = (wants(info.args, "stream") || wants(info.args, "config")) &&
+        bool bucket = strncmp(info.name, "kv.", 3) == 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0] && bucket; i++) {
+            natskit_error err =
+                wants(info.args, "config")
+                    ? jb_fails(js, NATSKIT_INVALID, info.name, "{'config':{'bucket':%s}}", names[i])
+                    : jb_fails(js, NATSKIT_INVALID, info.name, "{'bucket':%s}", names[i]);
+            assert_non_null(strstr(err.text, "bucket"));
+        }
+        bool named = !bucket && (wants(info.args, "stream") || wants(info.args, "config")) &&
                      !wants(info.args, "subject") && strstr(info.name, "ensure") == NULL;
-        for (size_t i = 0; named && i < sizeof names / sizeof names[0]; i++) {
+        for (size_t i = 0; i < sizeof names / sizeof names[0] && named; i++) {
             bool config = wants(info.args, "config") && !wants(info.args, "stream");
             natskit_error err =
                 config ? jb_fails(js, NATSKIT_INVALID, info.name, "{'config':{'name':%s}}", names[i])
