@@ -232,6 +232,8 @@ natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *v
         return NATSKIT_INVALID;
     }
     struct nki_str data = nki_msg_data(inner);
+    struct nki_str block = nki_stored_own_block(inner);
+    bool has_headers = block.len > sizeof "NATS/1.0\r\n" - 1;
     natskit_stored_view filled = {
         .stream = stored.stream.ptr,
         .stream_len = stored.stream.len,
@@ -239,6 +241,8 @@ natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *v
         .subject_len = stored.subject.len,
         .data = data.ptr,
         .data_len = data.len,
+        .header_block = has_headers ? block.ptr : NULL,
+        .header_block_len = has_headers ? block.len : 0,
         .seq = stored.seq,
         .time_ns = stored.time_ns,
         .pending = stored.paged ? stored.pending : 0,

@@ -180,6 +180,11 @@ int32_t nki_capi_request_begin(struct nki_conn *conn, const struct nki_outgoing_
                                natskit_options options, int64_t timeout_ms, struct nki_op **op,
                                natskit_error *err);
 
+/* Begins a request for many replies as options of scope REQUEST_MANY say ({0}: as their defaults). */
+int32_t nki_capi_many(natskit_options options,
+                      int32_t (*begin)(void *what, const struct nki_many_params *params), void *what,
+                      natskit_error *err);
+
 /* op.c */
 
 extern const struct nki_handle_ops nki_capi_op_ops;

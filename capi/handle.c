@@ -31,7 +31,7 @@
 #define CHUNKS (INDEX_END >> CHUNK_BITS)
 #define GENERATION_BITS 24
 #define GENERATION_MASK ((UINT64_C(1) << GENERATION_BITS) - 1)
-#define KIND_COUNT (NATSKIT_KIND_BATCH + 1)
+#define KIND_COUNT (NATSKIT_KIND_OBJECT_READER + 1)
 
 /* Of the upper half of the word. */
 #define HIGH_CLOSING UINT64_C(1)
@@ -268,6 +268,21 @@ void nki_handle_unpin(struct nki_handle *handle)
     handle->object = NULL;
     handle->parent = NULL;
     free_handle(handle, before);
+}
+
+bool nki_handle_next(uint32_t *index, uint64_t *id)
+{
+    uint32_t end = atomic_load_explicit(&next_fresh, memory_order_acquire);
+    uint32_t below = atomic_load_explicit(&forked_below, memory_order_relaxed);
+    for (uint32_t at = *index + 1 > below ? *index + 1 : below; at < end; at++) {
+        uint64_t word = atomic_load_explicit(&slot_at(at)->word, memory_order_acquire);
+        if ((word & HIGH_USED << 32) != 0 && (word & WORD_CLOSING) == 0) {
+            *index = at;
+            *id = (uint64_t)kind_of_word(word) << 48 | generation_of_word(word) << INDEX_BITS | at;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* -- closing --------------------------------------------------------------------------------------------- */

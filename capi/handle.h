@@ -68,6 +68,9 @@ void nki_handle_close_all(int64_t deadline_ns);
 void nki_handle_reopen(void);
 
 uint64_t nki_handle_live(int32_t kind);
+/* The ids that are valid now, one by one: the next one behind the slot *index, which begins with 0. False: no
+ * more. It may be closed before it is used. */
+bool nki_handle_next(uint32_t *index, uint64_t *id);
 /* Pages that the table holds; they are never given back. */
 uint64_t nki_handle_table_bytes(void);
 

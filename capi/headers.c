@@ -4,6 +4,7 @@
  * so the block is shared by count and copied before it changes while somebody sends it. */
 #include "base/alloc.h"
 #include "capi/guard.h"
+#include "jetstream/stored.h"
 #include "wire/header.h"
 
 struct headers {
@@ -204,7 +205,7 @@ natskit_status natskit_headers_add_all(natskit_headers headers, const natskit_ms
     if (msg == NULL) {
         return nki_capi_invalid(err, "msg: the pointer is NULL");
     }
-    struct nki_str block = nki_msg_header_block((const struct nki_msg *)(const void *)msg);
+    struct nki_str block = nki_stored_own_block((const struct nki_msg *)(const void *)msg);
     return change(headers, apply_add_all, &block, err);
 }
 

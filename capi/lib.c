@@ -96,6 +96,10 @@ natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_
         .publishers = nki_handle_live(NATSKIT_KIND_PUBLISHER),
         .kvs = nki_handle_live(NATSKIT_KIND_KV),
         .batches = nki_handle_live(NATSKIT_KIND_BATCH),
+        .services = nki_handle_live(NATSKIT_KIND_SERVICE),
+        .object_stores = nki_handle_live(NATSKIT_KIND_OBJECT_STORE),
+        .object_writers = nki_handle_live(NATSKIT_KIND_OBJECT_WRITER),
+        .object_readers = nki_handle_live(NATSKIT_KIND_OBJECT_READER),
     };
     /* The table of handles never shrinks: with it, the number would not fall back to its start. */
     uint64_t table = nki_handle_table_bytes();

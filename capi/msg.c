@@ -1,11 +1,13 @@
 /* Messages and events: views of what the core delivered, without a copy. A natskit_msg is a struct nki_msg.
  * Any thread that holds a reference. */
 #include "capi/guard.h"
+#include "jetstream/stored.h"
 #include "wire/header.h"
 
 _Static_assert(NATSKIT_MSG_MESSAGE == (int)NKI_MSG_MESSAGE && NATSKIT_MSG_EVENT == (int)NKI_MSG_EVENT &&
                    NATSKIT_MSG_STATUS == (int)NKI_MSG_STATUS && NATSKIT_MSG_PUB_ACK == (int)NKI_MSG_PUB_ACK &&
-                   NATSKIT_MSG_KV == (int)NKI_MSG_KV && NATSKIT_MSG_STORED == (int)NKI_MSG_STORED,
+                   NATSKIT_MSG_KV == (int)NKI_MSG_KV && NATSKIT_MSG_STORED == (int)NKI_MSG_STORED &&
+                   NATSKIT_MSG_SERVICE == (int)NKI_MSG_SERVICE,
                "kinds are numbered alike");
 _Static_assert(NATSKIT_MATCH_EXACT == (int)NKI_MATCH_EXACT &&
                    NATSKIT_MATCH_IGNORE_CASE == (int)NKI_MATCH_IGNORE_CASE,
@@ -69,7 +71,7 @@ natskit_status natskit_msg_view(const natskit_msg *msg, natskit_message_view *vi
     natskit_message_view small NKI_UNINIT;
     /* Straight to its place: a copy would wait for the stores that it reads. */
     natskit_message_view *out = NKI_LIKELY(view_size >= sizeof small) ? view : &small;
-    if (NKI_LIKELY(inner->kind == NKI_MSG_MESSAGE)) {
+    if (NKI_LIKELY(inner->kind == NKI_MSG_MESSAGE || inner->kind == NKI_MSG_SERVICE)) {
         fill_view(inner, out);
     } else {
         *out = (natskit_message_view){.kind = inner->kind};
@@ -89,7 +91,7 @@ natskit_status natskit_msg_header(const natskit_msg *msg, const char *name, size
         return NATSKIT_INVALID;
     }
     struct nki_str found;
-    struct nki_str block = nki_msg_header_block(inner_of(msg));
+    struct nki_str block = nki_stored_own_block(inner_of(msg));
     if (block.len == 0 || !nki_header_find(block, name_str, (enum nki_header_match)match, index, &found)) {
         return NATSKIT_NOT_FOUND;
     }
@@ -106,8 +108,13 @@ natskit_status natskit_msg_header_at(const natskit_msg *msg, size_t index, const
     }
     struct nki_str name_str;
     struct nki_str value_str;
-    if (!nki_msg_header_at(inner_of(msg), index, &name_str, &value_str)) {
+    const struct nki_msg *inner = inner_of(msg);
+    if (!nki_msg_header_at(inner, index, &name_str, &value_str)) {
         return NATSKIT_NOT_FOUND;
+    }
+    struct nki_str block = nki_stored_own_block(inner);
+    if (name_str.ptr >= block.ptr + block.len) {
+        return NATSKIT_NOT_FOUND; /* the server's */
     }
     *name = name_str.ptr;
     *name_len = name_str.len;

@@ -2,6 +2,8 @@
  * reference of its connection, which is asked for waiting and cancelling. */
 #include "capi/guard.h"
 #include "jetstream/publisher.h"
+#include "object/get.h"
+#include "object/put.h"
 
 _Static_assert(NATSKIT_OUTCOME_PENDING == (int)NKI_OUTCOME_PENDING &&
                    NATSKIT_OUTCOME_DONE == (int)NKI_OUTCOME_DONE &&
@@ -68,16 +70,40 @@ natskit_status natskit_flush(natskit_conn conn, int64_t timeout_ms)
     return status;
 }
 
+/* The connection that an object belongs to. */
+static struct nki_conn *conn_of(int32_t kind, void *object)
+{
+    switch (kind) {
+    case NATSKIT_KIND_SUB:
+        return nki_sub_conn(object);
+    case NATSKIT_KIND_PUBLISHER:
+        return nki_publisher_conn(object);
+    case NATSKIT_KIND_OBJECT_WRITER:
+        return nki_object_put_conn(object);
+    case NATSKIT_KIND_OBJECT_READER:
+        return nki_object_get_conn(object);
+    default:
+        return object;
+    }
+}
+
 natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t object,
                                   struct nki_handle **pinned, struct nki_conn **conn, natskit_error *err)
 {
-    bool on_sub = start->kind == NATSKIT_KIND_SUB;
-    bool on_publisher = start->kind == NATSKIT_KIND_PUBLISHER;
-    const char *what = on_sub ? "subscription" : on_publisher ? "publisher" : "connection";
+    static const struct {
+        int32_t kind;
+        const char *what;
+    } names[] = {{NATSKIT_KIND_SUB, "subscription"},
+                 {NATSKIT_KIND_PUBLISHER, "publisher"},
+                 {NATSKIT_KIND_OBJECT_WRITER, "writer"},
+                 {NATSKIT_KIND_OBJECT_READER, "reader"}};
+    const char *what = "connection";
+    for (size_t i = 0; i < NKI_ARRAY_LEN(names); i++) {
+        what = names[i].kind == start->kind ? names[i].what : what;
+    }
     natskit_status status = nki_capi_pin(object, start->kind, what, pinned, err);
     if (status == NATSKIT_OK) {
-        void *it = (*pinned)->object;
-        *conn = on_sub ? nki_sub_conn(it) : on_publisher ? nki_publisher_conn(it) : it;
+        *conn = conn_of(start->kind, (*pinned)->object);
     }
     return status;
 }

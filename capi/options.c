@@ -23,7 +23,10 @@ _Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
                    NATSKIT_OPTIONS_ORDERED == (int)NKI_SCOPE_ORDERED &&
                    NATSKIT_OPTIONS_BATCH == (int)NKI_SCOPE_BATCH &&
                    NATSKIT_OPTIONS_GET_BATCH == (int)NKI_SCOPE_GET_BATCH &&
-                   NATSKIT_OPTIONS_GET_LAST == (int)NKI_SCOPE_GET_LAST,
+                   NATSKIT_OPTIONS_GET_LAST == (int)NKI_SCOPE_GET_LAST &&
+                   NATSKIT_OPTIONS_SERVICE == (int)NKI_SCOPE_SERVICE &&
+                   NATSKIT_OPTIONS_OBJECT_PUT == (int)NKI_SCOPE_OBJECT_PUT &&
+                   NATSKIT_OPTIONS_OBJECT_WATCH == (int)NKI_SCOPE_OBJECT_WATCH,
                "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
@@ -32,10 +35,10 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                    NATSKIT_TYPE_CHOICE == (int)NKI_OPTION_CHOICE && NATSKIT_TYPE_TEXT == (int)NKI_OPTION_TEXT,
                "types are numbered alike");
 
-static const char *const scope_names[] = {"no",           "connect", "subscribe", "request",   "events",
-                                          "request_many", "auth",    "user_jwt",  "jetstream", "publisher",
-                                          "fetch",        "consume", "kv_watch",  "ordered",   "batch",
-                                          "get_batch",    "get_last"};
+static const char *const scope_names[] = {
+    "no",       "connect",   "subscribe", "request", "events",     "request_many", "auth",
+    "user_jwt", "jetstream", "publisher", "fetch",   "consume",    "kv_watch",     "ordered",
+    "batch",    "get_batch", "get_last",  "service", "object_put", "object_watch"};
 _Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)

@@ -3,6 +3,7 @@
  * Each call checks its texts, pins the connection and hands the message over. It asks without a deadline
  * first: nearly always there is room, and the clock need not be read. */
 #include "capi/guard.h"
+#include "service/request.h"
 #include "wire/header.h"
 
 typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
@@ -49,6 +50,18 @@ natskit_status natskit_publish(natskit_conn conn, const char *subject, size_t su
     return send_on(conn.id, &msg, headers, timeout_ms, nki_conn_publish);
 }
 
+/* What a reply to `msg` is, but for headers. */
+static int32_t check_reply(const struct nki_msg *inner, const void *data, size_t data_len,
+                           struct nki_outgoing_msg *out)
+{
+    struct nki_str reply = nki_msg_reply(inner);
+    bool request = inner->kind == NKI_MSG_MESSAGE || inner->kind == NKI_MSG_SERVICE;
+    if (!request || reply.len == 0) {
+        return NATSKIT_NO_REPLY;
+    }
+    return nki_capi_check_outgoing(reply.ptr, reply.len, NULL, 0, data, data_len, out);
+}
+
 natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, const void *data,
                                    size_t data_len, int64_t timeout_ms)
 {
@@ -56,16 +69,55 @@ natskit_status natskit_msg_respond(natskit_msg *msg, natskit_headers headers, co
         return NATSKIT_INVALID;
     }
     const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
-    struct nki_str reply = nki_msg_reply(inner);
-    if (inner->kind != NKI_MSG_MESSAGE || reply.len == 0) {
-        return NATSKIT_NO_REPLY;
-    }
     struct nki_outgoing_msg out;
-    int32_t status = nki_capi_check_outgoing(reply.ptr, reply.len, NULL, 0, data, data_len, &out);
+    int32_t status = check_reply(inner, data, data_len, &out);
     if (status != NATSKIT_OK) {
         return status;
     }
+    if (inner->kind == NKI_MSG_SERVICE) {
+        nki_request_handled(inner);
+    }
     return send_on(inner->origin, &out, headers, timeout_ms, nki_conn_respond);
+}
+
+/* The caller's headers, and those of the error behind them. */
+static int32_t error_block(natskit_headers headers, int32_t code, struct nki_str description,
+                           struct nki_buf *out)
+{
+    struct nki_capi_block *block = NULL;
+    int32_t status = headers.id != 0 ? nki_capi_headers_take(headers, &block) : NATSKIT_OK;
+    if (status == NATSKIT_OK && !nki_buf_append_str(out, nki_capi_block_str(block))) {
+        status = NATSKIT_NO_MEMORY;
+    }
+    nki_capi_block_release(block);
+    return status == NATSKIT_OK ? nki_request_error_headers(out, code, description, NULL) : status;
+}
+
+natskit_status natskit_msg_respond_error(natskit_msg *msg, int32_t code, const char *description,
+                                         size_t description_len, natskit_headers headers, const void *data,
+                                         size_t data_len, int64_t timeout_ms)
+{
+    const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
+    struct nki_str text;
+    if (msg == NULL || inner->kind != NKI_MSG_SERVICE || code < 1 || !nki_capi_timeout_ok(timeout_ms) ||
+        !nki_capi_str(description, description_len, &text) || text.len == 0) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_outgoing_msg out;
+    struct nki_buf block = {0};
+    int32_t status = check_reply(inner, data, data_len, &out);
+    if (status == NATSKIT_OK) {
+        status = error_block(headers, code, text, &block);
+        out.header_block = nki_str_make((const char *)block.data, block.len);
+    }
+    if (status == NATSKIT_OK || status == NATSKIT_NO_REPLY) {
+        nki_request_failed(inner, code, text);
+    }
+    if (status == NATSKIT_OK) {
+        status = send_on(inner->origin, &out, (natskit_headers){0}, timeout_ms, nki_conn_respond);
+    }
+    nki_buf_free(&block);
+    return status;
 }
 
 natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, const char *subject,
@@ -73,7 +125,8 @@ natskit_status natskit_msg_republish(natskit_conn conn, const natskit_msg *msg, 
                                      int64_t timeout_ms)
 {
     const struct nki_msg *inner = (const struct nki_msg *)(const void *)msg;
-    if (msg == NULL || !nki_capi_timeout_ok(timeout_ms) || inner->kind != NKI_MSG_MESSAGE) {
+    if (msg == NULL || !nki_capi_timeout_ok(timeout_ms) ||
+        (inner->kind != NKI_MSG_MESSAGE && inner->kind != NKI_MSG_SERVICE)) {
         return NATSKIT_INVALID;
     }
     struct nki_str own = nki_msg_subject(inner);

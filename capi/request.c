@@ -175,8 +175,9 @@ static void read_many(const struct nki_options *values, struct nki_many_params *
     };
 }
 
-static int32_t start_many(struct nki_conn *conn, const struct nki_outgoing_msg *msg, natskit_options options,
-                          struct nki_sub **sub, natskit_error *err)
+int32_t nki_capi_many(natskit_options options,
+                      int32_t (*begin)(void *what, const struct nki_many_params *params), void *what,
+                      natskit_error *err)
 {
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_REQUEST_MANY, &use, err);
@@ -194,11 +195,24 @@ static int32_t start_many(struct nki_conn *conn, const struct nki_outgoing_msg *
     read_many(values, &params);
     status = check_reply(params.reply, err);
     if (status == NATSKIT_OK) {
-        status = nki_conn_request_many(conn, msg, &params, sub, nki_capi_err(err));
+        status = begin(what, &params);
     }
     nki_options_free(defaults);
     nki_capi_options_done(&use);
     return status;
+}
+
+struct many {
+    struct nki_conn *conn;
+    const struct nki_outgoing_msg *msg;
+    struct nki_sub *sub;
+    natskit_error *err;
+};
+
+static int32_t begin_many(void *what, const struct nki_many_params *params)
+{
+    struct many *many = what;
+    return nki_conn_request_many(many->conn, many->msg, params, &many->sub, nki_capi_err(many->err));
 }
 
 natskit_status natskit_request_many(natskit_conn conn, const char *subject, size_t subject_len,
@@ -225,10 +239,10 @@ natskit_status natskit_request_many(natskit_conn conn, const char *subject, size
     if (status != NATSKIT_OK) {
         nki_error_set(nki_capi_err(err), status, NULL);
     } else {
-        struct nki_sub *sub;
-        status = start_many(conn_handle->object, &msg, options, &sub, err);
+        struct many many = {.conn = conn_handle->object, .msg = &msg, .err = err};
+        status = nki_capi_many(options, begin_many, &many, err);
         if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
+            nki_handle_publish(handle, &nki_capi_sub_ops, many.sub, NULL);
             out->id = id;
         } else {
             nki_handle_cancel(handle);

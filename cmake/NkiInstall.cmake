@@ -1,6 +1,17 @@
 # Install rules. Components: runtime (the library with its SONAME), dev (header, namelink, archive, CMake and
-# pkg-config files), lua, python, tools (natskit-bench). What is installed can be moved: no absolute path is written into it.
+# pkg-config files, declarations for FFIs), lua, python, tools (natskit-bench). What is installed can be moved: no
+# absolute path is written into it. The target `uninstall` removes what the last install put there.
 include(GNUInstallDirs)
+
+if(PROJECT_IS_TOP_LEVEL)
+  add_custom_target(uninstall
+    COMMAND "${CMAKE_COMMAND}" "-DBUILD=${PROJECT_BINARY_DIR}" -P "${PROJECT_SOURCE_DIR}/cmake/uninstall.cmake"
+    VERBATIM)
+endif()
+if(NOT NATSKIT_INSTALL_C) # a Lua or Python package that has the library inside
+  set_target_properties(natskit_shared natskit_declarations PROPERTIES EXCLUDE_FROM_ALL ON)
+  return()
+endif()
 include(CMakePackageConfigHelpers)
 
 set(nki_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/natskit")
@@ -25,5 +36,8 @@ file(RELATIVE_PATH nki_pc_to_prefix "${nki_pc_dir}" "${CMAKE_INSTALL_PREFIX}")
 string(REGEX REPLACE "/$" "" nki_pc_to_prefix "${nki_pc_to_prefix}")
 file(RELATIVE_PATH nki_pc_libdir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_LIBDIR}")
 file(RELATIVE_PATH nki_pc_includedir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+file(RELATIVE_PATH nki_pc_datadir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_DATADIR}/natskit")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/natskit.pc.in" "${PROJECT_BINARY_DIR}/natskit.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/natskit.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT dev)
+
+install(FILES "${nki_cdef}" "${nki_abi}" DESTINATION "${CMAKE_INSTALL_DATADIR}/natskit" COMPONENT dev)

@@ -17,7 +17,7 @@ CHECK_MODES = {"quick", "long", "lane", "list", "abi-update"}
 
 
 def lanes():
-    text = (ROOT / "tools/lanes.sh").read_text(encoding="utf-8")
+    text = "".join((ROOT / "tools" / name).read_text(encoding="utf-8") for name in ("lanes.sh", "lanes_install.sh"))
     return {name.replace("_", "-") for name in re.findall(r"^lane_(\w+)\(\)", text, re.M)}
 
 

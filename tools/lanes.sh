@@ -422,63 +422,11 @@ lane_seeds() { # a million seeds of the simulator, a process for each processor
     return $status
 }
 
-# -- lane: the installed library ----------------------------------------------------------------------------
-
-consumer_by_cmake() { # prefix shared(ON|OFF) folder
-    cmake -S tests/install -B "$3" -G Ninja -DCMAKE_PREFIX_PATH="$1" -DBUILD_SHARED_LIBS="$2" >/dev/null &&
-        cmake --build "$3" -- --quiet && "$3/consumer_c" && "$3/consumer_cxx"
-}
-
-consumer_by_pkgconfig() { # prefix shared|static folder
-    local compiler source libs
-    mkdir -p "$3"
-    export PKG_CONFIG_PATH
-    PKG_CONFIG_PATH=$(find "$1" -name natskit.pc -printf '%h')
-    for compiler in gcc g++; do
-        source=tests/install/main.c
-        if [ $compiler = g++ ]; then source=tests/install/main.cpp; fi
-        if [ "$2" = shared ]; then
-            libs="$(pkg-config --libs natskit) -Wl,-rpath,$(pkg-config --variable=libdir natskit)"
-        else
-            libs="$(pkg-config --libs --static natskit | sed 's/-lnatskit/-l:libnatskit.a/')"
-        fi
-        # shellcheck disable=SC2046,SC2086
-        $compiler -Wall -Werror $(pkg-config --cflags natskit) $source -o "$3/$compiler" $libs && "$3/$compiler" || return 1
-    done
-}
-
-lane_install() { # install, move the tree, use it by CMake and pkg-config, in C and C++, shared and static
-    local scratch kind bad=0
-    build release || return 1
-    scratch=$(mktemp -d)
-    trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
-    cmake --install build/release --prefix "$scratch/first" >/dev/null || return 1
-    mv "$scratch/first" "$scratch/moved"
-    if grep -rIl --include='*.cmake' --include='*.pc' -e "$scratch/first" -e "$root/build" -e "$root/core" -e "$root/capi" "$scratch/moved"; then
-        echo "these installed files hold a path of the build"
-        return 1
-    fi
-    checked "find_package, shared" consumer_by_cmake "$scratch/moved" ON "$scratch/cmake-shared" || bad=1
-    checked "find_package, static" consumer_by_cmake "$scratch/moved" OFF "$scratch/cmake-static" || bad=1
-    for kind in shared static; do
-        checked "pkg-config, $kind" consumer_by_pkgconfig "$scratch/moved" $kind "$scratch/pc-$kind" || bad=1
-    done
-    checked "natskit-bench" "$scratch/moved/bin/natskit-bench" --version || bad=1
-    return $bad
-}
-
 # -- lanes that run where their tool is ---------------------------------------------------------------------
 
 lane_ruff() { # ruff, where it is installed
     command -v ruff >/dev/null 2>&1 || { skip "ruff is not installed"; return 0; }
     ruff check --no-cache bindings/python tests tools
-}
-
-lane_stubtest() { # the .pyi against the extension, where mypy is installed
-    "$python" -c 'import mypy.stubtest' 2>/dev/null || { skip "mypy is not installed"; return 0; }
-    build dev || return 1
-    PYTHONPATH=$root/build/dev/python "$python" -m mypy.stubtest natskit \
-        --allowlist tests/python/stubtest.allow --ignore-unused-allowlist
 }
 
 lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
@@ -491,6 +439,19 @@ lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     fi
     build dev || return 1
     python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
+}
+
+lane_peers() { # services of the reference (npm `nats`) and ours find each other, where node and its registry are there
+    local folder=build/peers
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { skip "node and npm are not installed"; return 0; }
+    if [ ! -d $folder/node_modules/nats ]; then
+        mkdir -p $folder
+        timeout 120 npm install --no-audit --no-fund --silent --prefix $folder nats@2.29.3 ||
+            { skip "npm cannot install nats@2.29.3"; return 0; }
+    fi
+    build dev || return 1
+    PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev \
+        "$python" tests/peers/services_peer.py $folder
 }
 
 lane_secrets() { # no output of the lanes before it holds a secret of the tests

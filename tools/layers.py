@@ -25,7 +25,7 @@ CORE = {
     "jetstream": ["client", "json"],
     "kv": ["jetstream"],
     "object": ["jetstream"],
-    "service": ["client"],
+    "service": ["client", "json"],
 }
 
 # Headers in angle brackets that only these places may include (path prefixes).

@@ -83,6 +83,18 @@ typedef struct natskit_kv {
 typedef struct natskit_batch {
     uint64_t id;
 } natskit_batch;
+typedef struct natskit_service {
+    uint64_t id;
+} natskit_service;
+typedef struct natskit_object_store {
+    uint64_t id;
+} natskit_object_store;
+typedef struct natskit_object_writer {
+    uint64_t id;
+} natskit_object_writer;
+typedef struct natskit_object_reader {
+    uint64_t id;
+} natskit_object_reader;
 
 /* A received message or event: opaque, never changes, reference counted. */
 typedef struct natskit_msg natskit_msg;
@@ -99,6 +111,10 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_PUBLISHER 9
 #define NATSKIT_KIND_KV 10
 #define NATSKIT_KIND_BATCH 11
+#define NATSKIT_KIND_SERVICE 12
+#define NATSKIT_KIND_OBJECT_STORE 13
+#define NATSKIT_KIND_OBJECT_WRITER 14
+#define NATSKIT_KIND_OBJECT_READER 15
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -186,6 +202,19 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
 #define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
 
+/* Object stores. */
+#define NATSKIT_OBJECT_NOT_FOUND (-167)  /* the store has no such object */
+#define NATSKIT_OBJECT_DELETED (-168)    /* the object was deleted */
+#define NATSKIT_OBJECT_EXISTS (-169)     /* there is an object of that name */
+#define NATSKIT_OBJECT_CORRUPT (-170)    /* its content is not what its digest and size say */
+#define NATSKIT_OBJECT_INCOMPLETE (-171) /* chunks of it are missing */
+#define NATSKIT_LINK_TO_STORE (-172)     /* the link leads to a store, not to an object */
+#define NATSKIT_LINK_TO_LINK (-173)      /* a link leads to a link */
+#define NATSKIT_CHUNKS_DISORDERED (-174) /* the chunks were not stored in their order; put it again */
+
+/* Services. */
+#define NATSKIT_SERVICE_ERROR (-180) /* the service answered with an error; server_code is its code */
+
 /* Batches, counters, schedules, times to live. */
 #define NATSKIT_BATCH_NOT_ALLOWED (-190) /* the stream does not take batches */
 #define NATSKIT_BATCH_INCOMPLETE (-191)  /* the server misses messages of it, or has given it up */
@@ -257,10 +286,26 @@ typedef struct natskit_counters {
     uint64_t publishers;
     uint64_t kvs;
     uint64_t batches;
+    uint64_t services;
+    uint64_t object_stores;
+    uint64_t object_writers;
+    uint64_t object_readers;
 } natskit_counters;
 
 /* Fills `counters`. */
 NATSKIT_API natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_size);
+
+/* Writes every live object of the process as JSON, for whoever wants to know what a program does right now:
+ * {"version", "msgs", "allocated_bytes", "threads", "objects": [{"handle", "kind", ...}], "left_out"}.
+ * Connections tell state, how long they are connected (`connected_ms`) and have heard nothing (`silent_ms`),
+ * server, last error, what an attempt waits for, counters of messages and bytes, and the pool of servers;
+ * subscriptions their connection, subject, queue, counters, why they have ended, and with `pull` what is
+ * asked for ahead; operations whether they are done and since when they run; publishers what waits for acks.
+ * Fields may be added. At most 65536 objects are shown, the others counted in `left_out`. Each object is
+ * looked at by itself, so numbers of different objects may be of different moments. Secrets are in none of
+ * it. *len: bytes, without a NUL; NATSKIT_LIMIT if that is more than `cap` (nothing is written then; it may
+ * be more in the next call), NATSKIT_NO_MEMORY. Does not wait. Any thread. */
+NATSKIT_API natskit_status natskit_dump(char *buf, size_t cap, size_t *len);
 
 /* Closes every handle, ends the library's threads and waits for them until the deadline; NATSKIT_TIMEOUT if
  * one still runs (name resolution cannot be interrupted). It does not flush: close connections with a linger
@@ -287,6 +332,9 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_BATCH 14
 #define NATSKIT_OPTIONS_GET_BATCH 15
 #define NATSKIT_OPTIONS_GET_LAST 16
+#define NATSKIT_OPTIONS_SERVICE 17
+#define NATSKIT_OPTIONS_OBJECT_PUT 18
+#define NATSKIT_OPTIONS_OBJECT_WATCH 19
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -853,6 +901,8 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_PUB_ACK 4 /* what a published message came to */
 #define NATSKIT_MSG_KV 5      /* see natskit_msg_kv */
 #define NATSKIT_MSG_STORED 6  /* see natskit_msg_stored */
+#define NATSKIT_MSG_SERVICE 7 /* a request of a service: all that a message has; see natskit_msg_service */
+#define NATSKIT_MSG_OBJECT 8  /* see natskit_msg_object */
 
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
@@ -1247,6 +1297,66 @@ NATSKIT_API natskit_status natskit_publisher_info_get(natskit_publisher publishe
  * unknown, or not sent if that is certain. natskit_publisher_done before it waits for their acks. */
 NATSKIT_API natskit_status natskit_publisher_close(natskit_publisher publisher);
 
+/* What a message asks of its stream, as headers. A whole number is added to the counter of the subject
+ * ("+5", "-3"; allow_msg_counter); the data are empty, and natskit_pub_ack.value is the sum. */
+#define NATSKIT_HEADER_INCREMENT "Nats-Incr"
+/* Seconds ("30"), a duration of at least 1 s ("1h30m", "1500ms") or "never" (allow_msg_ttl). */
+#define NATSKIT_HEADER_TTL "Nats-TTL"
+/* When messages are made of this one (allow_msg_schedules): "@at 2030-01-01T00:00:00Z", "@every 5m", six
+ * fields of seconds to days of the week, or "@hourly", "@daily", ...; the subject they get; and, all
+ * optional, the subject whose last message gives their data, their time to live, the time zone of the fields,
+ * and "sub" if each replaces the one before. */
+#define NATSKIT_HEADER_SCHEDULE "Nats-Schedule"
+#define NATSKIT_HEADER_SCHEDULE_TARGET "Nats-Schedule-Target"
+#define NATSKIT_HEADER_SCHEDULE_SOURCE "Nats-Schedule-Source"
+#define NATSKIT_HEADER_SCHEDULE_TTL "Nats-Schedule-TTL"
+#define NATSKIT_HEADER_SCHEDULE_TIME_ZONE "Nats-Schedule-Time-Zone"
+#define NATSKIT_HEADER_SCHEDULE_ROLLUP "Nats-Schedule-Rollup"
+/* Both end a schedule: its subject, and "purge"; on a message to another subject of the stream. */
+#define NATSKIT_HEADER_SCHEDULER "Nats-Scheduler"
+#define NATSKIT_HEADER_SCHEDULE_NEXT "Nats-Schedule-Next"
+
+/* Where a message comes from, by headers that servers write. Texts are not NUL-terminated, live as long as
+ * the message, and are empty where nothing is told, as numbers are 0. */
+typedef struct natskit_origin {
+    const char *stream; /* that published it again (republish), or a direct get's */
+    size_t stream_len;
+    const char *subject; /* it has there */
+    size_t subject_len;
+    uint64_t seq;              /* there */
+    uint64_t last_seq;         /* of the message of that subject before it */
+    int64_t time_ns;           /* when it was stored there: since 1970 UTC */
+    uint64_t size;             /* bytes of data that were left out (headers_only) */
+    const char *source_stream; /* that the stream has taken it from (sources); of another account or domain
+                                  with a ':' and a hash behind it */
+    size_t source_stream_len;
+    uint64_t source_seq; /* there */
+    const char *source_filter;
+    size_t source_filter_len;
+    const char *source_transform; /* ">" for none */
+    size_t source_transform_len;
+    const char *source_subject; /* it had there */
+    size_t source_subject_len;
+    const char *marker; /* "MaxAge", "Purge" or "Remove": it stands for messages that went so */
+    size_t marker_len;
+    const char *scheduler; /* subject of the schedule that has made it */
+    size_t scheduler_len;
+    const char *schedule_next; /* when the next one is made (RFC 3339), or "purge": it was the last */
+    size_t schedule_next_len;
+    const char *increment; /* of a counter */
+    size_t increment_len;
+    const char *counter_sources; /* JSON: {"STREAM":{"subject":"digits"}} */
+    size_t counter_sources_len;
+} natskit_origin;
+
+/* Fills `view`. NATSKIT_NOT_FOUND if no header tells of it; NATSKIT_INVALID for a message of another kind
+ * than NATSKIT_MSG_MESSAGE. Who may publish to the subject may write such headers, too. */
+NATSKIT_API natskit_status natskit_msg_origin(const natskit_msg *msg, natskit_origin *view, size_t view_size);
+
+/* Gives the digits, perhaps behind a '-', of the value of a stored counter, which live as long as the
+ * message. NATSKIT_NOT_FOUND if the data are something else. */
+NATSKIT_API natskit_status natskit_msg_counter(const natskit_msg *msg, const char **value, size_t *value_len);
+
 /* ------------------------------------------------------------------------------------------------ batches
  *
  * An atomic batch (server 2.12, streams with allow_atomic) holds messages for one stream that are stored
@@ -1435,13 +1545,15 @@ typedef struct natskit_stored_view {
     size_t subject_len;
     const void *data;
     size_t data_len;
+    const void *header_block; /* the publisher's, without its last, empty line; NULL: none */
+    size_t header_block_len;
     uint64_t seq;
     int64_t time_ns;  /* when it was stored: since 1970 UTC */
     uint64_t pending; /* of several: messages that were known to be behind it, limits aside; else 0 */
 } natskit_stored_view;
 
-/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers are the
- * publisher's, with those of the server (Nats-Stream, Nats-Subject, ...) behind them. */
+/* Fills `view` of a message of kind NATSKIT_MSG_STORED; NATSKIT_INVALID for another. Its headers, as all
+ * functions give them, are the publisher's: what the server adds of its own is in the view. */
 NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *view,
                                               size_t view_size);
 
@@ -1558,6 +1670,325 @@ typedef struct natskit_kv_view {
 
 /* Fills `view` of a message of kind NATSKIT_MSG_KV; NATSKIT_INVALID for another. */
 NATSKIT_API natskit_status natskit_msg_kv(const natskit_msg *msg, natskit_kv_view *view, size_t view_size);
+
+/* -------------------------------------------------------------------------------------------- object store
+ *
+ * A store is a stream that keeps objects of any size as chunks, and what each object is. Names of stores hold
+ * letters, digits, _ and -; names of objects are any UTF-8 text of 1 to 1,024 bytes without NUL.
+ *
+ * `meta` is what is said of an object besides its content: {0}, or a JSON object with any of description (a
+ * text), headers (an object of texts or arrays of texts) and metadata (an object of texts).
+ *
+ * What an object is comes as a message of kind NATSKIT_MSG_OBJECT (natskit_msg_object); its data is the JSON
+ * that is stored. It is asked of the stream's leader, and asked again when the connection is lost meanwhile.
+ * Where an `info` may be NULL it is not wanted. Each call can give NATSKIT_STREAM_NOT_FOUND (there is no such
+ * store), and what natskit_js_publish gives. A store is configured, sealed, looked at and deleted by its
+ * stream, OBJ_<store>: see natskit_object_store_config and natskit_js_call. */
+
+/* Opens a store. It sends nothing: what is wrong with it shows with the first use. */
+NATSKIT_API natskit_status natskit_object_store_open(natskit_js js, const char *bucket, size_t bucket_len,
+                                                     natskit_object_store *out, natskit_error *err);
+
+/* Releases the handle; readers, writers and watches live on. */
+NATSKIT_API natskit_status natskit_object_store_close(natskit_object_store store);
+
+/* Makes the configuration of the stream behind a store, for call "stream.create", of an object with bucket
+ * and, all but that optional, description, ttl (ns; 0: none), max_bytes, storage, num_replicas, placement,
+ * compression (a boolean), metadata. NATSKIT_INVALID names what is wrong; members that it does not know are
+ * refused. */
+NATSKIT_API natskit_status natskit_object_store_config(natskit_json bucket, natskit_json *out,
+                                                       natskit_error *err);
+
+/* Flags of natskit_object_info. */
+#define NATSKIT_OBJECT_DELETED_TOO 1u /* a deleted object, too, instead of NATSKIT_OBJECT_DELETED */
+#define NATSKIT_OBJECT_FOLLOW 2u      /* of a link the object that it leads to */
+
+/* What an object is. NATSKIT_OBJECT_NOT_FOUND, NATSKIT_OBJECT_DELETED, NATSKIT_LINK_TO_STORE,
+ * NATSKIT_LINK_TO_LINK. */
+NATSKIT_API natskit_status natskit_object_info(natskit_object_store store, const char *name, size_t name_len,
+                                               uint32_t flags, int64_t timeout_ms, natskit_msg **info,
+                                               natskit_error *err);
+/* The same as an operation, which natskit_op_take_msg gives the message of. `options` is {0} here and in the
+ * following functions that begin an operation. */
+NATSKIT_API natskit_status natskit_object_info_start(natskit_object_store store, const char *name,
+                                                     size_t name_len, uint32_t flags, natskit_options options,
+                                                     int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Deletes an object: marks it as deleted, and purges its chunks. */
+NATSKIT_API natskit_status natskit_object_delete(natskit_object_store store, const char *name,
+                                                 size_t name_len, int64_t timeout_ms, natskit_msg **info,
+                                                 natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_delete_start(natskit_object_store store, const char *name,
+                                                       size_t name_len, natskit_options options,
+                                                       int64_t timeout_ms, natskit_op *op,
+                                                       natskit_error *err);
+
+/* Changes what is said of an object: the members of `meta`, which may also be name, its new one; null removes
+ * what there is. NATSKIT_OBJECT_EXISTS: something else has the new name. */
+NATSKIT_API natskit_status natskit_object_update(natskit_object_store store, const char *name,
+                                                 size_t name_len, natskit_json meta, int64_t timeout_ms,
+                                                 natskit_msg **info, natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_update_start(natskit_object_store store, const char *name,
+                                                       size_t name_len, natskit_json meta,
+                                                       natskit_options options, int64_t timeout_ms,
+                                                       natskit_op *op, natskit_error *err);
+
+/* Makes `name` a link to an object `target` of a store `bucket`, or with an empty target to that store. It
+ * may take the place of another link or of a deleted object: NATSKIT_OBJECT_EXISTS. The target has to be
+ * there (NATSKIT_OBJECT_NOT_FOUND, NATSKIT_OBJECT_DELETED), and not to be a link (NATSKIT_LINK_TO_LINK). */
+NATSKIT_API natskit_status natskit_object_link(natskit_object_store store, const char *name, size_t name_len,
+                                               const char *bucket, size_t bucket_len, const char *target,
+                                               size_t target_len, int64_t timeout_ms, natskit_msg **info,
+                                               natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_link_start(natskit_object_store store, const char *name,
+                                                     size_t name_len, const char *bucket, size_t bucket_len,
+                                                     const char *target, size_t target_len,
+                                                     natskit_options options, int64_t timeout_ms,
+                                                     natskit_op *op, natskit_error *err);
+
+/* Puts an object from memory, with options of scope OBJECT_PUT: a writer's whole life in one call, which is
+ * tried again after NATSKIT_CHUNKS_DISORDERED. If it fails its chunks are gone again, and what had the name
+ * is as it was; see natskit_object_writer_close. */
+NATSKIT_API natskit_status natskit_object_put(natskit_object_store store, const char *name, size_t name_len,
+                                              natskit_json meta, const void *data, size_t data_len,
+                                              natskit_options options, int64_t timeout_ms, natskit_msg **info,
+                                              natskit_error *err);
+
+/* Begins to put an object piece by piece, with options of scope OBJECT_PUT. It sends nothing that is waited
+ * for. One thread at a time uses a writer (NATSKIT_BUSY); any thread may ask for its progress and close it,
+ * which wakes who waits in it. */
+NATSKIT_API natskit_status natskit_object_writer_open(natskit_object_store store, const char *name,
+                                                      size_t name_len, natskit_json meta,
+                                                      natskit_options options, natskit_object_writer *out,
+                                                      natskit_error *err);
+
+/* Takes bytes, hashes and publishes them as chunks, and waits while too many are under way. `*written` (may
+ * be NULL) of them were taken: less than `len` only with NATSKIT_WOULD_BLOCK (timeout_ms 0), NATSKIT_TIMEOUT,
+ * or an error. Once a chunk was refused, each further call gives why. NATSKIT_CHUNKS_DISORDERED: chunks that
+ * were sent again were stored behind later ones; the object has to be put anew. */
+NATSKIT_API natskit_status natskit_object_writer_write(natskit_object_writer writer, const void *data,
+                                                       size_t len, int64_t timeout_ms, size_t *written,
+                                                       natskit_error *err);
+/* An operation that finishes when there is room for another chunk: after NATSKIT_WOULD_BLOCK. */
+NATSKIT_API natskit_status natskit_object_writer_room_start(natskit_object_writer writer,
+                                                            natskit_options options, int64_t timeout_ms,
+                                                            natskit_op *op, natskit_error *err);
+
+/* All bytes were given: waits for the acks of the chunks, stores what the object is, in the place of what had
+ * its name, and purges the chunks of that. With option previous_revision NATSKIT_WRONG_LAST if it has another
+ * revision. */
+NATSKIT_API natskit_status natskit_object_writer_finish(natskit_object_writer writer, int64_t timeout_ms,
+                                                        natskit_msg **info, natskit_error *err);
+/* The same in two operations: the first finishes when each chunk has its ack or error (NATSKIT_WOULD_BLOCK:
+ * there is no room for the last chunk yet), the second, which may be begun then (NATSKIT_BUSY), with the
+ * object's info. */
+NATSKIT_API natskit_status natskit_object_writer_done_start(natskit_object_writer writer,
+                                                            natskit_options options, int64_t timeout_ms,
+                                                            natskit_op *op, natskit_error *err);
+/* The second of them. */
+NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_writer writer,
+                                                              natskit_options options, int64_t timeout_ms,
+                                                              natskit_op *op, natskit_error *err);
+
+/* Gives the object up, and waits until its chunks are purged. NATSKIT_OK also if there are none, or it was
+ * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. */
+NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
+                                                       natskit_error *err);
+/* The same as an operation. */
+NATSKIT_API natskit_status natskit_object_writer_abort_start(natskit_object_writer writer,
+                                                             natskit_options options, int64_t timeout_ms,
+                                                             natskit_op *op, natskit_error *err);
+
+/* Releases the handle. An object that was not finished is given up: its chunks are purged in the background,
+ * for up to 30 s, if the connection lives so long. Only of one of which nobody knows whether it was stored
+ * (outcome unknown) they stay. */
+NATSKIT_API natskit_status natskit_object_writer_close(natskit_object_writer writer);
+
+typedef struct natskit_object_progress {
+    uint64_t bytes;  /* a writer was given; a reader has given */
+    uint64_t stored; /* of a writer's, those whose chunks are acked, and all before */
+    uint64_t total;  /* size of the object that is read; of a writer 0 */
+    uint64_t chunks; /* that a writer has sent */
+} natskit_object_progress;
+
+/* How far it is; any thread. */
+NATSKIT_API natskit_status natskit_object_writer_progress(natskit_object_writer writer,
+                                                          natskit_object_progress *progress,
+                                                          size_t progress_size);
+
+/* Begins to read an object, of which natskit_object_info has given what it is (a link has to be followed). It
+ * sends nothing that is waited for. One thread at a time reads (NATSKIT_BUSY); any thread may ask for its
+ * progress and close it, which wakes who waits in it. */
+NATSKIT_API natskit_status natskit_object_reader_open(natskit_object_store store, const natskit_msg *info,
+                                                      natskit_object_reader *out, natskit_error *err);
+
+/* Gives up to `cap` bytes of what has come, at least one, waiting for that. NATSKIT_END: all was given, and
+ * has the size and digest of the object; only that says so. The last chunk is given when that is known.
+ * NATSKIT_OBJECT_CORRUPT, NATSKIT_OBJECT_INCOMPLETE, or why the stream cannot be read; each further call
+ * gives the same. NATSKIT_WOULD_BLOCK, NATSKIT_TIMEOUT. */
+NATSKIT_API natskit_status natskit_object_reader_read(natskit_object_reader reader, void *out, size_t cap,
+                                                      int64_t timeout_ms, size_t *len, natskit_error *err);
+/* An operation that finishes when there is something to read, or an end to tell. */
+NATSKIT_API natskit_status natskit_object_reader_ready_start(natskit_object_reader reader,
+                                                             natskit_options options, int64_t timeout_ms,
+                                                             natskit_op *op, natskit_error *err);
+/* How far it is; any thread. */
+NATSKIT_API natskit_status natskit_object_reader_progress(natskit_object_reader reader,
+                                                          natskit_object_progress *progress,
+                                                          size_t progress_size);
+
+/* Releases the handle; what was not read is left. */
+NATSKIT_API natskit_status natskit_object_reader_close(natskit_object_reader reader);
+
+/* Watches a store, with options of scope OBJECT_WATCH ({0}: all objects, beginning with what there is). The
+ * subscription yields messages of kind NATSKIT_MSG_OBJECT as natskit_kv_watch yields entries, and ends like
+ * it. What is stored where objects are and is none comes as the message that it is. */
+NATSKIT_API natskit_status natskit_object_watch(natskit_object_store store, natskit_options options,
+                                                natskit_sub *out, natskit_error *err);
+
+typedef struct natskit_object_view {
+    const char *bucket; /* not NUL-terminated, as all text here */
+    size_t bucket_len;
+    const char *name;
+    size_t name_len;
+    const char *description;
+    size_t description_len;
+    const char *headers; /* a JSON object of arrays of texts; empty: none */
+    size_t headers_len;
+    const char *metadata; /* a JSON object of texts; empty: none */
+    size_t metadata_len;
+    const char *nuid; /* of its chunks */
+    size_t nuid_len;
+    const char *digest; /* "SHA-256=" and base64 */
+    size_t digest_len;
+    const char *link_bucket; /* empty: it is no link */
+    size_t link_bucket_len;
+    const char *link_name; /* empty: a link to a store */
+    size_t link_name_len;
+    uint64_t size; /* bytes */
+    uint64_t chunks;
+    uint64_t max_chunk_size; /* bytes; 0: not told */
+    uint64_t revision;
+    int64_t time_ns; /* when it was stored; of what was just stored by this computer's clock */
+    int32_t deleted;
+    int32_t reserved;
+} natskit_object_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_OBJECT; NATSKIT_INVALID for another. */
+NATSKIT_API natskit_status natskit_msg_object(const natskit_msg *msg, natskit_object_view *view,
+                                              size_t view_size);
+
+/* ----------------------------------------------------------------------------------------------- services
+ *
+ * A service has a name, a version and endpoints, which are subjects that it answers requests on. The library
+ * answers by itself, without a thread of the application, whoever asks for PING, INFO and STATS on the
+ * subjects $SRV.PING, $SRV.PING.<name> and $SRV.PING.<name>.<id>. Requests of all endpoints come through one
+ * subscription, as messages of kind NATSKIT_MSG_SERVICE, to be taken, waited for, held and drained like
+ * others; natskit_sub_stats counts them together. The service lives through reconnects and ends with that
+ * subscription, whose reason tells why: NATSKIT_UNSUBSCRIBED (stopped, drained, unsubscribed, closed),
+ * NATSKIT_CLOSED (the connection has ended), NATSKIT_PERMISSION (the server denies the subject of an
+ * endpoint). A server that denies the subjects of discovery leaves the rest as it is.
+ *
+ * Draining the subscription, or the connection, drains the service: no request that was sent before is lost.
+ *
+ * Statistics count a request once it was answered, or said to be handled, or its last reference was given up,
+ * whichever comes first, with the time since it was taken as its processing time; and an error once for each
+ * request that was answered with one. They are counted before the answer is sent: who has it finds it in
+ * them. A request that was dropped untaken (see natskit_sub_stats.dropped_msgs) is not counted. */
+
+/* Starts a service. `config` is an object with name (letters, digits, - and _, at most 128), version
+ * (semver.org: 1.2.3) and, optional, description (at most 4,096 bytes), metadata (an object of strings, at
+ * most 65,536 bytes of JSON), queue_group (null: none; without it "q"). `options` (scope SERVICE) may be {0}.
+ * `*requests` is the subscription of its requests, which outlives the handle `*out` and is the caller's to
+ * close. NATSKIT_INVALID names what is wrong, with members that it does not know. */
+NATSKIT_API natskit_status natskit_service_open(natskit_conn conn, natskit_json config,
+                                                natskit_options options, natskit_service *out,
+                                                natskit_sub *requests, natskit_error *err);
+
+/* Ends the service at once, if it has not ended. What was received can still be taken from its requests. */
+NATSKIT_API natskit_status natskit_service_close(natskit_service service);
+
+/* Adds a group: a prefix and a queue group for endpoints. `config` is an object with, all optional, prefix (a
+ * subject in front of those of its endpoints and groups; it may hold * but not >) and queue_group. What is
+ * not given is that of the group `parent`; 0 is the service itself. `*group` is its number. NATSKIT_LIMIT: a
+ * service has at most 256 groups and endpoints each. */
+NATSKIT_API natskit_status natskit_service_group_add(natskit_service service, uint32_t parent,
+                                                     natskit_json config, uint32_t *group,
+                                                     natskit_error *err);
+
+/* Adds an endpoint to a group (0: the service itself), also while requests come: an object with name and,
+ * optional, subject (without it the name; behind the prefixes of its groups), queue_group, metadata.
+ * `*endpoint` is its number, counting from 0. NATSKIT_CLOSED if the service was stopped or has ended. */
+NATSKIT_API natskit_status natskit_service_endpoint_add(natskit_service service, uint32_t group,
+                                                        natskit_json config, uint32_t *endpoint,
+                                                        natskit_error *err);
+
+/* Sets `data` of an endpoint in the statistics, from now on; {0} takes it away. At most 256 KiB of JSON for
+ * all endpoints together (NATSKIT_LIMIT). */
+NATSKIT_API natskit_status natskit_service_endpoint_data(natskit_service service, uint32_t endpoint,
+                                                         natskit_json data, natskit_error *err);
+
+/* What services can be asked. */
+#define NATSKIT_SERVICE_PING 1 /* type, name, id, version, metadata */
+#define NATSKIT_SERVICE_INFO 2 /* and description, endpoints with name, subject, queue_group, metadata */
+#define NATSKIT_SERVICE_STATS                                                                                \
+    3 /* and started, endpoints with name, subject, queue_group, num_requests,                               \
+         num_errors, last_error, processing_time and average_processing_time (ns),                           \
+         data */
+
+/* Gives what the service answers to `verb` now; also when it has ended. */
+NATSKIT_API natskit_status natskit_service_report(natskit_service service, int32_t verb, natskit_json *out,
+                                                  natskit_error *err);
+
+/* Sets the statistics to 0 and the time of their begin to now; data stays. */
+NATSKIT_API natskit_status natskit_service_reset(natskit_service service);
+
+/* Begins to drain the service, without waiting: it asks for no more requests, and its subscription ends once
+ * those that were sent before have come. Harmless if it has ended or drains already. Who wants to wait drains
+ * the subscription. */
+NATSKIT_API natskit_status natskit_service_stop(natskit_service service, natskit_error *err);
+
+typedef struct natskit_service_view {
+    const char *endpoint; /* its name; not NUL-terminated, as all text here */
+    size_t endpoint_len;
+    const char *group; /* the prefixes of its groups, or empty */
+    size_t group_len;
+    const char *pattern; /* the subject that it was added with, prefixes and wildcards included */
+    size_t pattern_len;
+    uint32_t index; /* of the endpoint, as natskit_service_endpoint_add gave it */
+    uint32_t reserved;
+} natskit_service_view;
+
+/* Fills `view` of a message of kind NATSKIT_MSG_SERVICE; NATSKIT_INVALID for another. It is valid as long as
+ * the message. */
+NATSKIT_API natskit_status natskit_msg_service(const natskit_msg *msg, natskit_service_view *view,
+                                               size_t view_size);
+
+/* Answers a request of a service with an error: natskit_msg_respond with headers Nats-Service-Error-Code and
+ * Nats-Service-Error. `code` is at least 1; `description` is not empty, is sent as one line, and cut to 1,024
+ * bytes. It is counted also if nobody waits for the answer (NATSKIT_NO_REPLY). */
+NATSKIT_API natskit_status natskit_msg_respond_error(natskit_msg *msg, int32_t code, const char *description,
+                                                     size_t description_len, natskit_headers headers,
+                                                     const void *data, size_t data_len, int64_t timeout_ms);
+
+/* The request is done with, for the statistics; answers may still follow. */
+NATSKIT_API natskit_status natskit_msg_handled(natskit_msg *msg);
+
+/* What a reply says of an error of the service: NATSKIT_OK if nothing, else NATSKIT_SERVICE_ERROR with its
+ * code and description in `err`. Any message. */
+NATSKIT_API natskit_status natskit_msg_service_error(const natskit_msg *msg, natskit_error *err);
+
+/* Asks services for `verb`: all of them, those with a `name`, or the one with an `id`, too (both may be NULL
+ * with length 0). The subscription yields their answers, messages with JSON, and ends as that of
+ * natskit_request_many. `prefix` with length 0 is "$SRV". `options` (scope REQUEST_MANY) may be {0}: then it
+ * gathers until none has come for 300 ms, at most 2 s. */
+NATSKIT_API natskit_status natskit_service_discover(natskit_conn conn, int32_t verb, const char *prefix,
+                                                    size_t prefix_len, const char *name, size_t name_len,
+                                                    const char *id, size_t id_len, natskit_options options,
+                                                    natskit_sub *out, natskit_error *err);
 
 /* --------------------------------------------------------------------------------------------------- json
  *

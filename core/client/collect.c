@@ -12,7 +12,8 @@ void nki_engine_end_sub(struct nki_engine *engine, struct nki_sub *sub, int32_t 
     if (own) {
         nki_engine_untimer(engine, sub->collect->op); /* the subscription has another reference */
     }
-    if (unsub && sub->live && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
+    if (unsub && sub->live && nki_sub_on_wire(sub) &&
+        sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
         uint8_t line[NKI_EMIT_UNSUB_MAX];
         uint8_t *end = nki_emit_unsub(line, sub->sid, 0);
         bool kick;

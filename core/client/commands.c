@@ -22,6 +22,9 @@ int32_t nki_engine_subscribe(struct nki_engine *engine, struct nki_sub *sub)
     if (!nki_subs_add(&engine->subs, sub)) {
         return NKI_NO_MEMORY;
     }
+    if (!nki_sub_on_wire(sub)) {
+        return NKI_OK;
+    }
     uint8_t *end = nki_emit_sub(line, nki_sub_subject(sub), nki_sub_queue(sub), sub->sid);
     if (sub->max > 0) {
         end = nki_emit_unsub(end, sub->sid, sub->max);
@@ -43,7 +46,7 @@ int32_t nki_engine_unsubscribe(struct nki_engine *engine, struct nki_sub *sub, u
         return NKI_OK;
     }
     bool at_once = max == 0 || sub->arrived >= max;
-    if (sub->sid != 0 && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
+    if (nki_sub_on_wire(sub) && sub->drain == NKI_DRAIN_NONE) { /* else the server was told already */
         uint8_t line[NKI_EMIT_UNSUB_MAX];
         /* The server counts from the SUB of this transport; what it does not know of is taken off here. */
         uint8_t *end = nki_emit_unsub(line, sub->sid, at_once ? 0 : max - sub->arrived_before);

@@ -504,6 +504,12 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     nki_str_copy(out->reason_text, sizeof out->reason_text, nki_str_z(engine->last_error.text));
     out->late = nki_engine_late(engine);
     out->epoch = engine->epoch;
+    int64_t now_ns = nki_clock_now_ns();
+    bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    out->connected_ms = connected ? (now_ns - engine->connected_ns) / NKI_NS_PER_MS : -1;
+    out->silent_ms = engine->stream != NULL && engine->heard_ns != NKI_NEVER
+                         ? (now_ns - engine->heard_ns) / NKI_NS_PER_MS
+                         : -1;
     out->draining = engine->draining;
     const struct nki_server *server = engine->servers.current;
     nki_str_copy(out->url, sizeof out->url, server != NULL ? nki_str_z(server->text) : NKI_STR(""));

@@ -125,11 +125,12 @@ int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);
 
 struct nki_sub_params {
-    struct nki_str subject; /* checked */
+    struct nki_str subject; /* checked; empty: nothing is asked of the server, a feed brings its messages */
     struct nki_str queue;   /* checked; may be empty */
     struct nki_inlet_limits limits;
     uint64_t max;     /* messages after which it ends; 0: never */
     int64_t first_ns; /* time for the first message; 0: no limit */
+    bool tails;       /* its messages have tails (delivery/msg.h), which are told when they are taken */
 };
 
 /* One reference for the caller. */
@@ -165,7 +166,9 @@ struct nki_conn_status {
     enum nki_conn_state state;
     int32_t reason;
     char reason_text[240];
-    const char *late; /* what an attempt that runs waits for; static, empty if none does */
+    int64_t connected_ms; /* since the present connection was made; -1: there is none */
+    int64_t silent_ms;    /* since the server's last byte on the present transport; -1: none has come */
+    const char *late;     /* what an attempt that runs waits for; static, empty if none does */
     uint64_t epoch;
     bool draining;
     char url[272];

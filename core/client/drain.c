@@ -85,11 +85,19 @@ void nki_engine_drain_pong(struct nki_engine *engine, const struct nki_ping *pin
 /* UNSUB and PING for one subscription that is live at the server. */
 static int32_t ask_sub(struct nki_engine *engine, struct nki_sub *sub)
 {
-    uint8_t lines[NKI_EMIT_UNSUB_MAX + 6];
-    uint8_t *end = nki_emit_unsub(lines, sub->sid, 0);
-    memcpy(end, "PING\r\n", 6);
+    struct nki_feed *feed = sub->collect != NULL ? sub->collect->feed : NULL;
+    struct nki_buf lines = {0};
+    bool ok = feed == NULL || feed->ops->leave == NULL || feed->ops->leave(feed, &lines);
+    ok = ok && nki_buf_reserve(&lines, NKI_EMIT_UNSUB_MAX + 6);
+    if (ok && nki_sub_on_wire(sub)) {
+        lines.len = (size_t)(nki_emit_unsub(lines.data + lines.len, sub->sid, 0) - lines.data);
+    }
+    ok = ok && nki_buf_append(&lines, "PING\r\n", 6);
     struct nki_ping ping = {.kind = NKI_PING_DRAINS_SUB, .sub = sub};
-    return nki_engine_ping(engine, ping, nki_str_make((const char *)lines, (size_t)(end - lines) + 6));
+    int32_t status =
+        ok ? nki_engine_ping(engine, ping, nki_str_make((const char *)lines.data, lines.len)) : NKI_NO_MEMORY;
+    nki_buf_free(&lines);
+    return status;
 }
 
 static void attach(struct nki_sub *sub, struct nki_op *op)
@@ -154,7 +162,7 @@ static int32_t ask_all(struct nki_engine *engine)
     bool ok = true;
     while (ok && (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         ok = nki_buf_reserve(&lines, NKI_EMIT_UNSUB_MAX);
-        if (ok && sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
+        if (ok && nki_sub_on_wire(sub) && sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
             lines.len = (size_t)(nki_emit_unsub(lines.data + lines.len, sub->sid, 0) - lines.data);
         }
     }

@@ -32,6 +32,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_nuid_init(&engine->nuid);
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
+    engine->heard_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
     engine->login.deadline_ns = engine->move.at_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
@@ -204,8 +205,9 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
             return;
         }
     }
-    struct nki_msg *msg =
-        nki_msg_new(&engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
+    bool tailed = sub != NULL && sub->tails;
+    struct nki_msg *msg = (tailed ? nki_msg_new_tailed : nki_msg_new)(
+        &engine->slab, frame->subject, frame->reply, frame->header_len, frame->body_len);
     if (msg == NULL) {
         engine->counts.dropped_msgs++;
         if (sub != NULL) {
@@ -369,6 +371,7 @@ void nki_engine_feed(struct nki_engine *engine, const uint8_t *data, size_t len,
 {
     struct nki_cursor in = nki_cursor_make(data, len);
     engine->counts.in_bytes += len;
+    engine->heard_ns = now_ns;
     while (has_transport(engine)) {
         if (engine->parser.body_left > 0) {
             if (engine->incoming != NULL) {

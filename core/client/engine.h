@@ -164,6 +164,7 @@ struct nki_engine {
     int64_t backoff_ns;          /* end of the pause */
     int64_t ping_ns;             /* next ping */
     int64_t connected_ns;        /* when the present connection was made */
+    int64_t heard_ns;            /* when the server's last bytes came on it; NKI_NEVER */
     int64_t stall_ns;            /* when the socket has taken nothing for too long */
     int64_t outage_ns;           /* when there was no connection for too long */
     int64_t drain_deadline_ns;   /* of a drain of all */

@@ -159,16 +159,14 @@ void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject, 
     }
 }
 
-/* -- any thread ------------------------------------------------------------------------------------------ */
-
 /* Whether a drain of the connection waits for it as for a request. */
 static bool waits_for(const struct nki_feed *feed)
 {
     return feed->ops->drain != NULL;
 }
 
-static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_params *params,
-                               struct nki_feed *feed)
+static struct nki_sub *new_sub(struct nki_conn *conn, struct nki_engine *engine,
+                               const struct nki_sub_params *params, struct nki_feed *feed)
 {
     struct nki_sub *sub = nki_sub_new(params);
     bool waits = waits_for(feed);
@@ -181,15 +179,37 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
         return NULL;
     }
     sub->conn = conn;
-    nki_conn_retain(conn);
-    nki_feed_attach(feed, &conn->engine, sub);
+    if (conn != NULL) {
+        nki_conn_retain(conn);
+    }
+    nki_feed_attach(feed, engine, sub);
     return sub;
 }
+
+int32_t nki_feed_subscribe(struct nki_feed *beside, const struct nki_sub_params *params,
+                           struct nki_feed *feed, struct nki_sub **out)
+{
+    struct nki_engine *engine = beside->engine;
+    struct nki_sub *sub = new_sub(beside->sub->conn, engine, params, feed);
+    if (sub == NULL) {
+        return NKI_NO_MEMORY;
+    }
+    int32_t status = nki_engine_subscribe(engine, sub);
+    if (status != NKI_OK) {
+        nki_sub_release(sub);
+        return status;
+    }
+    nki_engine_feed_begin(engine, feed, nki_clock_now_ns());
+    *out = sub;
+    return NKI_OK;
+}
+
+/* -- any thread ------------------------------------------------------------------------------------------ */
 
 int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_params *params,
                                 struct nki_feed *feed, struct nki_sub **out, struct nki_error *err)
 {
-    struct nki_sub *sub = new_sub(conn, params, feed);
+    struct nki_sub *sub = new_sub(conn, &conn->engine, params, feed);
     if (sub == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }

@@ -29,6 +29,9 @@ struct nki_feed_ops {
     /* The connection is being drained, which waits until the feed has ended its subscription by itself, as
      * for a request. May do so at once. NULL: it is unsubscribed. */
     void (*drain)(struct nki_feed *feed, int64_t now_ns);
+    /* Its subscription alone is being drained: appends what tells the server so of others that it gets
+     * messages by, ahead of the PING. False if there is no memory. NULL: there are none. */
+    bool (*leave)(struct nki_feed *feed, struct nki_buf *lines);
     /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a
      * move to another server waits for that. */
     bool (*waits)(const struct nki_feed *feed, uint64_t accepted);
@@ -84,6 +87,11 @@ static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 /* Publishes to this transport alone: what is not sent by its end is forgotten, and so it is without one.
  * False if there is no memory. */
 bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg);
+
+/* Another subscription on the connection of one, whose messages go to `feed`; otherwise as
+ * nki_conn_subscribe_feed. */
+int32_t nki_feed_subscribe(struct nki_feed *beside, const struct nki_sub_params *params,
+                           struct nki_feed *feed, struct nki_sub **out);
 
 /* Any thread, without locks: subscribes `params`, whose messages go to `feed`. The feed is taken over in any
  * case; one reference for the caller. */

@@ -111,7 +111,8 @@ static bool say_unsubs(struct nki_engine *engine, struct nki_buf *lines)
     }
     while (ok && (sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         ok = nki_buf_reserve(lines, NKI_EMIT_UNSUB_MAX);
-        if (ok && sub->sid < engine->move.held_sid && sub->drain == NKI_DRAIN_NONE) {
+        bool known = nki_sub_on_wire(sub) && sub->sid < engine->move.held_sid;
+        if (ok && known && sub->drain == NKI_DRAIN_NONE) {
             lines->len = (size_t)(nki_emit_unsub(lines->data + lines->len, sub->sid, 0) - lines->data);
         }
     }

@@ -121,7 +121,8 @@ static bool add_server(struct nki_buf *out, const struct nki_servers *servers,
     int len = snprintf(rest, sizeof rest, ",\"discovered\":%s,\"failures\":%" PRIu32 ",\"current\":%s}",
                        server->discovered ? "true" : "false", server->failures,
                        server == servers->current ? "true" : "false");
-    return nki_buf_append_str(out, out->len > 1 ? NKI_STR(",{\"url\":") : NKI_STR("{\"url\":")) &&
+    bool first = out->data[out->len - 1] == '[';
+    return nki_buf_append_str(out, first ? NKI_STR("{\"url\":") : NKI_STR(",{\"url\":")) &&
            nki_buf_append_json(out, nki_str_z(server->text)) && nki_buf_append(out, rest, (size_t)len);
 }
 

@@ -123,6 +123,7 @@ void nki_engine_connected(struct nki_engine *engine, struct nki_stream *stream, 
     assert(engine->state == NKI_ENGINE_DIALING);
     engine->stream = stream;
     engine->secured = false;
+    engine->heard_ns = NKI_NEVER;
     engine->epoch++;
     nki_parser_reset(&engine->parser);
     nki_outbox_set_stream(&engine->outbox, stream);

@@ -242,6 +242,14 @@ static void hand_out(struct nki_sub *sub)
     }
 }
 
+static void tell_tails(struct nki_msg *const *msgs, size_t count)
+{
+    int64_t now_ns = nki_clock_now_ns();
+    for (size_t i = 0; i < count; i++) {
+        nki_msg_tail(msgs[i])->taken_ns = now_ns;
+    }
+}
+
 int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, bool ahead, int64_t deadline_ns,
                      size_t *count)
 {
@@ -262,6 +270,9 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, bool
     bool enough = nki_inlet_tells_locked(inlet, taken);
     bool tells = enough || nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
+    if (NKI_UNLIKELY(sub->tails) && *count > 0) {
+        tell_tails(out, *count);
+    }
     if (NKI_UNLIKELY(tells) && status == NKI_OK) {
         tell_taken(sub, enough); /* this caller has taken the last one, or enough for a feed */
     }

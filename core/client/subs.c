@@ -41,6 +41,7 @@ struct nki_sub *nki_sub_new(const struct nki_sub_params *params)
     nki_list_init(&sub->node);
     nki_list_init(&sub->dirty);
     sub->max = params->max;
+    sub->tails = params->tails;
     sub->subject_len = (uint16_t)params->subject.len;
     sub->queue_len = (uint16_t)params->queue.len;
     memcpy(sub->names, params->subject.ptr, params->subject.len);
@@ -203,6 +204,9 @@ struct nki_sub *nki_subs_answering(struct nki_subs *subs)
 
 static bool replay_one(struct nki_sub *sub, struct nki_buf *out)
 {
+    if (!nki_sub_on_wire(sub)) {
+        return true;
+    }
     struct nki_str subject = nki_sub_wire_subject(sub);
     if (!nki_buf_reserve(out, NKI_EMIT_SUB_MAX(subject.len, sub->queue_len) + NKI_EMIT_UNSUB_MAX)) {
         return false;

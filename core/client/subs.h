@@ -50,6 +50,7 @@ struct nki_sub {
     bool debug;                  /* to events: PING too */
     bool answers;                /* to events: gets the requests to the application */
     bool closed;                 /* its handle was */
+    bool tails;                  /* of its messages; constant */
     uint8_t drain;               /* enum nki_drain; with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op;     /* a reference, or NULL; points back */
     struct nki_collect *collect; /* NULL: a queue and nothing else */
@@ -75,6 +76,12 @@ struct nki_subs {
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)
 {
     return nki_str_make(sub->names, sub->subject_len);
+}
+
+/* The server knows of it: it is not to events, nor filled by others alone. */
+static inline bool nki_sub_on_wire(const struct nki_sub *sub)
+{
+    return sub->subject_len > 0;
 }
 
 /* The subject that the server is told: another one once a feed was moved. */

@@ -62,6 +62,17 @@ struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struc
     return msg;
 }
 
+struct nki_msg *nki_msg_new_tailed(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
+                                   uint32_t header_len, uint32_t body_len)
+{
+    uint32_t room = sizeof(struct nki_msg_tail) + _Alignof(struct nki_msg_tail) - 1;
+    struct nki_msg *msg = nki_msg_new(slab, subject, reply, header_len, body_len + room);
+    if (msg != NULL) {
+        msg->data_len -= room;
+    }
+    return msg;
+}
+
 struct nki_msg *nki_msg_new_event(size_t len)
 {
     struct nki_msg *msg = msg_alloc(NULL, sizeof *msg + len);
@@ -122,6 +133,10 @@ static inline void let_go(struct nki_msg *msg)
 {
     if (NKI_UNLIKELY(atomic_load_explicit(&msg->ack, memory_order_relaxed) == NKI_MSG_ACK_CONFIRMING)) {
         nki_op_release(msg->confirmation);
+    }
+    if (NKI_UNLIKELY(msg->kind == NKI_MSG_SERVICE)) {
+        struct nki_msg_tail *tail = nki_msg_tail(msg);
+        tail->let_go(tail);
     }
 }
 

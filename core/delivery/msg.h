@@ -16,7 +16,9 @@ enum nki_msg_kind {
     NKI_MSG_STATUS,
     NKI_MSG_PUB_ACK,
     NKI_MSG_KV,
-    NKI_MSG_STORED
+    NKI_MSG_STORED,
+    NKI_MSG_SERVICE, /* has a tail */
+    NKI_MSG_OBJECT
 };
 
 /* What became of a final ack (jetstream/ack.h). */
@@ -49,6 +51,16 @@ struct nki_msg {
     uint8_t bytes[];  /* subject, reply, header block, data; an event: struct nki_event and its texts */
 };
 
+/* What stands behind the payload of a request of a service (service/request.h), in the memory of the message
+ * itself, so that it costs no other. */
+struct nki_msg_tail {
+    void (*let_go)(struct nki_msg_tail *tail); /* the last reference of the message was given up */
+    void *owner;
+    int64_t taken_ns; /* by whoever took it from its queue; 0 before */
+    uint32_t index;
+    atomic_uint state;
+};
+
 /* Messages from a slab are counted together, as an atomic operation for each would cost more than its memory:
  * with the slab's lock, before they are handed over. */
 void nki_msg_count_made(struct nki_slab *slab);
@@ -56,6 +68,10 @@ void nki_msg_count_made(struct nki_slab *slab);
  * nki_msg_body) to be filled by the caller. `slab` NULL takes the heap. NULL if there is no memory. */
 struct nki_msg *nki_msg_new(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
                             uint32_t header_len, uint32_t body_len);
+/* The same with room for a tail, which is there once it was filled in and the kind was set to
+ * NKI_MSG_SERVICE. */
+struct nki_msg *nki_msg_new_tailed(struct nki_slab *slab, struct nki_str subject, struct nki_str reply,
+                                   uint32_t header_len, uint32_t body_len);
 /* An event's message with `len` bytes of room. */
 struct nki_msg *nki_msg_new_event(size_t len);
 
@@ -83,6 +99,14 @@ static inline struct nki_str nki_msg_data(const struct nki_msg *msg)
 {
     return nki_str_make((const char *)msg->bytes + msg->subject_len + msg->reply_len + msg->header_len,
                         msg->data_len);
+}
+
+static inline struct nki_msg_tail *nki_msg_tail(const struct nki_msg *msg)
+{
+    uintptr_t end =
+        (uintptr_t)msg->bytes + msg->subject_len + msg->reply_len + msg->header_len + msg->data_len;
+    uintptr_t align = _Alignof(struct nki_msg_tail);
+    return (struct nki_msg_tail *)((end + align - 1) / align * align); /* no part of the content */
 }
 
 /* The index-th header, counting from 0; false if there are fewer. Going on from where the last call of any

@@ -354,7 +354,8 @@ static void deliver(struct direct *direct, struct nki_msg *msg, const struct nki
 static bool place(struct direct *direct, const struct nki_stored *stored)
 {
     bool follows = stored->last_seq == direct->page_last; /* else one was lost on the way */
-    if (!follows || stored->seq < direct->next_seq || stored->seq <= direct->page_last) {
+    if (!follows || stored->seq < direct->next_seq || stored->seq <= direct->page_last ||
+        stored->seq == UINT64_MAX) { /* nothing is behind that */
         return false;
     }
     uint64_t left = direct->left_known && direct->left > 0 ? direct->left - 1 : 0;
@@ -412,15 +413,12 @@ static void end_of_batch(struct direct *direct, struct nki_str block, int64_t no
     if (direct->snapshot && direct->up_to_seq == 0) {
         direct->up_to_seq = number_of(block, NKI_STR("Nats-UpTo-Sequence"));
     }
+    bool whole = last == direct->page_last; /* else its last ones were lost on the way */
+    uint64_t left = pending + !whole;
     direct->answered = true;
-    if (last != direct->page_last) {
-        ask_rest(direct, now_ns); /* its last ones were lost on the way */
-        return;
-    }
-    if (direct->left_known && pending > direct->left) {
-        direct->left = pending;
-    }
-    if (pending == 0) {
+    direct->left = direct->left_known && direct->left > left ? direct->left : left;
+    direct->left_known = true;
+    if (whole && pending == 0) {
         no_more(direct, now_ns);
     } else {
         ask_rest(direct, now_ns);
@@ -631,6 +629,7 @@ int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *param
     char inbox[NKI_JS_INBOX_MAX - 24];
     size_t len = nki_conn_new_inbox(js->conn, inbox, sizeof inbox - 2);
     assert(len <= sizeof inbox - 2 && params->page_msgs > 0 && params->page_bytes > 0);
+    assert(params->up_to_seq == 0 || params->seq <= params->up_to_seq);
     struct direct *direct = make(js, params, nki_str_make(inbox, len));
     if (direct == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);

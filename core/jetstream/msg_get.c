@@ -131,6 +131,7 @@ static void answered_directly(struct nki_msg_get *get, struct nki_msg *msg, stru
         get->ops->got(get, msg, end);
         return;
     }
+    end->outcome = NKI_OUTCOME_REJECTED;
     if (code == 404) {
         get->ops->missing(get, end);
     } else {
@@ -148,8 +149,12 @@ static void answered_by_leader(struct nki_msg_get *get, struct nki_msg *msg, str
         end_with(end, NKI_PROTOCOL, "the answer to a get is no JSON object");
     } else if (nki_json_member(&answer, NKI_STR("error"), &error)) {
         end->status = nki_js_read_error(&error, &end->error);
+        end->outcome = NKI_OUTCOME_REJECTED;
         if (end->status == NKI_MSG_NOT_FOUND) {
+            int32_t err_code = end->error.err_code;
             get->ops->missing(get, end);
+            end->error.server_code = 404;
+            end->error.err_code = err_code;
         }
     } else {
         int32_t status = nki_stored_msg(&answer, get->stream, &stored);

@@ -75,6 +75,7 @@ struct ordered {
     uint64_t resets;
     uint64_t stale_msgs;
     uint64_t rewinds;
+    struct nki_list ready_ops; /* struct nki_op.engine_node, a reference each: they wait for a message */
 
     char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
     size_t subject_len;
@@ -89,6 +90,18 @@ struct ordered {
 static struct ordered *of(struct nki_feed *feed)
 {
     return NKI_CONTAINER_OF(feed, struct ordered, feed);
+}
+
+/* There is something in the queue, or nothing more will be. */
+static void tell_ready(struct ordered *ordered)
+{
+    while (!nki_list_empty(&ordered->ready_ops)) {
+        struct nki_op *op = NKI_CONTAINER_OF(ordered->ready_ops.next, struct nki_op, engine_node);
+        nki_list_remove(&op->engine_node);
+        nki_engine_untimer(ordered->feed.engine, op);
+        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
+        nki_op_release(op);
+    }
 }
 
 static void destroy(struct ordered *ordered)
@@ -383,6 +396,9 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
         msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
         if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
+            if (!nki_list_empty(&ordered->ready_ops)) {
+                nki_feed_settle(&ordered->feed);
+            }
         }
     }
     look_whether_done(ordered, place.pending == 0);
@@ -650,14 +666,20 @@ static void end(struct nki_feed *feed, int32_t reason)
 {
     struct ordered *ordered = of(feed);
     (void)reason;
+    tell_ready(ordered);
     if (feed->up && ordered->used) {
         send_delete(ordered, ordered->serial);
     }
     destroy(ordered);
 }
 
+static void settle(struct nki_feed *feed)
+{
+    tell_ready(of(feed));
+}
+
 static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -688,6 +710,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     }
     memset(ordered, 0, sizeof *ordered);
     ordered->feed.ops = &ops;
+    nki_list_init(&ordered->ready_ops);
     ordered->js = js;
     nki_js_retain(js);
     ordered->deliver = params->deliver;
@@ -726,6 +749,39 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
     struct nki_sub_params sub = {
         .subject = subject, .queue = NKI_STR(""), .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX}};
     return nki_conn_subscribe_feed(js->conn, &sub, &ordered->feed, out, err);
+}
+
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out,
+                          struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    int32_t status = op != NULL ? NKI_OK : NKI_NO_MEMORY;
+    struct nki_feed *feed = op != NULL ? nki_sub_feed_lock(sub) : NULL;
+    struct nki_inlet_stats stats;
+    if (feed != NULL && feed->ops != &ops) {
+        status = NKI_INVALID;
+    } else if (feed != NULL) {
+        nki_inlet_stats_get(nki_sub_inlet(sub), &stats);
+        if (stats.pending_msgs > 0) {
+            nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
+        } else if (!nki_engine_timer(feed->engine, op, deadline_ns)) {
+            status = NKI_NO_MEMORY;
+        } else {
+            nki_op_retain(op);
+            nki_list_append(&of(feed)->ready_ops, &op->engine_node);
+        }
+    } else if (op != NULL) {
+        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL); /* it has ended */
+    }
+    if (feed != NULL) {
+        nki_sub_feed_unlock(sub);
+    }
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
 }
 
 int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)

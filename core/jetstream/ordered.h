@@ -39,6 +39,11 @@ struct nki_ordered_params {
 int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *params, struct nki_sub **out,
                          struct nki_error *err);
 
+/* An operation that finishes when the queue has something, or the subscription has ended; it may have been
+ * taken by others meanwhile. NKI_INVALID: it is no ordered consumer's. */
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op,
+                          struct nki_error *err);
+
 struct nki_ordered_info {
     uint64_t resets;     /* consumers that were made after the first */
     uint64_t last_seq;   /* sequence in the stream up to which all has come */

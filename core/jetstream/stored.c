@@ -122,6 +122,21 @@ static struct nki_str *place_of(struct nki_str name, struct nki_stored *out, str
     return NULL;
 }
 
+struct nki_str nki_stored_own_block(const struct nki_msg *msg)
+{
+    static const char first[] = "\r\nNats-Stream:"; /* of what the server adds */
+    struct nki_str block = nki_msg_header_block(msg);
+    if (msg->kind != NKI_MSG_STORED) {
+        return block;
+    }
+    for (size_t at = block.len >= sizeof first ? block.len - sizeof first : 0; at > 0; at--) {
+        if (memcmp(block.ptr + at, first, sizeof first - 1) == 0) {
+            return nki_str_make(block.ptr, at + 2);
+        }
+    }
+    return nki_str_make(block.ptr, 0);
+}
+
 bool nki_stored_read(const struct nki_msg *msg, struct nki_stored *out)
 {
     struct nki_str block = nki_msg_header_block(msg);

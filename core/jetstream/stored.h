@@ -21,6 +21,10 @@ struct nki_stored {
  * publisher's headers, so the last value of a name counts. */
 bool nki_stored_read(const struct nki_msg *msg, struct nki_stored *out);
 
+/* The header block without what the server has put behind the publisher's headers, and so without its last,
+ * empty line; of another kind of message the whole. */
+struct nki_str nki_stored_own_block(const struct nki_msg *msg);
+
 /* A message as the leader of a stream gives it (JSON with base64), in that form. `answer`: of STREAM.MSG.GET,
  * checked. NKI_OK with a message that the caller gets, NKI_PROTOCOL, NKI_NO_MEMORY. */
 int32_t nki_stored_msg(const struct nki_json_value *answer, struct nki_str stream, struct nki_msg **out);

@@ -2,6 +2,7 @@
 #include "kv/bucket.h"
 
 #include "base/alloc.h"
+#include "jetstream/bucket.h"
 
 #include <stdio.h>
 
@@ -12,18 +13,7 @@ static bool is_word(char c)
 
 const char *nki_kv_bucket_fault(struct nki_str bucket)
 {
-    if (bucket.len == 0) {
-        return "is empty";
-    }
-    if (bucket.len > NKI_KV_BUCKET_MAX) {
-        return "is longer than 252 bytes";
-    }
-    for (size_t i = 0; i < bucket.len; i++) {
-        if (!is_word(bucket.ptr[i])) {
-            return "holds something else than letters, digits, _ and -";
-        }
-    }
-    return NULL;
+    return nki_bucket_fault(bucket, NKI_KV_BUCKET_MAX);
 }
 
 static const char *token_fault(struct nki_str token, bool last, bool wild)
@@ -72,11 +62,9 @@ const char *nki_kv_pattern_fault(struct nki_str pattern)
 
 int32_t nki_kv_open(struct nki_js *js, struct nki_str bucket, struct nki_kv **out, struct nki_error *err)
 {
-    const char *fault = nki_kv_bucket_fault(bucket);
-    if (fault != NULL) {
-        int shown = bucket.len < 80 ? (int)bucket.len : 80;
-        return nki_error_set(err, NKI_INVALID, "bucket \"%.*s\" %s", shown, bucket.len > 0 ? bucket.ptr : "",
-                             fault);
+    int32_t status = nki_bucket_check(bucket, NKI_KV_BUCKET_MAX, err);
+    if (status != NKI_OK) {
+        return status;
     }
     struct nki_kv *kv = nki_alloc(sizeof *kv);
     if (kv == NULL) {

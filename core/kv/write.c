@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "client/chain.h"
 #include "jetstream/api_error.h"
+#include "jetstream/bucket.h"
 #include "jetstream/stored.h"
 #include "kv/entry.h"
 #include "wire/header.h"
@@ -20,19 +21,10 @@ static struct nki_str str_of(const struct nki_buf *buf)
     return nki_str_make((const char *)buf->data, buf->len);
 }
 
-/* Bytes of a subject that is published to before what is stored: another domain or account takes keys behind
- * the prefix of its API (ADR-19). */
-static size_t prefix_len(const struct nki_kv *kv)
-{
-    struct nki_str prefix = nki_js_prefix(kv->js);
-    return nki_str_eq(prefix, NKI_STR("$JS.API")) ? 0 : prefix.len + 1;
-}
-
 static bool append_subject(struct nki_buf *out, const struct nki_kv *kv, struct nki_str key)
 {
-    bool ok = prefix_len(kv) == 0 ||
-              (nki_buf_append_str(out, nki_js_prefix(kv->js)) && nki_buf_append(out, ".", 1));
-    return ok && nki_buf_append_str(out, nki_kv_subject(kv)) && nki_buf_append_str(out, key);
+    return nki_bucket_append_prefix(kv->js, out) && nki_buf_append_str(out, nki_kv_subject(kv)) &&
+           nki_buf_append_str(out, key);
 }
 
 /* -- headers --------------------------------------------------------------------------------------------- */
@@ -128,7 +120,7 @@ static enum nki_chain_next ask_leader(struct creating *creating, struct nki_chai
     struct nki_buf *subject = &creating->question_subject;
     struct nki_buf *body = &creating->question;
     struct nki_str stored = str_of(&creating->subject);
-    size_t prefix = prefix_len(creating->kv);
+    size_t prefix = nki_bucket_prefix_len(creating->kv->js);
     stored = nki_str_make(stored.ptr + prefix, stored.len - prefix);
     subject->len = body->len = 0;
     bool ok = nki_buf_append_str(subject, nki_js_prefix(creating->kv->js)) &&

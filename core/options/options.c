@@ -44,6 +44,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_BATCH] = "batches",
     [NKI_SCOPE_GET_BATCH] = "getting a batch",
     [NKI_SCOPE_GET_LAST] = "getting last messages",
+    [NKI_SCOPE_SERVICE] = "services",
 };
 
 struct text {

@@ -32,8 +32,9 @@ def main() -> None:
         info = js.update_stream(name="EXAMPLE", description="changes what is said, and that alone")
         print(f"updated: {info.config.description!r}, still {info.config.max_age:.0f} s")
 
-        for number in range(5):
-            ack = js.publish("example.orders", f"order {number}", headers={"Number": str(number)})
+        for number in range(4):
+            js.publish("example.orders", f"order {number}", headers={"Number": str(number)})
+        ack = js.publish("example.orders", "order 4", headers={"Number": "4"})
         print(f"published: number {ack.seq} of {ack.stream}")
         again = [js.publish("example.ids", b"once", msg_id="a") for _ in range(2)]
         print(f"with an id: {[ack.duplicate for ack in again]}")

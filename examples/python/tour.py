@@ -14,7 +14,7 @@ async def show_publish_subscribe(nc: natskit.Client) -> None:
     async with await nc.subscribe("greet.*") as sub:
         await nc.publish("greet.joe", b"hello")
         await nc.publish("greet.pam", "good morning")
-        seen = []
+        seen: list[str] = []
         async for msg in sub:
             print(f"publish/subscribe: received {msg.subject} '{msg.data.decode()}'")
             seen.append(msg.subject)

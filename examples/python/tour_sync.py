@@ -16,7 +16,7 @@ def show_publish_subscribe(nc: natskit.Client) -> None:
     with nc.subscribe("greet.*") as sub:
         nc.publish("greet.joe", b"hello")
         nc.publish("greet.pam", "good morning")
-        seen = []
+        seen: list[str] = []
         for msg in sub:
             print(f"publish/subscribe: received {msg.subject} '{msg.data.decode()}'")
             seen.append(msg.subject)

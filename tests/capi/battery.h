@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_BATCH + 1,
+    KINDS = NATSKIT_KIND_OBJECT_READER + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -68,7 +68,12 @@ void step_calls(struct worker *me);
 void step_keys(struct worker *me);
 void step_batches(struct worker *me);
 void step_watch(struct worker *me);
+void step_objects(struct worker *me);
 void step_entry(struct worker *me);
+
+/* battery_service.c */
+void step_service(struct worker *me);
+void step_discover(struct worker *me);
 
 /* battery_requests.c */
 void step_many(struct worker *me);

@@ -41,6 +41,14 @@ void step_contexts(struct worker *me)
         return;
     }
     js.id = pick(me, NATSKIT_KIND_JS, &sort);
+    if (below(me, 3) == 0) {
+        natskit_object_store store = {0};
+        if (gave_for(me, "object_store_open", js.id, sort,
+                     natskit_object_store_open(js, "BTKV", Z, &store, NULL)) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_OBJECT_STORE, store.id);
+        }
+        return;
+    }
     const char *bucket = below(me, 20) > 0 ? "BTKV" : "NONE";
     if (gave_for(me, "kv_open", js.id, sort, natskit_kv_open(js, bucket, Z, &kv, NULL)) == NATSKIT_OK) {
         keep(me, NATSKIT_KIND_KV, kv.id);
@@ -215,6 +223,49 @@ void step_watch(struct worker *me)
     gave_for(me, "watch_info", sub.id, sort, natskit_sub_watch_info(sub, &info, sizeof info));
 }
 
+/* Writers of a store that is there or not, which is all the same to them until they are finished. */
+void step_objects(struct worker *me)
+{
+    enum sort sort;
+    natskit_op op = {0};
+    natskit_object_writer writer = {pick(me, NATSKIT_KIND_OBJECT_WRITER, &sort)};
+    natskit_object_progress progress;
+    natskit_status status;
+    size_t written;
+    switch (below(me, 6)) {
+    case 0: {
+        natskit_object_store store = {pick(me, NATSKIT_KIND_OBJECT_STORE, &sort)};
+        status =
+            natskit_object_writer_open(store, "o", Z, (natskit_json){0}, (natskit_options){0}, &writer, NULL);
+        if (gave_for(me, "writer_open", store.id, sort, status) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_OBJECT_WRITER, writer.id);
+        }
+        return;
+    }
+    case 1: {
+        natskit_object_store store = {pick(me, NATSKIT_KIND_OBJECT_STORE, &sort)};
+        status = natskit_object_info_start(store, "o", Z, 0, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "object_info_start", gave_for(me, "object_info_start", store.id, sort, status), op);
+        return;
+    }
+    case 2:
+        status = natskit_object_writer_write(writer, payload, below(me, 200), 0, &written, NULL);
+        gave_for(me, "writer_write", writer.id, sort, status);
+        return;
+    case 3:
+        status = natskit_object_writer_room_start(writer, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "writer_room_start", gave_for(me, "writer_room_start", writer.id, sort, status), op);
+        return;
+    case 4:
+        status = natskit_object_writer_done_start(writer, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "writer_done_start", gave_for(me, "writer_done_start", writer.id, sort, status), op);
+        return;
+    default:
+        gave_for(me, "writer_progress", writer.id, sort,
+                 natskit_object_writer_progress(writer, &progress, sizeof progress));
+    }
+}
+
 /* Each message is readable as what it is, and as that alone. */
 void step_entry(struct worker *me)
 {
@@ -227,6 +278,7 @@ void step_entry(struct worker *me)
     natskit_status_view told;
     natskit_pub_ack ack;
     natskit_stored_view stored;
+    natskit_service_view request;
     gave(me, "msg_view", natskit_msg_view(msg, &view, sizeof view));
     const struct {
         int32_t kind;
@@ -236,6 +288,8 @@ void step_entry(struct worker *me)
         {NATSKIT_MSG_STATUS, natskit_msg_status(msg, &told, sizeof told)},
         {NATSKIT_MSG_PUB_ACK, natskit_msg_pub_ack(msg, &ack, sizeof ack)},
         {NATSKIT_MSG_STORED, natskit_msg_stored(msg, &stored, sizeof stored)},
+        {NATSKIT_MSG_SERVICE, natskit_msg_service(msg, &request, sizeof request)},
+        {NATSKIT_MSG_SERVICE, natskit_msg_handled(msg)},
     };
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         if ((gave(me, "view", views[i].status) == NATSKIT_OK) != (view.kind == views[i].kind)) {

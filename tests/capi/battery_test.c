@@ -1,11 +1,9 @@
 /* The promise of the handles, tried out: a million random calls from four threads, with live, closed, stale,
  * forged and wrong-kind handles of every kind, on connections to a real server through the tap, which cuts
  * some of them meanwhile. Every call gives a status, closed handles say so, and in the end all is given back
- * and nothing that was sent was outside the protocol.
- *
- * NATSKIT_SEED replays the choices of a run (the order between the threads stays the machine's),
- * NATSKIT_CALLS sets their number. Workers share two things: the pools of ids, and the pool of messages,
- * which they take out of it one by one, because messages, other than handles, want to be used with care. */
+ * and nothing that was sent was outside the protocol. NATSKIT_SEED replays the choices of a run (the order
+ * between the threads stays the machine's), NATSKIT_CALLS sets their number. Workers share the pools of ids
+ * and messages, which they take one by one, since those, unlike handles, want care. */
 #include "battery.h"
 
 #include "support/nats_server.h"
@@ -158,14 +156,21 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_op_close((natskit_op){id});
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
-    case NATSKIT_KIND_PUBLISHER:
-        return NATSKIT_BAD_HANDLE; /* nothing opens one yet */
+    case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
+    case NATSKIT_KIND_OBJECT_READER:
+        return NATSKIT_BAD_HANDLE;
     case NATSKIT_KIND_BATCH:
         return natskit_batch_close((natskit_batch){id});
     case NATSKIT_KIND_JS:
         return natskit_js_close((natskit_js){id});
     case NATSKIT_KIND_KV:
         return natskit_kv_close((natskit_kv){id});
+    case NATSKIT_KIND_SERVICE:
+        return natskit_service_close((natskit_service){id});
+    case NATSKIT_KIND_OBJECT_STORE:
+        return natskit_object_store_close((natskit_object_store){id});
+    case NATSKIT_KIND_OBJECT_WRITER:
+        return natskit_object_writer_close((natskit_object_writer){id});
     default:
         return natskit_waitset_close((natskit_waitset){id});
     }
@@ -240,7 +245,7 @@ static void step_open(struct worker *me)
     switch (below(me, 3)) {
     case 0:
         if (gave(me, "options_open",
-                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_GET_LAST + 1), &options)) ==
+                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_SERVICE + 1), &options)) ==
             NATSKIT_OK) {
             keep(me, NATSKIT_KIND_OPTIONS, options.id);
         }
@@ -749,7 +754,8 @@ static const struct {
     {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
     {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
     {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},  {step_service, 20},
+    {step_discover, 6},  {step_objects, 20},
 };
 
 static void *work(void *arg)

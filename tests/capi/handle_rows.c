@@ -11,6 +11,9 @@ natskit_waitset waitset;
 natskit_json json;
 natskit_js js;
 natskit_kv kv;
+natskit_service service;
+natskit_object_store store;
+natskit_object_writer writer;
 natskit_publisher publisher;
 natskit_batch batch;
 natskit_msg *received;
@@ -195,6 +198,9 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_kv.h"
 
 #include "handle_direct.h"
+#include "handle_object.h"
+
+#include "handle_service.h"
 /* as well as */
 #include "handle_publish.h"
 /* and behind that */
@@ -308,6 +314,8 @@ const struct row rows[] = {
     JS_ROWS,
     KV_ROWS,
     DIRECT_ROWS,
+    SERVICE_ROWS,
+    OBJECT_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
     AUTH_ROWS,
@@ -329,6 +337,8 @@ BAD(status_at_null, natskit_status_at(0, NULL, sizeof status_info))
 BAD(status_at_size, natskit_status_at(0, &status_info, 0))
 BAD(describe_null, natskit_status_describe(0, NULL, sizeof status_info))
 BAD(describe_size, natskit_status_describe(0, &status_info, 0))
+BAD(dump_len, natskit_dump(room, sizeof room, NULL))
+BAD(dump_buf, natskit_dump(NULL, 1, &count))
 BAD(counters_null, natskit_counters_get(NULL, sizeof counters))
 BAD(counters_size, natskit_counters_get(&counters, 0))
 BAD(shutdown_timeout, natskit_shutdown(-2))
@@ -521,6 +531,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_status_at, status_at_size),
     BAD_ROW(natskit_status_describe, describe_null),
     BAD_ROW(natskit_status_describe, describe_size),
+    BAD_ROW(natskit_dump, dump_len),
+    BAD_ROW(natskit_dump, dump_buf),
     BAD_ROW(natskit_counters_get, counters_null),
     BAD_ROW(natskit_counters_get, counters_size),
     BAD_ROW(natskit_shutdown, shutdown_timeout),
@@ -703,6 +715,8 @@ const struct bad bads[] = {
     JS_BAD_ROWS,
     KV_BAD_ROWS,
     DIRECT_BAD_ROWS,
+    SERVICE_BAD_ROWS,
+    OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,
 };

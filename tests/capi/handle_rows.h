@@ -16,6 +16,9 @@ extern natskit_waitset waitset;
 extern natskit_json json;
 extern natskit_js js;
 extern natskit_kv kv;
+extern natskit_service service;
+extern natskit_object_store store;
+extern natskit_object_writer writer;
 extern natskit_publisher publisher;
 extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */

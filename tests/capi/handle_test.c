@@ -37,6 +37,17 @@ static void receive_one(void)
     assert_true(ts_scripted_stop(server));
 }
 
+static uint64_t open_service(void)
+{
+    natskit_json config;
+    natskit_service opened;
+    natskit_sub requests;
+    assert_ok(natskit_json_parse("{\"name\":\"s\",\"version\":\"1.0.0\"}", Z, &config, NULL));
+    assert_ok(natskit_service_open(conn, config, NO_OPTIONS, &opened, &requests, NULL));
+    assert_ok(natskit_json_close(config));
+    return opened.id;
+}
+
 static int open_all(void **state)
 {
     (void)fx_mark(state);
@@ -50,8 +61,11 @@ static int open_all(void **state)
     assert_ok(natskit_json_parse("{\"a\":1}", Z, &json, NULL));
     assert_ok(natskit_js_open(conn, NO_OPTIONS, &js, NULL));
     assert_ok(natskit_kv_open(js, "b", Z, &kv, NULL));
+    assert_ok(natskit_object_store_open(js, "b", Z, &store, NULL));
+    assert_ok(natskit_object_writer_open(store, "o", Z, (natskit_json){0}, NO_OPTIONS, &writer, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
     assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
+    service.id = open_service();
     return 0;
 }
 
@@ -64,13 +78,21 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[NATSKIT_KIND_BATCH + 1] = {
-        [NATSKIT_KIND_OPTIONS] = options.id, [NATSKIT_KIND_HEADERS] = headers.id,
-        [NATSKIT_KIND_CONN] = conn.id,       [NATSKIT_KIND_SUB] = sub.id,
-        [NATSKIT_KIND_OP] = op.id,           [NATSKIT_KIND_WAITSET] = waitset.id,
-        [NATSKIT_KIND_JSON] = json.id,       [NATSKIT_KIND_JS] = js.id,
-        [NATSKIT_KIND_KV] = kv.id,           [NATSKIT_KIND_PUBLISHER] = publisher.id,
+    const uint64_t ids[NATSKIT_KIND_OBJECT_READER + 1] = {
+        [NATSKIT_KIND_OPTIONS] = options.id,
+        [NATSKIT_KIND_HEADERS] = headers.id,
+        [NATSKIT_KIND_CONN] = conn.id,
+        [NATSKIT_KIND_SUB] = sub.id,
+        [NATSKIT_KIND_OP] = op.id,
+        [NATSKIT_KIND_WAITSET] = waitset.id,
+        [NATSKIT_KIND_JSON] = json.id,
+        [NATSKIT_KIND_JS] = js.id,
+        [NATSKIT_KIND_KV] = kv.id,
+        [NATSKIT_KIND_PUBLISHER] = publisher.id,
         [NATSKIT_KIND_BATCH] = batch.id,
+        [NATSKIT_KIND_OBJECT_STORE] = store.id,
+        [NATSKIT_KIND_OBJECT_WRITER] = writer.id,
+        [NATSKIT_KIND_SERVICE] = service.id,
     };
     return ids[kind];
 }
@@ -98,12 +120,22 @@ static uint64_t open_another(int32_t kind)
     natskit_json j = {0};
     natskit_js c = {0};
     natskit_kv b = {0};
+    natskit_object_store f = {0};
+    natskit_object_writer g = {0};
     natskit_publisher another = {0};
     natskit_batch many = {0};
     switch (kind) {
+    case NATSKIT_KIND_SERVICE:
+        return open_service();
     case NATSKIT_KIND_KV:
         assert_ok(natskit_kv_open(js, "other", Z, &b, NULL));
         return b.id;
+    case NATSKIT_KIND_OBJECT_STORE:
+        assert_ok(natskit_object_store_open(js, "other", Z, &f, NULL));
+        return f.id;
+    case NATSKIT_KIND_OBJECT_WRITER:
+        assert_ok(natskit_object_writer_open(store, "other", Z, (natskit_json){0}, NO_OPTIONS, &g, NULL));
+        return g.id;
     case NATSKIT_KIND_JS:
         assert_ok(natskit_js_open(conn, NO_OPTIONS, &c, NULL));
         return c.id;
@@ -158,8 +190,17 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
     case NATSKIT_KIND_JS:
         got = natskit_js_close((natskit_js){id});
         break;
+    case NATSKIT_KIND_SERVICE:
+        got = natskit_service_close((natskit_service){id});
+        break;
     case NATSKIT_KIND_KV:
         got = natskit_kv_close((natskit_kv){id});
+        break;
+    case NATSKIT_KIND_OBJECT_STORE:
+        got = natskit_object_store_close((natskit_object_store){id});
+        break;
+    case NATSKIT_KIND_OBJECT_WRITER:
+        got = natskit_object_writer_close((natskit_object_writer){id});
         break;
     case NATSKIT_KIND_PUBLISHER:
         got = natskit_publisher_close((natskit_publisher){id});
@@ -181,7 +222,8 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
 static void test_tables_are_complete(void **state)
 {
     (void)state;
-    static const char *const neither[] = {"natskit_version", "natskit_msg_release", "natskit_headers_open"};
+    static const char *const neither[] = {"natskit_version", "natskit_msg_release", "natskit_headers_open",
+                                          "natskit_object_reader_close"};
     size_t len;
     size_t symbols = 0;
     char *text = ts_read_file(NKI_TEST_DIR "/../capi/natskit.syms", &len);
@@ -246,7 +288,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_KV; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_OBJECT_READER; kind++) {
             bool fits = kind == rows[i].kind || id_of(kind) == 0 ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

@@ -458,6 +458,35 @@ static void test_denied(void **state)
     finish(peer, sub);
 }
 
+/* What is asked for while it is drained would be answered to nobody. */
+static void test_drained(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct nki_direct_params params = a_run();
+    struct peer *peer = begin(&params, &sub);
+    struct nki_op *drain = nki_op_new();
+    assert_non_null(drain);
+    expect_asked(peer, &asked, NULL);
+    for (int i = 1; i <= 4; i++) {
+        say(peer, &asked, i, i - 1, 9 - i);
+    }
+    say_end(peer, &asked, 4, 5, 0);
+    assert_int_equal(nki_engine_drain_sub(&peer->rig->engine, sub, drain, NKI_NEVER, peer->rig->now_ns),
+                     NKI_OK);
+    rig_settle(peer->rig);
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        take(peer, sub, seq);
+    }
+    rig_say(peer->rig, RIG_PONG);
+    peer_pass(peer, 10 * ANSWER_MS);
+    peer_expect_none(peer);
+    assert_int_equal(rig_end_reason(sub), NKI_UNSUBSCRIBED);
+    assert_int_equal(rig_op_status(drain), NKI_OK);
+    finish(peer, sub);
+}
+
 /* -- snapshots ------------------------------------------------------------------------------------------- */
 
 static void test_snapshot(void **state)
@@ -689,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_transient),
         cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_drained),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_snapshot_up_to),
         cmocka_unit_test(test_snapshot_changed),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C ABI from Python's ctypes: signatures and structures are read from the plain declarations by a few regular
-expressions, and a handle is passed as the 64-bit number that it is. Against a real server.
+"""The C ABI from Python's ctypes: signatures and structures are those of natskit.abi.json, and a handle is passed as
+the 64-bit number that it is. Against a real server.
 
-    python3 test_ctypes.py LIBRARY DECLARATIONS SUPPORT
+    python3 test_ctypes.py LIBRARY ABI SUPPORT
 
 SUPPORT is the folder of natskit_testing.py; $NK_TAP tells it where the helper programs are. Exit code 77: no server.
 """
@@ -10,20 +10,19 @@ SUPPORT is the folder of natskit_testing.py; $NK_TAP tells it where the helper p
 from __future__ import annotations
 
 import ctypes
+import json
 import random
-import re
 import select
 import sys
 import threading
 import unittest
 from pathlib import Path
 
-LIBRARY, DECLARATIONS, SUPPORT = sys.argv[1:4]
+LIBRARY, ABI, SUPPORT = sys.argv[1:4]
 sys.path.insert(0, SUPPORT)
 
 from natskit_testing import HarnessError, Server  # noqa: E402
 
-HANDLES = ("options", "headers", "conn", "sub", "op", "waitset", "json", "js", "publisher", "kv")
 TYPES = {
     "natskit_status": ctypes.c_int32,
     "int32_t": ctypes.c_int32,
@@ -33,51 +32,43 @@ TYPES = {
     "size_t": ctypes.c_size_t,
     "char": ctypes.c_char,
     "double": ctypes.c_double,
-    **{f"natskit_{name}": ctypes.c_uint64 for name in HANDLES},
 }
 
 
 class Api:
     """The library with every function typed, its constants and its structures."""
 
-    def __init__(self, library: str, declarations: str) -> None:
-        text = re.sub(r"/\*.*?\*/", "", declarations, flags=re.S)
-        self.constants = {n: int(v) for n, v in re.findall(r"static const int NATSKIT_(\w+) = (-?\d+);", text)}
+    def __init__(self, library: str, description: dict) -> None:
+        self.constants = {n.removeprefix("NATSKIT_"): value for n, value in description["constants"].items()}
         self.structs: dict[str, type[ctypes.Structure]] = {}
         self.functions: dict[str, ctypes._CFuncPtr] = {}
-        for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} (\w+);", text):
-            if name not in TYPES:
-                fields = [self._field(line) for line in body.split(";") if line.strip()]
-                self.structs[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+        self._types = {**TYPES, **{name: ctypes.c_uint64 for name in description["handles"]}}
+        for struct in description["structs"]:
+            fields = [(field["name"], self._type(field)) for field in struct["fields"]]
+            made = type(struct["name"], (ctypes.Structure,), {"_fields_": fields})
+            self.structs[struct["name"]] = self._types[struct["name"]] = made
         shared = ctypes.CDLL(library)
-        for name, parameters in re.findall(r"natskit_status (natskit_\w+)\(([^)]*)\);", text):
-            function = getattr(shared, name)
+        for entry in description["functions"]:
+            function = getattr(shared, entry["name"])
             function.restype = ctypes.c_int32
-            function.argtypes = [self._type(parameter) for parameter in parameters.split(",")]
-            self.functions[name.removeprefix("natskit_")] = function
+            function.argtypes = [self._type(parameter) for parameter in entry["parameters"]]
+            self.functions[entry["name"].removeprefix("natskit_")] = function
 
     def __getattr__(self, name: str) -> ctypes._CFuncPtr:
         return self.functions[name]
 
-    def _type(self, declaration: str) -> type:
-        """The type of a parameter: pointers are addresses, whatever they point to."""
-        if "*" in declaration:
+    def _type(self, declared: dict) -> type:
+        """Pointers are addresses, whatever they point to."""
+        if declared["type"].endswith("*"):
             return ctypes.c_void_p
-        word = declaration.replace("const", "").split()[0]
-        return TYPES[word]
-
-    def _field(self, declaration: str) -> tuple[str, type]:
-        array = re.fullmatch(r"\s*(\w+) (\w+)\[(\d+)\]", declaration)
-        if array:
-            return array[2], TYPES[array[1]] * int(array[3])
-        name = re.findall(r"\w+", declaration)[-1]
-        return name, self._type(declaration)
+        plain = self._types[declared["type"]]
+        return plain * declared["length"] if "length" in declared else plain
 
     def make(self, name: str) -> ctypes.Structure:
         return self.structs[f"natskit_{name}"]()
 
 
-API = Api(LIBRARY, Path(DECLARATIONS).read_text(encoding="utf-8"))
+API = Api(LIBRARY, json.loads(Path(ABI).read_text(encoding="utf-8")))
 STATUS = {value: name for name, value in API.constants.items() if value < 0}
 
 

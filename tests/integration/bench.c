@@ -42,7 +42,8 @@ int bench_check_clean(void **state)
     bool clean = natskit_shutdown(WAIT_MS) == NATSKIT_OK;
     clean = natskit_counters_get(&left, sizeof left) == NATSKIT_OK && clean;
     uint64_t objects = left.conns + left.subs + left.ops + left.waitsets + left.options + left.headers +
-                       left.msgs + left.jsons + left.contexts + left.publishers + left.kvs;
+                       left.msgs + left.jsons + left.contexts + left.publishers + left.kvs +
+                       left.object_stores + left.object_writers + left.object_readers;
     if (!clean || objects + left.threads != 0) {
         print_error("left behind: %llu objects, %llu threads\n", (unsigned long long)objects,
                     (unsigned long long)left.threads);

@@ -203,6 +203,19 @@ static void test_headers(void **state)
         assert_ok(natskit_msg_header(msg, "Mine", Z, NATSKIT_MATCH_EXACT, 0, &value, &len));
         assert_int_equal(len, 3);
         assert_memory_equal(value, "yes", 3);
+        /* what the server adds is none of the message's headers */
+        const char *name;
+        size_t name_len;
+        assert_status(natskit_msg_header(msg, "Nats-Stream", Z, NATSKIT_MATCH_EXACT, 0, &value, &len),
+                      NATSKIT_NOT_FOUND);
+        assert_ok(natskit_msg_header_at(msg, 1, &name, &name_len, &value, &len));
+        assert_memory_equal(value, "99", len);
+        assert_status(natskit_msg_header_at(msg, 2, &name, &name_len, &value, &len), NATSKIT_NOT_FOUND);
+        natskit_stored_view view = {0};
+        assert_ok(natskit_msg_stored(msg, &view, sizeof view));
+        static const char block[] = "NATS/1.0\r\nMine: yes\r\nNats-Sequence: 99\r\n";
+        assert_int_equal(view.header_block_len, sizeof block - 1);
+        assert_memory_equal(view.header_block, block, view.header_block_len);
         expect_stored(msg, "a", 1);
     }
 }
@@ -218,6 +231,9 @@ static void test_operation(void **state)
     assert_ok(natskit_op_wait(op, WAIT_MS));
     assert_ok(natskit_op_take_msg(op, &msg));
     assert_ok(natskit_op_close(op));
+    natskit_stored_view view = {0};
+    assert_ok(natskit_msg_stored(msg, &view, sizeof view));
+    assert_null(view.header_block);
     expect_stored(msg, "b", 2);
 }
 

@@ -63,6 +63,15 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_objects(void **state)
+{
+    (void)state;
+    run_example("objects", (const char *const[]){
+                               "put: lines.txt, 16890 bytes in 1 chunks", "get: lines.txt has 1000 lines",
+                               "renamed: report.txt, 16890 bytes", "get: latest has 1000 lines",
+                               "info: object \"report.txt\": the object was deleted", NULL});
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -77,6 +86,15 @@ static void test_work_queue(void **state)
     (void)state;
     run_example("work_queue", (const char *const[]){"given up: nonsense", "done: later, at delivery 2",
                                                     "worker 1: ", "worker 2: ", "19 of 20 jobs done", NULL});
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    run_example("batches",
+                (const char *const[]){"batch: 2 messages, the last as 2", "nothing of it is stored",
+                                      "counter: 5", "counter: 3", "counter: 100000000000000000003",
+                                      "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
 }
 
 static void test_consume(void **state)
@@ -96,6 +114,14 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_direct_get(void **state)
+{
+    (void)state;
+    run_example("direct_get",
+                (const char *const[]){"second: 2, attic 31.0", "hall: 4, hall 21.0", "page: 2, attic 31.0",
+                                      "page: 3, hall 20.7", "now: 2, attic 31.0", "now: 4, hall 21.0", NULL});
+}
+
 static void test_event_loops(void **state)
 {
     (void)state;
@@ -103,6 +129,14 @@ static void test_event_loops(void **state)
     if (access(NKI_EXAMPLES_DIR "/libuv", X_OK) == 0) { /* made where libuv is */
         run_example("libuv", (const char *const[]){"libuv: 5 replies in one thread", NULL});
     }
+}
+
+static void test_service(void **state)
+{
+    (void)state;
+    run_example("service", (const char *const[]){"texts.c.reverse: desserts", "texts.c.upper: QUIET",
+                                                 "texts.c.reverse: error 400: 1 to 64 bytes, please",
+                                                 "found: 2 requests, 1 error", "drained", NULL});
 }
 
 static void test_tour(void **state)
@@ -142,6 +176,9 @@ int main(void)
         cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
         cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -42,7 +42,8 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry",
+        publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch",
+        object_store = "store", object_writer = "writer", object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
         local meta = registry["natskit." .. kind]
@@ -68,7 +69,13 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
-        read("bindings/lua/library/natskit_kv.lua")
+        read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_object.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_service.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
 
     it("name every function", function()
@@ -76,7 +83,9 @@ describe("the documents", function()
         local annotated, documented = {}, {}
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
-            consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:",
+            consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
+            batch = "batch:",
+            store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
             annotated[prefixes[kind] .. name] = true
@@ -96,7 +105,7 @@ describe("the documents", function()
     end)
 
     it("name every field of a message and a subscription", function()
-        for _, kind in ipairs { "msg", "sub", "stream", "consumer", "kv", "entry" } do
+        for _, kind in ipairs { "msg", "sub", "stream", "consumer", "kv", "entry", "service" } do
             local fields = fields_of(kind)
             local annotated = {}
             local class = annotations:match("%-%-%-@class natskit%." .. kind .. "\n(.-)\nlocal " .. kind)
@@ -116,7 +125,10 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions",
+            KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
+            BATCH = "AtomicBatchOptions",
+            GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
+            OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -263,8 +275,8 @@ describe("the examples", function()
     teardown(helper.stop)
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
-        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "replay",
-        "tour" } do
+        "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
+        "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

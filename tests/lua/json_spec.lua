@@ -14,6 +14,9 @@ describe("nats.json", function()
     end
 
     it("reads and writes the same", function()
+        if helper.before(5.3) then
+            return pending("needs Lua 5.3")
+        end
         for _, text in ipairs {
             "null", "true", "false", "0", '""', "[]", "{}", "[[[]],{},[1,2]]", '{"a":{"b":[null,true,"x"]}}',
             '"\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f"', '["ä","🙂"]', "9007199254740993", "-9223372036854775808",
@@ -28,6 +31,9 @@ describe("nats.json", function()
     end)
 
     it("keeps integers exact and tells them from floats", function()
+        if helper.before(5.3) then
+            return pending("needs Lua 5.3")
+        end
         local function typed(text)
             local value = assert(json.decode(text))
             return value, math.type(value)
@@ -76,6 +82,9 @@ describe("nats.json", function()
     end)
 
     it("tells where a text is wrong", function()
+        if helper.before(5.3) then
+            return pending("needs Lua 5.3")
+        end
         local wrong = {
             "", "[1,]", "{a:1}", "01", "1e999", "nul", '"\xff"', '"\\ud800"', "[1] x", "'a'", "NaN",
         }
@@ -90,6 +99,9 @@ describe("nats.json", function()
     end)
 
     it("refuses what JSON cannot hold, and says where it is", function()
+        if helper.before(5.3) then
+            return pending("needs Lua 5.3")
+        end
         local function refused(text, value)
             helper.raises(text, json.encode, value)
         end
@@ -142,6 +154,9 @@ describe("nats.json", function()
     end)
 
     it("leaves nothing behind when memory or a finalizer interferes", function()
+        if helper.before(5.3) then
+            return pending("needs Lua 5.3")
+        end
         local calls = 0
         for _ = 1, 200 do
             setmetatable({}, { __gc = function()

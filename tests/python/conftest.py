@@ -100,6 +100,7 @@ def own_tap(server: Server) -> Iterator[Tap]:
 def _live() -> dict[str, int]:
     counters = natskit.counters()
     names = ("options", "headers", "conns", "subs", "ops", "waitsets", "jsons", "msgs", "contexts", "publishers")
+    names += ("kvs", "services", "object_stores", "object_writers", "object_readers")
     return {name: counters[name] for name in names}
 
 

@@ -48,12 +48,35 @@ EXPECTED = {
         "the first: one",
         "no responders: ",
     ],
+    "objects": [
+        "put: logo.svg, 6 bytes, SHA-256=",
+        "get: b'<svg/>', the logo",
+        "open: 1000 lines, 16890 bytes",
+        "written into a file: 16890 bytes",
+        "link: ('FILES', 'log.txt'), 16890 bytes",
+        "the link leads nowhere: ",
+        "watch: logo.svg",
+        "watch: latest",
+        "watch: old.txt",
+        "watch: that was all there is",
+        "watch: logo.svg was deleted",
+        "list: ['latest', 'old.txt']",
+        "deleted: True",
+    ],
     "pubsub": [
         "greet.*: greet.joe 'hello' -",
         "greet.*: greet.pam 'good morning' en",
         "greet.>: greet.pam.again 'only one of the two matches this'",
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
+    "direct_get": [
+        "second: 2, attic 31.0",
+        "hall: 4, hall 21.0",
+        "page: 2, attic 31.0",
+        "page: 3, hall 20.7",
+        "now: 2, attic 31.0",
+        "now: 4, hall 21.0",
+    ],
     "replay": [
         "all: 1, hall 20.5",
         "all: 2, attic 31.0",
@@ -67,6 +90,13 @@ EXPECTED = {
         "hall: 5, 21.4",
     ],
     "request_reply": ["request/reply: 'hello, joe', Length: 3", "no responders: "],
+    "service": [
+        "texts.py.reverse: desserts",
+        "texts.py.upper: QUIET",
+        "texts.py.reverse: error 400: a text, please",
+        "found: 2 requests, 1 error, the last: 400:a text, please",
+        "stopped: True",
+    ],
     "streams": [
         "account: 0 streams of -1",
         "stream: EXAMPLE, kept for 2592000 s",
@@ -98,6 +128,15 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "batches": [
+        "batch: 2 messages, the last as 2",
+        "batch: wrong last sequence: 2 [WRONG_LAST]; nothing of it is stored",
+        "counter: 5",
+        "counter: 3",
+        "counter: 100000000000000000003",
+        "schedule: tick, made by batch.plan",
+        "schedule: ended",
+    ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "work_queue": [
         "given up: nonsense",
@@ -107,7 +146,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "kv_watch", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_watch", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

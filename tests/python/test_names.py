@@ -29,7 +29,8 @@ def stub_names(body: list[ast.stmt]) -> dict[str, ast.stmt]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names[node.target.id] = node
+            if not (isinstance(node.annotation, ast.Name) and node.annotation.id == "TypeAlias"):
+                names[node.target.id] = node
     return names
 
 
@@ -116,6 +117,7 @@ def test_faces_agree() -> None:
         (natskit.Stream, natskit.sync.Stream),
         (natskit.Subscription, natskit.sync.Subscription),
         (natskit.Watcher, natskit.sync.Watcher),
+        (natskit.Reading, natskit.sync.Reading),
         (natskit.Events, natskit.sync.Events),
     ):
         public = [{name for name in dir(cls) if not name.startswith("_")} for cls in (one, other)]
@@ -123,6 +125,7 @@ def test_faces_agree() -> None:
     assert natskit.errors is natskit.sync.errors
     assert natskit.Event is natskit.sync.Event
     assert natskit.Entry is natskit.sync.Entry
+    assert natskit.StoredMsg is natskit.sync.StoredMsg
 
 
 # ---------------------------------------------------------------------------------------------- errors
@@ -188,7 +191,16 @@ def test_module() -> None:
     assert (ROOT / "bindings/python/natskit/py.typed").exists()
 
 
-MADE = [natskit.Msg, natskit.Subscription, natskit.Event, natskit.Events, natskit.Entry, natskit.Watcher]
+MADE = [
+    natskit.Msg,
+    natskit.Subscription,
+    natskit.Event,
+    natskit.Events,
+    natskit.Entry,
+    natskit.Watcher,
+    natskit.StoredMsg,
+    natskit.Reading,
+]
 
 
 @pytest.mark.parametrize("cls", MADE)
@@ -201,7 +213,15 @@ def test_types_that_only_the_library_makes(cls: Any) -> None:
 
 
 def test_options_have_types_that_are_known() -> None:
-    for scope in (_natskit.OPTIONS_CONNECT, _natskit.OPTIONS_SUBSCRIBE, _natskit.OPTIONS_EVENTS, _natskit.OPTIONS_KV_WATCH, _natskit.OPTIONS_ORDERED):
+    for scope in (
+        _natskit.OPTIONS_CONNECT,
+        _natskit.OPTIONS_SUBSCRIBE,
+        _natskit.OPTIONS_EVENTS,
+        _natskit.OPTIONS_KV_WATCH,
+        _natskit.OPTIONS_ORDERED,
+        _natskit.OPTIONS_GET_BATCH,
+        _natskit.OPTIONS_GET_LAST,
+    ):
         rows = _natskit._options(scope)
         assert rows
         for name, kind, default, unit, least, most, text, secret in rows:

@@ -68,6 +68,9 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(pull),
     ROW(websocket),
     ROW(websocket_secured),
+    ROW(service),
+    ROW(discover),
+    ROW(service_lost),
 };
 const size_t tt_scenario_count = sizeof tt_scenarios / sizeof tt_scenarios[0];
 

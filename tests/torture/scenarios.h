@@ -63,6 +63,9 @@ void tt_scenario_js_calls(void);
 void tt_scenario_kv(void);
 void tt_scenario_watch(void);
 void tt_scenario_pull(void);
+void tt_scenario_service(void);
+void tt_scenario_discover(void);
+void tt_scenario_service_lost(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);

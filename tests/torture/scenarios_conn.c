@@ -47,6 +47,9 @@ void tt_scenario_connect(void)
     tt_set(options, "max_reconnect_attempts", 3);
     natskit_conn conn = tt_connect_to(tt_life.url, options, NATSKIT_OK);
     look_at(conn);
+    char text[16384];
+    size_t text_len = 0;
+    TT(natskit_dump, text, sizeof text, &text_len);
     TT(natskit_flush, conn, tt_life.wait_ms);
     tt_conn_close(conn, tt_life.wait_ms);
     conn = tt_connect();

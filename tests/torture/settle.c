@@ -181,6 +181,9 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_KV:
         TT(natskit_kv_close, (natskit_kv){thing.id});
         break;
+    case NATSKIT_KIND_SERVICE:
+        TT(natskit_service_close, (natskit_service){thing.id});
+        break;
     case NATSKIT_KIND_PUBLISHER:
         TT(natskit_publisher_close, (natskit_publisher){thing.id});
         break;

@@ -28,6 +28,10 @@ local nats = {}
 ---@field publishers integer
 ---@field kvs integer buckets
 ---@field batches integer atomic batches
+---@field services integer
+---@field object_stores integer
+---@field object_writers integer
+---@field object_readers integer
 ---@field msgs integer
 ---@field allocated_bytes integer
 ---@field threads integer
@@ -264,69 +268,6 @@ function nats.json.array(t) end
 ---@param t? T
 ---@return T
 function nats.json.object(t) end
-
----@class natskit.Nkeys
-nats.nkeys = {}
-
----@alias natskit.role "user"|"account"|"operator"|"server"|"cluster"
-
---- The seed of a new key, from the system's random source.
----@param role? natskit.role "user" without it
----@return string? seed
----@return string? message
----@return natskit.code? code
-function nats.nkeys.create(role) end
-
---- The public key of a seed.
----@param seed string
----@return string? public_key
----@return string? message
----@return natskit.code? code "credentials"
-function nats.nkeys.public_key(seed) end
-
---- A signature of 64 bytes.
----@param seed string
----@param data string
----@return string? signature
----@return string? message
----@return natskit.code? code "credentials"
-function nats.nkeys.sign(seed, data) end
-
---- Whether a signature is of this key over these bytes.
----@param public_key string
----@param data string
----@param signature string
----@return boolean? holds
----@return string? message
----@return natskit.code? code "credentials"
-function nats.nkeys.verify(public_key, data, signature) end
-
----@class natskit.Jwt
-nats.jwt = {}
-
---- Issues the JWT of a user. Raises for options that are wrong.
----@param seed string of the account, or of one of its signing keys
----@param public_key string of the user
----@param options? natskit.IssueUserOptions
----@return string? jwt
----@return string? message
----@return natskit.code? code "credentials"
-function nats.jwt.issue_user(seed, public_key, options) end
-
---- When a JWT expires. Its signature is not checked.
----@param jwt string
----@return number? seconds since 1970; math.huge never
----@return string? message
----@return natskit.code? code "credentials"
-function nats.jwt.expiry(jwt) end
-
---- The text of a credentials file.
----@param jwt string
----@param seed string of the user
----@return string? creds
----@return string? message
----@return natskit.code? code "credentials"
-function nats.jwt.format_creds(jwt, seed) end
 
 --- For adapters of schedulers: resumes what can go on. Does not wait.
 ---@return integer count objects that became ready
@@ -697,7 +638,10 @@ function sub:close() end
 
 --- A message or an event. Fields are made when they are read: keep those in locals that you need twice.
 ---@class natskit.msg
----@field kind string "message", "event", or "status" (of consumer:consume)
+---@field kind string "message", "event", "status" (of consumer:consume), or "request" (of a service)
+---@field endpoint? string name of the endpoint ("request")
+---@field group? string the prefixes of its groups, nil if there is none ("request")
+---@field endpoint_number? integer as service:endpoint gave it ("request")
 ---@field subject? string of a message; of an event that concerns a subscription or publish
 ---@field data string payload (messages)
 ---@field reply? string subject that an answer goes to (messages)

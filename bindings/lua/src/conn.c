@@ -446,6 +446,8 @@ static const luaL_Reg conn_methods[] = {
     {"answer_delay", lnk_conn_answer_delay},
     {"answer_auth", lnk_conn_answer_auth},
     {"jetstream", lnk_jetstream},
+    {"service", lnk_conn_service},
+    {"discover", lnk_conn_discover},
     {NULL, NULL},
 };
 

@@ -260,8 +260,6 @@ static int finish_call(lua_State *L, lnk_state *st, lnk_wait *wait, int index, n
     case LNK_GIVES_LIST:
         take_list(L, method->member);
         break;
-    case LNK_GIVES_MESSAGE:
-        return lnk_stored_push_msg(L);
     case LNK_GIVES_STREAM:
     case LNK_GIVES_CONSUMER:
         lnk_push_object(L, S_JS, method->gives == LNK_GIVES_STREAM ? LNK_STREAM : LNK_CONSUMER);
@@ -472,10 +470,15 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"publisher", lnk_js_publisher},
                                     {"bind_consumer", lnk_js_bind_consumer},
                                     {"ordered", lnk_js_ordered},
+                                    {"batch", lnk_js_batch},
                                     {"kv", lnk_js_kv},
                                     {"open_kv", lnk_js_open_kv},
                                     {"create_kv", lnk_js_create_kv},
                                     {"delete_kv", lnk_js_delete_kv},
+                                    {"object_store", lnk_js_object_store},
+                                    {"open_object_store", lnk_js_open_object_store},
+                                    {"create_object_store", lnk_js_create_object_store},
+                                    {"delete_object_store", lnk_js_delete_object_store},
                                     {"close", js_close},
                                     {NULL, NULL}};
 
@@ -499,6 +502,7 @@ void lnk_js_register(lua_State *L, int state_index)
     lnk_set_funcs(L, state_index, js_meta);
     lua_newtable(L);
     lnk_set_funcs(L, state_index, js_funcs);
+    lnk_set_funcs(L, state_index, lnk_direct_methods);
     lnk_js_add_methods(L, state_index, lnk_js_methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

@@ -5,7 +5,6 @@
 #define STREAM_CONFIG "stream_args", "stream_info"
 #define CONSUMER_CONFIG "consumer_args", "consumer_info"
 #define INFO_OPTIONS "subjects_filter deleted_details offset"
-#define GET_OPTIONS "seq last_by_subj next_by_subj"
 #define PURGE_OPTIONS "seq keep filter"
 
 /* Fields, as values of the dispatch table; methods stand in the same table as functions. */
@@ -25,8 +24,6 @@ const lnk_method lnk_js_methods[] = {
     {LNK_JS, "purge_stream", "stream.purge", "stream", PURGE_OPTIONS, "args", "answer", LNK_GIVES_MEMBER,
      "purged", 0},
     {LNK_JS, "delete_stream", "stream.delete", "stream", "", "args", "answer", LNK_GIVES_TRUE, NULL, 0},
-    {LNK_JS, "get_msg", "stream.message.get", "stream", GET_OPTIONS, "args", "answer", LNK_GIVES_MESSAGE,
-     NULL, 0},
     {LNK_JS, "delete_msg", "stream.message.delete", "stream seq", "no_erase", "args", "answer",
      LNK_GIVES_TRUE, NULL, 0},
     {LNK_JS, "stream", "stream.info", "stream", "", "args", "stream_info", LNK_GIVES_STREAM, NULL, 0},
@@ -61,8 +58,6 @@ static const lnk_method stream_methods[] = {
     {LNK_STREAM, "update", "stream.update", "config", "", STREAM_CONFIG, LNK_GIVES_INFO, NULL, 0},
     {LNK_STREAM, "purge", "stream.purge", "", PURGE_OPTIONS, "args", "answer", LNK_GIVES_MEMBER, "purged", 0},
     {LNK_STREAM, "delete", "stream.delete", "", "", "args", "answer", LNK_GIVES_TRUE, NULL, 0},
-    {LNK_STREAM, "get_msg", "stream.message.get", "", GET_OPTIONS, "args", "answer", LNK_GIVES_MESSAGE, NULL,
-     0},
     {LNK_STREAM, "delete_msg", "stream.message.delete", "seq", "no_erase", "args", "answer", LNK_GIVES_TRUE,
      NULL, 0},
     {LNK_STREAM, "add_consumer", "consumer.create", "config", "", CONSUMER_CONFIG, LNK_GIVES_CONSUMER, NULL,
@@ -186,6 +181,8 @@ static void register_kind(lua_State *L, int state_index, enum lnk_kind kind, con
     lnk_js_add_methods(L, state_index, methods);
     if (kind == LNK_CONSUMER) {
         lnk_set_funcs(L, state_index, lnk_pull_methods);
+    } else {
+        lnk_set_funcs(L, state_index, lnk_direct_methods);
     }
     lua_pushinteger(L, F_NAME);
     lua_setfield(L, -2, "name");

@@ -7,8 +7,8 @@
 #ifndef LNK_H
 #define LNK_H
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "compat.h"
+
 #include <natskit.h>
 
 /* Kinds of userdata; names of their metatables stand in module.c in the same order. */
@@ -29,6 +29,11 @@ enum lnk_kind {
     LNK_PUBLISHER,
     LNK_KV,
     LNK_ENTRY,
+    LNK_BATCH,
+    LNK_SERVICE,
+    LNK_STORE,
+    LNK_WRITER,
+    LNK_READER,
     LNK_KINDS
 };
 
@@ -117,6 +122,8 @@ typedef struct lnk_sub {
     unsigned watches : 1;   /* it yields entries of a bucket */
     unsigned pulls : 1;     /* it asks a consumer for messages until it is ended */
     unsigned ordered : 1;   /* it yields messages of a stream in their order */
+    unsigned requests : 1;  /* of a service: their time begins when they are taken, so none is taken ahead */
+    unsigned reads : 1;     /* it yields stored messages, as tables */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
@@ -172,6 +179,16 @@ typedef struct lnk_publisher {
 #define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
 #define LNK_PUBLISHER_VALUES 2
 
+/* An atomic batch. */
+typedef struct lnk_batch {
+    natskit_batch batch; /* 0: discarded */
+    int64_t timeout_ms;  /* as its context's */
+} lnk_batch;
+
+/* User value of a batch. */
+#define LNK_BATCH_JS 1
+#define LNK_BATCH_VALUES 1
+
 /* A bucket. */
 typedef struct lnk_kv {
     natskit_kv kv;      /* 0: closed */
@@ -182,6 +199,29 @@ typedef struct lnk_kv {
 #define LNK_KV_JS 1
 #define LNK_KV_NAME 2
 #define LNK_KV_VALUES 2
+
+/* An object store. */
+typedef struct lnk_store {
+    natskit_object_store store; /* 0: closed */
+    int64_t timeout_ms;         /* as its context's */
+} lnk_store;
+
+/* User values of a store. */
+#define LNK_STORE_JS 1
+#define LNK_STORE_NAME 2
+#define LNK_STORE_VALUES 2
+
+/* The writer or reader of an object. */
+typedef struct lnk_stream {
+    natskit_object_writer writer; /* 0: closed, or it is the other one */
+    natskit_object_reader reader;
+    int64_t timeout_ms; /* for the next bytes */
+} lnk_stream;
+
+/* User values of these. */
+#define LNK_STREAM_STORE 1
+#define LNK_STREAM_INFO 2 /* of a reader */
+#define LNK_STREAM_VALUES 2
 
 /* User value of a JetStream context. */
 #define LNK_JS_CONN 1
@@ -206,7 +246,6 @@ enum lnk_gives {
     LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
     LNK_GIVES_LIST, /* a member that is a list */
-    LNK_GIVES_MESSAGE,
     LNK_GIVES_STREAM,
     LNK_GIVES_CONSUMER,
     LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
@@ -395,7 +434,12 @@ void lnk_options_end(lnk_options *options);
 /* Whether it is worth to ask the scheduler to suspend the running coroutine. */
 static inline int lnk_may_suspend(lua_State *L, const lnk_state *st)
 {
+#if LNK_CAN_SUSPEND
     return st->scheduled && lua_isyieldable(L);
+#else
+    (void)L;
+    return 0 && st->scheduled;
+#endif
 }
 
 /* Puts an object into the waitset, or arms it there. `*set` remembers which waitset it is in. The userdata at
@@ -571,8 +615,23 @@ int lnk_js_publisher(lua_State *L); /* js:publisher */
 int lnk_push_outcome(lua_State *L, lnk_sub *sub);
 int lnk_push_outcome_table(lua_State *L, lnk_sub *sub);
 
+/* The headers that the table of options at 4, or nil, asks for; valid until the next call. */
+natskit_headers lnk_publish_headers(lua_State *L, lnk_state *st);
+/* What an operation that ends with an ack gives. */
+int lnk_finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err);
+
+/* Pushes an integer of digits, or the digits beyond what that holds. */
+void lnk_push_digits(lua_State *L, const char *digits, size_t len);
+
 /* Pushes the name of an outcome. */
 void lnk_push_outcome_name(lua_State *L, int32_t outcome);
+
+/* -- js_batch.c ---------------------------------------------------------------------------------------------
+ */
+
+void lnk_batch_register(lua_State *L, int state_index);
+int lnk_js_batch(lua_State *L); /* js:batch */
 
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
  */
@@ -595,6 +654,13 @@ int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
 /* -- kv.c: buckets, entry.c: their entries ------------------------------------------------------------------
  */
 
+/* -- service.c ---------------------------------------------------------------------------------------------
+ */
+
+int lnk_conn_service(lua_State *L);  /* nc:service */
+int lnk_conn_discover(lua_State *L); /* nc:discover */
+void lnk_service_register(lua_State *L, int state_index);
+
 void lnk_kv_register(lua_State *L, int state_index);
 int lnk_js_kv(lua_State *L);        /* js:kv */
 int lnk_js_open_kv(lua_State *L);   /* js:open_kv */
@@ -609,12 +675,34 @@ int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
 
-/* -- js_stored.c: messages as a stream keeps them -----------------------------------------------------------
+/* -- store.c: object stores, store_io.c: the bytes of objects -----------------------------------------------
  */
 
-/* Replaces an answer to stream.message.get on top by the message. Returns the number of results, which may be
- * a failure. */
-int lnk_stored_push_msg(lua_State *L);
+void lnk_store_register(lua_State *L, int state_index);
+void lnk_store_io_register(lua_State *L, int state_index);
+int lnk_js_object_store(lua_State *L);        /* js:object_store */
+int lnk_js_open_object_store(lua_State *L);   /* js:open_object_store */
+int lnk_js_create_object_store(lua_State *L); /* js:create_object_store */
+int lnk_js_delete_object_store(lua_State *L); /* js:delete_object_store */
+/* The store at 1. */
+lnk_store *lnk_check_store(lua_State *L);
+int lnk_store_put(lua_State *L);    /* store:put */
+int lnk_store_get(lua_State *L);    /* store:get */
+int lnk_store_open(lua_State *L);   /* store:open */
+int lnk_store_create(lua_State *L); /* store:create */
+/* Pushes the info that a message holds, if it does; whether it does. */
+int lnk_push_object_info(lua_State *L, const natskit_msg *msg);
+/* A finish that gives the info. */
+int lnk_finish_info(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                    const natskit_error *err);
+
+/* -- js_direct.c: messages as a stream keeps them -----------------------------------------------------------
+ */
+
+/* Pushes a table of a stored message, which stays the caller's. */
+void lnk_stored_push(lua_State *L, const natskit_msg *msg);
+/* Of contexts and of streams. */
+extern const luaL_Reg lnk_direct_methods[];
 
 /* -- conn.c, send.c, sub.c, msg.c --------------------------------------------------------------------------
  */
@@ -636,6 +724,7 @@ int lnk_batch_bad(lua_State *L, lua_Integer i);
 int lnk_request(lua_State *L);
 int lnk_request_many(lua_State *L);
 int lnk_context(lua_State *L);
+int lnk_respond_error(lua_State *L);
 int lnk_respond(lua_State *L);
 int lnk_msg_republish(lua_State *L);
 
@@ -646,6 +735,8 @@ int lnk_msg_in_progress(lua_State *L);
 int lnk_msg_term(lua_State *L);
 int lnk_msg_ack_sync(lua_State *L);
 int lnk_msg_delivery(lua_State *L);
+int lnk_msg_origin(lua_State *L);  /* msg:origin */
+int lnk_msg_counter(lua_State *L); /* msg:counter */
 int lnk_ack_batch(lua_State *L);
 
 int lnk_subscribe(lua_State *L);

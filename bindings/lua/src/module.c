@@ -7,10 +7,12 @@
 #define LNK_EXPORT __attribute__((visibility("default")))
 
 const char *const lnk_names[LNK_KINDS] = {
-    "natskit.conn",    "natskit.sub",       "natskit.msg",    "natskit.wait",
-    "natskit.options", "natskit.loop",      "natskit.state",  "natskit.headers",
-    "natskit.turn",    "natskit.js",        "natskit.stream", "natskit.consumer",
-    "natskit.doc",     "natskit.publisher", "natskit.kv",     "natskit.entry"};
+    "natskit.conn",         "natskit.sub",       "natskit.msg",          "natskit.wait",
+    "natskit.options",      "natskit.loop",      "natskit.state",        "natskit.headers",
+    "natskit.turn",         "natskit.js",        "natskit.stream",       "natskit.consumer",
+    "natskit.doc",          "natskit.publisher", "natskit.kv",           "natskit.entry",
+    "natskit.batch",        "natskit.service",   "natskit.object_store", "natskit.object_writer",
+    "natskit.object_reader"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -54,13 +56,35 @@ static void set_count(lua_State *L, const char *name, uint64_t count)
     lua_setfield(L, -2, name);
 }
 
+/* nats.dump() -> table of every live object */
+static int dump(lua_State *L)
+{
+    size_t cap = 16384;
+    for (;;) {
+        luaL_Buffer out;
+        size_t len = 0;
+        char *text = luaL_buffinitsize(L, &out, cap);
+        natskit_status status = natskit_dump(text, cap, &len);
+        luaL_pushresultsize(&out, status == NATSKIT_OK ? len : 0);
+        if (status == NATSKIT_OK) {
+            const char *json = lua_tolstring(L, -1, &len);
+            return lnk_json_decode_text(L, json, len);
+        }
+        lua_pop(L, 1);
+        if (status != NATSKIT_LIMIT) {
+            return lnk_fail(L, status, NULL);
+        }
+        cap = len + len / 4; /* there may be more by then */
+    }
+}
+
 /* nats.counters() -> table of the live objects of the process */
 static int counters(lua_State *L)
 {
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 15);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
@@ -72,6 +96,10 @@ static int counters(lua_State *L)
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
     set_count(L, "batches", now.batches);
+    set_count(L, "services", now.services);
+    set_count(L, "object_stores", now.object_stores);
+    set_count(L, "object_writers", now.object_writers);
+    set_count(L, "object_readers", now.object_readers);
     set_count(L, "msgs", now.msgs);
     set_count(L, "allocated_bytes", now.allocated_bytes);
     set_count(L, "threads", now.threads);
@@ -109,6 +137,7 @@ static const luaL_Reg module_funcs[] = {
     {"connect", lnk_connect},
     {"version", version},
     {"counters", counters},
+    {"dump", dump},
     {"status", lnk_status},
     {"shutdown", lnk_shutdown},
     {"set_scheduler", lnk_set_scheduler},
@@ -167,7 +196,11 @@ static void open_state(lua_State *L)
     lnk_object_register(L, index);
     lnk_publisher_register(L, index);
     lnk_kv_register(L, index);
+    lnk_batch_register(L, index);
     lnk_entry_register(L, index);
+    lnk_service_register(L, index);
+    lnk_store_register(L, index);
+    lnk_store_io_register(L, index);
     for (int kind = 0; kind < LNK_KINDS; kind++) {
         luaL_getmetatable(L, lnk_names[kind]);
         st->metas[kind] = lua_topointer(L, -1);

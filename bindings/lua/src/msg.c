@@ -23,7 +23,10 @@ enum field {
     F_REQUEST,
     F_DELAY,
     F_PENDING,
-    F_NONCE
+    F_NONCE,
+    F_ENDPOINT,
+    F_GROUP,
+    F_ENDPOINT_NUMBER
 };
 
 static const struct {
@@ -39,7 +42,8 @@ static const struct {
               {"code", F_CODE},       {"time", F_TIME},
               {"delay", F_DELAY},     {"request", F_REQUEST},
               {"pending", F_PENDING}, {"size", F_SIZE},
-              {"nonce", F_NONCE}};
+              {"nonce", F_NONCE},     {"endpoint", F_ENDPOINT},
+              {"group", F_GROUP},     {"endpoint_number", F_ENDPOINT_NUMBER}};
 
 static const char *const event_names[] = {"unknown",          "connected",    "disconnected", "reconnecting",
                                           "reconnected",      "servers",      "lame_duck",    "slow_consumer",
@@ -72,7 +76,7 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     natskit_message_view view;
     natskit_kv_view entry;
     natskit_msg_view(msg->msg, &view, sizeof view);
-    if (view.kind == NATSKIT_MSG_MESSAGE) {
+    if (view.kind == NATSKIT_MSG_MESSAGE || view.kind == NATSKIT_MSG_SERVICE) {
         msg->data = view.data;
         msg->data_len = view.data_len;
     } else if (view.kind == NATSKIT_MSG_KV && natskit_msg_kv(msg->msg, &entry, sizeof entry) == NATSKIT_OK) {
@@ -83,13 +87,13 @@ void lnk_account(lua_State *L, lnk_state *st, lnk_msg *msg)
     }
     msg->bytes = msg->data_len;
     st->live_bytes += msg->bytes;
-    if (st->live_bytes <= st->live_limit || !lua_gc(L, LUA_GCISRUNNING)) {
+    if (st->live_bytes <= st->live_limit || !lnk_gc_runs(L)) {
         return;
     }
     if (st->live_limit != 0) {
-        lua_gc(L, LUA_GCCOLLECT);
+        lua_gc(L, LUA_GCCOLLECT, 0);
     }
-    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
     size_t more = heap > st->live_bytes ? heap : st->live_bytes;
     st->live_limit = st->live_bytes + (more > least ? more : least);
 }
@@ -385,6 +389,21 @@ static int push_status_field(lua_State *L, const natskit_msg *msg, enum field fi
     return 1;
 }
 
+static int push_request_field(lua_State *L, const natskit_msg *msg, enum field field)
+{
+    natskit_service_view view;
+    if (natskit_msg_service(msg, &view, sizeof view) != NATSKIT_OK) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (field == F_ENDPOINT_NUMBER) {
+        lua_pushinteger(L, (lua_Integer)view.index + 1);
+        return 1;
+    }
+    return field == F_GROUP ? push_text(L, view.group, view.group_len)
+                            : push_text(L, view.endpoint, view.endpoint_len);
+}
+
 static int push_message_field(lua_State *L, const natskit_msg *msg, const natskit_message_view *view,
                               enum field field)
 {
@@ -404,8 +423,12 @@ static int push_message_field(lua_State *L, const natskit_msg *msg, const natski
         lua_pushinteger(L, (lua_Integer)view->sid);
         break;
     case F_KIND:
-        lua_pushliteral(L, "message");
+        lua_pushstring(L, view->kind == NATSKIT_MSG_SERVICE ? "request" : "message");
         break;
+    case F_ENDPOINT:
+    case F_GROUP:
+    case F_ENDPOINT_NUMBER:
+        return push_request_field(L, msg, field);
     case F_SIZE:
         size = view->subject_len + view->reply_len + view->header_block_len + view->data_len;
         lua_pushinteger(L, (lua_Integer)size);
@@ -477,6 +500,28 @@ int lnk_msg_gc(lua_State *L)
     return 0;
 }
 
+/* msg:handled(): of a request of a service, for its statistics */
+static int msg_handled(lua_State *L)
+{
+    natskit_msg *msg = check_open(L);
+    luaL_argcheck(L, natskit_msg_handled(msg) == NATSKIT_OK, 1, "it is no request of a service");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* msg:service_error() -> description, code; or nil: it is none */
+static int msg_service_error(lua_State *L)
+{
+    natskit_error err = {0};
+    if (natskit_msg_service_error(check_open(L), &err) == NATSKIT_OK) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushstring(L, err.text);
+    lua_pushinteger(L, err.server_code);
+    return 2;
+}
+
 /* msg:close() and the end of a <close> variable: gives the memory back at once */
 static int msg_close(lua_State *L)
 {
@@ -519,6 +564,9 @@ static const luaL_Reg msg_methods[] = {{"header", msg_header},
                                        {"header_pairs", msg_header_pairs},
                                        {"json", msg_json},
                                        {"respond", lnk_respond},
+                                       {"respond_error", lnk_respond_error},
+                                       {"handled", msg_handled},
+                                       {"service_error", msg_service_error},
                                        {"republish", lnk_msg_republish},
                                        {"ack", lnk_msg_ack},
                                        {"nak", lnk_msg_nak},
@@ -526,6 +574,8 @@ static const luaL_Reg msg_methods[] = {{"header", msg_header},
                                        {"term", lnk_msg_term},
                                        {"ack_sync", lnk_msg_ack_sync},
                                        {"delivery", lnk_msg_delivery},
+                                       {"origin", lnk_msg_origin},
+                                       {"counter", lnk_msg_counter},
                                        {"close", msg_close},
                                        {NULL, NULL}};
 

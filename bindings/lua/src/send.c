@@ -7,12 +7,13 @@
 #include <time.h>
 
 /* Ways to send; the numbers go through lua_callk as its context. */
-enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST, SEND_MANY, SEND_REPUBLISH };
+enum way { SEND_PUBLISH, SEND_BATCH, SEND_RESPOND, SEND_REQUEST, SEND_MANY, SEND_REPUBLISH, SEND_ERROR };
 
-static const char *const way_names[] = {"publish", "publish_batch", "respond",
-                                        "request", "request_many",  "republish"};
+static const char *const way_names[] = {"publish",      "publish_batch", "respond",      "request",
+                                        "request_many", "republish",     "respond_error"};
 
-/* Slots of a call. S_WHO is the connection, or the message to respond to; S_SUBJECT the list of a batch. */
+/* Slots of a call. S_WHO is the connection, or the message to respond to; S_SUBJECT the list of a batch, or
+ * the description of an error, whose code is at S_EXTRA. */
 enum slot {
     S_WHO = 1,
     S_SUBJECT,
@@ -193,6 +194,18 @@ static natskit_status try_republish(lua_State *L, int64_t timeout_ms)
     return natskit_msg_republish(msg->conn, msg->msg, subject, subject_len, reply, reply_len, timeout_ms);
 }
 
+static natskit_status try_error(lua_State *L, lnk_state *st, int64_t timeout_ms)
+{
+    const lnk_msg *msg = lua_touserdata(L, S_WHO);
+    size_t text_len = 0;
+    size_t data_len = 0;
+    const char *text = lua_tolstring(L, S_SUBJECT, &text_len);
+    const char *data = lua_tolstring(L, S_DATA, &data_len);
+    natskit_headers headers = lnk_headers(L, st, S_HEADERS);
+    return natskit_msg_respond_error(msg->msg, (int32_t)lua_tointeger(L, S_EXTRA), text, text_len, headers,
+                                     data, data_len, timeout_ms);
+}
+
 /* `timeout_ms` is how long to wait for room, `left` what the whole call has. */
 static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_t timeout_ms, int64_t left,
                                natskit_error *err)
@@ -208,6 +221,9 @@ static natskit_status try_send(lua_State *L, lnk_state *st, enum way way, int64_
     }
     if (way == SEND_REPUBLISH) {
         return try_republish(L, timeout_ms);
+    }
+    if (way == SEND_ERROR) {
+        return try_error(L, st, timeout_ms);
     }
     size_t data_len = 0;
     const char *data = lua_tolstring(L, S_DATA, &data_len);
@@ -263,7 +279,7 @@ static int sent(lua_State *L, enum way way, natskit_status status, const natskit
     if (status == NATSKIT_INVALID && way == SEND_BATCH) {
         return lnk_batch_bad(L, lua_tointeger(L, S_EXTRA) + 1);
     }
-    if (status == NATSKIT_INVALID && way != SEND_RESPOND) {
+    if (status == NATSKIT_INVALID && way != SEND_RESPOND && way != SEND_ERROR) {
         raise_invalid(L, way, err);
     }
     if (status == NATSKIT_OK && way == SEND_MANY) {
@@ -307,7 +323,7 @@ static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
 /* Whether S_WHO is a message. */
 static int of_message(enum way way)
 {
-    return way == SEND_RESPOND || way == SEND_REPUBLISH;
+    return way == SEND_RESPOND || way == SEND_REPUBLISH || way == SEND_ERROR;
 }
 
 /* Begins an operation that tells when there is room. NULL if there is none: a message knows its connection,
@@ -498,6 +514,28 @@ int lnk_respond(lua_State *L)
     return send_until(L, SEND_RESPOND, timeout_ms);
 }
 
+/* msg:respond_error(code, description [, data [, {headers =, timeout =}]]) */
+int lnk_respond_error(lua_State *L)
+{
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    natskit_service_view view;
+    luaL_argcheck(L, msg->msg != NULL, 1, "the message was closed");
+    luaL_argcheck(L, natskit_msg_service(msg->msg, &view, sizeof view) == NATSKIT_OK, 1,
+                  "only requests of a service are answered with an error");
+    lua_Integer code = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, code >= 1 && code <= INT32_MAX, 2, "a number from 1 on expected");
+    luaL_checkstring(L, 3);
+    luaL_argcheck(L, lua_rawlen(L, 3) > 0, 3, "an error has a description");
+    lua_remove(L, 2);
+    luaL_optstring(L, S_DATA, "");
+    lua_settop(L, S_DEADLINE);
+    int64_t timeout_ms = lnk_send_options(L, S_DEADLINE, LNK_OPT_HEADERS | LNK_OPT_TIMEOUT, LNK_PUBLISH_MS);
+    lua_settop(L, S_TOP);
+    lua_pushinteger(L, code);
+    lua_replace(L, S_EXTRA);
+    return send_until(L, SEND_ERROR, timeout_ms);
+}
+
 /* msg:republish([subject [, {reply =, timeout =}]]) */
 int lnk_msg_republish(lua_State *L)
 {
@@ -505,7 +543,8 @@ int lnk_msg_republish(lua_State *L)
     natskit_message_view view;
     luaL_argcheck(L, msg->msg != NULL, 1, "the message was closed");
     natskit_msg_view(msg->msg, &view, sizeof view);
-    luaL_argcheck(L, view.kind == NATSKIT_MSG_MESSAGE, 1, "an event cannot be published");
+    luaL_argcheck(L, view.kind == NATSKIT_MSG_MESSAGE || view.kind == NATSKIT_MSG_SERVICE, 1,
+                  "an event cannot be published");
     luaL_optstring(L, 2, NULL);
     lua_settop(L, 3);
     lua_pushnil(L);

@@ -225,13 +225,24 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
 {
     lnk_msg *msg = sub->watches ? lnk_push_entry(L) : lnk_push_msg(L);
     msg->msg = lnk_sub_shift(sub);
+    if (msg->msg != NULL && sub->watches && lnk_push_object_info(L, msg->msg)) {
+        lua_remove(L, -2); /* a table, which needs no message */
+        return;
+    }
     if (msg->msg != NULL) {
         if (sub->watches && !lnk_is_entry(msg->msg)) { /* the marker */
             lnk_set_meta(L, LNK_MSG);
         }
         msg->conn = sub->conn;
         msg->fail_fast = sub->fail_fast;
-        lnk_account(L, st, msg);
+        if (sub->reads) {
+            lnk_stored_push(L, msg->msg);
+            natskit_msg_release(msg->msg);
+            msg->msg = NULL;
+            lua_remove(L, -2);
+        } else {
+            lnk_account(L, st, msg);
+        }
     } else {
         lua_pushnil(L);
     }
@@ -245,7 +256,7 @@ static int push_strings(lua_State *L, lnk_sub *sub)
     lnk_msg *owner = NULL;
     natskit_message_view view;
     natskit_msg_view(msg, &view, sizeof view);
-    if (view.kind != NATSKIT_MSG_MESSAGE) {
+    if (view.kind != NATSKIT_MSG_MESSAGE && view.kind != NATSKIT_MSG_SERVICE) {
         luaL_error(L, "strings: events and entries have no payload; use messages()");
     }
     if (view.data_len > OWNED) { /* Lua may have no memory for so large a string */
@@ -294,7 +305,8 @@ natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms)
         }
     }
     hold_ahead(sub);
-    natskit_status status = natskit_sub_next_ahead(sub->sub, sub->ahead, LNK_AHEAD, timeout_ms, &count);
+    natskit_status status =
+        natskit_sub_next_ahead(sub->sub, sub->ahead, sub->requests ? 1 : LNK_AHEAD, timeout_ms, &count);
     sub->head = 0;
     sub->count = (uint8_t)count;
     if (count == 0) {
@@ -358,8 +370,11 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
 }
 
 /* Whether it is an error that the answer of a request_many, or a watch, has ended so. */
-static int is_failure(natskit_status reason)
+static int is_failure(const lnk_sub *sub, natskit_status reason)
 {
+    if (reason == NATSKIT_TIMEOUT && sub->reads) {
+        return 1; /* the server did not answer */
+    }
     return reason != NATSKIT_TIMEOUT && reason != NATSKIT_MAX_REACHED && reason != NATSKIT_STALLED &&
            reason != NATSKIT_SENTINEL && reason != NATSKIT_UNSUBSCRIBED && reason != NATSKIT_OK;
 }
@@ -409,7 +424,7 @@ int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = lnk_sub_end_reason(sub);
-    if (!(goes_on(sub) || sub->pulls) || status != NATSKIT_END || !is_failure(reason) ||
+    if (!(goes_on(sub) || sub->pulls) || status != NATSKIT_END || !is_failure(sub, reason) ||
         reason == NATSKIT_CLOSED) {
         return 0;
     }
@@ -453,7 +468,7 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
     }
     natskit_error err;
     int tells = sub->many || (goes_on(sub) && lnk_sub_end_reason(sub) != NATSKIT_CLOSED);
-    if (tells && status == NATSKIT_END && is_failure(lnk_sub_end_reason(sub))) {
+    if (tells && status == NATSKIT_END && is_failure(sub, lnk_sub_end_reason(sub))) {
         status = lnk_sub_end_reason(sub);
         return lnk_fail(L, status, natskit_sub_reason(sub->sub, &err) == status ? &err : NULL);
     }

@@ -18,6 +18,7 @@ static int nothing(lua_State *L)
 
 void lnk_breathe(lua_State *L)
 {
+#ifdef LUA_RIDX_MAINTHREAD
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua_State *mother = lua_tothread(L, -1);
     lua_pop(L, 1);
@@ -32,6 +33,10 @@ void lnk_breathe(lua_State *L)
     if (lent) {
         lua_sethook(L, NULL, 0, 0);
     }
+#else
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+#endif
     lnk_answer_all(L, lnk_state_of(L));
 }
 
@@ -440,6 +445,10 @@ int lnk_set_scheduler(lua_State *L)
         }
     }
     int none = lua_isnil(L, 1);
+    if (!none && !LNK_CAN_SUSPEND) {
+        luaL_error(L, "set_scheduler: %s cannot suspend calls of C functions; Lua 5.3 and later can",
+                   LUA_VERSION);
+    }
     if (!none && lua_getfield(L, 1, "spawn") != LUA_TNIL && !lua_isfunction(L, -1)) {
         luaL_error(L, "set_scheduler: spawn: function expected, got %s", luaL_typename(L, -1));
     }

@@ -12,15 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import _later, errors, js, jwt, nkeys
+from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
-from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Stream
+from ._batch import Batch
+from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
-from ._natskit import Entry, Event, Headers, PubAck, PubOutcome, Status, counters, nuid, shutdown, version
+from ._dump import dump
+from ._natskit import (
+    Entry,
+    Event,
+    Headers,
+    ObjectInfo,
+    PubAck,
+    PubOutcome,
+    Status,
+    StoredMsg,
+    counters,
+    nuid,
+    shutdown,
+    version,
+)
+from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",
@@ -31,19 +48,28 @@ __all__ = [
     "KeyValue",
     "Metadata",
     "Msg",
+    "ObjectInfo",
+    "ObjectReader",
+    "ObjectResult",
+    "ObjectStore",
+    "ObjectWriter",
     "PubAck",
     "PubOutcome",
     "Publisher",
     "PullSubscription",
+    "Reading",
     "Status",
+    "StoredMsg",
     "Stream",
     "Subscription",
     "Watcher",
     "connect",
     "counters",
+    "dump",
     "errors",
     "js",
     "jwt",
+    "micro",
     "nkeys",
     "nuid",
     "shutdown",

@@ -92,6 +92,26 @@ class PlatformError(Error):
     """The system below: memory, system calls, the library itself."""
 
 
+class ServiceError(ProtocolError):
+    """A service answers with an error: raised by a handler, or made of a reply.
+
+    ServiceError(404, "no such thing"); `code` is a number from 1 on, or its digits, as nats-py has it.
+    """
+
+    def __init__(self, code: int | str, description: str | None = None) -> None:
+        super().__init__(str(code) if description is None else description)
+        if description is not None:
+            self.server_code = int(code)
+
+    @property
+    def code(self) -> str:
+        return str(self.server_code)
+
+    @property
+    def description(self) -> str:
+        return self.text
+
+
 # --------------------------------------------------------------------- the caller is wrong
 
 
@@ -397,6 +417,47 @@ class NoKeysError(KeyValueError):
     """For programs that were written for nats-py and catch it: keys() and history() give an empty list instead."""
 
 
+class ObjectStoreError(JetStreamError):
+    """What an object store says."""
+
+
+class ObjectNotFoundError(ObjectStoreError, NotFoundError):
+    """The store has no such object."""
+
+
+class ObjectDeletedError(ObjectNotFoundError):
+    """The object was deleted."""
+
+
+class ObjectExistsError(ObjectStoreError):
+    """There is an object of that name."""
+
+
+class ObjectCorruptError(ObjectStoreError):
+    """The object's content is not what its digest and size say."""
+
+
+class ObjectIncompleteError(ObjectStoreError):
+    """Chunks of the object are missing."""
+
+
+class LinkToStoreError(ObjectStoreError):
+    """The link leads to a store, not to an object."""
+
+
+class LinkToLinkError(ObjectStoreError):
+    """A link leads to a link."""
+
+
+class ChunksDisorderedError(ObjectStoreError):
+    """Chunks that were sent again were stored out of their order: the object has to be put anew."""
+
+
+ObjectAlreadyExists = ObjectExistsError
+DigestMismatchError = ObjectCorruptError
+LinkIsABucketError = LinkToStoreError
+"""nats-py's names."""
+
 BucketNotFoundError = StreamNotFoundError
 """nats-py's name for it: a bucket is a stream."""
 
@@ -529,6 +590,15 @@ _CLASSES: dict[str, type[Error]] = {
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
+    "OBJECT_NOT_FOUND": ObjectNotFoundError,
+    "OBJECT_DELETED": ObjectDeletedError,
+    "OBJECT_EXISTS": ObjectExistsError,
+    "OBJECT_CORRUPT": ObjectCorruptError,
+    "OBJECT_INCOMPLETE": ObjectIncompleteError,
+    "LINK_TO_STORE": LinkToStoreError,
+    "LINK_TO_LINK": LinkToLinkError,
+    "CHUNKS_DISORDERED": ChunksDisorderedError,
+    "SERVICE_ERROR": ServiceError,
     "BATCH_NOT_ALLOWED": BatchNotAllowedError,
     "BATCH_INCOMPLETE": BatchIncompleteError,
     "BATCH_REFUSED": BatchRefusedError,

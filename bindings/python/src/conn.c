@@ -669,6 +669,10 @@ static PyMethodDef conn_methods[] = {
     {"_request_now", conn_request_now, METH_VARARGS,
      "_request_now($self, subject, payload, headers, options, left, /)\n--\n\nAs request; WouldBlockError "
      "without room."},
+    {"_service", conn_service, METH_VARARGS,
+     "_service($self, config, options, name, /)\n--\n\nA service and the subscription of its requests."},
+    {"_discover", conn_discover, METH_VARARGS,
+     "_discover($self, verb, prefix, name, id, options, /)\n--\n\nThe subscription that gets the answers."},
     {"_request_many", conn_request_many, METH_VARARGS,
      "_request_many($self, subject, payload, headers, options, timeout, /)\n--\n\nThe subscription that gets "
      "the replies."},

@@ -288,7 +288,9 @@ static PyMethodDef js_methods[] = {
      "publish($self, subject, payload=b'', timeout=None, stream=None, headers=None, msg_ttl=None, *, "
      "msg_id=None, "
      "expected_last_seq=None, expected_last_subject_seq=None, expected_last_subject=None, "
-     "expected_last_msg_id=None, json=None)\n--\n\n"
+     "expected_last_msg_id=None, increment=None, schedule=None,\n"
+     "    schedule_target=None, schedule_source=None, schedule_ttl=None, schedule_time_zone=None,\n"
+     "    schedule_rollup=False, unschedule=None, json=None)\n--\n\n"
      "Publishes to a stream, and waits for its ack, a PubAck."},
     {"_publish_now", js_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, headers, left, /)\n--\n\nAs publish; WouldBlockError without "
@@ -299,6 +301,15 @@ static PyMethodDef js_methods[] = {
      "_consume($self, stream, consumer, options, /)\n--\n\nThe subscription that gets its messages."},
     {"_ordered", js_ordered, METH_VARARGS,
      "_ordered($self, stream, options, /)\n--\n\nThe subscription that gets a stream's messages in order."},
+    {"_get_msg", js_get_msg, METH_VARARGS,
+     "_get_msg($self, stream, seq, subject, start_ns, flags, timeout, /)\n--\n\nOne stored message."},
+    {"_get_msg_now", js_get_msg_now, METH_VARARGS,
+     "_get_msg_now($self, stream, seq, subject, start_ns, flags, left, /)\n--\n\nAs _get_msg; "
+     "WouldBlockError without room."},
+    {"_get_batch", js_get_batch, METH_VARARGS,
+     "_get_batch($self, stream, options, /)\n--\n\nReads stored messages."},
+    {"_get_last", js_get_last, METH_VARARGS,
+     "_get_last($self, stream, options, /)\n--\n\nReads the last message of each subject."},
     {"_room", js_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

@@ -50,7 +50,7 @@ static PyObject *inbox_of(State *st, natskit_sub sub)
     return status == NATSKIT_OK ? text_new(buf, len) : raise_status(st, status, NULL);
 }
 
-static PyObject *many_object(State *st, PyObject *self, natskit_sub sub)
+PyObject *many_object(State *st, PyObject *self, natskit_sub sub)
 {
     PyObject *subject = inbox_of(st, sub);
     PyObject *queue = text_new("", 0);

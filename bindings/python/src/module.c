@@ -59,11 +59,24 @@ State *type_state(PyTypeObject *type)
     X(publisher_type[FACE_ASYNC])                                                                            \
     X(outcome_type)                                                                                          \
     X(ack_type)                                                                                              \
+    X(batch_type[FACE_ASYNC])                                                                                \
+    X(batch_type[FACE_SYNC])                                                                                 \
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
+    X(service_type)                                                                                          \
+    X(object_store_type[FACE_ASYNC])                                                                         \
+    X(object_store_type[FACE_SYNC])                                                                          \
+    X(object_writer_type[FACE_ASYNC])                                                                        \
+    X(object_writer_type[FACE_SYNC])                                                                         \
+    X(object_reader_type[FACE_ASYNC])                                                                        \
+    X(object_reader_type[FACE_SYNC])                                                                         \
+    X(object_info_type)                                                                                      \
     X(watcher_type[FACE_ASYNC])                                                                              \
     X(watcher_type[FACE_SYNC])                                                                               \
+    X(stored_type)                                                                                           \
+    X(reading_type[FACE_ASYNC])                                                                              \
+    X(reading_type[FACE_SYNC])                                                                               \
     X(errors)                                                                                                \
     X(error_base)                                                                                            \
     X(sub_closed)                                                                                            \
@@ -289,13 +302,37 @@ static PyObject *module_counters(PyObject *module, PyObject *unused)
     natskit_status status = natskit_counters_get(&c, sizeof c);
     if (status != NATSKIT_OK)
         return raise_status(module_state(module), status, NULL);
-    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options", (unsigned long long)c.options,
-                         "headers", (unsigned long long)c.headers, "conns", (unsigned long long)c.conns,
-                         "subs", (unsigned long long)c.subs, "ops", (unsigned long long)c.ops, "waitsets",
-                         (unsigned long long)c.waitsets, "jsons", (unsigned long long)c.jsons, "msgs",
-                         (unsigned long long)c.msgs, "allocated_bytes", (unsigned long long)c.allocated_bytes,
-                         "threads", (unsigned long long)c.threads, "contexts", (unsigned long long)c.contexts,
-                         "publishers", (unsigned long long)c.publishers);
+    return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "options",
+                         (unsigned long long)c.options, "headers", (unsigned long long)c.headers, "conns",
+                         (unsigned long long)c.conns, "subs", (unsigned long long)c.subs, "ops",
+                         (unsigned long long)c.ops, "waitsets", (unsigned long long)c.waitsets, "jsons",
+                         (unsigned long long)c.jsons, "msgs", (unsigned long long)c.msgs, "allocated_bytes",
+                         (unsigned long long)c.allocated_bytes, "threads", (unsigned long long)c.threads,
+                         "contexts", (unsigned long long)c.contexts, "publishers",
+                         (unsigned long long)c.publishers, "kvs", (unsigned long long)c.kvs, "services",
+                         (unsigned long long)c.services, "object_stores", (unsigned long long)c.object_stores,
+                         "object_writers", (unsigned long long)c.object_writers, "object_readers",
+                         (unsigned long long)c.object_readers);
+}
+
+/* _dump(): every live object as JSON text */
+static PyObject *module_dump(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    size_t cap = 16384, len = 0;
+    for (;;) {
+        char *buf = PyMem_Malloc(cap);
+        if (buf == NULL)
+            return PyErr_NoMemory();
+        natskit_status status = natskit_dump(buf, cap, &len);
+        PyObject *text = status == NATSKIT_OK ? text_new(buf, len) : NULL;
+        PyMem_Free(buf);
+        if (status == NATSKIT_OK)
+            return text;
+        if (status != NATSKIT_LIMIT)
+            return raise_status(module_state(module), status, NULL);
+        cap = len + len / 4; /* there may be more by then */
+    }
 }
 
 static PyObject *module_nuid(PyObject *module, PyObject *unused)
@@ -338,6 +375,7 @@ static PyMethodDef functions[] = {
     {"nuid", module_nuid, METH_NOARGS, "nuid($module)\n--\n\nA new unique token of 22 letters and digits."},
     {"counters", module_counters, METH_NOARGS,
      "counters($module)\n--\n\nLive objects and resources of the whole process."},
+    {"_dump", module_dump, METH_NOARGS, "_dump($module)\n--\n\nEvery live object as JSON text."},
     {"shutdown", (PyCFunction)(void (*)(void))module_shutdown, METH_FASTCALL | METH_KEYWORDS,
      "shutdown($module, timeout=5.0)\n--\n\nCloses everything and ends the library's threads; blocks."},
     {"_statuses", errors_statuses, METH_NOARGS,
@@ -365,6 +403,8 @@ static PyMethodDef functions[] = {
      "_js_calls($module)\n--\n\nThe calls of the JetStream API as (name, arguments, since, text)."},
     {"_js_fields", js_fields, METH_NOARGS,
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
+    {"_object_config", object_config, METH_O,
+     "_object_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a store."},
     {"_kv_config", kv_config, METH_O,
      "_kv_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a bucket."},
     {"_settle", waiting_settle, METH_O,
@@ -377,8 +417,9 @@ static int types_init(PyObject *module, State *st)
     if (msg_init(module, st) < 0 || event_init(module, st) < 0 || headers_init(module, st) < 0 ||
         conn_init(module, st) < 0 || sub_init(module, st) < 0 || wait_init(module, st) < 0 ||
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
-        pull_init(module, st) < 0 || kv_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0)
+        pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
+        stored_init(module, st) < 0 || batch_init(module, st) < 0 || jspub_init(module, st) < 0 ||
+        publisher_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -400,7 +441,15 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_FETCH", NATSKIT_OPTIONS_FETCH},
         {"OPTIONS_CONSUME", NATSKIT_OPTIONS_CONSUME},
         {"OPTIONS_KV_WATCH", NATSKIT_OPTIONS_KV_WATCH},
+        {"OPTIONS_OBJECT_PUT", NATSKIT_OPTIONS_OBJECT_PUT},
+        {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
+        {"OPTIONS_BATCH", NATSKIT_OPTIONS_BATCH},
+        {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
+        {"OPTIONS_GET_BATCH", NATSKIT_OPTIONS_GET_BATCH},
+        {"OPTIONS_GET_LAST", NATSKIT_OPTIONS_GET_LAST},
+        {"GET_NEXT", NATSKIT_GET_NEXT},
+        {"GET_BY_LEADER", NATSKIT_GET_BY_LEADER},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -208,7 +208,14 @@ static PyGetSetDef msg_getset[] = {
     {"description", msg_get_description, NULL, "Text of the header block's status line, or ''.", NULL},
     {"metadata", msg_get_metadata, NULL, "What the server tells of its delivery by a JetStream consumer.",
      NULL},
+    {"origin", msg_get_origin, NULL,
+     "Where it comes from, by headers that servers write (Nats-Stream, Nats-Stream-Source, ...): a dict of "
+     "what "
+     "they tell, or None.",
+     NULL},
+    {"counter", msg_get_counter, NULL, "The value of a stored counter, an int of any size, or None.", NULL},
     {"is_acked", msg_get_is_acked, NULL, "Whether a final ack was sent, or confirmed by the server.", NULL},
+    {"_endpoint", msg_get_endpoint, NULL, "Number of the endpoint of a service's request; else -1.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -239,6 +246,14 @@ static PyMethodDef msg_methods[] = {
      "_forward_now($self, msg, subject, reply, left, /)\n--\n\nAs republish; WouldBlockError without room."},
     {"_respond_now", msg_respond_now, METH_VARARGS,
      "_respond_now($self, data, headers, left, /)\n--\n\nAs respond; WouldBlockError without room."},
+    {"_handled", msg_handled, METH_NOARGS, "_handled($self)\n--\n\nThe request is done with."},
+    {"_service_error", msg_service_error, METH_NOARGS,
+     "_service_error($self)\n--\n\nRaises what it says of an error of the service."},
+    {"_respond_error", msg_respond_error, METH_VARARGS,
+     "_respond_error($self, code, description, data, headers, timeout, /)\n--\n\nAnswers with an error."},
+    {"_respond_error_now", msg_respond_error_now, METH_VARARGS,
+     "_respond_error_now($self, code, description, data, headers, left, /)\n--\n\nAs _respond_error; "
+     "WouldBlockError without room."},
     {"_room", msg_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

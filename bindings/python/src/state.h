@@ -75,6 +75,14 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(patch)                                                                                                 \
     X(total_seconds)                                                                                         \
     X(expected_last_msg_id)                                                                                  \
+    X(increment)                                                                                             \
+    X(schedule)                                                                                              \
+    X(schedule_target)                                                                                       \
+    X(schedule_source)                                                                                       \
+    X(schedule_ttl)                                                                                          \
+    X(schedule_time_zone)                                                                                    \
+    X(schedule_rollup)                                                                                       \
+    X(unschedule)                                                                                            \
     X(expected_last_subject)                                                                                 \
     X(expected_last_subject_seq)                                                                             \
     X(expected_last_seq)                                                                                     \
@@ -121,8 +129,16 @@ typedef struct State {
     PyTypeObject *outcome_type;
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
+    PyTypeObject *batch_type[FACES];
     PyTypeObject *entry_type;
+    PyTypeObject *service_type;
+    PyTypeObject *object_store_type[FACES];
+    PyTypeObject *object_writer_type[FACES];
+    PyTypeObject *object_reader_type[FACES];
+    PyTypeObject *object_info_type;
     PyTypeObject *watcher_type[FACES];
+    PyTypeObject *stored_type;
+    PyTypeObject *reading_type[FACES];
 
     PyObject *names[NAMES];
     PyObject *errors;         /* dict: status -> exception class; set by natskit.errors */
@@ -204,7 +220,7 @@ typedef struct Signature {
     int count;
     int required;
     int positional;
-    int names[12];
+    int names[20];
 } Signature;
 
 /* Matches the arguments of a METH_FASTCALL | METH_KEYWORDS call; `out` gets borrowed references or NULL. */
@@ -373,7 +389,18 @@ PyObject *face_done(State *st, int face);
 PyObject *face_value(State *st, int face, PyObject *value);
 /* What an operation gives: None, its message, its duration in seconds, why the connection has ended, its
  * document, decoded, or the ack of a stream; of keys an entry, or a revision. */
-enum { GIVE_NONE, GIVE_MSG, GIVE_SECONDS, GIVE_REASON, GIVE_JSON, GIVE_ACK, GIVE_ENTRY, GIVE_REVISION };
+enum {
+    GIVE_NONE,
+    GIVE_MSG,
+    GIVE_SECONDS,
+    GIVE_REASON,
+    GIVE_JSON,
+    GIVE_ACK,
+    GIVE_ENTRY,
+    GIVE_REVISION,
+    GIVE_STORED,
+    GIVE_OBJECT
+};
 /* The end of a call that began an operation: waits for it, or gives an awaitable that does. Owns `op` from
  * here on. `timeout_ms` is for operations without a deadline of their own. */
 PyObject *face_finish(State *st, const Via *via, natskit_op op, int gives);
@@ -473,6 +500,8 @@ PyObject *conn_publish_batch_now(PyObject *self, PyObject *args);
 PyObject *conn_request_now(PyObject *self, PyObject *args);
 PyObject *msg_respond_now(PyObject *self, PyObject *args);
 PyObject *conn_request_many(PyObject *self, PyObject *args);
+/* The subscription of a request for many replies, as an object. */
+PyObject *many_object(State *st, PyObject *self, natskit_sub sub);
 PyObject *conn_more(PyObject *self, PyObject *args);
 PyObject *conn_publish_msg(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *conn_forward_now(PyObject *self, PyObject *args);
@@ -512,6 +541,10 @@ PyObject *msg_ack_now(PyObject *self, PyObject *args);
 PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
 PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_origin(PyObject *self, void *unused);
+PyObject *msg_get_counter(PyObject *self, void *unused);
+/* An int of digits, perhaps behind a '-'; None of no or too many. */
+PyObject *digits_int(const char *digits, size_t len);
 PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
@@ -537,7 +570,9 @@ typedef struct Sub {
     bool many;     /* replies to one request, a fetch: who leaves a loop over them ends them */
     bool pulls;    /* messages of a consumer: pulled, or in order */
     bool outcomes; /* of the messages of a publisher */
-    bool watches;  /* entries of a bucket */
+    bool watches;  /* entries of a bucket, infos of a store */
+    bool requests; /* of a service: their time begins when they are taken, so none is taken ahead */
+    bool reads;    /* stored messages */
     bool closed;
     Budget budget;
     natskit_sub_stats last_stats;
@@ -546,7 +581,7 @@ typedef struct Sub {
 } Sub;
 
 /* What it gives. */
-enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES };
+enum { SUB_MSGS, SUB_EVENTS, SUB_ENTRIES, SUB_STORED };
 PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subject, PyObject *queue,
                   int gives);
 /* Events that do not keep their connection open: they end with it. */
@@ -670,6 +705,14 @@ enum {
     A_LAST_OF_SUBJECT,
     A_OF_SUBJECT,
     A_LAST_ID,
+    A_INCREMENT,
+    A_SCHEDULE,
+    A_TARGET,
+    A_SOURCE,
+    A_SCHEDULE_TTL,
+    A_TIME_ZONE,
+    A_ROLLUP,
+    A_UNSCHEDULE,
     A_JSON,
     A_COUNT
 };
@@ -677,7 +720,9 @@ enum {
     {                                                                                                        \
         NAME_subject, NAME_payload, NAME_timeout, NAME_stream, NAME_headers, NAME_msg_ttl, NAME_msg_id,      \
             NAME_expected_last_seq, NAME_expected_last_subject_seq, NAME_expected_last_subject,              \
-            NAME_expected_last_msg_id, NAME_json                                                             \
+            NAME_expected_last_msg_id, NAME_increment, NAME_schedule, NAME_schedule_target,                  \
+            NAME_schedule_source, NAME_schedule_ttl, NAME_schedule_time_zone, NAME_schedule_rollup,          \
+            NAME_unschedule, NAME_json                                                                       \
     }
 
 /* Makes headers and payload in a[] what is to be sent; `keep` owns what was made. */
@@ -701,6 +746,17 @@ PyObject *status_new(State *st, natskit_msg *msg);
 int pull_stats(natskit_sub sub, PyObject *dict);
 int pull_init(PyObject *module, State *st);
 
+/* --------------------------------------------------------------------------------------------- service.c */
+
+PyObject *conn_service(PyObject *self, PyObject *args);
+PyObject *conn_discover(PyObject *self, PyObject *args);
+PyObject *msg_get_endpoint(PyObject *self, void *unused);
+PyObject *msg_handled(PyObject *self, PyObject *unused);
+PyObject *msg_service_error(PyObject *self, PyObject *unused);
+PyObject *msg_respond_error(PyObject *self, PyObject *args);
+PyObject *msg_respond_error_now(PyObject *self, PyObject *args);
+int service_init(PyObject *module, State *st);
+
 /* -------------------------------------------------------------------------------------------------- kv.c */
 
 /* A key-value bucket. */
@@ -712,6 +768,18 @@ typedef struct Kv {
     Via via;
 } Kv;
 
+/* --------------------------------------------------------------------------------------------- batch.c */
+
+typedef struct AtomicBatch {
+    NKPY_HEAD
+    State *st;
+    natskit_batch handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} AtomicBatch;
+
+int batch_init(PyObject *module, State *st);
+
 /* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
  * over, also on failure. */
 PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
@@ -720,6 +788,31 @@ PyObject *kv_revision(State *st, natskit_msg *msg);
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
 PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- stored.c */
+
+/* A StoredMsg from a message of that kind; takes the reference over, also on failure. */
+PyObject *stored_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *js_get_msg(PyObject *self, PyObject *args);
+PyObject *js_get_msg_now(PyObject *self, PyObject *args);
+PyObject *js_get_batch(PyObject *self, PyObject *args);
+PyObject *js_get_last(PyObject *self, PyObject *args);
+int stored_init(PyObject *module, State *st);
+/* ---------------------------------------------------------------------------------------------- object.c */
+
+/* An object store. */
+typedef struct ObjectStore {
+    NKPY_HEAD
+    State *st;
+    natskit_object_store handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} ObjectStore;
+
+/* An ObjectInfo from a message of that kind; takes the reference over, also on failure. */
+PyObject *object_info_new(State *st, const Via *via, natskit_msg *msg);
+PyObject *object_config(PyObject *module, PyObject *text);
+int object_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- module.c */
 

@@ -23,6 +23,7 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
         [SUB_MSGS] = st->sub_type[face],
         [SUB_EVENTS] = st->events_type[face],
         [SUB_ENTRIES] = st->watcher_type[face],
+        [SUB_STORED] = st->reading_type[face],
     };
     Sub *sub = PyObject_GC_New(Sub, types[gives]);
     if (sub == NULL) {
@@ -46,6 +47,8 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->pulls = false;
     sub->outcomes = false;
     sub->watches = gives == SUB_ENTRIES;
+    sub->requests = false;
+    sub->reads = gives == SUB_STORED;
     sub->handling = NULL;
     sub->closed = false;
     sub->budget = (Budget){0};
@@ -92,7 +95,7 @@ static int ahead_fill(Sub *sub, natskit_status *status)
     }
     size_t count = 0;
     held_set(sub, true); /* before: no drain may end between the taking and the telling */
-    *status = natskit_sub_next_ahead(sub->handle, sub->ahead, NKPY_AHEAD, 0, &count);
+    *status = natskit_sub_next_ahead(sub->handle, sub->ahead, sub->requests ? 1 : NKPY_AHEAD, 0, &count);
     if (*status == NATSKIT_OK) {
         sub->ahead_first = 0;
         sub->ahead_count = (int)count;
@@ -168,10 +171,16 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
         return event_new(sub->st, &sub->via, msg);
     if (sub->outcomes)
         return outcome_new(sub->st, msg);
+    if (sub->reads)
+        return stored_new(sub->st, &sub->via, msg);
     natskit_message_view view;
     if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
         if (view.kind == NATSKIT_MSG_KV)
             return entry_new(sub->st, &sub->via, msg);
+        if (view.kind == NATSKIT_MSG_OBJECT)
+            return object_info_new(sub->st, &sub->via, msg);
+        if (view.kind == NATSKIT_MSG_MESSAGE) /* somebody stored it where objects are */
+            return msg_new(sub->st, &sub->via, msg);
         natskit_msg_release(msg); /* what there was at the begin has come */
         Py_RETURN_NONE;
     }
@@ -242,6 +251,8 @@ bool sub_end_raises(Sub *sub, natskit_status status)
     case NATSKIT_TIMEOUT: /* of a subscription: the first message did not come */
         if (sub->many)
             return false;
+        if (sub->reads)
+            break; /* the server did not answer */
         raise_text(sub->st, NATSKIT_TIMEOUT, "no message came in time");
         return true;
     case NATSKIT_OK:
@@ -257,7 +268,7 @@ bool sub_end_raises(Sub *sub, natskit_status status)
     default:
         break;
     }
-    bool tells = sub->many || sub->pulls || sub->watches;
+    bool tells = sub->many || sub->pulls || sub->watches || sub->reads;
     if (tells)
         raise_status(sub->st, stats.reason, words(sub, stats.reason, &err));
     return tells;
@@ -517,7 +528,10 @@ static void sub_dealloc(PyObject *self)
 static PyObject *sub_repr(PyObject *self)
 {
     const Sub *sub = DATA(Sub, self);
-    const char *name = sub->events ? "Events" : sub->watches ? "Watcher" : "Subscription";
+    const char *name = sub->events    ? "Events"
+                       : sub->watches ? "Watcher"
+                       : sub->reads   ? "Reading"
+                                      : "Subscription";
     return PyUnicode_FromFormat("<%s subject=%R%s%U%s>", name, sub->subject,
                                 PyUnicode_GetLength(sub->queue) > 0 ? " queue=" : "", sub->queue,
                                 sub->closed ? " closed" : "");
@@ -675,6 +689,28 @@ static PyType_Slot sync_slots[] = {
     {0, NULL},
 };
 
+static char async_reading_doc[] = "Messages that a stream keeps: an async iterator.";
+
+static PyType_Slot async_reading_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, async_reading_doc},
+    {Py_tp_methods, async_methods},
+    {Py_am_aiter, loop_new},
+    {Py_am_anext, sub_anext},
+    {0, NULL},
+};
+
+static char sync_reading_doc[] = "Messages that a stream keeps: an iterator that blocks.";
+
+static PyType_Slot sync_reading_slots[] = {
+    SUB_SLOTS,
+    {Py_tp_doc, sync_reading_doc},
+    {Py_tp_methods, sync_methods},
+    {Py_tp_iter, loop_new},
+    {Py_tp_iternext, sub_iternext},
+    {0, NULL},
+};
+
 static PyType_Spec specs[] = {
     {"natskit.Subscription", sizeof(Sub), 0,
      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
@@ -694,6 +730,12 @@ static PyType_Spec specs[] = {
     {"natskit.sync.Watcher", sizeof(Sub), 0,
      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
      sync_watcher_slots},
+    {"natskit.Reading", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     async_reading_slots},
+    {"natskit.sync.Reading", sizeof(Sub), 0,
+     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+     sync_reading_slots},
 };
 
 int sub_init(PyObject *module, State *st)
@@ -702,7 +744,9 @@ int sub_init(PyObject *module, State *st)
         type_add(module, &st->events_type[FACE_ASYNC], &specs[1], "AsyncEvents") < 0 ||
         type_add(module, &st->sub_type[FACE_SYNC], &specs[2], "SyncSubscription") < 0 ||
         type_add(module, &st->watcher_type[FACE_ASYNC], &specs[4], "AsyncWatcher") < 0 ||
-        type_add(module, &st->watcher_type[FACE_SYNC], &specs[5], "SyncWatcher") < 0)
+        type_add(module, &st->watcher_type[FACE_SYNC], &specs[5], "SyncWatcher") < 0 ||
+        type_add(module, &st->reading_type[FACE_ASYNC], &specs[6], "AsyncReading") < 0 ||
+        type_add(module, &st->reading_type[FACE_SYNC], &specs[7], "SyncReading") < 0)
         return -1;
     return type_add(module, &st->events_type[FACE_SYNC], &specs[3], "SyncEvents");
 }

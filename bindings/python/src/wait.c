@@ -226,7 +226,8 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
 {
     int64_t ns = 0;
     natskit_msg *msg = NULL;
-    bool is_msg = gives == GIVE_MSG || gives == GIVE_ACK || gives == GIVE_ENTRY || gives == GIVE_REVISION;
+    bool is_msg = gives == GIVE_MSG || gives == GIVE_ACK || gives == GIVE_ENTRY || gives == GIVE_REVISION ||
+                  gives == GIVE_STORED || gives == GIVE_OBJECT;
     if (status == NATSKIT_OK && is_msg)
         status = natskit_op_take_msg(op, &msg);
     if (status == NATSKIT_OK && gives == GIVE_SECONDS)
@@ -238,10 +239,12 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
     }
     natskit_op_close(op);
     if (status == NATSKIT_OK && is_msg)
-        return gives == GIVE_MSG     ? msg_new(st, via, msg)
-               : gives == GIVE_ACK   ? ack_new(st, msg)
-               : gives == GIVE_ENTRY ? entry_new(st, via, msg)
-                                     : kv_revision(st, msg);
+        return gives == GIVE_MSG      ? msg_new(st, via, msg)
+               : gives == GIVE_ACK    ? ack_new(st, msg)
+               : gives == GIVE_ENTRY  ? entry_new(st, via, msg)
+               : gives == GIVE_STORED ? stored_new(st, via, msg)
+               : gives == GIVE_OBJECT ? object_info_new(st, via, msg)
+                                      : kv_revision(st, msg);
     if (status == NATSKIT_OK)
         return gives == GIVE_SECONDS ? PyFloat_FromDouble((double)ns / 1e9) : Py_NewRef(Py_None);
     if (gives == GIVE_REASON)

@@ -83,8 +83,11 @@ function Helper:finish()
         return true, 0
     end
     pcall(self.try, self, "quit")
-    local _, _, code = self.pipe:close()
+    local _, how, code = self.pipe:close()
     self.pipe = nil
+    if not how then -- Lua 5.1 tells no exit code
+        code = 0
+    end
     return code == 0, code
 end
 

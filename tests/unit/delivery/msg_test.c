@@ -229,6 +229,45 @@ static void test_without_memory(void **state)
     nki_slab_abandon(&slab);
 }
 
+static int let_go_count;
+
+static void note_let_go(struct nki_msg_tail *tail)
+{
+    assert_ptr_equal(tail->owner, &let_go_count);
+    let_go_count++;
+}
+
+/* A tail stands behind the payload, wherever that ends, and is told once when nobody refers to it any more;
+ * one that was not filled in is not. */
+static void test_tails(void **state)
+{
+    (void)state;
+    static const char text[] = "0123456789abcdef0123456789abcdef";
+    struct nki_slab slab;
+    nki_slab_init(&slab);
+    for (uint32_t len = 0; len < sizeof text; len++) {
+        struct nki_msg *msg =
+            nki_msg_new_tailed(len % 2 == 0 ? &slab : NULL, NKI_STR("s"), NKI_STR("r"), 0, len);
+        assert_non_null(msg);
+        memcpy(nki_msg_body(msg), text, len);
+        let_go_count = 0;
+        if (len % 3 != 0) {
+            *nki_msg_tail(msg) = (struct nki_msg_tail){.let_go = note_let_go, .owner = &let_go_count};
+            msg->kind = NKI_MSG_SERVICE;
+        }
+        assert_int_equal(nki_msg_data(msg).len, len);
+        assert_memory_equal(nki_msg_data(msg).ptr, text, len);
+        assert_int_equal((uintptr_t)nki_msg_tail(msg) % _Alignof(struct nki_msg_tail), 0);
+        nki_msg_retain(msg);
+        nki_msg_release(msg);
+        assert_int_equal(let_go_count, 0);
+        struct nki_msg *batch[] = {msg};
+        nki_msg_release_batch(batch, 1);
+        assert_int_equal(let_go_count, len % 3 != 0);
+    }
+    nki_slab_abandon(&slab);
+}
+
 static void *run_references(void *arg)
 {
     struct nki_msg *msg = arg;
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_freed_before_counted),
         cmocka_unit_test(test_a_message_outlives_its_slab),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_tails),
         cmocka_unit_test(test_references_of_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

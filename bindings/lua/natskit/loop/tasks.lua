@@ -127,21 +127,29 @@ return function(M, backend)
         end,
     }
 
+    -- Calls fn(...), which raises nothing, and closes the task. Before Lua 5.4 nothing else can close its coroutine.
+    local compile = rawget(_G, "loadstring") or load
+    local closing = "local task <close> = ... return select(2, ...)(select(3, ...))"
+    local guarded = compile(closing) or function(task, fn, ...)
+        fn(...)
+        Task.__close(task)
+    end
+
     --- Begins a task: runs `fn(...)` until it waits for the first time, and returns its coroutine.
     ---@param fn fun(...)
     ---@param ... any
     ---@return thread
     function M.spawn(fn, ...)
         local co
-        co = coroutine.create(function(...)
-            local task <close> = setmetatable({ co = co }, Task)
+        local function body(...)
             local ok, err = xpcall(fn, traceback, ...)
             if not ok then
-                report(err, task.co)
+                report(err, co)
             end
-        end)
+        end
+        co = coroutine.create(guarded)
         tasks[co] = true
-        coroutine.resume(co, ...)
+        coroutine.resume(co, setmetatable({ co = co }, Task), body, ...)
         return co
     end
 
@@ -153,13 +161,14 @@ return function(M, backend)
         end
     end
 
-    -- Ends the tasks that are left when `run` is over: their <close> variables are closed, nothing resumes them.
+    -- Ends the tasks that are left when `run` is over: their <close> variables are closed (Lua 5.4), nothing resumes
+    -- them.
     local function abandon()
         local co = next(tasks)
         while co do
             take(tasks[co])
             tasks[co] = nil
-            if coroutine.status(co) == "suspended" then
+            if coroutine.close and coroutine.status(co) == "suspended" then
                 coroutine.close(co)
             end
             co = next(tasks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What key-value buckets are made from, and what they tell, by nats-py's names."""
+"""What key-value buckets and object stores are made from, and what they tell, by nats-py's names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._configs import Placement, RePublish
 from ._infos import StreamInfo
 from ._values import Duration
 
-__all__ = ["BucketStatus", "KeyValueConfig"]
+__all__ = ["BucketStatus", "KeyValueConfig", "ObjectMeta", "ObjectStoreConfig", "ObjectStoreStatus"]
 
 
 @dataclasses.dataclass
@@ -61,3 +61,65 @@ class BucketStatus(StreamInfo):
     def stream_info(self) -> StreamInfo:
         """All of it."""
         return self
+
+
+@dataclasses.dataclass
+class ObjectStoreConfig:
+    """Configuration of an object store; see JetStreamContext.create_object_store(). None stands for what is not
+    said."""
+
+    bucket: str | None = None
+    description: str | None = None
+    ttl: Duration | None = None
+    max_bytes: int | None = None
+    storage: str | None = None
+    replicas: int | None = None
+    placement: Placement | Mapping[str, Any] | None = None
+    compression: bool | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclasses.dataclass
+class ObjectMeta:
+    """What is said of an object. None stands for what is not said."""
+
+    name: str | None = None
+    description: str | None = None
+    headers: Mapping[str, Any] | None = None
+    metadata: Mapping[str, str] | None = None
+    max_chunk_size: int | None = None
+
+
+class ObjectStoreStatus(StreamInfo):
+    """The info of the stream behind an object store, with the store's words for some of it."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+        return (self.config.name or "").removeprefix("OBJ_")
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.state.bytes
+
+    @property
+    def sealed(self) -> bool:
+        """Whether nothing can be changed any more."""
+        return bool(self.config.sealed)
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds after which objects go; None: never."""
+        age: Any = self.config.max_age  # as a server sends it: a number
+        return age or None
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is compressed on disk."""
+        return self.config.compression == "s2"
+
+    @property
+    def backing_store(self) -> str:
+        """What keeps it."""
+        return "JetStream"

@@ -4,13 +4,11 @@ asked for. `raw` is the answer itself."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
-from .. import _natskit, errors
+from .. import _natskit
 from ._configs import ConsumerConfig, StreamConfig
 from ._values import Config, seconds, time_of
 
@@ -355,53 +353,5 @@ class AccountInfo(Tier):
 # -------------------------------------------------------------------------------------------- messages
 
 
-def _decoded(value: Any) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        raise errors.BadProtocolError("the server's answer holds no base64") from None
-
-
-def _headers(block: bytes) -> _natskit.Headers | None:
-    """From a header block as it is stored: a line of the version, then names and values."""
-    if not block:
-        return None
-    lines = block.decode("utf-8", "replace").split("\r\n")[1:]
-    cut = [line.partition(":") for line in lines if line]
-    try:
-        return _natskit.Headers([(name, value.strip(" \t")) for name, _, value in cut])
-    except errors.InvalidError as error:
-        raise errors.BadProtocolError(f"the stored headers are none, see hdrs: {error.text}") from None
-
-
-class RawStreamMsg(Info):
-    """A message as a stream keeps it.
-
-    Attributes:
-        hdrs: the header block as bytes, b"" without one.
-    """
-
-    subject = _text()
-    seq = _number()
-    data: _Member[bytes] = _Member(_decoded, bytes)
-    hdrs: _Member[bytes] = _Member(_decoded, bytes)
-    time = _time()
-
-    def __init__(self, raw: Mapping[str, Any], stream: str = "") -> None:
-        super().__init__(raw)
-        self.stream = stream
-
-    @property
-    def sequence(self) -> int:
-        """The same as seq."""
-        return self.seq
-
-    @property
-    def headers(self) -> _natskit.Headers | None:
-        """The headers, or None without a header block."""
-        return _headers(self.hdrs)
-
-    @property
-    def header(self) -> _natskit.Headers | None:
-        """The same as headers."""
-        return self.headers
+RawStreamMsg = _natskit.StoredMsg
+"""A message as a stream keeps it, under nats-py's name."""

@@ -105,6 +105,17 @@ def time_text(name: str, value: Any) -> str:
     return f"{utc.year:04d}{utc:-%m-%dT%H:%M:%S}.{utc.microsecond:06d}{nanosecond:03d}Z"
 
 
+def time_ns(name: str, value: Any) -> int:
+    """A time as nanoseconds since 1970; InvalidError if a text is none of RFC 3339."""
+    text = time_text(name, value)
+    try:
+        made = time_of(text)
+    except ValueError:
+        raise errors.InvalidError(f'{name}: "{text}" is no time of RFC 3339') from None
+    micros = (made - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+    return micros * 1000 + (made.nanosecond % 1000 if isinstance(made, ExactTime) else 0)
+
+
 def time_of(text: str) -> datetime:
     """The reverse of time_text(); ValueError if it is no time."""
     time = datetime.fromisoformat(text)
@@ -296,3 +307,20 @@ def bucket(config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         else:
             said[name] = value
     return said
+
+
+def store(name: Any, config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an object store, whose name may come first."""
+    if name is None or isinstance(name, str):
+        return bucket(config, params if name is None else {**params, "bucket": name})
+    if config is not None:
+        raise TypeError("the configuration was given twice")
+    return bucket(name, params)
+
+
+def said_of_object(meta: Any) -> dict[str, Any]:
+    """What an api.ObjectMeta says."""
+    if not dataclasses.is_dataclass(meta):
+        raise TypeError(f"meta must be ObjectMeta or a mapping, not {type(meta).__name__}")
+    fields = ((field.name, getattr(meta, field.name)) for field in dataclasses.fields(meta))
+    return {name: value for name, value in fields if value is not None}

@@ -7,7 +7,7 @@ both to the nanosecond. In a configuration None stands for what is not said.
 
 from __future__ import annotations
 
-from ._buckets import BucketStatus, KeyValueConfig
+from ._buckets import BucketStatus, KeyValueConfig, ObjectMeta, ObjectStoreConfig, ObjectStoreStatus
 from ._configs import (
     AckPolicy,
     ConsumerConfig,
@@ -71,6 +71,9 @@ __all__ = [
     "ExternalStream",
     "Info",
     "KeyValueConfig",
+    "ObjectMeta",
+    "ObjectStoreConfig",
+    "ObjectStoreStatus",
     "LostStreamData",
     "PeerInfo",
     "PersistMode",

@@ -16,15 +16,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import _handlers, _later, _natskit, _options, errors
-from .._natskit import SyncMsg as Msg
-from .._natskit import SyncSubscription as Subscription
 from ._kv import KeyValue
+from .._natskit import SyncMsg as Msg
+from .._natskit import SyncReading as Reading
+from .._natskit import SyncSubscription as Subscription
+from .._natskit import StoredMsg
+from ._batch import Batch
+from ._object import Stores
 from ..js import _values, api
 
 if TYPE_CHECKING:
     from ._client import Client
 
-__all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Stream"]
+__all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Reading", "Stream"]
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
@@ -32,15 +36,16 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.SyncJetStream):
+class JetStreamContext(_natskit.SyncJetStream, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
     `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
 
     publish(subject, payload, timeout=None, stream=None, headers=None, msg_ttl=None, *, msg_id, expected_last_seq,
-    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, json) comes from the C part: it waits
-    for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
+    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, increment, schedule, schedule_target,
+    schedule_source, schedule_ttl, schedule_time_zone, schedule_rollup, unschedule, json) comes from the C part: it
+    waits for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
 
     Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
     keywords in place of single fields, or as keywords alone.
@@ -94,6 +99,26 @@ class JetStreamContext(_natskit.SyncJetStream):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    def batch(self, *, max_bytes: int | None = None) -> Batch:
+        """An empty batch, whose messages are stored together or not at all: `with js.batch() as batch: ...`.
+
+        Args:
+            max_bytes: of the messages, which are kept until they are committed; errors.LimitReachedError.
+        """
+        return Batch(self, max_bytes)
+
+    def increment(
+        self, subject: str, by: int = 1, *, msg_id: str | None = None, timeout: float | None = None
+    ) -> int:
+        """Adds to the counter of a subject (a stream with allow_msg_counter), and gives its value, of any size.
+
+        It is not repeated after a time-out or a lost connection unless it has a msg_id.
+        """
+        ack = self.publish(subject, timeout=timeout, increment=by, msg_id=msg_id)
+        if ack.value is None:
+            raise errors.InvalidAckError(f"stream {ack.stream} tells no value: it is no counter")
+        return ack.value
 
     def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""
@@ -166,17 +191,132 @@ class JetStreamContext(_natskit.SyncJetStream):
         return bool((self.call("stream.delete", stream=name)).get("success"))
 
     def get_msg(
-        self, stream_name: str, seq: int | None = None, subject: str | None = None, next: bool = False
-    ) -> api.RawStreamMsg:
-        """A message as the stream keeps it: by its sequence, or the last one of a subject, or with `next` the first
-        one of a subject from a sequence on. errors.MsgNotFoundError."""
-        wishes = _said(seq=seq, next_by_subj=subject) if next else _said(seq=seq, last_by_subj=subject)
-        answer = self.call("stream.message.get", stream=stream_name, **wishes)
-        return api.RawStreamMsg(answer["message"], stream_name)
+        self,
+        stream_name: str,
+        seq: int | None = None,
+        subject: str | None = None,
+        direct: bool = False,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+        timeout: float | None = None,
+    ) -> StoredMsg:
+        """A message as the stream keeps it: by its sequence, or the first one that was stored at `start_time` or
+        later; the last one of a subject, or with `next` the first one of a subject from a sequence or time on.
+        errors.MsgNotFoundError.
 
-    def get_last_msg(self, stream_name: str, subject: str) -> api.RawStreamMsg:
-        """The last message of a subject."""
-        return self.get_msg(stream_name, subject=subject)
+        Args:
+            direct: any server that has the stream may answer, a mirror too, which is faster and spreads the load, but
+                may be a little behind; where the stream does not allow it (allow_direct), as without it, its leader.
+            start_time: a datetime with a time zone, or a text as RFC 3339 has it.
+            timeout: seconds; None is the context's.
+        """
+        flags = (_natskit.GET_NEXT if next else 0) | (0 if direct else _natskit.GET_BY_LEADER)
+        begin = 0 if start_time is None else _values.time_ns("start_time", start_time)
+        limit = self._timeout if timeout is None else timeout
+        msg: StoredMsg = self._get_msg(stream_name, seq or 0, subject or "", begin, flags, limit)
+        return msg
+
+    def get_last_msg(self, stream_name: str, subject: str, direct: bool = False) -> StoredMsg:
+        """The last message of a subject; the rest as get_msg()."""
+        return self.get_msg(stream_name, subject=subject, direct=direct)
+
+    def direct_get(
+        self,
+        stream_name: str,
+        seq: int | None = None,
+        subject: str | None = None,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+        timeout: float | None = None,
+    ) -> StoredMsg:
+        """get_msg() with `direct`."""
+        return self.get_msg(
+            stream_name, seq, subject, True, next, start_time=start_time, timeout=timeout
+        )
+
+    def get_batch(
+        self,
+        stream_name: str,
+        batch: int | None = None,
+        *,
+        seq: int | None = None,
+        start_time: datetime | str | None = None,
+        subject: str | None = None,
+        up_to_seq: int | None = None,
+        max_bytes: int | None = None,
+        page_msgs: int | None = None,
+        page_bytes: int | None = None,
+        answer_wait: float | None = None,
+    ) -> Reading:
+        """Messages of a stream without a consumer: `for msg in js.get_batch("ORDERS", 100, seq=5): ...`
+
+        They come in the stream's order, none twice and none left out that the stream still holds, also if the
+        connection is lost meanwhile, and are asked for as they are taken. The loop ends when all that was asked for,
+        or all that there is, has come, or raises why not: errors.NoDirectError, where the stream does not allow it
+        (allow_direct) or there is none, errors.NoBatchError of servers before 2.11.
+
+        Args:
+            batch: messages at most; None: all that there are.
+            seq, start_time: what it begins with: a sequence, or a datetime with a time zone or a text as RFC 3339 has
+                it; None: the first.
+            subject: only messages of this one, which may have wildcards.
+            up_to_seq: sequence that it ends with.
+            max_bytes: bytes of subjects, headers and data after which it ends; the last message may go beyond it.
+            page_msgs, page_bytes: so much is asked for at a time, and waits until it is taken.
+            answer_wait: seconds for each message of an answer; after that the rest is asked for again.
+        """
+        begin = start_time if start_time is None else _values.time_text("start_time", start_time)
+        wishes = {
+            "batch": batch,
+            "seq": seq,
+            "start_time": begin,
+            "next_by_subj": subject,
+            "up_to_seq": up_to_seq,
+            "max_bytes": max_bytes,
+            "page_msgs": page_msgs,
+            "page_bytes": page_bytes,
+            "answer_ms": _options.milliseconds("answer_wait", answer_wait),
+        }
+        return self._get_batch(stream_name, _options.pairs(_natskit.OPTIONS_GET_BATCH, wishes))
+
+    def get_last_msgs_for(
+        self,
+        stream_name: str,
+        subjects: str | Iterable[str] | None = None,
+        *,
+        batch: int | None = None,
+        up_to_seq: int | None = None,
+        up_to_time: datetime | str | None = None,
+        max_bytes: int | None = None,
+        page_msgs: int | None = None,
+        page_bytes: int | None = None,
+        answer_wait: float | None = None,
+    ) -> Reading:
+        """The last message of each subject: `for msg in js.get_last_msgs_for("ORDERS", ["a.*", "b"]): ...`
+
+        A snapshot of what the stream holds at one sequence, however many pages that takes; otherwise as get_batch().
+        Where a stream keeps too few messages of a subject, what is replaced before it was read is missing; the loop
+        raises errors.SnapshotChangedError at its end then. errors.JetStreamLimitError, if more than 1,024 subjects
+        match one of those asked for.
+
+        Args:
+            subjects: with `*` as a token and `>` as the last one; None: all. What several match comes once.
+            up_to_seq, up_to_time: the snapshot's; None: the present end.
+        """
+        until = up_to_time if up_to_time is None else _values.time_text("up_to_time", up_to_time)
+        wishes = {
+            "subjects": [subjects] if isinstance(subjects, str) else subjects,
+            "batch": batch,
+            "up_to_seq": up_to_seq,
+            "up_to_time": until,
+            "max_bytes": max_bytes,
+            "page_msgs": page_msgs,
+            "page_bytes": page_bytes,
+            "answer_ms": _options.milliseconds("answer_wait", answer_wait),
+        }
+        return self._get_last(stream_name, _options.pairs(_natskit.OPTIONS_GET_LAST, wishes))
 
     def delete_msg(self, stream_name: str, seq: int, erase: bool = True) -> bool:
         """Deletes a message; without `erase` its bytes are not overwritten, which is faster."""
@@ -446,14 +586,30 @@ class Stream:
         return self._js.delete_stream(self._name)
 
     def get_msg(
-        self, seq: int | None = None, subject: str | None = None, next: bool = False
-    ) -> api.RawStreamMsg:
+        self,
+        seq: int | None = None,
+        subject: str | None = None,
+        direct: bool = False,
+        next: bool = False,
+        *,
+        start_time: datetime | str | None = None,
+    ) -> StoredMsg:
         """A message: as JetStreamContext.get_msg()."""
-        return self._js.get_msg(self._name, seq, subject, next)
+        return self._js.get_msg(self._name, seq, subject, direct, next, start_time=start_time)
 
-    def get_last_msg(self, subject: str) -> api.RawStreamMsg:
+    def get_last_msg(self, subject: str, direct: bool = False) -> StoredMsg:
         """The last message of a subject."""
-        return self._js.get_last_msg(self._name, subject)
+        return self._js.get_last_msg(self._name, subject, direct)
+
+    def get_batch(self, batch: int | None = None, **options: Any) -> Reading:
+        """Messages of the stream without a consumer: as JetStreamContext.get_batch()."""
+        return self._js.get_batch(self._name, batch, **options)
+
+    def get_last_msgs_for(
+        self, subjects: str | Iterable[str] | None = None, **options: Any
+    ) -> Reading:
+        """The last message of each subject: as JetStreamContext.get_last_msgs_for()."""
+        return self._js.get_last_msgs_for(self._name, subjects, **options)
 
     def delete_msg(self, seq: int, erase: bool = True) -> bool:
         """Deletes a message: as JetStreamContext.delete_msg()."""

@@ -1,0 +1,19 @@
+---@meta natskit
+--- What lives in the process right now (docs/observability.md).
+
+---@class natskit
+local nats = {}
+
+---@class natskit.Dump
+---@field version string of the library
+---@field msgs integer messages that somebody holds
+---@field allocated_bytes integer memory that the library holds
+---@field threads integer threads of the library
+---@field objects table[] each with handle, kind, and what there is to tell of that kind
+---@field left_out integer objects that are not shown
+
+--- Every live object of the whole process.
+---@return natskit.Dump? dump
+---@return string? message
+---@return natskit.code? code
+function nats.dump() end

@@ -1,0 +1,310 @@
+/* Reading objects: see get.h. The caller's thread. */
+#include "object/get.h"
+
+#include "base/alloc.h"
+#include "jetstream/bucket.h"
+#include "jetstream/ordered.h"
+#include "object/digest.h"
+#include "object/info.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+
+#define HEARTBEAT_MS 2000
+
+struct nki_object_get {
+    atomic_uint refs;
+
+    /* constant */
+    struct nki_object_store *store; /* a reference */
+    struct nki_msg *info;           /* a reference */
+    struct nki_sub *sub;            /* NULL: the object is empty */
+
+    _Atomic uint64_t given; /* bytes; written with mu */
+    atomic_bool closed;
+
+    /* guarded by mu */
+    pthread_mutex_t mu;
+    struct nki_digest *digest;
+    struct nki_msg *chunk; /* that is being given out, or NULL */
+    size_t at;             /* in it */
+    uint64_t received;
+    struct nki_error end; /* what is said once all was given; status 0: more is to come */
+};
+
+static const struct nki_object_info *info_of(const struct nki_object_get *get)
+{
+    return nki_object_info_of(get->info);
+}
+
+static void free_get(struct nki_object_get *get)
+{
+    if (get->sub != NULL) {
+        nki_sub_close(get->sub);
+        nki_sub_release(get->sub);
+    }
+    nki_msg_release(get->chunk);
+    nki_msg_release(get->info);
+    nki_digest_free(get->digest);
+    nki_object_store_release(get->store);
+    pthread_mutex_destroy(&get->mu);
+    nki_free(get);
+}
+
+void nki_object_get_retain(struct nki_object_get *get)
+{
+    atomic_fetch_add_explicit(&get->refs, 1, memory_order_relaxed);
+}
+
+void nki_object_get_release(struct nki_object_get *get)
+{
+    if (atomic_fetch_sub_explicit(&get->refs, 1, memory_order_acq_rel) == 1) {
+        free_get(get);
+    }
+}
+
+struct nki_conn *nki_object_get_conn(const struct nki_object_get *get)
+{
+    return get->store->js->conn;
+}
+
+void nki_object_get_progress(struct nki_object_get *get, uint64_t *done, uint64_t *total)
+{
+    *done = atomic_load_explicit(&get->given, memory_order_relaxed);
+    *total = info_of(get)->size;
+}
+
+void nki_object_get_close(struct nki_object_get *get)
+{
+    atomic_store(&get->closed, true);
+    if (get->sub != NULL) {
+        nki_sub_close(get->sub);
+    }
+}
+
+/* -- the end --------------------------------------------------------------------------------------------- */
+
+static void end_with(struct nki_object_get *get, int32_t status, const char *fault)
+{
+    struct nki_str name = info_of(get)->name;
+    int shown = name.len < 80 ? (int)name.len : 80;
+    nki_error_set(&get->end, status, "object \"%.*s\": %s", shown, name.ptr, fault);
+}
+
+/* All bytes have come. */
+static void verify(struct nki_object_get *get)
+{
+    uint8_t expected[NKI_DIGEST_BYTES];
+    uint8_t digest[NKI_DIGEST_BYTES];
+    if (!nki_digest_read(info_of(get)->digest, expected)) {
+        end_with(get, NKI_OBJECT_CORRUPT, "its digest is none of SHA-256");
+    } else if (!nki_digest_end(get->digest, digest)) {
+        nki_error_set(&get->end, NKI_NO_MEMORY, NULL);
+    } else if (memcmp(digest, expected, sizeof digest) != 0) {
+        end_with(get, NKI_OBJECT_CORRUPT, "the digest of its content is another one");
+    } else {
+        nki_error_set(&get->end, NKI_END, NULL);
+    }
+}
+
+/* Why there can be no more chunks. */
+static void ended(struct nki_object_get *get)
+{
+    struct nki_error why;
+    int32_t reason = nki_sub_reason(get->sub, &why);
+    if (reason == NKI_MAX_REACHED) {
+        struct nki_str name = info_of(get)->name;
+        int shown = name.len < 80 ? (int)name.len : 80;
+        nki_error_set(&get->end, NKI_OBJECT_INCOMPLETE,
+                      "object \"%.*s\": %" PRIu64 " of its %" PRIu64 " bytes are there", shown, name.ptr,
+                      get->received, info_of(get)->size);
+    } else {
+        get->end = why;
+        get->end.status = reason;
+    }
+}
+
+/* -- reading --------------------------------------------------------------------------------------------- */
+
+/* A chunk that has come: the last one only if all is right. Takes over the reference. */
+static void take_chunk(struct nki_object_get *get, struct nki_msg *msg)
+{
+    struct nki_str data = nki_msg_data(msg);
+    uint64_t size = info_of(get)->size;
+    if (data.len > size - get->received) {
+        end_with(get, NKI_OBJECT_CORRUPT, "it has more content than its size says");
+    } else if (!nki_digest_add(get->digest, data.ptr, data.len)) {
+        nki_error_set(&get->end, NKI_NO_MEMORY, NULL);
+    } else {
+        get->received += data.len;
+        if (get->received == size) {
+            verify(get);
+        }
+        if (data.len > 0 && (get->end.status == 0 || get->end.status == NKI_END)) {
+            get->chunk = msg;
+            get->at = 0;
+            return;
+        }
+    }
+    nki_msg_release(msg);
+}
+
+/* The next chunk, or the end. */
+static int32_t next(struct nki_object_get *get, int64_t deadline_ns, struct nki_error *err)
+{
+    struct nki_msg *msg;
+    size_t count;
+    int32_t status = nki_sub_take(get->sub, &msg, 1, deadline_ns, &count);
+    if (status == NKI_OK) {
+        if (msg->kind == NKI_MSG_MESSAGE) {
+            take_chunk(get, msg);
+        } else {
+            nki_msg_release(msg);
+        }
+        return NKI_OK;
+    }
+    if (status == NKI_END) {
+        ended(get);
+        return NKI_OK;
+    }
+    return nki_error_set(err, status, status == NKI_TIMEOUT ? "no chunk of the object came in time" : NULL);
+}
+
+static size_t give(struct nki_object_get *get, char *out, size_t cap)
+{
+    struct nki_str data = nki_msg_data(get->chunk);
+    size_t len = data.len - get->at < cap ? data.len - get->at : cap;
+    memcpy(out, data.ptr + get->at, len);
+    get->at += len;
+    if (get->at == data.len) {
+        nki_msg_release(get->chunk);
+        get->chunk = NULL;
+    }
+    atomic_fetch_add_explicit(&get->given, len, memory_order_relaxed);
+    return len;
+}
+
+int32_t nki_object_get_read(struct nki_object_get *get, void *out, size_t cap, int64_t deadline_ns,
+                            size_t *len, struct nki_error *err)
+{
+    int32_t status = NKI_OK;
+    *len = 0;
+    if (pthread_mutex_trylock(&get->mu) != 0) {
+        return nki_error_set(err, NKI_BUSY, "another thread is using this object's reader");
+    }
+    if (atomic_load(&get->closed)) {
+        status = nki_error_set(err, NKI_CLOSED, NULL);
+    }
+    while (status == NKI_OK && *len < cap) {
+        if (get->chunk != NULL) {
+            *len += give(get, (char *)out + *len, cap - *len);
+        } else if (get->end.status != 0) {
+            status = get->end.status;
+        } else {
+            status = next(get, *len == 0 ? deadline_ns : 0, err);
+        }
+    }
+    if (*len > 0) {
+        status = NKI_OK; /* what is wrong is said by the next call */
+    } else if (status != NKI_OK && status == get->end.status && err != NULL) {
+        *err = get->end;
+    }
+    pthread_mutex_unlock(&get->mu);
+    return status;
+}
+
+int32_t nki_object_get_ready(struct nki_object_get *get, int64_t deadline_ns, struct nki_op **op,
+                             struct nki_error *err)
+{
+    if (pthread_mutex_trylock(&get->mu) != 0) {
+        return nki_error_set(err, NKI_BUSY, "another thread is using this object's reader");
+    }
+    bool now = get->sub == NULL || get->chunk != NULL || get->end.status != 0;
+    pthread_mutex_unlock(&get->mu);
+    if (!now) {
+        return nki_ordered_ready(get->sub, deadline_ns, op, err);
+    }
+    *op = nki_op_new();
+    if (*op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_op_finish(*op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
+    return NKI_OK;
+}
+
+/* -- opening --------------------------------------------------------------------------------------------- */
+
+/* Reads the chunks: nothing is sent that is waited for. */
+static int32_t subscribe(struct nki_object_get *get, struct nki_error *err)
+{
+    const struct nki_object_info *info = info_of(get);
+    struct nki_buf stream = {0};
+    struct nki_buf subject = {0};
+    bool ok = nki_buf_append_str(&stream, NKI_STR(NKI_OBJECT_STREAM_PREFIX)) &&
+              nki_buf_append_str(&stream, info->bucket) &&
+              nki_object_append_chunk_subject(&subject, info->bucket, info->nuid);
+    struct nki_str filter = nki_str_make((const char *)subject.data, subject.len);
+    const struct nki_ordered_params params = {
+        .stream = nki_str_make((const char *)stream.data, stream.len),
+        .filters = &filter,
+        .filter_count = 1,
+        .deliver = NKI_DELIVER_ALL,
+        .start_time = NKI_STR(""),
+        .ends_done = true,
+        .heartbeat_ms = HEARTBEAT_MS,
+    };
+    int32_t status = ok ? nki_ordered_open(get->store->js, &params, &get->sub, err)
+                        : nki_error_set(err, NKI_NO_MEMORY, NULL);
+    nki_buf_free(&stream);
+    nki_buf_free(&subject);
+    return status;
+}
+
+static int32_t check(const struct nki_object_info *info, struct nki_error *err)
+{
+    if (info->deleted) {
+        return nki_error_set(err, NKI_OBJECT_DELETED, NULL);
+    }
+    if (info->link_bucket.len > 0) {
+        return nki_error_set(err, NKI_INVALID,
+                             "info: of a link, which has no content; it has to be followed");
+    }
+    bool token = info->nuid.len > 0 && info->nuid.len <= 255 && nki_js_name_fault(info->nuid) == NULL;
+    bool named = nki_bucket_fault(info->bucket, NKI_OBJECT_BUCKET_MAX) == NULL;
+    return named && (token || info->size == 0)
+               ? NKI_OK
+               : nki_error_set(err, NKI_OBJECT_CORRUPT, "its nuid or bucket is none");
+}
+
+int32_t nki_object_get_open(struct nki_object_store *store, struct nki_msg *info, struct nki_object_get **out,
+                            struct nki_error *err)
+{
+    int32_t status = check(nki_object_info_of(info), err);
+    if (status != NKI_OK) {
+        return status;
+    }
+    struct nki_object_get *get = nki_calloc(1, sizeof *get);
+    if (get == NULL || pthread_mutex_init(&get->mu, NULL) != 0) {
+        nki_free(get);
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    atomic_init(&get->refs, 1);
+    get->store = store;
+    nki_object_store_retain(store);
+    get->info = info;
+    nki_msg_retain(info);
+    get->digest = nki_digest_new();
+    if (get->digest == NULL) {
+        status = nki_error_set(err, NKI_NO_MEMORY, NULL);
+    } else if (info_of(get)->size == 0) {
+        verify(get);
+    } else {
+        status = subscribe(get, err);
+    }
+    if (status != NKI_OK) {
+        free_get(get);
+        return status;
+    }
+    *out = get;
+    return NKI_OK;
+}

@@ -1,0 +1,239 @@
+/* The end of a put: storing what the object is, or taking its chunks back. See put.h.
+ *
+ * What it is, is stored over just the revision that was looked at. So it may be asked for again when nobody
+ * knows whether it was stored: either it was, and is found, or it is refused. Once it was sent and nobody
+ * knows, the chunks stay, since they may be the object's. */
+#include "object/put_inside.h"
+#include "object/task.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "jetstream/bucket.h"
+
+#define ROUNDS_MAX 32
+#define RETRIES 40 /* with pauses of 250 ms: a cluster elects a leader in that */
+#define PURGES_MAX 8
+#define PURGE_TIME_MS 30000 /* that nobody waits for */
+
+/* -- storing --------------------------------------------------------------------------------------------- */
+
+struct finish {
+    struct nki_object_task task;
+    struct nki_object_put *put; /* a reference */
+    unsigned rounds;
+    bool sent;           /* nobody knows what became of one that was sent */
+    struct nki_msg *old; /* what had the name */
+    struct nki_msg *made;
+};
+
+static void free_finish(struct nki_object_task *task)
+{
+    struct finish *finish = NKI_CONTAINER_OF(task, struct finish, task);
+    nki_object_task_clear(task);
+    nki_msg_release(finish->old);
+    nki_msg_release(finish->made);
+    nki_object_put_release(finish->put);
+    nki_free(finish);
+}
+
+static struct nki_str name_of(const struct finish *finish)
+{
+    return nki_str_make((const char *)finish->put->name.data, finish->put->name.len);
+}
+
+static bool find(struct finish *finish)
+{
+    return nki_object_task_find(&finish->task, nki_object_store_bucket(finish->put->store), name_of(finish));
+}
+
+/* It was not stored, and will not be. */
+static enum nki_chain_next give_up(struct finish *finish)
+{
+    int storing = NKI_PUT_STORING;
+    atomic_compare_exchange_strong(&finish->put->state, &storing, NKI_PUT_OPEN);
+    return NKI_CHAIN_ENDS;
+}
+
+static enum nki_chain_next stored(struct finish *finish, struct nki_chain_end *end)
+{
+    const struct nki_object_info *old = finish->old != NULL ? nki_object_info_of(finish->old) : NULL;
+    struct nki_msg *made = finish->made;
+    atomic_store(&finish->put->state, NKI_PUT_STORED);
+    finish->task.retries = 2; /* it is stored: what is left behind is no reason to wait for long */
+    if (old != NULL && !old->deleted && old->size > 0 && old->nuid.len > 0 && old->link_bucket.len == 0 &&
+        !nki_str_eq(old->nuid, nki_put_nuid(finish->put))) {
+        return nki_object_task_ask(nki_object_task_purge_chunks(&finish->task, old->nuid), end);
+    }
+    finish->made = NULL;
+    return nki_object_task_done(&finish->task, made, end);
+}
+
+static enum nki_chain_next store(struct finish *finish, struct nki_chain_end *end)
+{
+    char digest[NKI_DIGEST_TEXT];
+    struct nki_object_info info;
+    const struct nki_object_put *put = finish->put;
+    uint64_t seen = finish->old != NULL ? nki_object_info_of(finish->old)->revision : 0;
+    int open = NKI_PUT_OPEN;
+    if (!finish->sent && !atomic_compare_exchange_strong(&finish->put->state, &open, NKI_PUT_STORING)) {
+        return nki_object_task_fail(end, NKI_CLOSED);
+    }
+    nki_put_describe(put, &info, digest);
+    bool shown = nki_object_task_store(&finish->task, &info, put->has_revision ? put->revision : seen);
+    return shown ? NKI_CHAIN_ASKS : (give_up(finish), nki_object_task_fail(end, NKI_NO_MEMORY));
+}
+
+/* What has the name. */
+static enum nki_chain_next found(struct finish *finish, struct nki_msg *msg, struct nki_chain_end *end)
+{
+    const struct nki_object_info *info = msg != NULL ? nki_object_info_of(msg) : NULL;
+    if (info != NULL && nki_str_eq(info->nuid, nki_put_nuid(finish->put))) { /* it was stored after all */
+        nki_msg_release(finish->made);
+        finish->made = msg;
+        return stored(finish, end);
+    }
+    nki_msg_release(finish->old);
+    finish->old = msg;
+    return store(finish, end);
+}
+
+/* What it came to that it was stored. */
+static enum nki_chain_next told(struct finish *finish, const struct nki_object_told *told,
+                                struct nki_chain_end *end)
+{
+    if (told->status == NKI_OK) {
+        struct nki_object_task *task = &finish->task;
+        size_t prefix = nki_bucket_prefix_len(task->store->js);
+        struct nki_str subject =
+            nki_str_make((const char *)task->subject.data + prefix, task->subject.len - prefix);
+        struct nki_str json = nki_str_make((const char *)task->body.data, task->body.len);
+        nki_msg_release(finish->made);
+        finish->made = NULL;
+        int32_t status = nki_object_info_msg(subject, json, told->number, nki_clock_wall_ns(), &finish->made);
+        if (status != NKI_OK) {
+            atomic_store(&finish->put->state, NKI_PUT_STORED);
+            return nki_object_task_fail(end, status);
+        }
+        return stored(finish, end);
+    }
+    bool unknown = told->status == NKI_DISCONNECTED || end->outcome == NKI_OUTCOME_UNKNOWN;
+    bool faster = told->status == NKI_WRONG_LAST && (!finish->put->has_revision || finish->sent);
+    finish->sent = finish->sent || unknown;
+    if ((unknown || faster) && ++finish->rounds < ROUNDS_MAX) {
+        if (finish->sent && told->status == NKI_WRONG_LAST && finish->put->has_revision) {
+            finish->rounds = ROUNDS_MAX; /* one look whether it was this very put */
+        }
+        memset(&end->error, 0, sizeof end->error);
+        end->status = NKI_OK;
+        return nki_object_task_ask(find(finish), end);
+    }
+    return unknown ? NKI_CHAIN_ENDS : give_up(finish);
+}
+
+static enum nki_chain_next finish_next(struct nki_object_task *task, const struct nki_object_told *step,
+                                       struct nki_chain_end *end)
+{
+    struct finish *finish = NKI_CONTAINER_OF(task, struct finish, task);
+    if (step->step == NKI_OBJECT_FIND) {
+        return found(finish, step->info, end);
+    }
+    if (step->step == NKI_OBJECT_STORE) {
+        return told(finish, step, end);
+    }
+    struct nki_msg *made = finish->made;
+    finish->made = NULL;
+    return nki_object_task_done(task, made, end);
+}
+
+int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_begin *begin,
+                              struct nki_op **op, struct nki_error *err)
+{
+    struct finish *finish = nki_calloc(1, sizeof *finish);
+    if (finish == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_object_task_init(&finish->task, put->store);
+    finish->task.next = finish_next;
+    finish->task.free = free_finish;
+    finish->task.retries = RETRIES;
+    finish->put = put;
+    nki_object_put_retain(put);
+    int32_t status = find(finish) ? NKI_OK : nki_error_set(err, NKI_NO_MEMORY, NULL);
+    status = status == NKI_OK ? nki_object_put_ready(put, err) : status;
+    if (status != NKI_OK) {
+        free_finish(&finish->task);
+        return status;
+    }
+    return nki_object_task_begin(&finish->task, begin, op, err);
+}
+
+/* -- taking back ----------------------------------------------------------------------------------------- */
+
+struct purge {
+    struct nki_object_task task;
+    unsigned purges;
+    bool all_known; /* nothing of it can come later */
+    char nuid[NKI_NUID_LEN];
+};
+
+static void free_purge(struct nki_object_task *task)
+{
+    nki_object_task_clear(task);
+    nki_free(NKI_CONTAINER_OF(task, struct purge, task));
+}
+
+/* Chunks that were under way may be stored after a purge: it is done again until it finds nothing. */
+static enum nki_chain_next purge_next(struct nki_object_task *task, const struct nki_object_told *told,
+                                      struct nki_chain_end *end)
+{
+    struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
+    purge->purges++;
+    bool nothing = told->number == 0 && purge->purges > 1;
+    if (purge->all_known || nothing || purge->purges >= PURGES_MAX) {
+        return nki_object_task_done(task, NULL, end);
+    }
+    task->chain.wait_ms = task->retry_wait_ms;
+    return NKI_CHAIN_WAITS;
+}
+
+int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
+                             struct nki_error *err)
+{
+    struct nki_publisher_info under_way;
+    int state = NKI_PUT_OPEN;
+    *op = NULL;
+    if (!atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED)) {
+        return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
+    }
+    nki_publisher_info_get(put->publisher, &under_way);
+    nki_publisher_close(put->publisher);
+    if (under_way.published == 0) {
+        return NKI_OK;
+    }
+    struct purge *purge = nki_calloc(1, sizeof *purge);
+    if (purge == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_object_task_init(&purge->task, put->store);
+    purge->task.next = purge_next;
+    purge->task.free = free_purge;
+    purge->task.retries = RETRIES;
+    purge->all_known = under_way.pending == 0 && under_way.failed == 0 && under_way.resent == 0;
+    if (!nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put))) {
+        free_purge(&purge->task);
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    return nki_object_task_begin(&purge->task, begin, op, err);
+}
+
+void nki_object_put_close(struct nki_object_put *put)
+{
+    struct nki_op *op;
+    const struct nki_js_begin begin = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), PURGE_TIME_MS),
+                                       .timed = true};
+    if (nki_object_put_abort(put, &begin, &op, NULL) == NKI_OK && op != NULL) {
+        nki_op_release(op); /* it goes on */
+    }
+    nki_publisher_close(put->publisher);
+    nki_sub_close(put->acks);
+}

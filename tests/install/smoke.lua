@@ -1,0 +1,21 @@
+-- What a first program does with the installed module; and that it is the installed one.
+--
+--   lua5.4 smoke.lua FOLDER
+--
+-- FOLDER is where the module must lie. $NATS_URL names a server.
+local where = assert(package.searchpath and package.searchpath("natskit", package.cpath) or arg[1])
+assert(where:sub(1, #arg[1]) == arg[1], "this is " .. where)
+
+local nats = require "natskit"
+local nc = assert(nats.connect(os.getenv("NATS_URL")))
+local sub = assert(nc:subscribe("greet.*"))
+assert(nc:publish("greet.joe", "hello"))
+local msg = assert(sub:next(10))
+assert(msg.subject == "greet.joe" and msg.data == "hello")
+assert(nc:close())
+sub:close()
+if pcall(require, "luv") then
+    assert(require("natskit.loop.luv").run)
+end
+assert(nats.shutdown())
+print(("natskit %s from %s on %s"):format(nats.version(), where, _VERSION))
