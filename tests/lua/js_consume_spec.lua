@@ -222,7 +222,7 @@ cases["no more is asked for than the limit, whatever was taken ahead"] = functio
 end
 
 cases["a drain leaves nothing"] = function(nc, js)
-    local consumer = make(nc, js, 20)
+    local consumer = make(nc, js, 30)
     local sub <close> = assert(consumer:consume { max_msgs = 20 })
     assert(sub:next(10))
     helper.eventually(function() -- what the server sends meanwhile would come again later
