@@ -41,7 +41,7 @@ def check_loop(cb: Any) -> None:
 def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
     """Has asyncio call `cb` with each message of the subscription."""
     coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
-        getattr(cb, "__call__", None)  # noqa: B004: an object whose call is a coroutine function
+        getattr(cb, "__call__", None)  # noqa: B004 (an object whose call is a coroutine function)
     )
     sub._handle(cb, coroutines, concurrency, contextvars.copy_context())
 
