@@ -765,6 +765,13 @@ NATSKIT_API natskit_status natskit_sub_next(natskit_sub sub, int64_t timeout_ms,
 NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap,
                                                   int64_t timeout_ms, size_t *count);
 
+/* As natskit_sub_next_batch, for a binding that hands the messages out one by one: what a subscription of
+ * JetStream asks its server for counts all but the first as waiting until somebody takes again, so that no
+ * more than its limit is on the way to who handles them. Of such a subscription at most half of what waits is
+ * given. */
+NATSKIT_API natskit_status natskit_sub_next_ahead(natskit_sub sub, natskit_msg **out, size_t cap,
+                                                  int64_t timeout_ms, size_t *count);
+
 /* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
  * since it began. A limit that was set before can be lowered, not raised. What is queued can still be taken,
  * then NATSKIT_END. NATSKIT_INVALID for a `max` of a subscription to a consumer, which has options for it. */

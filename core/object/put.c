@@ -192,7 +192,7 @@ static void take_acks(struct nki_object_put *put)
 {
     struct nki_msg *msgs[TAKE_STEP];
     size_t count;
-    while (nki_sub_take(put->acks, msgs, TAKE_STEP, 0, &count) == NKI_OK) {
+    while (nki_sub_take(put->acks, msgs, TAKE_STEP, false, 0, &count) == NKI_OK) {
         for (size_t i = 0; i < count; i++) {
             if (msgs[i]->kind == NKI_MSG_PUB_ACK) {
                 struct nki_pub_ack ack;

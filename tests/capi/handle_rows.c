@@ -142,6 +142,7 @@ CALL(sub_next, natskit_sub_next(H_SUB, 0, &msg))
 CALL(sub_subject, natskit_sub_subject(H_SUB, room, sizeof room, &count))
 CALL(sub_queue, natskit_sub_queue(H_SUB, room, sizeof room, &count))
 CALL(sub_next_batch, natskit_sub_next_batch(H_SUB, &msg, 1, 0, &count))
+CALL(sub_next_ahead, natskit_sub_next_ahead(H_SUB, &msg, 1, 0, &count))
 CALL(sub_unsubscribe, natskit_sub_unsubscribe(H_SUB, 1000))
 CALL(sub_drain, natskit_sub_drain(H_SUB, 0, &error))
 CALL(sub_drain_start, natskit_sub_drain_start(H_SUB, NO_OPTIONS, 0, &new_op, &error))
@@ -282,6 +283,7 @@ const struct row rows[] = {
     ROW(natskit_conn_close, CONN, conn_close),
     ROW(natskit_sub_next, SUB, sub_next),
     ROW(natskit_sub_next_batch, SUB, sub_next_batch),
+    ROW(natskit_sub_next_ahead, SUB, sub_next_ahead),
     ROW(natskit_sub_subject, SUB, sub_subject),
     ROW(natskit_sub_queue, SUB, sub_queue),
     ROW(natskit_sub_unsubscribe, SUB, sub_unsubscribe),
@@ -462,9 +464,13 @@ BAD(subscribe_queue_text, natskit_subscribe(conn, "a", Z, "b c", Z, NO_OPTIONS, 
 BAD(next_out, natskit_sub_next(sub, 0, NULL))
 BAD(next_timeout, natskit_sub_next(sub, -2, &msg))
 BAD(next_batch_out, natskit_sub_next_batch(sub, NULL, 1, 0, &count))
+BAD(next_ahead_out, natskit_sub_next_ahead(sub, NULL, 1, 0, &count))
 BAD(next_batch_cap, natskit_sub_next_batch(sub, &msg, 0, 0, &count))
+BAD(next_ahead_cap, natskit_sub_next_ahead(sub, &msg, 0, 0, &count))
 BAD(next_batch_count, natskit_sub_next_batch(sub, &msg, 1, 0, NULL))
+BAD(next_ahead_count, natskit_sub_next_ahead(sub, &msg, 1, 0, NULL))
 BAD(next_batch_timeout, natskit_sub_next_batch(sub, &msg, 1, -2, &count))
+BAD(next_ahead_timeout, natskit_sub_next_ahead(sub, &msg, 1, -2, &count))
 BAD(sub_stats_null, natskit_sub_stats_get(sub, NULL, sizeof substats))
 BAD(sub_stats_size, natskit_sub_stats_get(sub, &substats, 0))
 BAD(request_out, natskit_request(conn, "a", Z, NO_HEADERS, NULL, 0, 0, NULL, &error))
@@ -652,9 +658,13 @@ const struct bad bads[] = {
     BAD_ROW(natskit_sub_next, next_out),
     BAD_ROW(natskit_sub_next, next_timeout),
     BAD_ROW(natskit_sub_next_batch, next_batch_out),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_out),
     BAD_ROW(natskit_sub_next_batch, next_batch_cap),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_cap),
     BAD_ROW(natskit_sub_next_batch, next_batch_count),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_count),
     BAD_ROW(natskit_sub_next_batch, next_batch_timeout),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_timeout),
     BAD_ROW(natskit_sub_stats_get, sub_stats_null),
     BAD_ROW(natskit_sub_stats_get, sub_stats_size),
     BAD_ROW(natskit_request, request_out),

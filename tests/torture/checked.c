@@ -87,6 +87,7 @@ static const struct row rows[] = {
     {"natskit_room_start", MEM | ENDED},
     {"natskit_subscribe", MEM | ENDED},
     {"natskit_sub_next", ENDED | LATE},
+    {"natskit_sub_next_ahead", ENDED | LATE},
     {"natskit_sub_next_batch", ENDED | LATE},
     {"natskit_sub_unsubscribe", MEM},
     {"natskit_sub_reason", ENDED},
