@@ -1924,7 +1924,7 @@ NATSKIT_API natskit_status natskit_object_writer_room_start(natskit_object_write
 
 /* All bytes were given: waits for the acks of the chunks, stores what the object is, in the place of what had
  * its name, and purges the chunks of that. With option previous_revision NATSKIT_WRONG_LAST if it has another
- * revision. */
+ * revision. It can be done again, unless nobody knows whether the object was stored (NATSKIT_BUSY). */
 NATSKIT_API natskit_status natskit_object_writer_finish(natskit_object_writer writer, int64_t timeout_ms,
                                                         natskit_msg **info, natskit_error *err);
 /* The same in two operations: the first finishes when each chunk has its ack or error (NATSKIT_WOULD_BLOCK:
@@ -1939,7 +1939,8 @@ NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_wri
                                                               natskit_op *op, natskit_error *err);
 
 /* Gives the object up, and waits until its chunks are purged. NATSKIT_OK also if there are none, or it was
- * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. */
+ * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. It can be done again if it did
+ * not succeed. */
 NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
                                                        natskit_error *err);
 /* The same as an operation. */

@@ -21,14 +21,31 @@ struct finish {
     struct nki_object_task task;
     struct nki_object_put *put; /* a reference */
     unsigned rounds;
+    bool begun;          /* it has made the put `finishing` */
     bool sent;           /* nobody knows what became of one that was sent */
     struct nki_msg *old; /* what had the name */
     struct nki_msg *made;
 };
 
+/* It was not stored, and will not be: another finish may, or an abort take the chunks back. */
+static void reopen(struct nki_object_put *put)
+{
+    int storing = NKI_PUT_STORING;
+    atomic_compare_exchange_strong(&put->state, &storing, NKI_PUT_OPEN);
+}
+
+/* The last reference to the operation has gone, if there was one. */
 static void free_finish(struct nki_object_task *task)
 {
     struct finish *finish = NKI_CONTAINER_OF(task, struct finish, task);
+    const struct nki_op *op = task->chain.op;
+    bool stayed = op != NULL && (op->outcome == NKI_OUTCOME_NOT_SENT || op->outcome == NKI_OUTCOME_REJECTED);
+    if (stayed && !finish->sent) {
+        reopen(finish->put); /* the request to store it was never sent */
+    }
+    if (finish->begun) {
+        atomic_store(&finish->put->finishing, false);
+    }
     nki_object_task_clear(task);
     nki_msg_release(finish->old);
     nki_msg_release(finish->made);
@@ -46,11 +63,9 @@ static bool find(struct finish *finish)
     return nki_object_task_find(&finish->task, nki_object_store_bucket(finish->put->store), name_of(finish));
 }
 
-/* It was not stored, and will not be. */
 static enum nki_chain_next give_up(struct finish *finish)
 {
-    int storing = NKI_PUT_STORING;
-    atomic_compare_exchange_strong(&finish->put->state, &storing, NKI_PUT_OPEN);
+    reopen(finish->put);
     return NKI_CHAIN_ENDS;
 }
 
@@ -112,7 +127,7 @@ static enum nki_chain_next told(struct finish *finish, const struct nki_object_t
         int32_t status = nki_object_info_msg(subject, json, told->number, nki_clock_wall_ns(), &finish->made);
         if (status != NKI_OK) {
             atomic_store(&finish->put->state, NKI_PUT_STORED);
-            return nki_object_task_fail(end, status);
+            return nki_object_task_mute(end, status);
         }
         return stored(finish, end);
     }
@@ -164,6 +179,7 @@ int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_be
         free_finish(&finish->task);
         return status;
     }
+    finish->begun = true;
     return nki_object_task_begin(&finish->task, begin, op, err);
 }
 
@@ -171,15 +187,19 @@ int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_be
 
 struct purge {
     struct nki_object_task task;
+    struct nki_object_put *put; /* a reference */
     unsigned purges;
-    bool all_known; /* nothing of it can come later */
-    char nuid[NKI_NUID_LEN];
 };
 
+/* Unless they have gone, the next abort takes them back, or the close. */
 static void free_purge(struct nki_object_task *task)
 {
+    struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
+    int purging = NKI_CHUNKS_PURGING;
+    atomic_compare_exchange_strong(&purge->put->chunks_left, &purging, NKI_CHUNKS_THERE);
     nki_object_task_clear(task);
-    nki_free(NKI_CONTAINER_OF(task, struct purge, task));
+    nki_object_put_release(purge->put);
+    nki_free(purge);
 }
 
 /* Chunks that were under way may be stored after a purge: it is done again until it finds nothing. */
@@ -189,41 +209,59 @@ static enum nki_chain_next purge_next(struct nki_object_task *task, const struct
     struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
     purge->purges++;
     bool nothing = told->number == 0 && purge->purges > 1;
-    if (purge->all_known || nothing || purge->purges >= PURGES_MAX) {
+    if (purge->put->all_known || nothing || purge->purges >= PURGES_MAX) {
+        atomic_store(&purge->put->chunks_left, NKI_CHUNKS_GONE);
         return nki_object_task_done(task, NULL, end);
     }
     task->chain.wait_ms = task->retry_wait_ms;
     return NKI_CHAIN_WAITS;
 }
 
-int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
-                             struct nki_error *err)
+static int32_t begin_purge(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
+                           struct nki_error *err)
 {
-    struct nki_publisher_info under_way;
-    int state = NKI_PUT_OPEN;
-    *op = NULL;
-    if (!atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED)) {
-        return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
-    }
-    nki_publisher_info_get(put->publisher, &under_way);
-    nki_publisher_close(put->publisher);
-    if (under_way.published == 0) {
-        return NKI_OK;
-    }
     struct purge *purge = nki_calloc(1, sizeof *purge);
     if (purge == NULL) {
+        atomic_store(&put->chunks_left, NKI_CHUNKS_THERE);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     nki_object_task_init(&purge->task, put->store);
     purge->task.next = purge_next;
     purge->task.free = free_purge;
     purge->task.retries = RETRIES;
-    purge->all_known = under_way.pending == 0 && under_way.failed == 0 && under_way.resent == 0;
+    purge->put = put;
+    nki_object_put_retain(put);
     if (!nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put))) {
         free_purge(&purge->task);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     return nki_object_task_begin(&purge->task, begin, op, err);
+}
+
+/* Whoever has made it PURGING decides, and writes `all_known`. */
+int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
+                             struct nki_error *err)
+{
+    int state = NKI_PUT_OPEN;
+    int left = NKI_CHUNKS_THERE;
+    *op = NULL;
+    if (!atomic_compare_exchange_strong(&put->chunks_left, &left, NKI_CHUNKS_PURGING)) {
+        return NKI_OK;
+    }
+    if (atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED)) {
+        struct nki_publisher_info under_way;
+        nki_publisher_info_get(put->publisher, &under_way);
+        nki_publisher_close(put->publisher);
+        put->all_known = under_way.pending == 0 && under_way.failed == 0 && under_way.resent == 0;
+        if (under_way.published == 0) {
+            atomic_store(&put->chunks_left, NKI_CHUNKS_GONE);
+            return NKI_OK;
+        }
+    } else if (state != NKI_PUT_ABORTED) {
+        atomic_store(&put->chunks_left, NKI_CHUNKS_THERE);
+        return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
+    }
+    return begin_purge(put, begin, op, err);
 }
 
 void nki_object_put_close(struct nki_object_put *put)
