@@ -21,8 +21,9 @@ struct tt_life tt_life;
 #define ENDED 8u /* the connection or its transport went away */
 #define LATE 16u /* what was waited for did not come */
 #define ABSENT 32u
-#define KEYS 64u  /* a seed or a signature that OpenSSL has to work on */
-#define BARE 128u /* a document that is missing for a fault is none that was given */
+#define KEYS 64u    /* a seed or a signature that OpenSSL has to work on */
+#define UNDONE 256u /* what was to be there is not, for a call before it has failed */
+#define BARE 128u   /* a document that is missing for a fault is none that was given */
 
 struct row {
     const char *function;
@@ -97,7 +98,7 @@ static const struct row rows[] = {
     {"natskit_request_start", MEM | ENDED | LATE},
     {"natskit_request_many", MEM | ENDED | LATE},
     {"natskit_op_wait", LATE},
-    {"natskit_op_result", MEM | SYS | NET | ENDED | LATE | ABSENT},
+    {"natskit_op_result", MEM | SYS | NET | ENDED | LATE | ABSENT | UNDONE},
     {"natskit_op_take_msg", MEM | SYS | NET | ENDED | LATE | ABSENT},
     {"natskit_msg_header", MEM | ABSENT},
     {"natskit_msg_header_at", MEM | ABSENT},
@@ -153,6 +154,29 @@ static const struct row rows[] = {
     {"natskit_kv_write", MEM | ENDED | LATE},
     {"natskit_kv_write_start", MEM | ENDED | LATE},
     {"natskit_kv_watch", MEM | ENDED},
+    {"natskit_object_store_open", MEM | ENDED},
+    {"natskit_object_store_config", MEM | BARE},
+    {"natskit_object_info", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_info_start", MEM | ENDED | LATE},
+    {"natskit_object_delete", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_delete_start", MEM | ENDED | LATE},
+    {"natskit_object_update", MEM | ENDED | LATE | UNDONE | BARE},
+    {"natskit_object_update_start", MEM | ENDED | LATE | BARE},
+    {"natskit_object_link", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_link_start", MEM | ENDED | LATE},
+    {"natskit_object_put", MEM | ENDED | LATE | BARE},
+    {"natskit_object_writer_open", MEM | ENDED},
+    {"natskit_object_writer_write", MEM | ENDED | LATE},
+    {"natskit_object_writer_room_start", MEM | ENDED},
+    {"natskit_object_writer_done_start", MEM | ENDED | LATE},
+    {"natskit_object_writer_finish", MEM | ENDED | LATE},
+    {"natskit_object_writer_finish_start", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_writer_abort", MEM | ENDED | LATE},
+    {"natskit_object_writer_abort_start", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_reader_open", MEM | ENDED},
+    {"natskit_object_reader_read", MEM | ENDED | LATE},
+    {"natskit_object_reader_ready_start", MEM | ENDED},
+    {"natskit_object_watch", MEM | ENDED},
     {"natskit_js_fetch", MEM | ENDED},
     {"natskit_js_next", MEM | ENDED | LATE},
     {"natskit_js_consume", MEM | ENDED},
@@ -235,6 +259,11 @@ static bool allowed(const char *function, natskit_status got)
     case NATSKIT_WOULD_BLOCK:
     case NATSKIT_PENDING:
         return (may & LATE) != 0;
+    case NATSKIT_BUSY: /* a writer whose chunks are not all stored, or of which nobody knows */
+    case NATSKIT_OBJECT_NOT_FOUND:
+    case NATSKIT_OBJECT_DELETED:
+    case NATSKIT_OBJECT_EXISTS:
+        return (may & UNDONE) != 0;
     case NATSKIT_NOT_FOUND:
     case NATSKIT_NO_RESPONDERS: /* the responder is not there */
     case NATSKIT_NO_STREAM:

@@ -66,8 +66,8 @@ void tt_scenario_direct_one(void)
     look(get(js, 0, "direct.*", NATSKIT_GET_NEXT, NATSKIT_OK));
     look(get(js, 0, "direct.b", NATSKIT_GET_BY_LEADER, NATSKIT_OK));
     (void)get(js, UINT64_C(1) << 40, "", 0, NATSKIT_MSG_NOT_FOUND);
-    natskit_status got = natskit_js_get_msg_start(js, STREAM, Z, 0, "direct.a", Z, 0, 0, NO_OPTIONS,
-                                                  tt_op_ms(), &op, &err);
+    natskit_status got =
+        natskit_js_get_msg_start(js, STREAM, Z, 0, "direct.a", Z, 0, 0, NO_OPTIONS, tt_op_ms(), &op, &err);
     op = tt_given_op("natskit_js_get_msg_start", got, op, conn, &err);
     if (tt_finish(op, NATSKIT_OK) == NATSKIT_OK) {
         look(tt_take_msg(op, NATSKIT_OK));
@@ -140,6 +140,7 @@ void tt_scenario_direct_many(void)
 /* A counter, whose stream publishes again what it stores. */
 void tt_scenario_counter(void)
 {
+    natskit_error err = {0};
     const char *digits = NULL;
     size_t len = 0;
     natskit_origin origin = {0};
@@ -149,7 +150,11 @@ void tt_scenario_counter(void)
                     "\"max_msgs\":2,\"allow_direct\":true,\"allow_msg_counter\":true,"
                     "\"republish\":{\"src\":\"count\",\"dest\":\"counted.count\"}}}");
     natskit_sub copies = tt_subscribe(conn, "counted.*", "", NO_OPTIONS);
-    natskit_headers headers = tt_headers(NATSKIT_HEADER_INCREMENT, "+1");
+    natskit_headers headers = tt_headers("Trace", "one");
+    natskit_status got = natskit_headers_add(headers, NATSKIT_HEADER_INCREMENT, Z, "+1", Z, &err);
+    if (tt_check_error("natskit_headers_add", got, NATSKIT_OK, &err) != NATSKIT_OK) {
+        return; /* a message that counts nothing is refused */
+    }
     store(js, "count", headers, NULL, 0);
     natskit_msg *msg = tt_next(copies, tt_life.wait_ms, NATSKIT_OK);
     if (msg == NULL) {

@@ -120,8 +120,8 @@ static bool stage(natskit_sub stream)
     natskit_status got =
         TT(natskit_msg_header, msg, "Nats-Batch-Id", Z, NATSKIT_MATCH_EXACT, 0, &value, &len);
     if (commits && got == NATSKIT_OK) {
-        (void)snprintf(text, sizeof text, "{\"stream\":\"S\",\"seq\":2,\"batch\":\"%.*s\",\"count\":2}", (int)len,
-                       value);
+        (void)snprintf(text, sizeof text, "{\"stream\":\"S\",\"seq\":2,\"batch\":\"%.*s\",\"count\":2}",
+                       (int)len, value);
     }
     if (!commits || got == NATSKIT_OK) {
         TT(natskit_msg_respond, msg, NO_HEADERS, text, strlen(text), tt_life.wait_ms);
@@ -134,8 +134,7 @@ static bool stage(natskit_sub stream)
 static bool fill(natskit_batch batch, const char *subject)
 {
     natskit_error err = {0};
-    natskit_status got =
-        natskit_batch_add(batch, subject, Z, tt_headers("Trace", "one"), "kept", 4, &err);
+    natskit_status got = natskit_batch_add(batch, subject, Z, tt_headers("Trace", "one"), "kept", 4, &err);
     tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
     if (got == NATSKIT_OK) {
         got = natskit_batch_add(batch, subject, Z, NO_HEADERS, "kept", 4, &err);
@@ -195,9 +194,10 @@ void tt_scenario_atomic_stored(void)
     natskit_msg *ack = (natskit_msg *)(uintptr_t)1;
     natskit_conn conn = tt_connect();
     natskit_js js = tt_js(conn, NO_OPTIONS);
-    (void)tt_js_call(js, "stream.create",
-                     tt_json("{\"config\":{\"name\":\"ATOMIC\",\"subjects\":[\"atomic\"],\"storage\":\"memory\","
-                             "\"max_msgs\":10,\"allow_atomic\":true}}"));
+    (void)tt_js_call(
+        js, "stream.create",
+        tt_json("{\"config\":{\"name\":\"ATOMIC\",\"subjects\":[\"atomic\"],\"storage\":\"memory\","
+                "\"max_msgs\":10,\"allow_atomic\":true}}"));
     natskit_batch batch = tt_batch(conn, js);
     if (!fill(batch, "atomic")) {
         return;
