@@ -1939,8 +1939,8 @@ NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_wri
                                                               natskit_op *op, natskit_error *err);
 
 /* Gives the object up, and waits until its chunks are purged. NATSKIT_OK also if there are none, or it was
- * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. It can be done again if it did
- * not succeed. */
+ * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. It can be done again if it
+ * did not succeed. */
 NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
                                                        natskit_error *err);
 /* The same as an operation. */
