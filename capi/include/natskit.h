@@ -1290,6 +1290,66 @@ NATSKIT_API natskit_status natskit_publisher_info_get(natskit_publisher publishe
  * unknown, or not sent if that is certain. natskit_publisher_done before it waits for their acks. */
 NATSKIT_API natskit_status natskit_publisher_close(natskit_publisher publisher);
 
+/* What a message asks of its stream, as headers. A whole number is added to the counter of the subject
+ * ("+5", "-3"; allow_msg_counter); the data are empty, and natskit_pub_ack.value is the sum. */
+#define NATSKIT_HEADER_INCREMENT "Nats-Incr"
+/* Seconds ("30"), a duration of at least 1 s ("1h30m", "1500ms") or "never" (allow_msg_ttl). */
+#define NATSKIT_HEADER_TTL "Nats-TTL"
+/* When messages are made of this one (allow_msg_schedules): "@at 2030-01-01T00:00:00Z", "@every 5m", six
+ * fields of seconds to days of the week, or "@hourly", "@daily", ...; the subject they get; and, all
+ * optional, the subject whose last message gives their data, their time to live, the time zone of the fields,
+ * and "sub" if each replaces the one before. */
+#define NATSKIT_HEADER_SCHEDULE "Nats-Schedule"
+#define NATSKIT_HEADER_SCHEDULE_TARGET "Nats-Schedule-Target"
+#define NATSKIT_HEADER_SCHEDULE_SOURCE "Nats-Schedule-Source"
+#define NATSKIT_HEADER_SCHEDULE_TTL "Nats-Schedule-TTL"
+#define NATSKIT_HEADER_SCHEDULE_TIME_ZONE "Nats-Schedule-Time-Zone"
+#define NATSKIT_HEADER_SCHEDULE_ROLLUP "Nats-Schedule-Rollup"
+/* Both end a schedule: its subject, and "purge"; on a message to another subject of the stream. */
+#define NATSKIT_HEADER_SCHEDULER "Nats-Scheduler"
+#define NATSKIT_HEADER_SCHEDULE_NEXT "Nats-Schedule-Next"
+
+/* Where a message comes from, by headers that servers write. Texts are not NUL-terminated, live as long as
+ * the message, and are empty where nothing is told, as numbers are 0. */
+typedef struct natskit_origin {
+    const char *stream; /* that published it again (republish), or a direct get's */
+    size_t stream_len;
+    const char *subject; /* it has there */
+    size_t subject_len;
+    uint64_t seq;              /* there */
+    uint64_t last_seq;         /* of the message of that subject before it */
+    int64_t time_ns;           /* when it was stored there: since 1970 UTC */
+    uint64_t size;             /* bytes of data that were left out (headers_only) */
+    const char *source_stream; /* that the stream has taken it from (sources); of another account or domain
+                                  with a ':' and a hash behind it */
+    size_t source_stream_len;
+    uint64_t source_seq; /* there */
+    const char *source_filter;
+    size_t source_filter_len;
+    const char *source_transform; /* ">" for none */
+    size_t source_transform_len;
+    const char *source_subject; /* it had there */
+    size_t source_subject_len;
+    const char *marker; /* "MaxAge", "Purge" or "Remove": it stands for messages that went so */
+    size_t marker_len;
+    const char *scheduler; /* subject of the schedule that has made it */
+    size_t scheduler_len;
+    const char *schedule_next; /* when the next one is made (RFC 3339), or "purge": it was the last */
+    size_t schedule_next_len;
+    const char *increment; /* of a counter */
+    size_t increment_len;
+    const char *counter_sources; /* JSON: {"STREAM":{"subject":"digits"}} */
+    size_t counter_sources_len;
+} natskit_origin;
+
+/* Fills `view`. NATSKIT_NOT_FOUND if no header tells of it; NATSKIT_INVALID for a message of another kind
+ * than NATSKIT_MSG_MESSAGE. Who may publish to the subject may write such headers, too. */
+NATSKIT_API natskit_status natskit_msg_origin(const natskit_msg *msg, natskit_origin *view, size_t view_size);
+
+/* Gives the digits, perhaps behind a '-', of the value of a stored counter, which live as long as the
+ * message. NATSKIT_NOT_FOUND if the data are something else. */
+NATSKIT_API natskit_status natskit_msg_counter(const natskit_msg *msg, const char **value, size_t *value_len);
+
 /* ------------------------------------------------------------------------------------------------ batches
  *
  * An atomic batch (server 2.12, streams with allow_atomic) holds messages for one stream that are stored

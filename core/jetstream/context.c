@@ -1,6 +1,8 @@
 /* JetStream contexts: see context.h. */
 #include "jetstream/context.h"
 
+#include "jetstream/pins.h"
+
 #include "base/alloc.h"
 #include "wire/subject.h"
 
@@ -76,9 +78,12 @@ int32_t nki_js_open(struct nki_conn *conn, const struct nki_options *options, st
     memset(js, 0, sizeof *js);
     atomic_init(&js->refs, 1);
     atomic_init(&js->api_level, 0);
-    int32_t status = read_options(js, options != NULL ? options : defaults, err);
+    js->pins = nki_pins_new();
+    int32_t status = js->pins == NULL ? nki_error_set(err, NKI_NO_MEMORY, NULL)
+                                      : read_options(js, options != NULL ? options : defaults, err);
     nki_options_free(defaults);
     if (status != NKI_OK) {
+        nki_pins_release(js->pins);
         nki_free(js);
         return status;
     }
@@ -96,6 +101,7 @@ void nki_js_retain(struct nki_js *js)
 void nki_js_release(struct nki_js *js)
 {
     if (atomic_fetch_sub_explicit(&js->refs, 1, memory_order_acq_rel) == 1) {
+        nki_pins_release(js->pins);
         nki_conn_release(js->conn);
         nki_free(js);
     }

@@ -16,7 +16,8 @@ struct nki_js {
     int64_t api_retries;   /* -1: until the deadline */
     int64_t publish_retries;
     int64_t publish_retry_wait_ms;
-    atomic_int api_level; /* that the server has told of; 0: none so far */
+    struct nki_pins *pins; /* of its fetches: pins.h; a reference */
+    atomic_int api_level;  /* that the server has told of; 0: none so far */
     size_t prefix_len;
     char prefix[NKI_JS_PREFIX_MAX + 1]; /* "$JS.API", without a dot at the end */
 };

@@ -201,6 +201,10 @@ static void read_any(char *data, size_t len, struct nki_pub_ack *out)
         /* Digits hold no escapes. It is moved first, since it lies where the others are put. */
         out->value = nki_str_make(value.raw.ptr + 1, value.raw.len - 2);
     }
+    if (out->status != NKI_OK) { /* nothing is stored; and the error's text may be as long as the JSON */
+        out->count = 0;
+        out->batch = out->value = NKI_STR("");
+    }
     /* The JSON is of no use any more, and none of them is longer than what it was written as. */
     char *at = data;
     if (out->value.len > 0) {

@@ -140,6 +140,7 @@ static int32_t open_sub(const struct nki_pull_target *target, const struct nki_p
     params.stream = target->stream;
     params.consumer = target->consumer;
     params.inbox = nki_str_make(subject, len);
+    params.pins = !params.endless && params.group.len > 0 ? target->js->pins : NULL;
     struct nki_feed *feed = nki_puller_new(&params);
     if (feed == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);

@@ -467,12 +467,18 @@ static void note_pin(struct nki_puller *puller, const struct nki_msg *msg)
     }
     memcpy(puller->pin, pin.ptr, pin.len);
     puller->pin_len = pin.len;
+    if (puller->params.pins != NULL) {
+        nki_pins_keep(puller->params.pins, puller->pin_key, pin);
+    }
     nki_puller_notify(puller, NKI_NOTICE_PINNED, 1, 0, pin);
 }
 
 void nki_puller_unpin(struct nki_puller *puller, const struct nki_pull_status *status)
 {
     if (puller->pin_len > 0) {
+        if (puller->params.pins != NULL) {
+            nki_pins_forget(puller->params.pins, puller->pin_key, nki_str_make(puller->pin, puller->pin_len));
+        }
         puller->pin_len = 0;
         nki_puller_notify(puller, NKI_NOTICE_UNPINNED, 1, status->code, status->text);
     }
@@ -542,6 +548,7 @@ static void on_taken(struct nki_feed *feed, int64_t now_ns)
 static void on_end(struct nki_feed *feed, int32_t reason)
 {
     (void)reason;
+    nki_pins_release(puller_of(feed)->params.pins);
     nki_free(puller_of(feed));
 }
 
@@ -583,6 +590,20 @@ static struct nki_str put_subject(char **at, size_t cap, const struct nki_pull_p
     return subject;
 }
 
+/* Who is pinned of the fetches before, unless the caller says it; takes a reference of what keeps it. */
+static void find_pin(struct nki_puller *puller)
+{
+    struct nki_pull_params *params = &puller->params;
+    if (params->pins == NULL) {
+        return;
+    }
+    nki_pins_retain(params->pins);
+    puller->pin_key = nki_pins_key(params->stream, params->consumer, params->group);
+    if (puller->pin_len == 0) {
+        puller->pin_len = nki_pins_get(params->pins, puller->pin_key, puller->pin);
+    }
+}
+
 struct nki_feed *nki_puller_new(const struct nki_pull_params *params)
 {
     size_t names = params->stream.len + params->consumer.len;
@@ -606,6 +627,7 @@ struct nki_feed *nki_puller_new(const struct nki_pull_params *params)
         memcpy(puller->pin, params->pin.ptr, puller->pin_len);
     }
     puller->params.pin = NKI_STR("");
+    find_pin(puller);
     puller->deadline_ns = NKI_NEVER;
     puller->mode = params->endless ? &nki_consume_mode : &nki_fetch_mode;
     puller->feed.ops = &puller_ops;

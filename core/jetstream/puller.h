@@ -10,11 +10,12 @@
 
 #include "client/feed.h"
 #include "delivery/notice.h"
+#include "jetstream/pins.h"
 #include "jetstream/pull.h"
 #include "jetstream/pull_status.h"
 
 #define NKI_PULL_GROUP_MAX 16
-#define NKI_PULL_PIN_MAX 64
+#define NKI_PULL_PIN_MAX NKI_PIN_MAX
 #define NKI_PULL_TEXT_MAX 128
 #define NKI_PULL_BATCH_MAX 1000000 /* asked for when bytes are the limit */
 /* A server may be about a second late in saying that the time is over. */
@@ -37,6 +38,7 @@ struct nki_pull_params {
     bool bind; /* never asks for the consumer's info */
     struct nki_str group;
     struct nki_str pin;
+    struct nki_pins *pins; /* fetch: where the id is found, and kept for the next one; or NULL */
     uint64_t priority;
     uint64_t min_pending;
     uint64_t min_ack_pending;
@@ -109,6 +111,7 @@ struct nki_puller {
     int64_t info_asked_ns;
     int32_t end_reason; /* 0: it goes on */
     struct nki_error end_error;
+    uint64_t pin_key; /* with params.pins, a reference */
     size_t pin_len;
     char pin[NKI_PULL_PIN_MAX];
 };

@@ -28,6 +28,15 @@ CALL(batch_close, natskit_batch_close(H_BATCH))
         ROW_OPTIONAL(natskit_batch_add, HEADERS, batch_add_headers),                                         \
         ROW(natskit_batch_info_get, BATCH, batch_info_get), ROW(natskit_batch_close, BATCH, batch_close)
 
+static natskit_origin origin;
+static const char *digits;
+
+BAD(origin_null, natskit_msg_origin(NULL, &origin, sizeof origin))
+BAD(origin_view, natskit_msg_origin(received, NULL, sizeof origin))
+BAD(origin_size, natskit_msg_origin(received, &origin, 0))
+BAD(counter_null, natskit_msg_counter(NULL, &digits, &count))
+BAD(counter_value, natskit_msg_counter(received, NULL, &count))
+BAD(counter_len, natskit_msg_counter(received, &digits, NULL))
 BAD(batch_open_out, natskit_batch_open(js, NO_OPTIONS, NULL, &error))
 BAD(batch_add_null, natskit_batch_add(batch, NULL, 1, NO_HEADERS, NULL, 0, &error))
 BAD(batch_add_subject, natskit_batch_add(batch, "a.*", Z, NO_HEADERS, NULL, 0, &error))
@@ -46,6 +55,9 @@ BAD(batch_info_size, natskit_batch_info_get(batch, &batch_info, 0))
         BAD_ROW(natskit_batch_commit, batch_commit_empty),                                                   \
         BAD_ROW(natskit_batch_commit_start, batch_commit_op),                                                \
         BAD_ROW(natskit_batch_commit_start, batch_commit_start_timeout),                                     \
-        BAD_ROW(natskit_batch_info_get, batch_info_null), BAD_ROW(natskit_batch_info_get, batch_info_size)
+        BAD_ROW(natskit_batch_info_get, batch_info_null), BAD_ROW(natskit_batch_info_get, batch_info_size),  \
+        BAD_ROW(natskit_msg_origin, origin_null), BAD_ROW(natskit_msg_origin, origin_view),                  \
+        BAD_ROW(natskit_msg_origin, origin_size), BAD_ROW(natskit_msg_counter, counter_null),                \
+        BAD_ROW(natskit_msg_counter, counter_value), BAD_ROW(natskit_msg_counter, counter_len)
 
 #endif

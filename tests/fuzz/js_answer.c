@@ -40,9 +40,27 @@ static void check_ack(struct nki_str text)
     CHECK((status == NKI_OK) == (ack.outcome == NKI_OUTCOME_DONE));
     CHECK((status == NKI_INVALID_ACK) == (ack.outcome == NKI_OUTCOME_UNKNOWN));
     CHECK(inside(ack.stream, copy, text.len) && inside(ack.domain, copy, text.len) &&
-          inside(ack.text, copy, text.len));
+          inside(ack.text, copy, text.len) && inside(ack.batch, copy, text.len) &&
+          inside(ack.value, copy, text.len));
     CHECK(status != NKI_OK || (ack.stream.len > 0 && nki_str_utf8_valid(ack.stream) && ack.seq > 0));
     free(copy);
+}
+
+/* What an ack becomes lies in the message that it came in. */
+static void check_turned(struct nki_str text)
+{
+    struct nki_pub_ack ack;
+    struct nki_pub_ack got;
+    struct nki_msg *msg =
+        nki_msg_new(NULL, NKI_STR("i.AAAAAAAAAAAAAAAAAAAAAA.0"), NKI_STR(""), 0, (uint32_t)text.len);
+    CHECK(msg != NULL);
+    memcpy((char *)nki_msg_body(msg), text.ptr, text.len);
+    (void)nki_pub_ack_read((char *)nki_msg_body(msg), msg->data_len, &ack);
+    nki_pub_ack_turn(msg, &ack);
+    nki_pub_ack_of(msg, &got);
+    CHECK(got.status == ack.status && got.seq == ack.seq && got.count == ack.count);
+    CHECK(got.batch.len == ack.batch.len && got.value.len == ack.value.len);
+    nki_msg_release(msg);
 }
 
 static void check_error(struct nki_str text)
@@ -167,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_error(rest);
     } else {
         check_ack(rest);
+        check_turned(rest);
     }
     CHECK(nki_alloc_bytes() == 0);
     return 0;

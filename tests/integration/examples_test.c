@@ -88,6 +88,15 @@ static void test_work_queue(void **state)
                                                     "worker 1: ", "worker 2: ", "19 of 20 jobs done", NULL});
 }
 
+static void test_batches(void **state)
+{
+    (void)state;
+    run_example("batches",
+                (const char *const[]){"batch: 2 messages, the last as 2", "nothing of it is stored",
+                                      "counter: 5", "counter: 3", "counter: 100000000000000000003",
+                                      "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
+}
+
 static void test_consume(void **state)
 {
     (void)state;
@@ -169,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

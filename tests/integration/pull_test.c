@@ -730,6 +730,93 @@ static void test_paused_server(void **state)
     assert_ok(natskit_sub_close(sub));
 }
 
+/* Takes what a fetch gives; whether some came. */
+static int fetch_of_group(natskit_js of, const char *consumer, const char *const *pairs, int64_t expires_ms)
+{
+    natskit_options options;
+    natskit_sub fetch;
+    natskit_msg *msg;
+    int count = 0;
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_FETCH, &options));
+    assert_ok(natskit_options_set(options, "group", Z, "g", Z, NULL));
+    assert_ok(natskit_options_set_int(options, "max_msgs", Z, 2, NULL));
+    assert_ok(natskit_options_set_int(options, "expires_ms", Z, expires_ms, NULL));
+    for (; pairs[0] != NULL; pairs += 2) {
+        assert_ok(natskit_options_set(options, pairs[0], Z, pairs[1], Z, NULL));
+    }
+    assert_ok(natskit_js_fetch(of, stream, Z, consumer, Z, options, &fetch, NULL));
+    assert_ok(natskit_options_close(options));
+    while (natskit_sub_next(fetch, WAIT_MS, &msg) == NATSKIT_OK) {
+        assert_ok(natskit_msg_ack_confirm(msg, WAIT_MS, NULL));
+        assert_ok(natskit_msg_release(msg));
+        count++;
+    }
+    assert_ok(natskit_sub_close(fetch));
+    return count;
+}
+
+/* The fetches of a context are one client: it stays pinned until somebody has it unpinned, and then the next
+ * who asks is. */
+static void test_pinned_fetches(void **state)
+{
+    (void)state;
+    static const char *const none[] = {NULL};
+    natskit_js other;
+    make_consumer("pinned_fetch", ",\"priority_groups\":[\"g\"],\"priority_policy\":\"pinned_client\"");
+    assert_ok(natskit_js_open(conn, NO_OPTIONS, &other, NULL));
+    publish(0, 10, 16);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fetch_of_group(js, "pinned_fetch", none, WAIT_MS), 2);
+        assert_int_equal(fetch_of_group(other, "pinned_fetch", none, 100), 0);
+    }
+    api("CONSUMER.UNPIN.@.pinned_fetch", "{\"group\":\"g\"}");
+    assert_int_equal(fetch_of_group(other, "pinned_fetch", none, WAIT_MS), 2);
+    /* The id is refused now; asked again without, it waits behind the other one. */
+    assert_int_equal(fetch_of_group(js, "pinned_fetch", none, 100), 0);
+    assert_int_equal(fetch_of_group(other, "pinned_fetch", none, WAIT_MS), 2);
+    api("CONSUMER.UNPIN.@.pinned_fetch", "{\"group\":\"g\"}");
+    assert_int_equal(fetch_of_group(js, "pinned_fetch", none, WAIT_MS), 2);
+    assert_ok(natskit_js_close(other));
+}
+
+/* Overflow: only while enough waits; prioritized: the one with the lower number first. */
+static void test_overflow_and_priority(void **state)
+{
+    (void)state;
+    static const char *const many[] = {"min_pending", "20", NULL};
+    static const char *const few[] = {"min_pending", "5", NULL};
+    static const char *const acks[] = {"min_ack_pending", "1", NULL};
+    static const char *const late[] = {"priority", "9", NULL};
+    static const char *const none[] = {NULL};
+    make_consumer("overflow", ",\"priority_groups\":[\"g\"],\"priority_policy\":\"overflow\"");
+    publish(0, 10, 16);
+    assert_int_equal(fetch_of_group(js, "overflow", many, 100), 0);
+    assert_int_equal(fetch_of_group(js, "overflow", few, WAIT_MS), 2);
+    assert_int_equal(fetch_of_group(js, "overflow", acks, 100), 0); /* all are acked */
+    assert_int_equal(fetch_of_group(js, "overflow", none, WAIT_MS), 2);
+    make_consumer("first", ",\"priority_groups\":[\"g\"],\"priority_policy\":\"prioritized\"");
+    natskit_options options;
+    natskit_sub first;
+    natskit_msg *msg;
+    assert_int_equal(fetch_of_group(js, "first", late, WAIT_MS), 2); /* nobody is before it */
+    while (fetch_of_group(js, "first", none, 200) > 0) {
+    }
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONSUME, &options));
+    assert_ok(natskit_options_set(options, "group", Z, "g", Z, NULL));
+    assert_ok(natskit_options_set(options, "priority", Z, "1", Z, NULL));
+    assert_ok(natskit_js_consume(js, stream, Z, "first", Z, options, &first, NULL));
+    assert_ok(natskit_options_close(options));
+    wait_open(first);
+    publish(0, 10, 16);
+    assert_int_equal(fetch_of_group(js, "first", late, 200), 0);
+    for (int i = 0; i < 10; i++) {
+        assert_ok(natskit_sub_next(first, WAIT_MS, &msg));
+        assert_ok(natskit_msg_ack(msg));
+        assert_ok(natskit_msg_release(msg));
+    }
+    assert_ok(natskit_sub_close(first));
+}
+
 static void test_pinned(void **state)
 {
     (void)state;
@@ -780,6 +867,8 @@ int main(void)
         TEST(test_cut),
         TEST(test_paused_server),
         TEST(test_pinned),
+        TEST(test_pinned_fetches),
+        TEST(test_overflow_and_priority),
         TEST(test_restart),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);

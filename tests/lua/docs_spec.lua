@@ -42,7 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry", service = "service",
+        publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch",
         object_store = "store", object_writer = "writer", object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
@@ -73,6 +73,7 @@ describe("the documents", function()
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
         read("bindings/lua/library/natskit_object.lua") .. "\n" ..
         read("bindings/lua/library/natskit_service.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_batch.lua") .. "\n" ..
         read("bindings/lua/library/natskit_stored.lua") .. "\n" ..
         read("bindings/lua/library/natskit_dump.lua")
     local readme = read("bindings/lua/README.md")
@@ -83,6 +84,7 @@ describe("the documents", function()
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
+            batch = "batch:",
             store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
@@ -124,7 +126,8 @@ describe("the documents", function()
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
-            GET_BATCH = "BatchOptions", GET_LAST = "LastOptions",
+            BATCH = "AtomicBatchOptions",
+            GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
             OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
@@ -273,7 +276,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "direct_get", "service", "tour" } do
+        "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

@@ -128,6 +128,15 @@ EXPECTED = {
         "events: the last one is closed",
         "end: nothing is left behind",
     ],
+    "batches": [
+        "batch: 2 messages, the last as 2",
+        "batch: wrong last sequence: 2 [WRONG_LAST]; nothing of it is stored",
+        "counter: 5",
+        "counter: 3",
+        "counter: 100000000000000000003",
+        "schedule: tick, made by batch.plan",
+        "schedule: ended",
+    ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "work_queue": [
         "given up: nonsense",
@@ -137,7 +146,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"consume", "direct_get", "kv_watch", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_watch", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,14 @@
 ---@field timeout? number seconds for the ack (that of the context); of a publisher for room (5)
 ---@field msg_id? string an id that the stream knows is not stored again
 ---@field ttl? number seconds after which the message goes; math.huge never
+---@field increment? integer|string what is added to the counter of the subject; digits where an integer is too small
+---@field schedule? string when messages are made of it: "@at 2030-01-01T00:00:00Z", "@every 5m", "0 0 5 * * *", "@daily"
+---@field schedule_target? string subject of what is made
+---@field schedule_source? string subject whose last message is taken instead of its own data
+---@field schedule_ttl? number seconds after which what is made goes
+---@field schedule_time_zone? string of a schedule with fields: "Europe/Paris"
+---@field schedule_rollup? boolean whether what is made replaces what was made before
+---@field unschedule? string subject of the schedule that ends with this message
 ---@field expected_stream? string name of the stream that is to store it
 ---@field expected_last_seq? integer of the stream
 ---@field expected_last_msg_id? string of the stream
@@ -120,6 +128,9 @@
 ---@field seq integer
 ---@field duplicate boolean the stream had a message with this id, which has that seq
 ---@field domain? string
+---@field batch? string id of the batch that was stored
+---@field count? integer messages of that batch
+---@field value? integer|string of a counter after the message; digits where an integer is too small
 
 --- What became of a message of a publisher.
 ---@class natskit.Outcome
@@ -496,6 +507,13 @@ function js:publish(subject, data, options) end
 ---@return string? message
 ---@return natskit.code? code
 function js:publisher(options) end
+
+--- An empty atomic batch, whose messages are stored together or not at all.
+---@param options? natskit.AtomicBatchOptions
+---@return natskit.batch? batch
+---@return string? message
+---@return natskit.code? code
+function js:batch(options) end
 
 --- Makes a call by its name. Arguments and answer are the server's own, durations in nanoseconds.
 ---@param name string

@@ -2,7 +2,7 @@
 --- Annotations (LuaCATS) of reading streams without a consumer in the Lua module `natskit`. Never loaded at run time.
 
 --- Options of js:get_batch.
----@class natskit.BatchOptions
+---@class natskit.GetBatchOptions
 ---@field batch? integer messages at most; 0 all that there are (0)
 ---@field max_bytes? integer bytes of subjects, headers and data after which it ends; 0 no limit (0)
 ---@field seq? integer sequence that it begins with, or the next one there is; 0 the first (0)
@@ -55,7 +55,7 @@ function js:direct_get(stream, query) end
 --- tables, in its order. None comes twice and none is left out that the stream still holds, also if the connection is lost
 --- meanwhile. The loop ends when all that was asked for, or all that there is, has come, and raises if it cannot.
 ---@param stream string
----@param options? natskit.BatchOptions
+---@param options? natskit.GetBatchOptions
 ---@return natskit.sub? sub
 ---@return string|userdata|nil message what the loop gets
 ---@return natskit.code? code "closed"
@@ -88,7 +88,7 @@ function stream:direct_get(query) end
 --- `for msg in stream:get_batch({ seq = 5, batch = 100 }) do`: messages of the stream without a consumer, as
 --- tables, in its order. None comes twice and none is left out that the stream still holds, also if the connection is lost
 --- meanwhile. The loop ends when all that was asked for, or all that there is, has come, and raises if it cannot.
----@param options? natskit.BatchOptions
+---@param options? natskit.GetBatchOptions
 ---@return natskit.sub? sub
 ---@return string|userdata|nil message what the loop gets
 ---@return natskit.code? code "closed"

@@ -335,3 +335,54 @@ int lnk_msg_delivery(lua_State *L)
     lua_setfield(L, -2, "acked");
     return 1;
 }
+
+/* msg:origin() -> table of what is told, or nil, message, code */
+int lnk_msg_origin(lua_State *L)
+{
+    natskit_origin view;
+    natskit_status status = natskit_msg_origin(check_msg(L)->msg, &view, sizeof view);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lua_newtable(L);
+    set_text(L, "stream", view.stream, view.stream_len);
+    set_text(L, "subject", view.subject, view.subject_len);
+    set_text(L, "source_stream", view.source_stream, view.source_stream_len);
+    set_text(L, "source_filter", view.source_filter, view.source_filter_len);
+    set_text(L, "source_transform", view.source_transform, view.source_transform_len);
+    set_text(L, "source_subject", view.source_subject, view.source_subject_len);
+    set_text(L, "marker", view.marker, view.marker_len);
+    set_text(L, "scheduler", view.scheduler, view.scheduler_len);
+    set_text(L, "schedule_next", view.schedule_next, view.schedule_next_len);
+    set_text(L, "increment", view.increment, view.increment_len);
+    set_text(L, "counter_sources", view.counter_sources, view.counter_sources_len);
+    const struct {
+        const char *name;
+        uint64_t number;
+    } numbers[] = {
+        {"seq", (uint64_t)view.seq},
+        {"last_seq", (uint64_t)view.last_seq},
+        {"time_ns", (uint64_t)view.time_ns},
+        {"size", (uint64_t)view.size},
+        {"source_seq", (uint64_t)view.source_seq},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i].number > 0) {
+            set_integer(L, numbers[i].name, numbers[i].number);
+        }
+    }
+    return 1;
+}
+
+/* msg:counter() -> its value: an integer, or digits beyond what that holds; or nil, message, code */
+int lnk_msg_counter(lua_State *L)
+{
+    const char *digits;
+    size_t len;
+    natskit_status status = natskit_msg_counter(check_msg(L)->msg, &digits, &len);
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lnk_push_digits(L, digits, len);
+    return 1;
+}

@@ -1,6 +1,5 @@
 /* Publishing to streams: one message with its ack, and publishers, which have many under way, one by one or
- * in batches. Options that ask something of the stream are headers. While there is no room a call waits until
- * its deadline. */
+ * in batches. While there is no room a call waits until its deadline. */
 #include "lnk.h"
 
 #include <string.h>
@@ -16,121 +15,9 @@ static const char *const outcome_names[] = {"pending", "done", "not_sent", "unkn
 #define OUTCOMES ((int32_t)(sizeof outcome_names / sizeof outcome_names[0]))
 /* Bytes of headers that a message is taken to have, where it has some. */
 #define HEADERS_SIZE 4096
-#define TTL_ROOM 32
 
-/* -- options -----------------------------------------------------------------------------------------------
+/* -- arguments ---------------------------------------------------------------------------------------------
  */
-
-enum kind { TEXT, NUMBER, TIME_TO_LIVE, HEADERS, TIMEOUT };
-
-static const struct wish {
-    const char *option;
-    const char *header;
-    enum kind kind;
-} wishes[] = {
-    {"headers", NULL, HEADERS},
-    {"timeout", NULL, TIMEOUT},
-    {"msg_id", "Nats-Msg-Id", TEXT},
-    {"ttl", "Nats-TTL", TIME_TO_LIVE},
-    {"expected_stream", "Nats-Expected-Stream", TEXT},
-    {"expected_last_msg_id", "Nats-Expected-Last-Msg-Id", TEXT},
-    {"expected_last_seq", "Nats-Expected-Last-Sequence", NUMBER},
-    {"expected_last_subject_seq", "Nats-Expected-Last-Subject-Sequence", NUMBER},
-    {"expected_last_subject", "Nats-Expected-Last-Subject-Sequence-Subject", TEXT},
-};
-
-#define WISHES (sizeof wishes / sizeof wishes[0])
-
-static const struct wish *find_wish(lua_State *L, int index)
-{
-    if (lua_type(L, index) == LUA_TSTRING) {
-        const char *name = lua_tostring(L, index);
-        for (size_t i = 0; i < WISHES; i++) {
-            if (strcmp(wishes[i].option, name) == 0) {
-                return &wishes[i];
-            }
-        }
-    }
-    luaL_error(
-        L,
-        "unknown option '%s' (known: headers, timeout, msg_id, ttl, expected_stream, expected_last_seq, "
-        "expected_last_msg_id, expected_last_subject_seq, expected_last_subject)",
-        luaL_tolstring(L, index, NULL));
-    return NULL;
-}
-
-/* Pushes the text of a time to live: seconds, or milliseconds if they are not whole. */
-static void push_ttl(lua_State *L)
-{
-    int64_t ms = lnk_check_ms(L, lua_gettop(L), "ttl");
-    if (ms < 0) {
-        lua_pushliteral(L, "never");
-    } else if (ms % 1000 == 0) {
-        lua_pushinteger(L, ms / 1000);
-    } else {
-        lua_pushfstring(L, "%Ims", (lua_Integer)ms);
-    }
-}
-
-/* Adds the header that an option asks for, of which the value is on top. */
-static void add_wish(lua_State *L, natskit_headers headers, const struct wish *wish)
-{
-    natskit_error err;
-    size_t len = 0;
-    int integer = 0;
-    lua_tointegerx(L, -1, &integer);
-    if (wish->kind == TEXT && lua_type(L, -1) != LUA_TSTRING) {
-        luaL_error(L, "%s: string expected, got %s", wish->option, luaL_typename(L, -1));
-    }
-    if (wish->kind == NUMBER && (!integer || lua_type(L, -1) != LUA_TNUMBER || lua_tointeger(L, -1) < 0)) {
-        luaL_error(L, "%s: sequence expected, got %s", wish->option, luaL_tolstring(L, -1, NULL));
-    }
-    if (wish->kind == TIME_TO_LIVE) {
-        push_ttl(L);
-    } else if (wish->kind == NUMBER) {
-        lua_pushinteger(L, lua_tointeger(L, -1)); /* 5.0 as 5 */
-    } else {
-        lua_pushvalue(L, -1);
-    }
-    const char *value = lua_tolstring(L, -1, &len);
-    if (natskit_headers_set(headers, wish->header, NATSKIT_ZLEN, value, len, NATSKIT_MATCH_IGNORE_CASE,
-                            &err) != NATSKIT_OK) {
-        luaL_error(L, "%s: %s", wish->option, err.text);
-    }
-    lua_pop(L, 1);
-}
-
-/* The headers that the table of options at S_OPTIONS asks for; valid until the next call. */
-static natskit_headers read_headers(lua_State *L, lnk_state *st)
-{
-    natskit_headers headers = {0};
-    int top = lua_gettop(L);
-    if (lua_isnil(L, S_OPTIONS)) {
-        return headers;
-    }
-    lua_getfield(L, S_OPTIONS, "headers");
-    if (!lnk_is_headers(L, st, -1)) {
-        luaL_error(L, "headers: natskit.headers or table expected, got %s", luaL_typename(L, -1));
-    }
-    headers = lnk_headers(L, st, top + 1);
-    int own = headers.id != 0 && headers.id == st->headers.id;
-    for (lua_pushnil(L); lua_next(L, S_OPTIONS) != 0; lua_settop(L, top + 2)) {
-        const struct wish *wish = find_wish(L, top + 2);
-        if (wish->header != NULL && !own) {
-            natskit_headers given = headers;
-            headers = lnk_headers_own(L, st);
-            own = 1;
-            if (given.id != 0) {
-                lnk_headers_copy(L, headers, given);
-            }
-        }
-        if (wish->header != NULL) {
-            add_wish(L, headers, wish);
-        }
-    }
-    lua_settop(L, top);
-    return headers;
-}
 
 /* Checks the arguments, and brings them into their slots. Returns the time to wait. */
 static int64_t prepare(lua_State *L, int64_t timeout_ms)
@@ -197,7 +84,7 @@ static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int
     if (way == BATCH) {
         return try_batch(L, st, block_ms);
     }
-    natskit_headers headers = read_headers(L, st);
+    natskit_headers headers = lnk_publish_headers(L, st);
     struct content content = read_content(L);
     if (way == TO_PUBLISHER) {
         const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
@@ -347,6 +234,18 @@ static void set_integer(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
+void lnk_push_digits(lua_State *L, const char *digits, size_t len)
+{
+    lua_pushlstring(L, digits, len);
+    if (lua_stringtonumber(L, lua_tostring(L, -1)) != 0) {
+        if (lua_isinteger(L, -1)) {
+            lua_remove(L, -2);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+}
+
 /* Pushes a table of what became of a message that is in its stream. */
 static void push_ack(lua_State *L, const natskit_pub_ack *ack)
 {
@@ -356,6 +255,14 @@ static void push_ack(lua_State *L, const natskit_pub_ack *ack)
     set_text(L, "domain", ack->domain, ack->domain_len);
     lua_pushboolean(L, ack->duplicate);
     lua_setfield(L, -2, "duplicate");
+    set_text(L, "batch", ack->batch, ack->batch_len);
+    if (ack->count > 0) {
+        set_integer(L, "count", ack->count);
+    }
+    if (ack->value_len > 0) {
+        lnk_push_digits(L, ack->value, ack->value_len);
+        lua_setfield(L, -2, "value");
+    }
 }
 
 void lnk_push_outcome_name(lua_State *L, int32_t outcome)
@@ -363,8 +270,8 @@ void lnk_push_outcome_name(lua_State *L, int32_t outcome)
     lua_pushstring(L, outcome_names[outcome > 0 && outcome < OUTCOMES ? outcome : 0]);
 }
 
-static int finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
-                          const natskit_error *err)
+int lnk_finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err)
 {
     (void)st;
     (void)index;
@@ -398,7 +305,7 @@ int lnk_js_publish(lua_State *L)
     const lnk_js *js = lnk_check(L, lnk_state_of(L), S_WHO, LNK_JS);
     int64_t timeout_ms = prepare(L, js->timeout_ms);
     lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
-    lnk_push_wait(L, S_WHO)->finish = finish_publish;
+    lnk_push_wait(L, S_WHO)->finish = lnk_finish_publish;
     lua_settop(L, S_TOP);
     return publish_k(L, LUA_OK, TO_STREAM);
 }

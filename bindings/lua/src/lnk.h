@@ -29,6 +29,7 @@ enum lnk_kind {
     LNK_PUBLISHER,
     LNK_KV,
     LNK_ENTRY,
+    LNK_BATCH,
     LNK_SERVICE,
     LNK_STORE,
     LNK_WRITER,
@@ -177,6 +178,16 @@ typedef struct lnk_publisher {
 #define LNK_PUBLISHER_JS 1
 #define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
 #define LNK_PUBLISHER_VALUES 2
+
+/* An atomic batch. */
+typedef struct lnk_batch {
+    natskit_batch batch; /* 0: discarded */
+    int64_t timeout_ms;  /* as its context's */
+} lnk_batch;
+
+/* User value of a batch. */
+#define LNK_BATCH_JS 1
+#define LNK_BATCH_VALUES 1
 
 /* A bucket. */
 typedef struct lnk_kv {
@@ -604,8 +615,23 @@ int lnk_js_publisher(lua_State *L); /* js:publisher */
 int lnk_push_outcome(lua_State *L, lnk_sub *sub);
 int lnk_push_outcome_table(lua_State *L, lnk_sub *sub);
 
+/* The headers that the table of options at 4, or nil, asks for; valid until the next call. */
+natskit_headers lnk_publish_headers(lua_State *L, lnk_state *st);
+/* What an operation that ends with an ack gives. */
+int lnk_finish_publish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err);
+
+/* Pushes an integer of digits, or the digits beyond what that holds. */
+void lnk_push_digits(lua_State *L, const char *digits, size_t len);
+
 /* Pushes the name of an outcome. */
 void lnk_push_outcome_name(lua_State *L, int32_t outcome);
+
+/* -- js_batch.c ---------------------------------------------------------------------------------------------
+ */
+
+void lnk_batch_register(lua_State *L, int state_index);
+int lnk_js_batch(lua_State *L); /* js:batch */
 
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
  */
@@ -709,6 +735,8 @@ int lnk_msg_in_progress(lua_State *L);
 int lnk_msg_term(lua_State *L);
 int lnk_msg_ack_sync(lua_State *L);
 int lnk_msg_delivery(lua_State *L);
+int lnk_msg_origin(lua_State *L);  /* msg:origin */
+int lnk_msg_counter(lua_State *L); /* msg:counter */
 int lnk_ack_batch(lua_State *L);
 
 int lnk_subscribe(lua_State *L);

@@ -6,26 +6,13 @@
 
 #define LNK_EXPORT __attribute__((visibility("default")))
 
-const char *const lnk_names[LNK_KINDS] = {"natskit.conn",
-                                          "natskit.sub",
-                                          "natskit.msg",
-                                          "natskit.wait",
-                                          "natskit.options",
-                                          "natskit.loop",
-                                          "natskit.state",
-                                          "natskit.headers",
-                                          "natskit.turn",
-                                          "natskit.js",
-                                          "natskit.stream",
-                                          "natskit.consumer",
-                                          "natskit.doc",
-                                          "natskit.publisher",
-                                          "natskit.kv",
-                                          "natskit.entry",
-                                          "natskit.service",
-                                          "natskit.object_store",
-                                          "natskit.object_writer",
-                                          "natskit.object_reader"};
+const char *const lnk_names[LNK_KINDS] = {
+    "natskit.conn",         "natskit.sub",       "natskit.msg",          "natskit.wait",
+    "natskit.options",      "natskit.loop",      "natskit.state",        "natskit.headers",
+    "natskit.turn",         "natskit.js",        "natskit.stream",       "natskit.consumer",
+    "natskit.doc",          "natskit.publisher", "natskit.kv",           "natskit.entry",
+    "natskit.batch",        "natskit.service",   "natskit.object_store", "natskit.object_writer",
+    "natskit.object_reader"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -209,6 +196,7 @@ static void open_state(lua_State *L)
     lnk_object_register(L, index);
     lnk_publisher_register(L, index);
     lnk_kv_register(L, index);
+    lnk_batch_register(L, index);
     lnk_entry_register(L, index);
     lnk_service_register(L, index);
     lnk_store_register(L, index);

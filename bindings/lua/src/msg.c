@@ -574,6 +574,8 @@ static const luaL_Reg msg_methods[] = {{"header", msg_header},
                                        {"term", lnk_msg_term},
                                        {"ack_sync", lnk_msg_ack_sync},
                                        {"delivery", lnk_msg_delivery},
+                                       {"origin", lnk_msg_origin},
+                                       {"counter", lnk_msg_counter},
                                        {"close", msg_close},
                                        {NULL, NULL}};
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._metadata import Metadata
@@ -36,6 +37,7 @@ from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",

@@ -19,6 +19,7 @@ from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
+from ._batch import Batch
 from ._object import Stores
 from .js import _values, api
 
@@ -40,8 +41,9 @@ class JetStreamContext(_natskit.AsyncJetStream, Stores):
     `description`, and classes below that for what programs decide on (StreamNotFoundError, ...).
 
     publish(subject, payload, timeout=None, stream=None, headers=None, msg_ttl=None, *, msg_id, expected_last_seq,
-    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, json) comes from the C part: it waits
-    for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
+    expected_last_subject_seq, expected_last_subject, expected_last_msg_id, increment, schedule, schedule_target,
+    schedule_source, schedule_ttl, schedule_time_zone, schedule_rollup, unschedule, json) comes from the C part: it
+    waits for the stream's ack, a PubAck. Many messages at once are what publisher() is for.
 
     Configurations are given as api.StreamConfig or api.ConsumerConfig (or a mapping of their fields), with
     keywords in place of single fields, or as keywords alone.
@@ -95,6 +97,26 @@ class JetStreamContext(_natskit.AsyncJetStream, Stores):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    def batch(self, *, max_bytes: int | None = None) -> Batch:
+        """An empty batch, whose messages are stored together or not at all: `async with js.batch() as batch: ...`.
+
+        Args:
+            max_bytes: of the messages, which are kept until they are committed; errors.LimitReachedError.
+        """
+        return Batch(self, max_bytes)
+
+    async def increment(
+        self, subject: str, by: int = 1, *, msg_id: str | None = None, timeout: float | None = None
+    ) -> int:
+        """Adds to the counter of a subject (a stream with allow_msg_counter), and gives its value, of any size.
+
+        It is not repeated after a time-out or a lost connection unless it has a msg_id.
+        """
+        ack = await self.publish(subject, timeout=timeout, increment=by, msg_id=msg_id)
+        if ack.value is None:
+            raise errors.InvalidAckError(f"stream {ack.stream} tells no value: it is no counter")
+        return ack.value
 
     async def account_info(self) -> api.AccountInfo:
         """What the account uses, and its limits. errors.JetStreamNotEnabledError: it has no JetStream."""

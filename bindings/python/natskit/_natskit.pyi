@@ -48,6 +48,7 @@ OPTIONS_FETCH: int
 OPTIONS_CONSUME: int
 OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
+OPTIONS_BATCH: int
 OPTIONS_OBJECT_PUT: int
 OPTIONS_OBJECT_WATCH: int
 OPTIONS_ORDERED: int
@@ -177,7 +178,7 @@ class Status(tuple[str, int, int, str]):
 class PubAck(tuple[str, int, str | None, bool]):
     """The ack of a stream for a published message."""
 
-    n_fields: Final = 4
+    n_fields: Final = 7
     n_sequence_fields: Final = 4
     n_unnamed_fields: Final = 0
     __match_args__: Final = ("stream", "seq", "domain", "duplicate")
@@ -189,6 +190,12 @@ class PubAck(tuple[str, int, str | None, bool]):
     def domain(self) -> str | None: ...
     @property
     def duplicate(self) -> bool: ...
+    @property
+    def batch(self) -> str | None: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def value(self) -> int | None: ...
 
 @final
 class PubOutcome(tuple[int, PubAck | None, Error | None]):
@@ -305,6 +312,10 @@ class _MsgFacts:
     def json(self) -> Any: ...
     @property
     def metadata(self) -> Metadata: ...
+    @property
+    def origin(self) -> dict[str, Any] | None: ...
+    @property
+    def counter(self) -> int | None: ...
     @property
     def is_acked(self) -> bool: ...
 
@@ -809,6 +820,54 @@ class Entry:
     @property
     def operation(self) -> str | None: ...
 
+class AsyncBatch:
+    """An atomic batch; see natskit.Batch and natskit.sync.Batch."""
+
+    def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
+    def add(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        *,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        json: Any = None,
+    ) -> None: ...
+    def discard(self) -> None: ...
+    def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
+    def _commit_now(self, left: float | None, /) -> _Await[PubAck]: ...
+    def _info(self) -> tuple[int, int, bool]: ...
+    def _room(self, size: int, timeout: float | None, /) -> _Await[None]: ...
+
+class SyncBatch:
+    """An atomic batch; see natskit.Batch and natskit.sync.Batch."""
+
+    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
+    def add(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        *,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        json: Any = None,
+    ) -> None: ...
+    def discard(self) -> None: ...
+    def _commit(self, timeout: float | None, /) -> PubAck: ...
+    def _commit_now(self, left: float | None, /) -> PubAck: ...
+    def _info(self) -> tuple[int, int, bool]: ...
+    def _room(self, size: int, timeout: float | None, /) -> None: ...
+
 @final
 class ServiceHandle:
     """A service; see natskit.micro.Service and natskit.sync.micro.Service."""
@@ -993,6 +1052,14 @@ class AsyncJetStream:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> _Await[PubAck]: ...
     def _publish_now(
@@ -1033,6 +1100,14 @@ class SyncJetStream:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> PubAck: ...
     def _publish_now(
@@ -1059,6 +1134,14 @@ class AsyncPublisher:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> _Await[int]: ...
     def publish_batch(
@@ -1096,6 +1179,14 @@ class SyncPublisher:
         expected_last_subject_seq: int | None = None,
         expected_last_subject: str | None = None,
         expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
         json: Any = None,
     ) -> int: ...
     def publish_batch(

@@ -363,3 +363,74 @@ PyObject *msg_get_is_acked(PyObject *self, void *unused)
     natskit_status status = natskit_msg_delivery(DATA(Msg, self)->msg, &view, sizeof view);
     return PyBool_FromLong(status == NATSKIT_OK && view.acked);
 }
+
+/* ---------------------------------------------------------------------------------------------- origins */
+
+static int put(PyObject *dict, const char *name, PyObject *value)
+{
+    int rc = value == NULL ? -1 : PyDict_SetItemString(dict, name, value);
+    Py_XDECREF(value);
+    return rc;
+}
+
+/* What is told, and nothing else. */
+static int put_origin(PyObject *dict, const natskit_origin *view)
+{
+    const struct {
+        const char *name;
+        const char *text;
+        size_t len;
+    } texts[] = {
+        {"stream", view->stream, view->stream_len},
+        {"subject", view->subject, view->subject_len},
+        {"source_stream", view->source_stream, view->source_stream_len},
+        {"source_filter", view->source_filter, view->source_filter_len},
+        {"source_transform", view->source_transform, view->source_transform_len},
+        {"source_subject", view->source_subject, view->source_subject_len},
+        {"marker", view->marker, view->marker_len},
+        {"scheduler", view->scheduler, view->scheduler_len},
+        {"schedule_next", view->schedule_next, view->schedule_next_len},
+        {"increment", view->increment, view->increment_len},
+        {"counter_sources", view->counter_sources, view->counter_sources_len},
+    };
+    const struct {
+        const char *name;
+        uint64_t number;
+    } numbers[] = {
+        {"seq", (uint64_t)view->seq},
+        {"last_seq", (uint64_t)view->last_seq},
+        {"time_ns", (uint64_t)view->time_ns},
+        {"size", (uint64_t)view->size},
+        {"source_seq", (uint64_t)view->source_seq},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i].len > 0)
+            rc = put(dict, texts[i].name, text_new(texts[i].text, texts[i].len));
+    for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i].number > 0)
+            rc = put(dict, numbers[i].name, PyLong_FromUnsignedLongLong(numbers[i].number));
+    return rc;
+}
+
+PyObject *msg_get_origin(PyObject *self, void *unused)
+{
+    (void)unused;
+    natskit_origin view;
+    natskit_status status = natskit_msg_origin(DATA(Msg, self)->msg, &view, sizeof view);
+    if (status != NATSKIT_OK)
+        Py_RETURN_NONE;
+    PyObject *dict = PyDict_New();
+    if (dict != NULL && put_origin(dict, &view) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+PyObject *msg_get_counter(PyObject *self, void *unused)
+{
+    (void)unused;
+    const char *digits = "";
+    size_t len = 0;
+    natskit_status status = natskit_msg_counter(DATA(Msg, self)->msg, &digits, &len);
+    return digits_int(digits, status == NATSKIT_OK ? len : 0);
+}

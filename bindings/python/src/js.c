@@ -288,7 +288,9 @@ static PyMethodDef js_methods[] = {
      "publish($self, subject, payload=b'', timeout=None, stream=None, headers=None, msg_ttl=None, *, "
      "msg_id=None, "
      "expected_last_seq=None, expected_last_subject_seq=None, expected_last_subject=None, "
-     "expected_last_msg_id=None, json=None)\n--\n\n"
+     "expected_last_msg_id=None, increment=None, schedule=None,\n"
+     "    schedule_target=None, schedule_source=None, schedule_ttl=None, schedule_time_zone=None,\n"
+     "    schedule_rollup=False, unschedule=None, json=None)\n--\n\n"
      "Publishes to a stream, and waits for its ack, a PubAck."},
     {"_publish_now", js_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, headers, left, /)\n--\n\nAs publish; WouldBlockError without "

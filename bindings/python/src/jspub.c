@@ -11,7 +11,7 @@
 
 /* --------------------------------------------------------------------------------------------- arguments */
 
-enum { WISH_TEXT, WISH_NUMBER, WISH_TTL };
+enum { WISH_TEXT, WISH_NUMBER, WISH_TTL, WISH_INCREMENT, WISH_ROLLUP, WISH_CANCEL };
 
 static const struct Wish {
     int argument;
@@ -26,6 +26,14 @@ static const struct Wish {
     {A_LAST_OF_SUBJECT, WISH_NUMBER, "expected_last_subject_seq", "Nats-Expected-Last-Subject-Sequence"},
     {A_OF_SUBJECT, WISH_TEXT, "expected_last_subject", "Nats-Expected-Last-Subject-Sequence-Subject"},
     {A_LAST_ID, WISH_TEXT, "expected_last_msg_id", "Nats-Expected-Last-Msg-Id"},
+    {A_INCREMENT, WISH_INCREMENT, "increment", "Nats-Incr"},
+    {A_SCHEDULE, WISH_TEXT, "schedule", "Nats-Schedule"},
+    {A_TARGET, WISH_TEXT, "schedule_target", "Nats-Schedule-Target"},
+    {A_SOURCE, WISH_TEXT, "schedule_source", "Nats-Schedule-Source"},
+    {A_SCHEDULE_TTL, WISH_TTL, "schedule_ttl", "Nats-Schedule-TTL"},
+    {A_TIME_ZONE, WISH_TEXT, "schedule_time_zone", "Nats-Schedule-Time-Zone"},
+    {A_ROLLUP, WISH_ROLLUP, "schedule_rollup", "Nats-Schedule-Rollup"},
+    {A_UNSCHEDULE, WISH_CANCEL, "unschedule", "Nats-Scheduler"},
 };
 #define WISHES (sizeof wishes / sizeof wishes[0])
 
@@ -76,26 +84,66 @@ static int ttl_text(State *st, PyObject *value, const char *name, char *buf, siz
     return 0;
 }
 
+/* A new str of a number of any size, with its sign. */
+static PyObject *increment_text(PyObject *value)
+{
+    if (!PyLong_Check(value) || PyBool_Check(value))
+        return PyErr_Format(PyExc_TypeError, "increment must be int, not %R", (PyObject *)Py_TYPE(value));
+    PyObject *digits = PyObject_Str(value);
+    if (digits == NULL || PyUnicode_ReadChar(digits, 0) == '-')
+        return digits;
+    PyObject *shown = PyUnicode_FromFormat("+%U", digits);
+    Py_DECREF(digits);
+    return shown;
+}
+
+static int set_header(State *st, natskit_headers handle, const char *name, const char *value, size_t len)
+{
+    natskit_error err = {0};
+    natskit_status status =
+        natskit_headers_set(handle, name, strlen(name), value, len, NATSKIT_MATCH_EXACT, &err);
+    if (status != NATSKIT_OK)
+        raise_status(st, status, &err);
+    return status == NATSKIT_OK ? 0 : -1;
+}
+
 static int add_wish(State *st, natskit_headers handle, const struct Wish *wish, PyObject *value)
 {
     char buf[64];
     Text text = {.data = buf};
-    if (wish->kind == WISH_TEXT || (wish->kind == WISH_TTL && PyUnicode_Check(value))) {
-        if (text_arg(st, value, wish->name, NULL, &text) < 0)
-            return -1;
-    } else if ((wish->kind == WISH_TTL ? ttl_text : number_text)(st, value, wish->name, buf, sizeof buf) <
-               0) {
-        return -1;
-    } else {
-        text.len = strlen(buf);
+    PyObject *made = NULL; /* that the text is of */
+    int rc;
+    switch (wish->kind) {
+    case WISH_INCREMENT:
+        made = increment_text(value);
+        rc = made == NULL ? -1 : text_arg(st, made, wish->name, NULL, &text);
+        break;
+    case WISH_ROLLUP:
+        rc = PyObject_IsTrue(value);
+        if (rc <= 0)
+            return rc;
+        return set_header(st, handle, wish->header, "sub", 3);
+    case WISH_TTL:
+        rc = PyUnicode_Check(value) ? text_arg(st, value, wish->name, NULL, &text)
+                                    : ttl_text(st, value, wish->name, buf, sizeof buf);
+        text.len = PyUnicode_Check(value) ? text.len : strlen(buf);
+        break;
+    case WISH_NUMBER:
+        rc = number_text(st, value, wish->name, buf, sizeof buf);
+        text.len = rc == 0 ? strlen(buf) : 0;
+        break;
+    default:
+        rc = text_arg(st, value, wish->name, NULL, &text);
+        break;
     }
-    natskit_error err = {0};
-    natskit_status status = natskit_headers_set(handle, wish->header, strlen(wish->header), text.data,
-                                                text.len, NATSKIT_MATCH_EXACT, &err);
-    text_done(&text);
-    if (status != NATSKIT_OK)
-        raise_status(st, status, &err);
-    return status == NATSKIT_OK ? 0 : -1;
+    if (rc == 0) {
+        rc = set_header(st, handle, wish->header, text.data, text.len);
+        text_done(&text);
+    }
+    Py_XDECREF(made);
+    if (rc == 0 && wish->kind == WISH_CANCEL)
+        rc = set_header(st, handle, "Nats-Schedule-Next", "purge", 5);
+    return rc;
 }
 
 /* The caller's headers with what the other parameters ask for: `*made` is a new object, or NULL if they ask
@@ -254,6 +302,19 @@ static PyObject *filled(PyObject *made, PyObject **fields, Py_ssize_t count)
     return made;
 }
 
+/* Characters of a counter's value; natskit_pub_ack tells no more. */
+#define VALUE_MAX 4096
+
+PyObject *digits_int(const char *text, size_t text_len)
+{
+    if (text_len == 0 || text_len > VALUE_MAX)
+        Py_RETURN_NONE;
+    char digits[VALUE_MAX + 1];
+    memcpy(digits, text, text_len);
+    digits[text_len] = '\0';
+    return PyLong_FromString(digits, NULL, 10);
+}
+
 static PyObject *ack_object(State *st, const natskit_pub_ack *ack)
 {
     PyObject *fields[] = {
@@ -261,8 +322,11 @@ static PyObject *ack_object(State *st, const natskit_pub_ack *ack)
         PyLong_FromUnsignedLongLong(ack->seq),
         ack->domain_len == 0 ? Py_NewRef(Py_None) : text_new(ack->domain, ack->domain_len),
         PyBool_FromLong(ack->duplicate),
+        ack->batch_len == 0 ? Py_NewRef(Py_None) : text_new(ack->batch, ack->batch_len),
+        PyLong_FromUnsignedLongLong(ack->count),
+        digits_int(ack->value, ack->value_len),
     };
-    return filled(PyStructSequence_New(st->ack_type), fields, 4);
+    return filled(PyStructSequence_New(st->ack_type), fields, 7);
 }
 
 PyObject *ack_new(State *st, natskit_msg *msg)
@@ -318,6 +382,9 @@ int jspub_init(PyObject *module, State *st)
         {"seq", "Its number there."},
         {"domain", "The stream's JetStream domain, or None."},
         {"duplicate", "Whether the stream had a message with this id before."},
+        {"batch", "The id of the batch that was stored, or None."},
+        {"batch_size", "The messages of that batch; else 0."},
+        {"value", "The counter's value after the message, an int, or None."},
         {NULL, NULL},
     };
     static PyStructSequence_Field outcome_fields[] = {

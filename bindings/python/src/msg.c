@@ -208,6 +208,12 @@ static PyGetSetDef msg_getset[] = {
     {"description", msg_get_description, NULL, "Text of the header block's status line, or ''.", NULL},
     {"metadata", msg_get_metadata, NULL, "What the server tells of its delivery by a JetStream consumer.",
      NULL},
+    {"origin", msg_get_origin, NULL,
+     "Where it comes from, by headers that servers write (Nats-Stream, Nats-Stream-Source, ...): a dict of "
+     "what "
+     "they tell, or None.",
+     NULL},
+    {"counter", msg_get_counter, NULL, "The value of a stored counter, an int of any size, or None.", NULL},
     {"is_acked", msg_get_is_acked, NULL, "Whether a final ack was sent, or confirmed by the server.", NULL},
     {"_endpoint", msg_get_endpoint, NULL, "Number of the endpoint of a service's request; else -1.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

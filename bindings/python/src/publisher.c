@@ -527,7 +527,9 @@ static PyMethodDef publisher_methods[] = {
      "publish($self, subject, payload=b'', timeout=10.0, stream=None, headers=None, msg_ttl=None, *, "
      "msg_id=None, "
      "expected_last_seq=None, expected_last_subject_seq=None, expected_last_subject=None, "
-     "expected_last_msg_id=None, json=None)\n--\n\n"
+     "expected_last_msg_id=None, increment=None, schedule=None,\n"
+     "    schedule_target=None, schedule_source=None, schedule_ttl=None, schedule_time_zone=None,\n"
+     "    schedule_rollup=False, unschedule=None, json=None)\n--\n\n"
      "Publishes without waiting for the ack; gives the message's number. Waits only while the window or the "
      "outbox is "
      "full, for at most `timeout` seconds."},

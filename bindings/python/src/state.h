@@ -75,6 +75,14 @@ enum { FACE_ASYNC, FACE_SYNC, FACES };
     X(patch)                                                                                                 \
     X(total_seconds)                                                                                         \
     X(expected_last_msg_id)                                                                                  \
+    X(increment)                                                                                             \
+    X(schedule)                                                                                              \
+    X(schedule_target)                                                                                       \
+    X(schedule_source)                                                                                       \
+    X(schedule_ttl)                                                                                          \
+    X(schedule_time_zone)                                                                                    \
+    X(schedule_rollup)                                                                                       \
+    X(unschedule)                                                                                            \
     X(expected_last_subject)                                                                                 \
     X(expected_last_subject_seq)                                                                             \
     X(expected_last_seq)                                                                                     \
@@ -121,6 +129,7 @@ typedef struct State {
     PyTypeObject *outcome_type;
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
+    PyTypeObject *batch_type[FACES];
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
     PyTypeObject *object_store_type[FACES];
@@ -211,7 +220,7 @@ typedef struct Signature {
     int count;
     int required;
     int positional;
-    int names[12];
+    int names[20];
 } Signature;
 
 /* Matches the arguments of a METH_FASTCALL | METH_KEYWORDS call; `out` gets borrowed references or NULL. */
@@ -532,6 +541,10 @@ PyObject *msg_ack_now(PyObject *self, PyObject *args);
 PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
 PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
+PyObject *msg_get_origin(PyObject *self, void *unused);
+PyObject *msg_get_counter(PyObject *self, void *unused);
+/* An int of digits, perhaps behind a '-'; None of no or too many. */
+PyObject *digits_int(const char *digits, size_t len);
 PyObject *msg_get_is_acked(PyObject *self, void *unused);
 
 /* ------------------------------------------------------------------------------------------------- sub.c */
@@ -692,6 +705,14 @@ enum {
     A_LAST_OF_SUBJECT,
     A_OF_SUBJECT,
     A_LAST_ID,
+    A_INCREMENT,
+    A_SCHEDULE,
+    A_TARGET,
+    A_SOURCE,
+    A_SCHEDULE_TTL,
+    A_TIME_ZONE,
+    A_ROLLUP,
+    A_UNSCHEDULE,
     A_JSON,
     A_COUNT
 };
@@ -699,7 +720,9 @@ enum {
     {                                                                                                        \
         NAME_subject, NAME_payload, NAME_timeout, NAME_stream, NAME_headers, NAME_msg_ttl, NAME_msg_id,      \
             NAME_expected_last_seq, NAME_expected_last_subject_seq, NAME_expected_last_subject,              \
-            NAME_expected_last_msg_id, NAME_json                                                             \
+            NAME_expected_last_msg_id, NAME_increment, NAME_schedule, NAME_schedule_target,                  \
+            NAME_schedule_source, NAME_schedule_ttl, NAME_schedule_time_zone, NAME_schedule_rollup,          \
+            NAME_unschedule, NAME_json                                                                       \
     }
 
 /* Makes headers and payload in a[] what is to be sent; `keep` owns what was made. */
@@ -744,6 +767,18 @@ typedef struct Kv {
     PyObject *conn; /* keeps the connection open; NULL before it was opened */
     Via via;
 } Kv;
+
+/* --------------------------------------------------------------------------------------------- batch.c */
+
+typedef struct AtomicBatch {
+    NKPY_HEAD
+    State *st;
+    natskit_batch handle;
+    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    Via via;
+} AtomicBatch;
+
+int batch_init(PyObject *module, State *st);
 
 /* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
  * over, also on failure. */

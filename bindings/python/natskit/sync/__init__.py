@@ -31,12 +31,14 @@ from .._natskit import (
 )
 from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
+from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
     "Answers",
+    "Batch",
     "Client",
     "Consumer",
     "Entry",
