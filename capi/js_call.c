@@ -2,6 +2,7 @@
 #include "capi/guard.h"
 #include "jetstream/call.h"
 #include "jetstream/fields.h"
+#include "kv/call.h"
 
 #include <inttypes.h>
 
@@ -10,7 +11,11 @@ natskit_status natskit_js_call_at(size_t index, natskit_js_call_info *info, size
     if (info == NULL || info_size == 0) {
         return NATSKIT_INVALID;
     }
-    const struct nki_js_call_row *row = nki_js_call_at(index);
+    size_t count = 0; /* of the calls that are no bucket's */
+    while (nki_js_call_at(count) != NULL) {
+        count++;
+    }
+    const struct nki_js_call_row *row = index < count ? nki_js_call_at(index) : nki_kv_call_at(index - count);
     if (row == NULL) {
         return NATSKIT_NOT_FOUND;
     }
@@ -55,7 +60,9 @@ static int32_t begin_call(struct nki_js *js, const struct begin *begin, natskit_
         return status;
     }
     struct nki_chain *chain;
-    status = nki_js_call_make(js, begin->name, use.doc, &chain, nki_capi_err(err));
+    status = nki_kv_call_is(begin->name)
+                 ? nki_kv_call_make(js, begin->name, use.doc, &chain, nki_capi_err(err))
+                 : nki_js_call_make(js, begin->name, use.doc, &chain, nki_capi_err(err));
     nki_capi_json_done(&use); /* before it waits for room */
     return status != NATSKIT_OK ? status
                                 : nki_conn_chain(js->conn, chain, begin->deadline_ns, begin->timed,

@@ -23,8 +23,35 @@ static void kv_destroy(struct nki_handle *handle)
 
 static const struct nki_handle_ops kv_ops = {kv_close, kv_destroy};
 
+/* Opens it under a handle of its own. */
+static int32_t open_bucket(struct nki_js *js, struct nki_str name, const struct nki_options *options,
+                           natskit_kv *out, natskit_error *err)
+{
+    uint64_t id;
+    struct nki_handle *handle;
+    struct nki_kv *kv;
+    int32_t status = nki_handle_reserve(NATSKIT_KIND_KV, &id, &handle);
+    if (status != NATSKIT_OK) {
+        return nki_error_set(nki_capi_err(err), status, NULL);
+    }
+    status = nki_kv_open(js, name, options, &kv, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        nki_handle_publish(handle, &kv_ops, kv, NULL);
+        out->id = id;
+    } else {
+        nki_handle_cancel(handle);
+    }
+    return status;
+}
+
 natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len, natskit_kv *out,
                                natskit_error *err)
+{
+    return natskit_kv_open_with(js, bucket, bucket_len, (natskit_options){0}, out, err);
+}
+
+natskit_status natskit_kv_open_with(natskit_js js, const char *bucket, size_t bucket_len,
+                                    natskit_options options, natskit_kv *out, natskit_error *err)
 {
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
@@ -39,20 +66,11 @@ natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_
     if (status != NATSKIT_OK) {
         return status;
     }
-    uint64_t id;
-    struct nki_handle *handle;
-    struct nki_kv *kv;
-    status = nki_handle_reserve(NATSKIT_KIND_KV, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = nki_kv_open(js_handle->object, name, &kv, nki_capi_err(err));
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &kv_ops, kv, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
+    struct nki_capi_options use;
+    status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV, &use, err);
+    if (status == NATSKIT_OK) {
+        status = open_bucket(js_handle->object, name, use.options, out, err);
+        nki_capi_options_done(&use);
     }
     nki_handle_unpin(js_handle);
     return status;

@@ -147,7 +147,7 @@ natskit_status natskit_kv_config(natskit_json bucket, natskit_json *out, natskit
     if (use.doc == NULL) {
         return nki_capi_invalid(err, "bucket: no document was given");
     }
-    status = nki_kv_config(use.doc, &doc, nki_capi_err(err));
+    status = nki_kv_config(use.doc, true, &doc, nki_capi_err(err));
     nki_capi_json_done(&use);
     return status == NATSKIT_OK ? nki_capi_json_give(&doc, out, err) : status;
 }

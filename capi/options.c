@@ -8,26 +8,25 @@ struct options {
     struct nki_options *values; /* guarded by mu */
 };
 
-_Static_assert(NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
-                   NATSKIT_OPTIONS_SUBSCRIBE == (int)NKI_SCOPE_SUBSCRIBE &&
-                   NATSKIT_OPTIONS_REQUEST == (int)NKI_SCOPE_REQUEST &&
-                   NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
-                   NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY &&
-                   NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH &&
-                   NATSKIT_OPTIONS_USER_JWT == (int)NKI_SCOPE_USER_JWT &&
-                   NATSKIT_OPTIONS_JETSTREAM == (int)NKI_SCOPE_JETSTREAM &&
-                   NATSKIT_OPTIONS_PUBLISHER == (int)NKI_SCOPE_PUBLISHER &&
-                   NATSKIT_OPTIONS_FETCH == (int)NKI_SCOPE_FETCH &&
-                   NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME &&
-                   NATSKIT_OPTIONS_KV_WATCH == (int)NKI_SCOPE_KV_WATCH &&
-                   NATSKIT_OPTIONS_ORDERED == (int)NKI_SCOPE_ORDERED &&
-                   NATSKIT_OPTIONS_BATCH == (int)NKI_SCOPE_BATCH &&
-                   NATSKIT_OPTIONS_GET_BATCH == (int)NKI_SCOPE_GET_BATCH &&
-                   NATSKIT_OPTIONS_GET_LAST == (int)NKI_SCOPE_GET_LAST &&
-                   NATSKIT_OPTIONS_SERVICE == (int)NKI_SCOPE_SERVICE &&
-                   NATSKIT_OPTIONS_OBJECT_PUT == (int)NKI_SCOPE_OBJECT_PUT &&
-                   NATSKIT_OPTIONS_OBJECT_WATCH == (int)NKI_SCOPE_OBJECT_WATCH,
-               "scopes are numbered alike");
+_Static_assert(
+    NATSKIT_OPTIONS_CONNECT == (int)NKI_SCOPE_CONNECT &&
+        NATSKIT_OPTIONS_SUBSCRIBE == (int)NKI_SCOPE_SUBSCRIBE &&
+        NATSKIT_OPTIONS_REQUEST == (int)NKI_SCOPE_REQUEST &&
+        NATSKIT_OPTIONS_EVENTS == (int)NKI_SCOPE_EVENTS &&
+        NATSKIT_OPTIONS_REQUEST_MANY == (int)NKI_SCOPE_REQUEST_MANY &&
+        NATSKIT_OPTIONS_AUTH == (int)NKI_SCOPE_AUTH && NATSKIT_OPTIONS_USER_JWT == (int)NKI_SCOPE_USER_JWT &&
+        NATSKIT_OPTIONS_JETSTREAM == (int)NKI_SCOPE_JETSTREAM &&
+        NATSKIT_OPTIONS_PUBLISHER == (int)NKI_SCOPE_PUBLISHER &&
+        NATSKIT_OPTIONS_FETCH == (int)NKI_SCOPE_FETCH && NATSKIT_OPTIONS_CONSUME == (int)NKI_SCOPE_CONSUME &&
+        NATSKIT_OPTIONS_KV_WATCH == (int)NKI_SCOPE_KV_WATCH &&
+        NATSKIT_OPTIONS_ORDERED == (int)NKI_SCOPE_ORDERED && NATSKIT_OPTIONS_BATCH == (int)NKI_SCOPE_BATCH &&
+        NATSKIT_OPTIONS_GET_BATCH == (int)NKI_SCOPE_GET_BATCH &&
+        NATSKIT_OPTIONS_GET_LAST == (int)NKI_SCOPE_GET_LAST &&
+        NATSKIT_OPTIONS_SERVICE == (int)NKI_SCOPE_SERVICE &&
+        NATSKIT_OPTIONS_OBJECT_PUT == (int)NKI_SCOPE_OBJECT_PUT &&
+        NATSKIT_OPTIONS_OBJECT_WATCH == (int)NKI_SCOPE_OBJECT_WATCH &&
+        NATSKIT_OPTIONS_KV == (int)NKI_SCOPE_KV && NATSKIT_OPTIONS_KV_SWEEP == (int)NKI_SCOPE_KV_SWEEP,
+    "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
                    NATSKIT_TYPE_BOOLEAN == (int)NKI_OPTION_BOOLEAN &&
@@ -36,9 +35,9 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                "types are numbered alike");
 
 static const char *const scope_names[] = {
-    "no",       "connect",   "subscribe", "request", "events",     "request_many", "auth",
-    "user_jwt", "jetstream", "publisher", "fetch",   "consume",    "kv_watch",     "ordered",
-    "batch",    "get_batch", "get_last",  "service", "object_put", "object_watch"};
+    "no",        "connect",   "subscribe",  "request",      "events",   "request_many", "auth",  "user_jwt",
+    "jetstream", "publisher", "fetch",      "consume",      "kv_watch", "ordered",      "batch", "get_batch",
+    "get_last",  "service",   "object_put", "object_watch", "kv",       "kv_sweep"};
 _Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/jetstream.md"
-CALLS = ROOT / "core/jetstream/calls.def"
+CALLS = (ROOT / "core/jetstream/calls.def", ROOT / "core/kv/calls.def")
 FIELDS = ROOT / "core/jetstream/fields.def"
 TEXT = r'"((?:[^"\\]|\\.)*)"'
 CALL = re.compile(rf'^CALL\({TEXT}, {TEXT}, (\w+), (\w+), ([01]), {TEXT}, {TEXT}, {TEXT}\)$', re.M)
@@ -31,7 +31,7 @@ def rows(path, pattern, word):
 
 def calls_table():
     lines = ["| call | arguments | reads | since | what it does |", "|---|---|---|---|---|"]
-    for name, _, _, _, reads, args, since, text in rows(CALLS, CALL, "CALL"):
+    for name, _, _, _, reads, args, since, text in (row for path in CALLS for row in rows(path, CALL, "CALL")):
         shown = " ".join(f"**{a[:-1]}**" if a.endswith("!") else a for a in args.split())
         lines.append(f"| `{name}` | {shown} | {'yes' if reads == '1' else ''} | {since} | {plain(text)} |")
     return "\n".join(lines) + "\n"

@@ -110,6 +110,8 @@ ADVICE = {
     "COUNTER_REFUSED": "Configure the stream with allow_msg_counter, and add a whole number.",
     "SCHEDULE_REFUSED": "Configure the stream with allow_msg_schedules; the text tells what else is wrong.",
     "TTL_REFUSED": "Configure the stream with allow_msg_ttl, and give at least one second.",
+    "READ_ONLY": "Open the bucket without option `read_only`.",
+    "NOT_A_BUCKET": "Name a bucket, or give the stream `max_msgs_per_subject` and the rest of a bucket's configuration.",
     "ALREADY_ACKED": "Nothing: the first ack counts. See that one place of the program acks.",
     "NOT_JS_MESSAGE": "Ack only what a JetStream consumer delivered.",
 }

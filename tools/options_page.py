@@ -17,7 +17,8 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "USER_JWT": "Issuing JWTs of users",
           "JETSTREAM": "JetStream contexts", "PUBLISHER": "Publishers", "FETCH": "Fetching", "CONSUME": "Consuming",
           "ORDERED": "Reading in order", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
-          "GET_LAST": "Reading last messages directly", "KV_WATCH": "Watching keys",
+          "GET_LAST": "Reading last messages directly", "KV": "Opening buckets",
+          "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys",
           "SERVICE": "Services", "OBJECT_PUT": "Putting an object",
           "OBJECT_WATCH": "Watching an object store"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}

@@ -201,6 +201,8 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KEY_NOT_FOUND (-160) /* the bucket has no such key, or no such revision of it */
 #define NATSKIT_KEY_DELETED (-161)   /* the last thing that was done to the key is a delete or purge */
 #define NATSKIT_KEY_EXISTS (-162)    /* the key that is to be created has a value */
+#define NATSKIT_READ_ONLY (-163)     /* a change of a bucket that was opened with option read_only */
+#define NATSKIT_NOT_A_BUCKET (-164)  /* the stream KV_<bucket> is not configured as a bucket's */
 
 /* Object stores. */
 #define NATSKIT_OBJECT_NOT_FOUND (-167)  /* the store has no such object */
@@ -335,6 +337,8 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_SERVICE 17
 #define NATSKIT_OPTIONS_OBJECT_PUT 18
 #define NATSKIT_OPTIONS_OBJECT_WATCH 19
+#define NATSKIT_OPTIONS_KV 20
+#define NATSKIT_OPTIONS_KV_SWEEP 21
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1588,6 +1592,21 @@ NATSKIT_API natskit_status natskit_msg_status(const natskit_msg *msg, natskit_st
 NATSKIT_API natskit_status natskit_kv_open(natskit_js js, const char *bucket, size_t bucket_len,
                                            natskit_kv *out, natskit_error *err);
 
+/* The same with options of scope KV. */
+NATSKIT_API natskit_status natskit_kv_open_with(natskit_js js, const char *bucket, size_t bucket_len,
+                                                natskit_options options, natskit_kv *out, natskit_error *err);
+
+/* Asks for configuration and state of the bucket, as call kv.status does; docs/kv.md has the members. From
+ * the first answer on the handle keeps to what it says: gets go to the leader where the stream allows no
+ * direct ones, and of a mirror the keys are those of its origin, where they are written, too.
+ * NATSKIT_STREAM_NOT_FOUND, NATSKIT_NOT_A_BUCKET, or as natskit_js_call. */
+NATSKIT_API natskit_status natskit_kv_status(natskit_kv kv, int64_t timeout_ms, natskit_json *answer,
+                                             natskit_error *err);
+
+/* The same as an operation, which natskit_op_json gives the answer of. `options` is {0}. */
+NATSKIT_API natskit_status natskit_kv_status_start(natskit_kv kv, natskit_options options, int64_t timeout_ms,
+                                                   natskit_op *op, natskit_error *err);
+
 /* Releases the handle; watches live on. */
 NATSKIT_API natskit_status natskit_kv_close(natskit_kv kv);
 
@@ -1625,7 +1644,8 @@ NATSKIT_API natskit_status natskit_kv_write_start(natskit_kv kv, int32_t action,
 
 /* Makes the configuration of the stream behind a bucket, for call "stream.create", of an object with bucket
  * and, all but that optional, description, history (1 to 64; 1), ttl and limit_marker_ttl (ns; 0: none),
- * max_bytes, max_value_size, storage, num_replicas, placement, republish, compression (a boolean), metadata.
+ * max_bytes, max_value_size, storage, num_replicas, placement, republish, compression (a boolean), metadata,
+ * mirror, sources (docs/kv.md). Call "kv.create" does both.
  * NATSKIT_INVALID names what is wrong; members that it does not know are refused. The stream is KV_<bucket>.
  */
 NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *out, natskit_error *err);
@@ -1639,6 +1659,54 @@ NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *
  * and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
+
+/* Action of a sweep: takes away what deletes and purges have left behind, the history of their keys and,
+ * where they are older than option older_than_ms, themselves. */
+#define NATSKIT_KV_PURGE_DELETES 6
+
+/* Changes all keys that match, with options of scope KV_SWEEP: NATSKIT_KV_DELETE or NATSKIT_KV_PURGE of those
+ * that have a value (option `keys` has to be set; ">" are all), or NATSKIT_KV_PURGE_DELETES. The answer is an
+ * object with `keys`, their number. A key that is written meanwhile is left as it is. If it fails or its time
+ * ends, some may have been changed; doing it again does the rest. Errors as natskit_kv_watch and
+ * natskit_js_publish. */
+NATSKIT_API natskit_status natskit_kv_sweep(natskit_kv kv, int32_t action, natskit_options options,
+                                            int64_t timeout_ms, natskit_json *answer, natskit_error *err);
+
+/* The same as an operation, which natskit_op_json gives the answer of. */
+NATSKIT_API natskit_status natskit_kv_sweep_start(natskit_kv kv, int32_t action, natskit_options options,
+                                                  int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Begins to keep the last entries of keys at hand, with options keys and headers_only of scope KV_WATCH. A
+ * handle has one cache at a time: NATSKIT_BUSY. The subscription yields no entries but, once all that there
+ * was has come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE (again after the
+ * bucket was made anew), and ends as a watch does, and the cache with it; closing it ends both. While the
+ * connection is lost the cache stands still, and catches up behind. */
+NATSKIT_API natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                            natskit_error *err);
+
+/* The entry of a key out of the cache, without a round trip, as a message that the caller releases.
+ * NATSKIT_KEY_NOT_FOUND (also for a key that was deleted, or that the cache does not keep), NATSKIT_PENDING
+ * before it is complete, NATSKIT_NOT_FOUND if there is none, NATSKIT_INVALID (the key); once it has ended,
+ * always the reason for that. Never waits. */
+NATSKIT_API natskit_status natskit_kv_cached(natskit_kv kv, const char *key, size_t key_len,
+                                             natskit_msg **entry);
+
+/* Up to `cap` entries of one moment, in no order, to be released by the caller (`entries` may be NULL for 0).
+ * `*count` is how many the cache has, which may be more. Status as above. */
+NATSKIT_API natskit_status natskit_kv_cached_all(natskit_kv kv, natskit_msg **entries, size_t cap,
+                                                 size_t *count);
+
+typedef struct natskit_kv_cache_info {
+    uint64_t entries;
+    uint64_t bytes;         /* of memory that they take */
+    uint64_t last_revision; /* the highest that has come */
+    int32_t complete;
+    int32_t reason; /* why it has ended; NATSKIT_PENDING: it has not */
+} natskit_kv_cache_info;
+
+/* NATSKIT_NOT_FOUND if the bucket has no cache. */
+NATSKIT_API natskit_status natskit_kv_cache_stats(natskit_kv kv, natskit_kv_cache_info *info,
+                                                  size_t info_size);
 
 /* What was done to a key. */
 #define NATSKIT_KV_PUT 1

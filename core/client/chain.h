@@ -42,7 +42,7 @@ struct nki_chain {
                                    NKI_OUTCOME_PENDING: it is       unknown */
     int32_t asked_outcome;      /* the same while one is; NKI_OUTCOME_PENDING: it is unknown */
     bool idle;                  /* it was given up while none was */
-    struct nki_op *op;          /* that owns it */
+    struct nki_op *op;          /* that owns it; NULL: it was never begun */
     struct nki_heap_node pause; /* in engine.pauses, with a reference of the operation's */
     int64_t deadline_ns;        /* of the operation's timer; NKI_NEVER: none */
 };
@@ -53,10 +53,28 @@ static inline struct nki_chain *nki_op_chain(const struct nki_op *op)
     return op->part != NULL ? NKI_CONTAINER_OF(op->part, struct nki_chain, part) : NULL;
 }
 
+static inline void nki_chain_attach(struct nki_chain *chain, struct nki_op *op, int64_t deadline_ns)
+{
+    op->part = &chain->part;
+    chain->op = op;
+    chain->pause.index = 0;
+    chain->idle = false;
+    chain->idle_outcome = NKI_OUTCOME_PENDING;
+    chain->deadline_ns = deadline_ns;
+}
+
 /* Any thread, without locks: begins it with `out`. The chain is taken over in any case; otherwise as
  * nki_conn_request. */
 int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t deadline_ns, bool timed,
                        bool wait_room, struct nki_op **op, struct nki_error *err);
+
+/* Any thread, without locks: an operation that others finish, by the deadline if it is `timed`. One reference
+ * for the caller. NKI_CLOSED, NKI_NO_MEMORY. */
+int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                         struct nki_error *err);
+/* Under the engine lock: begins it with `out`, for nobody who waits: its end shows in part.free, which looks
+ * at `op`. The chain is taken over in any case. */
+void nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns);
 
 /* Between the files of the engine. */
 

@@ -298,12 +298,7 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
         chain->part.free(&chain->part);
         return nki_error_set(err, error.status, NULL);
     }
-    op->part = &chain->part;
-    chain->op = op;
-    chain->pause.index = 0;
-    chain->idle = false;
-    chain->idle_outcome = NKI_OUTCOME_PENDING;
-    chain->deadline_ns = timed ? deadline_ns : NKI_NEVER;
+    nki_chain_attach(chain, op, timed ? deadline_ns : NKI_NEVER);
     return send_request(conn, &chain->out, chain->deadline_ns, wait_room ? deadline_ns : 0, op, out, err);
 }
 
@@ -367,6 +362,19 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
     if (status == NKI_OK) {
         nki_outbox_room(&conn->engine.outbox, op, bytes);
     }
+    return give_op(status, op, out, err);
+}
+
+int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                         struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    pthread_mutex_lock(&conn->engine_mu);
+    int32_t status = begin_timed(conn, op, timed ? deadline_ns : NKI_NEVER);
+    leave(conn);
     return give_op(status, op, out, err);
 }
 

@@ -235,6 +235,8 @@ int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max);
 void nki_sub_end(struct nki_sub *sub);
 /* The handle was closed: unsubscribes and drops what is queued. */
 void nki_sub_close(struct nki_sub *sub);
+/* The caller's reference goes: nobody takes from it, and it ends by itself (a feed). */
+void nki_sub_leave(struct nki_sub *sub);
 
 /* The process. */
 

@@ -197,7 +197,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
     size_t at = 0;
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
-        if (sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub)) {
+        if (sub->drain == NKI_DRAIN_NONE && !nki_sub_is_request(sub) && !sub->left) {
             begin(engine, sub);
         }
     }
@@ -219,7 +219,7 @@ int32_t nki_engine_drain(struct nki_engine *engine, struct nki_op *op, int64_t d
 
 void nki_engine_drain_ended(struct nki_engine *engine, struct nki_sub *sub)
 {
-    if (engine->draining && sub->drain == NKI_DRAIN_NONE && sub->sid != 0 && !sub->closed) {
+    if (engine->draining && sub->drain == NKI_DRAIN_NONE && sub->sid != 0 && !sub->closed && !sub->left) {
         begin(engine, sub);
         end_sub(engine, sub);
     }

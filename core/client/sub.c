@@ -284,3 +284,16 @@ void nki_sub_close(struct nki_sub *sub)
     nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
     leave(conn);
 }
+
+void nki_sub_leave(struct nki_sub *sub)
+{
+    struct nki_conn *conn = sub->conn;
+    pthread_mutex_lock(&conn->engine_mu);
+    if (sub->live && sub->drain == NKI_DRAIN_NONE) {
+        sub->left = true;
+    } else {
+        nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
+    }
+    leave(conn);
+    nki_sub_release(sub);
+}

@@ -163,7 +163,7 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     if (sub->collect != NULL) {
         end_collecting(subs, sub->collect, end_reason);
     }
-    if (sub->sid != 0 || sub->drain != NKI_DRAIN_NONE) {
+    if ((sub->sid != 0 || sub->drain != NKI_DRAIN_NONE) && !sub->left) {
         nki_list_append(&subs->ended, &sub->node);
     } else {
         nki_sub_release(sub);

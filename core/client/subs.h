@@ -40,18 +40,19 @@ struct nki_sub {
     struct nki_inlet inlet;
     struct nki_conn
         *conn; /* a reference, held by whoever made it through conn.c; NULL in tests of the engine */
-    struct nki_list node;        /* in the list of subscriptions to events, or of those that have ended */
-    struct nki_list dirty;       /* in the list of those with staged messages; else alone */
-    uint64_t sid;                /* 0: to events; another one once a feed was moved */
-    uint64_t max;                /* messages after which it ends; 0: never */
-    uint64_t arrived;            /* messages that have come for it */
-    uint64_t arrived_before;     /* of those, by earlier transports, whose server counts no more */
-    bool live;                   /* in the table, or in the list for events */
-    bool debug;                  /* to events: PING too */
-    bool answers;                /* to events: gets the requests to the application */
-    bool closed;                 /* its handle was */
-    bool tails;                  /* of its messages; constant */
-    uint8_t drain;               /* enum nki_drain; with a reference of its own from ASKED to DONE */
+    struct nki_list node;    /* in the list of subscriptions to events, or of those that have ended */
+    struct nki_list dirty;   /* in the list of those with staged messages; else alone */
+    uint64_t sid;            /* 0: to events; another one once a feed was moved */
+    uint64_t max;            /* messages after which it ends; 0: never */
+    uint64_t arrived;        /* messages that have come for it */
+    uint64_t arrived_before; /* of those, by earlier transports, whose server counts no more */
+    bool live;               /* in the table, or in the list for events */
+    bool debug;              /* to events: PING too */
+    bool answers;            /* to events: gets the requests to the application */
+    bool closed;             /* its handle was */
+    bool tails;              /* of its messages; constant */
+    bool left;     /* it never had one, or nobody takes from it: neither kept after its end nor drained */
+    uint8_t drain; /* enum nki_drain; with a reference of its own from ASKED to DONE */
     struct nki_op *drain_op;     /* a reference, or NULL; points back */
     struct nki_collect *collect; /* NULL: a queue and nothing else */
     struct nki_error *end_error; /* what the server said when it ended it; NULL: nothing */

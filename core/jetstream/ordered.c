@@ -58,6 +58,8 @@ struct ordered {
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
+    const struct nki_ordered_sink *sink; /* or NULL */
+    void *sink_context;
 
     uint64_t serial;
     bool used;               /* a consumer of this number was asked for */
@@ -337,6 +339,9 @@ static void look_whether_done(struct ordered *ordered, bool nothing_pending)
         return;
     }
     ordered->initial_done = true;
+    if (ordered->sink != NULL) {
+        ordered->sink->done(ordered->sink_context);
+    }
     if (ordered->marks_done) {
         const struct nki_notice notice = {.type = NKI_NOTICE_INITIAL_DONE, .text = NKI_STR("")};
         struct nki_msg *mark = nki_notice_msg(&notice);
@@ -354,11 +359,33 @@ static void look_whether_done(struct ordered *ordered, bool nothing_pending)
 
 /* -- what comes ------------------------------------------------------------------------------------------ */
 
+static void count_rewind(struct ordered *ordered)
+{
+    ordered->rewinds++;
+    if (ordered->sink != NULL && ordered->sink->rewound != NULL) {
+        ordered->sink->rewound(ordered->sink_context);
+    }
+}
+
+/* A sink that wants to know of it holds what has come: all of that comes anew. */
+static bool begin_anew(struct ordered *ordered)
+{
+    if (ordered->sink == NULL || ordered->sink->rewound == NULL) {
+        return false;
+    }
+    ordered->placed = false;
+    ordered->by_seq = false;
+    ordered->by_time = false;
+    ordered->initial_done = false;
+    ordered->stream_seq = 0;
+    return true;
+}
+
 /* The stream is another one, or has lost its end. */
 static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
 {
     ordered->stream_seq = stream_seq;
-    ordered->rewinds++;
+    count_rewind(ordered);
 }
 
 /* A message of the stream. */
@@ -384,6 +411,11 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     if (ordered->by_seq && place.stream_seq <= ordered->stream_seq) {
         rewind_to(ordered,
                   place.stream_seq - 1); /* it would begin behind that if there were such a message */
+        if (begin_anew(ordered)) {
+            nki_msg_release(msg);
+            reset(ordered, now_ns);
+            return;
+        }
     }
     if (place.stream_seq <= ordered->stream_seq && !ordered->by_time) {
         ordered->stale_msgs++;
@@ -394,7 +426,9 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
         ordered->placed = true;
         ordered->by_time = false;
         msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
-        if (msg != NULL) {
+        if (msg != NULL && ordered->sink != NULL) {
+            ordered->sink->message(ordered->sink_context, msg);
+        } else if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
             if (!nki_list_empty(&ordered->ready_ops)) {
                 nki_feed_settle(&ordered->feed);
@@ -508,9 +542,12 @@ static void told(struct ordered *ordered, const struct nki_json_value *answer, i
     bool shorter = has && number_of(&state, NKI_STR("last_seq")) < ordered->stream_seq;
     ordered->tells = true;
     if (shorter || created_ns(answer) > ordered->stream_time_ns) {
-        ordered->rewinds++;
+        count_rewind(ordered);
         ordered->by_seq = false;
-        ordered->by_time = true;
+        ordered->by_time = !begin_anew(ordered);
+    }
+    if (created_ns(answer) > ordered->stream_time_ns && !ordered->by_time) {
+        ordered->stream_time_ns = created_ns(answer); /* so that it is not taken for another one again */
     }
     create_asked(ordered, now_ns);
 }
@@ -536,6 +573,11 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
         ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
     } else if (has && ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
         rewind_to(ordered, before); /* servers before 2.15 */
+        if (begin_anew(ordered)) {
+            ordered->state = LIVE; /* so that what it sends is looked at no more once it was reset */
+            reset(ordered, now_ns);
+            return;
+        }
     }
     if (ordered->state == CREATING) {
         ordered->state = LIVE;
@@ -665,10 +707,13 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 static void end(struct nki_feed *feed, int32_t reason)
 {
     struct ordered *ordered = of(feed);
-    (void)reason;
     tell_ready(ordered);
     if (feed->up && ordered->used) {
         send_delete(ordered, ordered->serial);
+    }
+    if (ordered->sink != NULL) {
+        const struct nki_sub *sub = feed->engine != NULL ? feed->sub : NULL;
+        ordered->sink->end(ordered->sink_context, feed->engine, reason, sub != NULL ? sub->end_error : NULL);
     }
     destroy(ordered);
 }
@@ -721,6 +766,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     ordered->heartbeat_ns = params->heartbeat_ms * NKI_NS_PER_MS;
     ordered->map = params->map;
     ordered->flags = params->flags;
+    ordered->sink_context = params->sink_context;
     ordered->base_len = inbox.len + 1;
     memcpy(ordered->subject, inbox.ptr, inbox.len);
     ordered->subject[inbox.len] = '.';
@@ -742,8 +788,12 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
     assert(len <= sizeof inbox);
     struct ordered *ordered = make(js, params, nki_str_make(inbox, len));
     if (ordered == NULL) {
+        if (params->sink != NULL) {
+            params->sink->end(params->sink_context, NULL, NKI_NO_MEMORY, NULL);
+        }
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
+    ordered->sink = params->sink; /* from here on it is told the end */
     struct nki_str subject = nki_str_make(ordered->subject, ordered->subject_len);
     /* Flow control bounds the queue: nothing may be dropped. */
     struct nki_sub_params sub = {

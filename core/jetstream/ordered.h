@@ -16,6 +16,19 @@ enum nki_deliver {
     NKI_DELIVER_FROM_TIME
 };
 
+/* Who gets the messages in place of the queue: under the engine lock, and not to wait. */
+struct nki_ordered_sink {
+    /* Takes over the reference. */
+    void (*message)(void *context, struct nki_msg *msg);
+    /* The stream was found to be another one, or to have lost its end: what has come may not be there any
+     * more. NULL: not wanted. */
+    void (*rewound)(void *context);
+    /* What there was at the begin has come. */
+    void (*done)(void *context);
+    /* Nothing is called after it, also if it was never begun. */
+    void (*end)(void *context, struct nki_engine *engine, int32_t reason, const struct nki_error *error);
+};
+
 struct nki_ordered_params {
     struct nki_str stream;         /* checked */
     const struct nki_str *filters; /* checked; none: all subjects */
@@ -31,6 +44,8 @@ struct nki_ordered_params {
      * NULL if nothing is to be staged; the reference is taken over. */
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
+    const struct nki_ordered_sink *sink; /* gets what `map` gives; NULL: the queue does */
+    void *sink_context;
 };
 
 /* One reference of the subscription for the caller. What is wrong with the stream or the request is its end's

@@ -5,11 +5,14 @@
 #include "jetstream/msg_get.h"
 #include "kv/entry.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 struct get {
     struct nki_msg_get inner;
     struct nki_kv *kv;      /* a reference */
     struct nki_buf subject; /* of the key */
-    struct nki_str key;
+    struct nki_str key;     /* as it is stored */
 };
 
 static struct get *of(struct nki_msg_get *inner)
@@ -28,9 +31,30 @@ static void free_get(struct nki_msg_get *inner)
 static void missing(struct nki_msg_get *inner, struct nki_chain_end *end)
 {
     const struct get *get = of(inner);
-    int shown = get->key.len < 80 ? (int)get->key.len : 80;
-    end->status = nki_error_set(&end->error, NKI_KEY_NOT_FOUND, "key \"%.*s\": not in bucket %s", shown,
-                                get->key.ptr, get->kv->stream + 3);
+    char text[80];
+    size_t len = get->key.len < sizeof text ? get->key.len : sizeof text;
+    memcpy(text, get->key.ptr, len);
+    len = nki_kv_decode(get->kv->codec, text, len);
+    end->status = nki_error_set(&end->error, NKI_KEY_NOT_FOUND, "key \"%.*s\": not in bucket %s", (int)len,
+                                text, get->kv->stream + 3);
+}
+
+/* The message in the form in which a consumer delivers it, with the key decoded; NULL if there is no memory.
+ */
+static struct nki_msg *decoded(const struct get *get, const struct nki_msg *msg,
+                               const struct nki_kv_entry *entry)
+{
+    char place[96];
+    int len = snprintf(place, sizeof place, "$JS.ACK.KV.get.1.%" PRIu64 ".1.%" PRId64 ".0", entry->revision,
+                       entry->time_ns);
+    struct nki_str subject = nki_str_make((const char *)get->subject.data, get->subject.len);
+    struct nki_msg *made = nki_msg_new(NULL, subject, nki_str_make(place, (size_t)len), msg->header_len,
+                                       msg->header_len + msg->data_len);
+    if (made != NULL) {
+        memcpy(nki_msg_body(made), nki_msg_header_block(msg).ptr, (size_t)msg->header_len + msg->data_len);
+        nki_kv_decode_msg(get->kv->codec, made);
+    }
+    return made;
 }
 
 /* The message is there: whether it is the key's, and a value. */
@@ -45,9 +69,17 @@ static void got(struct nki_msg_get *inner, struct nki_msg *msg, struct nki_chain
     } else if (entry.operation != NKI_KV_PUT) {
         end->status = nki_error_set(&end->error, NKI_KEY_DELETED, NULL);
     } else {
-        msg->kind = NKI_MSG_KV;
-        msg->origin = nki_conn_origin(get->kv->js->conn);
-        end->msg = msg;
+        bool plain = get->kv->codec == NKI_KV_PLAIN;
+        end->msg = plain ? msg : decoded(get, msg, &entry);
+        if (!plain) {
+            nki_msg_release(msg);
+        }
+        if (end->msg == NULL) {
+            end->status = nki_error_set(&end->error, NKI_NO_MEMORY, NULL);
+            return;
+        }
+        end->msg->kind = NKI_MSG_KV;
+        end->msg->origin = nki_conn_origin(get->kv->js->conn);
         return;
     }
     nki_msg_release(msg);
@@ -58,11 +90,6 @@ static const struct nki_msg_get_ops ops = {got, missing, free_get};
 int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, const struct nki_js_begin *begin,
                    struct nki_op **op, struct nki_error *err)
 {
-    const char *fault = nki_kv_key_fault(key);
-    if (fault != NULL) {
-        int shown = key.len < 80 ? (int)key.len : 80;
-        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown, key.len > 0 ? key.ptr : "", fault);
-    }
     struct get *get = nki_alloc(sizeof *get);
     if (get == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
@@ -71,14 +98,17 @@ int32_t nki_kv_get(struct nki_kv *kv, struct nki_str key, uint64_t revision, con
     get->inner.ops = &ops;
     get->kv = kv;
     nki_kv_retain(kv);
-    size_t prefix_len = nki_kv_subject(kv).len;
-    if (!nki_buf_append_str(&get->subject, nki_kv_subject(kv)) || !nki_buf_append_str(&get->subject, key)) {
+    const struct nki_kv_place *place = nki_kv_place(kv);
+    int32_t status = nki_kv_append_key(kv, place, key, false, &get->subject, err);
+    if (status != NKI_OK) {
         free_get(&get->inner);
-        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+        return status;
     }
     struct nki_str subject = nki_str_make((const char *)get->subject.data, get->subject.len);
-    struct nki_msg_get_params params = {
-        .stream = nki_kv_stream(kv), .seq = revision, .subject = revision == 0 ? subject : NKI_STR("")};
-    get->key = nki_str_make(subject.ptr + prefix_len, key.len);
+    struct nki_msg_get_params params = {.stream = nki_kv_stream(kv),
+                                        .seq = revision,
+                                        .subject = revision == 0 ? subject : NKI_STR(""),
+                                        .by_leader = !place->direct};
+    get->key = nki_str_make(subject.ptr + place->subject_len, subject.len - place->subject_len);
     return nki_msg_get_begin(&get->inner, kv->js, &params, begin, op, err);
 }

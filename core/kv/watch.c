@@ -5,6 +5,7 @@
 #include "kv/entry.h"
 
 #define IGNORE_DELETES 1u
+#define CODEC_SHIFT 1 /* the bits above: enum nki_kv_codec */
 #define HEARTBEAT_MS 5000
 
 /* Under the engine lock, for each message. */
@@ -15,6 +16,7 @@ static struct nki_msg *map(struct nki_msg *msg, uint32_t flags)
         return NULL;
     }
     msg->kind = NKI_MSG_KV;
+    nki_kv_decode_msg((enum nki_kv_codec)(flags >> CODEC_SHIFT), msg);
     return msg;
 }
 
@@ -25,30 +27,32 @@ struct filters {
     size_t count;
 };
 
-static int32_t add_filter(struct filters *filters, const struct nki_kv *kv, struct nki_str pattern,
+static int32_t add_filter(struct filters *filters, struct nki_kv *kv, struct nki_str pattern,
                           struct nki_error *err)
 {
-    const char *fault = nki_kv_pattern_fault(pattern);
-    if (fault != NULL) {
-        int shown = pattern.len < 80 ? (int)pattern.len : 80;
-        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown, pattern.len > 0 ? pattern.ptr : "",
-                             fault);
-    }
     if (filters->count == NKI_KV_PATTERNS_MAX) {
         return nki_error_set(err, NKI_LIMIT, "more than %d patterns of keys", NKI_KV_PATTERNS_MAX);
     }
-    if (!nki_buf_append_str(&filters->text, nki_kv_subject(kv)) ||
-        !nki_buf_append_str(&filters->text, pattern)) {
-        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    int32_t status = nki_kv_append_key(kv, nki_kv_place(kv), pattern, true, &filters->text, err);
+    if (status == NKI_OK) {
+        filters->ends[filters->count++] = filters->text.len;
     }
-    filters->ends[filters->count++] = filters->text.len;
-    return NKI_OK;
+    return status;
 }
 
-static int32_t read_patterns(struct filters *filters, const struct nki_kv *kv,
+/* All keys, whatever the codec. */
+static int32_t add_all(struct filters *filters, struct nki_kv *kv, struct nki_error *err)
+{
+    bool ok = nki_buf_append_str(&filters->text, nki_kv_subject(nki_kv_place(kv))) &&
+              nki_buf_append(&filters->text, ">", 1);
+    filters->ends[filters->count++] = filters->text.len;
+    return ok ? NKI_OK : nki_error_set(err, NKI_NO_MEMORY, NULL);
+}
+
+static int32_t read_patterns(struct filters *filters, struct nki_kv *kv,
                              const struct nki_kv_watch_params *params, struct nki_error *err)
 {
-    int32_t status = params->pattern_count == 0 ? add_filter(filters, kv, NKI_STR(">"), err) : NKI_OK;
+    int32_t status = params->pattern_count == 0 ? add_all(filters, kv, err) : NKI_OK;
     for (size_t i = 0; i < params->pattern_count && status == NKI_OK; i++) {
         status = add_filter(filters, kv, params->patterns[i], err);
     }
@@ -75,6 +79,7 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             list[i] = nki_str_make((const char *)filters.text.data + begin, filters.ends[i] - begin);
             begin = filters.ends[i];
         }
+        uint32_t codec = params->raw ? NKI_KV_PLAIN : (uint32_t)kv->codec;
         struct nki_ordered_params ordered = {
             .stream = nki_kv_stream(kv),
             .filters = list,
@@ -87,9 +92,13 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             .ends_done = params->ends,
             .heartbeat_ms = HEARTBEAT_MS,
             .map = map,
-            .flags = params->ignore_deletes ? IGNORE_DELETES : 0,
+            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | codec << CODEC_SHIFT,
+            .sink = params->sink,
+            .sink_context = params->sink_context,
         };
         status = nki_ordered_open(kv->js, &ordered, out, err);
+    } else if (params->sink != NULL) {
+        params->sink->end(params->sink_context, NULL, status, NULL);
     }
     nki_buf_free(&filters.text);
     return status;

@@ -14,8 +14,13 @@ struct nki_kv_watch_params {
     uint64_t from_revision; /* 0: not asked for */
     bool ignore_deletes;
     bool headers_only;
+    bool raw;   /* keys stay as they are stored, whatever the codec */
     bool marks; /* a status message says that what there was at the begin has come, */
     bool ends;  /* or it ends then */
+    /* Who gets the entries instead of the queue, or NULL: as of nki_ordered_params. It is told the end in any
+     * case, also if this fails. */
+    const struct nki_ordered_sink *sink;
+    void *sink_context;
 };
 
 #define NKI_KV_PATTERNS_MAX 64 /* of one watch */

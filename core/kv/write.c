@@ -21,10 +21,21 @@ static struct nki_str str_of(const struct nki_buf *buf)
     return nki_str_make((const char *)buf->data, buf->len);
 }
 
-static bool append_subject(struct nki_buf *out, const struct nki_kv *kv, struct nki_str key)
+/* Bytes of a subject that is published to before what is stored: another domain or account takes keys behind
+ * the prefix of its API (ADR-19). */
+static size_t prefix_len(const struct nki_kv_place *place)
 {
-    return nki_bucket_append_prefix(kv->js, out) && nki_buf_append_str(out, nki_kv_subject(kv)) &&
-           nki_buf_append_str(out, key);
+    struct nki_str prefix = nki_str_make(place->api, place->api_len);
+    return nki_str_eq(prefix, NKI_STR("$JS.API")) ? 0 : prefix.len + 1;
+}
+
+static int32_t append_subject(struct nki_buf *out, struct nki_kv *kv, struct nki_str key,
+                              struct nki_error *err)
+{
+    const struct nki_kv_place *place = nki_kv_place(kv);
+    bool ok = prefix_len(place) == 0 ||
+              (nki_buf_append(out, place->api, place->api_len) && nki_buf_append(out, ".", 1));
+    return ok ? nki_kv_append_key(kv, place, key, false, out, err) : nki_error_set(err, NKI_NO_MEMORY, NULL);
 }
 
 /* -- headers --------------------------------------------------------------------------------------------- */
@@ -74,7 +85,8 @@ static int32_t append_headers(const struct nki_kv_write *write, struct nki_buf *
 
 struct creating {
     struct nki_chain chain;
-    struct nki_kv *kv; /* a reference */
+    struct nki_kv *kv;                /* a reference */
+    const struct nki_kv_place *place; /* the bucket's */
     int64_t ttl_ms;
     int64_t retries;
     unsigned rounds;
@@ -120,12 +132,13 @@ static enum nki_chain_next ask_leader(struct creating *creating, struct nki_chai
     struct nki_buf *subject = &creating->question_subject;
     struct nki_buf *body = &creating->question;
     struct nki_str stored = str_of(&creating->subject);
-    size_t prefix = nki_bucket_prefix_len(creating->kv->js);
+    const struct nki_kv_place *place = creating->place;
+    size_t prefix = prefix_len(place);
     stored = nki_str_make(stored.ptr + prefix, stored.len - prefix);
     subject->len = body->len = 0;
-    bool ok = nki_buf_append_str(subject, nki_js_prefix(creating->kv->js)) &&
+    bool ok = nki_buf_append(subject, place->api, place->api_len) &&
               nki_buf_append_str(subject, NKI_STR(".STREAM.MSG.GET.")) &&
-              nki_buf_append_str(subject, nki_kv_stream(creating->kv)) &&
+              nki_buf_append(subject, place->stream, place->stream_len) &&
               nki_buf_append_str(body, NKI_STR("{\"last_by_subj\":")) && nki_buf_append_json(body, stored) &&
               nki_buf_append(body, "}", 1);
     if (!ok) {
@@ -226,6 +239,7 @@ static int32_t create(struct nki_kv *kv, const struct nki_kv_write *write, const
     creating->retries = kv->js->publish_retries;
     creating->ttl_ms = write->ttl_ms;
     creating->kv = kv;
+    creating->place = nki_kv_place(kv);
     nki_kv_retain(kv);
     creating->subject = *subject;
     creating->block = *block;
@@ -240,13 +254,10 @@ static int32_t create(struct nki_kv *kv, const struct nki_kv_write *write, const
 
 /* -- all ------------------------------------------------------------------------------------------------- */
 
-static int32_t check(const struct nki_kv_write *write, struct nki_error *err)
+static int32_t check(const struct nki_kv *kv, const struct nki_kv_write *write, struct nki_error *err)
 {
-    const char *fault = nki_kv_key_fault(write->key);
-    if (fault != NULL) {
-        int shown = write->key.len < 80 ? (int)write->key.len : 80;
-        return nki_error_set(err, NKI_INVALID, "key \"%.*s\" %s", shown,
-                             write->key.len > 0 ? write->key.ptr : "", fault);
+    if (kv->read_only) {
+        return nki_error_set(err, NKI_READ_ONLY, "bucket %s was opened to be read alone", kv->stream + 3);
     }
     bool lives = write->action == NKI_KV_DO_CREATE || write->action == NKI_KV_DO_PURGE;
     if (write->ttl_ms != 0 && (write->ttl_ms < 1000 || !lives)) {
@@ -263,10 +274,12 @@ int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const 
 {
     struct nki_buf subject = {0};
     struct nki_buf block = {0};
-    int32_t status = check(write, err);
+    int32_t status = check(kv, write, err);
     if (status == NKI_OK) {
-        bool ok = append_subject(&subject, kv, write->key);
-        status = ok ? append_headers(write, &block, err) : nki_error_set(err, NKI_NO_MEMORY, NULL);
+        status = append_subject(&subject, kv, write->key, err);
+    }
+    if (status == NKI_OK) {
+        status = append_headers(write, &block, err);
     }
     if (status == NKI_OK && write->action == NKI_KV_DO_CREATE) {
         return create(kv, write, begin, &subject, &block, op, err);

@@ -45,6 +45,8 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_GET_BATCH] = "getting a batch",
     [NKI_SCOPE_GET_LAST] = "getting last messages",
     [NKI_SCOPE_SERVICE] = "services",
+    [NKI_SCOPE_KV] = "opening buckets",
+    [NKI_SCOPE_KV_SWEEP] = "changing many keys",
 };
 
 struct text {

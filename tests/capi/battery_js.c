@@ -119,6 +119,39 @@ void step_keys(struct worker *me)
     }
 }
 
+/* The cache of a bucket, and changing many keys. */
+static void step_many_keys(struct worker *me)
+{
+    enum sort sort;
+    natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
+    natskit_op op = {0};
+    natskit_sub sub;
+    natskit_msg *msg = NULL;
+    natskit_kv_cache_info info;
+    const natskit_options none = {0};
+    natskit_status status;
+    switch (below(me, 4)) {
+    case 0:
+        status = natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, none, below(me, 100), &op, NULL);
+        keep_op(me, "kv_sweep_start", gave_for(me, "kv_sweep_start", kv.id, sort, status), op);
+        return;
+    case 1:
+        status = natskit_kv_status_start(kv, none, below(me, 100), &op, NULL);
+        keep_op(me, "kv_status_start", gave_for(me, "kv_status_start", kv.id, sort, status), op);
+        return;
+    case 2:
+        if (gave_for(me, "kv_cache", kv.id, sort, natskit_kv_cache(kv, none, &sub, NULL)) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        return;
+    default:
+        if (gave_for(me, "kv_cached", kv.id, sort, natskit_kv_cached(kv, "a", Z, &msg)) == NATSKIT_OK) {
+            keep_message(me, msg);
+        }
+        gave_for(me, "kv_cache_stats", kv.id, sort, natskit_kv_cache_stats(kv, &info, sizeof info));
+    }
+}
+
 void step_batches(struct worker *me)
 {
     enum sort sort;
@@ -196,6 +229,10 @@ static void step_direct(struct worker *me)
 
 void step_watch(struct worker *me)
 {
+    if (below(me, 4) == 0) {
+        step_many_keys(me);
+        return;
+    }
     enum sort sort;
     natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
     natskit_sub sub;

@@ -131,6 +131,10 @@ static void child_finds_forked_js(const struct objects *all)
                                        NULL) == wanted);
     CHILD_CHECK(natskit_kv_watch(all->kv, NO_OPTIONS, &sub, NULL) == wanted);
     CHILD_CHECK(natskit_kv_config(all->json, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_status(all->kv, -1, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_sweep(all->kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, -1, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_cache(all->kv, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_kv_cached(all->kv, "k", Z, &msg) == wanted);
     CHILD_CHECK(natskit_sub_watch_info(all->watch, &info, sizeof info) == wanted);
     CHILD_CHECK(natskit_sub_next(all->watch, -1, &msg) == wanted);
     CHILD_CHECK(natskit_sub_close(all->watch) == wanted);

@@ -8,6 +8,9 @@
 static natskit_kv new_kv;
 static natskit_kv_view kv_view;
 static natskit_watch_info watch_info;
+static natskit_kv_cache_info cache_info;
+static natskit_msg *cached[2];
+static size_t cached_count;
 static uint64_t revision;
 
 /* A put, with the arguments that a row is about. */
@@ -21,6 +24,21 @@ static uint64_t revision;
     natskit_kv_write(kv, action, "k", Z, "x", value_len, revision_of, ttl_ms, 0, &revision, &error)
 
 CALL(kv_open, natskit_kv_open(H_JS, "b", Z, &new_kv, &error))
+CALL(kv_open_with, natskit_kv_open_with(H_JS, "b", Z, NO_OPTIONS, &new_kv, &error))
+CALL(kv_open_with_options, natskit_kv_open_with(js, "b", Z, H_OPTIONS, &new_kv, &error))
+CALL(kv_status, natskit_kv_status(H_KV, 0, &new_json, &error))
+CALL(kv_status_start, natskit_kv_status_start(H_KV, NO_OPTIONS, 0, &new_op, &error))
+CALL(kv_status_start_options, natskit_kv_status_start(kv, H_OPTIONS, 0, &new_op, &error))
+CALL(kv_sweep, natskit_kv_sweep(H_KV, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, 0, &new_json, &error))
+CALL(kv_sweep_options, natskit_kv_sweep(kv, NATSKIT_KV_PURGE_DELETES, H_OPTIONS, 0, &new_json, &error))
+CALL(kv_sweep_start, natskit_kv_sweep_start(H_KV, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, 0, &new_op, &error))
+CALL(kv_sweep_start_options,
+     natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, H_OPTIONS, 0, &new_op, &error))
+CALL(kv_cache, natskit_kv_cache(H_KV, NO_OPTIONS, &new_sub, &error))
+CALL(kv_cache_options, natskit_kv_cache(kv, H_OPTIONS, &new_sub, &error))
+CALL(kv_cached, natskit_kv_cached(H_KV, "k", Z, &msg))
+CALL(kv_cached_all, natskit_kv_cached_all(H_KV, cached, 2, &cached_count))
+CALL(kv_cache_stats, natskit_kv_cache_stats(H_KV, &cache_info, sizeof cache_info))
 CALL(kv_get, natskit_kv_get(H_KV, "k", Z, NO_REVISION, 0, &msg, &error))
 CALL(kv_get_start, natskit_kv_get_start(H_KV, "k", Z, NO_REVISION, NO_OPTIONS, 0, &new_op, &error))
 CALL(kv_get_start_options, natskit_kv_get_start(kv, "k", Z, NO_REVISION, H_OPTIONS, 0, &new_op, &error))
@@ -44,7 +62,16 @@ CALL(js_call_start_options,
         ROW(natskit_kv_watch, KV, kv_watch), ROW_OPTIONAL(natskit_kv_watch, OPTIONS, kv_watch_options),      \
         ROW_OPTIONAL(natskit_kv_config, JSON, kv_config), ROW(natskit_sub_watch_info, SUB, sub_watch_info),  \
         ROW_OPTIONAL(natskit_js_call_start, OPTIONS, js_call_start_options),                                 \
-        ROW(natskit_kv_close, KV, kv_close)
+        ROW(natskit_kv_open_with, JS, kv_open_with),                                                         \
+        ROW_OPTIONAL(natskit_kv_open_with, OPTIONS, kv_open_with_options),                                   \
+        ROW(natskit_kv_status, KV, kv_status), ROW(natskit_kv_status_start, KV, kv_status_start),            \
+        ROW_OPTIONAL(natskit_kv_status_start, OPTIONS, kv_status_start_options),                             \
+        ROW(natskit_kv_sweep, KV, kv_sweep), ROW_OPTIONAL(natskit_kv_sweep, OPTIONS, kv_sweep_options),      \
+        ROW(natskit_kv_sweep_start, KV, kv_sweep_start),                                                     \
+        ROW_OPTIONAL(natskit_kv_sweep_start, OPTIONS, kv_sweep_start_options),                               \
+        ROW(natskit_kv_cache, KV, kv_cache), ROW_OPTIONAL(natskit_kv_cache, OPTIONS, kv_cache_options),      \
+        ROW(natskit_kv_cached, KV, kv_cached), ROW(natskit_kv_cached_all, KV, kv_cached_all),                \
+        ROW(natskit_kv_cache_stats, KV, kv_cache_stats), ROW(natskit_kv_close, KV, kv_close)
 
 BAD(js_call_answer, natskit_js_call(js, "account.info", Z, NO_ARGS, 0, NULL, &error))
 BAD(js_call_missing, natskit_js_call(js, "stream.info", Z, NO_ARGS, 0, &new_json, &error))
@@ -90,6 +117,32 @@ BAD(kv_watch_scope, natskit_kv_watch(kv, options, &new_sub, &error))
 BAD(kv_config_out, natskit_kv_config(json, NULL, &error))
 BAD(kv_config_none, natskit_kv_config(NO_ARGS, &new_json, &error))
 BAD(kv_config_unknown, natskit_kv_config(json, &new_json, &error))
+BAD(kv_open_with_out, natskit_kv_open_with(js, "b", Z, NO_OPTIONS, NULL, &error))
+BAD(kv_open_with_null, natskit_kv_open_with(js, NULL, 1, NO_OPTIONS, &new_kv, &error))
+BAD(kv_open_with_dot, natskit_kv_open_with(js, "a.b", Z, NO_OPTIONS, &new_kv, &error))
+BAD(kv_open_with_scope, natskit_kv_open_with(js, "b", Z, options, &new_kv, &error))
+BAD(kv_status_answer, natskit_kv_status(kv, 0, NULL, &error))
+BAD(kv_status_timeout, natskit_kv_status(kv, -2, &new_json, &error))
+BAD(kv_status_start_op, natskit_kv_status_start(kv, NO_OPTIONS, 0, NULL, &error))
+BAD(kv_status_start_timeout, natskit_kv_status_start(kv, NO_OPTIONS, -2, &new_op, &error))
+BAD(kv_sweep_answer, natskit_kv_sweep(kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, 0, NULL, &error))
+BAD(kv_sweep_action, natskit_kv_sweep(kv, NATSKIT_KV_PUT, NO_OPTIONS, 0, &new_json, &error))
+BAD(kv_sweep_keys, natskit_kv_sweep(kv, NATSKIT_KV_DELETE, NO_OPTIONS, 0, &new_json, &error))
+BAD(kv_sweep_timeout, natskit_kv_sweep(kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, -2, &new_json, &error))
+BAD(kv_sweep_scope, natskit_kv_sweep(kv, NATSKIT_KV_PURGE_DELETES, options, 0, &new_json, &error))
+BAD(kv_sweep_start_op, natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, 0, NULL, &error))
+BAD(kv_sweep_start_action, natskit_kv_sweep_start(kv, NATSKIT_KV_UPDATE, NO_OPTIONS, 0, &new_op, &error))
+BAD(kv_sweep_start_timeout,
+    natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, -2, &new_op, &error))
+BAD(kv_cache_out, natskit_kv_cache(kv, NO_OPTIONS, NULL, &error))
+BAD(kv_cache_scope, natskit_kv_cache(kv, options, &new_sub, &error))
+BAD(kv_cached_entry, natskit_kv_cached(kv, "k", Z, NULL))
+BAD(kv_cached_null, natskit_kv_cached(kv, NULL, 1, &msg))
+BAD(kv_cached_key, natskit_kv_cached(kv, "a..b", Z, &msg))
+BAD(kv_cached_all_count, natskit_kv_cached_all(kv, cached, 2, NULL))
+BAD(kv_cached_all_entries, natskit_kv_cached_all(kv, NULL, 2, &cached_count))
+BAD(kv_cache_stats_info, natskit_kv_cache_stats(kv, NULL, sizeof cache_info))
+BAD(kv_cache_stats_size, natskit_kv_cache_stats(kv, &cache_info, 0))
 BAD(msg_kv_msg, natskit_msg_kv(NULL, &kv_view, sizeof kv_view))
 BAD(msg_kv_view, natskit_msg_kv(received, NULL, sizeof kv_view))
 BAD(msg_kv_size, natskit_msg_kv(received, &kv_view, 0))
@@ -122,8 +175,24 @@ BAD(watch_info_size, natskit_sub_watch_info(sub, &watch_info, 0))
         BAD_ROW(natskit_kv_write_start, kv_write_start_timeout), BAD_ROW(natskit_kv_watch, kv_watch_out),    \
         BAD_ROW(natskit_kv_watch, kv_watch_scope), BAD_ROW(natskit_kv_config, kv_config_out),                \
         BAD_ROW(natskit_kv_config, kv_config_none), BAD_ROW(natskit_kv_config, kv_config_unknown),           \
-        BAD_ROW(natskit_msg_kv, msg_kv_msg), BAD_ROW(natskit_msg_kv, msg_kv_view),                           \
-        BAD_ROW(natskit_msg_kv, msg_kv_size), BAD_ROW(natskit_msg_kv, msg_kv_kind),                          \
-        BAD_ROW(natskit_sub_watch_info, watch_info_null), BAD_ROW(natskit_sub_watch_info, watch_info_size)
+        BAD_ROW(natskit_kv_open_with, kv_open_with_out), BAD_ROW(natskit_kv_open_with, kv_open_with_null),   \
+        BAD_ROW(natskit_kv_open_with, kv_open_with_dot), BAD_ROW(natskit_kv_open_with, kv_open_with_scope),  \
+        BAD_ROW(natskit_kv_status, kv_status_answer), BAD_ROW(natskit_kv_status, kv_status_timeout),         \
+        BAD_ROW(natskit_kv_status_start, kv_status_start_op),                                                \
+        BAD_ROW(natskit_kv_status_start, kv_status_start_timeout),                                           \
+        BAD_ROW(natskit_kv_sweep, kv_sweep_answer), BAD_ROW(natskit_kv_sweep, kv_sweep_action),              \
+        BAD_ROW(natskit_kv_sweep, kv_sweep_keys), BAD_ROW(natskit_kv_sweep, kv_sweep_timeout),               \
+        BAD_ROW(natskit_kv_sweep, kv_sweep_scope), BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_op),       \
+        BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_action),                                              \
+        BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_timeout), BAD_ROW(natskit_kv_cache, kv_cache_out),    \
+        BAD_ROW(natskit_kv_cache, kv_cache_scope), BAD_ROW(natskit_kv_cached, kv_cached_entry),              \
+        BAD_ROW(natskit_kv_cached, kv_cached_null), BAD_ROW(natskit_kv_cached, kv_cached_key),               \
+        BAD_ROW(natskit_kv_cached_all, kv_cached_all_count),                                                 \
+        BAD_ROW(natskit_kv_cached_all, kv_cached_all_entries),                                               \
+        BAD_ROW(natskit_kv_cache_stats, kv_cache_stats_info),                                                \
+        BAD_ROW(natskit_kv_cache_stats, kv_cache_stats_size), BAD_ROW(natskit_msg_kv, msg_kv_msg),           \
+        BAD_ROW(natskit_msg_kv, msg_kv_view), BAD_ROW(natskit_msg_kv, msg_kv_size),                          \
+        BAD_ROW(natskit_msg_kv, msg_kv_kind), BAD_ROW(natskit_sub_watch_info, watch_info_null),              \
+        BAD_ROW(natskit_sub_watch_info, watch_info_size)
 
 #endif

@@ -63,6 +63,13 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_kv_cache(void **state)
+{
+    (void)state;
+    run_example("kv_cache", (const char *const[]){"at hand: /db/host = '10.0.0.7'", "visits: 2",
+                                                  "sweep: 2 sessions deleted", NULL});
+}
+
 static void test_objects(void **state)
 {
     (void)state;
@@ -178,7 +185,7 @@ int main(void)
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_kv_cache),      cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -62,7 +62,16 @@ static void test_every_call_checks(void **state)
         }
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "%s", "");
         (void)jb_fails(js, NATSKIT_INVALID, info.name, "{}");
-        for (size_t i = 0; i < sizeof names / sizeof names[0] && !wants(info.args, "subject"); i++) {
+        bool bucket = strncmp(info.name, "kv.", 3) == 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0] && bucket; i++) {
+            natskit_error err =
+                wants(info.args, "config")
+                    ? jb_fails(js, NATSKIT_INVALID, info.name, "{'config':{'bucket':%s}}", names[i])
+                    : jb_fails(js, NATSKIT_INVALID, info.name, "{'bucket':%s}", names[i]);
+            assert_non_null(strstr(err.text, "bucket"));
+        }
+        bool named = !bucket && !wants(info.args, "subject");
+        for (size_t i = 0; i < sizeof names / sizeof names[0] && named; i++) {
             bool config = wants(info.args, "config") && !wants(info.args, "stream");
             natskit_error err =
                 config ? jb_fails(js, NATSKIT_INVALID, info.name, "{'config':{'name':%s}}", names[i])
@@ -80,7 +89,7 @@ static void test_every_call_checks(void **state)
             }
         }
     }
-    assert_true(index >= 23);
+    assert_true(index >= 30);
     assert_ok(natskit_flush(conn, WAIT_MS));
     assert_int_equal(ts_tap_stat(bench.tap, "pub") + ts_tap_stat(bench.tap, "hpub"), sent);
     assert_status(natskit_js_call_at(SIZE_MAX, &info, sizeof info), NATSKIT_NOT_FOUND);

@@ -40,6 +40,12 @@ EXPECTED = {
         "history: ['off', 'on']",
         "deleted: True",
     ],
+    "kv_cache": [
+        "at hand: 10.0.0.7, port: None",
+        "visits: 2",
+        "sessions deleted: 2",
+        "CACHED: 4 entries of ['/db/host', '/visits']",
+    ],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
         "ended by: SentinelError",
@@ -146,7 +152,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"batches", "consume", "direct_get", "kv_watch", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_cache", "kv_watch", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

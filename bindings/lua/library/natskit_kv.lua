@@ -16,6 +16,59 @@
 ---@field republish? table as of a stream
 ---@field compression? boolean (false)
 ---@field metadata? table<string, string>
+---@field mirror? table a bucket whose copy it is, `{ name = bucket }` with what else a source of a stream has; keys are written there
+---@field sources? table[] buckets whose keys become keys of this one, too, in the same form; those with subject_transforms or filter_subject are taken as they are
+
+--- What a bucket is.
+---@class natskit.KvStatus
+---@field bucket string
+---@field values integer entries that are kept, deletes and history included
+---@field bytes integer that it takes
+---@field history integer entries that are kept of each key
+---@field ttl number seconds after which entries go; 0: never
+---@field limit_marker_ttl number seconds for which markers stand; 0: there are none
+---@field max_bytes integer -1: no limit
+---@field max_value_size integer -1: no limit
+---@field storage "file"|"memory"
+---@field num_replicas integer
+---@field compression boolean
+---@field description? string
+---@field placement? table
+---@field republish? table
+---@field mirror? table
+---@field sources? table[]
+---@field metadata table<string, string>
+---@field backing_store "JetStream"
+---@field stream natskit.StreamInfo
+
+--- Options of js:kv and js:open_kv.
+---@class natskit.KvOptions
+---@field codec? "none"|"base64"|"path" what keys are in subjects: themselves, base64 of each token so that they may hold any bytes, or paths with slashes ("none")
+---@field read_only? boolean every change fails with code "read_only" (false)
+---@field origin? string bucket that this one mirrors; js:open_kv finds it out
+---@field direct? boolean false has gets answered by the leader, so that they see each change that was acked (true)
+
+---@class natskit.KvOpenOptions: natskit.KvOptions, natskit.CallOptions
+
+--- Options of kv:delete_all, kv:purge_all and kv:purge_deletes.
+---@class natskit.KvSweepOptions
+---@field keys? string|string[] of kv:purge_deletes: keys that it is about (all)
+---@field older_than? number of kv:purge_deletes: seconds; what stands for a delete goes if it is so old, by this computer's clock; 0 all, math.huge none (1800)
+---@field older_than_ms? integer the same in milliseconds; -1 all
+---@field in_flight? integer keys that are changed at the same time (64)
+---@field timeout? number seconds for all of it
+
+---@class natskit.KvCacheOptions
+---@field headers_only? boolean whether values are left out (false)
+
+---@class natskit.KvModifyOptions: natskit.CallOptions
+---@field tries? integer after so many it fails with "wrong_last" (10)
+
+---@class natskit.KvCacheInfo
+---@field entries integer
+---@field bytes integer of memory that they take
+---@field last_revision integer the highest that has come
+---@field complete boolean all that there was at the begin has come
 
 ---@class natskit.KvGetOptions: natskit.CallOptions
 ---@field revision? integer the entry of this revision (the last one)
@@ -28,9 +81,6 @@
 
 ---@class natskit.KvPurgeOptions: natskit.KvDeleteOptions
 ---@field ttl? number seconds, at least 1, after which what stands for the purge goes, too
-
----@class natskit.KvPurgeDeletesOptions: natskit.CallOptions
----@field older_than? number seconds; what stands for a delete goes if it is so old, by this computer's clock; 0 all, math.huge none (1800)
 
 --- Options of kv:watch.
 ---@class natskit.WatchOptions
@@ -73,17 +123,19 @@ local js = {}
 
 --- A bucket, without asking whether it exists.
 ---@param bucket string
+---@param options? natskit.KvOptions
 ---@return natskit.kv? kv
 ---@return string? message
 ---@return natskit.code? code "closed"
-function js:kv(bucket) end
+function js:kv(bucket, options) end
 
---- A bucket that exists.
+--- A bucket that exists. Gets go to the leader if it allows no direct ones, and keys of a mirror are written to its
+--- origin.
 ---@param bucket string
----@param options? natskit.CallOptions
+---@param options? natskit.KvOpenOptions
 ---@return natskit.kv? kv
 ---@return string? message
----@return natskit.code? code "stream_not_found"
+---@return natskit.code? code "stream_not_found", "not_a_bucket"
 ---@return integer? err_code JetStream's number
 ---@return integer? server_code
 function js:open_kv(bucket, options) end
@@ -97,6 +149,44 @@ function js:open_kv(bucket, options) end
 ---@return integer? err_code JetStream's number
 ---@return integer? server_code
 function js:create_kv(config, options) end
+
+--- Gives a bucket what config says, and leaves the rest as it is.
+---@param config natskit.KvConfig
+---@param options? natskit.CallOptions
+---@return natskit.kv? kv
+---@return string? message
+---@return natskit.code? code "stream_not_found"
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function js:update_kv(config, options) end
+
+--- Makes a bucket, or gives one that exists this configuration, with the defaults of what is not said.
+---@param config natskit.KvConfig
+---@param options? natskit.CallOptions
+---@return natskit.kv? kv
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function js:create_or_update_kv(config, options) end
+
+--- Names of all buckets.
+---@param options? natskit.CallOptions
+---@return string[]? names
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function js:kv_names(options) end
+
+--- The status of every bucket.
+---@param options? natskit.CallOptions
+---@return natskit.KvStatus[]? list
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function js:kv_list(options) end
 
 --- Deletes a bucket with all it holds.
 ---@param bucket string
@@ -180,14 +270,75 @@ function kv:delete(key, options) end
 ---@return string? outcome
 function kv:purge(key, options) end
 
+--- Deletes all keys that match; one that is written meanwhile keeps its value.
+---@param keys string|string[]
+---@param options? natskit.KvSweepOptions
+---@return integer? count of keys
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function kv:delete_all(keys, options) end
+
+--- The same with their history.
+---@param keys string|string[]
+---@param options? natskit.KvSweepOptions
+---@return integer? count of keys
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function kv:purge_all(keys, options) end
+
 --- Removes what deletes and purges have left: the history of keys without a value, and what stands for the delete.
----@param options? natskit.KvPurgeDeletesOptions
----@return true? ok
+---@param options? natskit.KvSweepOptions
+---@return integer? count of keys
 ---@return string? message
 ---@return natskit.code? code
 ---@return integer? err_code JetStream's number
 ---@return integer? server_code
 function kv:purge_deletes(options) end
+
+--- Sets what the function makes of the value of a key, or of nil if it has none; again, with what came instead, if another
+--- client was faster. A function that gives nothing changes nothing, and the result is false.
+---@param key string
+---@param change fun(value?: string): string?
+---@param options? natskit.KvModifyOptions
+---@return integer|false|nil revision
+---@return string? message
+---@return natskit.code? code "wrong_last"
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+---@return string? outcome
+function kv:modify(key, change, options) end
+
+--- Keeps the last entries of keys at hand. The first message of the watch, of kind "status" and type "initial_done", says
+--- that it is complete; closing the watch ends it.
+---@param keys? string|string[]
+---@param options? natskit.KvCacheOptions
+---@return natskit.sub? watch
+---@return string? message
+---@return natskit.code? code "busy": the bucket has a cache already
+function kv:cache(keys, options) end
+
+--- The entry of a key that is at hand. Waits for nothing.
+---@param key string
+---@return natskit.entry? entry
+---@return string? message
+---@return natskit.code? code "key_not_found", "pending" before it is complete, "not_found" without a cache, or why it has ended
+function kv:cached(key) end
+
+--- All entries that are at hand, in no order.
+---@return natskit.entry[]? entries
+---@return string? message
+---@return natskit.code? code
+function kv:cached_all() end
+
+--- How much is at hand.
+---@return natskit.KvCacheInfo? info
+---@return string? message
+---@return natskit.code? code "not_found"
+function kv:cache_info() end
 
 --- `for entry in kv:watch("users.*") do`: entries as they are written, beginning with the last one of each key. The loop
 --- ends when the watch is closed, and raises why there can be no more, "stream_not_found" when the bucket was deleted.
@@ -216,9 +367,9 @@ function kv:keys(filters, options) end
 ---@return natskit.code? code
 function kv:history(key, options) end
 
---- The info of the stream behind it: configuration, messages, bytes.
+--- Configuration and state of the bucket. As with js:open_kv the bucket keeps to that from then on.
 ---@param options? natskit.CallOptions
----@return natskit.StreamInfo? info
+---@return natskit.KvStatus? status
 ---@return string? message
 ---@return natskit.code? code "stream_not_found"
 ---@return integer? err_code JetStream's number

@@ -665,7 +665,8 @@ void lnk_kv_register(lua_State *L, int state_index);
 int lnk_js_kv(lua_State *L);        /* js:kv */
 int lnk_js_open_kv(lua_State *L);   /* js:open_kv */
 int lnk_js_create_kv(lua_State *L); /* js:create_kv */
-int lnk_js_delete_kv(lua_State *L); /* js:delete_kv */
+int lnk_js_update_kv(lua_State *L);
+int lnk_js_create_or_update_kv(lua_State *L);
 
 void lnk_entry_register(lua_State *L, int state_index);
 /* As lnk_push_msg, for an entry. */

@@ -16,7 +16,7 @@ from . import _later, errors, js, jwt, micro, nkeys
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
-from ._kv import KeyValue, Watcher
+from ._kv import KeyValue, KeyValueCache, Watcher
 from ._metadata import Metadata
 from ._dump import dump
 from ._natskit import (
@@ -46,6 +46,7 @@ __all__ = [
     "Headers",
     "JetStreamContext",
     "KeyValue",
+    "KeyValueCache",
     "Metadata",
     "Msg",
     "ObjectInfo",

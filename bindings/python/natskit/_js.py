@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _handlers, _later, _natskit, _options, errors
-from ._kv import KeyValue
+from ._kv import Buckets
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
@@ -34,7 +34,7 @@ _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
 _ANY_NUMBER = 1_000_000
 
 
-class JetStreamContext(_natskit.AsyncJetStream, Stores):
+class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
     """JetStream of the connection's account: `js = nc.jetstream()`.
 
     Methods raise errors.JetStreamError: what the server refuses errors.APIError, with its `code`, `err_code` and
@@ -325,41 +325,6 @@ class JetStreamContext(_natskit.AsyncJetStream, Stores):
     async def stream(self, name: str) -> Stream:
         """The stream as an object, which knows its info."""
         return Stream(self, await self.stream_info(name))
-
-    # ----------------------------------------------------------------------------------------- key-value
-
-    async def create_key_value(
-        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
-    ) -> KeyValue:
-        """Creates a bucket; that there is one with this configuration is no error.
-
-        Args:
-            bucket: its name: letters, digits, _ and -.
-            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
-            max_value_size: as of a stream.
-            history: entries that are kept of each key, 1 to 64; 1 by default.
-            ttl: seconds after which entries go; None: never.
-            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
-                a time to live of their own then.
-            compression: whether it is compressed on disk.
-        """
-        made = _natskit._kv_config(_later.json_encode(_values.bucket(config, params)))
-        await self.call("stream.create", config=made)
-        return KeyValue(self, made["name"].removeprefix("KV_"))
-
-    async def key_value(self, bucket: str) -> KeyValue:
-        """A bucket that exists; errors.StreamNotFoundError. kv(bucket) does not ask."""
-        kv = KeyValue(self, bucket)
-        await kv.status()
-        return kv
-
-    def kv(self, bucket: str) -> KeyValue:
-        """A bucket, without asking whether it exists."""
-        return KeyValue(self, bucket)
-
-    async def delete_key_value(self, bucket: str) -> bool:
-        """Deletes a bucket with all it holds."""
-        return await self.delete_stream(f"KV_{KeyValue(self, bucket).bucket}")
 
     # ----------------------------------------------------------------------------------------- consumers
 

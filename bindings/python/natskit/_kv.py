@@ -7,11 +7,10 @@ natskit/sync/_kv.py, from it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
-from . import _handlers, _natskit, _options
+from . import _handlers, _natskit, _options, errors
 from ._natskit import AsyncWatcher as Watcher
 from ._natskit import Entry
 from .js import _values, api
@@ -19,11 +18,15 @@ from .js import _values, api
 if TYPE_CHECKING:
     from ._js import JetStreamContext
 
-__all__ = ["KeyValue", "Watcher"]
+__all__ = ["KeyValue", "KeyValueCache", "Watcher"]
 
 _Ttl = _values.Duration | None
 
-_PUT, _DELETE, _PURGE, _CREATE, _UPDATE = 1, 2, 3, 4, 5
+_PUT, _DELETE, _PURGE, _CREATE, _UPDATE, _PURGE_DELETES = 1, 2, 3, 4, 5, 6
+
+
+def _patterns(keys: str | Iterable[str] | None) -> list[str]:
+    return [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
 
 
 class KeyValue(_natskit.AsyncKeyValue):
@@ -34,10 +37,14 @@ class KeyValue(_natskit.AsyncKeyValue):
     None is the context's.
     """
 
-    def __init__(self, context: JetStreamContext, bucket: str) -> None:
-        self._open(context, bucket)
+    # [sync] # It is also used as a mapping of keys to values: kv["a"] = b"1"; kv["a"]; del kv["a"]; "a" in kv;
+    # [sync] # list(kv); len(kv). Each asks the server.
+    # [sync]
+    def __init__(self, context: JetStreamContext, bucket: str, **options: Any) -> None:
+        self._open(context, bucket, _options.pairs(_natskit.OPTIONS_KV, options))
         self._js = context
         self._name = bucket
+        self._opened = options
 
     @property
     def bucket(self) -> str:
@@ -127,7 +134,7 @@ class KeyValue(_natskit.AsyncKeyValue):
             meta_only, headers_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
         """
-        patterns = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        patterns = _patterns(keys)
         wishes = {
             "keys": patterns or None,
             "history": include_history or None,
@@ -162,26 +169,282 @@ class KeyValue(_natskit.AsyncKeyValue):
         self, filters: str | Iterable[str] | None = None, timeout: float | None = None
     ) -> list[str]:
         """The keys that have a value, or those of them that match a filter; an empty list if there are none."""
-        patterns = [] if filters is None else [filters] if isinstance(filters, str) else list(filters)
-        wishes = {"keys": patterns or None, "ignore_deletes": True, "headers_only": True}
+        wishes = {"keys": _patterns(filters) or None, "ignore_deletes": True, "headers_only": True}
         return [entry.key for entry in await self._now("keys", wishes, timeout)]
 
-    async def history(self, key: str, timeout: float | None = None) -> list[Entry]:
-        """All that is kept of a key, the oldest first; of several with `*` and `>`."""
-        return await self._now("history", {"keys": [key], "history": True}, timeout)
+    async def history(self, key: str | Iterable[str], timeout: float | None = None) -> list[Entry]:
+        """All that is kept of a key, the oldest first; of several with `*` and `>`, or a list."""
+        return await self._now("history", {"keys": _patterns(key), "history": True}, timeout)
 
-    async def purge_deletes(self, olderthan: float = 30 * 60, timeout: float | None = None) -> bool:
+    async def modify(
+        self,
+        key: str,
+        change: Callable[[bytes | None], Any],
+        *,
+        tries: int = 10,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Sets the value that change() makes of the present one, or of None if there is none; again, with what came
+        instead, if another client was faster. Gives the revision, or None if change() gave None, which changes
+        nothing.
+
+        Args:
+            tries: after so many errors.KeyWrongLastSequenceError is raised.
+            timeout: seconds for each request.
+        """
+        for left in range(tries - 1, -1, -1):
+            try:
+                entry = await self.get(key, timeout=timeout)
+                value, revision = entry.value, entry.revision
+            except errors.KeyNotFoundError:
+                value, revision = None, 0
+            made = change(value)
+            if made is None:
+                return None
+            try:
+                if revision == 0:
+                    return await self.create(key, made, timeout=timeout)
+                return await self.update(key, made, revision, timeout=timeout)
+            except errors.WrongLastSequenceError:
+                if left == 0:
+                    raise
+        raise errors.InvalidError(f"tries: {tries} is less than 1")
+
+    # ---------------------------------------------------------------------------------------- many keys
+
+    async def _change_all(
+        self, action: int, keys: str | Iterable[str] | None, timeout: float | None, **wishes: Any
+    ) -> int:
+        pairs = _options.pairs(_natskit.OPTIONS_KV_SWEEP, {"keys": _patterns(keys) or None, **wishes})
+        answer: dict[str, int] = await self._sweep(action, pairs, self._limit(timeout))
+        return answer["keys"]
+
+    async def delete_all(self, keys: str | Iterable[str], timeout: float | None = None) -> int:
+        """Deletes the keys that match (`*` and `>`, or a list), and gives their number. One that is written meanwhile
+        keeps its value."""
+        return await self._change_all(_DELETE, keys, timeout)
+
+    async def purge_all(self, keys: str | Iterable[str], timeout: float | None = None) -> int:
+        """The same with their history."""
+        return await self._change_all(_PURGE, keys, timeout)
+
+    async def purge_deletes(
+        self,
+        olderthan: float = 30 * 60,
+        timeout: float | None = None,
+        *,
+        keys: str | Iterable[str] | None = None,
+    ) -> bool:
         """Removes what deletes and purges have left behind: the history of deleted keys, and the markers that are
         older than so many seconds, by this computer's clock; below 0: all. What is written meanwhile stays."""
-        latest = time.time_ns() - round(olderthan * 1e9)
-        for entry in await self._now("deletes", {"headers_only": True}, timeout):
-            if entry.operation is not None:
-                # Up to a revision, not the whole key: that may have a value again by now.
-                old = olderthan < 0 or entry.created_ns <= latest
-                subject = f"$KV.{self._name}.{entry.key}"
-                await self._js.purge_stream(f"KV_{self._name}", entry.revision + int(old), subject)
+        age = -1 if olderthan < 0 else _options.milliseconds("olderthan", olderthan)
+        await self._change_all(_PURGE_DELETES, keys, timeout, older_than_ms=age)
         return True
 
-    async def status(self) -> api.BucketStatus:
-        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`."""
-        return api.BucketStatus((await self._js.stream_info(f"KV_{self._name}")).raw)
+    async def status(self, timeout: float | None = None) -> api.BucketStatus:
+        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`.
+
+        From the first one on gets go to the leader where the bucket allows no direct ones, and keys of a mirror are
+        written to its origin."""
+        answer: dict[str, Any] = await self._status(self._limit(timeout))
+        return api.BucketStatus(answer["stream"])
+
+    def cache(
+        self, keys: str | Iterable[str] | None = None, *, headers_only: bool = False
+    ) -> KeyValueCache:
+        """Keeps the last entries of all keys, or of those that match, at hand, and up to date:
+        `async with kv.cache() as cache: cache["a"]`."""
+        return KeyValueCache(self, _patterns(keys), headers_only)
+
+    # [sync] # --------------------------------------------------------------------------------- as a mapping
+    # [sync]
+    # [sync] def __getitem__(self, key: str) -> bytes:
+    # [sync]     try:
+    # [sync]         return self.get(key).value
+    # [sync]     except errors.KeyNotFoundError as error:
+    # [sync]         raise KeyError(key) from error
+    # [sync]
+    # [sync] def __setitem__(self, key: str, value: Any) -> None:
+    # [sync]     self.put(key, value)
+    # [sync]
+    # [sync] def __delitem__(self, key: str) -> None:
+    # [sync]     try:
+    # [sync]         self.get(key)
+    # [sync]     except errors.KeyNotFoundError as error:
+    # [sync]         raise KeyError(key) from error
+    # [sync]     self.delete(key)
+    # [sync]
+    # [sync] def __contains__(self, key: object) -> bool:
+    # [sync]     if not isinstance(key, str):
+    # [sync]         return False
+    # [sync]     try:
+    # [sync]         self.get(key)
+    # [sync]     except errors.KeyNotFoundError:
+    # [sync]         return False
+    # [sync]     return True
+    # [sync]
+    # [sync] def __iter__(self) -> Iterator[str]:
+    # [sync]     return iter(self.keys())
+    # [sync]
+    # [sync] def __len__(self) -> int:
+    # [sync]     return len(self.keys())
+    # [sync]
+    # [sync] def __bool__(self) -> bool:
+    # [sync]     return True  # also an empty one is a bucket
+
+
+class KeyValueCache:
+    """Entries of a bucket at hand: a mapping of keys to entries, of which nothing waits. It follows the bucket as a
+    watch does; while the connection is lost it stands still. Before it is complete, looking something up raises
+    errors.PendingError, and once it has ended, the reason for that."""
+
+    def __init__(self, kv: KeyValue, patterns: list[str], headers_only: bool) -> None:
+        self._kv = KeyValue(kv._js, kv._name, **kv._opened)  # a bucket has one cache
+        wishes = {"keys": patterns or None, "headers_only": headers_only or None}
+        name = f"{kv._name}: cache of {','.join(patterns) or '>'}"
+        self._watcher = self._kv._cache(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
+        self._cached = self._kv._cached
+
+    async def __aenter__(self) -> KeyValueCache:
+        await self.ready()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.close()
+
+    async def ready(self, timeout: float | None = 5.0) -> None:
+        """Returns when all that there was has come; errors.TimeoutError, or the reason for which it has ended."""
+        if self.is_complete:
+            return
+        try:
+            await self._watcher.updates(timeout)
+        except errors.SubscriptionEnded as ended:
+            raise self._watcher.reason or ended from None
+
+    async def close(self) -> None:
+        """Ends it."""
+        await self._watcher.stop()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that there was at the begin has come."""
+        return bool(self._kv._cache_stats()["complete"])
+
+    def stats(self) -> dict[str, Any]:
+        """`entries`, `bytes` of memory that they take, `last_revision`, `complete`."""
+        return self._kv._cache_stats()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The entry of a key, or the default if it has none."""
+        entry = self._cached(key)
+        return default if entry is None else entry
+
+    def __getitem__(self, key: str) -> Entry:
+        entry = self._cached(key)
+        if entry is None:
+            raise KeyError(key)
+        return entry
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._cached(key) is not None
+
+    def entries(self) -> list[Entry]:
+        """All of one moment, in no order."""
+        return self._kv._cached_all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([entry.key for entry in self._kv._cached_all()])
+
+    def __len__(self) -> int:
+        return int(self._kv._cache_stats()["entries"])
+
+
+class Buckets:
+    """What a context does with buckets: a part of JetStreamContext."""
+
+    if TYPE_CHECKING:
+        call: Callable[..., Any]
+
+    async def create_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket; that there is one with this configuration is no error.
+
+        Args:
+            bucket: its name: letters, digits, _ and -.
+            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
+            max_value_size: as of a stream.
+            history: entries that are kept of each key, 1 to 64; 1 by default.
+            ttl: seconds after which entries go; None: never.
+            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
+                a time to live of their own then.
+            compression: whether it is compressed on disk.
+            mirror: a bucket whose copy it is, as {"name": bucket} with what else a StreamSource has; keys are written
+                there.
+            sources: buckets whose keys become keys of this one, too, in the same form; those with subject_transforms
+                or a filter_subject are taken as they are.
+        """
+        return await self._make_bucket("kv.create", config, params)
+
+    async def _make_bucket(
+        self, name: str, config: api.KeyValueConfig | Mapping[str, Any] | None, params: Mapping[str, Any]
+    ) -> KeyValue:
+        wanted = _values.bucket(config, params)
+        await self.call(name, config=wanted)
+        kv = KeyValue(cast("JetStreamContext", self), wanted["bucket"])
+        if wanted.get("mirror"):
+            await kv.status()  # its keys are elsewhere
+        return kv
+
+    async def update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Gives a bucket what is said, as create_key_value() takes it, and leaves the rest as it is;
+        errors.StreamNotFoundError."""
+        return await self._make_bucket("kv.update", config, params)
+
+    async def create_or_update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
+        return await self._make_bucket("kv.create_or_update", config, params)
+
+    async def key_value(self, bucket: str, **options: Any) -> KeyValue:
+        """A bucket that exists, with the options of kv(), which does not ask; errors.StreamNotFoundError,
+        errors.NotABucketError."""
+        kv = KeyValue(cast("JetStreamContext", self), bucket, **options)
+        await kv.status()
+        return kv
+
+    def kv(
+        self,
+        bucket: str,
+        *,
+        codec: str | None = None,
+        read_only: bool | None = None,
+        direct: bool | None = None,
+        origin: str | None = None,
+    ) -> KeyValue:
+        """A bucket, without asking whether it exists.
+
+        Args:
+            codec: what keys are in subjects: "none", "base64" (keys may hold any characters in tokens between dots),
+                "path" (slashes in place of dots).
+            read_only: every change is an errors.ReadOnlyError.
+            direct: False has gets answered by the leader, so that they see each change that was acked.
+            origin: the bucket that this one mirrors; key_value() and status() find it out.
+        """
+        return KeyValue(cast("JetStreamContext", self), bucket, codec=codec, read_only=read_only, direct=direct, origin=origin)
+
+    async def key_value_names(self) -> list[str]:
+        """Names of all buckets."""
+        names: list[str] = (await self.call("kv.names"))["buckets"]
+        return names
+
+    async def key_values(self) -> list[api.BucketStatus]:
+        """The status of every bucket."""
+        return [api.BucketStatus(row["stream"]) for row in (await self.call("kv.list"))["buckets"]]
+
+    async def delete_key_value(self, bucket: str) -> bool:
+        """Deletes a bucket with all it holds."""
+        return bool((await self.call("kv.delete", bucket=bucket)).get("success"))

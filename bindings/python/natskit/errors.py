@@ -413,6 +413,14 @@ class KeyExistsError(KeyWrongLastSequenceError):
     """The key that was to be created has a value."""
 
 
+class ReadOnlyError(UsageError):
+    """The bucket was opened to be read alone."""
+
+
+class NotABucketError(KeyValueError):
+    """The stream is not configured as a bucket's."""
+
+
 class NoKeysError(KeyValueError):
     """For programs that were written for nats-py and catch it: keys() and history() give an empty list instead."""
 
@@ -590,6 +598,8 @@ _CLASSES: dict[str, type[Error]] = {
     "KEY_NOT_FOUND": KeyNotFoundError,
     "KEY_DELETED": KeyDeletedError,
     "KEY_EXISTS": KeyExistsError,
+    "READ_ONLY": ReadOnlyError,
+    "NOT_A_BUCKET": NotABucketError,
     "OBJECT_NOT_FOUND": ObjectNotFoundError,
     "OBJECT_DELETED": ObjectDeletedError,
     "OBJECT_EXISTS": ObjectExistsError,

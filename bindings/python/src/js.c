@@ -215,6 +215,15 @@ static PyObject *answer_text(State *st, natskit_json answer, char *buf)
     return text;
 }
 
+PyObject *js_decode(State *st, natskit_json document)
+{
+    char buf[ANSWER_BYTES];
+    PyObject *text = answer_text(st, document, buf);
+    PyObject *object = text == NULL ? NULL : PyObject_CallFunctionObjArgs(st->json_decode, text, NULL);
+    Py_XDECREF(text);
+    return object;
+}
+
 PyObject *js_answer(State *st, natskit_op op)
 {
     natskit_json answer = {0};
@@ -225,15 +234,6 @@ PyObject *js_answer(State *st, natskit_op op)
     Py_END_ALLOW_THREADS if (status != NATSKIT_OK) return raise_status(st, status, &err);
     PyObject *object = js_decode(st, answer);
     natskit_json_close(answer);
-    return object;
-}
-
-PyObject *js_decode(State *st, natskit_json document)
-{
-    char buf[ANSWER_BYTES];
-    PyObject *text = answer_text(st, document, buf);
-    PyObject *object = text == NULL ? NULL : PyObject_CallFunctionObjArgs(st->json_decode, text, NULL);
-    Py_XDECREF(text);
     return object;
 }
 

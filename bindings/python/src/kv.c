@@ -181,14 +181,15 @@ static PyObject *kv_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return kv_make(type, FACE_SYNC);
 }
 
-/* _open(context, bucket) */
+/* _open(context, bucket, options) */
 static PyObject *kv_open(PyObject *self, PyObject *args)
 {
     Kv *kv = DATA(Kv, self);
     State *st = kv->st;
-    PyObject *js, *bucket;
+    PyObject *js, *bucket, *pairs;
+    natskit_options options;
     Text name = {0};
-    if (!PyArg_ParseTuple(args, "O!O:_open", st->js_type[kv->via.face], &js, &bucket))
+    if (!PyArg_ParseTuple(args, "O!OO:_open", st->js_type[kv->via.face], &js, &bucket, &pairs))
         return NULL;
     if (kv->handle.id != 0)
         return raise_text(st, NATSKIT_INVALID, "this bucket was opened before; make a new one");
@@ -196,9 +197,16 @@ static PyObject *kv_open(PyObject *self, PyObject *args)
         return raise_text(st, NATSKIT_CLOSED, "the context was not opened");
     if (text_arg(st, bucket, "bucket", NULL, &name) < 0)
         return NULL;
+    if (options_arg(st, NATSKIT_OPTIONS_KV, pairs, &options) < 0) {
+        text_done(&name);
+        return NULL;
+    }
     natskit_error err = {0};
-    natskit_status status = natskit_kv_open(DATA(Js, js)->handle, name.data, name.len, &kv->handle, &err);
+    natskit_status status =
+        natskit_kv_open_with(DATA(Js, js)->handle, name.data, name.len, options, &kv->handle, &err);
     text_done(&name);
+    if (options.id != 0)
+        natskit_options_close(options);
     if (status != NATSKIT_OK)
         return raise_status(st, status, &err);
     kv->via = DATA(Js, js)->via;
@@ -235,9 +243,12 @@ static void kv_dealloc(PyObject *self)
 
 /* --------------------------------------------------------------------------------------- get and write */
 
+/* Beside the actions of a write. */
+enum { USE_GET = 0, USE_STATUS = -1 };
+
 typedef struct Use {
     const Kv *kv;
-    int action; /* 0: get */
+    int action;
     Text key;
     Payload value;
     uint64_t revision;
@@ -251,7 +262,9 @@ static natskit_status use_try(Use *use)
 {
     const natskit_options none = {0};
     natskit_kv kv = use->kv->handle;
-    if (use->action == 0)
+    if (use->action == USE_STATUS)
+        return natskit_kv_status_start(kv, none, left_ms(use->deadline), &use->op, &use->err);
+    if (use->action == USE_GET)
         return natskit_kv_get_start(kv, use->key.data, use->key.len, use->revision, none,
                                     left_ms(use->deadline), &use->op, &use->err);
     return natskit_kv_write_start(kv, use->action, use->key.data, use->key.len, use->value.data,
@@ -295,7 +308,10 @@ static PyObject *use(State *st, PyObject *self, Use *use, PyObject *timeout, con
     if (rc < 0)
         return NULL;
     if (status == NATSKIT_OK)
-        return face_finish(st, via, use->op, use->action == 0 ? GIVE_ENTRY : GIVE_REVISION);
+        return face_finish(st, via, use->op,
+                           use->action == USE_STATUS ? GIVE_JSON
+                           : use->action == USE_GET  ? GIVE_ENTRY
+                                                     : GIVE_REVISION);
     if (status != NATSKIT_WOULD_BLOCK || !waits)
         return raise_refused(st, status, &use->err);
     PyObject *head =
@@ -363,6 +379,49 @@ PyObject *kv_revision(State *st, natskit_msg *msg)
     return status == NATSKIT_OK ? PyLong_FromUnsignedLongLong(ack.seq) : raise_status(st, status, NULL);
 }
 
+static PyObject *ask_status(PyObject *self, PyObject *args, const char *again)
+{
+    Use one = {.kv = DATA(Kv, self), .action = USE_STATUS};
+    PyObject *timeout;
+    if (!PyArg_ParseTuple(args, "O:_status", &timeout))
+        return NULL;
+    return use(one.kv->st, self, &one, timeout, again, args);
+}
+
+/* _status(timeout) */
+static PyObject *kv_status(PyObject *self, PyObject *args)
+{
+    return ask_status(self, args, "_status_now");
+}
+
+static PyObject *kv_status_now(PyObject *self, PyObject *args)
+{
+    return ask_status(self, args, NULL);
+}
+
+/* _sweep(action, options, timeout): {"keys": n} */
+static PyObject *kv_sweep(PyObject *self, PyObject *args)
+{
+    const Kv *kv = DATA(Kv, self);
+    State *st = kv->st;
+    PyObject *pairs, *timeout;
+    natskit_options options;
+    natskit_op op;
+    natskit_error err = {0};
+    int action;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "iOO:_sweep", &action, &pairs, &timeout) ||
+        timeout_arg(st, timeout, NKPY_FOREVER, &timeout_ms) < 0 ||
+        options_arg(st, NATSKIT_OPTIONS_KV_SWEEP, pairs, &options) < 0)
+        return NULL;
+    natskit_status status = natskit_kv_sweep_start(kv->handle, action, options, timeout_ms, &op, &err);
+    if (options.id != 0)
+        natskit_options_close(options);
+    if (status != NATSKIT_OK)
+        return raise_refused(st, status, &err);
+    return face_finish(st, &kv->via, op, GIVE_JSON);
+}
+
 static PyObject *kv_room(PyObject *self, PyObject *args)
 {
     return room_wait(DATA(Kv, self)->st, &DATA(Kv, self)->via, args);
@@ -370,7 +429,7 @@ static PyObject *kv_room(PyObject *self, PyObject *args)
 
 /* ------------------------------------------------------------------------------------------------ watch */
 
-static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs)
+static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs, bool cache)
 {
     State *st = kv->st;
     natskit_options options;
@@ -378,7 +437,8 @@ static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs)
     natskit_error err = {0};
     if (options_arg(st, NATSKIT_OPTIONS_KV_WATCH, pairs, &options) < 0)
         return NULL;
-    natskit_status status = natskit_kv_watch(kv->handle, options, &handle, &err);
+    natskit_status status = cache ? natskit_kv_cache(kv->handle, options, &handle, &err)
+                                  : natskit_kv_watch(kv->handle, options, &handle, &err);
     if (options.id != 0)
         natskit_options_close(options);
     if (status != NATSKIT_OK)
@@ -399,7 +459,89 @@ static PyObject *kv_watch(PyObject *self, PyObject *args)
     PyObject *name, *pairs;
     if (!PyArg_ParseTuple(args, "UO:_watch", &name, &pairs))
         return NULL;
-    return watch_begin(DATA(Kv, self), name, pairs);
+    return watch_begin(DATA(Kv, self), name, pairs, false);
+}
+
+/* ------------------------------------------------------------------------------------------ entries at hand
+ */
+
+/* _cache(name, options): the watcher, which yields that the cache is complete. */
+static PyObject *kv_cache(PyObject *self, PyObject *args)
+{
+    PyObject *name, *pairs;
+    if (!PyArg_ParseTuple(args, "UO:_cache", &name, &pairs))
+        return NULL;
+    return watch_begin(DATA(Kv, self), name, pairs, true);
+}
+
+/* _cached(key): the entry, or None. */
+static PyObject *kv_cached(PyObject *self, PyObject *key)
+{
+    const Kv *kv = DATA(Kv, self);
+    natskit_msg *msg;
+    Text name = {0};
+    if (text_arg(kv->st, key, "key", NULL, &name) < 0)
+        return NULL;
+    natskit_status status = natskit_kv_cached(kv->handle, name.data, name.len, &msg);
+    text_done(&name);
+    if (status == NATSKIT_OK)
+        return entry_new(kv->st, &kv->via, msg);
+    if (status == NATSKIT_KEY_NOT_FOUND)
+        Py_RETURN_NONE;
+    return raise_status(kv->st, status, NULL);
+}
+
+/* As entries, whose references are taken over. */
+static PyObject *entry_list(const Kv *kv, natskit_msg **msgs, size_t count)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; i < count; i++) {
+        PyObject *entry = list != NULL ? entry_new(kv->st, &kv->via, msgs[i]) : NULL;
+        if (list == NULL) {
+            natskit_msg_release(msgs[i]);
+        } else if (entry == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SetItem(list, (Py_ssize_t)i, entry);
+        }
+    }
+    return list;
+}
+
+/* _cached_all(): a list of entries. */
+static PyObject *kv_cached_all(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Kv *kv = DATA(Kv, self);
+    natskit_msg **msgs = NULL;
+    size_t cap = 0, count = 0;
+    natskit_status status;
+    /* What is written meanwhile may make it more than there is room for. */
+    while ((status = natskit_kv_cached_all(kv->handle, msgs, cap, &count)) == NATSKIT_OK && count > cap) {
+        natskit_msg_release_batch(msgs, cap);
+        PyMem_Free(msgs);
+        cap = count + count / 8;
+        msgs = PyMem_Calloc(cap, sizeof *msgs);
+        if (msgs == NULL)
+            return PyErr_NoMemory();
+    }
+    PyObject *list = status == NATSKIT_OK ? entry_list(kv, msgs, count) : raise_status(kv->st, status, NULL);
+    PyMem_Free(msgs);
+    return list;
+}
+
+/* _cache_stats(): what is at hand, as a dict. */
+static PyObject *kv_cache_stats(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Kv *kv = DATA(Kv, self);
+    natskit_kv_cache_info info;
+    natskit_status status = natskit_kv_cache_stats(kv->handle, &info, sizeof info);
+    if (status != NATSKIT_OK)
+        return raise_status(kv->st, status, NULL);
+    return Py_BuildValue("{s:K,s:K,s:K,s:N}", "entries", (unsigned long long)info.entries, "bytes",
+                         (unsigned long long)info.bytes, "last_revision",
+                         (unsigned long long)info.last_revision, "complete", PyBool_FromLong(info.complete));
 }
 
 /* _all(name, options, timeout): the entries of a watch that ends with what there is, as a list. */
@@ -411,7 +553,7 @@ static PyObject *kv_all(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "UOO:_all", &name, &pairs, &timeout) ||
         timeout_arg(kv->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    PyObject *sub = watch_begin(kv, name, pairs);
+    PyObject *sub = watch_begin(kv, name, pairs, false);
     if (sub == NULL)
         return NULL;
     PyObject *result = sub_gather(DATA(Sub, sub), PY_SSIZE_T_MAX, timeout_ms);
@@ -441,32 +583,10 @@ int watch_stats(natskit_sub sub, const char *last, PyObject *dict)
     return rc;
 }
 
-/* _kv_config(text): the stream's configuration of a bucket's, as text. */
-PyObject *kv_config(PyObject *module, PyObject *value)
-{
-    State *st = module_state(module);
-    Text text = {0};
-    natskit_json bucket, stream;
-    natskit_error err = {0};
-    if (text_arg(st, value, "configuration", NULL, &text) < 0)
-        return NULL;
-    natskit_status status = natskit_json_parse(text.data, text.len, &bucket, &err);
-    text_done(&text);
-    if (status == NATSKIT_OK) {
-        status = natskit_kv_config(bucket, &stream, &err);
-        natskit_json_close(bucket);
-    }
-    if (status != NATSKIT_OK)
-        return raise_status(st, status, &err);
-    PyObject *object = js_decode(st, stream);
-    natskit_json_close(stream);
-    return object;
-}
-
 /* ------------------------------------------------------------------------------------------------ types */
 
 static PyMethodDef kv_methods[] = {
-    {"_open", kv_open, METH_VARARGS, "_open($self, context, bucket, /)\n--\n\nOpens the bucket."},
+    {"_open", kv_open, METH_VARARGS, "_open($self, context, bucket, options, /)\n--\n\nOpens the bucket."},
     {"_get", kv_get, METH_VARARGS, "_get($self, key, revision, timeout, /)\n--\n\nThe entry of a key."},
     {"_get_now", kv_get_now, METH_VARARGS,
      "_get_now($self, key, revision, left, /)\n--\n\nAs _get; WouldBlockError without room."},
@@ -479,6 +599,17 @@ static PyMethodDef kv_methods[] = {
      "_watch($self, name, options, /)\n--\n\nA subscription whose objects are entries."},
     {"_all", kv_all, METH_VARARGS,
      "_all($self, name, options, timeout, /)\n--\n\nThe entries of a watch that ends, as a list."},
+    {"_status", kv_status, METH_VARARGS, "_status($self, timeout, /)\n--\n\nConfiguration and state."},
+    {"_status_now", kv_status_now, METH_VARARGS,
+     "_status_now($self, left, /)\n--\n\nAs _status; WouldBlockError without room."},
+    {"_sweep", kv_sweep, METH_VARARGS,
+     "_sweep($self, action, options, timeout, /)\n--\n\nChanges all keys that match."},
+    {"_cache", kv_cache, METH_VARARGS,
+     "_cache($self, name, options, /)\n--\n\nKeeps entries at hand; a watcher that tells when it is "
+     "complete."},
+    {"_cached", kv_cached, METH_O, "_cached($self, key, /)\n--\n\nThe entry that is at hand, or None."},
+    {"_cached_all", kv_cached_all, METH_NOARGS, "_cached_all($self, /)\n--\n\nAll entries that are at hand."},
+    {"_cache_stats", kv_cache_stats, METH_NOARGS, "_cache_stats($self, /)\n--\n\nHow much is at hand."},
     {"_room", kv_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

@@ -786,7 +786,6 @@ PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
 PyObject *kv_revision(State *st, natskit_msg *msg);
 /* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);
-PyObject *kv_config(PyObject *module, PyObject *text);
 int kv_init(PyObject *module, State *st);
 
 /* ---------------------------------------------------------------------------------------------- stored.c */

@@ -135,7 +135,7 @@ def test_wrong_names_of_buckets(js_url: str) -> None:
             js.kv(5)  # type: ignore[arg-type]
         kv = js.kv("B")
         with pytest.raises(errors.InvalidError):
-            kv._open(js, "C")
+            kv._open(js, "C", [])
         with pytest.raises(TypeError):
             kv._open(nc, "C")  # type: ignore[arg-type]
 

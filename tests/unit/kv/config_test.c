@@ -18,7 +18,7 @@ static int32_t make(const char *json, struct nki_doc *out, struct nki_error *err
     if (nki_doc_parse(&bucket, nki_str_z(json), NULL) != NKI_OK) {
         fail_msg("%s is no JSON", json);
     }
-    int32_t status = nki_kv_config(&bucket, out, err);
+    int32_t status = nki_kv_config(&bucket, true, out, err);
     nki_doc_free(&bucket);
     return status;
 }
@@ -130,6 +130,63 @@ static void test_times(void **state)
     expect("{\"bucket\":\"b\",\"limit_marker_ttl\":0}", "subject_delete_marker_ttl", "none");
 }
 
+/* Other buckets are named with or without the prefix of their streams; what says itself what becomes of its
+ * subjects is left alone (ADR-57). */
+static void test_origins(void **state)
+{
+    (void)state;
+    static const char *const mirror = "{\"bucket\":\"b\",\"mirror\":{\"name\":\"a\",\"opt_start_seq\":7}}";
+    expect(mirror, "mirror", "{\"name\":\"KV_a\",\"opt_start_seq\":7}");
+    expect(mirror, "mirror_direct", "true");
+    expect(mirror, "subjects", "none");
+    expect(mirror, "deny_delete", "true");
+    expect("{\"bucket\":\"b\",\"mirror\":{\"name\":\"KV_a\"}}", "mirror", "{\"name\":\"KV_a\"}");
+    static const char *const made =
+        "{\"name\":\"KV_a\",\"subject_transforms\":[{\"src\":\"$KV.a.>\",\"dest\":\"$KV.b.>\"}]}";
+    char wanted[200];
+    snprintf(wanted, sizeof wanted, "[%s]", made);
+    expect("{\"bucket\":\"b\",\"sources\":[{\"name\":\"a\"}]}", "sources", wanted);
+    expect("{\"bucket\":\"b\",\"sources\":[{\"name\":\"KV_a\",\"subject_transforms\":[]}]}", "sources",
+           wanted);
+    expect("{\"bucket\":\"b\",\"sources\":[{\"name\":\"a\"}]}", "subjects", "[\"$KV.b.>\"]");
+    expect("{\"bucket\":\"b\",\"sources\":[]}", "sources", "[]");
+    static const char *const own =
+        "[{\"name\":\"x\",\"subject_transforms\":[{\"src\":\"y\",\"dest\":\"z\"}]},"
+        "{\"name\":\"x\",\"filter_subject\":\"y\"}]";
+    char json[300];
+    snprintf(json, sizeof json, "{\"bucket\":\"b\",\"sources\":%s}", own);
+    expect(json, "sources", own);
+    /* The bucket of this name of another account. */
+    expect("{\"bucket\":\"b\",\"sources\":[{\"name\":\"b\",\"external\":{\"api\":\"x\"}}]}", "sources",
+           "[{\"name\":\"KV_b\",\"external\":{\"api\":\"x\"}}]");
+}
+
+static void expect_update(const char *json, const char *wanted)
+{
+    struct nki_doc bucket;
+    struct nki_doc doc;
+    char have[300];
+    assert_int_equal(nki_doc_parse(&bucket, nki_str_z(json), NULL), NKI_OK);
+    assert_int_equal(nki_kv_config(&bucket, false, &doc, NULL), NKI_OK);
+    size_t len = nki_doc_write(doc.root, have, sizeof have - 1);
+    have[len] = '\0';
+    assert_string_equal(have, wanted);
+    nki_doc_free(&doc);
+    nki_doc_free(&bucket);
+}
+
+/* Nothing but what was given. */
+static void test_update(void **state)
+{
+    (void)state;
+    expect_update("{\"bucket\":\"b\"}", "{\"name\":\"KV_b\"}");
+    expect_update("{\"bucket\":\"b\",\"history\":5}", "{\"name\":\"KV_b\",\"max_msgs_per_subject\":5}");
+    expect_update("{\"bucket\":\"b\",\"ttl\":60000000000}",
+                  "{\"name\":\"KV_b\",\"max_age\":60000000000,\"duplicate_window\":60000000000}");
+    expect_update("{\"bucket\":\"b\",\"compression\":false}", "{\"name\":\"KV_b\",\"compression\":\"none\"}");
+    expect_update("{\"bucket\":\"b\",\"compression\":true}", "{\"name\":\"KV_b\",\"compression\":\"s2\"}");
+}
+
 static const struct {
     const char *json;
     const char *names; /* what the error says */
@@ -169,6 +226,13 @@ static const struct {
     {"{\"bucket\":\"b\",\"max_msgs_per_subject\":7}", "max_msgs_per_subject"},
     {"{\"bucket\":\"b\",\"name\":\"KV_c\"}", "name"},
     {"{\"bucket\":\"b\",\"\":1}", "member"},
+    {"{\"bucket\":\"b\",\"mirror\":\"a\"}", "mirror"},
+    {"{\"bucket\":\"b\",\"mirror\":{}}", "mirror"},
+    {"{\"bucket\":\"b\",\"mirror\":{\"name\":\"a.b\"}}", "mirror"},
+    {"{\"bucket\":\"b\",\"mirror\":{\"name\":\"a\"},\"sources\":[]}", "mirror"},
+    {"{\"bucket\":\"b\",\"sources\":{}}", "sources"},
+    {"{\"bucket\":\"b\",\"sources\":[7]}", "sources"},
+    {"{\"bucket\":\"b\",\"sources\":[{\"name\":\"KV_\"}]}", "sources"},
 };
 
 static void test_wrong(void **state)
@@ -192,14 +256,15 @@ static void test_no_memory(void **state)
     long refused = 0;
     assert_int_equal(nki_doc_parse(&bucket,
                                    NKI_STR("{\"bucket\":\"b\",\"history\":5,\"limit_marker_ttl\":2000000000,"
-                                           "\"placement\":{\"cluster\":\"c\"},\"compression\":true}"),
+                                           "\"placement\":{\"cluster\":\"c\"},\"compression\":true,"
+                                           "\"sources\":[{\"name\":\"s\"}]}"),
                                    NULL),
                      NKI_OK);
     uint64_t before = nki_alloc_bytes();
     for (long nth = 1; refuse_begin(nth); nth++) {
         struct nki_doc doc;
         struct nki_error err;
-        int32_t status = nki_kv_config(&bucket, &doc, &err);
+        int32_t status = nki_kv_config(&bucket, true, &doc, &err);
         bool failed = refuse_happened();
         refuse_end();
         assert_int_equal(status, failed ? NKI_NO_MEMORY : NKI_OK);
@@ -216,8 +281,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_members),   cmocka_unit_test(test_times),
-        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_members), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_origins),   cmocka_unit_test(test_update),  cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

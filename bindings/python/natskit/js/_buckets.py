@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._configs import Placement, RePublish
+from ._configs import Placement, RePublish, StreamSource
 from ._infos import StreamInfo
 from ._values import Duration
 
@@ -31,6 +31,8 @@ class KeyValueConfig:
     limit_marker_ttl: Duration | None = None
     compression: bool | None = None
     metadata: Mapping[str, str] | None = None
+    mirror: StreamSource | Mapping[str, Any] | None = None
+    sources: Sequence[StreamSource | Mapping[str, Any]] | None = None
 
 
 class BucketStatus(StreamInfo):
@@ -56,6 +58,32 @@ class BucketStatus(StreamInfo):
         """Seconds after which entries go; None: never."""
         age: Any = self.config.max_age  # as a server sends it: a number
         return age or None
+
+    @property
+    def limit_marker_ttl(self) -> float | None:
+        """Seconds for which a marker stands for a key whose last entry has gone; None: there are no markers."""
+        time: Any = self.config.subject_delete_marker_ttl
+        return time or None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.state.bytes
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is compressed on disk."""
+        return self.config.compression not in (None, "", "none")
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it mirrors another bucket, where its keys are written."""
+        return self.config.mirror is not None
+
+    @property
+    def backing_store(self) -> str:
+        """What keeps it: "JetStream"."""
+        return "JetStream"
 
     @property
     def stream_info(self) -> StreamInfo:

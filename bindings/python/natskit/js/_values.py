@@ -304,6 +304,8 @@ def bucket(config: Any, params: Mapping[str, Any]) -> dict[str, Any]:
             said[name] = value.as_dict()
         elif isinstance(value, Enum):
             said[name] = value.value
+        elif name == "sources":
+            said[name] = [source.as_dict() if isinstance(source, Config) else source for source in value]
         else:
             said[name] = value
     return said

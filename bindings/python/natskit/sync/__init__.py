@@ -33,7 +33,7 @@ from . import micro
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
-from ._kv import KeyValue, Watcher
+from ._kv import KeyValue, KeyValueCache, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Headers",
     "JetStreamContext",
     "KeyValue",
+    "KeyValueCache",
     "Metadata",
     "Msg",
     "ObjectInfo",

@@ -9,11 +9,10 @@ natskit/sync/_kv.py, from it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
-from .. import _handlers, _natskit, _options
+from .. import _handlers, _natskit, _options, errors
 from .._natskit import SyncWatcher as Watcher
 from .._natskit import Entry
 from ..js import _values, api
@@ -21,11 +20,15 @@ from ..js import _values, api
 if TYPE_CHECKING:
     from ._js import JetStreamContext
 
-__all__ = ["KeyValue", "Watcher"]
+__all__ = ["KeyValue", "KeyValueCache", "Watcher"]
 
 _Ttl = _values.Duration | None
 
-_PUT, _DELETE, _PURGE, _CREATE, _UPDATE = 1, 2, 3, 4, 5
+_PUT, _DELETE, _PURGE, _CREATE, _UPDATE, _PURGE_DELETES = 1, 2, 3, 4, 5, 6
+
+
+def _patterns(keys: str | Iterable[str] | None) -> list[str]:
+    return [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
 
 
 class KeyValue(_natskit.SyncKeyValue):
@@ -36,10 +39,14 @@ class KeyValue(_natskit.SyncKeyValue):
     None is the context's.
     """
 
-    def __init__(self, context: JetStreamContext, bucket: str) -> None:
-        self._open(context, bucket)
+    # It is also used as a mapping of keys to values: kv["a"] = b"1"; kv["a"]; del kv["a"]; "a" in kv;
+    # list(kv); len(kv). Each asks the server.
+
+    def __init__(self, context: JetStreamContext, bucket: str, **options: Any) -> None:
+        self._open(context, bucket, _options.pairs(_natskit.OPTIONS_KV, options))
         self._js = context
         self._name = bucket
+        self._opened = options
 
     @property
     def bucket(self) -> str:
@@ -129,7 +136,7 @@ class KeyValue(_natskit.SyncKeyValue):
             meta_only, headers_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
         """
-        patterns = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        patterns = _patterns(keys)
         wishes = {
             "keys": patterns or None,
             "history": include_history or None,
@@ -160,26 +167,282 @@ class KeyValue(_natskit.SyncKeyValue):
         self, filters: str | Iterable[str] | None = None, timeout: float | None = None
     ) -> list[str]:
         """The keys that have a value, or those of them that match a filter; an empty list if there are none."""
-        patterns = [] if filters is None else [filters] if isinstance(filters, str) else list(filters)
-        wishes = {"keys": patterns or None, "ignore_deletes": True, "headers_only": True}
+        wishes = {"keys": _patterns(filters) or None, "ignore_deletes": True, "headers_only": True}
         return [entry.key for entry in self._now("keys", wishes, timeout)]
 
-    def history(self, key: str, timeout: float | None = None) -> list[Entry]:
-        """All that is kept of a key, the oldest first; of several with `*` and `>`."""
-        return self._now("history", {"keys": [key], "history": True}, timeout)
+    def history(self, key: str | Iterable[str], timeout: float | None = None) -> list[Entry]:
+        """All that is kept of a key, the oldest first; of several with `*` and `>`, or a list."""
+        return self._now("history", {"keys": _patterns(key), "history": True}, timeout)
 
-    def purge_deletes(self, olderthan: float = 30 * 60, timeout: float | None = None) -> bool:
+    def modify(
+        self,
+        key: str,
+        change: Callable[[bytes | None], Any],
+        *,
+        tries: int = 10,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Sets the value that change() makes of the present one, or of None if there is none; again, with what came
+        instead, if another client was faster. Gives the revision, or None if change() gave None, which changes
+        nothing.
+
+        Args:
+            tries: after so many errors.KeyWrongLastSequenceError is raised.
+            timeout: seconds for each request.
+        """
+        for left in range(tries - 1, -1, -1):
+            try:
+                entry = self.get(key, timeout=timeout)
+                value, revision = entry.value, entry.revision
+            except errors.KeyNotFoundError:
+                value, revision = None, 0
+            made = change(value)
+            if made is None:
+                return None
+            try:
+                if revision == 0:
+                    return self.create(key, made, timeout=timeout)
+                return self.update(key, made, revision, timeout=timeout)
+            except errors.WrongLastSequenceError:
+                if left == 0:
+                    raise
+        raise errors.InvalidError(f"tries: {tries} is less than 1")
+
+    # ---------------------------------------------------------------------------------------- many keys
+
+    def _change_all(
+        self, action: int, keys: str | Iterable[str] | None, timeout: float | None, **wishes: Any
+    ) -> int:
+        pairs = _options.pairs(_natskit.OPTIONS_KV_SWEEP, {"keys": _patterns(keys) or None, **wishes})
+        answer: dict[str, int] = self._sweep(action, pairs, self._limit(timeout))
+        return answer["keys"]
+
+    def delete_all(self, keys: str | Iterable[str], timeout: float | None = None) -> int:
+        """Deletes the keys that match (`*` and `>`, or a list), and gives their number. One that is written meanwhile
+        keeps its value."""
+        return self._change_all(_DELETE, keys, timeout)
+
+    def purge_all(self, keys: str | Iterable[str], timeout: float | None = None) -> int:
+        """The same with their history."""
+        return self._change_all(_PURGE, keys, timeout)
+
+    def purge_deletes(
+        self,
+        olderthan: float = 30 * 60,
+        timeout: float | None = None,
+        *,
+        keys: str | Iterable[str] | None = None,
+    ) -> bool:
         """Removes what deletes and purges have left behind: the history of deleted keys, and the markers that are
         older than so many seconds, by this computer's clock; below 0: all. What is written meanwhile stays."""
-        latest = time.time_ns() - round(olderthan * 1e9)
-        for entry in self._now("deletes", {"headers_only": True}, timeout):
-            if entry.operation is not None:
-                # Up to a revision, not the whole key: that may have a value again by now.
-                old = olderthan < 0 or entry.created_ns <= latest
-                subject = f"$KV.{self._name}.{entry.key}"
-                self._js.purge_stream(f"KV_{self._name}", entry.revision + int(old), subject)
+        age = -1 if olderthan < 0 else _options.milliseconds("olderthan", olderthan)
+        self._change_all(_PURGE_DELETES, keys, timeout, older_than_ms=age)
         return True
 
-    def status(self) -> api.BucketStatus:
-        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`."""
-        return api.BucketStatus((self._js.stream_info(f"KV_{self._name}")).raw)
+    def status(self, timeout: float | None = None) -> api.BucketStatus:
+        """The info of the stream behind it: configuration, messages, bytes; also `values`, `history` and `ttl`.
+
+        From the first one on gets go to the leader where the bucket allows no direct ones, and keys of a mirror are
+        written to its origin."""
+        answer: dict[str, Any] = self._status(self._limit(timeout))
+        return api.BucketStatus(answer["stream"])
+
+    def cache(
+        self, keys: str | Iterable[str] | None = None, *, headers_only: bool = False
+    ) -> KeyValueCache:
+        """Keeps the last entries of all keys, or of those that match, at hand, and up to date:
+        `with kv.cache() as cache: cache["a"]`."""
+        return KeyValueCache(self, _patterns(keys), headers_only)
+
+    # --------------------------------------------------------------------------------- as a mapping
+
+    def __getitem__(self, key: str) -> bytes:
+        try:
+            return self.get(key).value
+        except errors.KeyNotFoundError as error:
+            raise KeyError(key) from error
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.put(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        try:
+            self.get(key)
+        except errors.KeyNotFoundError as error:
+            raise KeyError(key) from error
+        self.delete(key)
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):
+            return False
+        try:
+            self.get(key)
+        except errors.KeyNotFoundError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __bool__(self) -> bool:
+        return True  # also an empty one is a bucket
+
+
+class KeyValueCache:
+    """Entries of a bucket at hand: a mapping of keys to entries, of which nothing waits. It follows the bucket as a
+    watch does; while the connection is lost it stands still. Before it is complete, looking something up raises
+    errors.PendingError, and once it has ended, the reason for that."""
+
+    def __init__(self, kv: KeyValue, patterns: list[str], headers_only: bool) -> None:
+        self._kv = KeyValue(kv._js, kv._name, **kv._opened)  # a bucket has one cache
+        wishes = {"keys": patterns or None, "headers_only": headers_only or None}
+        name = f"{kv._name}: cache of {','.join(patterns) or '>'}"
+        self._watcher = self._kv._cache(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
+        self._cached = self._kv._cached
+
+    def __enter__(self) -> KeyValueCache:
+        self.ready()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def ready(self, timeout: float | None = 5.0) -> None:
+        """Returns when all that there was has come; errors.TimeoutError, or the reason for which it has ended."""
+        if self.is_complete:
+            return
+        try:
+            self._watcher.updates(timeout)
+        except errors.SubscriptionEnded as ended:
+            raise self._watcher.reason or ended from None
+
+    def close(self) -> None:
+        """Ends it."""
+        self._watcher.stop()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that there was at the begin has come."""
+        return bool(self._kv._cache_stats()["complete"])
+
+    def stats(self) -> dict[str, Any]:
+        """`entries`, `bytes` of memory that they take, `last_revision`, `complete`."""
+        return self._kv._cache_stats()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The entry of a key, or the default if it has none."""
+        entry = self._cached(key)
+        return default if entry is None else entry
+
+    def __getitem__(self, key: str) -> Entry:
+        entry = self._cached(key)
+        if entry is None:
+            raise KeyError(key)
+        return entry
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._cached(key) is not None
+
+    def entries(self) -> list[Entry]:
+        """All of one moment, in no order."""
+        return self._kv._cached_all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([entry.key for entry in self._kv._cached_all()])
+
+    def __len__(self) -> int:
+        return int(self._kv._cache_stats()["entries"])
+
+
+class Buckets:
+    """What a context does with buckets: a part of JetStreamContext."""
+
+    if TYPE_CHECKING:
+        call: Callable[..., Any]
+
+    def create_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket; that there is one with this configuration is no error.
+
+        Args:
+            bucket: its name: letters, digits, _ and -.
+            description, storage ("file" or "memory"), replicas, placement, republish, metadata, max_bytes,
+            max_value_size: as of a stream.
+            history: entries that are kept of each key, 1 to 64; 1 by default.
+            ttl: seconds after which entries go; None: never.
+            limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
+                a time to live of their own then.
+            compression: whether it is compressed on disk.
+            mirror: a bucket whose copy it is, as {"name": bucket} with what else a StreamSource has; keys are written
+                there.
+            sources: buckets whose keys become keys of this one, too, in the same form; those with subject_transforms
+                or a filter_subject are taken as they are.
+        """
+        return self._make_bucket("kv.create", config, params)
+
+    def _make_bucket(
+        self, name: str, config: api.KeyValueConfig | Mapping[str, Any] | None, params: Mapping[str, Any]
+    ) -> KeyValue:
+        wanted = _values.bucket(config, params)
+        self.call(name, config=wanted)
+        kv = KeyValue(cast("JetStreamContext", self), wanted["bucket"])
+        if wanted.get("mirror"):
+            kv.status()  # its keys are elsewhere
+        return kv
+
+    def update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Gives a bucket what is said, as create_key_value() takes it, and leaves the rest as it is;
+        errors.StreamNotFoundError."""
+        return self._make_bucket("kv.update", config, params)
+
+    def create_or_update_key_value(
+        self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
+    ) -> KeyValue:
+        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
+        return self._make_bucket("kv.create_or_update", config, params)
+
+    def key_value(self, bucket: str, **options: Any) -> KeyValue:
+        """A bucket that exists, with the options of kv(), which does not ask; errors.StreamNotFoundError,
+        errors.NotABucketError."""
+        kv = KeyValue(cast("JetStreamContext", self), bucket, **options)
+        kv.status()
+        return kv
+
+    def kv(
+        self,
+        bucket: str,
+        *,
+        codec: str | None = None,
+        read_only: bool | None = None,
+        direct: bool | None = None,
+        origin: str | None = None,
+    ) -> KeyValue:
+        """A bucket, without asking whether it exists.
+
+        Args:
+            codec: what keys are in subjects: "none", "base64" (keys may hold any characters in tokens between dots),
+                "path" (slashes in place of dots).
+            read_only: every change is an errors.ReadOnlyError.
+            direct: False has gets answered by the leader, so that they see each change that was acked.
+            origin: the bucket that this one mirrors; key_value() and status() find it out.
+        """
+        return KeyValue(cast("JetStreamContext", self), bucket, codec=codec, read_only=read_only, direct=direct, origin=origin)
+
+    def key_value_names(self) -> list[str]:
+        """Names of all buckets."""
+        names: list[str] = (self.call("kv.names"))["buckets"]
+        return names
+
+    def key_values(self) -> list[api.BucketStatus]:
+        """The status of every bucket."""
+        return [api.BucketStatus(row["stream"]) for row in (self.call("kv.list"))["buckets"]]
+
+    def delete_key_value(self, bucket: str) -> bool:
+        """Deletes a bucket with all it holds."""
+        return bool((self.call("kv.delete", bucket=bucket)).get("success"))
