@@ -339,6 +339,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_OBJECT_WATCH 19
 #define NATSKIT_OPTIONS_KV 20
 #define NATSKIT_OPTIONS_KV_SWEEP 21
+#define NATSKIT_OPTIONS_PUSH 22
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1560,6 +1561,81 @@ typedef struct natskit_stored_view {
  * functions give them, are the publisher's: what the server adds of its own is in the view. */
 NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_stored_view *view,
                                               size_t view_size);
+/* Subscribes to a push consumer, which delivers by itself (options of scope PUSH; {0}: a new one for all
+ * messages of the subject). `subject` may be empty if option `stream` or the consumer says enough. A consumer
+ * that option `durable` or `name` names is used if it exists and is configured as asked for, and made if it
+ * does not exist; without a name a new one is made. Messages are those of natskit_js_fetch, and want acks but
+ * with ack policy none. With flow control (the default without a queue group) slow taking holds the server
+ * up, and nothing is dropped; else the queue has the limits of the options.
+ *
+ * It lives through lost connections, servers that restart and leaders that change. A consumer without a
+ * durable name that has vanished meanwhile is made again (option `bind`: not), and a status says so: messages
+ * that came within the last ack_wait come again then, so that none is left out. It ends, beside as every
+ * subscription, with NATSKIT_CONSUMER_DELETED; NATSKIT_CONSUMER_NOT_FOUND, NATSKIT_STREAM_NOT_FOUND;
+ * NATSKIT_PERMISSION; NATSKIT_MAX_REACHED (option `max_msgs`). Closing it deletes the consumer if it has made
+ * it, without a durable name; draining it leaves that to the server, since acks are still to come.
+ *
+ * Waits until the consumer is there. NATSKIT_ALREADY_EXISTS: it is configured otherwise, and the text names
+ * the member; NATSKIT_BUSY: another subscription is bound to it, and it has no queue group;
+ * NATSKIT_STREAM_NOT_FOUND, NATSKIT_CONSUMER_NOT_FOUND; NATSKIT_JS_REFUSED; NATSKIT_JS_NOT_ENABLED;
+ * NATSKIT_INVALID names an option that does not fit the others, and nothing is sent; NATSKIT_TIMEOUT. */
+NATSKIT_API natskit_status natskit_js_subscribe(natskit_js js, const char *subject, size_t subject_len,
+                                                natskit_options options, int64_t timeout_ms, natskit_sub *out,
+                                                natskit_error *err);
+
+/* The same without waiting: the subscription is there at once; `op` finishes when its consumer is, with the
+ * consumer's info (JSON) as message, or with what natskit_js_subscribe gives, which is also why the
+ * subscription ends then. Closing `op` changes nothing about the subscription. */
+NATSKIT_API natskit_status natskit_js_subscribe_start(natskit_js js, const char *subject, size_t subject_len,
+                                                      natskit_options options, int64_t timeout_ms,
+                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
+
+typedef struct natskit_push_info {
+    char stream[256];   /* NUL-terminated; empty before they are known */
+    char consumer[256]; /* another one each time that it is made again without a name */
+    uint64_t msgs;      /* that came */
+    uint64_t heartbeats;
+    uint64_t flow_requests; /* of the server, each answered when what came before it was taken */
+    uint64_t missed;        /* how often two heartbeats in a row did not come */
+    uint64_t recreated;     /* consumers that were made after the first */
+    uint64_t lost;          /* messages that the server has sent, by its heartbeats, and that have not come */
+    uint64_t unknown;       /* what came and was neither a message of a consumer nor a known status */
+    int32_t live;           /* 1: the consumer is there, as far as is known */
+    int32_t made;           /* 1: by this subscription */
+} natskit_push_info;
+
+/* Fills `info` of a subscription of natskit_js_subscribe. NATSKIT_NOT_FOUND if it has ended, or is another
+ * one. */
+NATSKIT_API natskit_status natskit_sub_push_info(natskit_sub sub, natskit_push_info *info, size_t info_size);
+
+/* Asks for a snapshot of a stream, with the arguments of call stream.snapshot (`stream`; `no_consumers`,
+ * `chunk_size`, ...; not deliver_subject). `out` yields its chunks in order as messages, whose data together
+ * are the snapshot (a compressed archive); it ends with NATSKIT_SENTINEL behind the last one, else with
+ * NATSKIT_JS_REFUSED (the server has given it up), NATSKIT_DISCONNECTED or NATSKIT_HEARTBEATS_MISSED, and
+ * then is not whole. `answer` has the stream's `config` and `state`, which go with it: call stream.restore
+ * takes both, and its answer has a `deliver_subject`, to which each chunk is published as a request (its
+ * reply is empty), and at last an empty one, whose reply is the stream's info. Waits for the answer, as
+ * natskit_js_call. */
+NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args, int64_t timeout_ms,
+                                               natskit_sub *out, natskit_json *answer, natskit_error *err);
+
+/* The same without waiting; `op` finishes as that of natskit_js_call_start. If it fails, nothing comes: close
+ * the subscription. */
+NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
+                                                     natskit_sub *out, natskit_op *op, natskit_error *err);
+
+/* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other:
+ * each message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver",
+ * ...). */
+#define NATSKIT_ADVISORIES "$JS.EVENT.ADVISORY.>"
+#define NATSKIT_METRICS "$JS.EVENT.METRIC.>" /* the same of acks that are sampled */
+
+/* Puts together what servers tell of a message's way. A message that is published with header Nats-Trace-Dest
+ * (and Nats-Trace-Only: true, if it is not to be delivered) has each server on its way send an event to that
+ * subject; `events` is an array of their data, in any order. `tree` is {"missing": n, "trace": event}: the
+ * event of the first server, in which each egress to another one has its event as `link`; n events are still
+ * to come. */
+NATSKIT_API natskit_status natskit_trace_tree(natskit_json events, natskit_json *tree, natskit_error *err);
 
 /* Types of status. From the first of those that are marked on, up to RESUMED, no messages may be coming. */
 #define NATSKIT_STATUS_HEARTBEATS_MISSED 1  /* marked; `count` in a row: it is asked again */
@@ -1576,6 +1652,7 @@ NATSKIT_API natskit_status natskit_msg_stored(const natskit_msg *msg, natskit_st
 #define NATSKIT_STATUS_UNKNOWN 10      /* the server says something that the library does not know */
 #define NATSKIT_STATUS_RESUMED 11      /* after trouble, or a lost connection, it works again */
 #define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin has come */
+#define NATSKIT_STATUS_RECREATED 13    /* a push consumer was made again; `text` is its name */
 
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */

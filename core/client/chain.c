@@ -114,6 +114,18 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     }
 }
 
+struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns)
+{
+    struct nki_op *op = nki_op_new();
+    if (op == NULL) {
+        chain->part.free(&chain->part);
+        return NULL;
+    }
+    nki_chain_attach(chain, op, NKI_NEVER);
+    ask(engine, op, now_ns);
+    return op;
+}
+
 void nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns)
 {
     struct nki_op *op = nki_op_new();
@@ -132,6 +144,7 @@ void nki_engine_chain_reply(struct nki_engine *engine, struct nki_op *op, int32_
 {
     struct nki_chain *chain = nki_op_chain(op);
     struct nki_chain_end end = {.outcome = NKI_OUTCOME_DONE};
+    chain->now_ns = now_ns;
     switch (chain->ops->reply(chain, status, msg, &end)) {
     case NKI_CHAIN_ENDS:
         nki_op_finish(op, end.status, end.outcome, end.msg, end.status != NKI_OK ? &end.error : NULL);

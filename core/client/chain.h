@@ -38,6 +38,7 @@ struct nki_chain {
     const struct nki_outgoing_msg *ahead;
     size_t ahead_count;
     int64_t wait_ms;
+    int64_t now_ns;             /* for `reply`; 0 with NKI_DISCONNECTED */
     int32_t idle_outcome;       /* of an operation that is given up while no request of it is under way,
                                    NKI_OUTCOME_PENDING: it is       unknown */
     int32_t asked_outcome;      /* the same while one is; NKI_OUTCOME_PENDING: it is unknown */
@@ -53,6 +54,7 @@ static inline struct nki_chain *nki_op_chain(const struct nki_op *op)
     return op->part != NULL ? NKI_CONTAINER_OF(op->part, struct nki_chain, part) : NULL;
 }
 
+/* Makes it the operation's. */
 static inline void nki_chain_attach(struct nki_chain *chain, struct nki_op *op, int64_t deadline_ns)
 {
     op->part = &chain->part;
@@ -75,6 +77,10 @@ int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed,
 /* Under the engine lock: begins it with `out`, for nobody who waits: its end shows in part.free, which looks
  * at `op`. The chain is taken over in any case. */
 void nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns);
+/* With a transport, under the engine lock, by a feed: begins it without a deadline (whoever begins it cancels
+ * it: nki_engine_cancel); one reference of an operation, which may have finished, for the caller. NULL if
+ * there is no memory. The chain is taken over in any case. */
+struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns);
 
 /* Between the files of the engine. */
 

@@ -48,13 +48,14 @@ bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
     return ok;
 }
 
-bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject, struct nki_str queue)
 {
     struct nki_engine *engine = feed->engine;
     struct nki_subs *subs = &engine->subs;
     struct nki_sub *sub = feed->sub;
-    uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, 0)];
-    assert(subject.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 && sub->max == 0);
+    uint8_t lines[NKI_EMIT_UNSUB_MAX + NKI_EMIT_SUB_MAX(NKI_SUBJECT_MAX, NKI_SUBJECT_MAX)];
+    assert(subject.len <= NKI_SUBJECT_MAX && queue.len <= NKI_SUBJECT_MAX && sub->queue_len == 0 &&
+           sub->max == 0);
     if (sub->drain != NKI_DRAIN_NONE) {
         return false; /* the server was told that it ends, and would not be told of another sid */
     }
@@ -66,7 +67,8 @@ bool nki_feed_move(struct nki_feed *feed, struct nki_str subject)
     subs->last = NULL;
     sub->sid = subs->next_sid++;
     feed->subject = subject;
-    end = nki_emit_sub(end, subject, NKI_STR(""), sub->sid);
+    feed->queue = queue;
+    end = nki_emit_sub(end, subject, queue, sub->sid);
     bool kick;
     bool ok = nki_outbox_control(&engine->outbox, lines, (size_t)(end - lines), &kick);
     engine->want |= kick ? NKI_WANT_KICK : 0;

@@ -47,6 +47,7 @@ struct nki_feed {
     struct nki_sub *sub;    /* which owns it */
     struct nki_list node;   /* in engine.subs.feeds */
     struct nki_str subject; /* that it is subscribed to, if it was moved: the callee's; else empty */
+    struct nki_str queue;   /* the same of its queue group */
     uint64_t asked; /* hash of the subject that it asks on: it ends if the server denies that; 0: none */
     struct nki_list unsettled; /* in engine.subs.unsettled; else alone */
     bool up;                   /* it was told so */
@@ -58,6 +59,7 @@ static inline void nki_feed_attach(struct nki_feed *feed, struct nki_engine *eng
     feed->engine = engine;
     feed->sub = sub;
     feed->subject = NKI_STR("");
+    feed->queue = NKI_STR("");
     feed->up = false;
     nki_list_init(&feed->node);
     nki_list_init(&feed->unsettled);
@@ -75,10 +77,10 @@ static inline void nki_feed_settle(struct nki_feed *feed)
 void nki_feed_arm(struct nki_feed *feed, int64_t at_ns);
 /* Ends the subscription, with `error` (may be NULL) as the words for the reason. */
 void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_error *error);
-/* Subscribes to another subject (which has to live as long as it is) instead, under another sid, so that
- * nothing comes any more that was sent to the old one. False if there is no memory, or it is being drained:
- * then nothing comes at all until it is called again. */
-bool nki_feed_move(struct nki_feed *feed, struct nki_str subject);
+/* Subscribes to another subject, with a queue group or an empty text (both have to live as long as it is),
+ * instead, under another sid, so that nothing comes any more that was sent to the old one. False if there is
+ * no memory, or it is being drained: then nothing comes at all until it is called again. */
+bool nki_feed_move(struct nki_feed *feed, struct nki_str subject, struct nki_str queue);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 {

@@ -57,6 +57,12 @@ struct nki_str nki_sub_wire_subject(const struct nki_sub *sub)
     return feed != NULL && feed->subject.len > 0 ? feed->subject : nki_sub_subject(sub);
 }
 
+struct nki_str nki_sub_wire_queue(const struct nki_sub *sub)
+{
+    const struct nki_feed *feed = sub->collect != NULL ? sub->collect->feed : NULL;
+    return feed != NULL && feed->subject.len > 0 ? feed->queue : nki_sub_queue(sub);
+}
+
 bool nki_sub_collect(struct nki_sub *sub, const struct nki_collect *collect)
 {
     struct nki_collect *copy = nki_alloc(sizeof *copy);
@@ -208,10 +214,11 @@ static bool replay_one(struct nki_sub *sub, struct nki_buf *out)
         return true;
     }
     struct nki_str subject = nki_sub_wire_subject(sub);
-    if (!nki_buf_reserve(out, NKI_EMIT_SUB_MAX(subject.len, sub->queue_len) + NKI_EMIT_UNSUB_MAX)) {
+    struct nki_str queue = nki_sub_wire_queue(sub);
+    if (!nki_buf_reserve(out, NKI_EMIT_SUB_MAX(subject.len, queue.len) + NKI_EMIT_UNSUB_MAX)) {
         return false;
     }
-    uint8_t *end = nki_emit_sub(out->data + out->len, subject, nki_sub_queue(sub), sub->sid);
+    uint8_t *end = nki_emit_sub(out->data + out->len, subject, queue, sub->sid);
     sub->arrived_before = sub->arrived;
     if (sub->max > 0) {
         end = nki_emit_unsub(end, sub->sid, sub->max - sub->arrived);

@@ -92,6 +92,7 @@ static inline struct nki_str nki_sub_queue(const struct nki_sub *sub)
 {
     return nki_str_make(sub->names + sub->subject_len, sub->queue_len);
 }
+struct nki_str nki_sub_wire_queue(const struct nki_sub *sub);
 
 void nki_subs_init(struct nki_subs *subs);
 /* Every subscription was ended before. */

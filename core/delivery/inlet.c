@@ -9,6 +9,14 @@ int nki_inlet_init(struct nki_inlet *inlet, struct nki_inlet_limits limits)
     return nki_waitable_init(&inlet->wait);
 }
 
+void nki_inlet_limit(struct nki_inlet *inlet, struct nki_inlet_limits limits)
+{
+    pthread_mutex_lock(&inlet->wait.mu);
+    inlet->limit_msgs = limits.msgs < UINT32_MAX ? (uint32_t)limits.msgs : UINT32_MAX;
+    inlet->limit_bytes = limits.bytes;
+    pthread_mutex_unlock(&inlet->wait.mu);
+}
+
 void nki_inlet_destroy(struct nki_inlet *inlet)
 {
     nki_msg_release_chain(inlet->head);

@@ -91,6 +91,8 @@ void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason);
 /* The handle was closed: what is queued is dropped, blocked takers get NKI_CLOSED. Any thread. */
 void nki_inlet_close(struct nki_inlet *inlet);
 
+/* Other limits for what comes from now on. */
+void nki_inlet_limit(struct nki_inlet *inlet, struct nki_inlet_limits limits);
 /* Takes what is there, at most `cap`; with wait.mu held. NKI_OK with *count > 0, NKI_WOULD_BLOCK if there is
  * nothing, NKI_END, NKI_CLOSED. */
 int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count);

@@ -16,7 +16,8 @@ enum nki_notice_type {
     NKI_NOTICE_UNPINNED,
     NKI_NOTICE_UNKNOWN,
     NKI_NOTICE_RESUMED,
-    NKI_NOTICE_INITIAL_DONE
+    NKI_NOTICE_INITIAL_DONE,
+    NKI_NOTICE_RECREATED
 };
 
 struct nki_notice {

@@ -2,6 +2,7 @@
 #include "jetstream/call_inside.h"
 
 #include "base/alloc.h"
+#include "jetstream/ensure.h"
 #include "jetstream/fields.h"
 #include "wire/header.h"
 #include "wire/subject.h"
@@ -371,6 +372,9 @@ int32_t nki_js_call_make(struct nki_js *js, struct nki_str name, struct nki_doc 
     }
     if (args != NULL && args->root->type != NKI_DOC_OBJECT) {
         return nki_error_set(err, NKI_INVALID, "%s: the arguments are no object", row->name);
+    }
+    if (row->body == NKI_JS_BODY_ENSURE) {
+        return nki_ensure_make(js, args, out, err);
     }
     struct nki_js_call *call = nki_alloc(sizeof *call);
     if (call == NULL) {

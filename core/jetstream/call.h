@@ -7,7 +7,13 @@
 #include "jetstream/context.h"
 #include "json/doc.h"
 
-enum nki_js_body { NKI_JS_BODY_NONE, NKI_JS_BODY_ARGS, NKI_JS_BODY_STREAM, NKI_JS_BODY_CONSUMER };
+enum nki_js_body {
+    NKI_JS_BODY_NONE,
+    NKI_JS_BODY_ARGS,
+    NKI_JS_BODY_STREAM,
+    NKI_JS_BODY_CONSUMER,
+    NKI_JS_BODY_ENSURE
+};
 
 /* What follows the first answer. */
 enum nki_js_then {

@@ -13,6 +13,7 @@
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
+#include "jetstream/flow.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -73,7 +74,7 @@ struct ordered {
     unsigned missing;       /* of those: there is no such stream */
     unsigned unheard;       /* of those: nobody is there who answers */
     int64_t seen_ns;        /* the last sign of life */
-    struct nki_buf flow;    /* subject that is to be answered once the queue is taken; empty: none */
+    struct nki_flow flow;
     uint64_t resets;
     uint64_t stale_msgs;
     uint64_t rewinds;
@@ -108,7 +109,7 @@ static void tell_ready(struct ordered *ordered)
 
 static void destroy(struct ordered *ordered)
 {
-    nki_buf_free(&ordered->flow);
+    nki_flow_free(&ordered->flow);
     nki_buf_free(&ordered->stream);
     nki_buf_free(&ordered->filters);
     nki_buf_free(&ordered->filter);
@@ -276,7 +277,8 @@ static void number(struct ordered *ordered)
 static bool move(struct ordered *ordered)
 {
     number(ordered);
-    bool ok = nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len));
+    bool ok =
+        nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len), NKI_STR(""));
     ordered->used = !ok; /* then the next one is tried */
     return ok;
 }
@@ -288,7 +290,7 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->consumer_seq = 0;
     ordered->answered = false;
     ordered->idle = false;
-    ordered->flow.len = 0;
+    nki_flow_forget(&ordered->flow);
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
     ordered->resets += ordered->created && !ordered->asking;
     ordered->unasked = ordered->unasked && !ordered->tells;
@@ -438,36 +440,10 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     look_whether_done(ordered, place.pending == 0);
 }
 
-static bool send_empty(struct ordered *ordered, struct nki_str subject)
-{
-    struct nki_outgoing_msg msg = {
-        .subject = subject, .reply = NKI_STR(""), .header_block = NKI_STR(""), .data = NKI_STR("")};
-    return nki_feed_send(&ordered->feed, &msg);
-}
-
-/* The server waits until what it has sent was taken: it is told then. The subject is what anybody may have
- * written who publishes to the inbox. */
-static void flow(struct ordered *ordered, struct nki_str subject)
-{
-    if (nki_subject_publish_fault(subject) != NULL) {
-        return;
-    }
-    ordered->flow.len = 0;
-    bool kept = nki_buf_append_str(&ordered->flow, subject);
-    uint64_t bytes;
-    if (nki_inlet_tell_at(&ordered->feed.sub->inlet, 0, 0, &bytes) == 0 || !kept) {
-        ordered->flow.len = 0;
-        (void)send_empty(ordered, subject); /* without memory a heartbeat asks again */
-    }
-}
-
 static void taken(struct nki_feed *feed, int64_t now_ns)
 {
-    struct ordered *ordered = of(feed);
     (void)now_ns;
-    if (ordered->flow.len > 0 && send_empty(ordered, str_of(&ordered->flow))) {
-        ordered->flow.len = 0;
-    }
+    nki_flow_taken(&of(feed)->flow, feed);
 }
 
 /* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
@@ -508,9 +484,10 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     }
     ordered->idle = false;
     if (msg->reply_len > 0) {
-        flow(ordered, nki_msg_reply(msg));
+        nki_flow_ask(&ordered->flow, &ordered->feed, nki_msg_reply(msg));
     } else {
-        flow(ordered, value); /* the request for it was lost, or the answer; or it still is not taken */
+        /* The request for it was lost, or the answer; or it still is not taken. */
+        nki_flow_ask(&ordered->flow, &ordered->feed, value);
     }
 }
 
@@ -697,7 +674,7 @@ static void down(struct nki_feed *feed, int64_t now_ns)
     struct ordered *ordered = of(feed);
     (void)now_ns;
     ordered->state = DOWN;
-    ordered->flow.len = 0;
+    nki_flow_forget(&ordered->flow);
     if (ordered->used) {
         (void)move(ordered); /* the consumer may live on, and deliver as soon as somebody listens */
     }

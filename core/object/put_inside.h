@@ -35,7 +35,8 @@ struct nki_object_put {
     struct nki_buf subject; /* of its chunks, as published */
 
     /* any thread */
-    atomic_int state; /* enum nki_put_state */
+    atomic_int state;   /* enum nki_put_state */
+    atomic_bool purged; /* ABORTED: its chunks are gone */
     _Atomic uint64_t bytes;
     _Atomic uint64_t stored;
     _Atomic uint64_t chunks;

@@ -47,6 +47,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_SERVICE] = "services",
     [NKI_SCOPE_KV] = "opening buckets",
     [NKI_SCOPE_KV_SWEEP] = "changing many keys",
+    [NKI_SCOPE_PUSH] = "a push consumer",
 };
 
 struct text {

@@ -237,12 +237,23 @@ void step_watch(struct worker *me)
     natskit_kv kv = {pick(me, NATSKIT_KIND_KV, &sort)};
     natskit_sub sub;
     natskit_watch_info info;
+    natskit_push_info push_info;
+    natskit_op op;
     if (below(me, 8) == 0) {
         step_direct(me);
         return;
     }
     if (below(me, 8) == 0) {
         natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+        if (below(me, 2) == 0) {
+            if (gave_for(me, "js_subscribe_start", js.id, sort,
+                         natskit_js_subscribe_start(js, "s", Z, (natskit_options){0}, below(me, 100), &sub,
+                                                    &op, NULL)) == NATSKIT_OK) {
+                keep(me, NATSKIT_KIND_SUB, sub.id);
+                keep(me, NATSKIT_KIND_OP, op.id);
+            }
+            return;
+        }
         if (gave_for(me, "js_ordered", js.id, sort,
                      natskit_js_ordered(js, "S", Z, (natskit_options){0}, &sub, NULL)) == NATSKIT_OK) {
             keep(me, NATSKIT_KIND_SUB, sub.id);
@@ -258,6 +269,7 @@ void step_watch(struct worker *me)
     }
     sub.id = pick(me, NATSKIT_KIND_SUB, &sort);
     gave_for(me, "watch_info", sub.id, sort, natskit_sub_watch_info(sub, &info, sizeof info));
+    gave_for(me, "push_info", sub.id, sort, natskit_sub_push_info(sub, &push_info, sizeof push_info));
 }
 
 /* Writers of a store that is there or not, which is all the same to them until they are finished. */

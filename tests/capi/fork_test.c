@@ -123,6 +123,12 @@ static void child_finds_forked_js(const struct objects *all)
                 wanted);
     CHILD_CHECK(natskit_js_get_batch(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
     CHILD_CHECK(natskit_js_get_last(all->js, "S", Z, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_js_subscribe(all->js, "s", Z, NO_OPTIONS, -1, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_js_snapshot(all->js, none, -1, &sub, &json, NULL) == wanted);
+    CHILD_CHECK(natskit_js_snapshot_start(all->js, none, -1, &sub, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_js_subscribe_start(all->js, "s", Z, NO_OPTIONS, -1, &sub, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_sub_push_info(all->sub, &(natskit_push_info){0}, sizeof(natskit_push_info)) ==
+                wanted);
     CHILD_CHECK(natskit_kv_open(all->js, "b", Z, &kv, NULL) == wanted);
     CHILD_CHECK(natskit_kv_get(all->kv, "k", Z, 0, -1, &msg, NULL) == wanted);
     CHILD_CHECK(natskit_kv_get_start(all->kv, "k", Z, 0, NO_OPTIONS, -1, &op, NULL) == wanted);

@@ -17,6 +17,12 @@ static natskit_status sub_pull_info(uint64_t id)
     return natskit_sub_pull_info(H_SUB, &pull_info, sizeof pull_info);
 }
 
+static natskit_status sub_push_info(uint64_t id)
+{
+    natskit_push_info push_info;
+    return natskit_sub_push_info(H_SUB, &push_info, sizeof push_info);
+}
+
 CALL(js_open, natskit_js_open(H_CONN, NO_OPTIONS, &new_js, &error))
 CALL(js_open_options, natskit_js_open(conn, H_OPTIONS, &new_js, &error))
 CALL(js_call, natskit_js_call(H_JS, "account.info", Z, NO_ARGS, 0, &new_json, &error))
@@ -31,6 +37,16 @@ CALL(js_consume_options, natskit_js_consume(js, "S", Z, "c", Z, H_OPTIONS, &new_
 CALL(js_next, natskit_js_next(H_JS, "S", Z, "c", Z, 0, &msg, &error))
 CALL(js_ordered, natskit_js_ordered(H_JS, "S", Z, NO_OPTIONS, &new_sub, &error))
 CALL(js_ordered_options, natskit_js_ordered(js, "S", Z, H_OPTIONS, &new_sub, &error))
+CALL(js_subscribe, natskit_js_subscribe(H_JS, "s", Z, NO_OPTIONS, 0, &new_sub, &error))
+CALL(js_subscribe_options, natskit_js_subscribe(js, "s", Z, H_OPTIONS, 0, &new_sub, &error))
+CALL(js_subscribe_start, natskit_js_subscribe_start(H_JS, "s", Z, NO_OPTIONS, 0, &new_sub, &new_op, &error))
+CALL(js_subscribe_start_options,
+     natskit_js_subscribe_start(js, "s", Z, H_OPTIONS, 0, &new_sub, &new_op, &error))
+CALL(js_snapshot, natskit_js_snapshot(H_JS, NO_ARGS, 0, &new_sub, &new_json, &error))
+CALL(js_snapshot_args, natskit_js_snapshot(js, H_JSON, 0, &new_sub, &new_json, &error))
+CALL(js_snapshot_start, natskit_js_snapshot_start(H_JS, NO_ARGS, 0, &new_sub, &new_op, &error))
+CALL(js_snapshot_start_args, natskit_js_snapshot_start(js, H_JSON, 0, &new_sub, &new_op, &error))
+CALL(trace_tree, natskit_trace_tree(H_JSON, &new_json, &error))
 CALL(js_close, natskit_js_close(H_JS))
 
 #define JS_ROWS                                                                                              \
@@ -43,7 +59,16 @@ CALL(js_close, natskit_js_close(H_JS))
         ROW_OPTIONAL(natskit_js_consume, OPTIONS, js_consume_options), ROW(natskit_js_next, JS, js_next),    \
         ROW(natskit_js_ordered, JS, js_ordered),                                                             \
         ROW_OPTIONAL(natskit_js_ordered, OPTIONS, js_ordered_options),                                       \
-        ROW(natskit_sub_pull_info, SUB, sub_pull_info), ROW(natskit_js_close, JS, js_close)
+        ROW(natskit_trace_tree, JSON, trace_tree), ROW(natskit_js_snapshot, JS, js_snapshot),                \
+        ROW_OPTIONAL(natskit_js_snapshot, JSON, js_snapshot_args),                                           \
+        ROW(natskit_js_snapshot_start, JS, js_snapshot_start),                                               \
+        ROW_OPTIONAL(natskit_js_snapshot_start, JSON, js_snapshot_start_args),                               \
+        ROW(natskit_js_subscribe, JS, js_subscribe),                                                         \
+        ROW_OPTIONAL(natskit_js_subscribe, OPTIONS, js_subscribe_options),                                   \
+        ROW(natskit_js_subscribe_start, JS, js_subscribe_start),                                             \
+        ROW_OPTIONAL(natskit_js_subscribe_start, OPTIONS, js_subscribe_start_options),                       \
+        ROW(natskit_sub_push_info, SUB, sub_push_info), ROW(natskit_sub_pull_info, SUB, sub_pull_info),      \
+        ROW(natskit_js_close, JS, js_close)
 
 BAD(js_open_out, natskit_js_open(conn, NO_OPTIONS, NULL, &error))
 BAD(js_call_at_null, natskit_js_call_at(0, NULL, sizeof call_info))
@@ -71,6 +96,23 @@ BAD(js_next_stream, natskit_js_next(js, ">", Z, "c", Z, 0, &msg, &error))
 BAD(js_next_timeout, natskit_js_next(js, "S", Z, "c", Z, -2, &msg, &error))
 BAD(pull_info_null, natskit_sub_pull_info(sub, NULL, sizeof(natskit_pull_info)))
 BAD(pull_info_size, natskit_sub_pull_info(sub, &(natskit_pull_info){0}, 0))
+BAD(js_subscribe_out, natskit_js_subscribe(js, "s", Z, NO_OPTIONS, 0, NULL, &error))
+BAD(js_subscribe_null, natskit_js_subscribe(js, NULL, 1, NO_OPTIONS, 0, &new_sub, &error))
+BAD(js_subscribe_subject, natskit_js_subscribe(js, "s..t", Z, NO_OPTIONS, 0, &new_sub, &error))
+BAD(js_subscribe_nothing, natskit_js_subscribe(js, "", Z, NO_OPTIONS, 0, &new_sub, &error))
+BAD(js_subscribe_timeout, natskit_js_subscribe(js, "s", Z, NO_OPTIONS, -2, &new_sub, &error))
+BAD(js_subscribe_scope, natskit_js_subscribe(js, "s", Z, options, 0, &new_sub, &error))
+BAD(js_subscribe_start_out, natskit_js_subscribe_start(js, "s", Z, NO_OPTIONS, 0, NULL, &new_op, &error))
+BAD(js_subscribe_start_op, natskit_js_subscribe_start(js, "s", Z, NO_OPTIONS, 0, &new_sub, NULL, &error))
+BAD(js_snapshot_out, natskit_js_snapshot(js, NO_ARGS, 0, NULL, &new_json, &error))
+BAD(js_snapshot_answer, natskit_js_snapshot(js, NO_ARGS, 0, &new_sub, NULL, &error))
+BAD(js_snapshot_args_none, natskit_js_snapshot(js, NO_ARGS, 0, &new_sub, &new_json, &error))
+BAD(js_snapshot_timeout, natskit_js_snapshot(js, NO_ARGS, -2, &new_sub, &new_json, &error))
+BAD(js_snapshot_start_out, natskit_js_snapshot_start(js, NO_ARGS, 0, NULL, &new_op, &error))
+BAD(js_snapshot_start_op, natskit_js_snapshot_start(js, NO_ARGS, 0, &new_sub, NULL, &error))
+BAD(trace_tree_out, natskit_trace_tree(NO_ARGS, NULL, &error))
+BAD(push_info_null, natskit_sub_push_info(sub, NULL, sizeof(natskit_push_info)))
+BAD(push_info_size, natskit_sub_push_info(sub, &(natskit_push_info){0}, 0))
 BAD(msg_status_msg, natskit_msg_status(NULL, &status_view, sizeof status_view))
 BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_view))
 
@@ -88,6 +130,20 @@ BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_vi
         BAD_ROW(natskit_js_ordered, js_ordered_out), BAD_ROW(natskit_js_ordered, js_ordered_null),           \
         BAD_ROW(natskit_js_ordered, js_ordered_stream), BAD_ROW(natskit_js_ordered, js_ordered_scope),       \
         BAD_ROW(natskit_sub_pull_info, pull_info_null), BAD_ROW(natskit_sub_pull_info, pull_info_size),      \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_out), BAD_ROW(natskit_js_subscribe, js_subscribe_null),   \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_subject),                                                 \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_nothing),                                                 \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_timeout),                                                 \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_scope),                                                   \
+        BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_out),                                         \
+        BAD_ROW(natskit_js_subscribe_start, js_subscribe_start_op),                                          \
+        BAD_ROW(natskit_trace_tree, trace_tree_out), BAD_ROW(natskit_js_snapshot, js_snapshot_out),          \
+        BAD_ROW(natskit_js_snapshot, js_snapshot_answer),                                                    \
+        BAD_ROW(natskit_js_snapshot, js_snapshot_args_none),                                                 \
+        BAD_ROW(natskit_js_snapshot, js_snapshot_timeout),                                                   \
+        BAD_ROW(natskit_js_snapshot_start, js_snapshot_start_out),                                           \
+        BAD_ROW(natskit_js_snapshot_start, js_snapshot_start_op),                                            \
+        BAD_ROW(natskit_sub_push_info, push_info_null), BAD_ROW(natskit_sub_push_info, push_info_size),      \
         BAD_ROW(natskit_msg_status, msg_status_msg), BAD_ROW(natskit_msg_status, msg_status_kind)
 
 #endif

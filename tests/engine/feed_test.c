@@ -139,7 +139,7 @@ static void expect_take(struct peer *peer, struct nki_sub *sub, const char *data
 static bool move(struct peer *peer, struct probe *probe, const char *subject)
 {
     snprintf(probe->subjects[probe->moves], sizeof probe->subjects[0], "%s", subject);
-    bool ok = nki_feed_move(&probe->feed, nki_str_z(probe->subjects[probe->moves]));
+    bool ok = nki_feed_move(&probe->feed, nki_str_z(probe->subjects[probe->moves]), NKI_STR(""));
     probe->moves++;
     rig_settle(peer->rig);
     peer_read(peer);

@@ -121,6 +121,13 @@ static void test_replay(void **state)
                                       "hall: that was all there was", "hall: 5, hall 21.4", NULL});
 }
 
+static void test_push(void **state)
+{
+    (void)state;
+    run_example("push", (const char *const[]){"shared: 20 jobs done once", "consumer: workers of PUSH_C",
+                                              "saved: all chunks", "restored: 20 messages", NULL});
+}
+
 static void test_direct_get(void **state)
 {
     (void)state;
@@ -186,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
         cmocka_unit_test(test_kv_cache),      cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_push),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

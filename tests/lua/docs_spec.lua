@@ -69,6 +69,7 @@ end
 describe("the documents", function()
     local annotations = read("bindings/lua/library/natskit.lua") .. "\n" ..
         read("bindings/lua/library/natskit_jetstream.lua") .. "\n" ..
+        read("bindings/lua/library/natskit_push.lua") .. "\n" ..
         read("bindings/lua/library/natskit_keys.lua") .. "\n" ..
         read("bindings/lua/library/natskit_kv.lua") .. "\n" ..
         read("bindings/lua/library/natskit_object.lua") .. "\n" ..
@@ -130,6 +131,7 @@ describe("the documents", function()
             BATCH = "AtomicBatchOptions",
             GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
             OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
+            PUSH = "PushOptions",
         }
         local row = '\nOPTION%(([%u_]+), [%w_]+, (%u+), "([%w_]+)"'
         local count = 0
@@ -146,7 +148,8 @@ describe("the documents", function()
     end)
 
     it("name every word of a choice, and what is no option of the library", function()
-        local row = '\nOPTION%([CP]%u+, [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
+        -- Those of push consumers (scope PUSH) are words of the configuration, where others have the same names.
+        local row = '\nOPTION%([CP][%u_]-[^H], [%w_]+, CHOICE, "([%w_]+)", "(%w*)", "([%w|]+)"'
         local count = 0
         local own = { acks = "failures" } -- defaults that are not the library's
         for name, default, words in read("core/options/options.def"):gmatch(row) do
@@ -277,7 +280,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "kv_cache", "direct_get", "service", "batches", "tour" } do
+        "push", "kv_cache", "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

@@ -74,6 +74,12 @@ EXPECTED = {
         "greet.*: greet.pam 'good morning' en",
         "greet.>: greet.pam.again 'only one of the two matches this'",
     ],
+    "push": [
+        "shared: 20 jobs done once",
+        "consumer: workers",
+        "restored: 20 messages",
+        "trace: in, 0 missing",
+    ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "direct_get": [
         "second: 2, attic 31.0",
@@ -152,7 +158,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"batches", "consume", "direct_get", "kv_cache", "kv_watch", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

@@ -221,6 +221,7 @@ def test_options_have_types_that_are_known() -> None:
         _natskit.OPTIONS_ORDERED,
         _natskit.OPTIONS_GET_BATCH,
         _natskit.OPTIONS_GET_LAST,
+        _natskit.OPTIONS_PUSH,
     ):
         rows = _natskit._options(scope)
         assert rows

@@ -167,6 +167,56 @@ natskit_sub tt_js_ordered(natskit_conn conn, natskit_js js, const char *stream, 
     return (natskit_sub){tt_given("natskit_js_ordered", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
 }
 
+natskit_sub tt_js_subscribe(natskit_conn conn, natskit_js js, const char *subject, natskit_options options)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_status got = natskit_js_subscribe(js, subject, Z, options, tt_life.wait_ms, &sub, &err);
+    tt_check_error("natskit_js_subscribe", got, NATSKIT_OK, &err);
+    return (natskit_sub){tt_given("natskit_js_subscribe", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_sub tt_js_subscribe_start(natskit_conn conn, natskit_js js, const char *subject, natskit_op *op)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_op made = {UINT64_MAX};
+    natskit_status got =
+        natskit_js_subscribe_start(js, subject, Z, NO_OPTIONS, tt_op_ms(), &sub, &made, &err);
+    *op = tt_given_op("natskit_js_subscribe_start", got, made, conn, &err);
+    return (natskit_sub){tt_given("natskit_js_subscribe_start", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_sub tt_js_snapshot(natskit_conn conn, natskit_js js, natskit_json args, natskit_json *answer)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_json made = {UINT64_MAX};
+    natskit_status got = natskit_js_snapshot(js, args, tt_life.wait_ms, &sub, &made, &err);
+    tt_check_error("natskit_js_snapshot", got, NATSKIT_OK, &err);
+    answer->id = tt_given("natskit_js_snapshot", got, NATSKIT_KIND_JSON, made.id, 0, NULL);
+    return (natskit_sub){tt_given("natskit_js_snapshot", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_sub tt_js_snapshot_start(natskit_conn conn, natskit_js js, natskit_json args, natskit_op *op)
+{
+    natskit_error err = {0};
+    natskit_sub sub = {UINT64_MAX};
+    natskit_op made = {UINT64_MAX};
+    natskit_status got = natskit_js_snapshot_start(js, args, tt_op_ms(), &sub, &made, &err);
+    *op = tt_given_op("natskit_js_snapshot_start", got, made, conn, &err);
+    return (natskit_sub){tt_given("natskit_js_snapshot_start", got, NATSKIT_KIND_SUB, sub.id, conn.id, "")};
+}
+
+natskit_json tt_trace_tree(natskit_json events)
+{
+    natskit_error err = {0};
+    natskit_json tree = {UINT64_MAX};
+    natskit_status got = natskit_trace_tree(events, &tree, &err);
+    tt_check_error("natskit_trace_tree", got, NATSKIT_OK, &err);
+    return (natskit_json){tt_given("natskit_trace_tree", got, NATSKIT_KIND_JSON, tree.id, 0, NULL)};
+}
+
 natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also)
 {
     natskit_error err = {0};

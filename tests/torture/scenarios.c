@@ -66,6 +66,8 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(kv),
     ROW(watch),
     ROW(pull),
+    ROW(push),
+    ROW(snapshot),
     ROW(websocket),
     ROW(websocket_secured),
     ROW(service),

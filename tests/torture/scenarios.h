@@ -66,6 +66,8 @@ void tt_scenario_pull(void);
 void tt_scenario_service(void);
 void tt_scenario_discover(void);
 void tt_scenario_service_lost(void);
+void tt_scenario_push(void);
+void tt_scenario_snapshot(void);
 
 void tt_scenario_waitset(void);
 void tt_scenario_blocked(void);

@@ -154,3 +154,66 @@ void tt_scenario_pull(void)
     }
     TT(natskit_flush, conn, tt_life.wait_ms);
 }
+
+/* The same by push consumers: a durable one, which outlives the scenario, and a new one. */
+void tt_scenario_push(void)
+{
+    natskit_push_info info = {0};
+    natskit_op op = {0};
+    natskit_error err = {0};
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    make_bucket(js);
+    natskit_kv kv = tt_kv(conn, js, "torture");
+    natskit_options options = tt_options(NATSKIT_OPTIONS_PUSH);
+    const struct {
+        const char *name;
+        const char *value;
+    } pairs[] = {
+        {"stream", STREAM},      {"queue", "push"},         {"ack_policy", "none"},
+        {"mem_storage", "true"}, {"deliver_policy", "new"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        natskit_status got = natskit_options_set(options, pairs[i].name, Z, pairs[i].value, Z, &err);
+        tt_check_error("natskit_options_set", got, NATSKIT_OK, &err);
+    }
+    natskit_sub durable = tt_js_subscribe(conn, js, "$KV.torture.pushed", options);
+    natskit_sub fresh = tt_js_subscribe_start(conn, js, "$KV.torture.pushed", &op);
+    (void)tt_finish(op, NATSKIT_OK);
+    (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pushed"), NATSKIT_OK);
+    natskit_msg *msg = tt_next(fresh, tt_life.wait_ms, NATSKIT_OK);
+    if (msg != NULL) {
+        TT(natskit_msg_ack, msg);
+        tt_release(msg);
+    }
+    tt_release(tt_next(durable, tt_life.wait_ms, NATSKIT_OK));
+    TT(natskit_sub_push_info, fresh, &info, sizeof info);
+    tt_want(info.live == 1 && info.msgs > 0, "the new consumer is not there");
+    tt_sub_close(fresh);
+    tt_sub_close(durable);
+    TT(natskit_flush, conn, tt_life.wait_ms);
+}
+
+/* A snapshot of the bucket's stream, and what is made of events of a trace. */
+void tt_scenario_snapshot(void)
+{
+    natskit_json answer = {0};
+    natskit_op op = {0};
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    (void)tt_js_call(
+        js, "stream.create",
+        tt_json("{\"config\":{\"name\":\"SNAP\",\"subjects\":[\"snap\"],\"storage\":\"file\"}}"));
+    natskit_json args = tt_json("{\"stream\":\"SNAP\"}");
+    natskit_sub sub = tt_js_snapshot(conn, js, args, &answer);
+    natskit_msg *msg = NULL;
+    while ((msg = tt_next(sub, tt_life.wait_ms, NATSKIT_END)) != NULL) {
+        tt_release(msg);
+    }
+    natskit_sub more = tt_js_snapshot_start(conn, js, args, &op);
+    (void)tt_finish(op, NATSKIT_OK);
+    tt_sub_close(more);
+    (void)tt_trace_tree(tt_json("[{\"events\":[{\"hop\":\"1\"}]},"
+                                "{\"request\":{\"header\":{\"Nats-Trace-Hop\":[\"1\"]}}}]"));
+    TT(natskit_flush, conn, tt_life.wait_ms);
+}

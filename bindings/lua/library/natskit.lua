@@ -651,7 +651,7 @@ function sub:close() end
 ---@field size integer bytes of subject, reply, headers and data (messages)
 ---@field status? integer of the header block's status line, as 503 (messages); the server's code (statuses)
 ---@field description? string of the status line (messages)
----@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect", "delay_needed" or "auth_needed" (events); "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted", "leadership", "no_responders", "exceeded", "pinned", "unpinned", "resumed", "initial_done" or "unknown" (statuses)
+---@field type? string "connected", "disconnected", "reconnecting", "reconnected", "servers", "lame_duck", "slow_consumer", "async_error", "stale", "closed", "ping", "forced_reconnect", "delay_needed" or "auth_needed" (events); "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted", "leadership", "no_responders", "exceeded", "pinned", "unpinned", "resumed", "initial_done", "recreated" or "unknown" (statuses)
 ---@field server? string url without user and password (events)
 ---@field text? string the server's or the library's words (events, statuses)
 ---@field epoch? integer number of the transport (events)

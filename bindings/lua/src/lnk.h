@@ -650,6 +650,12 @@ void lnk_keep_info(lua_State *L, int index);
 /* Methods of a consumer that are no rows. */
 extern const luaL_Reg lnk_pull_methods[];
 int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
+int lnk_js_subscribe(lua_State *L);
+int lnk_js_snapshot(lua_State *L);
+int lnk_advisory(lua_State *L);   /* nats.advisory */
+int lnk_trace_tree(lua_State *L); /* nats.trace_tree */
+int lnk_js_pull_subscribe(lua_State *L);
+int lnk_sub_push_info(lua_State *L); /* sub:push_info */
 
 /* -- kv.c: buckets, entry.c: their entries ------------------------------------------------------------------
  */

@@ -144,6 +144,8 @@ static const luaL_Reg module_funcs[] = {
     {"pump", lnk_pump},
     {"nuid", nuid},
     {"headers", lnk_new_headers},
+    {"advisory", lnk_advisory},
+    {"trace_tree", lnk_trace_tree},
     {"dispatch", lnk_dispatch},
     {"on_handler_error", lnk_on_handler_error},
     {NULL, NULL},

@@ -53,7 +53,7 @@ static const char *const event_names[] = {"unknown",          "connected",    "d
 static const char *const status_names[] = {
     "unknown",    "heartbeats_missed", "consumer_not_found", "stream_not_found", "consumer_deleted",
     "leadership", "no_responders",     "exceeded",           "pinned",           "unpinned",
-    "unknown",    "resumed",           "initial_done"};
+    "unknown",    "resumed",           "initial_done",       "recreated"};
 
 #define CLOSED_TEXT "the message was closed"
 

@@ -98,6 +98,10 @@ static void set_text(lua_State *L, lnk_options *options, const natskit_option_in
 {
     natskit_error err;
     size_t len = 0;
+    if (info->type == NATSKIT_TYPE_CHOICE && lua_isboolean(L, -1)) { /* whose words are true and false */
+        lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
+        lua_replace(L, -2);
+    }
     expect(L, lua_type(L, -1) == LUA_TSTRING, info->name,
            info->type == NATSKIT_TYPE_LIST ? "string or list of strings" : "string");
     const char *text = lua_tolstring(L, -1, &len);

@@ -1,6 +1,5 @@
-/* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the
- * library's queue in one step of up to 64 messages and then hands out from there. What is ahead, and loops,
- * hold the subscription, so that a drain waits for them. */
+/* Subscriptions: subscribe, the ways to take messages, and their end. Every way fills `ahead` from the queue
+ * in one step of up to 64 messages and hands out from there. What is ahead, and loops, hold it for drains. */
 #include "lnk.h"
 
 #include <stdlib.h>
@@ -876,6 +875,7 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"stats", lnk_sub_stats},
                                        {"reason", lnk_sub_reason},
                                        {"pull_info", lnk_sub_pull_info},
+                                       {"push_info", lnk_sub_push_info},
                                        {"watch_info", lnk_sub_watch_info},
                                        {"close", sub_close},
                                        {NULL, NULL}};

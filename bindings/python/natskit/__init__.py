@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import _later, errors, js, jwt, micro, nkeys
+from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
@@ -36,6 +37,9 @@ from ._natskit import (
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
+    "Admin",
+    "Advisories",
+    "Advisory",
     "Answers",
     "Batch",
     "Client",
@@ -59,6 +63,7 @@ __all__ = [
     "Publisher",
     "PullSubscription",
     "Reading",
+    "Snapshot",
     "Status",
     "StoredMsg",
     "Stream",

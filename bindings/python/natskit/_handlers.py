@@ -38,12 +38,40 @@ def check_loop(cb: Any) -> None:
         asyncio.get_running_loop()
 
 
-def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
-    """Has asyncio call `cb` with each message of the subscription."""
-    coroutines = inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
+def acking(cb: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A handler that acks what `cb` has handled, unless that has said something else, or raises."""
+
+    async def behind(work: Awaitable[Any], msg: Any) -> None:
+        await work
+        if wants_ack(msg):
+            await msg.ack()
+
+    def handle(msg: Any) -> Any:
+        work = cb(msg)
+        if inspect.isawaitable(work):
+            return behind(work, msg)
+        return msg.ack() if wants_ack(msg) else None
+
+    async def handle_async(msg: Any) -> None:
+        await behind(cb(msg), msg)
+
+    return handle_async if _is_coroutine(cb) else handle
+
+
+def wants_ack(msg: Any) -> bool:
+    """Whether it is a message, and not a status, of which the server was told nothing yet."""
+    return hasattr(msg, "ack") and not msg.is_acked
+
+
+def _is_coroutine(cb: Callable[[Any], Any]) -> bool:
+    return inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
         getattr(cb, "__call__", None)  # noqa: B004 (an object whose call is a coroutine function)
     )
-    sub._handle(cb, coroutines, concurrency, contextvars.copy_context())
+
+
+def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
+    """Has asyncio call `cb` with each message of the subscription."""
+    sub._handle(cb, _is_coroutine(cb), concurrency, contextvars.copy_context())
 
 
 def failed(connection: Any, sub: Any, error: BaseException, ended: bool) -> None:

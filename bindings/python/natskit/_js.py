@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _handlers, _later, _natskit, _options, errors
+from ._admin import Admin, Advisories
+from ._consumer import Consumer, PullSubscription
 from ._kv import Buckets
 from ._natskit import AsyncMsg as Msg
 from ._natskit import AsyncReading as Reading
@@ -30,8 +32,6 @@ __all__ = ["Consumer", "JetStreamContext", "Publisher", "PullSubscription", "Rea
 
 _StreamConfig = api.StreamConfig | Mapping[str, Any] | None
 _ConsumerConfig = api.ConsumerConfig | Mapping[str, Any] | None
-
-_ANY_NUMBER = 1_000_000
 
 
 class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
@@ -97,6 +97,17 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    @property
+    def admin(self) -> Admin:
+        """Snapshots, leaders, peers, moves, traces: what operators do."""
+        return Admin(self)
+
+    async def advisories(self, *, metrics: bool = False) -> Advisories:
+        """What servers tell of streams and consumers, or with `metrics` of acks that are sampled: `async for advisory in
+        await js.advisories(): advisory.kind, advisory.data`."""
+        subject = "$JS.EVENT.METRIC.>" if metrics else "$JS.EVENT.ADVISORY.>"
+        return Advisories(await self._client.subscribe(subject))
 
     def batch(self, *, max_bytes: int | None = None) -> Batch:
         """An empty batch, whose messages are stored together or not at all: `async with js.batch() as batch: ...`.
@@ -466,6 +477,137 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
             # [sync] sub._handle(cb, False, 1, None)
         return sub
 
+    async def subscribe(
+        self,
+        subject: str,
+        queue: str | None = None,
+        cb: Callable[[Msg], Any] | None = None,
+        durable: str | None = None,
+        stream: str | None = None,
+        config: _ConsumerConfig = None,
+        manual_ack: bool = False,
+        ordered_consumer: bool = False,
+        idle_heartbeat: float | None = None,
+        flow_control: bool | None = None,
+        pending_msgs_limit: int | None = None,
+        pending_bytes_limit: int | None = None,
+        deliver_policy: str | None = None,
+        headers_only: bool | None = None,
+        inactive_threshold: float | None = None,
+        *,
+        concurrency: int = 1,
+        name: str | None = None,
+        bind: bool | None = None,
+        deliver_subject: str | None = None,
+        ack_policy: str | None = None,
+        ack_wait: float | None = None,
+        max_msgs: int | None = None,
+        destroy: str | None = None,
+        status_events: bool | None = None,
+        timeout: float | None = None,
+    ) -> Subscription:
+        """Subscribes to a push consumer, which delivers by itself: one of this name that exists, or a new one.
+
+        It lives through lost connections, restarts and other leaders. sub.consumer is its stream and its name, stats()
+        tells of it: live, heartbeats, flow_requests, recreated, lost. The loop over it ends, with an exception, when
+        the consumer is deleted. errors.AlreadyExistsError: it is configured otherwise than is asked for here;
+        errors.BusyError: another subscription is bound to it, and it has no queue.
+
+        Args:
+            queue: of subscriptions that share the messages; without `durable` also the consumer's name.
+            cb, concurrency: as for Client.subscribe(). A message is acked when `cb` has returned, unless it has been
+                or `manual_ack` is given. A loop acks by itself.
+            durable: name of a consumer that stays; `name` of one that the server forgets when nobody is subscribed.
+                With `bind` it has to exist.
+            stream: without it the one that takes the subject.
+            config: other fields of the consumer's configuration.
+            ordered_consumer: ordered() of these messages instead.
+            idle_heartbeat: seconds between two signs of life of the server, by default 5 without a queue.
+            flow_control: whether the server waits for slow taking, so that nothing is dropped; by default without a
+                queue. Else pending_msgs_limit and pending_bytes_limit are what may wait.
+            inactive_threshold: seconds without a subscription after which the server deletes it.
+            max_msgs: the subscription ends by itself after so many.
+            destroy: whether close() deletes the consumer: "made", if this subscription has made it and it has no
+                durable name (by default), "always", "never". drain() leaves it.
+            status_events: what happens to it comes, too, as natskit.Status.
+            timeout: seconds for finding or making the consumer; None is the context's.
+        """
+        if ordered_consumer:
+            return await self._subscribe_ordered(subject, cb, stream, config, idle_heartbeat, deliver_policy, headers_only)
+        made = _values.config_of(api.ConsumerConfig, config, {}).as_dict()
+        wishes = {
+            "queue": queue,
+            "durable": durable,
+            "stream": stream,
+            "config": _later.json_encode(made) if made else None,
+            "heartbeat_ms": _options.milliseconds("idle_heartbeat", idle_heartbeat),
+            "flow_control": None if flow_control is None else "true" if flow_control else "false",
+            "pending_msgs_limit": pending_msgs_limit,
+            "pending_bytes_limit": pending_bytes_limit,
+            "deliver_policy": deliver_policy,
+            "headers_only": headers_only,
+            "inactive_threshold_ms": _options.milliseconds("inactive_threshold", inactive_threshold),
+            "name": name,
+            "bind": bind,
+            "deliver_subject": deliver_subject,
+            "ack_policy": ack_policy,
+            "ack_wait_ms": _options.milliseconds("ack_wait", ack_wait),
+            "max_msgs": max_msgs,
+            "destroy": destroy,
+            "status_events": status_events,
+        }
+        _handlers.check(cb, concurrency)
+        pairs = _options.pairs(_natskit.OPTIONS_PUSH, wishes)
+        sub, ready = self._push(subject, pairs, self._timeout if timeout is None else timeout)
+        info = await ready
+        if cb is not None:
+            acks = not manual_ack and info["config"].get("ack_policy", "none") != "none"
+            handler = _handlers.acking(cb) if acks else cb
+            # [async]
+            _handlers.begin(sub, handler, concurrency)
+            # [end]
+            # [sync] sub._handle(handler, False, concurrency, None)
+        return sub
+
+    async def subscribe_bind(
+        self,
+        stream: str,
+        config: _ConsumerConfig,
+        consumer: str,
+        cb: Callable[[Msg], Any] | None = None,
+        manual_ack: bool = False,
+        **options: Any,
+    ) -> Subscription:
+        """The same for a push consumer that exists; `config` (None: as it is) is what it has to have."""
+        return await self.subscribe(
+            "", cb=cb, name=consumer, stream=stream, config=config, manual_ack=manual_ack, bind=True, **options
+        )
+
+    async def _subscribe_ordered(
+        self,
+        subject: str,
+        cb: Callable[[Msg], Any] | None,
+        stream: str | None,
+        config: _ConsumerConfig,
+        heartbeat: float | None,
+        deliver_policy: str | None,
+        headers_only: bool | None,
+    ) -> Subscription:
+        made = _values.config_of(api.ConsumerConfig, config, {})
+        beat = made.idle_heartbeat
+        if heartbeat is None and beat is not None:
+            heartbeat = beat.total_seconds() if isinstance(beat, timedelta) else float(beat)
+        return self.ordered(
+            stream or await self.find_stream_name_by_subject(subject),
+            cb,
+            subjects=subject or made.filter_subjects or made.filter_subject,
+            deliver_policy=deliver_policy or made.deliver_policy,
+            opt_start_seq=made.opt_start_seq,
+            opt_start_time=made.opt_start_time,
+            headers_only=made.headers_only if headers_only is None else headers_only,
+            heartbeat=heartbeat,
+        )
+
     async def pull_subscribe(
         self,
         subject: str,
@@ -474,20 +616,21 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
         config: _ConsumerConfig = None,
     ) -> PullSubscription:
         """nats-py's way to a pull consumer: that of this name, or a new one for the subject, of the stream or of the
-        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while."""
-        if stream is None:
-            stream = await self.find_stream_name_by_subject(subject)
-        if durable is not None:
-            try:
-                return await self.pull_subscribe_bind(durable, stream)
-            except errors.ConsumerNotFoundError:
-                pass
+        one that takes the subject. Without `durable` the server deletes it when nobody has fetched for a while.
+        errors.AlreadyExistsError: it is configured otherwise."""
         made = _values.config_of(api.ConsumerConfig, config, {})
-        if not made.filter_subjects:
+        if not made.filter_subjects and subject:
             made = made.evolve(filter_subject=subject)
         if durable is not None:
             made = made.evolve(name=durable, durable_name=durable)
-        return PullSubscription(self, await self.add_consumer(stream, made))
+        answer = await self.call(
+            "consumer.ensure",
+            config=made.as_dict(),
+            defaults={"ack_policy": "explicit"},
+            push=False,
+            **_said(stream=stream, subject=None if stream else subject),
+        )
+        return PullSubscription(self, api.ConsumerInfo(answer))
 
     async def pull_subscribe_bind(self, consumer: str, stream: str) -> PullSubscription:
         """The same for a consumer that exists."""
@@ -497,16 +640,6 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
 def _said(**arguments: Any) -> dict[str, Any]:
     """What is not None."""
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _checked(batch: Any, timeout: Any) -> None:
-    """What the library's options would take, but a fetch cannot mean."""
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int)):
-        raise TypeError(f"batch must be int, not {type(batch).__name__}")
-    if batch is not None and batch < 1:
-        raise errors.InvalidError("batch: a number of messages from 1 on")
-    if timeout is None:
-        raise TypeError("timeout must be a number of seconds: no fetch waits for ever")
 
 
 class Stream:
@@ -609,189 +742,6 @@ class Stream:
     async def delete_consumer(self, name: str) -> bool:
         """Deletes a consumer."""
         return await self._js.delete_consumer(self._name, name)
-
-
-class Consumer:
-    """A consumer of a stream, as JetStreamContext.consumer() gives it.
-
-    Messages come by fetch(), next() and consume(); all that they have in common:
-
-    Args:
-        heartbeat: seconds between two signs of life of the server; None: as the library thinks best.
-        group, priority: a priority group of the consumer, and the priority in it, 0 first.
-        min_pending, min_ack_pending: with policy overflow: only when so many messages wait, or wait for acks.
-    """
-
-    def __init__(self, js: JetStreamContext, info: api.ConsumerInfo) -> None:
-        self._js = js
-        self._info = info
-        self._where = (info.stream_name, info.name)
-
-    @property
-    def name(self) -> str:
-        return self._where[1]
-
-    @property
-    def stream_name(self) -> str:
-        return self._where[0]
-
-    @property
-    def cached_info(self) -> api.ConsumerInfo:
-        """The info that was got last, without asking the server."""
-        return self._info
-
-    async def info(self) -> api.ConsumerInfo:
-        """Asks the server."""
-        self._info = await self._js.consumer_info(*self._where)
-        return self._info
-
-    async def update(self, config: _ConsumerConfig = None, **params: Any) -> api.ConsumerInfo:
-        """Changes what is said, and keeps the rest."""
-        made = _values.config_of(api.ConsumerConfig, config, params).evolve(name=self.name)
-        self._info = await self._js.update_consumer(self.stream_name, made)
-        return self._info
-
-    async def pause(self, until: datetime | str) -> api.ConsumerPause:
-        """Has it deliver nothing until then."""
-        return await self._js.pause_consumer(*self._where, until)
-
-    async def resume(self) -> api.ConsumerPause:
-        """Ends a pause."""
-        return await self._js.resume_consumer(*self._where)
-
-    async def reset(self, seq: int | None = None) -> api.ConsumerReset:
-        """Has it begin anew behind what is acked, or at a sequence."""
-        return await self._js.reset_consumer(*self._where, seq)
-
-    async def unpin(self, group: str) -> bool:
-        """Lets another client of a pinned priority group have its turn."""
-        return await self._js.unpin_consumer(*self._where, group)
-
-    async def delete(self) -> bool:
-        """Deletes it."""
-        return await self._js.delete_consumer(*self._where)
-
-    # ------------------------------------------------------------------------------------------ messages
-
-    async def fetch(
-        self,
-        batch: int | None = None,
-        timeout: float = 5.0,
-        *,
-        max_bytes: int | None = None,
-        heartbeat: float | None = None,
-        group: str | None = None,
-        priority: int | None = None,
-        min_pending: int | None = None,
-        min_ack_pending: int | None = None,
-    ) -> list[Msg]:
-        """Up to `batch` messages (1 by default), or as many as have come after `timeout` seconds; with 0 those that are
-        there now. An empty list is no error; what is (no such consumer, a request that the server refuses) raises
-        if nothing has come. What had come when the call is cancelled is delivered again after ack_wait.
-
-        Args:
-            max_bytes: of the messages in all; without `batch` their number does not count then.
-        """
-        if batch is None and max_bytes is None:
-            batch = 1
-        _checked(batch, timeout)
-        wishes = {
-            "max_msgs": batch,
-            "max_bytes": max_bytes,
-            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
-            "group": group,
-            "priority": priority,
-            "min_pending": min_pending,
-            "min_ack_pending": min_ack_pending,
-        }
-        if timeout == 0:
-            wishes["no_wait"] = True
-        else:
-            wishes["expires_ms"] = _options.milliseconds("timeout", timeout)
-        pairs = _options.pairs(_natskit.OPTIONS_FETCH, wishes)
-        msgs: list[Msg] = await self._js._fetch(*self._where, pairs, batch or _ANY_NUMBER)
-        return msgs
-
-    async def next(self, timeout: float = 5.0, **options: Any) -> Msg:
-        """The next message; errors.TimeoutError if none comes in time. Options are those of fetch()."""
-        msgs = await self.fetch(1, timeout, **options)
-        if not msgs:
-            raise errors.TimeoutError("no message came in time")
-        return msgs[0]
-
-    def consume(
-        self,
-        cb: Callable[[Msg], Any] | None = None,
-        *,
-        concurrency: int = 1,
-        max_msgs: int | None = None,
-        max_bytes: int | None = None,
-        threshold_msgs: int | None = None,
-        threshold_bytes: int | None = None,
-        expires: float | None = None,
-        heartbeat: float | None = None,
-        abort_on_missing: bool | None = None,
-        status_events: bool | None = None,
-        group: str | None = None,
-        priority: int | None = None,
-        min_pending: int | None = None,
-        min_ack_pending: int | None = None,
-    ) -> Subscription:
-        """A subscription that gets all messages of the consumer, now and later: `async for msg in
-        consumer.consume(): ...`. Lost connections, servers that restart and a consumer that is away for a while it
-        waits out; what will not change ends the loop with an exception. drain() ends it in good order; what was not
-        taken when it is closed is delivered again after ack_wait.
-
-        Args:
-            cb, concurrency: as for Client.subscribe().
-            max_msgs: that are asked for ahead, those in the queue included; modest, because others wait for them.
-            max_bytes: the same in bytes instead.
-            threshold_msgs, threshold_bytes: when more are asked for; half of that by default.
-            expires: seconds after which the server gives a request up, and a new one is made.
-            abort_on_missing: ends when the stream or consumer does not exist, instead of waiting for it.
-            status_events: also yields what happens to it, as natskit.Status.
-        """
-        wishes = {
-            "max_msgs": max_msgs,
-            "max_bytes": max_bytes,
-            "threshold_msgs": threshold_msgs,
-            "threshold_bytes": threshold_bytes,
-            "expires_ms": _options.milliseconds("expires", expires),
-            "heartbeat_ms": _options.milliseconds("heartbeat", heartbeat),
-            "abort_on_missing": abort_on_missing,
-            "status_events": status_events,
-            "group": group,
-            "priority": priority,
-            "min_pending": min_pending,
-            "min_ack_pending": min_ack_pending,
-        }
-        _handlers.check(cb, concurrency)
-        _handlers.check_loop(cb)  # [async]
-        sub = self._js._consume(*self._where, _options.pairs(_natskit.OPTIONS_CONSUME, wishes))
-        if cb is not None:
-            # [async]
-            _handlers.begin(sub, cb, concurrency)
-            # [end]
-            # [sync] sub._handle(cb, False, concurrency, None)
-        return sub
-
-
-class PullSubscription(Consumer):
-    """A consumer as nats-py's pull_subscribe() gives it: a fetch that brings nothing raises errors.TimeoutError."""
-
-    async def fetch(self, batch: int | None = None, timeout: float = 5.0, **options: Any) -> list[Msg]:
-        """As Consumer.fetch(), but nothing is an error."""
-        msgs = await super().fetch(batch, timeout, **options)
-        if not msgs:
-            raise errors.TimeoutError("no message came in time")
-        return msgs
-
-    async def consumer_info(self) -> api.ConsumerInfo:
-        """Asks the server: the same as info()."""
-        return await self.info()
-
-    async def unsubscribe(self) -> None:
-        """Nothing: between two fetches there is no subscription. The consumer stays; delete() deletes it."""
 
 
 class Publisher(_natskit.AsyncPublisher):

@@ -310,6 +310,12 @@ static PyMethodDef js_methods[] = {
      "_get_batch($self, stream, options, /)\n--\n\nReads stored messages."},
     {"_get_last", js_get_last, METH_VARARGS,
      "_get_last($self, stream, options, /)\n--\n\nReads the last message of each subject."},
+    {"_push", js_push, METH_VARARGS,
+     "_push($self, subject, options, timeout, /)\n--\n\nThe subscription to a push consumer, and what waits "
+     "for it."},
+    {"_snapshot", js_snapshot, METH_VARARGS,
+     "_snapshot($self, arguments, timeout, /)\n--\n\nThe subscription to a snapshot's chunks, and what waits "
+     "for its state."},
     {"_room", js_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

@@ -405,6 +405,8 @@ static PyMethodDef functions[] = {
      "_js_fields($module)\n--\n\nThe fields of configurations as (object, name, type, values, level, text)."},
     {"_object_config", object_config, METH_O,
      "_object_config($module, configuration, /)\n--\n\nThe configuration of the stream behind a store."},
+    {"_trace_tree", trace_tree, METH_O,
+     "_trace_tree($module, events, /)\n--\n\nWhat servers tell of a message, put together."},
     {"_settle", waiting_settle, METH_O,
      "_settle($module, waiting, /)\n--\n\nGoes on with the task that waits for this, if any."},
     {NULL, NULL, 0, NULL},
@@ -450,6 +452,7 @@ static int scopes_init(PyObject *module)
         {"GET_BY_LEADER", NATSKIT_GET_BY_LEADER},
         {"OPTIONS_KV", NATSKIT_OPTIONS_KV},
         {"OPTIONS_KV_SWEEP", NATSKIT_OPTIONS_KV_SWEEP},
+        {"OPTIONS_PUSH", NATSKIT_OPTIONS_PUSH},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

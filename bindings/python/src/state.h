@@ -686,6 +686,9 @@ PyObject *js_decode(State *st, natskit_json document);
 PyObject *js_fetch(PyObject *self, PyObject *args);
 PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_ordered(PyObject *self, PyObject *args);
+PyObject *js_push(PyObject *self, PyObject *args);
+PyObject *js_snapshot(PyObject *self, PyObject *args);
+PyObject *trace_tree(PyObject *module, PyObject *value);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);
 int js_init(PyObject *module, State *st);
@@ -744,6 +747,9 @@ int publisher_init(PyObject *module, State *st);
 PyObject *status_new(State *st, natskit_msg *msg);
 /* Adds what a subscription to a pull consumer tells of itself. */
 int pull_stats(natskit_sub sub, PyObject *dict);
+/* The same of one to a push consumer; which one that is, as (stream, consumer), or None. */
+int push_stats(natskit_sub sub, PyObject *dict);
+PyObject *push_consumer(natskit_sub sub);
 int pull_init(PyObject *module, State *st);
 
 /* --------------------------------------------------------------------------------------------- service.c */

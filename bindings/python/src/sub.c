@@ -371,7 +371,8 @@ static PyObject *sub_stats(PyObject *self, PyObject *unused)
         (unsigned long long)s.dropped_bytes, "limit_msgs", (unsigned long long)s.limit_msgs, "limit_bytes",
         (unsigned long long)s.limit_bytes, "max", (unsigned long long)s.max, "draining",
         s.draining != 0 ? Py_True : Py_False);
-    if (dict != NULL && sub->pulls && !sub->closed && pull_stats(sub->handle, dict) < 0)
+    if (dict != NULL && sub->pulls && !sub->closed &&
+        (pull_stats(sub->handle, dict) < 0 || push_stats(sub->handle, dict) < 0))
         Py_CLEAR(dict);
     const char *last = sub->watches ? "last_revision" : "last_seq";
     if (dict != NULL && (sub->watches || sub->pulls) && !sub->closed &&
@@ -390,6 +391,12 @@ static PyObject *sub_get_queue(PyObject *self, void *unused)
 {
     (void)unused;
     return Py_NewRef(DATA(Sub, self)->queue);
+}
+
+static PyObject *sub_get_consumer(PyObject *self, void *unused)
+{
+    (void)unused;
+    return push_consumer(DATA(Sub, self)->handle);
 }
 
 static PyObject *sub_get_is_closed(PyObject *self, void *unused)
@@ -545,6 +552,8 @@ static PyGetSetDef sub_getset[] = {
      "watcher.",
      NULL},
     {"queue", sub_get_queue, NULL, "The queue group, or ''.", NULL},
+    {"consumer", sub_get_consumer, NULL,
+     "The push consumer that it gets messages of, as (stream, consumer), or None.", NULL},
     {"messages", sub_self, NULL, "The subscription itself, as an iterator.", NULL},
     {"is_closed", sub_get_is_closed, NULL, "Whether close() was called.", NULL},
     {"reason", sub_get_reason, NULL, "Why it ended, as an exception (not raised), or None.", NULL},

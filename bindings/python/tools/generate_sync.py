@@ -50,7 +50,10 @@ WORDS = [
 def jobs() -> list[tuple[Path, Path]]:
     """(source, what is made of it)"""
     package = ROOT / "bindings/python/natskit"
-    found = [(package / name, package / "sync" / name) for name in ("_batch.py", "_client.py", "_js.py", "_kv.py", "_micro.py", "_object.py", "_watch.py")]
+    found = [
+        (package / name, package / "sync" / name)
+        for name in ("_admin.py", "_batch.py", "_client.py", "_consumer.py", "_js.py", "_kv.py", "_micro.py", "_object.py", "_watch.py")
+    ]
     tests = ROOT / "tests/python"
     for source in sorted(tests.glob("test_both_*.py")):
         found.append((source, tests / "sync" / source.name.replace("test_both_", "test_sync_")))

@@ -30,6 +30,7 @@ from .._natskit import (
     version,
 )
 from . import micro
+from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
@@ -37,6 +38,9 @@ from ._kv import KeyValue, KeyValueCache, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
+    "Admin",
+    "Advisories",
+    "Advisory",
     "Answers",
     "Batch",
     "Client",
@@ -60,6 +64,7 @@ __all__ = [
     "Publisher",
     "PullSubscription",
     "Reading",
+    "Snapshot",
     "Status",
     "StoredMsg",
     "Stream",

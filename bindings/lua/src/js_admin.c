@@ -1,0 +1,147 @@
+/* What operators do with JetStream and is more than a call: snapshots, what servers tell of streams, traces
+ * of messages. */
+#include "lnk.h"
+
+#include <string.h>
+
+/* Slots of a snapshot. */
+enum slot { S_JS = 1, S_STREAM, S_OPTIONS, S_SUB, S_WAIT, S_TOP = S_WAIT };
+
+/* -- snapshots ------------------------------------------------------------------------------------------- */
+
+/* The state is there, or will not be. */
+static int finish_snapshot(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                           const natskit_error *err)
+{
+    (void)st;
+    (void)index;
+    natskit_json answer = {0};
+    natskit_error own;
+    if (status == NATSKIT_OK) {
+        status = natskit_op_json(wait->op, &answer, &own);
+        err = &own;
+    }
+    if (status != NATSKIT_OK) {
+        const lnk_sub *sub = lua_touserdata(L, S_SUB);
+        natskit_sub_close(sub->sub);
+        return lnk_js_fail(L, status, err);
+    }
+    lua_pushvalue(L, S_SUB);
+    lnk_json_push_value(L, answer, NULL); /* as it is: a restore takes it back */
+    return 2;
+}
+
+/* The arguments: the options with the stream's name. Leaves the document on top. */
+static natskit_status push_args(lua_State *L, natskit_error *err)
+{
+    static const char *const known[] = {"no_consumers", "chunk_size", "window_size", "jsck"};
+    lua_newtable(L);
+    int args = lua_gettop(L);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        lua_getfield(L, S_OPTIONS, known[i]);
+        lua_setfield(L, args, known[i]);
+    }
+    lua_pushvalue(L, S_STREAM);
+    lua_setfield(L, args, "stream");
+    return lnk_json_push_doc(L, "snapshot", args, NULL, err);
+}
+
+/* js:snapshot(stream [, {no_consumers =, chunk_size =, window_size =, jsck =, timeout =}]) -> subscription,
+ * {config, state} */
+int lnk_js_snapshot(lua_State *L)
+{
+    natskit_error err;
+    lua_settop(L, S_OPTIONS);
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), S_JS, LNK_JS);
+    luaL_argexpected(L, lua_type(L, S_STREAM) == LUA_TSTRING, S_STREAM, "string");
+    if (lua_isnil(L, S_OPTIONS)) {
+        lua_newtable(L);
+        lua_replace(L, S_OPTIONS);
+    }
+    luaL_checktype(L, S_OPTIONS, LUA_TTABLE);
+    lua_getfield(L, S_OPTIONS, "timeout");
+    int64_t timeout_ms = lnk_opt_ms(L, -1, "timeout", js->timeout_ms);
+    lua_settop(L, S_OPTIONS);
+    lua_getiuservalue(L, S_JS, LNK_JS_CONN);
+    lnk_sub *sub = lnk_push_sub(L, lua_gettop(L), LNK_SUB_VALUES);
+    sub->pulls = 1;
+    lua_replace(L, S_SUB);
+    lnk_wait *wait = lnk_push_wait(L, S_JS);
+    wait->finish = finish_snapshot;
+    natskit_status status = push_args(L, &err);
+    if (status == NATSKIT_OK) {
+        const lnk_doc *doc = lua_touserdata(L, -1);
+        status = natskit_js_snapshot_start(js->js, doc->json, timeout_ms, &sub->sub, &wait->op, &err);
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_fail_or_raise(L, status, &err, "snapshot");
+    }
+    lua_settop(L, S_TOP);
+    return lnk_await(L, S_WAIT);
+}
+
+/* -- what servers tell ----------------------------------------------------------------------------------- */
+
+/* nats.advisory(msg) -> kind, data */
+int lnk_advisory(lua_State *L)
+{
+    natskit_message_view view;
+    natskit_json json;
+    natskit_error err;
+    const lnk_msg *msg = lnk_check(L, lnk_state_of(L), 1, LNK_MSG);
+    memset(&view, 0, sizeof view);
+    natskit_status status =
+        msg->msg == NULL ? NATSKIT_CLOSED : natskit_msg_view(msg->msg, &view, sizeof view);
+    if (status == NATSKIT_OK) {
+        status = natskit_json_parse(view.data, view.data_len, &json, &err);
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, NULL);
+    }
+    lnk_json_push_value(L, json, NULL);
+    const char *type = NULL;
+    if (lua_istable(L, -1)) {
+        type = lua_getfield(L, -1, "type") == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    } else {
+        lua_pushnil(L);
+    }
+    const char *dot = type != NULL ? strrchr(type, '.') : NULL;
+    lua_pushstring(L, dot != NULL ? dot + 1 : type != NULL ? type : "");
+    lua_pushvalue(L, -3);
+    return 2;
+}
+
+/* -- traces ---------------------------------------------------------------------------------------------- */
+
+/* nats.trace_tree({data of each event}) -> {missing =, trace =} */
+int lnk_trace_tree(lua_State *L)
+{
+    natskit_json events = {0};
+    natskit_json tree = {0};
+    natskit_error err;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
+    for (lua_Integer i = 1; i <= count; i++) {
+        luaL_argexpected(L, lua_rawgeti(L, 1, i) == LUA_TSTRING, 1, "list of strings");
+        lua_pop(L, 1);
+    }
+    natskit_status status = natskit_json_parse("[]", NATSKIT_ZLEN, &events, &err);
+    for (lua_Integer i = 1; i <= count && status == NATSKIT_OK; i++) {
+        size_t len = 0;
+        lua_rawgeti(L, 1, i);
+        const char *text = lua_tolstring(L, -1, &len);
+        status = natskit_json_set_text(events, "/-", NATSKIT_ZLEN, text, len, &err);
+        lua_pop(L, 1);
+    }
+    if (status == NATSKIT_OK) {
+        status = natskit_trace_tree(events, &tree, &err);
+    }
+    if (events.id != 0) {
+        natskit_json_close(events);
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, &err);
+    }
+    lnk_json_push_value(L, tree, NULL);
+    return 1;
+}

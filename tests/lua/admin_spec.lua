@@ -1,0 +1,131 @@
+-- What operators do, on one real server: snapshots, what needs a cluster, advisories, traces.
+local helper = require "helper"
+local loop = require "natskit.loop.luv"
+local nats = require "natskit"
+
+local cases = {}
+
+cases["a stream is saved and restored"] = function(nc, js)
+    assert(js:add_stream { name = "S", subjects = { "s.*" }, storage = "file", max_age = 3600 })
+    for number = 1, 200 do
+        assert(js:publish("s.m", tostring(number)))
+    end
+    local sub, info = assert(js:snapshot("S", { chunk_size = 1024 }))
+    local chunks = {}
+    for msg in sub:messages() do
+        chunks[#chunks + 1] = msg.data
+    end
+    sub:close()
+    assert.is_true(#chunks > 1)
+    assert.are.equal(200, info.state.messages)
+    assert(js:delete_stream("S"))
+    local where = assert(js:call("stream.restore", { stream = "S", config = info.config, state = info.state }))
+    for _, chunk in ipairs(chunks) do
+        assert.are.equal("", assert(nc:request(where.deliver_subject, chunk)).data)
+    end
+    assert(nc:request(where.deliver_subject, ""))
+    local restored = assert(js:stream_info("S"))
+    assert.are.same({ 200, 3600 }, { restored.state.messages, restored.config.max_age })
+    local none, _, code = js:snapshot("NONE")
+    assert.are.same({ nil, "stream_not_found" }, { none, code })
+end
+
+cases["servers tell what happens"] = function(nc, js)
+    local sub = assert(nc:subscribe("$JS.EVENT.ADVISORY.>"))
+    assert(nc:flush())
+    assert(nc:publish("$JS.EVENT.ADVISORY.NOBODY", "["))
+    assert(js:add_stream { name = "S", subjects = { "s.*" }, storage = "memory" })
+    local found, broken = nil, 0
+    while not (found and broken == 1) do
+        local kind, data = nats.advisory(assert(sub:next(20)))
+        if kind == nil then
+            broken = broken + 1
+        elseif kind == "stream_action" then
+            found = data
+        end
+    end
+    assert.are.same({ "S", "create" }, { found.stream, found.action })
+    sub:close()
+end
+
+cases["a message is traced"] = function(nc, js)
+    assert(js:add_stream { name = "S", subjects = { "s.*" }, storage = "memory" })
+    local inbox = nc:new_inbox()
+    local sub = assert(nc:subscribe(inbox))
+    assert(nc:publish("s.x", "x", { headers = { ["Nats-Trace-Dest"] = inbox, ["Nats-Trace-Only"] = "true" } }))
+    local events = {}
+    local tree
+    repeat
+        events[#events + 1] = assert(sub:next(20)).data
+        tree = assert(nats.trace_tree(events))
+    until tree.missing == 0
+    assert.are.equal("in", tree.trace.events[1].type)
+    assert.are.equal(0, assert(js:stream_info("S")).state.messages)
+    local none, _, code = nats.trace_tree { "{" }
+    assert.is_nil(none)
+    assert.are.equal("invalid", code)
+    sub:close()
+end
+
+cases["what needs a cluster says so"] = function(_, js)
+    assert(js:add_stream { name = "S", subjects = { "s.*" }, storage = "memory" })
+    local brief = { timeout = 0.2 }
+    local calls = {
+        { "step_down_stream", "S", brief }, { "step_down_consumer", "S", "c", brief }, { "step_down_meta", brief },
+        { "rescue_meta", brief }, { "remove_stream_peer", "S", "p", brief },
+        { "evacuate_stream_peer", "S", "p", brief }, { "remove_consumer_peer", "S", "c", "p", brief },
+        { "evacuate_consumer_peer", "S", "c", "p", brief }, { "cancel_move", "S", brief },
+        { "remove_server", "p", brief }, { "evacuate_server", "p", brief }, { "purge_account", "A", brief },
+        { "move_account_stream", "A", "S", { server = "p", timeout = 0.2 } },
+        { "cancel_account_stream_move", "A", "S", brief },
+    }
+    for _, call in ipairs(calls) do
+        local none, text = js[call[1]](js, table.unpack(call, 2))
+        assert.is_nil(none, call[1])
+        assert.are.equal("string", type(text))
+    end
+end
+
+describe("operators", function()
+    setup(function()
+        helper.start()
+    end)
+    teardown(function()
+        nats.set_scheduler(nil)
+        helper.stop()
+    end)
+
+    after_each(helper.nothing_left)
+
+    local function run(case)
+        local nc, tap = helper.tapped()
+        local js = assert(nc:jetstream { timeout = 20 })
+        for _, name in ipairs(assert(js:stream_names())) do
+            assert(js:delete_stream(name))
+        end
+        case(nc, js)
+        js:close()
+        nc:close()
+        tap:close()
+    end
+
+    for name, case in pairs(cases) do
+        it(name .. ", blocking", function()
+            run(case)
+        end)
+        it(name .. ", in a task", function()
+            loop.run(run, case)
+            nats.set_scheduler(nil)
+        end)
+    end
+
+    it("raises for misuse", function()
+        local nc <close> = helper.connect()
+        local js <close> = assert(nc:jetstream())
+        helper.raises("string expected", js.snapshot, js)
+        helper.raises("table expected", js.snapshot, js, "S", 1)
+        helper.raises("list of strings expected", nats.trace_tree, { 1 })
+        helper.raises("table expected", nats.trace_tree, "x")
+        helper.raises("msg", nats.advisory, "x")
+    end)
+end)
