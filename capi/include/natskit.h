@@ -591,6 +591,13 @@ NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_con
  * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
 
+/* Copies the last lines of the protocol that went over the connection, in both directions and through all of
+ * its transports, to `buf`, without a NUL: a JSON array, the oldest first, of objects {"time_ns" (wall
+ * clock), "out" (whether the library sent it), "cut" (whether it was longer than 256 bytes), "line"}. How
+ * many are kept is option `trace_lines`; without it the array is empty. Lines hold no payload, no header and,
+ * of CONNECT, no secret; what was sent is there once the system has taken it. *len: as in natskit_dump. */
+NATSKIT_API natskit_status natskit_conn_trace(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
 /* Writes the pool of servers, without a NUL, to `buf`: a JSON array of objects {"url", "discovered",
  * "failures", "current"}; url without user and password, discovered: the cluster told of it, failures: failed
  * attempts in a row, current: it is used or tried now. `*len` as above. */

@@ -205,6 +205,8 @@ int32_t nki_conn_servers(struct nki_conn *conn, struct nki_buf *out);
 
 /* Copies the last INFO: its length, or 0 if there was none; nothing is copied if it does not fit. */
 size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap);
+/* Appends the last lines of the protocol as JSON (trace.h). False without memory. */
+bool nki_conn_trace(struct nki_conn *conn, struct nki_buf *out);
 /* Writes a new inbox subject; its length, also if it does not fit (then nothing is written). */
 size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap);
 

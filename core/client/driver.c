@@ -95,6 +95,9 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
             lost_by_read(conn, got, now_ns);
             break;
         }
+        if (NKI_UNLIKELY(engine->outbox.trace != NULL)) {
+            nki_trace_bytes(engine->outbox.trace, NKI_TRACE_IN, iov, (size_t)got);
+        }
         size_t direct = (size_t)got < room ? (size_t)got : room;
         if (direct > 0) {
             nki_engine_fed_body(engine, direct);

@@ -119,7 +119,7 @@ int32_t nki_object_put_open(struct nki_object_store *store, struct nki_object_pu
     atomic_init(&put->refs, 1);
     atomic_init(&put->state, NKI_PUT_OPEN);
     atomic_init(&put->finishing, false);
-    atomic_init(&put->chunks_left, NKI_CHUNKS_THERE);
+    atomic_init(&put->purged, false);
     put->store = store;
     nki_object_store_retain(store);
     put->meta = *params->meta;

@@ -12,7 +12,8 @@
 
 #define ROUNDS_MAX 32
 #define RETRIES 40 /* with pauses of 250 ms: a cluster elects a leader in that */
-#define PURGES_MAX 8
+#define PURGES_MAX 16
+#define PURGES_DOUBT 6      /* where something was amiss: a stream without a leader takes its time */
 #define PURGE_TIME_MS 30000 /* that nobody waits for */
 
 /* -- storing --------------------------------------------------------------------------------------------- */
@@ -189,14 +190,12 @@ struct purge {
     struct nki_object_task task;
     struct nki_object_put *put; /* a reference */
     unsigned purges;
+    unsigned wanted; /* of them at least, the last of which finds nothing unless it is the only one */
 };
 
-/* Unless they have gone, the next abort takes them back, or the close. */
 static void free_purge(struct nki_object_task *task)
 {
     struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
-    int purging = NKI_CHUNKS_PURGING;
-    atomic_compare_exchange_strong(&purge->put->chunks_left, &purging, NKI_CHUNKS_THERE);
     nki_object_task_clear(task);
     nki_object_put_release(purge->put);
     nki_free(purge);
@@ -208,27 +207,42 @@ static enum nki_chain_next purge_next(struct nki_object_task *task, const struct
 {
     struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
     purge->purges++;
-    bool nothing = told->number == 0 && purge->purges > 1;
-    if (purge->put->all_known || nothing || purge->purges >= PURGES_MAX) {
-        atomic_store(&purge->put->chunks_left, NKI_CHUNKS_GONE);
+    bool nothing = told->number == 0 && purge->purges >= purge->wanted;
+    if (purge->wanted == 1 || nothing || purge->purges >= PURGES_MAX) {
+        atomic_store(&purge->put->purged, true);
         return nki_object_task_done(task, NULL, end);
     }
     task->chain.wait_ms = task->retry_wait_ms;
     return NKI_CHAIN_WAITS;
 }
 
-static int32_t begin_purge(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
-                           struct nki_error *err)
+int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
+                             struct nki_error *err)
 {
+    struct nki_publisher_info under_way;
+    int state = NKI_PUT_OPEN;
+    *op = NULL;
+    if (!atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED) && state != NKI_PUT_ABORTED) {
+        return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
+    }
+    struct nki_publisher_info after;
+    nki_publisher_info_get(put->publisher, &under_way);
+    nki_publisher_close(put->publisher);
+    nki_publisher_info_get(put->publisher, &after); /* another thread may just have written */
+    bool pending = under_way.pending > 0 || after.published != under_way.published;
+    if (after.published == 0 || atomic_load(&put->purged)) {
+        return NKI_OK;
+    }
     struct purge *purge = nki_calloc(1, sizeof *purge);
     if (purge == NULL) {
-        atomic_store(&put->chunks_left, NKI_CHUNKS_THERE);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     nki_object_task_init(&purge->task, put->store);
     purge->task.next = purge_next;
     purge->task.free = free_purge;
     purge->task.retries = RETRIES;
+    bool amiss = under_way.failed > 0 || under_way.resent > 0 || under_way.retried > 0;
+    purge->wanted = amiss ? PURGES_DOUBT : pending ? 2 : 1;
     purge->put = put;
     nki_object_put_retain(put);
     if (!nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put))) {
@@ -236,32 +250,6 @@ static int32_t begin_purge(struct nki_object_put *put, const struct nki_js_begin
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     return nki_object_task_begin(&purge->task, begin, op, err);
-}
-
-/* Whoever has made it PURGING decides, and writes `all_known`. */
-int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
-                             struct nki_error *err)
-{
-    int state = NKI_PUT_OPEN;
-    int left = NKI_CHUNKS_THERE;
-    *op = NULL;
-    if (!atomic_compare_exchange_strong(&put->chunks_left, &left, NKI_CHUNKS_PURGING)) {
-        return NKI_OK;
-    }
-    if (atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED)) {
-        struct nki_publisher_info under_way;
-        nki_publisher_info_get(put->publisher, &under_way);
-        nki_publisher_close(put->publisher);
-        put->all_known = under_way.pending == 0 && under_way.failed == 0 && under_way.resent == 0;
-        if (under_way.published == 0) {
-            atomic_store(&put->chunks_left, NKI_CHUNKS_GONE);
-            return NKI_OK;
-        }
-    } else if (state != NKI_PUT_ABORTED) {
-        atomic_store(&put->chunks_left, NKI_CHUNKS_THERE);
-        return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
-    }
-    return begin_purge(put, begin, op, err);
 }
 
 void nki_object_put_close(struct nki_object_put *put)

@@ -19,13 +19,6 @@ enum nki_put_state {
     NKI_PUT_ABORTED
 };
 
-/* What an aborted put has left at the server. */
-enum nki_put_chunks {
-    NKI_CHUNKS_THERE,
-    NKI_CHUNKS_PURGING, /* one is at it */
-    NKI_CHUNKS_GONE
-};
-
 struct nki_object_put {
     atomic_uint refs;
 
@@ -42,10 +35,9 @@ struct nki_object_put {
     struct nki_buf subject; /* of its chunks, as published */
 
     /* any thread */
-    atomic_int state;       /* enum nki_put_state */
-    atomic_int chunks_left; /* enum nki_put_chunks */
-    bool all_known;         /* no chunk can come later; by who purges */
-    atomic_bool finishing;  /* a finish is under way */
+    atomic_int state;      /* enum nki_put_state */
+    atomic_bool purged;    /* ABORTED: its chunks are gone */
+    atomic_bool finishing; /* a finish is under way */
     _Atomic uint64_t bytes;
     _Atomic uint64_t stored;
     _Atomic uint64_t chunks;

@@ -102,6 +102,7 @@ static natskit_status publish_batch(uint64_t id)
 }
 
 CALL(conn_server_info, natskit_conn_server_info(H_CONN, room, sizeof room, &count))
+CALL(conn_trace, natskit_conn_trace(H_CONN, room, sizeof room, &count))
 CALL(conn_servers, natskit_conn_servers(H_CONN, room, sizeof room, &count))
 CALL(conn_servers_set, natskit_conn_servers_set(H_CONN, "127.0.0.1:1", Z, &error))
 CALL(conn_new_inbox, natskit_conn_new_inbox(H_CONN, room, sizeof room, &count))
@@ -253,6 +254,7 @@ const struct row rows[] = {
     ROW(natskit_conn_info_get, CONN, conn_info),
     ROW(natskit_conn_stats_get, CONN, conn_stats),
     ROW(natskit_conn_server_info, CONN, conn_server_info),
+    ROW(natskit_conn_trace, CONN, conn_trace),
     ROW(natskit_conn_servers, CONN, conn_servers),
     ROW(natskit_conn_servers_set, CONN, conn_servers_set),
     ROW(natskit_conn_new_inbox, CONN, conn_new_inbox),
@@ -402,6 +404,8 @@ BAD(conn_info_null, natskit_conn_info_get(conn, NULL, sizeof info))
 BAD(conn_info_size, natskit_conn_info_get(conn, &info, 0))
 BAD(conn_stats_null, natskit_conn_stats_get(conn, NULL, sizeof stats))
 BAD(conn_stats_size, natskit_conn_stats_get(conn, &stats, 0))
+BAD(trace_len, natskit_conn_trace(conn, room, sizeof room, NULL))
+BAD(trace_buf, natskit_conn_trace(conn, NULL, 1, &count))
 BAD(server_info_len, natskit_conn_server_info(conn, room, sizeof room, NULL))
 BAD(server_info_buf, natskit_conn_server_info(conn, NULL, 1, &count))
 BAD(servers_len, natskit_conn_servers(conn, room, sizeof room, NULL))
@@ -597,6 +601,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_conn_stats_get, conn_stats_null),
     BAD_ROW(natskit_conn_stats_get, conn_stats_size),
     BAD_ROW(natskit_conn_server_info, server_info_len),
+    BAD_ROW(natskit_conn_trace, trace_len),
+    BAD_ROW(natskit_conn_trace, trace_buf),
     BAD_ROW(natskit_conn_server_info, server_info_buf),
     BAD_ROW(natskit_conn_servers, servers_len),
     BAD_ROW(natskit_conn_servers, servers_buf),

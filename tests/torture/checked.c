@@ -55,6 +55,7 @@ static const struct row rows[] = {
     {"natskit_connect", MEM | SYS | NET | ENDED | LATE},
     {"natskit_connect_start", MEM | SYS},
     {"natskit_conn_server_info", ABSENT},
+    {"natskit_conn_trace", MEM},
     {"natskit_conn_server_at_least", ABSENT},
     {"natskit_conn_servers", MEM},
     {"natskit_conn_servers_set", MEM | ENDED},
