@@ -62,7 +62,8 @@ static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns
                           : "");
     } else {
         /* An end after a write that failed is the outbox's doing. */
-        nki_error_set_errno(&error, NKI_IO, code, ended ? "%s: writing" : "%s: reading", server);
+        nki_error_set_errno(&error, code == ENOMEM ? NKI_NO_MEMORY : NKI_IO, code,
+                            ended ? "%s: writing" : "%s: reading", server);
     }
     nki_engine_lost(engine, &error, now_ns);
 }
