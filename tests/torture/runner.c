@@ -255,16 +255,43 @@ static void set_life(const struct tt_plan *plan, enum tt_effect effect)
 static void check_nothing_left(const natskit_counters *before, int descriptors_before)
 {
     natskit_counters after = {0};
+    char text[400] = "";
     (void)natskit_counters_get(&after, sizeof after);
+    const struct {
+        const char *what;
+        uint64_t before;
+        uint64_t after;
+    } rows[] = {
+#define COUNTER(name) {#name, before->name, after.name}
+        COUNTER(options),
+        COUNTER(headers),
+        COUNTER(conns),
+        COUNTER(subs),
+        COUNTER(ops),
+        COUNTER(waitsets),
+        COUNTER(msgs),
+        COUNTER(allocated_bytes),
+        COUNTER(threads),
+        COUNTER(jsons),
+        COUNTER(contexts),
+        COUNTER(publishers),
+        COUNTER(kvs),
+        COUNTER(batches),
+        COUNTER(services),
+        COUNTER(object_stores),
+        COUNTER(object_writers),
+        COUNTER(object_readers),
+#undef COUNTER
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].after != rows[i].before) {
+            size_t len = strlen(text);
+            (void)snprintf(text + len, sizeof text - len, " %s %+lld", rows[i].what,
+                           (long long)(rows[i].after - rows[i].before));
+        }
+    }
     if (memcmp(before, &after, sizeof after) != 0) {
-        tt_fail("left: %llu options, %llu headers, %llu connections, %llu subscriptions, %llu operations, "
-                "%llu waitsets, %llu documents, %llu messages, %lld bytes, %llu threads",
-                (unsigned long long)after.options, (unsigned long long)after.headers,
-                (unsigned long long)after.conns, (unsigned long long)after.subs,
-                (unsigned long long)after.ops, (unsigned long long)after.waitsets,
-                (unsigned long long)after.jsons, (unsigned long long)after.msgs,
-                (long long)after.allocated_bytes - (long long)before->allocated_bytes,
-                (unsigned long long)after.threads);
+        tt_fail("left:%s", text);
     }
     int open_now = descriptors();
     if (open_now != descriptors_before) {
