@@ -441,6 +441,18 @@ lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
 }
 
+lane_nats_py() { # natskit.compat.nats against nats-py itself, where PyPI has it
+    local venv=build/venv-nats-py
+    if [ ! -e $venv/ready ]; then
+        rm -rf $venv
+        "$python" -m venv $venv && timeout 180 $venv/bin/python -m pip install -q --disable-pip-version-check \
+            nats-py==2.16.0 || { skip "nats-py 2.16.0 cannot be had"; return 0; }
+        : >$venv/ready
+    fi
+    build dev || return 1
+    NATSKIT_NATS_PY=$root/$venv/bin/python run_pytest dev -- tests/python/test_compat.py
+}
+
 lane_peers() { # services of the reference (npm `nats`) and ours find each other, where node and its registry are there
     local folder=build/peers
     command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { skip "node and npm are not installed"; return 0; }

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import ParseResult, urlparse
-from weakref import WeakSet
 
 import natskit
 
@@ -137,7 +136,8 @@ class Client:
         self._made: natskit.Client | None = None
         self._connecting = False
         self._drains = False
-        self._subs: WeakSet[Subscription] = WeakSet()
+        self._subs: set[Subscription] = set()  # that have not ended: they stay without the program, too
+        self._most_subs = 16
         self._error_cb: ErrorCallback = _log_error
         self.options: dict[str, Any] = {"drain_timeout": DEFAULT_DRAIN_TIMEOUT}
 
@@ -320,8 +320,14 @@ class Client:
                 pending_bytes_limit=pending_bytes_limit if pending_bytes_limit > 0 else None,
             )
         sub = Subscription(self, raw, cb)
-        self._subs.add(sub)
+        self._keep(sub)
         return sub
+
+    def _keep(self, sub: Subscription) -> None:
+        if len(self._subs) >= self._most_subs:
+            self._subs = {each for each in self._subs if not each._has_ended()}
+            self._most_subs = max(16, 2 * len(self._subs))
+        self._subs.add(sub)
 
     async def request(
         self,

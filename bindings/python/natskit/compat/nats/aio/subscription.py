@@ -121,12 +121,15 @@ class Subscription:
             raise mapped(error) from error
         return message
 
+    def _has_ended(self) -> bool:
+        return self._raw.is_closed or self._raw.reason is not None
+
     def _check(self) -> None:
         if self._conn.is_closed:
             raise errors.ConnectionClosedError
         if self._conn.is_draining:
             raise errors.ConnectionDrainingError
-        if self._raw.is_closed or self._raw.reason is not None:
+        if self._has_ended():
             raise errors.BadSubscriptionError
 
     async def drain(self) -> None:
@@ -134,9 +137,12 @@ class Subscription:
         self._check()
         with translated:
             await self._raw.drain(self._conn.options["drain_timeout"])
+        self._conn._subs.discard(self)
 
     async def unsubscribe(self, limit: int = 0) -> None:
         """Ends it: at once, and what waits is dropped, or after `limit` messages in all."""
         self._check()
         with translated:
             await (self._raw.unsubscribe(limit) if limit > 0 else self._raw.close())
+        if limit <= 0:
+            self._conn._subs.discard(self)

@@ -310,7 +310,7 @@ class JetStreamContext(JetStreamManager):
 
     def _push(self, raw: natskit.Subscription, cb: Callback | None, subject: str) -> _PushSubscription:
         sub = _PushSubscription(self, raw, cb, subject)
-        self._nc._subs.add(sub)
+        self._nc._keep(sub)
         return sub
 
     async def _bind(
