@@ -126,7 +126,7 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV = "KvOptions", KV_SWEEP = "KvSweepOptions",
+            KV = "KvOptions", KV_SWEEP = "KvSweepOptions", KV_MANY = "KvManyOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
             BATCH = "AtomicBatchOptions",
             GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",

@@ -60,6 +60,7 @@ GET_BY_LEADER: int
 OPTIONS_KV: int
 OPTIONS_KV_SWEEP: int
 OPTIONS_PUSH: int
+OPTIONS_KV_MANY: int
 
 def version() -> str: ...
 def nuid() -> str: ...
