@@ -82,7 +82,7 @@ def peers(build):
              install, ours=True),
         Peer("nats-py", [*venv, str(script / "nats_py.py")], ways_nats_py, nats_py_cost, site / "nats", install),
         Peer("nats-py+uvloop", [*venv, str(script / "nats_py.py"), "uvloop"], ways_nats_py, nats_py_cost, uvloop, install),
-        Peer("nats.js", ["node", str(BENCH / "node/nats_js.mjs")], 
+        Peer("nats.js", ["node", str(BENCH / "node/nats_js.mjs")],
              {"sub": ("sub_iter", "sub_cb"), "js_consume": ("js_consume_cb", "js_consume_iter")},
              {"pub": 1500, "sub": 3000, "req64": 60000, "js_pub": 80000, "js_consume": 8000, "js_fetch": 15000,
               "kv_watch": 10000}, PEERS / "node/node_modules/nats", install),

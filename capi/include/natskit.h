@@ -592,6 +592,13 @@ NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_con
  * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
 
+/* Copies the last lines of the protocol that went over the connection, in both directions and through all of
+ * its transports, to `buf`, without a NUL: a JSON array, the oldest first, of objects {"time_ns" (wall
+ * clock), "out" (whether the library sent it), "cut" (whether it was longer than 256 bytes), "line"}. How
+ * many are kept is option `trace_lines`; without it the array is empty. Lines hold no payload, no header and,
+ * of CONNECT, no secret; what was sent is there once the system has taken it. *len: as in natskit_dump. */
+NATSKIT_API natskit_status natskit_conn_trace(natskit_conn conn, char *buf, size_t cap, size_t *len);
+
 /* Writes the pool of servers, without a NUL, to `buf`: a JSON array of objects {"url", "discovered",
  * "failures", "current"}; url without user and password, discovered: the cluster told of it, failures: failed
  * attempts in a row, current: it is used or tried now. `*len` as above. */
@@ -764,6 +771,13 @@ NATSKIT_API natskit_status natskit_sub_next(natskit_sub sub, int64_t timeout_ms,
 /* Waits for a first message as natskit_sub_next does, then takes up to `cap` that are there, in one step.
  * `*count` is at least 1 on success and 0 otherwise. */
 NATSKIT_API natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap,
+                                                  int64_t timeout_ms, size_t *count);
+
+/* As natskit_sub_next_batch, for a binding that hands the messages out one by one: what a subscription of
+ * JetStream asks its server for counts all but the first as waiting until somebody takes again, so that no
+ * more than its limit is on the way to who handles them. Of such a subscription at most half of what waits is
+ * given. */
+NATSKIT_API natskit_status natskit_sub_next_ahead(natskit_sub sub, natskit_msg **out, size_t cap,
                                                   int64_t timeout_ms, size_t *count);
 
 /* Ends the subscription at the server: at once with `max` 0, else after `max` messages in all have arrived
@@ -1944,7 +1958,7 @@ NATSKIT_API natskit_status natskit_object_writer_room_start(natskit_object_write
 
 /* All bytes were given: waits for the acks of the chunks, stores what the object is, in the place of what had
  * its name, and purges the chunks of that. With option previous_revision NATSKIT_WRONG_LAST if it has another
- * revision. */
+ * revision. It can be done again, unless nobody knows whether the object was stored (NATSKIT_BUSY). */
 NATSKIT_API natskit_status natskit_object_writer_finish(natskit_object_writer writer, int64_t timeout_ms,
                                                         natskit_msg **info, natskit_error *err);
 /* The same in two operations: the first finishes when each chunk has its ack or error (NATSKIT_WOULD_BLOCK:
@@ -1959,7 +1973,8 @@ NATSKIT_API natskit_status natskit_object_writer_finish_start(natskit_object_wri
                                                               natskit_op *op, natskit_error *err);
 
 /* Gives the object up, and waits until its chunks are purged. NATSKIT_OK also if there are none, or it was
- * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. */
+ * finished; NATSKIT_BUSY if it is being stored, or nobody knows whether it was. It can be done again if it
+ * did not succeed. */
 NATSKIT_API natskit_status natskit_object_writer_abort(natskit_object_writer writer, int64_t timeout_ms,
                                                        natskit_error *err);
 /* The same as an operation. */

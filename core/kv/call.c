@@ -163,7 +163,8 @@ static bool append_buckets(struct nki_buf *out, const struct nki_json_value *ans
 static enum nki_chain_next end_with(struct nki_chain_end *end, int32_t status, const char *text)
 {
     end->status = status;
-    end->outcome = NKI_OUTCOME_DONE;
+    end->outcome =
+        status == NKI_NO_MEMORY || status == NKI_PROTOCOL ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_REJECTED;
     nki_error_set(&end->error, status, text != NULL ? "%s" : NULL, text);
     return NKI_CHAIN_ENDS;
 }
@@ -289,11 +290,9 @@ static enum nki_chain_next told_level(struct call *call, int32_t status, struct 
     nki_msg_release(msg);
     bool marks = !call->wants_markers || level >= MARKER_LEVEL;
     if (!marks || (call->wants_atomic && level < ATOMIC_LEVEL)) {
-        end_with(end, NKI_API_LEVEL,
-                 marks ? "allow_atomic: the server is older than 2.12 and knows no batches"
-                       : "limit_marker_ttl: the server is older than 2.11 and knows no markers");
-        end->outcome = NKI_OUTCOME_REJECTED;
-        return NKI_CHAIN_ENDS;
+        return end_with(end, NKI_API_LEVEL,
+                        marks ? "allow_atomic: the server is older than 2.12 and knows no batches"
+                              : "limit_marker_ttl: the server is older than 2.11 and knows no markers");
     }
     call->asking_level = false;
     follow(call);

@@ -306,7 +306,7 @@ natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms)
     }
     hold_ahead(sub);
     natskit_status status =
-        natskit_sub_next_batch(sub->sub, sub->ahead, sub->requests ? 1 : LNK_AHEAD, timeout_ms, &count);
+        natskit_sub_next_ahead(sub->sub, sub->ahead, sub->requests ? 1 : LNK_AHEAD, timeout_ms, &count);
     sub->head = 0;
     sub->count = (uint8_t)count;
     if (count == 0) {
