@@ -331,6 +331,30 @@ natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap
     return give_text(conn, buf, cap, len, nki_conn_server_info);
 }
 
+natskit_status natskit_conn_trace(natskit_conn conn, char *buf, size_t cap, size_t *len)
+{
+    if (len == NULL || (buf == NULL && cap > 0)) {
+        return NATSKIT_INVALID;
+    }
+    struct nki_handle *handle;
+    natskit_status status = nki_handle_pin(conn.id, NATSKIT_KIND_CONN, &handle);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_buf text = {0};
+    bool ok = nki_conn_trace(handle->object, &text);
+    nki_handle_unpin(handle);
+    status = !ok ? NATSKIT_NO_MEMORY : text.len <= cap ? NATSKIT_OK : NATSKIT_LIMIT;
+    if (ok) {
+        *len = text.len;
+    }
+    if (status == NATSKIT_OK) {
+        memcpy(buf, text.data, text.len);
+    }
+    nki_buf_free(&text);
+    return status;
+}
+
 natskit_status natskit_conn_new_inbox(natskit_conn conn, char *buf, size_t cap, size_t *len)
 {
     return give_text(conn, buf, cap, len, nki_conn_new_inbox);

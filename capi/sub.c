@@ -140,8 +140,8 @@ natskit_status natskit_conn_events(natskit_conn conn, natskit_options options, n
 /* -- taking ---------------------------------------------------------------------------------------------- */
 
 /* Asks without a deadline first: what is queued is taken without reading the clock. */
-static inline natskit_status take(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
-                                  size_t *count)
+static inline natskit_status take(natskit_sub sub, natskit_msg **out, size_t cap, bool ahead,
+                                  int64_t timeout_ms, size_t *count)
 {
     struct nki_handle *handle;
     natskit_status status = nki_handle_pin(sub.id, NATSKIT_KIND_SUB, &handle);
@@ -149,9 +149,9 @@ static inline natskit_status take(natskit_sub sub, natskit_msg **out, size_t cap
         return status;
     }
     struct nki_msg **inner = (struct nki_msg **)(void *)out;
-    status = nki_sub_take(handle->object, inner, cap, 0, count);
+    status = nki_sub_take(handle->object, inner, cap, ahead, 0, count);
     if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0) {
-        status = nki_sub_take(handle->object, inner, cap, nki_capi_deadline(timeout_ms), count);
+        status = nki_sub_take(handle->object, inner, cap, ahead, nki_capi_deadline(timeout_ms), count);
     }
     nki_handle_unpin(handle);
     return status;
@@ -167,11 +167,11 @@ natskit_status natskit_sub_next(natskit_sub sub, int64_t timeout_ms, natskit_msg
         return NATSKIT_INVALID;
     }
     size_t count = 0;
-    return take(sub, out, 1, timeout_ms, &count);
+    return take(sub, out, 1, false, timeout_ms, &count);
 }
 
-natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
-                                      size_t *count)
+static natskit_status take_batch(natskit_sub sub, natskit_msg **out, size_t cap, bool ahead,
+                                 int64_t timeout_ms, size_t *count)
 {
     if (count == NULL) {
         return NATSKIT_INVALID;
@@ -180,7 +180,19 @@ natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t
     if (out == NULL || cap == 0 || !nki_capi_timeout_ok(timeout_ms)) {
         return NATSKIT_INVALID;
     }
-    return take(sub, out, cap, timeout_ms, count);
+    return take(sub, out, cap, ahead, timeout_ms, count);
+}
+
+natskit_status natskit_sub_next_batch(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
+                                      size_t *count)
+{
+    return take_batch(sub, out, cap, false, timeout_ms, count);
+}
+
+natskit_status natskit_sub_next_ahead(natskit_sub sub, natskit_msg **out, size_t cap, int64_t timeout_ms,
+                                      size_t *count)
+{
+    return take_batch(sub, out, cap, true, timeout_ms, count);
 }
 
 /* -- the rest -------------------------------------------------------------------------------------------- */

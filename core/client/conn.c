@@ -562,6 +562,11 @@ size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap)
     return len;
 }
 
+bool nki_conn_trace(struct nki_conn *conn, struct nki_buf *out)
+{
+    return nki_trace_json(conn->engine.outbox.trace, out);
+}
+
 size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap)
 {
     pthread_mutex_lock(&conn->engine_mu);

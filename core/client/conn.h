@@ -205,6 +205,8 @@ int32_t nki_conn_servers(struct nki_conn *conn, struct nki_buf *out);
 
 /* Copies the last INFO: its length, or 0 if there was none; nothing is copied if it does not fit. */
 size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap);
+/* Appends the last lines of the protocol as JSON (trace.h). False without memory. */
+bool nki_conn_trace(struct nki_conn *conn, struct nki_buf *out);
 /* Writes a new inbox subject; its length, also if it does not fit (then nothing is written). */
 size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap);
 
@@ -225,8 +227,9 @@ struct nki_conn *nki_sub_conn(const struct nki_sub *sub);
 /* One more, or one less, handles what was taken. False if there is none less. */
 bool nki_sub_hold(struct nki_sub *sub, bool on);
 /* Takes up to `cap` messages, blocking for the first until the deadline: NKI_OK, NKI_WOULD_BLOCK,
- * NKI_TIMEOUT, NKI_END, NKI_CLOSED. */
-int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int64_t deadline_ns,
+ * NKI_TIMEOUT, NKI_END, NKI_CLOSED. `ahead`: who takes hands them out one by one, and for what asks for more
+ * they wait, but the first, until somebody takes again. */
+int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, bool ahead, int64_t deadline_ns,
                      size_t *count);
 /* Ends it at once (max 0) or after `max` messages in all; what is queued stays. NKI_OK also if it has ended
  * before. */

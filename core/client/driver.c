@@ -62,7 +62,8 @@ static void lost_by_read(struct nki_conn *conn, ptrdiff_t result, int64_t now_ns
                           : "");
     } else {
         /* An end after a write that failed is the outbox's doing. */
-        nki_error_set_errno(&error, NKI_IO, code, ended ? "%s: writing" : "%s: reading", server);
+        nki_error_set_errno(&error, code == ENOMEM ? NKI_NO_MEMORY : NKI_IO, code,
+                            ended ? "%s: writing" : "%s: reading", server);
     }
     nki_engine_lost(engine, &error, now_ns);
 }
@@ -94,6 +95,9 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         if (got < 0) {
             lost_by_read(conn, got, now_ns);
             break;
+        }
+        if (NKI_UNLIKELY(engine->outbox.trace != NULL)) {
+            nki_trace_bytes(engine->outbox.trace, NKI_TRACE_IN, iov, (size_t)got);
         }
         size_t direct = (size_t)got < room ? (size_t)got : room;
         if (direct > 0) {

@@ -45,6 +45,10 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     if (code != 0) {
         return nki_error_set_errno(err, NKI_SYSTEM, code, "no lock for a connection");
     }
+    size_t lines = (size_t)nki_options_int(options, NKI_OPT_CONNECT_trace_lines);
+    if (lines > 0 && (engine->outbox.trace = nki_trace_new(lines)) == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
     struct nki_str prefix = nki_options_str(options, NKI_OPT_CONNECT_inbox_prefix);
     const char *fault = nki_subject_publish_fault(prefix);
     if (fault != NULL) {
@@ -74,6 +78,7 @@ void nki_engine_free(struct nki_engine *engine)
     nki_parser_free(&engine->parser);
     nki_buf_free(&engine->info_json);
     nki_outbox_destroy(&engine->outbox);
+    nki_trace_free(engine->outbox.trace);
     nki_slab_abandon(&engine->slab);
     nki_options_free(engine->options);
 }

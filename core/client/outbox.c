@@ -286,7 +286,7 @@ static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing
     outbox->writing = true;
     struct nki_stream *stream = outbox->stream;
     pthread_mutex_unlock(&outbox->mu);
-    ptrdiff_t written = nki_stream_write(stream, iov, count);
+    ptrdiff_t written = nki_trace_write(outbox->trace, stream, iov, count);
     pthread_mutex_lock(&outbox->mu);
     outbox->writing = false;
     size_t sent = written > 0 ? (size_t)written : 0;
@@ -564,6 +564,7 @@ void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
            outbox->handshake.len == 0); /* perhaps a filter over the one before */
     outbox->stream = stream;
     pthread_mutex_unlock(&outbox->mu);
+    nki_trace_restart(outbox->trace);
 }
 
 bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick)
@@ -824,7 +825,7 @@ static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *to
     outbox->urgent = outbox->urgent && *total < outbox->bytes;
     outbox->writing = true;
     pthread_mutex_unlock(&outbox->mu);
-    ptrdiff_t written = nki_stream_write(stream, iov, count);
+    ptrdiff_t written = nki_trace_write(outbox->trace, stream, iov, count);
     pthread_mutex_lock(&outbox->mu);
     outbox->writing = false;
     if (outbox->stream == NULL || !outbox->live) {

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/sync.h"
 #include "client/conn.h"
+#include "client/trace.h"
 #include "net/stream.h"
 
 /* With so much the right does not stay parked: a write that pays, and that together with a message stays
@@ -43,6 +44,7 @@ struct nki_outbox {
     struct nki_buf handshake;
     struct nki_stream *stream;       /* NULL: no transport */
     struct nki_outbox_limits limits; /* constant */
+    struct nki_trace *trace;         /* constant once it is used; NULL: nobody wants one. The engine's */
     uint64_t limit;                  /* up to which messages are accepted at present; 0: look closer */
     uint64_t bytes;                  /* of frames not yet accepted by the socket */
     uint64_t appended_bytes;         /* in all: where the end is */

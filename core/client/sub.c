@@ -219,6 +219,29 @@ static bool inlet_ready(struct nki_waitable *waitable)
     return nki_inlet_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_inlet, wait));
 }
 
+/* `*taken` gets how many of them count as taken. */
+static int32_t take_locked(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, bool ahead,
+                           size_t *count, size_t *taken)
+{
+    if (ahead) {
+        cap = nki_inlet_cap_ahead_locked(inlet, cap);
+    }
+    int32_t status = nki_inlet_take_locked(inlet, out, cap, count);
+    *taken = ahead ? *count - nki_inlet_ahead_locked(inlet, out, *count) : *count;
+    return status;
+}
+
+/* With inlet->wait.mu, which is given up meanwhile: who takes again has handed out what it took ahead. */
+static void hand_out(struct nki_sub *sub)
+{
+    struct nki_inlet *inlet = &sub->inlet;
+    if (nki_inlet_tells_locked(inlet, nki_inlet_handed_locked(inlet))) {
+        pthread_mutex_unlock(&inlet->wait.mu);
+        tell_taken(sub, true);
+        pthread_mutex_lock(&inlet->wait.mu);
+    }
+}
+
 static void tell_tails(struct nki_msg *const *msgs, size_t count)
 {
     int64_t now_ns = nki_clock_now_ns();
@@ -227,20 +250,24 @@ static void tell_tails(struct nki_msg *const *msgs, size_t count)
     }
 }
 
-int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, int64_t deadline_ns,
+int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, bool ahead, int64_t deadline_ns,
                      size_t *count)
 {
     struct nki_inlet *inlet = &sub->inlet;
     pthread_mutex_lock(&inlet->wait.mu);
-    int32_t status = nki_inlet_take_locked(inlet, out, cap, count);
+    if (NKI_UNLIKELY(inlet->ahead_msgs > 0)) {
+        hand_out(sub);
+    }
+    size_t taken;
+    int32_t status = take_locked(inlet, out, cap, ahead, count, &taken);
     while (status == NKI_WOULD_BLOCK && deadline_ns != 0) {
         int32_t waited = nki_wait_locked(sub->conn, &inlet->wait, inlet_ready, deadline_ns);
-        status = nki_inlet_take_locked(inlet, out, cap, count); /* another taker may have been faster */
+        status = take_locked(inlet, out, cap, ahead, count, &taken); /* another taker may have been faster */
         if (waited == NKI_TIMEOUT && status == NKI_WOULD_BLOCK) {
             status = NKI_TIMEOUT;
         }
     }
-    bool enough = nki_inlet_tells_locked(inlet, *count);
+    bool enough = nki_inlet_tells_locked(inlet, taken);
     bool tells = enough || nki_inlet_drained_locked(inlet);
     pthread_mutex_unlock(&inlet->wait.mu);
     if (NKI_UNLIKELY(sub->tails) && *count > 0) {

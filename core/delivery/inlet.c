@@ -211,12 +211,39 @@ void nki_inlet_tell_after(struct nki_inlet *inlet, uint32_t msgs)
 uint64_t nki_inlet_tell_at(struct nki_inlet *inlet, uint64_t ahead, uint64_t least, uint64_t *bytes)
 {
     pthread_mutex_lock(&inlet->wait.mu);
-    uint64_t waiting = (uint64_t)inlet->pending_msgs + inlet->staged_msgs;
+    uint64_t waiting = (uint64_t)inlet->pending_msgs + inlet->staged_msgs + inlet->ahead_msgs;
+    inlet->counts_ahead = true;
     uint64_t over = ahead + waiting > least ? ahead + waiting - least : 0;
     inlet->tell_after = over < UINT32_MAX ? (uint32_t)over : UINT32_MAX;
-    *bytes = inlet->pending_bytes + inlet->staged_bytes;
+    *bytes = inlet->pending_bytes + inlet->staged_bytes + inlet->ahead_bytes;
     pthread_mutex_unlock(&inlet->wait.mu);
     return waiting;
+}
+
+uint32_t nki_inlet_handed_locked(struct nki_inlet *inlet)
+{
+    uint32_t handed = inlet->ahead_msgs;
+    inlet->ahead_msgs = 0;
+    inlet->ahead_bytes = 0;
+    return handed;
+}
+
+size_t nki_inlet_cap_ahead_locked(const struct nki_inlet *inlet, size_t cap)
+{
+    size_t half = ((size_t)inlet->pending_msgs + 1) / 2;
+    return !inlet->counts_ahead || half == 0 || cap < half ? cap : half;
+}
+
+size_t nki_inlet_ahead_locked(struct nki_inlet *inlet, struct nki_msg *const *msgs, size_t count)
+{
+    if (!inlet->counts_ahead || count < 2) {
+        return 0;
+    }
+    for (size_t i = 1; i < count; i++) {
+        inlet->ahead_bytes += msgs[i]->slot_bytes;
+    }
+    inlet->ahead_msgs += (uint32_t)count - 1;
+    return count - 1;
 }
 
 void nki_inlet_watch(struct nki_inlet *inlet)

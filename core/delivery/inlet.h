@@ -48,6 +48,10 @@ struct nki_inlet {
     bool watched; /* the queue has ended, and the engine waits until it is drained */
 
     uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
+    /* What a taker has taken ahead of who will get it: for the engine it waits. */
+    bool counts_ahead; /* somebody asks how much waits */
+    uint32_t ahead_msgs;
+    uint64_t ahead_bytes;
 
     /* the reader's, under the engine lock */
     uint32_t staged_msgs;
@@ -103,6 +107,14 @@ static inline bool nki_inlet_tells_locked(struct nki_inlet *inlet, size_t count)
     inlet->tell_after -= tells ? inlet->tell_after : inlet->tell_after != 0 ? (uint32_t)count : 0;
     return tells;
 }
+/* With wait.mu held. What was taken ahead was handed out: gives how many messages, which now count as taken.
+ */
+uint32_t nki_inlet_handed_locked(struct nki_inlet *inlet);
+/* How many of `cap` a taker may take ahead: half of what waits, so that the rest bridges the time until more
+ * has come. */
+size_t nki_inlet_cap_ahead_locked(const struct nki_inlet *inlet, size_t cap);
+/* Those, but the first, were taken ahead. Gives how many count as waiting. */
+size_t nki_inlet_ahead_locked(struct nki_inlet *inlet, struct nki_msg *const *msgs, size_t count);
 /* From now on takers tell the engine when it is drained. */
 void nki_inlet_watch(struct nki_inlet *inlet);
 /* One more, or one less, handles what was taken. False if there is none less. */

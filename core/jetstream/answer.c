@@ -242,7 +242,7 @@ static enum nki_chain_next page(struct nki_js_call *call, struct nki_msg *msg,
     }
     if (call->items.len + items.raw.len > NKI_DOC_TEXT_MAX) {
         nki_msg_release(msg);
-        return end_with(end, NKI_LIMIT, NKI_OUTCOME_DONE,
+        return end_with(end, NKI_LIMIT, NKI_OUTCOME_REJECTED,
                         "the answer has more than 64 MiB: ask for a part of it");
     }
     call->offset = begin + count;
@@ -271,8 +271,8 @@ static enum nki_chain_next find(struct nki_msg *msg, const struct nki_json_value
     if (count != 1) {
         nki_msg_release(msg);
         return count == 0
-                   ? end_with(end, NKI_STREAM_NOT_FOUND, NKI_OUTCOME_DONE, "no stream takes the subject")
-                   : end_with(end, NKI_INVALID, NKI_OUTCOME_DONE,
+                   ? end_with(end, NKI_STREAM_NOT_FOUND, NKI_OUTCOME_REJECTED, "no stream takes the subject")
+                   : end_with(end, NKI_INVALID, NKI_OUTCOME_REJECTED,
                               "more than one stream takes subjects like this");
     }
     nki_json_next(&names, &at, &key, &name);

@@ -429,7 +429,11 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
         ordered->by_time = false;
         msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
         if (msg != NULL && ordered->sink != NULL) {
-            ordered->sink->message(ordered->sink_context, msg);
+            int32_t status = ordered->sink->message(ordered->sink_context, msg);
+            if (status != NKI_OK) {
+                nki_feed_finish(&ordered->feed, status, NULL);
+                return;
+            }
         } else if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
             if (!nki_list_empty(&ordered->ready_ops)) {

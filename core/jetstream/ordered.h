@@ -18,8 +18,8 @@ enum nki_deliver {
 
 /* Who gets the messages in place of the queue: under the engine lock, and not to wait. */
 struct nki_ordered_sink {
-    /* Takes over the reference. */
-    void (*message)(void *context, struct nki_msg *msg);
+    /* Takes over the reference. NKI_OK, or what the subscription ends with. */
+    int32_t (*message)(void *context, struct nki_msg *msg);
     /* The stream was found to be another one, or to have lost its end: what has come may not be there any
      * more. NULL: not wanted. */
     void (*rewound)(void *context);

@@ -197,7 +197,7 @@ static int32_t next_once(const struct nki_pull_target *target, int64_t wait_ms, 
         return status;
     }
     size_t count;
-    status = nki_sub_take(sub, out, 1, NKI_NEVER, &count); /* the fetch ends by itself */
+    status = nki_sub_take(sub, out, 1, false, NKI_NEVER, &count); /* the fetch ends by itself */
     if (status != NKI_OK) {
         status = nki_sub_reason(sub, err);
         status = status == NKI_NOT_FOUND ? NKI_TIMEOUT : status;

@@ -102,13 +102,14 @@ static void clear(struct nki_kv_cache *cache)
 /* -- what the watch brings: under the engine lock ---------------------------------------------------------
  */
 
-static void entry_came(void *context, struct nki_msg *msg)
+static int32_t entry_came(void *context, struct nki_msg *msg)
 {
     struct nki_kv *kv = context;
     struct nki_kv_entry entry;
+    int32_t status = NKI_OK;
     if (!nki_kv_entry_read(msg, &entry)) {
         nki_msg_release(msg);
-        return;
+        return NKI_OK;
     }
     struct nki_str key = key_of(msg);
     pthread_mutex_lock(&kv->cache_mu);
@@ -116,11 +117,11 @@ static void entry_came(void *context, struct nki_msg *msg)
     uint64_t hash = nki_sip_hash(cache->seed, key);
     bool put = entry.operation == NKI_KV_PUT;
     cache->last_revision = entry.revision > cache->last_revision ? entry.revision : cache->last_revision;
-    if (cache->reason != NKI_PENDING || !(cache->cap > 0 || put)) {
-        put = false; /* it has no memory, or there is nothing to take out */
+    if (cache->cap == 0 && !put) {
+        put = false; /* there is nothing to take out */
     } else if (put && !widen(cache)) {
-        clear(cache);
-        cache->reason = NKI_NO_MEMORY;
+        clear(cache); /* it ends */
+        status = NKI_NO_MEMORY;
         put = false;
     } else {
         struct slot *slot = slot_of(cache, key, hash);
@@ -138,6 +139,7 @@ static void entry_came(void *context, struct nki_msg *msg)
     if (!put) {
         nki_msg_release(msg);
     }
+    return status;
 }
 
 static void rewound(void *context)
@@ -162,9 +164,7 @@ static void ended(void *context, struct nki_engine *engine, int32_t reason, cons
     (void)engine;
     (void)error;
     pthread_mutex_lock(&kv->cache_mu);
-    if (kv->cache->reason == NKI_PENDING) {
-        kv->cache->reason = reason;
-    }
+    kv->cache->reason = reason;
     pthread_mutex_unlock(&kv->cache_mu);
     nki_kv_release(kv);
 }

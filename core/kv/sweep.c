@@ -285,18 +285,20 @@ static bool keep(struct sweep *sweep, struct nki_str subject, const struct nki_k
     return true;
 }
 
-static void listed(void *context, struct nki_msg *msg)
+static int32_t listed(void *context, struct nki_msg *msg)
 {
     struct sweep *sweep = context;
     struct nki_kv_entry entry;
+    int32_t status = NKI_OK;
     if (nki_kv_entry_read(msg, &entry)) {
         bool has_value = entry.operation == NKI_KV_PUT;
         bool wanted = has_value != (sweep->action == NKI_KV_SWEEP_DELETES);
         if (wanted && !keep(sweep, nki_msg_subject(msg), &entry)) {
-            fail(sweep, NKI_NO_MEMORY, NULL);
+            status = NKI_NO_MEMORY;
         }
     }
     nki_msg_release(msg);
+    return status;
 }
 
 static void list_done(void *context)

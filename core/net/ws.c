@@ -52,7 +52,17 @@ static struct ws *of(struct nki_stream *stream)
     return NKI_CONTAINER_OF(stream, struct ws, stream);
 }
 
-/* What the stream below says of its own error is this one's, too. */
+/* What the stream below says of its own error; it says nothing of a write that failed. */
+static bool explained_below(const struct ws *ws, struct nki_error *err)
+{
+    err->status = NKI_OK;
+    if (ws->below->ops->explain != NULL) {
+        ws->below->ops->explain(ws->below, err);
+    }
+    return err->status != NKI_OK;
+}
+
+/* Its number is this one's, too. */
 static void take_errno(struct ws *ws, ptrdiff_t result)
 {
     if (result == NKI_STREAM_ERROR) {
@@ -385,11 +395,9 @@ static int32_t lost(struct ws *ws, ptrdiff_t result)
         return nki_error_set(&ws->error, NKI_DISCONNECTED,
                              "the server closed the connection during the upgrade to WebSocket");
     }
-    if (ws->below->ops->explain != NULL) {
-        ws->below->ops->explain(ws->below, &ws->error);
-        return ws->error.status;
-    }
-    return nki_error_set_errno(&ws->error, NKI_IO, sys_errno, "the upgrade to WebSocket");
+    return explained_below(ws, &ws->error)
+               ? ws->error.status
+               : nki_error_set_errno(&ws->error, NKI_IO, sys_errno, "the upgrade to WebSocket");
 }
 
 /* The head of the answer ends at `head_len`; what follows are frames. */
@@ -479,9 +487,7 @@ static void ws_explain(struct nki_stream *stream, struct nki_error *err)
     struct ws *ws = of(stream);
     if (ws->error.status != 0) {
         *err = ws->error;
-    } else if (ws->below->ops->explain != NULL) {
-        ws->below->ops->explain(ws->below, err);
-    } else {
+    } else if (!explained_below(ws, err)) {
         nki_error_set_errno(err, NKI_IO, atomic_load(&stream->sys_errno), "WebSocket");
     }
 }

@@ -143,7 +143,7 @@ static enum nki_chain_next delete_next(struct nki_object_task *task, const struc
         return not_stored(change, told, end);
     }
     if (!keep_made(change, told->number)) {
-        return nki_object_task_fail(end, NKI_NO_MEMORY);
+        return nki_object_task_mute(end, NKI_NO_MEMORY);
     }
     const struct nki_object_info *old = nki_object_info_of(change->old);
     if (old->size == 0 || old->nuid.len == 0 || old->link_bucket.len > 0) {
@@ -208,7 +208,7 @@ static enum nki_chain_next update_next(struct nki_object_task *task, const struc
         return not_stored(change, told, end);
     }
     if (!keep_made(change, told->number)) {
-        return nki_object_task_fail(end, NKI_NO_MEMORY);
+        return nki_object_task_mute(end, NKI_NO_MEMORY);
     }
     return renames(change) ? nki_object_task_ask(nki_object_task_purge_meta(task, str_of(&change->name)), end)
                            : done(change, end);
@@ -264,7 +264,7 @@ static enum nki_chain_next link_next(struct nki_object_task *task, const struct 
         change->found = true; /* the target was looked at */
         return next;
     }
-    return keep_made(change, told->number) ? done(change, end) : nki_object_task_fail(end, NKI_NO_MEMORY);
+    return keep_made(change, told->number) ? done(change, end) : nki_object_task_mute(end, NKI_NO_MEMORY);
 }
 
 /* -- beginning ------------------------------------------------------------------------------------------- */

@@ -154,7 +154,7 @@ static int32_t next(struct nki_object_get *get, int64_t deadline_ns, struct nki_
 {
     struct nki_msg *msg;
     size_t count;
-    int32_t status = nki_sub_take(get->sub, &msg, 1, deadline_ns, &count);
+    int32_t status = nki_sub_take(get->sub, &msg, 1, false, deadline_ns, &count);
     if (status == NKI_OK) {
         if (msg->kind == NKI_MSG_MESSAGE) {
             take_chunk(get, msg);

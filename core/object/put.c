@@ -118,6 +118,8 @@ int32_t nki_object_put_open(struct nki_object_store *store, struct nki_object_pu
     }
     atomic_init(&put->refs, 1);
     atomic_init(&put->state, NKI_PUT_OPEN);
+    atomic_init(&put->finishing, false);
+    atomic_init(&put->purged, false);
     put->store = store;
     nki_object_store_retain(store);
     put->meta = *params->meta;
@@ -192,7 +194,7 @@ static void take_acks(struct nki_object_put *put)
 {
     struct nki_msg *msgs[TAKE_STEP];
     size_t count;
-    while (nki_sub_take(put->acks, msgs, TAKE_STEP, 0, &count) == NKI_OK) {
+    while (nki_sub_take(put->acks, msgs, TAKE_STEP, false, 0, &count) == NKI_OK) {
         for (size_t i = 0; i < count; i++) {
             if (msgs[i]->kind == NKI_MSG_PUB_ACK) {
                 struct nki_pub_ack ack;
@@ -380,13 +382,20 @@ void nki_put_describe(const struct nki_object_put *put, struct nki_object_info *
 static int32_t ready(struct nki_object_put *put, struct nki_error *err)
 {
     int32_t status = check(put, err);
-    if (status == NKI_OK && put->finishing) {
-        return nki_error_set(err, NKI_BUSY, "the object is being finished");
+    if (status != NKI_OK) {
+        return status;
     }
-    if (status == NKI_OK && (!put->complete || put->checked < atomic_load(&put->chunks))) {
+    if (!put->complete || put->checked < atomic_load(&put->chunks)) {
         return nki_error_set(err, NKI_BUSY, "chunks of the object are still under way");
     }
-    return status;
+    if (atomic_exchange(&put->finishing, true)) {
+        return nki_error_set(err, NKI_BUSY, "the object is being finished");
+    }
+    if (atomic_load(&put->state) == NKI_PUT_STORING) {
+        atomic_store(&put->finishing, false);
+        return nki_error_set(err, NKI_BUSY, "nobody knows whether the object was stored");
+    }
+    return NKI_OK;
 }
 
 int32_t nki_object_put_ready(struct nki_object_put *put, struct nki_error *err)
@@ -394,7 +403,6 @@ int32_t nki_object_put_ready(struct nki_object_put *put, struct nki_error *err)
     int32_t status = lock(put, err);
     if (status == NKI_OK) {
         status = ready(put, err);
-        put->finishing = put->finishing || status == NKI_OK;
         pthread_mutex_unlock(&put->mu);
     }
     return status;

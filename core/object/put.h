@@ -47,12 +47,14 @@ int32_t nki_object_put_room(struct nki_object_put *put, int64_t deadline_ns, str
  * more; an operation that finishes when each chunk has its outcome. */
 int32_t nki_object_put_done(struct nki_object_put *put, int64_t send_ns, int64_t deadline_ns, bool timed,
                             struct nki_op **op, struct nki_error *err);
-/* After that: an operation that finishes with what the object is. NKI_BUSY before, and where it was begun. */
+/* After that: an operation that finishes with what the object is. NKI_BUSY before, while another one is
+ * under way, and when nobody knows what became of one; after one that did not store it it may be done again.
+ */
 int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_begin *begin,
                               struct nki_op **op, struct nki_error *err);
 /* Ends it unless it has stored what the object is: takes the chunks back; an operation that finishes when
- * they are gone. NKI_OK with no operation: there is nothing to take back. NKI_BUSY: what the object is, is
- * being stored, or may have been. */
+ * they are gone, and may be begun again if it did not succeed. NKI_OK with no operation: there is nothing to
+ * take back. NKI_BUSY: what the object is, is being stored, or may have been. */
 int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_begin *begin, struct nki_op **op,
                              struct nki_error *err);
 /* The same without waiting for it. To be called before the last reference is given up. */

@@ -12,7 +12,8 @@
 
 #define ROUNDS_MAX 32
 #define RETRIES 40 /* with pauses of 250 ms: a cluster elects a leader in that */
-#define PURGES_MAX 8
+#define PURGES_MAX 16
+#define PURGES_DOUBT 6      /* where something was amiss: a stream without a leader takes its time */
 #define PURGE_TIME_MS 30000 /* that nobody waits for */
 
 /* -- storing --------------------------------------------------------------------------------------------- */
@@ -21,14 +22,31 @@ struct finish {
     struct nki_object_task task;
     struct nki_object_put *put; /* a reference */
     unsigned rounds;
+    bool begun;          /* it has made the put `finishing` */
     bool sent;           /* nobody knows what became of one that was sent */
     struct nki_msg *old; /* what had the name */
     struct nki_msg *made;
 };
 
+/* It was not stored, and will not be: another finish may, or an abort take the chunks back. */
+static void reopen(struct nki_object_put *put)
+{
+    int storing = NKI_PUT_STORING;
+    atomic_compare_exchange_strong(&put->state, &storing, NKI_PUT_OPEN);
+}
+
+/* The last reference to the operation has gone, if there was one. */
 static void free_finish(struct nki_object_task *task)
 {
     struct finish *finish = NKI_CONTAINER_OF(task, struct finish, task);
+    const struct nki_op *op = task->chain.op;
+    bool stayed = op != NULL && (op->outcome == NKI_OUTCOME_NOT_SENT || op->outcome == NKI_OUTCOME_REJECTED);
+    if (stayed && !finish->sent) {
+        reopen(finish->put); /* the request to store it was never sent */
+    }
+    if (finish->begun) {
+        atomic_store(&finish->put->finishing, false);
+    }
     nki_object_task_clear(task);
     nki_msg_release(finish->old);
     nki_msg_release(finish->made);
@@ -46,11 +64,9 @@ static bool find(struct finish *finish)
     return nki_object_task_find(&finish->task, nki_object_store_bucket(finish->put->store), name_of(finish));
 }
 
-/* It was not stored, and will not be. */
 static enum nki_chain_next give_up(struct finish *finish)
 {
-    int storing = NKI_PUT_STORING;
-    atomic_compare_exchange_strong(&finish->put->state, &storing, NKI_PUT_OPEN);
+    reopen(finish->put);
     return NKI_CHAIN_ENDS;
 }
 
@@ -112,7 +128,7 @@ static enum nki_chain_next told(struct finish *finish, const struct nki_object_t
         int32_t status = nki_object_info_msg(subject, json, told->number, nki_clock_wall_ns(), &finish->made);
         if (status != NKI_OK) {
             atomic_store(&finish->put->state, NKI_PUT_STORED);
-            return nki_object_task_fail(end, status);
+            return nki_object_task_mute(end, status);
         }
         return stored(finish, end);
     }
@@ -164,6 +180,7 @@ int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_be
         free_finish(&finish->task);
         return status;
     }
+    finish->begun = true;
     return nki_object_task_begin(&finish->task, begin, op, err);
 }
 
@@ -171,15 +188,17 @@ int32_t nki_object_put_finish(struct nki_object_put *put, const struct nki_js_be
 
 struct purge {
     struct nki_object_task task;
+    struct nki_object_put *put; /* a reference */
     unsigned purges;
-    bool all_known; /* nothing of it can come later */
-    char nuid[NKI_NUID_LEN];
+    unsigned wanted; /* of them at least, the last of which finds nothing unless it is the only one */
 };
 
 static void free_purge(struct nki_object_task *task)
 {
+    struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
     nki_object_task_clear(task);
-    nki_free(NKI_CONTAINER_OF(task, struct purge, task));
+    nki_object_put_release(purge->put);
+    nki_free(purge);
 }
 
 /* Chunks that were under way may be stored after a purge: it is done again until it finds nothing. */
@@ -188,8 +207,9 @@ static enum nki_chain_next purge_next(struct nki_object_task *task, const struct
 {
     struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
     purge->purges++;
-    bool nothing = told->number == 0 && purge->purges > 1;
-    if (purge->all_known || nothing || purge->purges >= PURGES_MAX) {
+    bool nothing = told->number == 0 && purge->purges >= purge->wanted;
+    if (purge->wanted == 1 || nothing || purge->purges >= PURGES_MAX) {
+        atomic_store(&purge->put->purged, true);
         return nki_object_task_done(task, NULL, end);
     }
     task->chain.wait_ms = task->retry_wait_ms;
@@ -202,12 +222,15 @@ int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_beg
     struct nki_publisher_info under_way;
     int state = NKI_PUT_OPEN;
     *op = NULL;
-    if (!atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED)) {
+    if (!atomic_compare_exchange_strong(&put->state, &state, NKI_PUT_ABORTED) && state != NKI_PUT_ABORTED) {
         return state == NKI_PUT_STORING ? nki_error_set(err, NKI_BUSY, "the object is being stored") : NKI_OK;
     }
+    struct nki_publisher_info after;
     nki_publisher_info_get(put->publisher, &under_way);
     nki_publisher_close(put->publisher);
-    if (under_way.published == 0) {
+    nki_publisher_info_get(put->publisher, &after); /* another thread may just have written */
+    bool pending = under_way.pending > 0 || after.published != under_way.published;
+    if (after.published == 0 || atomic_load(&put->purged)) {
         return NKI_OK;
     }
     struct purge *purge = nki_calloc(1, sizeof *purge);
@@ -218,7 +241,10 @@ int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_beg
     purge->task.next = purge_next;
     purge->task.free = free_purge;
     purge->task.retries = RETRIES;
-    purge->all_known = under_way.pending == 0 && under_way.failed == 0 && under_way.resent == 0;
+    bool amiss = under_way.failed > 0 || under_way.resent > 0 || under_way.retried > 0;
+    purge->wanted = amiss ? PURGES_DOUBT : pending ? 2 : 1;
+    purge->put = put;
+    nki_object_put_retain(put);
     if (!nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put))) {
         free_purge(&purge->task);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);

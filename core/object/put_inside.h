@@ -35,15 +35,16 @@ struct nki_object_put {
     struct nki_buf subject; /* of its chunks, as published */
 
     /* any thread */
-    atomic_int state; /* enum nki_put_state */
+    atomic_int state;      /* enum nki_put_state */
+    atomic_bool purged;    /* ABORTED: its chunks are gone */
+    atomic_bool finishing; /* a finish is under way */
     _Atomic uint64_t bytes;
     _Atomic uint64_t stored;
     _Atomic uint64_t chunks;
 
     /* guarded by mu */
     pthread_mutex_t mu;
-    bool complete;  /* all was given */
-    bool finishing; /* a finish was begun */
+    bool complete; /* all was given */
     struct nki_digest *digest;
     uint8_t hash[NKI_DIGEST_BYTES]; /* once complete */
     struct nki_buf rest;            /* of a chunk that is not full */
@@ -60,8 +61,8 @@ static inline struct nki_str nki_put_nuid(const struct nki_object_put *put)
     return nki_str_make(put->nuid, NKI_NUID_LEN);
 }
 
-/* Whether all that was given is stored, and nobody has begun to finish it: the caller has then. NKI_BUSY, or
- * what has ended it. */
+/* Whether all that was given is stored, and nobody is finishing it: the caller is then, and resets
+ * `finishing`. NKI_BUSY, or what has ended it. */
 int32_t nki_object_put_ready(struct nki_object_put *put, struct nki_error *err);
 /* What the object is to be. */
 void nki_put_describe(const struct nki_object_put *put, struct nki_object_info *info,

@@ -48,6 +48,13 @@ enum nki_chain_next nki_object_task_fail(struct nki_chain_end *end, int32_t stat
     return NKI_CHAIN_ENDS;
 }
 
+enum nki_chain_next nki_object_task_mute(struct nki_chain_end *end, int32_t status)
+{
+    enum nki_chain_next next = nki_object_task_fail(end, status);
+    end->outcome = NKI_OUTCOME_UNKNOWN;
+    return next;
+}
+
 enum nki_chain_next nki_object_task_fail_at(struct nki_chain_end *end, int32_t status, struct nki_str name)
 {
     int shown = name.len < 80 ? (int)name.len : 80;

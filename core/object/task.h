@@ -63,6 +63,8 @@ bool nki_object_task_purge_meta(struct nki_object_task *task, struct nki_str nam
 /* Ends it with a status of its own words, or with an object's name in them. */
 enum nki_chain_next nki_object_task_fail(struct nki_chain_end *end, int32_t status);
 enum nki_chain_next nki_object_task_fail_at(struct nki_chain_end *end, int32_t status, struct nki_str name);
+/* It was stored, and that cannot be told. */
+enum nki_chain_next nki_object_task_mute(struct nki_chain_end *end, int32_t status);
 /* ASKS, or ends for want of memory. */
 enum nki_chain_next nki_object_task_ask(bool shown, struct nki_chain_end *end);
 /* Ends well, with the message. */

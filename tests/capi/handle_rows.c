@@ -102,6 +102,7 @@ static natskit_status publish_batch(uint64_t id)
 }
 
 CALL(conn_server_info, natskit_conn_server_info(H_CONN, room, sizeof room, &count))
+CALL(conn_trace, natskit_conn_trace(H_CONN, room, sizeof room, &count))
 CALL(conn_servers, natskit_conn_servers(H_CONN, room, sizeof room, &count))
 CALL(conn_servers_set, natskit_conn_servers_set(H_CONN, "127.0.0.1:1", Z, &error))
 CALL(conn_new_inbox, natskit_conn_new_inbox(H_CONN, room, sizeof room, &count))
@@ -142,6 +143,7 @@ CALL(sub_next, natskit_sub_next(H_SUB, 0, &msg))
 CALL(sub_subject, natskit_sub_subject(H_SUB, room, sizeof room, &count))
 CALL(sub_queue, natskit_sub_queue(H_SUB, room, sizeof room, &count))
 CALL(sub_next_batch, natskit_sub_next_batch(H_SUB, &msg, 1, 0, &count))
+CALL(sub_next_ahead, natskit_sub_next_ahead(H_SUB, &msg, 1, 0, &count))
 CALL(sub_unsubscribe, natskit_sub_unsubscribe(H_SUB, 1000))
 CALL(sub_drain, natskit_sub_drain(H_SUB, 0, &error))
 CALL(sub_drain_start, natskit_sub_drain_start(H_SUB, NO_OPTIONS, 0, &new_op, &error))
@@ -252,6 +254,7 @@ const struct row rows[] = {
     ROW(natskit_conn_info_get, CONN, conn_info),
     ROW(natskit_conn_stats_get, CONN, conn_stats),
     ROW(natskit_conn_server_info, CONN, conn_server_info),
+    ROW(natskit_conn_trace, CONN, conn_trace),
     ROW(natskit_conn_servers, CONN, conn_servers),
     ROW(natskit_conn_servers_set, CONN, conn_servers_set),
     ROW(natskit_conn_new_inbox, CONN, conn_new_inbox),
@@ -282,6 +285,7 @@ const struct row rows[] = {
     ROW(natskit_conn_close, CONN, conn_close),
     ROW(natskit_sub_next, SUB, sub_next),
     ROW(natskit_sub_next_batch, SUB, sub_next_batch),
+    ROW(natskit_sub_next_ahead, SUB, sub_next_ahead),
     ROW(natskit_sub_subject, SUB, sub_subject),
     ROW(natskit_sub_queue, SUB, sub_queue),
     ROW(natskit_sub_unsubscribe, SUB, sub_unsubscribe),
@@ -400,6 +404,8 @@ BAD(conn_info_null, natskit_conn_info_get(conn, NULL, sizeof info))
 BAD(conn_info_size, natskit_conn_info_get(conn, &info, 0))
 BAD(conn_stats_null, natskit_conn_stats_get(conn, NULL, sizeof stats))
 BAD(conn_stats_size, natskit_conn_stats_get(conn, &stats, 0))
+BAD(trace_len, natskit_conn_trace(conn, room, sizeof room, NULL))
+BAD(trace_buf, natskit_conn_trace(conn, NULL, 1, &count))
 BAD(server_info_len, natskit_conn_server_info(conn, room, sizeof room, NULL))
 BAD(server_info_buf, natskit_conn_server_info(conn, NULL, 1, &count))
 BAD(servers_len, natskit_conn_servers(conn, room, sizeof room, NULL))
@@ -462,9 +468,13 @@ BAD(subscribe_queue_text, natskit_subscribe(conn, "a", Z, "b c", Z, NO_OPTIONS, 
 BAD(next_out, natskit_sub_next(sub, 0, NULL))
 BAD(next_timeout, natskit_sub_next(sub, -2, &msg))
 BAD(next_batch_out, natskit_sub_next_batch(sub, NULL, 1, 0, &count))
+BAD(next_ahead_out, natskit_sub_next_ahead(sub, NULL, 1, 0, &count))
 BAD(next_batch_cap, natskit_sub_next_batch(sub, &msg, 0, 0, &count))
+BAD(next_ahead_cap, natskit_sub_next_ahead(sub, &msg, 0, 0, &count))
 BAD(next_batch_count, natskit_sub_next_batch(sub, &msg, 1, 0, NULL))
+BAD(next_ahead_count, natskit_sub_next_ahead(sub, &msg, 1, 0, NULL))
 BAD(next_batch_timeout, natskit_sub_next_batch(sub, &msg, 1, -2, &count))
+BAD(next_ahead_timeout, natskit_sub_next_ahead(sub, &msg, 1, -2, &count))
 BAD(sub_stats_null, natskit_sub_stats_get(sub, NULL, sizeof substats))
 BAD(sub_stats_size, natskit_sub_stats_get(sub, &substats, 0))
 BAD(request_out, natskit_request(conn, "a", Z, NO_HEADERS, NULL, 0, 0, NULL, &error))
@@ -591,6 +601,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_conn_stats_get, conn_stats_null),
     BAD_ROW(natskit_conn_stats_get, conn_stats_size),
     BAD_ROW(natskit_conn_server_info, server_info_len),
+    BAD_ROW(natskit_conn_trace, trace_len),
+    BAD_ROW(natskit_conn_trace, trace_buf),
     BAD_ROW(natskit_conn_server_info, server_info_buf),
     BAD_ROW(natskit_conn_servers, servers_len),
     BAD_ROW(natskit_conn_servers, servers_buf),
@@ -652,9 +664,13 @@ const struct bad bads[] = {
     BAD_ROW(natskit_sub_next, next_out),
     BAD_ROW(natskit_sub_next, next_timeout),
     BAD_ROW(natskit_sub_next_batch, next_batch_out),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_out),
     BAD_ROW(natskit_sub_next_batch, next_batch_cap),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_cap),
     BAD_ROW(natskit_sub_next_batch, next_batch_count),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_count),
     BAD_ROW(natskit_sub_next_batch, next_batch_timeout),
+    BAD_ROW(natskit_sub_next_ahead, next_ahead_timeout),
     BAD_ROW(natskit_sub_stats_get, sub_stats_null),
     BAD_ROW(natskit_sub_stats_get, sub_stats_size),
     BAD_ROW(natskit_request, request_out),

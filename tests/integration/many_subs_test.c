@@ -10,7 +10,7 @@
 #include <string.h>
 
 #if defined(__SANITIZE_THREAD__)
-enum { SUBS = 1000, LOOPS = 200 };
+enum { SUBS = 1000, LOOPS = 50 };
 #elif defined(__SANITIZE_ADDRESS__)
 enum { SUBS = 2000, LOOPS = 500 };
 #else

@@ -290,6 +290,49 @@ static void test_closing_wakes(void **state)
     assert_ok(natskit_conn_close(conn, WAIT_MS));
 }
 
+/* An abort whose request could not be sent has not given the chunks away: the next one purges them. */
+static void test_an_abort_is_done_again(void **state)
+{
+    (void)state;
+    natskit_conn conn;
+    natskit_options options;
+    natskit_op op;
+    uint8_t *data = ob_bytes(SIZE / 8, 1);
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
+    assert_ok(natskit_options_set(options, "reconnect_wait_ms", Z, "20", Z, NULL));
+    assert_ok(natskit_options_set(options, "reconnect_wait_max_ms", Z, "100", Z, NULL));
+    assert_ok(natskit_options_set(options, "reconnect_buffer_bytes", Z, "0", Z, NULL));
+    assert_ok(natskit_connect(ts_tap_url(bench.tap), Z, options, WAIT_MS, &conn, NULL));
+    assert_ok(natskit_options_close(options));
+    natskit_js js = jb_open_with(conn, "api_retries", "20");
+    natskit_object_store store = ob_make(js, "A", "");
+    natskit_object_writer writer;
+    assert_ok(natskit_object_writer_open(store, "name", Z, NO_META, NO_OPTIONS, &writer, NULL));
+    assert_ok(natskit_object_writer_write(writer, data, SIZE / 8, WAIT_MS, NULL, NULL));
+    assert_ok(natskit_object_writer_done_start(writer, NO_OPTIONS, WAIT_MS, &op, NULL));
+    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_ok(natskit_op_close(op));
+    assert_true(ob_chunks(js, "A") > 0);
+    ts_server_kill(bench.server);
+    while (natskit_flush(conn, 0) == NATSKIT_TIMEOUT) { /* until the connection is known to be lost */
+        pause_ms(10);
+    }
+    assert_int_not_equal(natskit_object_writer_abort(writer, 100, NULL), NATSKIT_OK);
+    assert_true(ts_server_restart(bench.server));
+    while (natskit_flush(conn, WAIT_MS) == NATSKIT_DISCONNECTED) {
+        pause_ms(10);
+    }
+    assert_ok(natskit_object_writer_abort(writer, WAIT_MS, NULL));
+    assert_int_equal(ob_chunks(js, "A"), 0);
+    assert_ok(natskit_object_writer_abort(writer, 0, NULL)); /* there are none any more */
+    assert_ok(natskit_object_writer_close(writer));
+    free(data);
+    jb_do(js, "stream.delete", "{'stream':'OBJ_A'}");
+    assert_ok(natskit_object_store_close(store));
+    assert_ok(natskit_js_close(js));
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+}
+
 /* -- memory ---------------------------------------------------------------------------------------------- */
 
 static long status_kib(const char *field)
@@ -412,7 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading_goes_on), cmocka_unit_test(test_restarts),
         cmocka_unit_test(test_closing_wakes),   cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_cluster),         cmocka_unit_test(test_an_abort_is_done_again),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

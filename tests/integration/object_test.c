@@ -246,7 +246,7 @@ static void test_operations(void **state)
     assert_int_equal(len, SIZE);
     assert_memory_equal(got, data, SIZE);
     natskit_object_progress progress;
-    const natskit_object_reader forged = {reader.id + 1};
+    const natskit_object_reader forged = {writer.id}; /* of another kind */
     assert_status(natskit_object_reader_close(reader), NATSKIT_CLOSED);
     assert_status(natskit_object_reader_read(reader, got, 1, 0, &len, NULL), NATSKIT_CLOSED);
     assert_status(natskit_object_reader_progress(reader, &progress, sizeof progress), NATSKIT_CLOSED);

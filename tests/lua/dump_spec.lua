@@ -2,6 +2,32 @@
 local helper = require "helper"
 local nats = require "natskit"
 
+describe("conn:trace", function()
+    setup(function()
+        helper.start({ jetstream = false })
+    end)
+    teardown(helper.stop)
+
+    it("gives the last lines of the protocol", function()
+        local nc <close> = helper.connect({ trace_lines = 100, name = "traced", token = "never seen" })
+        assert(nc:publish("trace.a", "x"))
+        assert(nc:flush())
+        local lines = {}
+        for _, line in ipairs(assert(nc:trace())) do
+            assert.are.equal("integer", math.type(line.time_ns))
+            assert.is_false(line.cut and not line.line:find("^INFO") and not line.line:find("^CONNECT"))
+            lines[#lines + 1] = (line.out and ">" or "<") .. line.line
+        end
+        local text = table.concat(lines, "\n") .. "\n"
+        assert.truthy(text:find("^<INFO {"), text)
+        assert.truthy(text:find('>CONNECT {.-"name":"traced"'), text)
+        assert.truthy(text:find(">PUB trace.a 1\n>PING\n<PONG\n", 1, true), text)
+        assert.is_nil(text:find("never seen", 1, true), text)
+        local other <close> = helper.connect()
+        assert.are.same({}, other:trace())
+    end)
+end)
+
 describe("nats.dump", function()
     setup(function()
         helper.start({ jetstream = false })

@@ -204,6 +204,23 @@ cases["a loop raises if it ends though nobody has ended it"] = function(nc, js)
     end
 end
 
+cases["no more is asked for than the limit, whatever was taken ahead"] = function(nc, js)
+    local consumer = make(nc, js, 300)
+    local sub <close> = assert(consumer:consume { max_msgs = 20 })
+    local got = 0
+    for _ in sub:messages(20) do
+        got = got + 1
+        if got % 7 == 0 then -- whenever it is asked
+            local pending = assert(consumer:info()).num_ack_pending
+            assert.is_true(pending <= got + 20, pending)
+        end
+        if got == 300 then
+            break
+        end
+    end
+    assert.are.equal(300, got)
+end
+
 cases["a drain leaves nothing"] = function(nc, js)
     local consumer = make(nc, js, 30)
     local sub <close> = assert(consumer:consume { max_msgs = 20 })

@@ -39,7 +39,7 @@ end
 
 cases["it goes on when its consumer is deleted"] = function(_, js)
     make(js)
-    local sub <close> = assert(js:ordered("S", { marker = true, headers_only = true, heartbeat = 0.2 }))
+    local sub <close> = assert(js:ordered("S", { marker = true, headers_only = true, heartbeat = 1 }))
     for _ = 1, 5 do
         local msg = assert(sub:next(10))
         assert.are.equal("", msg.data)

@@ -253,6 +253,19 @@ async def test_a_handler_is_told_of_the_end(js_url: str, caplog: pytest.LogCaptu
     assert len(told) == 1 and any("S.c" in text and "has ended" in text for text in caplog.messages)
 
 
+async def test_limit_holds_for_what_is_taken_ahead(js_url: str) -> None:
+    """Messages that an iterator has ahead are still on their way to the program."""
+    async with natskit.connect(js_url) as nc:
+        consumer = await made(nc, 300)
+        got = 0
+        async for _ in consumer.consume(max_msgs=20):
+            got += 1
+            if got % 7 == 0:  # whenever it is asked
+                assert (await consumer.info()).num_ack_pending <= got + 20
+            if got == 300:
+                break
+
+
 async def test_drain(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         consumer = await made(nc, 300)

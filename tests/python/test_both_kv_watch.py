@@ -451,7 +451,7 @@ async def test_cancelling_loses_nothing(js_url: str) -> None:
         while len(run.got) < 500:
             try:
                 entry = await asyncio.wait_for(anext(watcher), chance.random() * 0.003)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
             run.got.append(entry.revision)
         run.stop = True

@@ -22,3 +22,17 @@ async def test_dump(url: str) -> None:
         assert seen["connection"] == conn["handle"] and seen["received"] == 1 and seen["live"] is True
         await sub.unsubscribe()
     assert not any(o.get("url") == url and o.get("state") == "connected" for o in natskit.dump()["objects"])
+
+
+async def test_trace(url: str) -> None:
+    async with natskit.connect(url, trace_lines=100, name="traced", token="never seen") as nc:
+        await nc.publish("trace.a", b"x")
+        await nc.flush()
+        lines = nc.trace()
+        text = [(">" if line["out"] else "<") + line["line"] for line in lines]
+        assert text[0].startswith("<INFO {") and '"name":"traced"' in text[1]
+        at = text.index(">PUB trace.a 1")
+        assert text[at + 1 :] == [">PING", "<PONG"]
+        assert all(line["time_ns"] > 0 for line in lines) and "never seen" not in str(lines)
+    with natskit.sync.connect(url) as quiet:
+        assert quiet.trace() == []

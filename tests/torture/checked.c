@@ -21,8 +21,9 @@ struct tt_life tt_life;
 #define ENDED 8u /* the connection or its transport went away */
 #define LATE 16u /* what was waited for did not come */
 #define ABSENT 32u
-#define KEYS 64u  /* a seed or a signature that OpenSSL has to work on */
-#define BARE 128u /* a document that is missing for a fault is none that was given */
+#define KEYS 64u    /* a seed or a signature that OpenSSL has to work on */
+#define UNDONE 256u /* what was to be there is not, for a call before it has failed */
+#define BARE 128u   /* a document that is missing for a fault is none that was given */
 
 struct row {
     const char *function;
@@ -54,6 +55,7 @@ static const struct row rows[] = {
     {"natskit_connect", MEM | SYS | NET | ENDED | LATE},
     {"natskit_connect_start", MEM | SYS},
     {"natskit_conn_server_info", ABSENT},
+    {"natskit_conn_trace", MEM},
     {"natskit_conn_server_at_least", ABSENT},
     {"natskit_conn_servers", MEM},
     {"natskit_conn_servers_set", MEM | ENDED},
@@ -87,6 +89,7 @@ static const struct row rows[] = {
     {"natskit_room_start", MEM | ENDED},
     {"natskit_subscribe", MEM | ENDED},
     {"natskit_sub_next", ENDED | LATE},
+    {"natskit_sub_next_ahead", ENDED | LATE},
     {"natskit_sub_next_batch", ENDED | LATE},
     {"natskit_sub_unsubscribe", MEM},
     {"natskit_sub_reason", ENDED},
@@ -96,7 +99,7 @@ static const struct row rows[] = {
     {"natskit_request_start", MEM | ENDED | LATE},
     {"natskit_request_many", MEM | ENDED | LATE},
     {"natskit_op_wait", LATE},
-    {"natskit_op_result", MEM | SYS | NET | ENDED | LATE | ABSENT},
+    {"natskit_op_result", MEM | SYS | NET | ENDED | LATE | ABSENT | UNDONE},
     {"natskit_op_take_msg", MEM | SYS | NET | ENDED | LATE | ABSENT},
     {"natskit_msg_header", MEM | ABSENT},
     {"natskit_msg_header_at", MEM | ABSENT},
@@ -131,14 +134,50 @@ static const struct row rows[] = {
     {"natskit_batch_commit_start", MEM | ENDED | LATE},
     {"natskit_js_call", MEM | ENDED | LATE | BARE},
     {"natskit_js_call_start", MEM | ENDED | LATE | BARE},
+    {"natskit_js_get_msg", MEM | ENDED | LATE},
+    {"natskit_js_get_msg_start", MEM | ENDED | LATE},
+    {"natskit_js_get_batch", MEM | ENDED},
+    {"natskit_js_get_last", MEM | ENDED},
     {"natskit_op_json", MEM | LATE | ABSENT},
     {"natskit_kv_open", MEM | ENDED},
+    {"natskit_kv_open_with", MEM | ENDED},
+    {"natskit_kv_status", MEM | ENDED | LATE},
+    {"natskit_kv_status_start", MEM | ENDED | LATE},
+    {"natskit_kv_sweep", MEM | ENDED | LATE},
+    {"natskit_kv_sweep_start", MEM | ENDED | LATE},
+    {"natskit_kv_cache", MEM | ENDED},
+    {"natskit_kv_cached", MEM | ENDED | LATE | ABSENT},
+    {"natskit_kv_cached_all", MEM | ENDED | LATE | ABSENT},
+    {"natskit_kv_cache_stats", ABSENT},
     {"natskit_kv_config", MEM | BARE},
     {"natskit_kv_get", MEM | ENDED | LATE},
     {"natskit_kv_get_start", MEM | ENDED | LATE},
     {"natskit_kv_write", MEM | ENDED | LATE},
     {"natskit_kv_write_start", MEM | ENDED | LATE},
     {"natskit_kv_watch", MEM | ENDED},
+    {"natskit_object_store_open", MEM | ENDED},
+    {"natskit_object_store_config", MEM | BARE},
+    {"natskit_object_info", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_info_start", MEM | ENDED | LATE},
+    {"natskit_object_delete", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_delete_start", MEM | ENDED | LATE},
+    {"natskit_object_update", MEM | ENDED | LATE | UNDONE | BARE},
+    {"natskit_object_update_start", MEM | ENDED | LATE | BARE},
+    {"natskit_object_link", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_link_start", MEM | ENDED | LATE},
+    {"natskit_object_put", MEM | ENDED | LATE | BARE},
+    {"natskit_object_writer_open", MEM | ENDED},
+    {"natskit_object_writer_write", MEM | ENDED | LATE},
+    {"natskit_object_writer_room_start", MEM | ENDED},
+    {"natskit_object_writer_done_start", MEM | ENDED | LATE},
+    {"natskit_object_writer_finish", MEM | ENDED | LATE},
+    {"natskit_object_writer_finish_start", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_writer_abort", MEM | ENDED | LATE},
+    {"natskit_object_writer_abort_start", MEM | ENDED | LATE | UNDONE},
+    {"natskit_object_reader_open", MEM | ENDED},
+    {"natskit_object_reader_read", MEM | ENDED | LATE},
+    {"natskit_object_reader_ready_start", MEM | ENDED},
+    {"natskit_object_watch", MEM | ENDED},
     {"natskit_js_fetch", MEM | ENDED},
     {"natskit_js_next", MEM | ENDED | LATE},
     {"natskit_js_consume", MEM | ENDED},
@@ -221,6 +260,11 @@ static bool allowed(const char *function, natskit_status got)
     case NATSKIT_WOULD_BLOCK:
     case NATSKIT_PENDING:
         return (may & LATE) != 0;
+    case NATSKIT_BUSY: /* a writer whose chunks are not all stored, or of which nobody knows */
+    case NATSKIT_OBJECT_NOT_FOUND:
+    case NATSKIT_OBJECT_DELETED:
+    case NATSKIT_OBJECT_EXISTS:
+        return (may & UNDONE) != 0;
     case NATSKIT_NOT_FOUND:
     case NATSKIT_NO_RESPONDERS: /* the responder is not there */
     case NATSKIT_NO_STREAM:

@@ -62,9 +62,22 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(js_publish),
     ROW(publisher),
     ROW(atomic_batch),
+    ROW(atomic_stored),
     ROW(js_calls),
+    ROW(direct_one),
+    ROW(direct_many),
+    ROW(counter),
     ROW(kv),
+    ROW(kv_status),
+    ROW(kv_sweep),
+    ROW(kv_cache),
     ROW(watch),
+    ROW(object),
+    ROW(object_writer),
+    ROW(object_finish),
+    ROW(object_change),
+    ROW(object_rename),
+    ROW(object_watch),
     ROW(pull),
     ROW(push),
     ROW(snapshot),
@@ -127,7 +140,7 @@ static void set_again(natskit_options options, const natskit_option_info *info)
 void tt_scenario_options(void)
 {
     natskit_error err = {0};
-    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_USER_JWT; scope++) {
+    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_PUSH; scope++) {
         natskit_options options = tt_options(scope);
         natskit_option_info info;
         size_t index = 0;

@@ -50,6 +50,7 @@ void tt_scenario_connect(void)
     char text[16384];
     size_t text_len = 0;
     TT(natskit_dump, text, sizeof text, &text_len);
+    TT(natskit_conn_trace, conn, text, sizeof text, &text_len);
     TT(natskit_flush, conn, tt_life.wait_ms);
     tt_conn_close(conn, tt_life.wait_ms);
     conn = tt_connect();

@@ -1,6 +1,7 @@
 /* Scenarios of publishing to streams, with a subscription in place of the stream. */
 #include "scenarios.h"
 
+#include "checked.h"
 #include "life.h"
 #include "registry.h"
 
@@ -102,59 +103,110 @@ void tt_scenario_publisher(void)
     tt_want(outcomes == accepted, "a message has got no outcome");
 }
 
-/* Answers the next message: with a text, in which "#" stands for the batch's id. */
-static void answer(natskit_sub sub, const char *text)
+/* Answers the next message of the batch as a stream does, with what the server says of a batch that is begun
+ * anew when the connection is lost: the ack only if the message asks for the commit. False once that was
+ * answered, or nothing comes. */
+static bool stage(natskit_sub stream)
 {
-    char full[200];
-    natskit_message_view view = {0};
-    const char *id = "";
-    size_t id_len = 0;
-    natskit_msg *msg = tt_next(sub, tt_life.wait_ms, NATSKIT_OK);
+    char text[200] = "";
+    const char *value = "";
+    size_t len = 0;
+    natskit_msg *msg = tt_next(stream, tt_life.wait_ms, NATSKIT_OK);
     if (msg == NULL) {
-        return;
+        return false;
     }
-    TT(natskit_msg_view, msg, &view, sizeof view);
-    (void)natskit_msg_header(msg, "Nats-Batch-Id", Z, NATSKIT_MATCH_EXACT, 0, &id, &id_len);
-    size_t before = strcspn(text, "#");
-    bool wants_id = text[before] != '\0';
-    (void)snprintf(full, sizeof full, "%.*s%.*s%s", (int)before, text, wants_id ? (int)id_len : 0, id,
-                   wants_id ? text + before + 1 : "");
-    TT(natskit_msg_respond, msg, NO_HEADERS, full, strlen(full), tt_life.wait_ms);
+    bool commits = TT_OR(NATSKIT_NOT_FOUND, natskit_msg_header, msg, "Nats-Batch-Commit", Z,
+                         NATSKIT_MATCH_EXACT, 0, &value, &len) == NATSKIT_OK;
+    natskit_status got =
+        TT(natskit_msg_header, msg, "Nats-Batch-Id", Z, NATSKIT_MATCH_EXACT, 0, &value, &len);
+    if (commits && got == NATSKIT_OK) {
+        (void)snprintf(text, sizeof text, "{\"stream\":\"S\",\"seq\":2,\"batch\":\"%.*s\",\"count\":2}",
+                       (int)len, value);
+    }
+    if (!commits || got == NATSKIT_OK) {
+        TT(natskit_msg_respond, msg, NO_HEADERS, text, strlen(text), tt_life.wait_ms);
+    }
     tt_release(msg);
+    return !commits;
+}
+
+/* Two messages; false if one could not be added. */
+static bool fill(natskit_batch batch, const char *subject)
+{
+    natskit_error err = {0};
+    natskit_status got = natskit_batch_add(batch, subject, Z, tt_headers("Trace", "one"), "kept", 4, &err);
+    tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
+    if (got == NATSKIT_OK) {
+        got = natskit_batch_add(batch, subject, Z, NO_HEADERS, "kept", 4, &err);
+        tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
+    }
+    return got == NATSKIT_OK;
+}
+
+static void expect_batch(natskit_msg *msg)
+{
+    natskit_pub_ack ack = {0};
+    if (msg != NULL) {
+        TT(natskit_msg_pub_ack, msg, &ack, sizeof ack);
+        if (ack.seq < 2 || ack.count != 2 || ack.batch_len == 0) {
+            tt_fail("the ack is another one");
+        }
+        tt_release(msg);
+    }
 }
 
 void tt_scenario_atomic_batch(void)
 {
     natskit_error err = {0};
-    natskit_pub_ack ack = {0};
     natskit_batch_info info = {0};
     natskit_conn conn = tt_connect();
     natskit_sub api = tt_subscribe(conn, "torture.api.INFO", "", NO_OPTIONS);
     natskit_sub stream = tt_subscribe(conn, "stream", "", NO_OPTIONS);
     natskit_options options = tt_options(NATSKIT_OPTIONS_JETSTREAM);
-    TT(natskit_options_set, options, "api_prefix", Z, "torture.api", Z, &err);
+    natskit_status got = natskit_options_set(options, "api_prefix", Z, "torture.api", Z, &err);
+    tt_check_error("natskit_options_set", got, NATSKIT_OK, &err);
     natskit_js js = tt_js(conn, options);
     natskit_batch batch = tt_batch(conn, js);
-    natskit_headers headers = tt_headers("Nats-Msg-Id", "one");
-    natskit_status got = natskit_batch_add(batch, "stream", Z, headers, "kept", 4, &err);
-    tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
-    if (got == NATSKIT_OK) {
-        got = natskit_batch_add(batch, "stream", Z, NO_HEADERS, "kept", 4, &err);
-        tt_check_error("natskit_batch_add", got, NATSKIT_OK, &err);
-    }
-    if (got != NATSKIT_OK) {
+    if (!fill(batch, "stream")) {
         return; /* the answers below are those to a whole batch */
     }
     TT(natskit_batch_info_get, batch, &info, sizeof info);
     tt_want(info.msgs == 2, "the batch has lost a message");
     natskit_op commit = tt_batch_commit_start(conn, batch);
-    answer(api, "{\"api\":{\"level\":3}}");
-    answer(stream, "");
-    answer(stream, "{\"stream\":\"S\",\"seq\":2,\"batch\":\"#\",\"count\":2}");
-    natskit_msg *msg = NULL;
-    if (tt_finish(commit, NATSKIT_OK) == NATSKIT_OK && (msg = tt_take_msg(commit, NATSKIT_OK)) != NULL) {
-        TT(natskit_msg_pub_ack, msg, &ack, sizeof ack);
-        tt_want(ack.seq == 2 && ack.count == 2 && ack.batch_len > 0, "the ack is another one");
+    natskit_msg *msg = tt_next(api, tt_life.wait_ms, NATSKIT_OK);
+    if (msg != NULL) {
+        const char *level = "{\"api\":{\"level\":3}}";
+        TT(natskit_msg_respond, msg, NO_HEADERS, level, strlen(level), tt_life.wait_ms);
         tt_release(msg);
     }
+    while (stage(stream)) {
+    }
+    if (tt_finish(commit, NATSKIT_OK) == NATSKIT_OK) {
+        expect_batch(tt_take_msg(commit, NATSKIT_OK));
+    }
+}
+
+/* The same at a real stream, which outlives the scenario, waiting for it. */
+void tt_scenario_atomic_stored(void)
+{
+    natskit_error err = {0};
+    int32_t outcome = -1;
+    natskit_msg *ack = (natskit_msg *)(uintptr_t)1;
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    (void)tt_js_call(
+        js, "stream.create",
+        tt_json("{\"config\":{\"name\":\"ATOMIC\",\"subjects\":[\"atomic\"],\"storage\":\"memory\","
+                "\"max_msgs\":10,\"allow_atomic\":true}}"));
+    natskit_batch batch = tt_batch(conn, js);
+    if (!fill(batch, "atomic")) {
+        return;
+    }
+    natskit_status got = natskit_batch_commit(batch, tt_life.wait_ms, &ack, &outcome, &err);
+    tt_check_error("natskit_batch_commit", got, NATSKIT_OK, &err);
+    if ((got == NATSKIT_OK) != (outcome == NATSKIT_OUTCOME_DONE)) {
+        tt_fail("a batch has given status %d and outcome %d", got, outcome);
+    }
+    (void)tt_given("natskit_batch_commit", got, TT_KIND_MSG, (uint64_t)(uintptr_t)ack, 0, NULL);
+    expect_batch(got == NATSKIT_OK ? ack : NULL);
 }

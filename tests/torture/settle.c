@@ -181,6 +181,15 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_KV:
         TT(natskit_kv_close, (natskit_kv){thing.id});
         break;
+    case NATSKIT_KIND_OBJECT_STORE:
+        TT(natskit_object_store_close, (natskit_object_store){thing.id});
+        break;
+    case NATSKIT_KIND_OBJECT_WRITER:
+        TT(natskit_object_writer_close, (natskit_object_writer){thing.id});
+        break;
+    case NATSKIT_KIND_OBJECT_READER:
+        TT(natskit_object_reader_close, (natskit_object_reader){thing.id});
+        break;
     case NATSKIT_KIND_SERVICE:
         TT(natskit_service_close, (natskit_service){thing.id});
         break;

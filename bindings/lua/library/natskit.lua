@@ -99,6 +99,7 @@ local nats = {}
 ---@field no_echo? boolean whether the server keeps this connection's own messages from its subscriptions (false)
 ---@field verbose? boolean whether the server confirms each line with +OK (false)
 ---@field pedantic? boolean whether the server checks subjects more strictly (false)
+---@field trace_lines? integer lines of the protocol that are kept for trace() (0)
 ---@field outbox_bytes? integer room for what is published and not yet sent (1048576)
 ---@field reconnect_buffer_bytes? integer the same while there is no connection; 0: nothing is accepted then (8388608)
 ---@field outbox_full? "wait"|"fail" what a publish does when there is no room: wait until its deadline, or fail at once ("wait")

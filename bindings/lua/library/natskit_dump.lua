@@ -4,6 +4,22 @@
 ---@class natskit
 local nats = {}
 
+---@class natskit.Connection
+local conn = {}
+
+---@class natskit.TraceLine
+---@field time_ns integer wall clock
+---@field out boolean whether the library sent it
+---@field cut boolean whether it was longer than 256 bytes
+---@field line string
+
+--- The last lines of the protocol, as many as option trace_lines of connect says, the oldest first; without payloads, headers and
+--- secrets.
+---@return natskit.TraceLine[]? lines
+---@return string? message
+---@return natskit.code? code
+function conn:trace() end
+
 ---@class natskit.Dump
 ---@field version string of the library
 ---@field msgs integer messages that somebody holds

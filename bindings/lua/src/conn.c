@@ -351,6 +351,18 @@ static int conn_server_info(lua_State *L)
     return push_grown(L, natskit_conn_server_info);
 }
 
+/* nc:trace() -> list of { time_ns, out, cut, line } */
+static int conn_trace(lua_State *L)
+{
+    int pushed = push_grown(L, natskit_conn_trace);
+    if (pushed != 1) {
+        return pushed;
+    }
+    size_t len;
+    const char *json = lua_tolstring(L, -1, &len);
+    return lnk_json_decode_text(L, json, len);
+}
+
 /* nc:servers() -> list of { url, discovered, failures, current } */
 static int conn_servers(lua_State *L)
 {
@@ -433,6 +445,7 @@ static const luaL_Reg conn_methods[] = {
     {"info", conn_info},
     {"stats", conn_stats},
     {"server_info", conn_server_info},
+    {"trace", conn_trace},
     {"server_at_least", conn_server_at_least},
     {"servers", conn_servers},
     {"set_servers", conn_set_servers},

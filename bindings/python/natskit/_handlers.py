@@ -65,7 +65,7 @@ def wants_ack(msg: Any) -> bool:
 
 def _is_coroutine(cb: Callable[[Any], Any]) -> bool:
     return inspect.iscoroutinefunction(cb) or inspect.iscoroutinefunction(
-        getattr(cb, "__call__", None)  # noqa: B004: an object whose call is a coroutine function
+        getattr(cb, "__call__", None)  # noqa: B004 (an object whose call is a coroutine function)
     )
 
 

@@ -347,6 +347,13 @@ static PyObject *conn_server_info(PyObject *self, PyObject *unused)
     return grown_text(DATA(Conn, self), natskit_conn_server_info);
 }
 
+/* _trace(): the last lines of the protocol as JSON text, or None once closed. */
+static PyObject *conn_trace(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return grown_text(DATA(Conn, self), natskit_conn_trace);
+}
+
 /* _servers(): the pool of servers as JSON text, or None once closed. */
 static PyObject *conn_servers(PyObject *self, PyObject *unused)
 {
@@ -685,6 +692,8 @@ static PyMethodDef conn_methods[] = {
     {"server_at_least", FAST(conn_server_at_least),
      "server_at_least($self, major, minor=0, patch=0)\n--\n\nWhether the server has this version or a later "
      "one; False before it has told."},
+    {"_trace", conn_trace, METH_NOARGS,
+     "_trace($self)\n--\n\nThe last lines of the protocol as JSON, or None."},
     {"_server_info", conn_server_info, METH_NOARGS,
      "_server_info($self)\n--\n\nThe last INFO of the server as JSON, or None."},
     {"_servers", conn_servers, METH_NOARGS, "_servers($self)\n--\n\nThe pool of servers as JSON, or None."},

@@ -95,7 +95,7 @@ static int ahead_fill(Sub *sub, natskit_status *status)
     }
     size_t count = 0;
     held_set(sub, true); /* before: no drain may end between the taking and the telling */
-    *status = natskit_sub_next_batch(sub->handle, sub->ahead, sub->requests ? 1 : NKPY_AHEAD, 0, &count);
+    *status = natskit_sub_next_ahead(sub->handle, sub->ahead, sub->requests ? 1 : NKPY_AHEAD, 0, &count);
     if (*status == NATSKIT_OK) {
         sub->ahead_first = 0;
         sub->ahead_count = (int)count;

@@ -254,6 +254,19 @@ def test_a_handler_is_told_of_the_end(js_url: str, caplog: pytest.LogCaptureFixt
     assert len(told) == 1 and any("S.c" in text and "has ended" in text for text in caplog.messages)
 
 
+def test_limit_holds_for_what_is_taken_ahead(js_url: str) -> None:
+    """Messages that an iterator has ahead are still on their way to the program."""
+    with natskit.connect(js_url) as nc:
+        consumer = made(nc, 300)
+        got = 0
+        for _ in consumer.consume(max_msgs=20):
+            got += 1
+            if got % 7 == 0:  # whenever it is asked
+                assert (consumer.info()).num_ack_pending <= got + 20
+            if got == 300:
+                break
+
+
 def test_drain(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         consumer = made(nc, 300)

@@ -367,6 +367,45 @@ static bool reported(struct nki_waitset *set)
     return status == NKI_OK;
 }
 
+/* What was taken ahead waits, for who asks, until it was handed out. */
+static void test_taken_ahead(void **state)
+{
+    (void)state;
+    struct nki_inlet inlet;
+    struct nki_msg *msgs[20];
+    uint64_t bytes;
+    size_t count;
+    init(&inlet, UNLIMITED);
+    for (uint64_t i = 0; i < 20; i++) {
+        stage(&inlet, i);
+    }
+    flush(&inlet);
+    assert_int_equal(nki_inlet_cap_ahead_locked(&inlet, 64), 64); /* nobody has asked */
+    assert_int_equal(nki_inlet_ahead_locked(&inlet, msgs, 20), 0);
+    assert_int_equal(nki_inlet_tell_at(&inlet, 5, 10, &bytes), 20);
+    assert_int_equal(inlet.tell_after, 15);
+    uint64_t all = bytes;
+
+    assert_int_equal(nki_inlet_cap_ahead_locked(&inlet, 64), 10);
+    assert_int_equal(nki_inlet_cap_ahead_locked(&inlet, 3), 3);
+    assert_int_equal(take(&inlet, msgs, 10, &count), NKI_OK);
+    assert_int_equal(nki_inlet_ahead_locked(&inlet, msgs, count), 9); /* the first is handed out */
+    assert_false(nki_inlet_tells_locked(&inlet, 1));
+    assert_int_equal(inlet.tell_after, 14);
+    assert_int_equal(nki_inlet_tell_at(&inlet, 5, 10, &bytes), 19);
+    assert_int_equal(bytes, all / 20 * 19);
+
+    assert_int_equal(nki_inlet_handed_locked(&inlet), 9);
+    assert_int_equal(nki_inlet_handed_locked(&inlet), 0);
+    assert_int_equal(nki_inlet_tell_at(&inlet, 5, 10, &bytes), 10);
+    assert_int_equal(bytes, all / 2);
+    nki_msg_release_batch(msgs, count);
+
+    nki_inlet_close(&inlet);
+    assert_int_equal(nki_inlet_cap_ahead_locked(&inlet, 64), 64);
+    nki_inlet_destroy(&inlet);
+}
+
 static void test_in_a_waitset(void **state)
 {
     (void)state;
@@ -424,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ends, begin, end),
         cmocka_unit_test_setup_teardown(test_closing_drops_and_counts, begin, end),
         cmocka_unit_test_setup_teardown(test_takers_of_many_threads, begin, end),
+        cmocka_unit_test_setup_teardown(test_taken_ahead, begin, end),
         cmocka_unit_test_setup_teardown(test_in_a_waitset, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,12 @@ class Client(_natskit.SyncConnection):
         text = self._server_info()
         return {} if text is None else json.loads(text)
 
+    def trace(self) -> list[dict[str, Any]]:
+        """The last lines of the protocol, as many as connect(trace_lines=) says: each {"time_ns", "out", "cut", "line"},
+        without payloads, headers and secrets (docs/observability.md)."""
+        text = self._trace()
+        return [] if text is None else json.loads(text)
+
     @property
     def server_pool(self) -> list[dict[str, Any]]:
         """The servers that are used, each {"url", "discovered", "failures", "current"}: url without user and
