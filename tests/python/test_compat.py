@@ -206,6 +206,24 @@ async def test_options(url: str) -> None:
     await nc.close()
 
 
+async def test_first_connect(url: str) -> None:
+    nobody = "nats://127.0.0.1:1"
+    told: list[Exception] = []
+
+    async def error_cb(error: Exception) -> None:
+        told.append(error)
+
+    with pytest.raises(nats.errors.Error):
+        await nats.connect([nobody], allow_reconnect=False, error_cb=error_cb)
+    with pytest.raises(nats.errors.NoServersError):
+        await nats.connect(nobody, max_reconnect_attempts=2, reconnect_time_wait=0.01, connect_timeout=0.1, error_cb=error_cb)
+    assert told
+    for options in ({"allow_reconnect": False}, {"max_reconnect_attempts": 0}, {"max_reconnect_attempts": -1}):
+        nc = await nats.connect([nobody, url.removeprefix("nats://")], dont_randomize=True, error_cb=error_cb, **options)
+        assert nc.is_connected
+        await nc.close()
+
+
 async def test_refused_credentials() -> None:
     with Server(jetstream=False, config="authorization { user: a, password: b }") as server:
         nc = await nats.connect(server.url, user="a", password=lambda: "b")

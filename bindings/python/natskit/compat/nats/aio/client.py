@@ -245,12 +245,15 @@ class Client:
         self.options = {**options, "drain_timeout": drain_timeout}
         self._error_cb = error_cb or _log_error
         # nats-py counts attempts, natskit's first connect has a deadline: the time that so many take.
-        limit = connect_timeout + max_reconnect_attempts * wait if max_reconnect_attempts >= 0 else None
+        limit = connect_timeout * (1 if isinstance(servers, str) else max(len(servers), 1))
+        if allow_reconnect:
+            limit += max_reconnect_attempts * wait
+        endless = allow_reconnect and max_reconnect_attempts < 0
         self._connecting = True
         self._drains = False
         try:
             self._made = await natskit.connect(
-                servers, timeout=limit, error_cb=self._tell, **callbacks, **options
+                servers, timeout=None if endless else limit, error_cb=self._tell, **callbacks, **options
             )
         except natskit.errors.Error as error:
             if isinstance(error, (natskit.errors.NetworkError, natskit.errors.TimeoutError)) and allow_reconnect:
