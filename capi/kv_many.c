@@ -1,7 +1,9 @@
 /* Buckets as a whole: their status, changing many keys, entries at hand. Any thread. */
+#include "base/alloc.h"
 #include "capi/guard.h"
 #include "kv/cache.h"
 #include "kv/call.h"
+#include "kv/get_many.h"
 #include "kv/sweep.h"
 #include "options/options.h"
 
@@ -241,7 +243,53 @@ static int32_t cache(struct nki_kv *kv, natskit_options options, struct nki_sub 
     return status;
 }
 
-natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_sub *out, natskit_error *err)
+/* -- several keys of one moment --------------------------------------------------------------------------
+ */
+
+static int32_t get_many_with(struct nki_kv *kv, const struct nki_options *options, struct nki_sub **sub,
+                             natskit_error *err)
+{
+    size_t count = nki_options_list_len(options, NKI_OPT_KV_MANY_keys); /* the table bounds it */
+    if (count == 0) {
+        return nki_capi_invalid(err, "option keys: none is given; \">\" stands for all");
+    }
+    struct nki_str *keys = nki_alloc(count * sizeof *keys);
+    if (keys == NULL) {
+        return nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
+    }
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = nki_options_list_at(options, NKI_OPT_KV_MANY_keys, i);
+    }
+    const struct nki_kv_many_params params = {
+        .keys = keys,
+        .key_count = count,
+        .ignore_deletes = nki_options_bool(options, NKI_OPT_KV_MANY_ignore_deletes),
+        .answer_ms = nki_options_int(options, NKI_OPT_KV_MANY_answer_ms),
+    };
+    int32_t status = nki_kv_get_many(kv, &params, sub, nki_capi_err(err));
+    nki_free(keys);
+    return status;
+}
+
+static int32_t get_many(struct nki_kv *kv, natskit_options options, struct nki_sub **sub, natskit_error *err)
+{
+    struct nki_capi_options use;
+    int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV_MANY, &use, err);
+    if (status == NATSKIT_OK) {
+        status = use.options != NULL ? get_many_with(kv, use.options, sub, err)
+                                     : nki_capi_invalid(err, "options: there are no keys in none");
+        nki_capi_options_done(&use);
+    }
+    return status;
+}
+
+/* -- subscriptions --------------------------------------------------------------------------------------- */
+
+typedef int32_t (*subscribe_fn)(struct nki_kv *kv, natskit_options options, struct nki_sub **sub,
+                                natskit_error *err);
+
+static natskit_status subscribe(natskit_kv kv, natskit_options options, subscribe_fn begin, natskit_sub *out,
+                                natskit_error *err)
 {
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
@@ -259,7 +307,7 @@ natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_
         nki_error_set(nki_capi_err(err), status, NULL);
     } else {
         struct nki_sub *sub;
-        status = cache(kv_handle->object, options, &sub, err);
+        status = begin(kv_handle->object, options, &sub, err);
         if (status == NATSKIT_OK) {
             nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
             out->id = id;
@@ -269,6 +317,17 @@ natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_
     }
     nki_handle_unpin(kv_handle);
     return status;
+}
+
+natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_sub *out, natskit_error *err)
+{
+    return subscribe(kv, options, cache, out, err);
+}
+
+natskit_status natskit_kv_get_many(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                   natskit_error *err)
+{
+    return subscribe(kv, options, get_many, out, err);
 }
 
 natskit_status natskit_kv_cached(natskit_kv kv, const char *key, size_t key_len, natskit_msg **entry)

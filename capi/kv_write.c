@@ -83,6 +83,30 @@ natskit_status natskit_kv_write(natskit_kv kv, int32_t action, const char *key, 
     return status;
 }
 
+natskit_status natskit_kv_batch_add(natskit_kv kv, natskit_batch batch, int32_t action, const char *key,
+                                    size_t key_len, const void *value, size_t value_len, uint64_t revision,
+                                    int64_t ttl_ms, natskit_error *err)
+{
+    struct nki_kv_write write = {
+        .action = (enum nki_kv_action)action, .revision = revision, .ttl_ms = ttl_ms};
+    struct nki_handle *handle;
+    struct nki_handle *batch_handle;
+    int32_t status = check(key, key_len, value, value_len, 0, &write, err);
+    if (status == NATSKIT_OK) {
+        status = nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", &handle, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = nki_capi_pin(batch.id, NATSKIT_KIND_BATCH, "batch", &batch_handle, err);
+    if (status == NATSKIT_OK) {
+        status = nki_kv_batch_add(handle->object, batch_handle->object, &write, nki_capi_err(err));
+        nki_handle_unpin(batch_handle);
+    }
+    nki_handle_unpin(handle);
+    return status;
+}
+
 /* Begins it under a handle of its own. */
 static int32_t start_write(struct nki_kv *bucket, const struct nki_kv_write *write, int64_t timeout_ms,
                            natskit_op *op, natskit_error *err)

@@ -441,17 +441,36 @@ lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
 }
 
-lane_peers() { # services of the reference (npm `nats`) and ours find each other, where node and its registry are there
-    local folder=build/peers
-    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { skip "node and npm are not installed"; return 0; }
-    if [ ! -d $folder/node_modules/nats ]; then
-        mkdir -p $folder
-        timeout 120 npm install --no-audit --no-fund --silent --prefix $folder nats@2.29.3 ||
-            { skip "npm cannot install nats@2.29.3"; return 0; }
+lane_nats_py() { # natskit.compat.nats against nats-py itself, where PyPI has it
+    local venv=build/venv-peers
+    if [ ! -e $venv/ready ]; then
+        rm -rf $venv
+        "$python" -m venv $venv && timeout 120 $venv/bin/python -m pip install -q --disable-pip-version-check nats-py==2.16.0 &&
+            : >$venv/ready || { skip "pip cannot install nats-py==2.16.0"; return 0; }
     fi
     build dev || return 1
-    PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev \
-        "$python" tests/peers/services_peer.py $folder
+    NATSKIT_NATS_PY=$root/$venv/bin/python run_pytest dev -- tests/python/test_compat.py
+}
+
+lane_peers() { # services and buckets of the reference (npm `nats`) and of nats-py, where their registries are there
+    local folder=build/peers venv=build/venv-peers
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || skip "node and npm are not installed"
+    if command -v npm >/dev/null 2>&1 && [ ! -d $folder/node_modules/nats ]; then
+        mkdir -p $folder
+        timeout 120 npm install --no-audit --no-fund --silent --prefix $folder nats@2.29.3 || skip "npm cannot install nats@2.29.3"
+    fi
+    if [ ! -e $venv/ready ]; then
+        rm -rf $venv
+        "$python" -m venv $venv && timeout 120 $venv/bin/python -m pip install -q --disable-pip-version-check nats-py==2.16.0 &&
+            : >$venv/ready || skip "pip cannot install nats-py==2.16.0"
+    fi
+    [ -d $folder/node_modules/nats ] || folder=
+    [ -e $venv/ready ] && venv=$root/$venv/bin/python || venv=
+    [ -n "$folder$venv" ] || return 0
+    build dev || return 1
+    export PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev
+    [ -z "$folder" ] || "$python" tests/peers/services_peer.py $folder || return 1
+    "$python" tests/peers/kv_peer.py "$folder" "$venv"
 }
 
 lane_secrets() { # no output of the lanes before it holds a secret of the tests

@@ -192,6 +192,56 @@ static long get(const struct bench *b, natsConnection *conn, jsCtx *js)
     return b->n;
 }
 
+struct getter {
+    const struct bench *b;
+    kvStore *kv;
+    long n;
+    pthread_t thread;
+};
+
+static void *get_some(void *arg)
+{
+    const struct getter *g = arg;
+    for (long i = 0; i < g->n; i++) {
+        get_one(g->b, g->kv, i);
+    }
+    return NULL;
+}
+
+/* 64 in flight as its interface has it: 64 threads that wait. */
+static long get_threads(const struct bench *b, natsConnection *conn, jsCtx *js)
+{
+    struct getter getters[BENCH_IN_FLIGHT];
+    kvStore *kv = bucket(js);
+    (void)conn;
+    bench_begin();
+    for (int i = 0; i < BENCH_IN_FLIGHT; i++) {
+        getters[i] = (struct getter){.b = b, .kv = kv, .n = b->n / BENCH_IN_FLIGHT};
+        if (pthread_create(&getters[i].thread, NULL, get_some, &getters[i]) != 0) {
+            bench_die("get", "no thread");
+        }
+    }
+    for (int i = 0; i < BENCH_IN_FLIGHT; i++) {
+        pthread_join(getters[i].thread, NULL);
+    }
+    bench_end();
+    return b->n / BENCH_IN_FLIGHT * BENCH_IN_FLIGHT;
+}
+
+static long list_keys(const struct bench *b, natsConnection *conn, jsCtx *js)
+{
+    kvStore *kv = bucket(js);
+    kvKeysList keys;
+    (void)b;
+    (void)conn;
+    bench_begin();
+    check(kvStore_Keys(&keys, kv, NULL), "keys");
+    bench_end();
+    long got = keys.Count;
+    kvKeysList_Destroy(&keys);
+    return got;
+}
+
 static long put(const struct bench *b, natsConnection *conn, jsCtx *js)
 {
     kvStore *kv = bucket(js);
@@ -220,6 +270,8 @@ long jetstream(const struct bench *b, natsConnection *conn)
                  {"js_consume_push", consume_push},
                  {"kv_watch", watch},
                  {"kv_get", get},
+                 {"kv_get64", get_threads},
+                 {"kv_keys", list_keys},
                  {"kv_put", put}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(b->name, cases[i].name) == 0) {

@@ -291,6 +291,96 @@ static long get(const struct bench *b, natskit_conn conn)
     return b->n;
 }
 
+/* Gets in flight, whichever is answered first is replaced: by a waitset. */
+static long get_many(const struct bench *b, natskit_conn conn)
+{
+    natskit_kv kv = bucket(conn);
+    natskit_waitset waitset;
+    natskit_ready ready[BENCH_IN_FLIGHT];
+    long sent = 0;
+    long got = 0;
+    long keys = b->n < BENCH_KEYS ? b->n : BENCH_KEYS;
+    check(natskit_waitset_open(&waitset), "waitset");
+    bench_begin();
+    while (got < b->n) {
+        size_t count = 0;
+        for (; sent < b->n && sent - got < BENCH_IN_FLIGHT; sent++) {
+            char key[32];
+            natskit_op op;
+            int len = snprintf(key, sizeof key, BENCH_KEY, sent % keys);
+            check(natskit_kv_get_start(kv, key, (size_t)len, 0, defaults, WAIT_MS, &op, NULL), "get_start");
+            check(natskit_waitset_add(waitset, op.id, 0), "waitset_add");
+        }
+        check(natskit_waitset_wait(waitset, ready, sizeof ready[0], BENCH_IN_FLIGHT, WAIT_MS, &count),
+              "waitset_wait");
+        for (size_t i = 0; i < count; i++) {
+            natskit_msg *entry;
+            natskit_op op = {ready[i].object};
+            check(natskit_op_take_msg(op, &entry), "take_msg");
+            look_at_entry(b, entry);
+            natskit_msg_release(entry);
+            natskit_op_close(op);
+        }
+        got += (long)count;
+    }
+    bench_end();
+    return got;
+}
+
+/* The keys of a bucket, as a list of them is made. */
+static long list_keys(const struct bench *b, natskit_conn conn)
+{
+    natskit_kv kv = bucket(conn);
+    natskit_sub list;
+    natskit_status status;
+    natskit_options options;
+    natskit_kv_view view;
+    long got = 0;
+    (void)b;
+    check(natskit_options_open(NATSKIT_OPTIONS_KV_WATCH, &options), "options");
+    check(natskit_options_set(options, "ends", NATSKIT_ZLEN, "true", 4, NULL), "ends");
+    check(natskit_options_set(options, "ignore_deletes", NATSKIT_ZLEN, "true", 4, NULL), "ignore_deletes");
+    check(natskit_options_set(options, "headers_only", NATSKIT_ZLEN, "true", 4, NULL), "headers_only");
+    bench_begin();
+    check(natskit_kv_watch(kv, options, &list, NULL), "watch");
+    natskit_msg *entries[BATCH];
+    size_t count;
+    while ((status = natskit_sub_next_batch(list, entries, BATCH, WAIT_MS, &count)) == NATSKIT_OK) {
+        for (size_t i = 0; i < count; i++) {
+            check(natskit_msg_kv(entries[i], &view, sizeof view), "entry");
+            got += view.key_len > 0;
+        }
+        natskit_msg_release_batch(entries, count);
+    }
+    if (status != NATSKIT_END) {
+        check(status, "next_batch");
+    }
+    bench_end();
+    return got;
+}
+
+/* Out of the cache, without a round trip. */
+static long cached(const struct bench *b, natskit_conn conn)
+{
+    natskit_kv kv = bucket(conn);
+    natskit_sub cache;
+    natskit_msg *entry;
+    long keys = b->n < BENCH_KEYS ? b->n : BENCH_KEYS;
+    check(natskit_kv_cache(kv, defaults, &cache, NULL), "cache");
+    check(natskit_sub_next(cache, WAIT_MS, &entry), "what there is");
+    natskit_msg_release(entry);
+    bench_begin();
+    for (long i = 0; i < b->n; i++) {
+        char key[32];
+        int len = snprintf(key, sizeof key, BENCH_KEY, i % keys);
+        check(natskit_kv_cached(kv, key, (size_t)len, &entry), "cached");
+        look_at_entry(b, entry);
+        natskit_msg_release(entry);
+    }
+    bench_end();
+    return b->n;
+}
+
 static long put(const struct bench *b, natskit_conn conn)
 {
     natskit_kv kv = bucket(conn);
@@ -321,6 +411,9 @@ long jetstream(const struct bench *b, natskit_conn conn)
                  {"js_fetch", fetch},
                  {"kv_watch", watch},
                  {"kv_get", get},
+                 {"kv_get64", get_many},
+                 {"kv_keys", list_keys},
+                 {"kv_cached", cached},
                  {"kv_put", put}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(b->name, cases[i].name) == 0) {

@@ -14,7 +14,8 @@ from .trouble import Trouble
 
 STREAM, SUBJECT, DURABLE = "BENCH", "bench.js", "bench"
 BUCKET = "bench"
-KEYS = 1000  # of kv_get and kv_put, which take them in turn
+KEYS = 1000  # which are taken in turn
+IN_TURN = ("kv_get", "kv_get64", "kv_cached", "kv_put")
 WINDOW = 4000  # less than the 10,000 that a server keeps for a stream before it drops
 SECONDS = 10
 
@@ -83,7 +84,7 @@ class Streams:
         payload = b"x" * case.size
         if case.name.startswith("kv_"):
             self.make_bucket()
-            stored = {"kv_watch": n, "kv_get": min(n, KEYS), "kv_put": 0}[case.name]
+            stored = 0 if case.name == "kv_put" else min(n, KEYS) if case.name in IN_TURN else n
             self.server.fill([f"$KV.{BUCKET}.key.{i}" for i in range(stored)], payload)
             return
         self.make(STREAM, [SUBJECT])

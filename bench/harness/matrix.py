@@ -19,10 +19,11 @@ SUB_C = ("sub_batch", "sub_next")
 SUB_PY = ("sub_iter", "sub_batch", "sub_cb", "sub_next")
 JETSTREAM_C = {"js_pub": ("js_pub", "js_pub_failures"), "js_consume": ("js_consume_batch", "js_consume_next")}
 JETSTREAM_PY = {"js_consume": ("js_consume_batch", "js_consume_iter")}
-JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_put": ()}
+JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_get64": (), "kv_keys": (), "kv_cached": (), "kv_put": ()}
 
 # ns that a message takes in the server, which is the limit of a client that is fast
-JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watch": 4000, "kv_get": 250000, "kv_put": 250000}
+JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watch": 4000, "kv_get": 250000, "kv_get64": 25000,
+                  "kv_keys": 5000, "kv_cached": 500, "kv_put": 250000}
 CONSUMING, ACK_COST = ("js_consume", "js_fetch"), 10000
 NO_JETSTREAM = {case: () for case in JETSTREAM_COST}
 
@@ -144,4 +145,4 @@ def messages(peer, way, case, scale):
         each = max(peer.cost.get(way, peer.cost.get(case.name, 0)), least)
     count = int(0.5e9 * scale / each)
     limit = (256 << 20) // max(case.size, 1)
-    return max(64 if case.name == "req64" else 200, min(count, limit)) // 64 * 64
+    return max(64 if case.name == "req64" else 256 if case.name == "kv_get64" else 200, min(count, limit)) // 64 * 64

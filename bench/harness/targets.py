@@ -100,6 +100,8 @@ def jetstream():
         ("JetStream, fetch, ack", "js_fetch_ack", 0.3, 1.1),
         ("KV, watch", "kv_watch", 0.3, None),
         ("KV, get", "kv_get", 0.55, None),
+        ("KV, 64 gets in flight", "kv_get64", 0.55, 2),
+        ("KV, keys", "kv_keys", 0.4, 1.2),
         ("KV, put", "kv_put", 0.55, None),
     ):
         its = ("js_consume_fetch",) if case == "js_consume" else ()  # pull beside pull

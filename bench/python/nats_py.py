@@ -239,6 +239,27 @@ async def kv_get(b, nc):
     b.end()
 
 
+async def kv_get64(b, nc):
+    kv, keys, each = await nc.jetstream().key_value(BUCKET), min(b.n, KEYS), b.n // IN_FLIGHT
+
+    async def work():
+        for i in range(each):
+            if len((await kv.get(f"key.{i % keys}")).value) != b.size:
+                b.wrong("size")
+
+    b.begin()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    b.end()
+    b.got = b.result["n"] = each * IN_FLIGHT
+
+
+async def kv_keys(b, nc):
+    kv = await nc.jetstream().key_value(BUCKET)
+    b.begin()
+    b.got = len(await kv.keys())
+    b.end()
+
+
 async def kv_put(b, nc):
     kv = await nc.jetstream().key_value(BUCKET)
     b.begin()
@@ -251,7 +272,7 @@ async def kv_put(b, nc):
 
 WAYS = (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)
 WAYS += (js_pub, js_pub_stall, js_fetch, js_consume_fetch, js_consume_push)
-WAYS += (kv_watch_iter, kv_watch_updates, kv_get, kv_put)
+WAYS += (kv_watch_iter, kv_watch_updates, kv_get, kv_get64, kv_keys, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

@@ -256,6 +256,37 @@ async def kv_get(b, nc):
     b.end()
 
 
+async def kv_get64(b, nc):
+    kv, keys, each = nc.jetstream().kv(BUCKET), min(b.n, KEYS), b.n // IN_FLIGHT
+
+    async def work():
+        for i in range(each):
+            if len((await kv.get(f"key.{i % keys}")).value) != b.size:
+                b.wrong("size")
+
+    b.begin()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    b.end()
+    b.got = b.result["n"] = each * IN_FLIGHT
+
+
+async def kv_keys(b, nc):
+    kv = nc.jetstream().kv(BUCKET)
+    b.begin()
+    b.got = len(await kv.keys())
+    b.end()
+
+
+async def kv_cached(b, nc):
+    keys = min(b.n, KEYS)
+    async with nc.jetstream().kv(BUCKET).cache() as cache:
+        b.begin()
+        for i in range(b.n):
+            if len(cache[f"key.{i % keys}"].value) != b.size:
+                b.wrong("size")
+        b.end()
+
+
 async def kv_put(b, nc):
     kv = nc.jetstream().kv(BUCKET)
     b.begin()
@@ -267,7 +298,7 @@ async def kv_put(b, nc):
 
 
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
-WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_get64, kv_keys, kv_cached, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

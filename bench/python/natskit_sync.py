@@ -261,6 +261,23 @@ def kv_get(b, nc):
     b.end()
 
 
+def kv_keys(b, nc):
+    kv = nc.jetstream().kv(BUCKET)
+    b.begin()
+    b.got = len(kv.keys())
+    b.end()
+
+
+def kv_cached(b, nc):
+    keys = min(b.n, KEYS)
+    with nc.jetstream().kv(BUCKET).cache() as cache:
+        b.begin()
+        for i in range(b.n):
+            if len(cache[f"key.{i % keys}"].value) != b.size:
+                b.wrong("size")
+        b.end()
+
+
 def kv_put(b, nc):
     kv = nc.jetstream().kv(BUCKET)
     b.begin()
@@ -272,7 +289,7 @@ def kv_put(b, nc):
 
 
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
-WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_put)
+WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_keys, kv_cached, kv_put)
 CASES = {f.__name__: f for f in WAYS}
 
 

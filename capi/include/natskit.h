@@ -340,6 +340,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_KV 20
 #define NATSKIT_OPTIONS_KV_SWEEP 21
 #define NATSKIT_OPTIONS_PUSH 22
+#define NATSKIT_OPTIONS_KV_MANY 23
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1716,6 +1717,18 @@ NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, 
 #define NATSKIT_KV_CREATE 4 /* if it has no value: NATSKIT_KEY_EXISTS */
 #define NATSKIT_KV_UPDATE 5 /* if its last entry has the revision that is given: NATSKIT_WRONG_LAST */
 
+/* Gets the last entries of the keys that option `keys` of scope KV_MANY lists, 1 to 1,024, all of one moment:
+ * what the bucket held at one revision. The subscription yields messages of kind NATSKIT_MSG_KV in the order
+ * of their revisions, also of deleted keys (`operation`), none for a key that has no entry, and ends with
+ * NATSKIT_MAX_REACHED; nothing comes before the first answer is whole. Other ends, besides those of every
+ * subscription: NATSKIT_SNAPSHOT_CHANGED (with more than 16 MiB: a value was replaced before its turn came),
+ * NATSKIT_JS_LIMIT (more than 1,024 keys match), NATSKIT_TOO_LARGE (the keys are more than max_payload of the
+ * server), NATSKIT_NO_DIRECT (the bucket allows no direct gets, or does not exist), NATSKIT_NO_BATCH (a
+ * server before 2.11), NATSKIT_TIMEOUT (no answer, six times). Any server that keeps the bucket may answer,
+ * as of natskit_kv_get. Returns NATSKIT_NO_DIRECT for a bucket that is known to be read from its leader. */
+NATSKIT_API natskit_status natskit_kv_get_many(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                               natskit_error *err);
+
 /* Changes a key: NATSKIT_KV_PUT, NATSKIT_KV_CREATE, NATSKIT_KV_UPDATE, or NATSKIT_KV_DELETE and
  * NATSKIT_KV_PURGE, which take no value. With a `revision` other than 0 it is done if the last entry of the
  * key has it. `ttl_ms` other than 0, at least 1000, lets what is created or purged go after that time, where
@@ -1733,11 +1746,25 @@ NATSKIT_API natskit_status natskit_kv_write_start(natskit_kv kv, int32_t action,
                                                   uint64_t revision, int64_t ttl_ms, natskit_options options,
                                                   int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
+/* Adds a change, with arguments as of natskit_kv_write, to a batch of the same connection, which
+ * natskit_batch_commit then makes together with all others, or none: several keys of one bucket that was made
+ * with allow_atomic. Sends nothing and does not wait. In a batch NATSKIT_KV_CREATE is for keys that have no
+ * entry at all; over one that was deleted NATSKIT_KV_UPDATE writes, with the revision of that (which
+ * natskit_kv_get_many tells). What does not hold at the commit is NATSKIT_WRONG_LAST, for CREATE, too. The
+ * revisions are consecutive: the last one is the sequence of the ack, the first that - `count` + 1.
+ * NATSKIT_INVALID, NATSKIT_READ_ONLY, and as natskit_batch_add: a `revision` is not for a key that the batch
+ * changes before. */
+NATSKIT_API natskit_status natskit_kv_batch_add(natskit_kv kv, natskit_batch batch, int32_t action,
+                                                const char *key, size_t key_len, const void *value,
+                                                size_t value_len, uint64_t revision, int64_t ttl_ms,
+                                                natskit_error *err);
+
 /* Makes the configuration of the stream behind a bucket, for call "stream.create", of an object with bucket
  * and, all but that optional, description, history (1 to 64; 1), ttl and limit_marker_ttl (ns; 0: none),
  * max_bytes, max_value_size, storage, num_replicas, placement, republish, compression (a boolean), metadata,
- * mirror, sources (docs/kv.md). Call "kv.create" does both.
- * NATSKIT_INVALID names what is wrong; members that it does not know are refused. The stream is KV_<bucket>.
+ * allow_atomic (a boolean: for natskit_kv_batch_add), mirror, sources (docs/kv.md). Call "kv.create" does
+ * both. NATSKIT_INVALID names what is wrong; members that it does not know are refused. The stream is
+ * KV_<bucket>.
  */
 NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *out, natskit_error *err);
 

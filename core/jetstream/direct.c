@@ -42,7 +42,8 @@ struct direct {
     uint64_t page_bytes;
     uint64_t last_seq; /* of a run: nothing behind it; 0: no limit */
     int64_t answer_ns;
-    struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
+    bool exact;
+    int32_t (*map)(struct nki_msg **msg, uint32_t flags);
     uint32_t flags;
     struct nki_buf api_subject;
     struct nki_buf next_by_subj; /* as JSON; empty: none */
@@ -66,6 +67,8 @@ struct direct {
     bool answered;     /* once */
     unsigned failures; /* in a row */
     unsigned short_answers;
+    struct nki_msg *held; /* of an exact snapshot, until its sequence is known: linked by `next` */
+    struct nki_msg **held_end;
 
     /* the answer under way */
     uint64_t serial;
@@ -93,6 +96,7 @@ static void destroy(struct direct *direct)
     nki_buf_free(&direct->subjects);
     nki_free(direct->ends);
     nki_map_free(&direct->seen);
+    nki_msg_release_chain(direct->held);
     nki_js_release(direct->js);
     nki_free(direct);
 }
@@ -119,12 +123,27 @@ static size_t begin_of(const struct direct *direct, size_t index)
     return index > 0 ? direct->ends[index - 1] : 0;
 }
 
+/* An exact snapshot is a mix of two if another answer goes on with what has come before it is known of when.
+ */
+static bool is_loose(const struct direct *direct)
+{
+    return direct->exact && direct->up_to_seq == 0;
+}
+
+static void begin_again(struct direct *direct)
+{
+    nki_msg_release_chain(direct->held);
+    direct->held = NULL;
+    direct->held_end = &direct->held;
+    direct->next_seq = 0;
+}
+
 /* As many as fit into one request. The first alone always does: a subject's length has a bound. */
 static size_t width_at(const struct direct *direct, size_t from)
 {
     uint64_t payload =
         (uint64_t)atomic_load_explicit(&direct->feed.engine->max_payload, memory_order_relaxed);
-    size_t max = payload < BODY_MAX ? (size_t)payload : BODY_MAX;
+    size_t max = payload < BODY_MAX || direct->exact ? (size_t)payload : BODY_MAX;
     size_t width = 1;
     while (from + width < direct->count &&
            direct->ends[from + width] - begin_of(direct, from) + BODY_REST <= max) {
@@ -215,19 +234,30 @@ static void number(struct direct *direct)
     direct->subject_len = direct->base_len + (size_t)len;
 }
 
+/* May end the subscription. */
 static void ask(struct direct *direct, int64_t now_ns)
 {
+    struct nki_error error;
     if (direct->feed.sub->drain != NKI_DRAIN_NONE) {
         direct->state = WAITING; /* nobody listens any more */
         return;
     }
     if (direct->snapshot && direct->width == 0) {
         direct->width = width_at(direct, direct->from);
+        if (direct->exact && direct->width < direct->count) {
+            nki_error_set(&error, NKI_TOO_LARGE, "%zu subjects are more than one request holds",
+                          direct->count);
+            nki_feed_finish(&direct->feed, NKI_TOO_LARGE, &error);
+            return;
+        }
         direct->split = direct->split || direct->width < direct->count;
         direct->probing = direct->split && direct->up_to_seq == 0 && direct->up_to_time.len == 0;
     }
     if (direct->snapshot && direct->up_to_seq == 0) {
         direct->left_known = false; /* it will be another snapshot */
+    }
+    if (is_loose(direct)) {
+        begin_again(direct);
     }
     number(direct);
     direct->got_before = direct->page_got > 0 ? direct->page_got : direct->got_before;
@@ -242,7 +272,7 @@ static void ask(struct direct *direct, int64_t now_ns)
     }
 }
 
-/* As soon as half of what the last answer brought was taken. */
+/* As soon as half of what the last answer brought was taken. May end the subscription. */
 static void ask_with_room(struct direct *direct, int64_t now_ns)
 {
     uint64_t bytes;
@@ -268,7 +298,7 @@ static void retry(struct direct *direct, int64_t now_ns, const struct nki_error 
 static void ask_rest(struct direct *direct, int64_t now_ns)
 {
     struct nki_error error;
-    if (direct->page_got > 0) {
+    if (direct->page_got > 0 && !is_loose(direct)) {
         ask_with_room(direct, now_ns);
     } else {
         nki_error_set(&error, NKI_TIMEOUT, "answers to the direct get do not come whole");
@@ -292,6 +322,30 @@ static void finish(struct direct *direct)
     }
 }
 
+/* To the application, or kept back until what it belongs to is known. */
+static void give(struct direct *direct, struct nki_msg *msg)
+{
+    if (is_loose(direct)) {
+        msg->next = NULL;
+        *direct->held_end = msg;
+        direct->held_end = &msg->next;
+    } else {
+        nki_feed_stage(&direct->feed, msg);
+    }
+}
+
+static void give_held(struct direct *direct)
+{
+    struct nki_msg *msg = direct->held;
+    direct->held = NULL;
+    direct->held_end = &direct->held;
+    while (msg != NULL) {
+        struct nki_msg *next = msg->next;
+        nki_feed_stage(&direct->feed, msg);
+        msg = next;
+    }
+}
+
 /* The answer says that there is nothing more of what was asked for. May end the subscription. */
 static void no_more(struct direct *direct, int64_t now_ns)
 {
@@ -304,6 +358,7 @@ static void no_more(struct direct *direct, int64_t now_ns)
     }
     direct->left_known = false;
     direct->short_answers = 0;
+    give_held(direct); /* one whole answer is of one sequence, whichever that is */
     if (direct->snapshot && direct->from + direct->width < direct->count) {
         direct->from += direct->width;
         direct->width = 0;
@@ -341,9 +396,13 @@ static void deliver(struct direct *direct, struct nki_msg *msg, const struct nki
     direct->bytes_left -= direct->bytes_left < UINT64_MAX ? least(size, direct->bytes_left) : 0;
     bool last = direct->last_seq > 0 && stored->seq >= direct->last_seq;
     msg->kind = NKI_MSG_STORED;
-    msg = direct->map != NULL ? direct->map(msg, direct->flags) : msg;
+    int32_t status = direct->map != NULL ? direct->map(&msg, direct->flags) : NKI_OK;
+    if (status != NKI_OK) {
+        nki_feed_finish(&direct->feed, status, NULL);
+        return;
+    }
     if (msg != NULL) {
-        nki_feed_stage(&direct->feed, msg);
+        give(direct, msg);
     }
     if (last || direct->msgs_left == 0 || direct->bytes_left == 0) {
         finish(direct);
@@ -364,8 +423,8 @@ static bool place(struct direct *direct, const struct nki_stored *stored)
     direct->page_last = stored->seq;
     direct->page_got++;
     direct->next_seq = stored->seq + 1;
-    direct->failures = 0;
-    direct->short_answers = 0;
+    direct->failures = is_loose(direct) ? direct->failures : 0; /* it may still come to nothing */
+    direct->short_answers = is_loose(direct) ? direct->short_answers : 0;
     direct->answered = true;
     return true;
 }
@@ -412,6 +471,9 @@ static void end_of_batch(struct direct *direct, struct nki_str block, int64_t no
     uint64_t pending = number_of(block, NKI_STR("Nats-Num-Pending"));
     if (direct->snapshot && direct->up_to_seq == 0) {
         direct->up_to_seq = number_of(block, NKI_STR("Nats-UpTo-Sequence"));
+        if (!is_loose(direct)) {
+            give_held(direct);
+        }
     }
     bool whole = last == direct->page_last; /* else its last ones were lost on the way */
     uint64_t left = pending + !whole;
@@ -428,7 +490,7 @@ static void end_of_batch(struct direct *direct, struct nki_str block, int64_t no
 /* More subjects match than one answer may hold: they are asked for in parts. False if that cannot be. */
 static bool halve(struct direct *direct, int64_t now_ns)
 {
-    if (!direct->snapshot || direct->width <= 1) {
+    if (!direct->snapshot || direct->exact || direct->width <= 1) {
         return false;
     }
     direct->width = (direct->width + 1) / 2;
@@ -449,7 +511,7 @@ static void refused(struct direct *direct, int32_t code, struct nki_str text, in
     struct nki_error error;
     nki_direct_error(code, text, &error);
     if (code == 404 && direct->page_got > 0) {
-        ask_with_room(direct, now_ns); /* it was removed under the server's hands */
+        ask_rest(direct, now_ns); /* it was removed under the server's hands */
     } else if (code == 404) {
         direct->answered = true;
         if (direct->probing) {
@@ -606,6 +668,8 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     direct->page_msgs = params->page_msgs;
     direct->page_bytes = params->page_bytes;
     direct->answer_ns = params->answer_ms * NKI_NS_PER_MS;
+    direct->exact = params->exact;
+    direct->held_end = &direct->held;
     direct->map = params->map;
     direct->flags = params->flags;
     direct->next_seq = params->seq;

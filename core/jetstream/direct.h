@@ -27,9 +27,11 @@ struct nki_direct_params {
     uint64_t page_msgs; /* asked for at a time, at least 1 */
     uint64_t page_bytes;
     int64_t answer_ms; /* time for each message of an answer */
+    bool exact;        /* of a snapshot: all is of one sequence, or it fails */
 
-    /* As in nki_ordered_params. Without it the messages are of kind NKI_MSG_STORED. */
-    struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
+    /* What becomes of a message of kind NKI_MSG_STORED, under the engine lock: another one in its place, or
+     * NULL with its reference given up. Anything but NKI_OK, with that given up, ends the subscription. */
+    int32_t (*map)(struct nki_msg **msg, uint32_t flags);
     uint32_t flags;
 };
 
@@ -42,7 +44,11 @@ struct nki_direct_params {
  * NKI_SNAPSHOT_CHANGED where it can be told. That is not so for a subject of a list which had to be split
  * since more than 1024 messages matched it: who has to know asks for it alone. If the connection is lost
  * before the sequence of the snapshot is known, newer messages of subjects that have come may come, too. They
- * come in the stream's order, but for a list that was split. */
+ * come in the stream's order, but for a list that was split.
+ *
+ * None of these three exceptions there are if it is `exact`: a list is not split, but ends with NKI_JS_LIMIT
+ * or NKI_TOO_LARGE (a request that the server does not take), and nothing comes before the sequence of the
+ * snapshot is known. What its first page did not hold may still be lost: NKI_SNAPSHOT_CHANGED. */
 int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *params, struct nki_sub **out,
                         struct nki_error *err);
 

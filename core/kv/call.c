@@ -10,6 +10,7 @@
 
 #define SUGGEST_EDITS 4
 #define MARKER_LEVEL 1 /* of the API that knows limit markers: server 2.11 */
+#define ATOMIC_LEVEL 2 /* that knows atomic batches: server 2.12 */
 
 enum kind { CREATE, UPDATE, CREATE_OR_UPDATE, STATUS, NAMES, LIST, DELETE, KIND_COUNT };
 
@@ -30,8 +31,10 @@ struct call {
     struct nki_chain chain;
     struct nki_chain *inner;
     enum kind kind;
-    struct nki_kv *kv;    /* a reference, if it is bound by the answer; else NULL */
-    bool asking_level;    /* the first request is for the level of the API */
+    struct nki_kv *kv;  /* a reference, if it is bound by the answer; else NULL */
+    bool asking_level;  /* the first request is for the level of the API, */
+    bool wants_markers; /* of which these have to be there */
+    bool wants_atomic;
     struct nki_buf level; /* subject of that */
 };
 
@@ -84,6 +87,7 @@ static const struct {
     {"max_value_size", "max_msg_size", false, "-1"},
     {"storage", "storage", false, "\"file\""},
     {"num_replicas", "num_replicas", false, "1"},
+    {"allow_atomic", "allow_atomic", false, "false"},
     {"description", "description", false, NULL},
     {"placement", "placement", false, NULL},
     {"republish", "republish", false, NULL},
@@ -284,9 +288,11 @@ static enum nki_chain_next told_level(struct call *call, int32_t status, struct 
         (void)nki_json_i64(&value, &level);
     }
     nki_msg_release(msg);
-    if (level < MARKER_LEVEL) {
+    bool marks = !call->wants_markers || level >= MARKER_LEVEL;
+    if (!marks || (call->wants_atomic && level < ATOMIC_LEVEL)) {
         return end_with(end, NKI_API_LEVEL,
-                        "limit_marker_ttl: the server is older than 2.11 and knows no markers");
+                        marks ? "allow_atomic: the server is older than 2.12 and knows no batches"
+                              : "limit_marker_ttl: the server is older than 2.11 and knows no markers");
     }
     call->asking_level = false;
     follow(call);
@@ -427,11 +433,17 @@ static int32_t append_args(const struct nki_js_call_row *row, enum kind kind, co
     }
 }
 
-/* Whether the server has to know limit markers. */
-static bool wants_markers(struct nki_doc *args)
+/* What the server has to know; true if it is anything. */
+static bool wants_level(struct call *call, struct nki_doc *args)
 {
     struct nki_doc_node *config = nki_doc_find(args, args->root, NKI_STR("config"), NULL);
-    return config != NULL && nki_doc_find(args, config, NKI_STR("subject_delete_marker_ttl"), NULL) != NULL;
+    if (config == NULL) {
+        return false;
+    }
+    const struct nki_doc_node *atomic = nki_doc_find(args, config, NKI_STR("allow_atomic"), NULL);
+    call->wants_markers = nki_doc_find(args, config, NKI_STR("subject_delete_marker_ttl"), NULL) != NULL;
+    call->wants_atomic = atomic != NULL && atomic->u.integer != 0;
+    return call->wants_markers || call->wants_atomic;
 }
 
 static struct call *wrap(struct nki_js *js, enum kind kind, struct nki_doc *args, struct nki_error *err)
@@ -446,7 +458,7 @@ static struct call *wrap(struct nki_js *js, enum kind kind, struct nki_doc *args
     call->chain.part.free = free_call;
     call->kind = kind;
     int32_t status = nki_js_call_make(js, nki_str_z(wrapped[kind]), args, &call->inner, err);
-    if (status == NKI_OK && wants_markers(args)) {
+    if (status == NKI_OK && wants_level(call, args)) {
         call->asking_level = true;
         bool ok = nki_buf_append_str(&call->level, nki_js_prefix(js)) &&
                   nki_buf_append_str(&call->level, NKI_STR(".INFO"));

@@ -24,6 +24,7 @@ static const struct nki_bucket_member members[] = {
     {"republish", "republish", NKI_DOC_OBJECT},
     {"compression", NULL, NKI_DOC_BOOL},
     {"metadata", "metadata", NKI_DOC_OBJECT},
+    {"allow_atomic", "allow_atomic", NKI_DOC_BOOL},
     {"mirror", NULL, NKI_DOC_OBJECT},
     {"sources", NULL, NKI_DOC_ARRAY},
 };

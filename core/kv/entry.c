@@ -5,6 +5,9 @@
 #include "jetstream/stored.h"
 #include "wire/header.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* Headers that the server adds stand behind the publisher's: the last value counts. */
 static bool last_value(struct nki_str block, struct nki_str name, struct nki_str *value)
 {
@@ -84,4 +87,24 @@ bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out)
         (void)nki_str_u64(size, &out->value_len);
     }
     return true;
+}
+
+struct nki_msg *nki_kv_entry_decoded(const struct nki_msg *msg, const struct nki_kv_entry *entry,
+                                     enum nki_kv_codec codec)
+{
+    static const char begin[] = "$KV.";
+    char place[96];
+    int len = snprintf(place, sizeof place, "$JS.ACK.KV.get.1.%" PRIu64 ".1.%" PRId64 ".0", entry->revision,
+                       entry->time_ns);
+    const char *subject = entry->bucket.ptr - (sizeof begin - 1); /* where they were read, one piece */
+    size_t subject_len = sizeof begin - 1 + entry->bucket.len + 1 + entry->key.len;
+    struct nki_msg *made =
+        nki_msg_new(NULL, nki_str_make(subject, subject_len), nki_str_make(place, (size_t)len),
+                    msg->header_len, msg->header_len + msg->data_len);
+    if (made != NULL) {
+        memcpy(nki_msg_body(made), nki_msg_header_block(msg).ptr, (size_t)msg->header_len + msg->data_len);
+        made->origin = msg->origin;
+        nki_kv_decode_msg(codec, made);
+    }
+    return made;
 }

@@ -5,9 +5,6 @@
 #include "jetstream/msg_get.h"
 #include "kv/entry.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 struct get {
     struct nki_msg_get inner;
     struct nki_kv *kv;      /* a reference */
@@ -39,24 +36,6 @@ static void missing(struct nki_msg_get *inner, struct nki_chain_end *end)
                                 text, get->kv->stream + 3);
 }
 
-/* The message in the form in which a consumer delivers it, with the key decoded; NULL if there is no memory.
- */
-static struct nki_msg *decoded(const struct get *get, const struct nki_msg *msg,
-                               const struct nki_kv_entry *entry)
-{
-    char place[96];
-    int len = snprintf(place, sizeof place, "$JS.ACK.KV.get.1.%" PRIu64 ".1.%" PRId64 ".0", entry->revision,
-                       entry->time_ns);
-    struct nki_str subject = nki_str_make((const char *)get->subject.data, get->subject.len);
-    struct nki_msg *made = nki_msg_new(NULL, subject, nki_str_make(place, (size_t)len), msg->header_len,
-                                       msg->header_len + msg->data_len);
-    if (made != NULL) {
-        memcpy(nki_msg_body(made), nki_msg_header_block(msg).ptr, (size_t)msg->header_len + msg->data_len);
-        nki_kv_decode_msg(get->kv->codec, made);
-    }
-    return made;
-}
-
 /* The message is there: whether it is the key's, and a value. */
 static void got(struct nki_msg_get *inner, struct nki_msg *msg, struct nki_chain_end *end)
 {
@@ -70,7 +49,7 @@ static void got(struct nki_msg_get *inner, struct nki_msg *msg, struct nki_chain
         end->status = nki_error_set(&end->error, NKI_KEY_DELETED, NULL);
     } else {
         bool plain = get->kv->codec == NKI_KV_PLAIN;
-        end->msg = plain ? msg : decoded(get, msg, &entry);
+        end->msg = plain ? msg : nki_kv_entry_decoded(msg, &entry, get->kv->codec);
         if (!plain) {
             nki_msg_release(msg);
         }

@@ -269,28 +269,56 @@ static int32_t check(const struct nki_kv *kv, const struct nki_kv_write *write, 
     return NKI_OK;
 }
 
+/* What is published for it; the buffers are to be freed in any case. */
+static int32_t make_frame(struct nki_kv *kv, const struct nki_kv_write *write, struct nki_buf *subject,
+                          struct nki_buf *block, struct nki_outgoing_msg *out, struct nki_error *err)
+{
+    int32_t status = check(kv, write, err);
+    if (status == NKI_OK) {
+        status = append_subject(subject, kv, write->key, err);
+    }
+    if (status == NKI_OK) {
+        status = append_headers(write, block, err);
+    }
+    bool empty = write->action == NKI_KV_DO_DELETE || write->action == NKI_KV_DO_PURGE;
+    *out = (struct nki_outgoing_msg){.subject = str_of(subject),
+                                     .reply = NKI_STR(""),
+                                     .header_block = str_of(block),
+                                     .data = empty ? NKI_STR("") : write->value};
+    return status;
+}
+
 int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const struct nki_js_begin *begin,
                      struct nki_op **op, struct nki_error *err)
 {
     struct nki_buf subject = {0};
     struct nki_buf block = {0};
-    int32_t status = check(kv, write, err);
-    if (status == NKI_OK) {
-        status = append_subject(&subject, kv, write->key, err);
-    }
-    if (status == NKI_OK) {
-        status = append_headers(write, &block, err);
-    }
+    struct nki_outgoing_msg msg;
+    int32_t status = make_frame(kv, write, &subject, &block, &msg, err);
     if (status == NKI_OK && write->action == NKI_KV_DO_CREATE) {
         return create(kv, write, begin, &subject, &block, op, err);
     }
     if (status == NKI_OK) {
-        bool empty = write->action == NKI_KV_DO_DELETE || write->action == NKI_KV_DO_PURGE;
-        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
-                                       .reply = NKI_STR(""),
-                                       .header_block = str_of(&block),
-                                       .data = empty ? NKI_STR("") : write->value};
         status = nki_js_publish_begin(kv->js, &msg, begin, op, err);
+    }
+    nki_buf_free(&subject);
+    nki_buf_free(&block);
+    return status;
+}
+
+int32_t nki_kv_batch_add(struct nki_kv *kv, struct nki_batch *batch, const struct nki_kv_write *write,
+                         struct nki_error *err)
+{
+    struct nki_buf subject = {0};
+    struct nki_buf block = {0};
+    struct nki_outgoing_msg msg;
+    if (nki_batch_js(batch)->conn != kv->js->conn) {
+        return nki_error_set(err, NKI_INVALID, "the batch is of another connection than bucket %s",
+                             kv->stream + 3);
+    }
+    int32_t status = make_frame(kv, write, &subject, &block, &msg, err);
+    if (status == NKI_OK) {
+        status = nki_batch_add(batch, &msg, err);
     }
     nki_buf_free(&subject);
     nki_buf_free(&block);

@@ -2,6 +2,7 @@
 #ifndef NKI_KV_WRITE_H
 #define NKI_KV_WRITE_H
 
+#include "jetstream/batch.h"
 #include "jetstream/publish.h"
 #include "kv/bucket.h"
 
@@ -27,5 +28,10 @@ struct nki_kv_write {
  * over a delete, purge or marker, the stream's leader is asked. */
 int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const struct nki_js_begin *begin,
                      struct nki_op **op, struct nki_error *err);
+
+/* Adds it to a batch of the same connection. CREATE there is for a key that never had an entry: nobody is
+ * asked what a last one is. NKI_INVALID, NKI_READ_ONLY, and as nki_batch_add. */
+int32_t nki_kv_batch_add(struct nki_kv *kv, struct nki_batch *batch, const struct nki_kv_write *write,
+                         struct nki_error *err);
 
 #endif

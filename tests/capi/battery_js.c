@@ -119,6 +119,21 @@ void step_keys(struct worker *me)
     }
 }
 
+static void step_get_many(struct worker *me, natskit_kv kv, enum sort sort)
+{
+    natskit_options options;
+    natskit_sub sub;
+    if (natskit_options_open(NATSKIT_OPTIONS_KV_MANY, &options) == NATSKIT_OK) {
+        const char *key = keys[below(me, 4)];
+        natskit_options_set(options, "keys", Z, key, Z, NULL);
+        natskit_status status = natskit_kv_get_many(kv, options, &sub, NULL);
+        if (gave_for(me, "kv_get_many", kv.id, sort, status) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_SUB, sub.id);
+        }
+        natskit_options_close(options);
+    }
+}
+
 /* The cache of a bucket, and changing many keys. */
 static void step_many_keys(struct worker *me)
 {
@@ -130,7 +145,7 @@ static void step_many_keys(struct worker *me)
     natskit_kv_cache_info info;
     const natskit_options none = {0};
     natskit_status status;
-    switch (below(me, 4)) {
+    switch (below(me, 5)) {
     case 0:
         status = natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, none, below(me, 100), &op, NULL);
         keep_op(me, "kv_sweep_start", gave_for(me, "kv_sweep_start", kv.id, sort, status), op);
@@ -143,6 +158,9 @@ static void step_many_keys(struct worker *me)
         if (gave_for(me, "kv_cache", kv.id, sort, natskit_kv_cache(kv, none, &sub, NULL)) == NATSKIT_OK) {
             keep(me, NATSKIT_KIND_SUB, sub.id);
         }
+        return;
+    case 3:
+        step_get_many(me, kv, sort);
         return;
     default:
         if (gave_for(me, "kv_cached", kv.id, sort, natskit_kv_cached(kv, "a", Z, &msg)) == NATSKIT_OK) {

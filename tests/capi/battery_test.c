@@ -245,7 +245,7 @@ static void step_open(struct worker *me)
     switch (below(me, 3)) {
     case 0:
         if (gave(me, "options_open",
-                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_PUSH + 1), &options)) ==
+                 natskit_options_open((int32_t)below(me, NATSKIT_OPTIONS_KV_MANY + 1), &options)) ==
             NATSKIT_OK) {
             keep(me, NATSKIT_KIND_OPTIONS, options.id);
         }

@@ -34,6 +34,7 @@ CALL(kv_sweep_options, natskit_kv_sweep(kv, NATSKIT_KV_PURGE_DELETES, H_OPTIONS,
 CALL(kv_sweep_start, natskit_kv_sweep_start(H_KV, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, 0, &new_op, &error))
 CALL(kv_sweep_start_options,
      natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, H_OPTIONS, 0, &new_op, &error))
+CALL(kv_get_many, natskit_kv_get_many(H_KV, NO_OPTIONS, &new_sub, &error))
 CALL(kv_cache, natskit_kv_cache(H_KV, NO_OPTIONS, &new_sub, &error))
 CALL(kv_cache_options, natskit_kv_cache(kv, H_OPTIONS, &new_sub, &error))
 CALL(kv_cached, natskit_kv_cached(H_KV, "k", Z, &msg))
@@ -69,9 +70,10 @@ CALL(js_call_start_options,
         ROW(natskit_kv_sweep, KV, kv_sweep), ROW_OPTIONAL(natskit_kv_sweep, OPTIONS, kv_sweep_options),      \
         ROW(natskit_kv_sweep_start, KV, kv_sweep_start),                                                     \
         ROW_OPTIONAL(natskit_kv_sweep_start, OPTIONS, kv_sweep_start_options),                               \
-        ROW(natskit_kv_cache, KV, kv_cache), ROW_OPTIONAL(natskit_kv_cache, OPTIONS, kv_cache_options),      \
-        ROW(natskit_kv_cached, KV, kv_cached), ROW(natskit_kv_cached_all, KV, kv_cached_all),                \
-        ROW(natskit_kv_cache_stats, KV, kv_cache_stats), ROW(natskit_kv_close, KV, kv_close)
+        ROW(natskit_kv_get_many, KV, kv_get_many), ROW(natskit_kv_cache, KV, kv_cache),                      \
+        ROW_OPTIONAL(natskit_kv_cache, OPTIONS, kv_cache_options), ROW(natskit_kv_cached, KV, kv_cached),    \
+        ROW(natskit_kv_cached_all, KV, kv_cached_all), ROW(natskit_kv_cache_stats, KV, kv_cache_stats),      \
+        ROW(natskit_kv_close, KV, kv_close)
 
 BAD(js_call_answer, natskit_js_call(js, "account.info", Z, NO_ARGS, 0, NULL, &error))
 BAD(js_call_missing, natskit_js_call(js, "stream.info", Z, NO_ARGS, 0, &new_json, &error))
@@ -134,6 +136,9 @@ BAD(kv_sweep_start_op, natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, NO_O
 BAD(kv_sweep_start_action, natskit_kv_sweep_start(kv, NATSKIT_KV_UPDATE, NO_OPTIONS, 0, &new_op, &error))
 BAD(kv_sweep_start_timeout,
     natskit_kv_sweep_start(kv, NATSKIT_KV_PURGE_DELETES, NO_OPTIONS, -2, &new_op, &error))
+BAD(kv_get_many_out, natskit_kv_get_many(kv, NO_OPTIONS, NULL, &error))
+BAD(kv_get_many_none, natskit_kv_get_many(kv, NO_OPTIONS, &new_sub, &error))
+BAD(kv_get_many_scope, natskit_kv_get_many(kv, options, &new_sub, &error))
 BAD(kv_cache_out, natskit_kv_cache(kv, NO_OPTIONS, NULL, &error))
 BAD(kv_cache_scope, natskit_kv_cache(kv, options, &new_sub, &error))
 BAD(kv_cached_entry, natskit_kv_cached(kv, "k", Z, NULL))
@@ -184,7 +189,9 @@ BAD(watch_info_size, natskit_sub_watch_info(sub, &watch_info, 0))
         BAD_ROW(natskit_kv_sweep, kv_sweep_keys), BAD_ROW(natskit_kv_sweep, kv_sweep_timeout),               \
         BAD_ROW(natskit_kv_sweep, kv_sweep_scope), BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_op),       \
         BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_action),                                              \
-        BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_timeout), BAD_ROW(natskit_kv_cache, kv_cache_out),    \
+        BAD_ROW(natskit_kv_sweep_start, kv_sweep_start_timeout),                                             \
+        BAD_ROW(natskit_kv_get_many, kv_get_many_out), BAD_ROW(natskit_kv_get_many, kv_get_many_none),       \
+        BAD_ROW(natskit_kv_get_many, kv_get_many_scope), BAD_ROW(natskit_kv_cache, kv_cache_out),            \
         BAD_ROW(natskit_kv_cache, kv_cache_scope), BAD_ROW(natskit_kv_cached, kv_cached_entry),              \
         BAD_ROW(natskit_kv_cached, kv_cached_null), BAD_ROW(natskit_kv_cached, kv_cached_key),               \
         BAD_ROW(natskit_kv_cached_all, kv_cached_all_count),                                                 \

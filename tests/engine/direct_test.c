@@ -641,6 +641,128 @@ static void test_long_list(void **state)
     finish(peer, sub);
 }
 
+/* -- exact snapshots ------------------------------------------------------------------------------------- */
+
+#define EXACT "{\"batch\":4,\"max_bytes\":1000,\"multi_last\":[\"a\",\"b\",\"c\"]}"
+
+static struct peer *begin_exact(struct nki_sub **sub, struct asked *asked)
+{
+    const struct nki_str subjects[] = {NKI_STR("a"), NKI_STR("b"), NKI_STR("c")};
+    struct nki_direct_params params = a_snapshot(subjects, 3);
+    params.exact = true;
+    struct peer *peer = begin(&params, sub);
+    expect_asked(peer, asked, EXACT);
+    return peer;
+}
+
+/* Nothing comes before the answer is whole; what another answer begins is no part of it. */
+static void test_exact(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = begin_exact(&sub, &asked);
+    say(peer, &asked, 1, 0, 2);
+    say(peer, &asked, 2, 1, 1);
+    assert_null(steps_take(peer->rig, sub));
+    peer_cut(peer);
+    expect_asked(peer, &asked, EXACT);
+    say(peer, &asked, 2, 0, 2);
+    peer_pass(peer, ANSWER_MS);
+    expect_asked_later(peer, &asked, EXACT);
+    say(peer, &asked, 2, 0, 2);
+    say(peer, &asked, 4, 3, 0); /* 3 was lost on the way */
+    expect_asked_later(peer, &asked, EXACT);
+    say(peer, &asked, 2, 0, 2);
+    send_block(peer, &asked, NONE, ""); /* it was removed while the server read it */
+    expect_asked_later(peer, &asked, EXACT);
+    say(peer, &asked, 2, 0, 1);
+    say(peer, &asked, 5, 2, 0);
+    assert_null(steps_take(peer->rig, sub));
+    say_end(peer, &asked, 5, 0, 9);
+    take(peer, sub, 2);
+    take(peer, sub, 5);
+    expect_end(peer, sub, NKI_MAX_REACHED);
+    finish(peer, sub);
+}
+
+/* From the second page on its sequence is known: the connection may be lost, and nothing comes twice. */
+static void test_exact_pages(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = begin_exact(&sub, &asked);
+    say(peer, &asked, 1, 0, 2);
+    say_end(peer, &asked, 1, 2, 9);
+    take(peer, sub, 1);
+    static const char rest[] = "{\"batch\":4,\"max_bytes\":1000,\"multi_last\":[\"a\",\"b\",\"c\"],"
+                               "\"seq\":%d,\"up_to_seq\":9}";
+    char body[160];
+    snprintf(body, sizeof body, rest, 2);
+    expect_asked(peer, &asked, body);
+    say(peer, &asked, 3, 0, 1);
+    peer_cut(peer);
+    take(peer, sub, 3);
+    snprintf(body, sizeof body, rest, 4);
+    for (int i = 0; i < 4; i++) { /* the last one has been replaced since */
+        expect_asked_later(peer, &asked, body);
+        say_end(peer, &asked, 0, 0, 9);
+    }
+    expect_end(peer, sub, NKI_SNAPSHOT_CHANGED);
+    finish(peer, sub);
+}
+
+/* It is never made of parts, and does not ask for ever. */
+static void test_exact_ends(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static char texts[COUNT][1500];
+    static struct nki_str subjects[COUNT];
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = begin_exact(&sub, &asked);
+    send_block(peer, &asked, "NATS/1.0 413 Too Many Results\r\n\r\n", "");
+    expect_end(peer, sub, NKI_JS_LIMIT);
+    finish(peer, sub);
+    for (int i = 0; i < COUNT; i++) {
+        memset(texts[i], 'x', sizeof texts[i]);
+        subjects[i] = nki_str_make(texts[i], sizeof texts[i]);
+    }
+    struct nki_direct_params params = a_snapshot(subjects, COUNT);
+    params.exact = true;
+    peer = begin(&params, &sub);
+    expect_end(peer, sub, NKI_TOO_LARGE);
+    expect_words(sub, "1000 subjects are more than one request holds");
+    finish(peer, sub);
+    peer = begin_exact(&sub, &asked);
+    for (int i = 1; i < 6; i++) { /* begun, and never ended */
+        say(peer, &asked, 1, 0, 2);
+        peer_pass(peer, ANSWER_MS);
+        expect_asked_later(peer, &asked, EXACT);
+    }
+    peer_pass(peer, ANSWER_MS);
+    expect_end(peer, sub, NKI_TIMEOUT);
+    finish(peer, sub);
+}
+
+/* A server that does not say of which sequence it is: one whole answer is of one. */
+static void test_exact_unnamed(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = begin_exact(&sub, &asked);
+    say(peer, &asked, 1, 0, 1);
+    say(peer, &asked, 2, 1, 0);
+    say_end(peer, &asked, 2, 0, 0);
+    take(peer, sub, 1);
+    take(peer, sub, 2);
+    expect_end(peer, sub, NKI_MAX_REACHED);
+    finish(peer, sub);
+}
+
 /* -- no memory ------------------------------------------------------------------------------------------- */
 
 /* The server of a snapshot of five messages, in pages of two, whose messages are taken at once. */
@@ -725,6 +847,10 @@ int main(void)
         cmocka_unit_test(test_removed_meanwhile),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact_pages),
+        cmocka_unit_test(test_exact_ends),
+        cmocka_unit_test(test_exact_unnamed),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

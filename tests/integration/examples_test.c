@@ -63,6 +63,12 @@ static void test_kv_watch(void **state)
                                 "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
+static void test_kv_batch(void **state)
+{
+    (void)state;
+    run_example("kv_batch", (const char *const[]){"accounts: joe 70, pam 30", NULL});
+}
+
 static void test_kv_cache(void **state)
 {
     (void)state;
@@ -192,8 +198,8 @@ int main(void)
         cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_kv_cache),      cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_push),
+        cmocka_unit_test(test_kv_batch),      cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_push),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

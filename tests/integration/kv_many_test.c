@@ -581,6 +581,125 @@ static void test_cache_made_again(void **state)
     assert_ok(natskit_kv_close(kv));
 }
 
+/* -- faults ---------------------------------------------------------------------------------------------- */
+
+static bool is_flushed(void *arg)
+{
+    (void)arg;
+    return natskit_flush(conn, WAIT_MS) == NATSKIT_OK;
+}
+
+static uint64_t values_of(natskit_kv kv)
+{
+    natskit_json status;
+    assert_ok(natskit_kv_status(kv, WAIT_MS, &status, NULL));
+    uint64_t values = jb_number(status, "/values");
+    assert_ok(natskit_json_close(status));
+    return values;
+}
+
+static size_t keys_left(natskit_kv kv)
+{
+    natskit_msg *msg;
+    size_t count = 0;
+    natskit_sub sub = KB_WATCH(kv, "ends", "true", "ignore_deletes", "true");
+    while (natskit_sub_next(sub, WAIT_MS, &msg) == NATSKIT_OK) {
+        assert_ok(natskit_msg_release(msg));
+        count++;
+    }
+    (void)kb_ends(sub, NATSKIT_MAX_REACHED);
+    return count;
+}
+
+static void put_many(natskit_kv kv)
+{
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "a.%d", i);
+        kb_put(kv, key, "1");
+    }
+}
+
+/* Wherever the connection is cut, each key is deleted once: what was not answered is asked for again, under
+ * the condition that nobody, not even itself, has written meanwhile. */
+static void test_sweep_cut(void **state)
+{
+    (void)state;
+    natskit_kv kv = kb_make(js, "SWEEPC", ",'history':5");
+    natskit_options options = sweep_options((const char *const[]){"keys", "a.*", "in_flight", "4", NULL});
+    natskit_op op;
+    natskit_json answer;
+    put_many(kv);
+    assert_ok(natskit_kv_sweep_start(kv, NATSKIT_KV_DELETE, options, WAIT_MS, &op, NULL));
+    for (int i = 0; i < 3; i++) {
+        assert_true(ts_tap_command(bench.tap, "live cut"));
+        jb_wait(is_flushed, NULL);
+    }
+    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_ok(natskit_op_json(op, &answer, NULL));
+    assert_in_range(jb_number(answer, "/keys"), 0, MANY); /* those whose answer has come */
+    assert_ok(natskit_json_close(answer));
+    assert_ok(natskit_op_close(op));
+    assert_int_equal(keys_left(kv), 0);
+    assert_int_equal(values_of(kv), 2 * MANY);
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_kv_close(kv));
+}
+
+/* Its time ends while answers do not come; doing it again does the rest. */
+static void test_sweep_timeout(void **state)
+{
+    (void)state;
+    natskit_kv kv = kb_make(js, "SWEEPT", ",'history':5");
+    natskit_options options = sweep_options((const char *const[]){"keys", "a.*", NULL});
+    natskit_json answer;
+    natskit_error err = {0};
+    put_many(kv);
+    assert_true(ts_tap_command(bench.tap, "live down stall on"));
+    assert_status(natskit_kv_sweep(kv, NATSKIT_KV_PURGE, options, 100, &answer, &err), NATSKIT_TIMEOUT);
+    assert_non_null(strstr(err.text, "100 ms"));
+    assert_true(ts_tap_command(bench.tap, "live down stall off"));
+    assert_in_range(SWEEP(kv, NATSKIT_KV_PURGE, "keys", "a.*"), 0, MANY);
+    assert_int_equal(keys_left(kv), 0);
+    assert_int_equal(values_of(kv), MANY);
+    assert_ok(natskit_options_close(options));
+    assert_ok(natskit_kv_close(kv));
+}
+
+/* While the connection is cut the cache stands still; then it has what was written meanwhile. */
+static void test_cache_cut(void **state)
+{
+    (void)state;
+    natskit_kv kv = kb_make(js, "CACHEC", "");
+    natskit_conn other = bench_connect();
+    natskit_js other_js = jb_open(other);
+    natskit_kv writer = kb_open(other_js, "CACHEC");
+    natskit_sub sub;
+    uint64_t revision = kb_put(kv, "a", "0");
+    assert_ok(natskit_kv_cache(kv, (natskit_options){0}, &sub, NULL));
+    kb_done(sub);
+    for (int i = 1; i <= 5; i++) {
+        natskit_error err = {0};
+        char value[8];
+        (void)snprintf(value, sizeof value, "%d", i);
+        assert_true(ts_tap_command(bench.tap, "live cut"));
+        assert_ok(cached_status(kv, "a"));
+        natskit_status status;
+        do { /* it was cut, too; a put that was not acked may be there */
+            status =
+                natskit_kv_write(writer, NATSKIT_KV_PUT, "a", Z, value, 1, 0, 0, WAIT_MS, &revision, &err);
+        } while (status == NATSKIT_DISCONNECTED);
+        assert_ok(status);
+        wait_revision(kv, revision);
+        expect_cached(kv, "a", value, revision);
+    }
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_kv_close(writer));
+    assert_ok(natskit_js_close(other_js));
+    assert_ok(natskit_conn_close(other, WAIT_MS));
+    assert_ok(natskit_kv_close(kv));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -593,6 +712,8 @@ int main(void)
         TEST(test_codec_leader),  TEST(test_sweep),
         TEST(test_sweep_op),      TEST(test_cache),
         TEST(test_cache_options), TEST(test_cache_made_again),
+        TEST(test_sweep_cut),     TEST(test_sweep_timeout),
+        TEST(test_cache_cut),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -126,7 +126,7 @@ describe("the documents", function()
             REQUEST = "RequestOptions", REQUEST_MANY = "RequestManyOptions",
             USER_JWT = "IssueUserOptions", AUTH = "Credentials", JETSTREAM = "JetStreamOptions",
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
-            KV = "KvOptions", KV_SWEEP = "KvSweepOptions",
+            KV = "KvOptions", KV_SWEEP = "KvSweepOptions", KV_MANY = "KvManyOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
             BATCH = "AtomicBatchOptions",
             GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
@@ -280,7 +280,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "push", "kv_cache", "direct_get", "service", "batches", "tour" } do
+        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "tour" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

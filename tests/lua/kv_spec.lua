@@ -158,7 +158,7 @@ cases["entries have a time to live"] = function(_, js)
     local other = make(js, { bucket = "C" })
     local result, _, code = other:create("a", "1", { ttl = 1 })
     assert.is_nil(result)
-    assert.are.equal("js_refused", code)
+    assert.are.equal("ttl_refused", code)
 end
 
 cases["keys and history list what there is"] = function(_, js)

@@ -40,6 +40,10 @@ EXPECTED = {
         "history: ['off', 'on']",
         "deleted: True",
     ],
+    "kv_batch": [
+        "revisions: [2, 3]",
+        "accounts: joe 70, pam 30",
+    ],
     "kv_cache": [
         "at hand: 10.0.0.7, port: None",
         "visits: 2",
@@ -158,7 +162,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"batches", "consume", "direct_get", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

@@ -222,6 +222,7 @@ def test_options_have_types_that_are_known() -> None:
         _natskit.OPTIONS_GET_BATCH,
         _natskit.OPTIONS_GET_LAST,
         _natskit.OPTIONS_PUSH,
+        _natskit.OPTIONS_KV_MANY,
     ):
         rows = _natskit._options(scope)
         assert rows

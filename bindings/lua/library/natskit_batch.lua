@@ -11,11 +11,12 @@
 ---@field committed boolean a commit was begun
 
 --- Messages that a stream stores together, one behind the other, or not at all (allow_atomic, server 2.12). Nothing is
---- sent before the commit. The end of a <close> variable discards what was not committed.
+--- sent before the commit. The end of a <close> variable discards what was not committed. One of kv:batch holds changes
+--- of a bucket instead, and has put, create, update, delete and purge in place of add.
 ---@class natskit.batch
 local batch = {}
 
---- Adds a message, and sends nothing. What a batch may not have raises.
+--- Of js:batch: adds a message, and sends nothing. What a batch may not have raises.
 ---@param subject string
 ---@param data? string
 ---@param options? natskit.StreamPublishOptions without timeout
@@ -24,9 +25,51 @@ local batch = {}
 ---@return natskit.code? code "limit": too many messages or bytes; "too_large"; "closed": it was committed
 function batch:add(subject, data, options) end
 
+--- Of kv:batch: adds a put.
+---@param key string
+---@param value string
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code "limit", "too_large", "read_only", "closed": it was committed
+function batch:put(key, value) end
+
+--- Of kv:batch: adds the first entry of a key. Where it was deleted or purged, update with the revision of that writes.
+---@param key string
+---@param value? string
+---@param options? {ttl?: number} seconds, at least 1, after which the entry goes
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function batch:create(key, value, options) end
+
+--- Of kv:batch: adds an update, which needs that this is the revision of the key's last entry before the batch.
+---@param key string
+---@param value string
+---@param revision integer 0: there is no entry
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function batch:update(key, value, revision) end
+
+--- Of kv:batch: adds a delete.
+---@param key string
+---@param options? {revision?: integer} only if this is the revision of the last entry
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function batch:delete(key, options) end
+
+--- Of kv:batch: adds a purge.
+---@param key string
+---@param options? {revision?: integer, ttl?: number}
+---@return boolean? ok
+---@return string? message
+---@return natskit.code? code
+function batch:purge(key, options) end
+
 --- Stores it.
 ---@param timeout? number seconds (that of the context)
----@return natskit.PubAck? ack with batch and count; seq of its last message
+---@return natskit.PubAck|integer[]|nil ack with batch and count; seq of its last message. Of kv:batch: the revisions, one for each change
 ---@return string? message
 ---@return natskit.code? code
 ---@return integer? err_code JetStream's number

@@ -7,6 +7,7 @@
 ---@field description? string
 ---@field history? integer entries that are kept of each key, 1 to 64 (1)
 ---@field ttl? number seconds after which entries go (never)
+---@field allow_atomic? boolean whether it takes batches: server 2.12 (false)
 ---@field limit_marker_ttl? number seconds for which a marker stands for a key whose last entry has gone by its time; allows times to live of entries
 ---@field max_bytes? integer
 ---@field max_value_size? integer
@@ -27,6 +28,7 @@
 ---@field history integer entries that are kept of each key
 ---@field ttl number seconds after which entries go; 0: never
 ---@field limit_marker_ttl number seconds for which markers stand; 0: there are none
+---@field allow_atomic boolean it takes batches
 ---@field max_bytes integer -1: no limit
 ---@field max_value_size integer -1: no limit
 ---@field storage "file"|"memory"
@@ -56,6 +58,14 @@
 ---@field older_than? number of kv:purge_deletes: seconds; what stands for a delete goes if it is so old, by this computer's clock; 0 all, math.huge none (1800)
 ---@field older_than_ms? integer the same in milliseconds; -1 all
 ---@field in_flight? integer keys that are changed at the same time (64)
+---@field timeout? number seconds for all of it
+
+--- Options of kv:get_many.
+---@class natskit.KvManyOptions
+---@field keys? string[] what the first argument is
+---@field ignore_deletes? boolean false: with the entries of keys that were deleted or purged, whose operation tells so (true)
+---@field answer? number seconds for each message of the answer; after it all is asked for again, up to six times (5)
+---@field answer_ms? integer the same in milliseconds
 ---@field timeout? number seconds for all of it
 
 ---@class natskit.KvCacheOptions
@@ -269,6 +279,21 @@ function kv:delete(key, options) end
 ---@return integer? server_code
 ---@return string? outcome
 function kv:purge(key, options) end
+
+--- The last entries of up to 1,024 keys, all of one moment, by key; what has no value is left out.
+---@param keys string|string[] also with `*` and `>`
+---@param options? natskit.KvManyOptions
+---@return table<string, natskit.entry>? entries
+---@return string? message
+---@return natskit.code? code "no_direct": the bucket allows no direct gets, or there is none; "js_limit": more keys match; "snapshot_changed": with more than 16 MiB; "no_batch": a server before 2.11
+function kv:get_many(keys, options) end
+
+--- Changes of several keys that are made together, or not at all; the bucket has to be made with allow_atomic.
+---@param options? natskit.AtomicBatchOptions
+---@return natskit.batch? batch
+---@return string? message
+---@return natskit.code? code "closed"
+function kv:batch(options) end
 
 --- Deletes all keys that match; one that is written meanwhile keeps its value.
 ---@param keys string|string[]

@@ -45,6 +45,14 @@ void lnk_entry_to_key(lua_State *L)
     }
 }
 
+void lnk_entry_file(lua_State *L, int table)
+{
+    lua_pushvalue(L, -1);
+    lnk_entry_to_key(L);
+    lua_insert(L, -2);
+    lua_rawset(L, table);
+}
+
 /* The entry at 1, which must not be closed. */
 static natskit_kv_view check_view(lua_State *L)
 {

@@ -1,9 +1,9 @@
-/* Atomic batches: messages that a stream stores together or not at all. Adding sends nothing; the commit
- * blocks or suspends as everywhere. */
-#include "lnk.h"
+/* Atomic batches: messages that a stream stores together or not at all, or changes of a bucket (kv_batch.c).
+ * Adding sends nothing; the commit blocks or suspends as everywhere. */
+#include "kv.h"
 
 /* Slots of adding are those of js:publish; of a commit: */
-enum slot { S_BATCH = 1, S_DEADLINE, S_WAIT, S_ROOM, S_TOP = S_ROOM };
+enum slot { C_BATCH = 1, C_DEADLINE, C_WAIT, C_ROOM, C_TOP = C_ROOM };
 
 /* Slots of adding, which lnk_publish_headers reads. */
 enum added { A_SUBJECT = 2, A_DATA, A_OPTIONS };
@@ -16,24 +16,31 @@ static lnk_batch *check_batch(lua_State *L)
     return lnk_check(L, lnk_state_of(L), 1, LNK_BATCH);
 }
 
-/* js:batch([options of the library]) */
-int lnk_js_batch(lua_State *L)
+int lnk_batch_open(lua_State *L, int js_index, int options_index)
 {
-    const lnk_js *js = lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    const lnk_js *js = lua_touserdata(L, js_index);
     natskit_error err;
-    lua_settop(L, 2);
     lnk_options *options = lnk_begin_options(L);
     lnk_options_open(L, options, NATSKIT_OPTIONS_BATCH);
-    if (!lua_isnil(L, 2)) {
-        lnk_fill_options(L, options, 2, NATSKIT_OPTIONS_BATCH, NULL);
+    if (!lua_isnil(L, options_index)) {
+        lnk_fill_options(L, options, options_index, NATSKIT_OPTIONS_BATCH, NULL);
     }
     lnk_batch *batch = lnk_new(L, LNK_BATCH, sizeof *batch, LNK_BATCH_VALUES);
     batch->timeout_ms = js->timeout_ms;
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, js_index);
     lua_setiuservalue(L, -2, LNK_BATCH_JS);
     natskit_status status = natskit_batch_open(js->js, lnk_options_of(options), &batch->batch, &err);
     lnk_options_end(options);
-    return status == NATSKIT_OK ? 1 : lnk_fail_or_raise(L, status, &err, "batch");
+    return status == NATSKIT_OK ? 0 : lnk_fail_or_raise(L, status, &err, "batch");
+}
+
+/* js:batch([options of the library]) */
+int lnk_js_batch(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    lua_settop(L, 2);
+    int failed = lnk_batch_open(L, 1, 2);
+    return failed != 0 ? failed : 1;
 }
 
 /* batch:add(subject [, data [, options as of js:publish, but timeout]]) -> true */
@@ -44,6 +51,7 @@ static int batch_add(lua_State *L)
     natskit_error err;
     size_t subject_len = 0;
     size_t data_len = 0;
+    luaL_argcheck(L, !batch->changes, 1, "this batch is of a bucket: put, create, update, delete, purge");
     const char *subject = luaL_checklstring(L, A_SUBJECT, &subject_len);
     const char *data = luaL_optlstring(L, A_DATA, "", &data_len);
     lua_settop(L, A_OPTIONS);
@@ -69,14 +77,14 @@ static int batch_add(lua_State *L)
 static natskit_status try_commit(lua_State *L, int64_t left, natskit_error *err)
 {
     const natskit_options none = {0};
-    const lnk_batch *batch = lua_touserdata(L, S_BATCH);
-    lnk_wait *wait = lua_touserdata(L, S_WAIT);
+    const lnk_batch *batch = lua_touserdata(L, C_BATCH);
+    lnk_wait *wait = lua_touserdata(L, C_WAIT);
     return natskit_batch_commit_start(batch->batch, none, left, &wait->op, err);
 }
 
 static const lnk_conn *conn_of(lua_State *L)
 {
-    lua_getiuservalue(L, S_BATCH, LNK_BATCH_JS);
+    lua_getiuservalue(L, C_BATCH, LNK_BATCH_JS);
     const lnk_conn *conn = lnk_js_conn(L, lua_gettop(L));
     lua_pop(L, 1);
     return conn;
@@ -85,7 +93,7 @@ static const lnk_conn *conn_of(lua_State *L)
 static int commit_k(lua_State *L, int resumed, lua_KContext context)
 {
     lnk_state *st = lnk_state_of(L);
-    int64_t deadline = (int64_t)lua_tointeger(L, S_DEADLINE);
+    int64_t deadline = (int64_t)lua_tointeger(L, C_DEADLINE);
     int suspend = resumed == LUA_YIELD ? lnk_suspended(L, st) : lnk_may_suspend(L, st);
     int waited = resumed == LUA_YIELD;
     natskit_error err;
@@ -95,15 +103,15 @@ static int commit_k(lua_State *L, int resumed, lua_KContext context)
         natskit_status status = try_commit(L, left, &err);
         const lnk_conn *conn = conn_of(L);
         if (status == NATSKIT_OK) {
-            return lnk_await(L, S_WAIT);
+            return lnk_await(L, C_WAIT);
         }
         if (status != NATSKIT_WOULD_BLOCK || left == 0 || conn->fail_fast) {
             status = status == NATSKIT_WOULD_BLOCK && waited ? NATSKIT_TIMEOUT : status;
             return lnk_fail_or_raise(L, status, &err, "commit");
         }
-        const lnk_wait *room = lnk_room_start(L, conn->conn, S_ROOM, CALL_SIZE, left);
+        const lnk_wait *room = lnk_room_start(L, conn->conn, C_ROOM, CALL_SIZE, left);
         if (suspend) {
-            lnk_room_push(L, st, room, S_ROOM, left);
+            lnk_room_push(L, st, room, C_ROOM, left);
             lua_callk(L, 2, 1, context, commit_k);
             suspend = lnk_suspended(L, st);
         } else {
@@ -119,8 +127,8 @@ static int batch_commit(lua_State *L)
     int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", batch->timeout_ms);
     lua_settop(L, 1);
     lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
-    lnk_push_wait(L, S_BATCH)->finish = lnk_finish_publish;
-    lua_settop(L, S_TOP);
+    lnk_push_wait(L, C_BATCH)->finish = batch->changes ? lnk_finish_changes : lnk_finish_publish;
+    lua_settop(L, C_TOP);
     return commit_k(L, LUA_OK, 0);
 }
 
@@ -165,11 +173,11 @@ static int batch_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg batch_methods[] = {{"add", batch_add},
-                                         {"commit", batch_commit},
-                                         {"info", batch_info},
-                                         {"discard", batch_discard},
-                                         {NULL, NULL}};
+static const luaL_Reg batch_methods[] = {{"add", batch_add},           {"put", lnk_batch_put},
+                                         {"create", lnk_batch_create}, {"update", lnk_batch_update},
+                                         {"delete", lnk_batch_delete}, {"purge", lnk_batch_purge},
+                                         {"commit", batch_commit},     {"info", batch_info},
+                                         {"discard", batch_discard},   {NULL, NULL}};
 
 static const luaL_Reg batch_meta[] = {
     {"__gc", batch_discard}, {"__close", batch_discard}, {"__tostring", batch_tostring}, {NULL, NULL}};

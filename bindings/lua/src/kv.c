@@ -19,8 +19,7 @@ static const char *const action_names[] = {"get",    "put", "delete", "purge",  
 /* -- options ----------------------------------------------------------------------------------------------
  */
 
-/* The revision at `index`, 0 for nil. */
-static uint64_t read_revision(lua_State *L, int index)
+uint64_t lnk_kv_read_revision(lua_State *L, int index)
 {
     int integer = 0;
     lua_Integer revision = lua_tointegerx(L, index, &integer);
@@ -55,7 +54,7 @@ static void read_wish(lua_State *L, unsigned may, const char *what, struct lnk_k
     if (strcmp(name, "timeout") == 0) {
         wishes->timeout_ms = lnk_check_ms(L, value, "timeout");
     } else if (strcmp(name, "revision") == 0 && (may & MAY_REVISION) != 0) {
-        wishes->revision = read_revision(L, value);
+        wishes->revision = lnk_kv_read_revision(L, value);
     } else if (strcmp(name, "ttl") == 0 && (may & MAY_TTL) != 0) {
         int64_t ttl_ms = lnk_check_ms(L, value, "ttl");
         wishes->ttl_ms = ttl_ms < 0 ? 0 : ttl_ms; /* for ever is as without */
@@ -459,7 +458,7 @@ static int kv_update(lua_State *L)
     luaL_checkstring(L, S_VALUE);
     luaL_checkinteger(L, 4);
     struct lnk_kv_wishes wishes = lnk_kv_read_wishes(L, 5, 0, "update", kv->timeout_ms);
-    wishes.revision = read_revision(L, 4);
+    wishes.revision = lnk_kv_read_revision(L, 4);
     return lnk_kv_use(L, NATSKIT_KV_UPDATE, &wishes);
 }
 
@@ -508,7 +507,7 @@ void lnk_kv_add_keys(lua_State *L, lnk_options *options, int32_t scope, int inde
     lua_pop(L, 1);
 }
 
-int lnk_kv_begin_watch(lua_State *L, lnk_options *options, int cache, const char *what)
+int lnk_kv_begin_watch(lua_State *L, lnk_options *options, lnk_kv_begin begin, const char *what)
 {
     const lnk_kv *kv = lua_touserdata(L, S_KV);
     natskit_error err;
@@ -516,8 +515,7 @@ int lnk_kv_begin_watch(lua_State *L, lnk_options *options, int cache, const char
     lua_getiuservalue(L, -1, LNK_JS_CONN);
     lnk_sub *sub = lnk_push_sub(L, lua_gettop(L), LNK_SUB_VALUES);
     sub->watches = 1;
-    natskit_status status = cache ? natskit_kv_cache(kv->kv, options->options, &sub->sub, &err)
-                                  : natskit_kv_watch(kv->kv, options->options, &sub->sub, &err);
+    natskit_status status = begin(kv->kv, options->options, &sub->sub, &err);
     lnk_options_end(options);
     return status == NATSKIT_OK ? 0 : lnk_fail_or_raise(L, status, &err, what);
 }
@@ -551,7 +549,7 @@ static int kv_watch(lua_State *L)
         set_meta_only(L, options, 3);
     }
     lnk_kv_add_keys(L, options, NATSKIT_OPTIONS_KV_WATCH, 2);
-    int failed = lnk_kv_begin_watch(L, options, 0, "watch");
+    int failed = lnk_kv_begin_watch(L, options, natskit_kv_watch, "watch");
     return failed != 0 ? failed : lnk_sub_watch(L);
 }
 
@@ -566,8 +564,8 @@ static int list(lua_State *L, int keys, const char *what)
     lnk_kv_set_flag(L, options, keys ? "ignore_deletes" : "history", 1);
     lnk_kv_set_flag(L, options, "headers_only", keys);
     lnk_kv_add_keys(L, options, NATSKIT_OPTIONS_KV_WATCH, 2);
-    int failed = lnk_kv_begin_watch(L, options, 0, what);
-    return failed != 0 ? failed : lnk_sub_entries(L, keys, wishes.timeout_ms);
+    int failed = lnk_kv_begin_watch(L, options, natskit_kv_watch, what);
+    return failed != 0 ? failed : lnk_sub_entries(L, keys ? LNK_KEYS : LNK_ENTRIES, wishes.timeout_ms);
 }
 
 /* kv:keys([filters [, {timeout =}]]) -> list of the keys that have a value */
@@ -618,6 +616,8 @@ static const luaL_Reg kv_methods[] = {{"get", kv_get},
                                       {"cached_all", lnk_kv_cached_all},
                                       {"cache_info", lnk_kv_cache_info},
                                       {"modify", lnk_kv_modify},
+                                      {"get_many", lnk_kv_get_many},
+                                      {"batch", lnk_kv_batch},
                                       {NULL, NULL}};
 
 static const luaL_Reg kv_meta[] = {

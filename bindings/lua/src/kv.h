@@ -1,4 +1,4 @@
-/* Between kv.c and kv_many.c: how the methods of buckets read their options, and wait. */
+/* Between kv.c, kv_many.c and kv_batch.c: how the methods of buckets read their options, and wait. */
 #ifndef LNK_KV_H
 #define LNK_KV_H
 
@@ -50,8 +50,12 @@ const lnk_kv *lnk_kv_check(lua_State *L);
 void lnk_kv_add_keys(lua_State *L, lnk_options *options, int32_t scope, int index);
 /* Sets a flag of a watch. */
 void lnk_kv_set_flag(lua_State *L, lnk_options *options, const char *name, int value);
-/* Opens a watch, or a cache, and pushes it. Returns 0, or the number of results of a failure. */
-int lnk_kv_begin_watch(lua_State *L, lnk_options *options, int cache, const char *what);
+/* The revision at `index`, 0 for nil. */
+uint64_t lnk_kv_read_revision(lua_State *L, int index);
+typedef natskit_status (*lnk_kv_begin)(natskit_kv kv, natskit_options options, natskit_sub *out,
+                                       natskit_error *err);
+/* Begins what yields entries, and pushes it. Returns 0, or the number of results of a failure. */
+int lnk_kv_begin_watch(lua_State *L, lnk_options *options, lnk_kv_begin begin, const char *what);
 /* Begins what is done with the bucket at S_KV, or its key at S_KEY; a value stands at S_VALUE, or nil does.
  */
 int lnk_kv_use(lua_State *L, int32_t action, const struct lnk_kv_wishes *wishes);
@@ -65,5 +69,17 @@ int lnk_kv_cached(lua_State *L);
 int lnk_kv_cached_all(lua_State *L);
 int lnk_kv_cache_info(lua_State *L);
 int lnk_kv_modify(lua_State *L);
+
+/* kv_batch.c */
+int lnk_kv_get_many(lua_State *L);
+int lnk_kv_batch(lua_State *L);
+int lnk_batch_put(lua_State *L);
+int lnk_batch_create(lua_State *L);
+int lnk_batch_update(lua_State *L);
+int lnk_batch_delete(lua_State *L);
+int lnk_batch_purge(lua_State *L);
+/* As lnk_finish_publish, of changes: gives their revisions. */
+int lnk_finish_changes(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                       const natskit_error *err);
 
 #endif

@@ -113,7 +113,7 @@ int lnk_kv_cache(lua_State *L)
     lnk_options *options = lnk_begin_options(L);
     lnk_fill_options(L, options, 3, NATSKIT_OPTIONS_KV_WATCH, cache_others);
     lnk_kv_add_keys(L, options, NATSKIT_OPTIONS_KV_WATCH, 2);
-    int failed = lnk_kv_begin_watch(L, options, 1, "cache");
+    int failed = lnk_kv_begin_watch(L, options, natskit_kv_cache, "cache");
     return failed != 0 ? failed : 1;
 }
 

@@ -183,11 +183,13 @@ typedef struct lnk_publisher {
 typedef struct lnk_batch {
     natskit_batch batch; /* 0: discarded */
     int64_t timeout_ms;  /* as its context's */
+    int changes;         /* of a bucket, not messages */
 } lnk_batch;
 
-/* User value of a batch. */
+/* User values of a batch. */
 #define LNK_BATCH_JS 1
-#define LNK_BATCH_VALUES 1
+#define LNK_BATCH_KV 2 /* the bucket, if it has one */
+#define LNK_BATCH_VALUES 2
 
 /* A bucket. */
 typedef struct lnk_kv {
@@ -487,6 +489,7 @@ int lnk_conn_closed(lua_State *L);
 int lnk_conn_written(lua_State *L);
 int lnk_conn_rtt(lua_State *L);
 int lnk_conn_reconnect(lua_State *L);
+int lnk_sub_unsubscribe(lua_State *L);
 int lnk_sub_drain(lua_State *L);
 int lnk_sub_start_drain(lua_State *L);
 
@@ -631,6 +634,9 @@ void lnk_push_outcome_name(lua_State *L, int32_t outcome);
  */
 
 void lnk_batch_register(lua_State *L, int state_index);
+/* Pushes an empty batch of the context at `js`, with the table of options at `options`, which may be nil.
+ * Returns 0, or the number of results of a failure. */
+int lnk_batch_open(lua_State *L, int js, int options);
 int lnk_js_batch(lua_State *L); /* js:batch */
 
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
@@ -681,6 +687,8 @@ lnk_msg *lnk_push_entry(lua_State *L);
 int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
+/* Puts the entry on top into a table under its key, and pops it. */
+void lnk_entry_file(lua_State *L, int table);
 
 /* -- store.c: object stores, store_io.c: the bytes of objects -----------------------------------------------
  */
@@ -763,8 +771,10 @@ int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
 int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
 /* The watch on top, and what a loop over it needs behind it: 4 values. */
 int lnk_sub_watch(lua_State *L);
-/* The entries, or their keys, of the watch on top, which ends with what there is, in place of all slots. */
-int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms);
+enum lnk_entries_as { LNK_ENTRIES, LNK_KEYS, LNK_BY_KEY };
+/* The entries of the watch on top, which ends with what there is, in place of all slots: a list of them, or
+ * of their keys, or a table by their keys. */
+int lnk_sub_entries(lua_State *L, enum lnk_entries_as as, int64_t timeout_ms);
 /* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
 natskit_msg *lnk_sub_shift(lnk_sub *sub);
 /* Takes what is there ahead. */

@@ -484,7 +484,7 @@ static int store_list(lua_State *L)
     set_flag(L, options, "ends", 1);
     set_flag(L, options, "ignore_deletes", !deleted);
     int failed = begin_watch(L, options, "list");
-    return failed != 0 ? failed : lnk_sub_entries(L, 0, timeout_ms);
+    return failed != 0 ? failed : lnk_sub_entries(L, LNK_ENTRIES, timeout_ms);
 }
 
 /* -- registration -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ enum way {
     WAY_WATCH,    /* of a watch or an ordered reading, which is its own iterator */
     WAY_ENTRIES,  /* of a watch that ends with what there is: a list of all */
     WAY_KEYS,     /* the same, of their keys */
+    WAY_BY_KEY,   /* the same, by their keys */
     WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
     WAY_OUTCOME   /* a table */
 };
@@ -331,7 +332,7 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
 /* Whether a list is made of all that comes until the end. */
 static int is_list(enum way way)
 {
-    return way == WAY_ALL || way == WAY_ENTRIES || way == WAY_KEYS;
+    return way == WAY_ALL || way == WAY_ENTRIES || way == WAY_KEYS || way == WAY_BY_KEY;
 }
 
 /* Adds what is ahead to that list; of all other ways nothing is. */
@@ -340,6 +341,10 @@ static void gather(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     lua_Integer count = is_list(way) ? (lua_Integer)lua_rawlen(L, S_BATCH) : 0;
     while (sub->head < sub->count) {
         lnk_sub_push_next(L, st, sub);
+        if (way == WAY_BY_KEY) {
+            lnk_entry_file(L, S_BATCH);
+            continue;
+        }
         if (way == WAY_KEYS) {
             lnk_entry_to_key(L);
         }
@@ -459,7 +464,7 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
     if (way == WAY_WATCH) {
         return fail_loop(L, sub, lua_touserdata(L, S_BATCH), status);
     }
-    if (way == WAY_ENTRIES || way == WAY_KEYS) {
+    if (is_list(way) && way != WAY_ALL) {
         return end_list(L, sub, status);
     }
     if (way == WAY_ALL || way == WAY_ONE) {
@@ -718,7 +723,7 @@ int lnk_sub_fetch(lua_State *L, int one)
     return take_k(L, LUA_OK, one ? WAY_ONE : WAY_ALL);
 }
 
-int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms)
+int lnk_sub_entries(lua_State *L, enum lnk_entries_as as, int64_t timeout_ms)
 {
     lua_replace(L, S_SUB);
     lua_settop(L, S_SUB);
@@ -726,7 +731,7 @@ int lnk_sub_entries(lua_State *L, int keys, int64_t timeout_ms)
     lua_settop(L, S_TOP);
     lua_newtable(L);
     lua_replace(L, S_BATCH);
-    return take_k(L, LUA_OK, keys ? WAY_KEYS : WAY_ENTRIES);
+    return take_k(L, LUA_OK, as == LNK_BY_KEY ? WAY_BY_KEY : as == LNK_KEYS ? WAY_KEYS : WAY_ENTRIES);
 }
 
 /* A loop object as state and last value of `for`: the iterator, which is the watch, gets it and holds the
@@ -798,15 +803,6 @@ static int sub_call(lua_State *L)
 /* -- end --------------------------------------------------------------------------------------------------
  */
 
-/* sub:unsubscribe([max]) */
-static int sub_unsubscribe(lua_State *L)
-{
-    lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
-    lua_Integer max = luaL_optinteger(L, 2, 0);
-    luaL_argcheck(L, max >= 0, 2, "a number of messages is not negative");
-    return lnk_result(L, natskit_sub_unsubscribe(sub->sub, (uint64_t)max), NULL);
-}
-
 void lnk_sub_end(lnk_sub *sub)
 {
     if (sub->sub.id != 0) {
@@ -869,7 +865,7 @@ static const luaL_Reg sub_methods[] = {{"next", sub_next},
                                        {"next_batch", sub_next_batch},
                                        {"messages", sub_messages},
                                        {"strings", sub_strings},
-                                       {"unsubscribe", sub_unsubscribe},
+                                       {"unsubscribe", lnk_sub_unsubscribe},
                                        {"drain", lnk_sub_drain},
                                        {"start_drain", lnk_sub_start_drain},
                                        {"stats", lnk_sub_stats},

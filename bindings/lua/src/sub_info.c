@@ -136,6 +136,15 @@ int lnk_sub_watch_info(lua_State *L)
     return 1;
 }
 
+/* sub:unsubscribe([max]) */
+int lnk_sub_unsubscribe(lua_State *L)
+{
+    const lnk_sub *sub = lnk_check(L, lnk_state_of(L), 1, LNK_SUB);
+    lua_Integer max = luaL_optinteger(L, 2, 0);
+    luaL_argcheck(L, max >= 0, 2, "a number of messages is not negative");
+    return lnk_result(L, natskit_sub_unsubscribe(sub->sub, (uint64_t)max), NULL);
+}
+
 static int push_sid(lua_State *L, lnk_sub *sub)
 {
     natskit_sub_stats stats;

@@ -17,7 +17,7 @@ from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
-from ._kv import KeyValue, KeyValueCache, Watcher
+from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._metadata import Metadata
 from ._dump import dump
 from ._natskit import (
@@ -50,6 +50,7 @@ __all__ = [
     "Headers",
     "JetStreamContext",
     "KeyValue",
+    "KeyValueBatch",
     "KeyValueCache",
     "Metadata",
     "Msg",

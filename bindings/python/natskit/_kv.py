@@ -8,9 +8,11 @@ natskit/sync/_kv.py, from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _handlers, _natskit, _options, errors
+from ._batch import Batch
 from ._natskit import AsyncWatcher as Watcher
 from ._natskit import Entry
 from .js import _values, api
@@ -18,11 +20,16 @@ from .js import _values, api
 if TYPE_CHECKING:
     from ._js import JetStreamContext
 
-__all__ = ["KeyValue", "KeyValueCache", "Watcher"]
+__all__ = ["KeyValue", "KeyValueBatch", "KeyValueCache", "Watcher"]
 
 _Ttl = _values.Duration | None
 
 _PUT, _DELETE, _PURGE, _CREATE, _UPDATE, _PURGE_DELETES = 1, 2, 3, 4, 5, 6
+
+
+def _life(ttl: _Ttl) -> int:
+    """Milliseconds."""
+    return 0 if ttl is None else -(-_values.nanoseconds("ttl", ttl) // 1_000_000)
 
 
 def _patterns(keys: str | Iterable[str] | None) -> list[str]:
@@ -65,8 +72,7 @@ class KeyValue(_natskit.AsyncKeyValue):
     async def _change(
         self, action: int, key: str, value: Any, revision: int, ttl: _Ttl, timeout: float | None
     ) -> int:
-        life = 0 if ttl is None else -(-_values.nanoseconds("ttl", ttl) // 1_000_000)
-        made: int = await self._write(action, key, value, revision, life, self._limit(timeout))
+        made: int = await self._write(action, key, value, revision, _life(ttl), self._limit(timeout))
         return made
 
     async def put(self, key: str, value: Any, timeout: float | None = None) -> int:
@@ -212,6 +218,31 @@ class KeyValue(_natskit.AsyncKeyValue):
 
     # ---------------------------------------------------------------------------------------- many keys
 
+    async def get_many(
+        self, keys: str | Iterable[str], *, deleted: bool = False, timeout: float | None = None
+    ) -> dict[str, Entry]:
+        """The last entries of up to 1,024 keys (also `*` and `>`), all of one moment, by key and in the order of their
+        revisions; what has no value is left out.
+
+        Raises errors.NoDirectError (the bucket allows no direct gets, or there is none), errors.NoBatchError (a server
+        before 2.11), errors.JetStreamLimitError (more keys match), errors.SnapshotChangedError (with more than 16 MiB:
+        again).
+
+        Args:
+            deleted: with the entries of keys that were deleted or purged, whose `operation` tells so.
+        """
+        wishes = {"keys": _patterns(keys) or None, "ignore_deletes": None if deleted else True}
+        pairs = _options.pairs(_natskit.OPTIONS_KV_MANY, wishes)
+        if not wishes["keys"]:
+            return {}
+        entries: list[Entry] = await self._many(f"{self._name}: get_many", pairs, self._limit(timeout))
+        return {entry.key: entry for entry in entries}
+
+    def batch(self, *, max_bytes: int | None = None) -> KeyValueBatch:
+        """Changes of several keys that are made together or not at all: `async with kv.batch() as batch: ...`; the
+        bucket has to be made with allow_atomic (server 2.12)."""
+        return KeyValueBatch(self, max_bytes)
+
     async def _change_all(
         self, action: int, keys: str | Iterable[str] | None, timeout: float | None, **wishes: Any
     ) -> int:
@@ -291,6 +322,77 @@ class KeyValue(_natskit.AsyncKeyValue):
     # [sync]
     # [sync] def __bool__(self) -> bool:
     # [sync]     return True  # also an empty one is a bucket
+
+
+class KeyValueBatch:
+    """Changes of a bucket that are made together, or not at all:
+
+        async with kv.batch() as batch:
+            batch.put("a", b"1")
+            batch.update("b", b"2", 7)
+        print(batch.revisions)
+
+    Nothing is sent before the commit, which the end of an `async with` is unless an exception leaves it. What was
+    expected and does not hold then, is an errors.WrongLastSequenceError.
+    """
+
+    def __init__(self, kv: KeyValue, max_bytes: int | None) -> None:
+        self._kv = kv
+        self._batch = Batch(kv._js, max_bytes)
+        self.revisions: list[int] = []
+        """One for each change, in their order, once they are made."""
+
+    def put(self, key: str, value: Any) -> None:
+        """Adds a put."""
+        self._kv._add(self._batch, _PUT, key, value, 0, 0)
+
+    def create(self, key: str, value: Any = b"", *, ttl: _Ttl = None) -> None:
+        """Adds the first entry of a key. Where it was deleted or purged, update() with the revision of that writes."""
+        self._kv._add(self._batch, _CREATE, key, value, 0, _life(ttl))
+
+    def update(self, key: str, value: Any, last: int | None = None) -> None:
+        """Adds an update, which needs that the key has revision `last` (None: no entry), before the batch."""
+        self._kv._add(self._batch, _UPDATE, key, value, last or 0, 0)
+
+    def delete(self, key: str, last: int | None = None) -> None:
+        """Adds a delete."""
+        self._kv._add(self._batch, _DELETE, key, b"", last or 0, 0)
+
+    def purge(self, key: str, last: int | None = None, *, ttl: _Ttl = None) -> None:
+        """Adds a purge."""
+        self._kv._add(self._batch, _PURGE, key, b"", last or 0, _life(ttl))
+
+    async def commit(self, timeout: float | None = None) -> list[int]:
+        """Makes the changes, and gives their revisions. Errors as Batch.commit(): with any `outcome` but "unknown"
+        nothing was changed."""
+        ack = await self._batch.commit(timeout)
+        self.revisions = list(range(ack.seq - ack.batch_size + 1, ack.seq + 1))
+        return self.revisions
+
+    def discard(self) -> None:
+        """Forgets the changes; harmless after a commit."""
+        self._batch.discard()
+
+    def __len__(self) -> int:
+        """Its changes."""
+        return len(self._batch)
+
+    @property
+    def committed(self) -> bool:
+        """Whether a commit was begun."""
+        return self._batch.committed
+
+    async def __aenter__(self) -> KeyValueBatch:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and not self.committed and len(self) > 0:
+                await self.commit()
+        finally:
+            self.discard()
 
 
 class KeyValueCache:
@@ -379,6 +481,7 @@ class Buckets:
             limit_marker_ttl: seconds for which a marker stands for a key whose last entry has gone; entries may have
                 a time to live of their own then.
             compression: whether it is compressed on disk.
+            allow_atomic: whether it takes batches (server 2.12).
             mirror: a bucket whose copy it is, as {"name": bucket} with what else a StreamSource has; keys are written
                 there.
             sources: buckets whose keys become keys of this one, too, in the same form; those with subject_transforms

@@ -422,6 +422,36 @@ static PyObject *kv_sweep(PyObject *self, PyObject *args)
     return face_finish(st, &kv->via, op, GIVE_JSON);
 }
 
+/* _add(batch, action, key, value, revision, ttl_ms) */
+static PyObject *kv_add(PyObject *self, PyObject *args)
+{
+    const Kv *kv = DATA(Kv, self);
+    State *st = kv->st;
+    PyObject *batch, *key, *value, *revision;
+    long long ttl_ms;
+    int action;
+    uint64_t last;
+    Text name = {0};
+    Payload payload = {0};
+    natskit_error err = {0};
+    if (!PyArg_ParseTuple(args, "O!iOOOL:_add", st->batch_type[kv->via.face], &batch, &action, &key, &value,
+                          &revision, &ttl_ms) ||
+        count_arg(st, revision, "revision", 0, &last) < 0 || text_arg(st, key, "key", NULL, &name) < 0)
+        return NULL;
+    if (payload_arg(st, value, &payload) < 0) {
+        text_done(&name);
+        return NULL;
+    }
+    natskit_status status =
+        natskit_kv_batch_add(kv->handle, DATA(AtomicBatch, batch)->handle, action, name.data, name.len,
+                             payload.data, payload.len, last, ttl_ms, &err);
+    text_done(&name);
+    payload_done(&payload);
+    if (status != NATSKIT_OK)
+        return raise_refused(st, status, &err);
+    Py_RETURN_NONE;
+}
+
 static PyObject *kv_room(PyObject *self, PyObject *args)
 {
     return room_wait(DATA(Kv, self)->st, &DATA(Kv, self)->via, args);
@@ -429,16 +459,32 @@ static PyObject *kv_room(PyObject *self, PyObject *args)
 
 /* ------------------------------------------------------------------------------------------------ watch */
 
-static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs, bool cache)
+/* What yields entries. */
+typedef enum { WATCH, CACHE, MANY } Begin;
+
+static natskit_status begin_of(const Kv *kv, natskit_options options, Begin begin, natskit_sub *handle,
+                               natskit_error *err)
 {
+    switch (begin) {
+    case CACHE:
+        return natskit_kv_cache(kv->handle, options, handle, err);
+    case MANY:
+        return natskit_kv_get_many(kv->handle, options, handle, err);
+    default:
+        return natskit_kv_watch(kv->handle, options, handle, err);
+    }
+}
+
+static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs, Begin begin)
+{
+    const int32_t scope = begin == MANY ? NATSKIT_OPTIONS_KV_MANY : NATSKIT_OPTIONS_KV_WATCH;
     State *st = kv->st;
     natskit_options options;
     natskit_sub handle;
     natskit_error err = {0};
-    if (options_arg(st, NATSKIT_OPTIONS_KV_WATCH, pairs, &options) < 0)
+    if (options_arg(st, scope, pairs, &options) < 0)
         return NULL;
-    natskit_status status = cache ? natskit_kv_cache(kv->handle, options, &handle, &err)
-                                  : natskit_kv_watch(kv->handle, options, &handle, &err);
+    natskit_status status = begin_of(kv, options, begin, &handle, &err);
     if (options.id != 0)
         natskit_options_close(options);
     if (status != NATSKIT_OK)
@@ -459,7 +505,7 @@ static PyObject *kv_watch(PyObject *self, PyObject *args)
     PyObject *name, *pairs;
     if (!PyArg_ParseTuple(args, "UO:_watch", &name, &pairs))
         return NULL;
-    return watch_begin(DATA(Kv, self), name, pairs, false);
+    return watch_begin(DATA(Kv, self), name, pairs, WATCH);
 }
 
 /* ------------------------------------------------------------------------------------------ entries at hand
@@ -471,7 +517,7 @@ static PyObject *kv_cache(PyObject *self, PyObject *args)
     PyObject *name, *pairs;
     if (!PyArg_ParseTuple(args, "UO:_cache", &name, &pairs))
         return NULL;
-    return watch_begin(DATA(Kv, self), name, pairs, true);
+    return watch_begin(DATA(Kv, self), name, pairs, CACHE);
 }
 
 /* _cached(key): the entry, or None. */
@@ -544,8 +590,8 @@ static PyObject *kv_cache_stats(PyObject *self, PyObject *unused)
                          (unsigned long long)info.last_revision, "complete", PyBool_FromLong(info.complete));
 }
 
-/* _all(name, options, timeout): the entries of a watch that ends with what there is, as a list. */
-static PyObject *kv_all(PyObject *self, PyObject *args)
+/* The entries of what ends with what there is, as a list. */
+static PyObject *entries_all(PyObject *self, PyObject *args, Begin begin)
 {
     const Kv *kv = DATA(Kv, self);
     PyObject *name, *pairs, *timeout;
@@ -553,12 +599,24 @@ static PyObject *kv_all(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "UOO:_all", &name, &pairs, &timeout) ||
         timeout_arg(kv->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    PyObject *sub = watch_begin(kv, name, pairs, false);
+    PyObject *sub = watch_begin(kv, name, pairs, begin);
     if (sub == NULL)
         return NULL;
     PyObject *result = sub_gather(DATA(Sub, sub), PY_SSIZE_T_MAX, timeout_ms);
     Py_DECREF(sub);
     return result;
+}
+
+/* _all(name, options, timeout): of a watch with `ends`. */
+static PyObject *kv_all(PyObject *self, PyObject *args)
+{
+    return entries_all(self, args, WATCH);
+}
+
+/* _many(name, options, timeout): of several keys, all of one moment. */
+static PyObject *kv_many(PyObject *self, PyObject *args)
+{
+    return entries_all(self, args, MANY);
 }
 
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict)
@@ -599,6 +657,10 @@ static PyMethodDef kv_methods[] = {
      "_watch($self, name, options, /)\n--\n\nA subscription whose objects are entries."},
     {"_all", kv_all, METH_VARARGS,
      "_all($self, name, options, timeout, /)\n--\n\nThe entries of a watch that ends, as a list."},
+    {"_many", kv_many, METH_VARARGS,
+     "_many($self, name, options, timeout, /)\n--\n\nEntries of several keys, all of one moment, as a list."},
+    {"_add", kv_add, METH_VARARGS,
+     "_add($self, batch, action, key, value, revision, ttl_ms, /)\n--\n\nAdds a change to a batch."},
     {"_status", kv_status, METH_VARARGS, "_status($self, timeout, /)\n--\n\nConfiguration and state."},
     {"_status_now", kv_status_now, METH_VARARGS,
      "_status_now($self, left, /)\n--\n\nAs _status; WouldBlockError without room."},

@@ -453,6 +453,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_KV", NATSKIT_OPTIONS_KV},
         {"OPTIONS_KV_SWEEP", NATSKIT_OPTIONS_KV_SWEEP},
         {"OPTIONS_PUSH", NATSKIT_OPTIONS_PUSH},
+        {"OPTIONS_KV_MANY", NATSKIT_OPTIONS_KV_MANY},
         {"OPTIONS_REQUEST_MANY", NATSKIT_OPTIONS_REQUEST_MANY},
     };
     for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)

@@ -30,6 +30,7 @@ class KeyValueConfig:
     republish: RePublish | Mapping[str, Any] | None = None
     limit_marker_ttl: Duration | None = None
     compression: bool | None = None
+    allow_atomic: bool | None = None
     metadata: Mapping[str, str] | None = None
     mirror: StreamSource | Mapping[str, Any] | None = None
     sources: Sequence[StreamSource | Mapping[str, Any]] | None = None

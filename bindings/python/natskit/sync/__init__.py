@@ -34,7 +34,7 @@ from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
-from ._kv import KeyValue, KeyValueCache, Watcher
+from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Headers",
     "JetStreamContext",
     "KeyValue",
+    "KeyValueBatch",
     "KeyValueCache",
     "Metadata",
     "Msg",

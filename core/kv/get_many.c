@@ -1,0 +1,93 @@
+/* Getting several entries of one moment: see get_many.h. Any thread, but for the mapping of what comes. */
+#include "kv/get_many.h"
+
+#include "base/alloc.h"
+#include "jetstream/direct.h"
+#include "kv/entry.h"
+
+#define IGNORE_DELETES 1u
+#define CODEC_SHIFT 1 /* the bits above: enum nki_kv_codec */
+#define PAGE_BYTES ((uint64_t)16 * NKI_MIB)
+
+/* Under the engine lock, for each message. */
+static int32_t map(struct nki_msg **msg, uint32_t flags)
+{
+    struct nki_msg *stored = *msg;
+    enum nki_kv_codec codec = (enum nki_kv_codec)(flags >> CODEC_SHIFT);
+    struct nki_kv_entry entry;
+    *msg = NULL;
+    if (!nki_kv_entry_read(stored, &entry)) {
+        nki_msg_release(stored);
+        return NKI_PROTOCOL;
+    }
+    if ((flags & IGNORE_DELETES) != 0 && entry.operation != NKI_KV_PUT) {
+        nki_msg_release(stored);
+        return NKI_OK;
+    }
+    *msg = stored;
+    if (codec != NKI_KV_PLAIN) {
+        *msg = nki_kv_entry_decoded(stored, &entry, codec);
+        nki_msg_release(stored);
+        if (*msg == NULL) {
+            return NKI_NO_MEMORY;
+        }
+    }
+    (*msg)->kind = NKI_MSG_KV;
+    return NKI_OK;
+}
+
+/* The subjects of the keys, one after the other in `text`. */
+static int32_t read_keys(struct nki_kv *kv, const struct nki_kv_many_params *params, struct nki_buf *text,
+                         struct nki_str *subjects, struct nki_error *err)
+{
+    int32_t status = NKI_OK;
+    size_t begin = 0;
+    for (size_t i = 0; i < params->key_count && status == NKI_OK; i++) {
+        begin = text->len;
+        status = nki_kv_append_key(kv, nki_kv_place(kv), params->keys[i], true, text, err);
+        subjects[i].len = text->len - begin;
+    }
+    begin = 0;
+    for (size_t i = 0; i < params->key_count && status == NKI_OK; i++) {
+        subjects[i].ptr = (const char *)text->data + begin; /* which does not move any more */
+        begin += subjects[i].len;
+    }
+    return status;
+}
+
+int32_t nki_kv_get_many(struct nki_kv *kv, const struct nki_kv_many_params *params, struct nki_sub **out,
+                        struct nki_error *err)
+{
+    assert(params->key_count > 0 && params->key_count <= NKI_KV_MANY_MAX);
+    if (!nki_kv_place(kv)->direct) {
+        return nki_error_set(err, NKI_NO_DIRECT,
+                             "bucket %s is read from its leader, which gives one entry at a time",
+                             kv->stream + 3);
+    }
+    struct nki_buf text = {0};
+    struct nki_str *subjects = nki_alloc(params->key_count * sizeof *subjects);
+    if (subjects == NULL) {
+        return nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    int32_t status = read_keys(kv, params, &text, subjects, err);
+    if (status == NKI_OK) {
+        const struct nki_direct_params direct = {
+            .stream = nki_kv_stream(kv),
+            .start_time = NKI_STR(""),
+            .next_by_subj = NKI_STR(""),
+            .subjects = subjects,
+            .subject_count = params->key_count,
+            .up_to_time = NKI_STR(""),
+            .page_msgs = NKI_KV_MANY_MAX,
+            .page_bytes = PAGE_BYTES,
+            .answer_ms = params->answer_ms,
+            .exact = true,
+            .map = map,
+            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | (uint32_t)kv->codec << CODEC_SHIFT,
+        };
+        status = nki_direct_open(kv->js, &direct, out, err);
+    }
+    nki_free(subjects);
+    nki_buf_free(&text);
+    return status;
+}
