@@ -145,6 +145,8 @@ static const struct row rows[] = {
     {"natskit_kv_status_start", MEM | ENDED | LATE},
     {"natskit_kv_sweep", MEM | ENDED | LATE},
     {"natskit_kv_sweep_start", MEM | ENDED | LATE},
+    {"natskit_kv_get_many", MEM | ENDED},
+    {"natskit_kv_batch_add", MEM | ENDED},
     {"natskit_kv_cache", MEM | ENDED},
     {"natskit_kv_cached", MEM | ENDED | LATE | ABSENT},
     {"natskit_kv_cached_all", MEM | ENDED | LATE | ABSENT},

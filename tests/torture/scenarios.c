@@ -71,6 +71,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(kv_status),
     ROW(kv_sweep),
     ROW(kv_cache),
+    ROW(kv_together),
     ROW(watch),
     ROW(object),
     ROW(object_writer),
@@ -140,7 +141,7 @@ static void set_again(natskit_options options, const natskit_option_info *info)
 void tt_scenario_options(void)
 {
     natskit_error err = {0};
-    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_PUSH; scope++) {
+    for (int32_t scope = NATSKIT_OPTIONS_CONNECT; scope <= NATSKIT_OPTIONS_KV_MANY; scope++) {
         natskit_options options = tt_options(scope);
         natskit_option_info info;
         size_t index = 0;

@@ -68,6 +68,7 @@ void tt_scenario_kv(void);
 void tt_scenario_kv_status(void);
 void tt_scenario_kv_sweep(void);
 void tt_scenario_kv_cache(void);
+void tt_scenario_kv_together(void);
 void tt_scenario_watch(void);
 void tt_scenario_object(void);
 void tt_scenario_object_writer(void);

@@ -212,3 +212,41 @@ void tt_scenario_kv_cache(void)
     TT(natskit_kv_close, kv);
     tt_registry_remove(NATSKIT_KIND_KV, kv.id);
 }
+
+/* Two keys, changed together and got together. */
+void tt_scenario_kv_together(void)
+{
+    natskit_error err = {0};
+    natskit_msg *msg = NULL;
+    natskit_sub sub = {UINT64_MAX};
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    (void)tt_js_call(
+        js, "kv.create",
+        tt_json("{\"config\":{\"bucket\":\"together\",\"storage\":\"memory\",\"allow_atomic\":true}}"));
+    natskit_kv kv = tt_kv(conn, js, "together");
+    natskit_batch batch = tt_batch(conn, js);
+    natskit_status got = natskit_kv_batch_add(kv, batch, NATSKIT_KV_PUT, "a", Z, "kept", 4, 0, 0, &err);
+    tt_check_error("natskit_kv_batch_add", got, NATSKIT_OK, &err);
+    bool whole = got == NATSKIT_OK;
+    got = natskit_kv_batch_add(kv, batch, NATSKIT_KV_PUT, "b", Z, "kept", 4, 0, 0, &err);
+    tt_check_error("natskit_kv_batch_add", got, NATSKIT_OK, &err);
+    if (whole && got == NATSKIT_OK) {
+        natskit_op op = tt_batch_commit_start(conn, batch);
+        (void)tt_finish(op, NATSKIT_OK);
+    }
+    natskit_options options = tt_options(NATSKIT_OPTIONS_KV_MANY);
+    got = natskit_options_set(options, "keys", Z, "a,b", Z, &err);
+    if (tt_check_error("natskit_options_set", got, NATSKIT_OK, &err) != NATSKIT_OK) {
+        return;
+    }
+    got = natskit_kv_get_many(kv, options, &sub, &err);
+    tt_check_error("natskit_kv_get_many", got, NATSKIT_OK, &err);
+    sub.id = tt_given("natskit_kv_get_many", got, NATSKIT_KIND_SUB, sub.id, conn.id, "");
+    int entries = 0;
+    while ((msg = tt_next(sub, tt_life.wait_ms, NATSKIT_END)) != NULL) {
+        tt_release(msg);
+        entries++;
+    }
+    tt_want(entries == 2, "two keys have another number of entries");
+}
