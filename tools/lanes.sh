@@ -441,6 +441,17 @@ lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     python=$root/$venv/bin/python run_pytest dev -- tests/python/test_loops.py
 }
 
+lane_nats_py() { # natskit.compat.nats against nats-py itself, where PyPI has it
+    local venv=build/venv-peers
+    if [ ! -e $venv/ready ]; then
+        rm -rf $venv
+        "$python" -m venv $venv && timeout 120 $venv/bin/python -m pip install -q --disable-pip-version-check nats-py==2.16.0 &&
+            : >$venv/ready || { skip "pip cannot install nats-py==2.16.0"; return 0; }
+    fi
+    build dev || return 1
+    NATSKIT_NATS_PY=$root/$venv/bin/python run_pytest dev -- tests/python/test_compat.py
+}
+
 lane_peers() { # services and buckets of the reference (npm `nats`) and of nats-py, where their registries are there
     local folder=build/peers venv=build/venv-peers
     command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || skip "node and npm are not installed"
