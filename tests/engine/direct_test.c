@@ -792,14 +792,14 @@ static void step_server(struct peer *peer, struct nki_sub *sub, uint64_t *next)
     peer_pass(peer, 50);
 }
 
-static void test_no_memory(void **state)
+static void without_memory(bool exact)
 {
-    (void)state;
     bool more = true;
     for (long nth = 1; more; nth++) {
         struct nki_sub *sub = NULL;
         const struct nki_str subject = NKI_STR("a.*");
         struct nki_direct_params params = a_snapshot(&subject, 1);
+        params.exact = exact;
         struct peer *peer = peer_new();
         more = refuse_begin(nth);
         int32_t status = nki_direct_open(peer->js, &params, &sub, NULL);
@@ -823,6 +823,13 @@ static void test_no_memory(void **state)
         refuse_end();
         peer_free(peer);
     }
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    without_memory(false);
+    without_memory(true);
 }
 
 int main(void)
