@@ -160,4 +160,17 @@ function helper.service(code)
     return pipe
 end
 
+--- Calls case(nc, js, tap) with a connection through a tap, and no stream on the server.
+function helper.with_jetstream(case)
+    local nc, tap = helper.tapped()
+    local js = assert(nc:jetstream { timeout = 20 })
+    for _, name in ipairs(assert(js:stream_names())) do
+        assert(js:delete_stream(name))
+    end
+    case(nc, js, tap)
+    js:close()
+    nc:close()
+    tap:close()
+end
+
 return helper

@@ -248,17 +248,7 @@ describe("JetStream consuming", function()
     end)
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-        js:close()
-        nc:close()
-        tap:close()
-    end
+    local run = helper.with_jetstream
 
     for name, case in pairs(cases) do
         it(name .. ", blocking", function()

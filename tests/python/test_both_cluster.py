@@ -130,6 +130,7 @@ async def test_moves_away_from_a_lame_duck(cluster: Cluster) -> None:
                 await nc.publish("numbers", str(count).encode())
                 count += 1
                 await face.nap(0.002)
+            await nc.flush()  # the second server knows where the answer has to go
             await question.respond(b"!")
             assert await face.join(request) == b"!"
             types = await types_until(events, "reconnected")

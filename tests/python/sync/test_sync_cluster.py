@@ -132,6 +132,7 @@ def test_moves_away_from_a_lame_duck(cluster: Cluster) -> None:
                 nc.publish("numbers", str(count).encode())
                 count += 1
                 face.nap(0.002)
+            nc.flush()  # the second server knows where the answer has to go
             question.respond(b"!")
             assert face.join(request) == b"!"
             types = types_until(events, "reconnected")
