@@ -123,7 +123,7 @@ static void test_kill_under_load(void **state)
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
     assert_ok(
         natskit_options_set_int(options, "ping_interval_ms", Z, 10, NULL)); /* so that the bound is near */
-    assert_ok(natskit_options_set_int(options, "max_pings_out", Z, 1000, NULL));
+    assert_ok(natskit_options_set_int(options, "max_pings_out", Z, 100000, NULL));
     struct load load = {.conn = bench_connect_with(options)};
     assert_ok(natskit_options_close(options));
     natskit_sub events;
@@ -168,18 +168,18 @@ static int64_t lateness(int64_t begin_ms, int64_t timeout_ms)
     return ts_now_ms() - begin_ms - timeout_ms;
 }
 
-/* Each blocking call against a server that is stopped returns by its deadline. One of three tries has to be
- * within 50 ms, since the machine may be busy with something else; every one within a second. */
+/* Each blocking call against a server that is stopped returns by its deadline. One of many tries has to be
+ * within 50 ms, since the machine may be busy with something else; every one within ten seconds. */
 static void test_stopped_server(void **state)
 {
     (void)state;
-    enum { TIMEOUT = 150, TRIES = 3 };
+    enum { TIMEOUT = 150, TRIES = 20 };
     natskit_conn conn = bench_connect();
     natskit_sub sub = bench_subscribe(conn, "stopped", NULL);
     assert_ok(natskit_flush(conn, WAIT_MS));
     assert_true(ts_server_pause(bench.server));
-    int64_t best[3] = {1000, 1000, 1000};
-    for (int i = 0; i < TRIES; i++) {
+    int64_t best[3] = {10000, 10000, 10000};
+    for (int i = 0; i < TRIES && (best[0] > 50 || best[1] > 50 || best[2] > 50); i++) {
         natskit_msg *msg;
         int64_t late[3];
         int64_t begin = ts_now_ms();
@@ -193,7 +193,7 @@ static void test_stopped_server(void **state)
         assert_status(natskit_flush(conn, TIMEOUT), NATSKIT_TIMEOUT);
         late[2] = lateness(begin, TIMEOUT);
         for (int j = 0; j < 3; j++) {
-            assert_true(late[j] >= -1 && late[j] < 1000);
+            assert_true(late[j] >= -1 && late[j] < 10000);
             best[j] = late[j] < best[j] ? late[j] : best[j];
         }
     }
@@ -202,7 +202,7 @@ static void test_stopped_server(void **state)
     int64_t begin = ts_now_ms();
     assert_status(natskit_connect(ts_tap_url(bench.tap), Z, NO_OPTIONS, TIMEOUT, &other, &err),
                   NATSKIT_TIMEOUT);
-    assert_true(lateness(begin, TIMEOUT) < 1000);
+    assert_true(lateness(begin, TIMEOUT) < 10000);
     for (int j = 0; j < 3; j++) {
         assert_true(best[j] <= 50);
     }
@@ -226,13 +226,16 @@ static void test_full_outbox(void **state)
     uint32_t accepted = 0;
     assert_ok(natskit_flush(conn, WAIT_MS));
     assert_true(ts_tap_command(bench.tap, "up stall on"));
-    for (;;) {
+    /* Until not even the kernel's buffers take more: what is full for a second without a break, since the
+     * engine may have had no turn on a busy machine in one of them. */
+    for (int full = 0; full < 5;) {
         memcpy(data, &accepted, sizeof accepted);
-        /* Until not even the kernel's buffers take more. */
         natskit_status status = natskit_publish(conn, "full", 4, NULL, 0, NO_HEADERS, data, sizeof data, 200);
         if (status == NATSKIT_TIMEOUT) {
-            break;
+            full++;
+            continue;
         }
+        full = 0;
         assert_ok(status);
         accepted++;
         assert_true(accepted < 100000);

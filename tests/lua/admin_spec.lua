@@ -1,6 +1,5 @@
 -- What operators do, on one real server: snapshots, what needs a cluster, advisories, traces.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 local cases = {}
@@ -97,27 +96,7 @@ describe("operators", function()
 
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-        js:close()
-        nc:close()
-        tap:close()
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("raises for misuse", function()
         local nc <close> = helper.connect()

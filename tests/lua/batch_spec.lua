@@ -1,7 +1,6 @@
 -- What servers from 2.11 on brought to publishing: batches, counters, schedules and times to live, on a real server;
 -- blocking and over luv.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 local function make(js, more)
@@ -145,27 +144,10 @@ describe("batches, counters and schedules", function()
     end)
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc <close> = helper.connect()
-        local js <close> = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("are called rightly, or raise", function()
-        run(function(_, js)
+        helper.with_jetstream(function(_, js)
             local batch = assert(js:batch())
             helper.raises("subject", batch.add, batch, "a..b")
             helper.raises("no timeout", batch.add, batch, "a", "", { timeout = 1 })

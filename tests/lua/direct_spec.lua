@@ -1,6 +1,5 @@
 -- Stored messages without a consumer: one, runs, and the last of each subject; blocking and over luv.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 -- A stream with messages of these tokens, which are their data, too.
@@ -120,27 +119,7 @@ describe("direct gets", function()
 
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js, tap)
-        js:close()
-        nc:close()
-        tap:close()
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("raise for misuse", function()
         local nc <close> = helper.connect()

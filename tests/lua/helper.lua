@@ -173,4 +173,17 @@ function helper.with_jetstream(case)
     tap:close()
 end
 
+--- Two tests of each case(nc, js, tap): blocking, and in a task of an event loop.
+function helper.both_ways(it, cases)
+    for name, case in pairs(cases) do
+        it(name .. ", blocking", function()
+            helper.with_jetstream(case)
+        end)
+        it(name .. ", in a task", function()
+            require("natskit.loop.luv").run(helper.with_jetstream, case)
+            require("natskit").set_scheduler(nil)
+        end)
+    end
+end
+
 return helper

@@ -248,20 +248,10 @@ describe("JetStream consuming", function()
     end)
     after_each(helper.nothing_left)
 
-    local run = helper.with_jetstream
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("has handlers", function()
-        run(function(nc, js)
+        helper.with_jetstream(function(nc, js)
             local consumer = make(nc, js, 100)
             local got, errors = {}, 0
             local sub = assert(consumer:consume {
@@ -285,7 +275,7 @@ describe("JetStream consuming", function()
     end)
 
     it("tells that there is nothing more to handle", function()
-        run(function(nc, js)
+        helper.with_jetstream(function(nc, js)
             local consumer = make(nc, js, 1)
             local got, errors = 0, {}
             local options = {
@@ -414,7 +404,7 @@ describe("JetStream consuming", function()
     end)
 
     it("goes on after a restart of the server", function()
-        run(function(nc, js)
+        helper.with_jetstream(function(nc, js)
             local consumer = make(nc, js, 10, nil, "file")
             local sub <close> = assert(consumer:consume())
             for _ = 1, 10 do

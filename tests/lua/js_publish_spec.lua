@@ -341,27 +341,10 @@ describe("JetStream publishing", function()
     end)
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc <close> = helper.connect()
-        local js <close> = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("is by what is given alone, or raises", function()
-        run(function(nc, js)
+        helper.with_jetstream(function(nc, js)
             local pub <close> = assert(js:publisher())
             local sent = nc:stats().out_msgs
             for _, object in ipairs { js, pub } do
@@ -398,7 +381,7 @@ describe("JetStream publishing", function()
     end)
 
     it("goes on after a lost connection, each message once", function()
-        run(function(nc, js)
+        helper.with_jetstream(function(nc, js)
             make(js, { storage = "file" })
             local pub = assert(js:publisher { ack_wait = 30, acks = "all" })
             for i = 1, 500 do
@@ -420,7 +403,7 @@ describe("JetStream publishing", function()
     end)
 
     it("lets other tasks publish and take", function()
-        loop.run(run, function(_, js)
+        loop.run(helper.with_jetstream, function(_, js)
             make(js)
             local pub = assert(js:publisher { max_pending = 16, acks = "all" })
             local taken = 0
@@ -445,7 +428,7 @@ describe("JetStream publishing", function()
     end)
 
     it("makes no garbage for each message of a publisher", function()
-        run(function(_, js)
+        helper.with_jetstream(function(_, js)
             make(js)
             local pub <close> = assert(js:publisher { acks = "all" })
             local data = ("x"):rep(100)
@@ -468,7 +451,7 @@ describe("JetStream publishing", function()
     end)
 
     it("waits for the acks at the end of a scope", function()
-        run(function(_, js)
+        helper.with_jetstream(function(_, js)
             make(js)
             local kept
             do

@@ -1,7 +1,6 @@
 -- Several keys of a bucket at once, of a real server: got as of one moment, and changed together or not at all;
 -- blocking and over luv.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 local function make(js, bucket, more)
@@ -102,25 +101,5 @@ describe("several keys of a bucket:", function()
     end)
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-        js:close()
-        nc:close()
-        tap:close()
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 end)

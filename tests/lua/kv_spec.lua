@@ -422,15 +422,7 @@ describe("key-value", function()
 
     local run = helper.with_jetstream
 
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     for _, how in ipairs { "blocking", "in a task" } do
         local function start(case)

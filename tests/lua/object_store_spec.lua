@@ -1,6 +1,5 @@
 -- Object stores of a real server: each method right and wrong; blocking and over luv.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 local CHUNK = 128 * 1024
@@ -231,27 +230,7 @@ describe("object stores", function()
     end)
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js, tap)
-        js:close()
-        nc:close()
-        tap:close()
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("raises for misuse", function()
         local nc <close> = helper.connect()

@@ -1,6 +1,5 @@
 -- Streams of a real server that are read in their order, blocking and over luv.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 -- A stream with five messages of three subjects.
@@ -101,17 +100,7 @@ describe("a stream in order", function()
 
     after_each(helper.nothing_left)
 
-    local run = helper.with_jetstream
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("raises for misuse", function()
         local nc <close> = helper.connect()

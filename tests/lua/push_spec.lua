@@ -1,6 +1,5 @@
 -- Push consumers of a real server, blocking and over luv; and pull consumers as legacy clients make them.
 local helper = require "helper"
-local loop = require "natskit.loop.luv"
 local nats = require "natskit"
 
 local function make(js, count)
@@ -101,30 +100,10 @@ describe("push consumers", function()
 
     after_each(helper.nothing_left)
 
-    local function run(case)
-        local nc, tap = helper.tapped()
-        local js = assert(nc:jetstream { timeout = 20 })
-        for _, name in ipairs(assert(js:stream_names())) do
-            assert(js:delete_stream(name))
-        end
-        case(nc, js)
-        js:close()
-        nc:close()
-        tap:close()
-    end
-
-    for name, case in pairs(cases) do
-        it(name .. ", blocking", function()
-            run(case)
-        end)
-        it(name .. ", in a task", function()
-            loop.run(run, case)
-            nats.set_scheduler(nil)
-        end)
-    end
+    helper.both_ways(it, cases)
 
     it("are acked behind their handlers", function()
-        run(function(_, js)
+        helper.with_jetstream(function(_, js)
             make(js, 3)
             local seen = {}
             local function handler(msg)
