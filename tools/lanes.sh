@@ -93,12 +93,13 @@ PY
 run_ctest() { # preset [ctest's arguments]
     local preset=$1 status=0 total bad off
     shift
-    echo "== ctest $preset"
-    rm -f "$logs/ctest.$preset.xml"
-    ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
-        --output-junit "$logs/ctest.$preset.xml" "$@" || status=$?
-    [ -s "$logs/ctest.$preset.xml" ] || return $status
-    read -r total bad off < <(junit "$logs/ctest.$preset.xml" tests failures skipped)
+    local words="$preset $*"
+    local xml=$logs/ctest.${words//[^a-z]/}.xml
+    echo "== ctest $words"
+    rm -f "$xml"
+    ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$xml" "$@" || status=$?
+    [ -s "$xml" ] || return $status
+    read -r total bad off < <(junit "$xml" tests failures skipped)
     count $((total - bad - off)) "$bad" "$off"
     return $status
 }
@@ -152,15 +153,18 @@ run_busted() { # preset [VARIABLE=value...]
 }
 
 # every_face PRESET [VARIABLE=value...]: the tests of all three languages against one build; all run, whatever fails.
-# Lua's run beside Python's: each of the two mostly waits, and uses one core at most.
+# Lua's and the torture run beside Python's: each of them mostly waits.
 every_face() {
-    local bad=0 lua
-    run_ctest "$1" || bad=1
+    local bad=0 lua torture
+    run_ctest "$1" -LE '^torture$' || bad=1
+    run_ctest "$1" -L '^torture$' >"$logs/torture.$1.out" 2>&1 &
+    torture=$!
     run_busted "$@" >"$logs/busted.$1.out" 2>&1 &
     lua=$!
     run_pytest "$@" || bad=1
     wait $lua || bad=1
-    cat "$logs/busted.$1.out"
+    wait $torture || bad=1
+    cat "$logs/torture.$1.out" "$logs/busted.$1.out"
     return $bad
 }
 
