@@ -1,7 +1,6 @@
 /* Chains: see chain.h. */
 #include "client/chain.h"
 
-#include "base/clock.h"
 #include "client/driver.h"
 
 #define ROOM_WAIT_NS (10 * NKI_NS_PER_MS) /* until it is tried again whether there is room for a request */
