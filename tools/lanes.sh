@@ -73,9 +73,9 @@ build() { # preset
     mv "$logs/broken.$1" "$logs/built.$1"
 }
 
-# with_limit COMMAND...: twenty minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
+# with_limit COMMAND...: forty minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
 with_limit() {
-    timeout --kill-after=10 1200 "$@"
+    timeout --kill-after=10 2400 "$@"
 }
 
 # junit FILE NAME...: the sums of these attributes over the suites of a JUnit file
@@ -104,27 +104,27 @@ run_ctest() { # preset [ctest's arguments]
     return $status
 }
 
-run_pytest() { # preset [VARIABLE=value...] [-- what to run]
-    local preset=$1 status=0 total bad errors off variables=()
+run_pytest() { # preset [VARIABLE=value...] -- [option...] what to run
+    local preset=$1 status=0 total bad errors off xml variables=()
     shift
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    while [ "$1" != -- ]; do
         variables+=("$1")
         shift
     done
-    [ $# -eq 0 ] && set -- -- tests/python
     shift
     [ -n "$(sources 'tests/python/*.py')" ] || return 0
     [ -d "build/$preset/python/natskit" ] || { skip "no Python module was built"; return 0; }
-    echo "== pytest $preset"
-    rm -f "$logs/pytest.$preset.xml"
+    echo "== pytest $preset $*"
+    xml=$logs/pytest.$preset.$(basename "${!#}").xml
+    rm -f "$xml"
     with_limit env "${variables[@]}" PYTHONPATH="$root/build/$preset/python:$root/tests/support/python" \
         NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
-        "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" "$@" || status=$?
-    if [ ! -s "$logs/pytest.$preset.xml" ]; then
+        "$python" -m pytest -q -p no:cacheprovider --junitxml="$xml" "$@" || status=$?
+    if [ ! -s "$xml" ]; then
         count 0 1 0
         return 1
     fi
-    read -r total bad errors off < <(junit "$logs/pytest.$preset.xml" tests failures errors skipped)
+    read -r total bad errors off < <(junit "$xml" tests failures errors skipped)
     count $((total - bad - errors - off)) $((bad + errors)) "$off"
     return $status
 }
@@ -153,18 +153,18 @@ run_busted() { # preset [VARIABLE=value...]
 }
 
 # every_face PRESET [VARIABLE=value...]: the tests of all three languages against one build; all run, whatever fails.
-# Lua's and the torture run beside Python's: each of them mostly waits.
+# Those of C first, then the others and the torture side by side: each of these mostly waits.
 every_face() {
-    local bad=0 lua torture
+    local bad=0 job beside=()
     run_ctest "$1" -LE '^torture$' || bad=1
-    run_ctest "$1" -L '^torture$' >"$logs/torture.$1.out" 2>&1 &
-    torture=$!
-    run_busted "$@" >"$logs/busted.$1.out" 2>&1 &
-    lua=$!
-    run_pytest "$@" || bad=1
-    wait $lua || bad=1
-    wait $torture || bad=1
-    cat "$logs/torture.$1.out" "$logs/busted.$1.out"
+    run_ctest "$1" -L '^torture$' >"$logs/torture.out" 2>&1 & beside+=($!)
+    run_busted "$@" >"$logs/busted.out" 2>&1 & beside+=($!)
+    run_pytest "$@" -- tests/python/sync >"$logs/pytest.out" 2>&1 & beside+=($!)
+    run_pytest "$@" -- --ignore=tests/python/sync tests/python || bad=1
+    for job in "${beside[@]}"; do
+        wait "$job" || bad=1
+    done
+    cat "$logs/torture.out" "$logs/busted.out" "$logs/pytest.out"
     return $bad
 }
 
