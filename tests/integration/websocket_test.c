@@ -206,7 +206,7 @@ static void test_wrong_ports(void **state)
     (void)snprintf(url, sizeof url, "ws://127.0.0.1:%u", ts_server_port(bench.server));
     try_connect(url, NO_OPTIONS, NATSKIT_WEBSOCKET, "nats://");
     natskit_options options = options_of();
-    set(options, "attempt_timeout_ms", "200");
+    set(options, "attempt_timeout_ms", "1000");
     try_connect(url_of(bench.server, "nats"), options, NATSKIT_TIMEOUT, "WebSocket");
 }
 
