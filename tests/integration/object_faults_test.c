@@ -458,12 +458,9 @@ static void test_cluster(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory), /* before what else reaches a high-water mark */
-        cmocka_unit_test(test_reading_goes_on),
-        cmocka_unit_test(test_restarts),
-        cmocka_unit_test(test_closing_wakes),
-        cmocka_unit_test(test_cluster),
-        cmocka_unit_test(test_an_abort_is_done_again),
+        cmocka_unit_test(test_reading_goes_on), cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_closing_wakes),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_cluster),         cmocka_unit_test(test_an_abort_is_done_again),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -441,7 +441,7 @@ static void test_next(void **state)
     natskit_error err;
     assert_status(natskit_js_next(js, stream, Z, CONSUMER, Z, 0, &msg, &err), NATSKIT_TIMEOUT);
     assert_status(natskit_js_next(js, stream, Z, CONSUMER, Z, 30, &msg, &err), NATSKIT_TIMEOUT);
-    assert_status(natskit_js_next(js, stream, Z, "none", Z, 30, &msg, &err), NATSKIT_CONSUMER_NOT_FOUND);
+    assert_status(natskit_js_next(js, stream, Z, "none", Z, WAIT_MS, &msg, &err), NATSKIT_CONSUMER_NOT_FOUND);
     publish(0, 4, 16);
     static const int64_t timeouts[] = {0, 1, WAIT_MS, -1};
     for (uint32_t i = 0; i < 4; i++) {

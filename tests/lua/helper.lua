@@ -129,10 +129,15 @@ local preamble = [[
 package.path, package.cpath = %q, %q
 local url = %q
 local nats = require "natskit"
+local soon
+local function interrupt_soon() -- Ctrl-C in 0.7 s: by the clock of the program, which may be slow to start
+    soon = io.popen("sleep 0.7; kill -INT $PPID") -- the shell's parent is this process
+    return soon
+end
 ]]
 
 --- Runs Lua code in a process of its own; returns its output, and its exit code. `limit` is the command that ends
--- it: by default after 60 seconds, for tests of Ctrl-C "timeout -s INT 1", say.
+-- it: by default after 60 seconds.
 function helper.child(code, limit)
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
