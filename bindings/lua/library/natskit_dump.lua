@@ -4,7 +4,7 @@
 ---@class natskit
 local nats = {}
 
----@class natskit.Connection
+---@class natskit.conn
 local conn = {}
 
 ---@class natskit.TraceLine
