@@ -148,6 +148,16 @@ def overview(documents):
                 yield f"{page}: does not lead to {file.relative_to(ROOT)}"
 
 
+def unrun():
+    """Examples that no test runs; those in Python are compared by tests/python/test_examples.py."""
+    tests = {"c": (ROOT / "tests/integration/examples_test.c").read_text(encoding="utf-8"),
+             "lua": "".join(f.read_text(encoding="utf-8") for f in (ROOT / "tests/lua").glob("*.lua"))}
+    for language, text in tests.items():
+        for file in sorted((ROOT / "examples" / language).glob(f"*.{language}")):
+            if f'"{file.stem}"' not in text and f"/{file.stem}" not in text:
+                yield f"examples/{language}/{file.name}: no test runs it"
+
+
 def check(file, report):
     fenced = False
     for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
@@ -181,7 +191,7 @@ def main():
         snippets(file, report)
         lua += [(file.relative_to(ROOT), line, block) for line, block in code(file, names, report)]
     read_lua(lua, lambda name, number, text: bad.append(f"{name}:{number}: {text}"))
-    bad += overview(documents)
+    bad += [*overview(documents), *unrun()]
     print("\n".join(bad + [f"{len(documents)} documents, {len(bad)} findings"]))
     return 1 if bad else 0
 
