@@ -25,6 +25,7 @@ from style import ROOT, tracked  # noqa: E402
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s#]*)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 SNIPPET = re.compile(r"^<!-- (examples/[\w./-]+): ([\w-]+) -->\n```(\w+)\n(.*?)^```$", re.M | re.S)
+FACES = re.compile(r"^ *# \[(?:async|end|sync\b[^\n]*)\][^\n]*\n|  # \[async\]$", re.M)  # marks for generate_sync.py
 REGION = re.compile(r"^[^\n]*\bsnippet: ([\w-]+)[^\n]*\n(.*?)^[^\n]*\bsnippet end\b", re.M | re.S)
 NAME = re.compile(r"\b(natskit_\w+|NATSKIT_\w+)\b")
 QUOTED = re.compile(r"`([^`\n]+)`")
@@ -83,7 +84,7 @@ def region(path, name):
     """A region of an example, as a snippet shows it; None if it has none of that name."""
     text = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else ""
     found = dict(REGION.findall(text)).get(name)
-    return None if found is None else textwrap.dedent(found)
+    return None if found is None else textwrap.dedent(FACES.sub("", found))
 
 
 def snippets(file, report):
@@ -123,6 +124,15 @@ def code(file, names, report):
         elif language == "lua":
             lua.append((line, block))
     return lua
+
+
+def inline(file, names, report):
+    """Names of natskit.h within the text of the documents that are about it."""
+    if file.is_relative_to(ROOT / "docs"):
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+            for name in re.findall(r"`(natskit_\w+)`", line):
+                if name not in names:
+                    report(number, f"natskit.h has no {name}")
 
 
 def read_lua(blocks, report):
@@ -189,6 +199,7 @@ def main():
             file.write_text(snippets(file, lambda number, text: None), encoding="utf-8")
         check(file, report)
         snippets(file, report)
+        inline(file, names, report)
         lua += [(file.relative_to(ROOT), line, block) for line, block in code(file, names, report)]
     read_lua(lua, lambda name, number, text: bad.append(f"{name}:{number}: {text}"))
     bad += [*overview(documents), *unrun()]

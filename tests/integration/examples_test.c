@@ -27,6 +27,12 @@ static void run_example(const char *name, const char *const *says)
     }
 }
 
+static void test_hello(void **state)
+{
+    (void)state;
+    run_example("hello", (const char *const[]){"greet.joe: hello", NULL});
+}
+
 static void test_pubsub(void **state)
 {
     (void)state;
@@ -227,18 +233,19 @@ static int begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
-        cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
-        cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
-        cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
-        cmocka_unit_test(test_objects),       cmocka_unit_test(test_kv_batch),
-        cmocka_unit_test(test_kv_cache),      cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_push),          cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_events),        cmocka_unit_test(test_delivery),
-        cmocka_unit_test(test_losses),        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_hello),        cmocka_unit_test(test_pubsub),
+        cmocka_unit_test(test_queue_group),  cmocka_unit_test(test_request_reply),
+        cmocka_unit_test(test_request_many), cmocka_unit_test(test_kv_watch),
+        cmocka_unit_test(test_streams),      cmocka_unit_test(test_work_queue),
+        cmocka_unit_test(test_consume),      cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_tour),         cmocka_unit_test(test_event_loops),
+        cmocka_unit_test(test_websocket),    cmocka_unit_test(test_service),
+        cmocka_unit_test(test_direct_get),   cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_kv_batch),     cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_batches),      cmocka_unit_test(test_push),
+        cmocka_unit_test(test_headers),      cmocka_unit_test(test_events),
+        cmocka_unit_test(test_delivery),     cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_drain),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

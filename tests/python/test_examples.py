@@ -38,6 +38,7 @@ EXPECTED = {
         "received 'sent after the reconnect' after 1 reconnect",
         "event: closed nats://127.0.0.1:",
     ],
+    "hello": ["greet.joe: hello"],
     "headers": [
         "refused: value of header 'Note' holds a line break",
         "colors: ['red', 'blue'], the first: red",
