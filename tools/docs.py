@@ -11,6 +11,7 @@ A snippet is a block of code behind a line `<!-- examples/c/pubsub.c: loop -->`:
 `snippet: loop` and `snippet end`, both within comments.
 """
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -191,17 +192,20 @@ def main():
     documents = [f for f in tracked() if f.suffix == ".md"]
     names = {item.name for section in header.read() for item in section.items}
     names |= {"NATSKIT_H", "NATSKIT_API"}
-    for file in documents:
-        def report(number, text, name=file.relative_to(ROOT)):
-            bad.append(f"{name}:{number}: {text}")
 
+    def tell(name, number, text):
+        bad.append(f"{name}:{number}: {text}")
+
+    for file in documents:
+        name = file.relative_to(ROOT)
+        report = functools.partial(tell, name)
         if "--write" in sys.argv[1:]:
             file.write_text(snippets(file, lambda number, text: None), encoding="utf-8")
         check(file, report)
         snippets(file, report)
         inline(file, names, report)
-        lua += [(file.relative_to(ROOT), line, block) for line, block in code(file, names, report)]
-    read_lua(lua, lambda name, number, text: bad.append(f"{name}:{number}: {text}"))
+        lua += [(name, line, block) for line, block in code(file, names, report)]
+    read_lua(lua, tell)
     bad += [*overview(documents), *unrun()]
     print("\n".join(bad + [f"{len(documents)} documents, {len(bad)} findings"]))
     return 1 if bad else 0

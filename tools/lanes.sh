@@ -180,13 +180,19 @@ lane_layers() { # every #include against the table of layers
     "$python" tools/layers.py
 }
 
-lane_docs() { # paths, links and commands in the documents exist
+lane_docs() { # links, paths, commands, names and code in the documents are right, snippets are as in the examples, nothing is left out
     "$python" tools/docs.py
 }
 
-lane_generated() { # files made from others are up to date: the pages of options, errors and calls, Python's blocking face, configurations
+lane_site() { # the documentation as a site, with the reference made from the sources, without a warning
+    "$python" -c 'import sphinx, myst_parser' 2>/dev/null || { skip "Sphinx and MyST are not installed"; return 0; }
+    build dev || return 1
+    "$python" tools/site.py build/dev/python
+}
+
+lane_generated() { # files made from others are up to date (pages, Python's blocking face, configurations); what the reference is made of is there
     local script bad=0
-    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py bindings/python/tools/generate_sync.py \
+    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py tools/reference.py bindings/python/tools/generate_sync.py \
         bindings/python/tools/generate_api.py bindings/lua/tools/generate_config.py; do
         checked "$script" "$python" "$script" --check || bad=1
     done

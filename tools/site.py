@@ -7,6 +7,7 @@ tools/site.py [PYTHON]   writes build/docs/html; any warning is an error (docs/d
 PYTHON is a folder with a built natskit, whose docstrings are read; without it those of the project's own builds are looked for.
 Sphinx and MyST are needed: Debian's python3-sphinx and python3-myst-parser. The order of the pages is that of docs/README.md.
 """
+import os
 import re
 import shutil
 import subprocess
@@ -50,7 +51,7 @@ def copy(source):
         target.write_text(text, encoding="utf-8")
         for name, _ in LINK.findall(text):
             linked = (file.parent / name).resolve()
-            if "://" not in name and linked.is_file() and linked.suffix != ".md" and linked.is_relative_to(ROOT):
+            if name and "://" not in name and linked.is_file() and linked.suffix != ".md" and linked.is_relative_to(ROOT):
                 copied = source / linked.relative_to(ROOT)
                 copied.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(linked, copied)
@@ -62,7 +63,7 @@ def link_folders(file, text):
 
     def one(found):
         target = (file.parent / found.group(1)).resolve()
-        if "://" in found.group(1) or not target.is_dir():
+        if not found.group(1) or "://" in found.group(1) or not target.is_dir():
             return found.group()
         if (target / "README.md").exists():
             return found.group().replace(f"({found.group(1)}", f"({found.group(1).rstrip('/')}/README.md")
@@ -104,11 +105,12 @@ def main():
         root.write(toctrees(documents))
     (source / "conf.py").write_text(CONFIGURATION, encoding="utf-8")
     tools = ROOT / "tools"
-    if subprocess.run([sys.executable, tools / "reference.py", source], env={"PYTHONPATH": str(module)}, check=False).returncode:
+    if subprocess.run([sys.executable, tools / "reference.py", source], env={**os.environ, "PYTHONPATH": str(module)}, check=False).returncode:
         return 1
     if subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", source, html], check=False).returncode:
         return 1
-    shutil.copyfile(html / "docs/README.html", html / "index.html")
+    (html / "index.html").write_text('<!doctype html><title>natskit</title><meta http-equiv="refresh" content="0; url=docs/README.html">\n',
+                                     encoding="utf-8")
     print(f"{html.relative_to(ROOT)}/docs/README.html")
     return 0
 

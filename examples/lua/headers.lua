@@ -6,7 +6,8 @@ local nc <close> = assert(nats.connect(url, { name = "example headers" }))
 local sub = assert(nc:subscribe("headers.lua"))
 
 -- snippet: send
-assert(nc:publish("headers.lua", "paint", { headers = { { "Color", "red" }, { "Color", "blue" }, { "X-Shop", "north" } } }))
+local headers = { { "Color", "red" }, { "Color", "blue" }, { "X-Shop", "north" } }
+assert(nc:publish("headers.lua", "paint", { headers = headers }))
 -- snippet end
 -- A line break in a value would be another header: it is refused before anything is sent.
 local good, message = pcall(nc.publish, nc, "headers.lua", "", { headers = { Note = "a\r\nb" } })

@@ -15,6 +15,7 @@ local event = assert(events:next(5))
 print(("%s: %s"):format(event.type, event.subject))
 local told, counters = assert(sub:stats()), assert(nc:stats())
 print(("received %d, waiting %d, dropped %d"):format(told.received, told.pending_msgs, told.dropped_msgs))
-print(("connection: dropped %d, unconfirmed %d, unsent %d"):format(counters.dropped_msgs, counters.unconfirmed, counters.unsent))
+print(("connection: dropped %d, unconfirmed %d, unsent %d"):format(counters.dropped_msgs, counters.unconfirmed,
+    counters.unsent))
 -- snippet end
 assert(event.type == "slow_consumer" and told.received == 100)
