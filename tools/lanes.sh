@@ -435,6 +435,28 @@ lane_ruff() { # ruff, where it is installed
     ruff check --no-cache bindings/python tests tools
 }
 
+# annotated FOLDER: the programs of a folder use the Lua module as its annotations say
+annotated() {
+    local config=build/tools/emmyrc.json
+    mkdir -p build/tools
+    printf '{"runtime": {"version": "Lua5.4"}, "workspace": {"library": ["%s", "%s"]}, "diagnostics": {"disable":
+        ["need-check-nil", "unnecessary-assert", "unresolved-require"]}}' "$root/bindings/lua/library" "$root/bindings/lua" >$config
+    emmylua_check -c $config --warnings-as-errors "$1"
+}
+
+lane_annotations() { # the annotations of the Lua module against the examples, where emmylua_check is installed
+    local bad=0 wrong=build/tools/misuse
+    PATH=$PATH:$root/build/tools/emmylua/bin
+    command -v emmylua_check >/dev/null 2>&1 ||
+        { skip "emmylua_check is not installed (cargo install emmylua_check --root build/tools/emmylua)"; return 0; }
+    checked "the examples" annotated examples/lua || bad=1
+    # A module whose type is not found lets everything pass.
+    mkdir -p $wrong
+    echo 'assert(require("natskit").connect()):publishh(1)' >$wrong/wrong.lua
+    checked "misuse is found" eval "! annotated $wrong" || bad=1
+    return $bad
+}
+
 lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
     local venv=build/venv-loops
     if [ ! -e $venv/ready ]; then

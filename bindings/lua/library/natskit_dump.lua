@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- What lives in the process right now (docs/observability.md).
 
 ---@class natskit

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of the object stores of the Lua module `natskit`. Never loaded at run time.
 
 --- Configuration of a store. Fields that are not known are refused.
