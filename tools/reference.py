@@ -89,10 +89,17 @@ def c_pages(folder):
 
 
 def lua_type(kind, known):
-    """A type as code; behind it links to the classes of it."""
-    links = [f"[{n}]({known[n]})" for n in dict.fromkeys(luacats.TYPE.findall(kind)) if n in known]
-    shown = "`" + kind.replace("|", "\\|") + "`"
-    return shown + (f" ({', '.join(links)})" if links else "")
+    """A type as code; names of classes are links."""
+    shown, at = "", 0
+    for found in luacats.TYPE.finditer(kind):
+        if found.group() in known:
+            shown += code(kind[at:found.start()]) + f"[`{found.group()}`]({known[found.group()]})"
+            at = found.end()
+    return shown + code(kind[at:])
+
+
+def code(text):
+    return "`" + text.replace("|", "\\|") + "`" if text else ""
 
 
 def lua_class(one, known, level):
