@@ -184,13 +184,19 @@ lane_layers() { # every #include against the table of layers
     "$python" tools/layers.py
 }
 
-lane_docs() { # paths, links and commands in the documents exist
+lane_docs() { # links, paths, commands, names and code in the documents are right, snippets are as in the examples, nothing is left out
     "$python" tools/docs.py
 }
 
-lane_generated() { # files made from others are up to date: the pages of options, errors and calls, Python's blocking face, configurations
+lane_site() { # the documentation as a site, with the reference made from the sources, without a warning
+    "$python" -c 'import sphinx, myst_parser' 2>/dev/null || { skip "Sphinx and MyST are not installed"; return 0; }
+    build dev || return 1
+    "$python" tools/site.py build/dev/python
+}
+
+lane_generated() { # files made from others are up to date (pages, Python's blocking face, configurations); what the reference is made of is there
     local script bad=0
-    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py bindings/python/tools/generate_sync.py \
+    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py tools/reference.py bindings/python/tools/generate_sync.py \
         bindings/python/tools/generate_api.py bindings/lua/tools/generate_config.py; do
         checked "$script" "$python" "$script" --check || bad=1
     done
@@ -431,6 +437,28 @@ lane_seeds() { # a million seeds of the simulator, a process for each processor
 lane_ruff() { # ruff, where it is installed
     command -v ruff >/dev/null 2>&1 || { skip "ruff is not installed"; return 0; }
     ruff check --no-cache bindings/python tests tools
+}
+
+# annotated FOLDER: the programs of a folder use the Lua module as its annotations say
+annotated() {
+    local config=build/tools/emmyrc.json
+    mkdir -p build/tools
+    printf '{"runtime": {"version": "Lua5.4"}, "workspace": {"library": ["%s", "%s"]}, "diagnostics": {"disable":
+        ["need-check-nil", "unnecessary-assert", "unresolved-require"]}}' "$root/bindings/lua/library" "$root/bindings/lua" >$config
+    emmylua_check -c $config --warnings-as-errors "$1"
+}
+
+lane_annotations() { # the annotations of the Lua module against the examples, where emmylua_check is installed
+    local bad=0 wrong=build/tools/misuse
+    PATH=$PATH:$root/build/tools/emmylua/bin
+    command -v emmylua_check >/dev/null 2>&1 ||
+        { skip "emmylua_check is not installed (cargo install emmylua_check --root build/tools/emmylua)"; return 0; }
+    checked "the examples" annotated examples/lua || bad=1
+    # A module whose type is not found lets everything pass.
+    mkdir -p $wrong
+    echo 'assert(require("natskit").connect()):publishh(1)' >$wrong/wrong.lua
+    checked "misuse is found" eval "! annotated $wrong" || bad=1
+    return $bad
 }
 
 lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio
