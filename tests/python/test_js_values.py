@@ -63,7 +63,11 @@ def test_calls_have_a_method() -> None:
     from natskit import _admin, _js, _kv
 
     source = "".join(map(inspect.getsource, (_admin, _js, _kv)))
-    others = {"stream.message.get": "self._get_msg(", "stream.snapshot": "self._js._snapshot("}
+    others = {
+        "kv.status": "self._status(",
+        "stream.message.get": "self._get_msg(",
+        "stream.snapshot": "self._js._snapshot(",
+    }
     for name, arguments, since, text in _natskit._js_calls():
         made = others.get(name, f'"{name}"')
         assert made in source, name
