@@ -62,10 +62,15 @@ def test_calls_have_a_method() -> None:
 
     from natskit import _admin, _js, _kv
 
-    source = "".join(inspect.getsource(module) for module in (_admin, _js, _kv))
-    of_their_own = {"stream.message.get": "self._get_msg(", "stream.snapshot": "self._js._snapshot(", "kv.status": "._status("}
+    source = "".join(map(inspect.getsource, (_admin, _js, _kv)))
+    others = {
+        "kv.status": "self._status(",
+        "stream.message.get": "self._get_msg(",
+        "stream.snapshot": "self._js._snapshot(",
+    }
     for name, arguments, since, text in _natskit._js_calls():
-        assert of_their_own.get(name, f'"{name}"') in source, name
+        made = others.get(name, f'"{name}"')
+        assert made in source, name
         assert since and text and isinstance(arguments, str)
 
 
