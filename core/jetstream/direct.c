@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "client/ready.h"
 #include "jetstream/msg_get.h"
 #include "jetstream/stored.h"
 #include "wire/header.h"
@@ -32,6 +33,7 @@ enum state {
 struct direct {
     struct nki_feed feed;
     struct nki_js *js; /* a reference */
+    struct nki_ready ready;
     enum state state;
 
     /* what is asked for */
@@ -331,6 +333,7 @@ static void give(struct direct *direct, struct nki_msg *msg)
         direct->held_end = &msg->next;
     } else {
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
     }
 }
 
@@ -342,6 +345,7 @@ static void give_held(struct direct *direct)
     while (msg != NULL) {
         struct nki_msg *next = msg->next;
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
         msg = next;
     }
 }
@@ -606,12 +610,19 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 
 static void end(struct nki_feed *feed, int32_t reason)
 {
+    struct direct *direct = of(feed);
     (void)reason;
-    destroy(of(feed));
+    nki_ready_tell(&direct->ready, feed->engine);
+    destroy(direct);
+}
+
+static void settle(struct nki_feed *feed)
+{
+    nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
 static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -660,6 +671,7 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     }
     memset(direct, 0, sizeof *direct);
     direct->feed.ops = &ops;
+    nki_ready_init(&direct->ready);
     direct->js = js;
     nki_js_retain(js);
     direct->snapshot = params->subject_count > 0;
@@ -705,4 +717,14 @@ int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *param
                                  .queue = NKI_STR(""),
                                  .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX / 2}};
     return nki_conn_subscribe_feed(js->conn, &sub, &direct->feed, out, err);
+}
+
+static struct nki_ready *ready_of(struct nki_feed *feed)
+{
+    return feed->ops == &ops ? &of(feed)->ready : NULL;
+}
+
+int32_t nki_direct_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
+{
+    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }

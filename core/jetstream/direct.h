@@ -52,4 +52,7 @@ struct nki_direct_params {
 int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *params, struct nki_sub **out,
                         struct nki_error *err);
 
+/* As nki_ordered_ready. */
+int32_t nki_direct_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
+#include "client/ready.h"
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
@@ -78,7 +79,7 @@ struct ordered {
     uint64_t resets;
     uint64_t stale_msgs;
     uint64_t rewinds;
-    struct nki_list ready_ops; /* struct nki_op.engine_node, a reference each: they wait for a message */
+    struct nki_ready ready;
 
     char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
     size_t subject_len;
@@ -93,18 +94,6 @@ struct ordered {
 static struct ordered *of(struct nki_feed *feed)
 {
     return NKI_CONTAINER_OF(feed, struct ordered, feed);
-}
-
-/* There is something in the queue, or nothing more will be. */
-static void tell_ready(struct ordered *ordered)
-{
-    while (!nki_list_empty(&ordered->ready_ops)) {
-        struct nki_op *op = NKI_CONTAINER_OF(ordered->ready_ops.next, struct nki_op, engine_node);
-        nki_list_remove(&op->engine_node);
-        nki_engine_untimer(ordered->feed.engine, op);
-        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
-        nki_op_release(op);
-    }
 }
 
 static void destroy(struct ordered *ordered)
@@ -436,9 +425,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             }
         } else if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
-            if (!nki_list_empty(&ordered->ready_ops)) {
-                nki_feed_settle(&ordered->feed);
-            }
+            nki_ready_staged(&ordered->ready, &ordered->feed);
         }
     }
     look_whether_done(ordered, place.pending == 0);
@@ -688,7 +675,7 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 static void end(struct nki_feed *feed, int32_t reason)
 {
     struct ordered *ordered = of(feed);
-    tell_ready(ordered);
+    nki_ready_tell(&ordered->ready, feed->engine);
     if (feed->up && ordered->used) {
         send_delete(ordered, ordered->serial);
     }
@@ -701,7 +688,7 @@ static void end(struct nki_feed *feed, int32_t reason)
 
 static void settle(struct nki_feed *feed)
 {
-    tell_ready(of(feed));
+    nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
 static const struct nki_feed_ops ops = {
@@ -736,7 +723,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     }
     memset(ordered, 0, sizeof *ordered);
     ordered->feed.ops = &ops;
-    nki_list_init(&ordered->ready_ops);
+    nki_ready_init(&ordered->ready);
     ordered->js = js;
     nki_js_retain(js);
     ordered->deliver = params->deliver;
@@ -782,37 +769,15 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
     return nki_conn_subscribe_feed(js->conn, &sub, &ordered->feed, out, err);
 }
 
-int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out,
+static struct nki_ready *ready_of(struct nki_feed *feed)
+{
+    return feed->ops == &ops ? &of(feed)->ready : NULL;
+}
+
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op,
                           struct nki_error *err)
 {
-    struct nki_op *op = nki_op_new();
-    int32_t status = op != NULL ? NKI_OK : NKI_NO_MEMORY;
-    struct nki_feed *feed = op != NULL ? nki_sub_feed_lock(sub) : NULL;
-    struct nki_inlet_stats stats;
-    if (feed != NULL && feed->ops != &ops) {
-        status = NKI_INVALID;
-    } else if (feed != NULL) {
-        nki_inlet_stats_get(nki_sub_inlet(sub), &stats);
-        if (stats.pending_msgs > 0) {
-            nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
-        } else if (!nki_engine_timer(feed->engine, op, deadline_ns)) {
-            status = NKI_NO_MEMORY;
-        } else {
-            nki_op_retain(op);
-            nki_list_append(&of(feed)->ready_ops, &op->engine_node);
-        }
-    } else if (op != NULL) {
-        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL); /* it has ended */
-    }
-    if (feed != NULL) {
-        nki_sub_feed_unlock(sub);
-    }
-    if (status != NKI_OK) {
-        nki_op_release(op);
-        return nki_error_set(err, status, NULL);
-    }
-    *out = op;
-    return NKI_OK;
+    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }
 
 int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
