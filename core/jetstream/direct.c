@@ -18,7 +18,7 @@
 
 #define PAUSE_NS (100 * NKI_NS_PER_MS) /* before another try; it doubles */
 #define PAUSE_MAX_NS (2000 * NKI_NS_PER_MS)
-#define TRIES_MAX 6 /* in a row that brought nothing */
+#define TRIES_MAX 6 /* in a row that brought nothing, if not said otherwise */
 #define SHORT_MAX 3 /* answers in a row that end although more is known to be there */
 #define BODY_MAX ((size_t)256 * NKI_KIB)
 #define BODY_REST 512 /* of a request besides its subjects */
@@ -44,6 +44,7 @@ struct direct {
     uint64_t page_bytes;
     uint64_t last_seq; /* of a run: nothing behind it; 0: no limit */
     int64_t answer_ns;
+    unsigned tries_max;
     bool exact;
     int32_t (*map)(struct nki_msg **msg, uint32_t flags);
     uint32_t flags;
@@ -289,7 +290,7 @@ static void ask_with_room(struct direct *direct, int64_t now_ns)
 /* The answer brought nothing: again, after a pause. May end the subscription. */
 static void retry(struct direct *direct, int64_t now_ns, const struct nki_error *error)
 {
-    if (++direct->failures >= TRIES_MAX) {
+    if (++direct->failures >= direct->tries_max) {
         nki_feed_finish(&direct->feed, error->status, error);
     } else {
         pause_now(direct, now_ns, direct->failures);
@@ -680,6 +681,7 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     direct->page_msgs = params->page_msgs;
     direct->page_bytes = params->page_bytes;
     direct->answer_ns = params->answer_ms * NKI_NS_PER_MS;
+    direct->tries_max = params->tries > 0 ? params->tries : TRIES_MAX;
     direct->exact = params->exact;
     direct->held_end = &direct->held;
     direct->map = params->map;

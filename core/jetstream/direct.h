@@ -27,6 +27,7 @@ struct nki_direct_params {
     uint64_t page_msgs; /* asked for at a time, at least 1 */
     uint64_t page_bytes;
     int64_t answer_ms; /* time for each message of an answer */
+    unsigned tries;    /* in a row that bring nothing, until it ends; 0: 6 */
     bool exact;        /* of a snapshot: all is of one sequence, or it fails */
 
     /* What becomes of a message of kind NKI_MSG_STORED, under the engine lock: another one in its place, or

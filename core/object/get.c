@@ -21,6 +21,7 @@
 #define PAGE_BYTES (8 * (uint64_t)NKI_MIB) /* the next one is asked for when half of it was taken */
 #define PAGE_MSGS 4096                     /* of small chunks */
 #define ANSWER_MS 2000
+#define TRIES 2
 #define HEARTBEAT_MS 2000
 
 struct nki_object_get {
@@ -323,6 +324,7 @@ static int32_t read_pages(struct nki_object_get *get, struct nki_error *err)
             .page_msgs = PAGE_MSGS,
             .page_bytes = PAGE_BYTES,
             .answer_ms = ANSWER_MS,
+            .tries = TRIES,
         };
         status = nki_direct_open(get->store->js, &params, &get->pages, err);
     } else {
