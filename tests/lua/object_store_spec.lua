@@ -138,6 +138,29 @@ cases["what is given up leaves nothing"] = function(_, js)
     assert.are.equal("old", (small:get("a")))
 end
 
+cases["a writer that is dropped leaves nothing"] = function(_, js)
+    local store = make(js)
+    assert(store:put("a", "old"))
+    do
+        local writer = assert(store:create("a"))
+        assert(writer:write(bytes(8 * CHUNK)))
+        while select(2, writer:progress()) < 8 * CHUNK do
+            assert(writer:write("")) -- nothing comes later
+            helper.sleep(0.01)
+        end
+        assert.are.equal(9, chunks(js))
+    end
+    collectgarbage()
+    for _ = 1, 400 do
+        if chunks(js) == 1 then
+            break
+        end
+        helper.sleep(0.05)
+    end
+    assert.are.equal(1, chunks(js))
+    assert.are.equal("old", (store:get("a")))
+end
+
 cases["damage is told"] = function(_, js)
     local store = make(js)
     local info = assert(store:put("a", "12345678", { chunk_size = 4 }))
