@@ -175,7 +175,7 @@ static bool attach(struct nki_engine *engine)
         nki_engine_feeds_again(engine, &replay);
     }
     ok = ok && nki_outbox_attach(&engine->outbox, replay.data, replay.len, &kick) &&
-              nki_engine_resume_ops(engine);
+         nki_engine_resume_ops(engine);
     nki_buf_free(&replay);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     return ok;

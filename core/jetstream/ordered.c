@@ -774,8 +774,7 @@ static struct nki_ready *ready_of(struct nki_feed *feed)
     return feed->ops == &ops ? &of(feed)->ready : NULL;
 }
 
-int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op,
-                          struct nki_error *err)
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
 {
     return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }
