@@ -157,6 +157,7 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
+    case NATSKIT_KIND_INGEST:
     case NATSKIT_KIND_OBJECT_READER:
         return NATSKIT_BAD_HANDLE;
     case NATSKIT_KIND_BATCH:
