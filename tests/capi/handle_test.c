@@ -298,7 +298,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_OBJECT_READER; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_INGEST; kind++) {
             bool fits = kind == rows[i].kind || id_of(kind) == 0 ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

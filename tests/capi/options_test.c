@@ -46,7 +46,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(NATSKIT_OPTIONS_KV_MANY + 1, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(NATSKIT_OPTIONS_INGEST + 1, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 
