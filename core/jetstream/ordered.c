@@ -450,7 +450,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             return;
         }
     }
-    if (place.stream_seq <= ordered->stream_seq && !ordered->by_time) {
+    if (ordered->by_time ? !later : place.stream_seq <= ordered->stream_seq) {
         ordered->stale_msgs++;
         nki_msg_release(msg); /* it came by a consumer before */
     } else if (skips_some(ordered, &place)) {
@@ -592,7 +592,6 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
     if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
         ordered->placed = true;
-        ordered->by_time = false;
         ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
     } else if (has && ordered->by_seq && !ordered->whole && before < ordered->stream_seq &&
                ordered->consumer_seq == 0) {
