@@ -110,6 +110,14 @@ static void test_batches(void **state)
                                       "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
 }
 
+static void test_fast_ingest(void **state)
+{
+    (void)state;
+    run_example("fast_ingest",
+                (const char *const[]){"stored: 10000 messages, the last as 10000",
+                                      "ended: wrong last sequence", "stored up to 1 of 2", NULL});
+}
+
 static void test_consume(void **state)
 {
     (void)state;
@@ -199,7 +207,8 @@ int main(void)
         cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
         cmocka_unit_test(test_kv_batch),      cmocka_unit_test(test_kv_cache),
-        cmocka_unit_test(test_batches),       cmocka_unit_test(test_push),
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_fast_ingest),
+        cmocka_unit_test(test_push),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -153,6 +153,10 @@ EXPECTED = {
         "schedule: tick, made by batch.plan",
         "schedule: ended",
     ],
+    "fast_ingest": [
+        "stored: 10000 messages, the last as 10000",
+        "ended: wrong last sequence: 10001 [WRONG_LAST]; stored up to 1 of 2",
+    ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "work_queue": [
         "given up: nonsense",
@@ -162,7 +166,7 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"batches", "consume", "direct_get", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {"batches", "consume", "direct_get", "fast_ingest", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
 
 
 @pytest.fixture(scope="module")

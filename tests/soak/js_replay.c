@@ -203,16 +203,18 @@ static void *write_portion(void *unused)
 {
     (void)unused;
     natskit_headers headers;
-    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
     uint64_t acked = 0;
     CHECK(natskit_headers_open(&headers) == NATSKIT_OK, "headers");
     for (uint64_t i = 0; i < rp.portion; i++) {
         publish(rp.published + i, headers);
         acked += take_outcomes(0, headers);
     }
+    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
     while (acked < rp.portion) {
         CHECK(ts_now_ms() < deadline_ms, "%" PRIu64 " messages do not get in", rp.portion - acked);
-        acked += take_outcomes(SLICE_MS, headers);
+        uint64_t more = take_outcomes(SLICE_MS, headers);
+        acked += more;
+        deadline_ms = more > 0 ? ts_now_ms() + GOES_ON_MS : deadline_ms;
     }
     rp.published += rp.portion;
     natskit_headers_close(headers);

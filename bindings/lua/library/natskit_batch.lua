@@ -91,6 +91,7 @@ function batch:discard() end
 ---@field flow? integer messages between two acks at most (500)
 ---@field max_outstanding? integer acks that may be under way (2)
 ---@field ack_wait? number seconds without an answer after which it ends (10)
+---@field ack_wait_ms? integer the same in milliseconds
 ---@field max_untaken? integer failures that may wait to be taken (65536)
 
 ---@class natskit.IngestInfo
