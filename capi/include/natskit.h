@@ -1487,6 +1487,7 @@ NATSKIT_API natskit_status natskit_ingest_commit_start(natskit_ingest ingest, na
                                                        int64_t timeout_ms, natskit_op *op,
                                                        natskit_error *err);
 
+/* What an ingest tells of itself. */
 typedef struct natskit_ingest_info {
     uint64_t published;    /* messages accepted so far: the number of the last one */
     uint64_t acked;        /* all up to this number are in the stream, but those of gaps and refused ones */

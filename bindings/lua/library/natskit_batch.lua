@@ -141,6 +141,7 @@ function ingest:failures(timeout) end
 ---@return natskit.code? code
 function ingest:next_failure(timeout) end
 
+--- How far it has come.
 ---@return natskit.IngestInfo? info
 ---@return string? message
 ---@return natskit.code? code
