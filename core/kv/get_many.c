@@ -6,14 +6,14 @@
 #include "kv/entry.h"
 
 #define IGNORE_DELETES 1u
-#define CODEC_SHIFT 1 /* the bits above: enum nki_kv_codec */
+#define CODECS_SHIFT 1 /* the bits above: struct nki_kv_codecs, packed */
 #define PAGE_BYTES ((uint64_t)16 * NKI_MIB)
 
 /* Under the engine lock, for each message. */
 static int32_t map(struct nki_msg **msg, uint32_t flags)
 {
     struct nki_msg *stored = *msg;
-    enum nki_kv_codec codec = (enum nki_kv_codec)(flags >> CODEC_SHIFT);
+    struct nki_kv_codecs codecs = nki_kv_codecs_unpack(flags >> CODECS_SHIFT);
     struct nki_kv_entry entry;
     *msg = NULL;
     if (!nki_kv_entry_read(stored, &entry)) {
@@ -25,8 +25,8 @@ static int32_t map(struct nki_msg **msg, uint32_t flags)
         return NKI_OK;
     }
     *msg = stored;
-    if (codec != NKI_KV_PLAIN) {
-        *msg = nki_kv_entry_decoded(stored, &entry, codec);
+    if (nki_kv_codecs_any(codecs)) {
+        *msg = nki_kv_entry_decoded(stored, &entry, codecs);
         nki_msg_release(stored);
         if (*msg == NULL) {
             return NKI_NO_MEMORY;
@@ -83,7 +83,8 @@ int32_t nki_kv_get_many(struct nki_kv *kv, const struct nki_kv_many_params *para
             .answer_ms = params->answer_ms,
             .exact = true,
             .map = map,
-            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | (uint32_t)kv->codec << CODEC_SHIFT,
+            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | nki_kv_codecs_pack(kv->codecs)
+                                                                         << CODECS_SHIFT,
         };
         status = nki_direct_open(kv->js, &direct, out, err);
     }

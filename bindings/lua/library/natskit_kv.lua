@@ -43,9 +43,22 @@
 ---@field backing_store "JetStream"
 ---@field stream natskit.StreamInfo
 
+--- A codec of keys or values. What a function raises, or gives as nil and a message, is raised with the key's name:
+--- where the key is given, or where an entry's key or value is read, which ends no watch.
+---@class natskit.KvCodec
+---@field encode fun(text: string): string?, string? as it is stored; a key has to be one, but for what codec makes of it
+---@field decode fun(stored: string): string?, string?
+
+--- Patterns go through encode_filter, those without wildcards as well; it has to leave * and > as tokens. Without it
+--- only patterns that hold neither are taken, and ">" for all keys.
+---@class natskit.KvKeyCodec: natskit.KvCodec
+---@field encode_filter? fun(pattern: string): string?, string?
+
 --- Options of js:kv and js:open_kv.
 ---@class natskit.KvOptions
 ---@field codec? "none"|"base64"|"path" what keys are in subjects: themselves, base64 of each token so that they may hold any bytes, or paths with slashes ("none")
+---@field key_codec? natskit.KvKeyCodec what the program itself makes of keys; codec comes behind it
+---@field value_codec? "none"|"base64"|natskit.KvCodec what values are as they are stored ("none")
 ---@field read_only? boolean every change fails with code "read_only" (false)
 ---@field origin? string bucket that this one mirrors; js:open_kv finds it out
 ---@field direct? boolean false has gets answered by the leader, so that they see each change that was acked (true)

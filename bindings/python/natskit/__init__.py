@@ -19,6 +19,7 @@ from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._metadata import Metadata
+from ._codec import KeyCodec, ValueCodec
 from ._dump import dump
 from ._natskit import (
     Entry,
@@ -49,6 +50,7 @@ __all__ = [
     "Events",
     "Headers",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -69,6 +71,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",
