@@ -150,12 +150,14 @@ static void rewound(void *context)
     pthread_mutex_unlock(&kv->cache_mu);
 }
 
-static void done(void *context)
+static int32_t done(void *context, struct nki_feed *feed)
 {
     struct nki_kv *kv = context;
+    (void)feed;
     pthread_mutex_lock(&kv->cache_mu);
     kv->cache->complete = true;
     pthread_mutex_unlock(&kv->cache_mu);
+    return NKI_OK;
 }
 
 static void ended(void *context, struct nki_engine *engine, int32_t reason, const struct nki_error *error)

@@ -293,12 +293,12 @@ function kv:delete(key, options) end
 ---@return string? outcome
 function kv:purge(key, options) end
 
---- The last entries of up to 1,024 keys, all of one moment, by key; what has no value is left out.
+--- The last entries of up to 65,536 keys, all of one moment, by key; what has no value is left out.
 ---@param keys string|string[] also with `*` and `>`
 ---@param options? natskit.KvManyOptions
 ---@return table<string, natskit.entry>? entries
 ---@return string? message
----@return natskit.code? code "no_direct": the bucket allows no direct gets, or there is none; "js_limit": more keys match; "snapshot_changed": with more than 16 MiB; "no_batch": a server before 2.11
+---@return natskit.code? code "stream_not_found"; "snapshot_changed": with more than 1,024 keys or 16 MiB: it was written all the time
 function kv:get_many(keys, options) end
 
 --- Changes of several keys that are made together, or not at all; the bucket has to be made with allow_atomic.

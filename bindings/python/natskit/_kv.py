@@ -241,12 +241,11 @@ class KeyValue(_natskit.AsyncKeyValue):
     async def get_many(
         self, keys: str | Iterable[str], *, deleted: bool = False, timeout: float | None = None
     ) -> dict[str, Entry]:
-        """The last entries of up to 1,024 keys (also `*` and `>`), all of one moment, by key and in the order of their
+        """The last entries of up to 65,536 keys (also `*` and `>`), all of one moment, by key and in the order of their
         revisions; what has no value is left out.
 
-        Raises errors.NoDirectError (the bucket allows no direct gets, or there is none), errors.NoBatchError (a server
-        before 2.11), errors.JetStreamLimitError (more keys match), errors.SnapshotChangedError (with more than 16 MiB:
-        again).
+        Raises errors.StreamNotFoundError, errors.SnapshotChangedError (with more than 1,024 keys or 16 MiB: it was
+        written all the time; again).
 
         Args:
             deleted: with the entries of keys that were deleted or purged, whose `operation` tells so.
