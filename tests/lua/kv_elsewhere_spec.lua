@@ -48,8 +48,9 @@ describe("a bucket of another domain", function()
         local leaf = testing.server { config = leaf_config:format(hub:extra_port(1)) }
         local there = assert(nats.connect(hub:url()))
         local nc = assert(nats.connect(leaf:url()))
-        local js, far, here = assert(there:jetstream { timeout = 30 }), assert(nc:jetstream { domain = "hub", timeout = 30 }),
-            assert(nc:jetstream { timeout = 30 })
+        local js = assert(there:jetstream { timeout = 30 })
+        local far = assert(nc:jetstream { domain = "hub", timeout = 30 })
+        local here = assert(nc:jetstream { timeout = 30 })
         local origin = assert(js:create_kv { bucket = "A", history = 5 })
         local kv = helper.eventually(function() return far:open_kv("A", { timeout = 1 }) end, 30)
         use(kv, origin, "A")
