@@ -15,6 +15,7 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
+from .._codec import KeyCodec, ValueCodec
 from .._natskit import (
     Entry,
     Event,
@@ -50,6 +51,7 @@ __all__ = [
     "Events",
     "Headers",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -70,6 +72,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",
