@@ -89,11 +89,13 @@ static void expect_create(struct peer *peer, struct asked *out, const char *hold
     }
 }
 
-/* It begins behind `before`. */
+/* It begins behind `before`. Made after all that is listed was stored: nothing of that has come since. */
 static void say_made_behind(struct peer *peer, const struct asked *asked, int before, int pending)
 {
-    char text[200];
-    snprintf(text, sizeof text, "{\"delivered\":{\"consumer_seq\":0,\"stream_seq\":%d},\"num_pending\":%d}",
+    char text[240];
+    snprintf(text, sizeof text,
+             "{\"created\":\"2000-01-01T00:00:00Z\",\"delivered\":{\"consumer_seq\":0,\"stream_seq\":%d},"
+             "\"num_pending\":%d}",
              before, pending);
     (void)peer_send(peer, asked->deliver, asked->deliver, "", "", text);
 }
