@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "client/ready.h"
 #include "jetstream/msg_get.h"
 #include "jetstream/stored.h"
 #include "wire/header.h"
@@ -17,7 +18,7 @@
 
 #define PAUSE_NS (100 * NKI_NS_PER_MS) /* before another try; it doubles */
 #define PAUSE_MAX_NS (2000 * NKI_NS_PER_MS)
-#define TRIES_MAX 6 /* in a row that brought nothing */
+#define TRIES_MAX 6 /* in a row that brought nothing, if not said otherwise */
 #define SHORT_MAX 3 /* answers in a row that end although more is known to be there */
 #define BODY_MAX ((size_t)256 * NKI_KIB)
 #define BODY_REST 512 /* of a request besides its subjects */
@@ -32,6 +33,7 @@ enum state {
 struct direct {
     struct nki_feed feed;
     struct nki_js *js; /* a reference */
+    struct nki_ready ready;
     enum state state;
 
     /* what is asked for */
@@ -42,7 +44,9 @@ struct direct {
     uint64_t page_bytes;
     uint64_t last_seq; /* of a run: nothing behind it; 0: no limit */
     int64_t answer_ns;
+    unsigned tries_max;
     bool exact;
+    struct nki_direct_other *other; /* or NULL */
     int32_t (*map)(struct nki_msg **msg, uint32_t flags);
     uint32_t flags;
     struct nki_buf api_subject;
@@ -97,6 +101,9 @@ static void destroy(struct direct *direct)
     nki_free(direct->ends);
     nki_map_free(&direct->seen);
     nki_msg_release_chain(direct->held);
+    if (direct->other != NULL) {
+        direct->other->free(direct->other);
+    }
     nki_js_release(direct->js);
     nki_free(direct);
 }
@@ -150,6 +157,23 @@ static size_t width_at(const struct direct *direct, size_t from)
         width++;
     }
     return width;
+}
+
+/* The server gives no such answer. May end the subscription. */
+static void give_up(struct direct *direct, int32_t status, const struct nki_error *error, int64_t now_ns)
+{
+    struct nki_direct_other *other = direct->other;
+    if (other == NULL || !is_loose(direct) || direct->feed.sub->drain != NKI_DRAIN_NONE) {
+        nki_feed_finish(&direct->feed, status, error);
+        return;
+    }
+    direct->other = NULL;
+    struct nki_feed *next = other->make(other, direct->feed.engine);
+    if (next != NULL) {
+        nki_feed_replace(&direct->feed, next, now_ns);
+    } else {
+        nki_feed_finish(&direct->feed, NKI_NO_MEMORY, NULL);
+    }
 }
 
 static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_t value)
@@ -247,7 +271,7 @@ static void ask(struct direct *direct, int64_t now_ns)
         if (direct->exact && direct->width < direct->count) {
             nki_error_set(&error, NKI_TOO_LARGE, "%zu subjects are more than one request holds",
                           direct->count);
-            nki_feed_finish(&direct->feed, NKI_TOO_LARGE, &error);
+            give_up(direct, NKI_TOO_LARGE, &error, now_ns);
             return;
         }
         direct->split = direct->split || direct->width < direct->count;
@@ -287,7 +311,7 @@ static void ask_with_room(struct direct *direct, int64_t now_ns)
 /* The answer brought nothing: again, after a pause. May end the subscription. */
 static void retry(struct direct *direct, int64_t now_ns, const struct nki_error *error)
 {
-    if (++direct->failures >= TRIES_MAX) {
+    if (++direct->failures >= direct->tries_max) {
         nki_feed_finish(&direct->feed, error->status, error);
     } else {
         pause_now(direct, now_ns, direct->failures);
@@ -331,6 +355,7 @@ static void give(struct direct *direct, struct nki_msg *msg)
         direct->held_end = &msg->next;
     } else {
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
     }
 }
 
@@ -342,6 +367,7 @@ static void give_held(struct direct *direct)
     while (msg != NULL) {
         struct nki_msg *next = msg->next;
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
         msg = next;
     }
 }
@@ -443,7 +469,7 @@ static void take(struct direct *direct, struct nki_msg *msg, int64_t now_ns)
         direct->up_to_seq = stored.seq;
         ask(direct, now_ns);
     } else if (!stored.paged) {
-        nki_feed_finish(&direct->feed, NKI_NO_BATCH, NULL);
+        give_up(direct, NKI_NO_BATCH, NULL, now_ns);
     } else if (!place(direct, &stored)) {
         nki_msg_release(msg);
         ask_rest(direct, now_ns);
@@ -526,11 +552,13 @@ static void refused(struct direct *direct, int32_t code, struct nki_str text, in
                       "more than 1024 subjects match: an ordered consumer with deliver_policy "
                       "last_per_subject reads them");
         error.server_code = code;
-        nki_feed_finish(&direct->feed, NKI_JS_LIMIT, &error);
+        give_up(direct, NKI_JS_LIMIT, &error, now_ns);
     } else if (code == 408 && nki_str_eq(text, NKI_STR("Empty Request"))) {
-        nki_feed_finish(&direct->feed, NKI_NO_BATCH, NULL); /* it does not know what it holds */
+        give_up(direct, NKI_NO_BATCH, NULL, now_ns); /* it does not know what it holds */
     } else if (may_pass(direct, code)) {
         retry(direct, now_ns, &error);
+    } else if (error.status == NKI_NO_DIRECT) {
+        give_up(direct, error.status, code == 503 ? NULL : &error, now_ns);
     } else {
         nki_feed_finish(&direct->feed, error.status, code == 503 ? NULL : &error);
     }
@@ -606,12 +634,19 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 
 static void end(struct nki_feed *feed, int32_t reason)
 {
+    struct direct *direct = of(feed);
     (void)reason;
-    destroy(of(feed));
+    nki_ready_tell(&direct->ready, feed->engine);
+    destroy(direct);
+}
+
+static void settle(struct nki_feed *feed)
+{
+    nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
 static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -656,10 +691,14 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
 {
     struct direct *direct = nki_alloc(sizeof *direct);
     if (direct == NULL) {
+        if (params->other != NULL) {
+            params->other->free(params->other);
+        }
         return NULL;
     }
     memset(direct, 0, sizeof *direct);
     direct->feed.ops = &ops;
+    nki_ready_init(&direct->ready);
     direct->js = js;
     nki_js_retain(js);
     direct->snapshot = params->subject_count > 0;
@@ -668,7 +707,9 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     direct->page_msgs = params->page_msgs;
     direct->page_bytes = params->page_bytes;
     direct->answer_ns = params->answer_ms * NKI_NS_PER_MS;
+    direct->tries_max = params->tries > 0 ? params->tries : TRIES_MAX;
     direct->exact = params->exact;
+    direct->other = params->other;
     direct->held_end = &direct->held;
     direct->map = params->map;
     direct->flags = params->flags;
@@ -705,4 +746,14 @@ int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *param
                                  .queue = NKI_STR(""),
                                  .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX / 2}};
     return nki_conn_subscribe_feed(js->conn, &sub, &direct->feed, out, err);
+}
+
+static struct nki_ready *ready_of(struct nki_feed *feed)
+{
+    return feed->ops == &ops ? &of(feed)->ready : NULL;
+}
+
+int32_t nki_direct_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
+{
+    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }

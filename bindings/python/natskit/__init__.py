@@ -16,9 +16,11 @@ from . import _later, errors, js, jwt, micro, nkeys
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
+from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._metadata import Metadata
+from ._codec import KeyCodec, ValueCodec
 from ._dump import dump
 from ._natskit import (
     Entry,
@@ -48,7 +50,9 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -69,6 +73,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",

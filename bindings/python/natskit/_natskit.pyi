@@ -18,13 +18,17 @@ from collections.abc import (
 from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, final, overload
 
+import typing_extensions
+
+from ._codec import Codecs
 from ._metadata import Metadata
 from .errors import Error
 
 _T = TypeVar("_T")
+_Seen = typing_extensions.TypeVar("_Seen", default=Entry)  # what a watcher yields
 
 _Payload: TypeAlias = bytes | bytearray | memoryview | str | Any  # anything with a contiguous buffer
 _Bytes: TypeAlias = bytes | bytearray | memoryview | str
@@ -49,6 +53,7 @@ OPTIONS_CONSUME: int
 OPTIONS_PUBLISHER: int
 OPTIONS_KV_WATCH: int
 OPTIONS_BATCH: int
+OPTIONS_INGEST: int
 OPTIONS_OBJECT_PUT: int
 OPTIONS_OBJECT_WATCH: int
 OPTIONS_ORDERED: int
@@ -441,12 +446,13 @@ class AsyncSubscription(_AsyncSubscriptionFacts[AsyncMsg]):
     """A subscription: an async iterator."""
 
 @final
-class AsyncWatcher(_AsyncSubscriptionFacts[Entry]):
-    """Entries of a bucket as they are written: an async iterator."""
+class AsyncWatcher(_AsyncSubscriptionFacts[_Seen]):
+    """Entries of a bucket, or infos of objects, as they are written: an async iterator."""
 
-    def updates(self, timeout: float | None = 5.0) -> _Await[Entry | None]: ...
+    def updates(self, timeout: float | None = 5.0) -> _Await[_Seen | None]: ...
     def stop(self) -> _Await[None]: ...
-    def __await__(self) -> Generator[Any, Any, AsyncWatcher]: ...
+    def __await__(self) -> Generator[Any, Any, Self]: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
 @final
 class AsyncReading(_AsyncSubscriptionFacts[StoredMsg]):
@@ -669,11 +675,12 @@ class SyncSubscription(_SyncSubscriptionFacts[SyncMsg]):
     """A subscription: an iterator that blocks."""
 
 @final
-class SyncWatcher(_SyncSubscriptionFacts[Entry]):
-    """Entries of a bucket as they are written: an iterator that blocks."""
+class SyncWatcher(_SyncSubscriptionFacts[_Seen]):
+    """Entries of a bucket, or infos of objects, as they are written: an iterator that blocks."""
 
-    def updates(self, timeout: float | None = 5.0) -> Entry | None: ...
+    def updates(self, timeout: float | None = 5.0) -> _Seen | None: ...
     def stop(self) -> None: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
 @final
 class SyncReading(_SyncSubscriptionFacts[StoredMsg]):
@@ -888,7 +895,8 @@ class ServiceHandle:
 class AsyncKeyValue:
     """A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue."""
 
-    def _open(self, context: AsyncJetStream, bucket: str, options: _Pairs, /) -> None: ...
+    def _open(self, context: AsyncJetStream, bucket: str, options: _Pairs, codecs: Codecs | None = None, /) -> None: ...
+    def _decoded(self, entry: Entry, /) -> Entry: ...
     def _get(self, key: str, revision: int, timeout: float | None, /) -> _Await[Entry]: ...
     def _get_now(self, key: str, revision: int, left: float | None, /) -> _Await[Entry]: ...
     def _write(
@@ -915,7 +923,8 @@ class AsyncKeyValue:
 class SyncKeyValue:
     """A key-value bucket; see natskit.KeyValue and natskit.sync.KeyValue."""
 
-    def _open(self, context: SyncJetStream, bucket: str, options: _Pairs, /) -> None: ...
+    def _open(self, context: SyncJetStream, bucket: str, options: _Pairs, codecs: Codecs | None = None, /) -> None: ...
+    def _decoded(self, entry: Entry, /) -> Entry: ...
     def _get(self, key: str, revision: int, timeout: float | None, /) -> Entry: ...
     def _get_now(self, key: str, revision: int, left: float | None, /) -> Entry: ...
     def _write(
@@ -1008,7 +1017,7 @@ class AsyncObjectStore:
     def _room(self, size: int, timeout: float | None, /) -> _Await[None]: ...
     def _writer(self, name: str, meta: str | None, options: _Pairs, /) -> AsyncObjectWriter: ...
     def _reader(self, info: ObjectInfo, /) -> AsyncObjectReader: ...
-    def _watch(self, name: str, options: _Pairs, /) -> AsyncWatcher: ...
+    def _watch(self, name: str, options: _Pairs, /) -> AsyncWatcher[ObjectInfo]: ...
     def _all(self, name: str, options: _Pairs, timeout: float | None, /) -> _Await[list[Any]]: ...
 
 @final
@@ -1045,7 +1054,7 @@ class SyncObjectStore:
     def _room(self, size: int, timeout: float | None, /) -> None: ...
     def _writer(self, name: str, meta: str | None, options: _Pairs, /) -> SyncObjectWriter: ...
     def _reader(self, info: ObjectInfo, /) -> SyncObjectReader: ...
-    def _watch(self, name: str, options: _Pairs, /) -> SyncWatcher: ...
+    def _watch(self, name: str, options: _Pairs, /) -> SyncWatcher[ObjectInfo]: ...
     def _all(self, name: str, options: _Pairs, timeout: float | None, /) -> list[Any]: ...
 
 class AsyncJetStream:
@@ -1243,3 +1252,79 @@ class SyncPublisher:
     def _publish_batch_now(self, messages: list[Any], total: int, left: float | None, /) -> int: ...
     def _done(self, timeout: float | None, /) -> None: ...
     def _window(self, size: int, timeout: float | None, /) -> None: ...
+
+class AsyncIngest:
+    """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
+
+    @property
+    def failures(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = 10.0,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
+        json: Any = None,
+    ) -> _Await[int]: ...
+    def close(self) -> _Await[None]: ...
+    def stats(self) -> dict[str, int]: ...
+    def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> _Await[int]: ...
+    def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
+    def _window(self, timeout: float | None, /) -> _Await[None]: ...
+
+class SyncIngest:
+    """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
+
+    @property
+    def failures(self) -> _SyncSubscriptionFacts[PubOutcome]: ...
+    def publish(
+        self,
+        subject: str,
+        payload: _Payload = b"",
+        timeout: float | None = 10.0,
+        stream: str | None = None,
+        headers: _Headers = None,
+        msg_ttl: float | timedelta | str | None = None,
+        *,
+        msg_id: str | None = None,
+        expected_last_seq: int | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_last_subject: str | None = None,
+        expected_last_msg_id: str | None = None,
+        increment: int | None = None,
+        schedule: str | None = None,
+        schedule_target: str | None = None,
+        schedule_source: str | None = None,
+        schedule_ttl: float | timedelta | str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_rollup: bool = False,
+        unschedule: str | None = None,
+        json: Any = None,
+    ) -> int: ...
+    def close(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> int: ...
+    def _commit(self, timeout: float | None, /) -> PubAck: ...
+    def _window(self, timeout: float | None, /) -> None: ...

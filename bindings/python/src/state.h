@@ -130,6 +130,7 @@ typedef struct State {
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *batch_type[FACES];
+    PyTypeObject *ingest_type[FACES];
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
     PyTypeObject *object_store_type[FACES];
@@ -425,7 +426,7 @@ typedef struct Msg {
     natskit_msg *msg;
     Via via; /* where `respond` looks for room, and an event is answered */
     PyObject *subject;
-    PyObject *reply;
+    PyObject *reply; /* of an entry: natskit._codec.Codecs, or NULL */
     PyObject *data;
 } Msg;
 
@@ -560,6 +561,7 @@ typedef struct Sub {
     Via via;
     PyObject *subject;
     PyObject *queue;
+    PyObject *codecs;    /* of entries: natskit._codec.Codecs, or NULL */
     PyObject *next_idle; /* an awaitable of __anext__ that can be used again, or NULL */
     natskit_msg **ahead; /* taken from the core's queue and not yet given to anybody; NULL before the first */
     int ahead_first;
@@ -741,6 +743,10 @@ int jspub_init(PyObject *module, State *st);
 
 int publisher_init(PyObject *module, State *st);
 
+/* ---------------------------------------------------------------------------------------------- ingest.c */
+
+int ingest_init(PyObject *module, State *st);
+
 /* ------------------------------------------------------------------------------------------------ pull.c */
 
 /* A Status from a message of that kind; takes the reference over, also on failure. */
@@ -770,7 +776,8 @@ typedef struct Kv {
     NKPY_HEAD
     State *st;
     natskit_kv handle;
-    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    PyObject *conn;   /* keeps the connection open; NULL before it was opened */
+    PyObject *codecs; /* natskit._codec.Codecs, or NULL */
     Via via;
 } Kv;
 
@@ -788,7 +795,8 @@ int batch_init(PyObject *module, State *st);
 
 /* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
  * over, also on failure. */
-PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
+/* `codecs`: natskit._codec.Codecs, or NULL. */
+PyObject *entry_new(State *st, const Via *via, PyObject *codecs, natskit_msg *msg);
 PyObject *kv_revision(State *st, natskit_msg *msg);
 /* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);

@@ -37,6 +37,7 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->via = DATA(Conn, conn)->via;
     sub->subject = Py_NewRef(subject);
     sub->queue = Py_NewRef(queue);
+    sub->codecs = NULL;
     sub->next_idle = NULL;
     sub->ahead = NULL;
     sub->ahead_first = sub->ahead_count = 0;
@@ -176,7 +177,7 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
     natskit_message_view view;
     if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
         if (view.kind == NATSKIT_MSG_KV)
-            return entry_new(sub->st, &sub->via, msg);
+            return entry_new(sub->st, &sub->via, sub->codecs, msg);
         if (view.kind == NATSKIT_MSG_OBJECT)
             return object_info_new(sub->st, &sub->via, msg);
         if (view.kind == NATSKIT_MSG_MESSAGE) /* somebody stored it where objects are */
@@ -501,6 +502,7 @@ static int sub_traverse(PyObject *self, visitproc visit, void *arg)
     Sub *sub = DATA(Sub, self);
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(sub->conn);
+    Py_VISIT(sub->codecs);
     Py_VISIT(sub->next_idle);
     return handle_traverse(sub, visit, arg);
 }
@@ -512,6 +514,7 @@ static int sub_clear(PyObject *self)
     source_detach(&sub->source);
     handle_clear(sub);
     Py_CLEAR(sub->next_idle);
+    Py_CLEAR(sub->codecs);
     Py_CLEAR(sub->conn);
     return 0;
 }
@@ -624,10 +627,11 @@ static PyGetSetDef sub_getset[] = {
         "__exit__", sub_exit, METH_VARARGS,                                                                  \
             "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."                         \
     }
-/* Names of nats-py. */
+/* Names of nats-py; and Watcher[ObjectInfo] as an annotation. */
 #define WATCHER_METHODS                                                                                      \
     {"updates", FAST(watcher_updates),                                                                       \
      "updates($self, timeout=5.0)\n--\n\nThe next entry, or None for the marker, as next_msg()."},           \
+        {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "What it yields, as an annotation."},    \
     {                                                                                                        \
         "stop", sub_close, METH_NOARGS, "stop($self)\n--\n\nThe same as close()."                            \
     }
@@ -664,7 +668,8 @@ static PyType_Slot async_slots[] = {
     {0, NULL},
 };
 
-static char async_watcher_doc[] = "Entries of a bucket as they are written: an async iterator.";
+static char async_watcher_doc[] =
+    "Entries of a bucket, or infos of objects, as they are written: an async iterator.";
 
 static PyType_Slot async_watcher_slots[] = {
     SUB_SLOTS,
@@ -676,7 +681,8 @@ static PyType_Slot async_watcher_slots[] = {
     {0, NULL},
 };
 
-static char sync_watcher_doc[] = "Entries of a bucket as they are written: an iterator that blocks.";
+static char sync_watcher_doc[] =
+    "Entries of a bucket, or infos of objects, as they are written: an iterator that blocks.";
 
 static PyType_Slot sync_watcher_slots[] = {
     SUB_SLOTS,

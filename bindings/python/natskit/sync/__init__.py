@@ -15,6 +15,7 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
+from .._codec import KeyCodec, ValueCodec
 from .._natskit import (
     Entry,
     Event,
@@ -33,6 +34,7 @@ from . import micro
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
+from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
@@ -49,7 +51,9 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -70,6 +74,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",
