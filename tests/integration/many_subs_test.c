@@ -17,7 +17,7 @@ enum { SUBS = 2000, LOOPS = 500 };
 enum { SUBS = 10000, LOOPS = 3000 };
 #endif
 
-enum { LIMIT = 4, EACH = 20, PAYLOAD = 100, SLOT_MOST = 1024 };
+enum { STILL_US = 5000000, LIMIT = 4, EACH = 20, PAYLOAD = 100, SLOT_MOST = 1024 };
 
 static natskit_sub slow[SUBS];
 
@@ -169,8 +169,9 @@ static void test_slow_beside_fast(void **state)
                   (long long)beside.median, (long long)beside.worst,
                   (unsigned long long)(grown / (LIMIT * SUBS)));
     assert_true(grown < (uint64_t)LIMIT * SUBS * SLOT_MOST);
-    /* The machine is saturated by the flood on both sides of a real server: a bound for "it goes on". */
-    assert_true(beside.median < alone.median * 100 + 100000);
+    /* The machine is saturated by the flood on both sides of a real server: a bound for "it goes on", far
+     * below what the flood takes as a whole. */
+    assert_true(beside.median < STILL_US);
 
     for (int i = 0; i < SUBS; i++) {
         assert_ok(natskit_sub_close(slow[i]));
