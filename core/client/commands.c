@@ -254,6 +254,7 @@ static void finish_ping(struct nki_engine *engine, struct nki_ping ping, int32_t
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
 {
     engine->pings.unanswered = 0;
+    engine->pong_ns = now_ns;
     if (engine->pings.count == 0) {
         return; /* nobody asked: ignored */
     }

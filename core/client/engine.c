@@ -32,7 +32,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_nuid_init(&engine->nuid);
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
-    engine->heard_ns = NKI_NEVER;
+    engine->heard_ns = engine->pong_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
     engine->login.deadline_ns = engine->move.at_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
@@ -155,6 +155,7 @@ void nki_engine_hand_over(struct nki_engine *engine)
         struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
         nki_list_remove(&sub->dirty);
         bool episode;
+        sub->arrived_ns = sub->inlet.staged_msgs > 0 ? engine->heard_ns : sub->arrived_ns;
         uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &episode);
         engine->counts.dropped_msgs += drops;
         if (episode) {
@@ -500,6 +501,7 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
+    engine->lost_ns = now_ns;
     if (engine->draining && !engine->all_taken && now_ns >= engine->drain_deadline_ns) {
         uint64_t busy;
         engine->counts.abandoned_msgs += nki_engine_drain_left(engine, &busy);

@@ -192,6 +192,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->was_connected = true;
     engine->rounds = 0;
     engine->connected_ns = now_ns;
+    engine->pong_ns = now_ns;
     engine->auth_refused = false;
     engine->servers.current->failures = 0;
     engine->servers.current->auth_failures = 0;

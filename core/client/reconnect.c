@@ -109,6 +109,7 @@ void nki_engine_start(struct nki_engine *engine, struct nki_op *connect_op, int6
 {
     assert(engine->state == NKI_ENGINE_IDLE);
     engine->connect_op = connect_op;
+    engine->lost_ns = now_ns;
     engine->first_deadline_ns = deadline_ns;
     if (nki_options_choice(engine->options, NKI_OPT_CONNECT_first_connect) == BACKGROUND) {
         nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
@@ -177,6 +178,7 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     engine->state = NKI_ENGINE_BACKOFF;
     nki_engine_drop_transport(engine);
     engine->last_error = *error;
+    engine->lost_ns = connected ? now_ns : engine->lost_ns;
     if (goes_on(engine)) {
         struct nki_event event = {.type = connected ? NKI_EVENT_DISCONNECTED : NKI_EVENT_ASYNC_ERROR,
                                   .status = error->status,

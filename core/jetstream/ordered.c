@@ -66,14 +66,17 @@ struct ordered {
     bool used;               /* a consumer of this number was asked for */
     char name[NAME_LEN + 1]; /* of the present consumer */
     size_t name_len;
-    uint64_t consumer_seq;  /* of the last message */
-    uint64_t stream_seq;    /* up to which all has come */
-    int64_t stream_time_ns; /* when the latest of that was stored; at least the first consumer's begin */
-    uint64_t expected;      /* consumer sequence at which what there was has come; once answered */
-    unsigned failures;      /* in a row */
-    unsigned missing;       /* of those: there is no such stream */
-    unsigned unheard;       /* of those: nobody is there who answers */
-    int64_t seen_ns;        /* the last sign of life */
+    uint64_t consumer_seq;      /* of the last message */
+    uint64_t stream_seq;        /* up to which all has come */
+    int64_t stream_time_ns;     /* when the latest of that was stored; at least the first consumer's begin */
+    uint64_t expected;          /* consumer sequence at which what there was has come; once answered */
+    unsigned failures;          /* in a row */
+    unsigned missing;           /* of those: there is no such stream */
+    unsigned unheard;           /* of those: nobody is there who answers */
+    int64_t seen_ns;            /* the last sign of life */
+    int64_t life_ns;            /* of what it delivers; 0: none */
+    int64_t beat_ns;            /* of that, the last heartbeat; 0: none */
+    struct nki_trouble trouble; /* for health: since the last sign of life */
     struct nki_flow flow;
     uint64_t resets;
     uint64_t stale_msgs;
@@ -273,6 +276,13 @@ static void number(struct ordered *ordered)
     ordered->subject_len = ordered->base_len + (size_t)len;
 }
 
+static void alive(struct ordered *ordered, int64_t now_ns)
+{
+    ordered->seen_ns = ordered->life_ns = now_ns;
+    ordered->failures = 0;
+    nki_trouble_end(&ordered->trouble, now_ns);
+}
+
 /* So that nothing comes any more of the consumer before. */
 static bool move(struct ordered *ordered)
 {
@@ -407,8 +417,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     }
     ordered->consumer_seq++;
     ordered->idle = false;
-    ordered->seen_ns = now_ns;
-    ordered->failures = 0;
+    alive(ordered, now_ns);
     bool later = place.time_ns > ordered->stream_time_ns;
     if (ordered->by_seq && place.stream_seq <= ordered->stream_seq) {
         rewind_to(ordered,
@@ -471,6 +480,7 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     uint64_t last;
     int32_t code = nki_header_status(block, &text);
     if (code != 100) {
+        nki_trouble_begin(&ordered->trouble, NKI_NO_RESPONDERS, text, now_ns);
         reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
         return;
     }
@@ -480,8 +490,9 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         reset(ordered, now_ns);
         return;
     }
-    ordered->failures = 0;
+    alive(ordered, now_ns);
     bool stalled = nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value);
+    ordered->beat_ns = msg->reply_len == 0 ? now_ns : ordered->beat_ns;
     if (msg->reply_len == 0 && !stalled) {
         idle(ordered);
         return;
@@ -571,6 +582,7 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
  * again, but for a stream that is gone. */
 static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
 {
+    nki_trouble_begin(&ordered->trouble, error->status, nki_str_z(error->text), now_ns);
     ordered->failures++;
     ordered->missing = error->status == NKI_STREAM_NOT_FOUND ? ordered->missing + 1 : 0;
     bool nobody = error->status == NKI_JS_NOT_ENABLED && error->err_code == 0;
@@ -647,11 +659,13 @@ static void tick(struct nki_feed *feed, int64_t now_ns)
             ordered->unasked = true;
             create(ordered, now_ns); /* elsewhere, so that a late answer does not come */
         } else {
+            nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
             reset(ordered, now_ns);
         }
         break;
     case LIVE:
         if (now_ns - ordered->seen_ns >= silence_ns) {
+            nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
             reset(ordered, now_ns);
         } else {
             nki_feed_arm(feed, ordered->seen_ns + silence_ns);
@@ -676,8 +690,8 @@ static void up(struct nki_feed *feed, int64_t now_ns)
 static void down(struct nki_feed *feed, int64_t now_ns)
 {
     struct ordered *ordered = of(feed);
-    (void)now_ns;
     ordered->state = DOWN;
+    nki_trouble_end(&ordered->trouble, now_ns);
     nki_flow_forget(&ordered->flow);
     if (ordered->used) {
         (void)move(ordered); /* the consumer may live on, and deliver as soon as somebody listens */
@@ -699,13 +713,36 @@ static void end(struct nki_feed *feed, int32_t reason)
     destroy(ordered);
 }
 
+static void health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
+{
+    const struct ordered *ordered = of(feed);
+    struct nki_trouble now = ordered->trouble;
+    if (ordered->state == LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
+        nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
+    }
+    out->activity_ns = ordered->life_ns != 0 ? ordered->life_ns : NKI_NEVER;
+    out->beat_ns = ordered->beat_ns != 0 ? ordered->beat_ns : NKI_NEVER;
+    enum nki_health_state state = now.reason == NKI_HEARTBEATS_MISSED  ? NKI_HEALTH_SILENT
+                                  : now.reason == NKI_STREAM_NOT_FOUND ? NKI_HEALTH_DOWN
+                                  : now.reason != NKI_OK               ? NKI_HEALTH_DEGRADED
+                                  : ordered->state == LIVE             ? NKI_HEALTH_OK
+                                                                       : NKI_HEALTH_STARTING;
+    nki_health_of_trouble(out, state, &now, str_of(&ordered->stream), NKI_STR(""));
+}
+
 static void settle(struct nki_feed *feed)
 {
     tell_ready(of(feed));
 }
 
-static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
+static const struct nki_feed_ops ops = {.up = up,
+                                        .down = down,
+                                        .message = message,
+                                        .tick = tick,
+                                        .taken = taken,
+                                        .settle = settle,
+                                        .health = health,
+                                        .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 

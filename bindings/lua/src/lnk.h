@@ -786,6 +786,10 @@ int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status);
 /* Pushes the next message that is ahead, or nil if there is none any more. */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
 
+/* health.c */
+int lnk_conn_health(lua_State *L);
+int lnk_sub_health(lua_State *L);
+
 /* sub_info.c */
 int lnk_sub_stats(lua_State *L);
 int lnk_sub_reason(lua_State *L);

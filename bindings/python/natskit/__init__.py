@@ -18,6 +18,7 @@ from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
+from ._health import Health, HealthState
 from ._metadata import Metadata
 from ._dump import dump
 from ._natskit import (
@@ -48,6 +49,8 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Health",
+    "HealthState",
     "JetStreamContext",
     "KeyValue",
     "KeyValueBatch",
