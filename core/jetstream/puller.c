@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/probe.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -102,6 +103,7 @@ void nki_puller_trouble(struct nki_puller *puller, enum nki_notice_type type, ui
 {
     puller->troubled = true;
     int32_t reason = reason_of(type);
+    NKI_PROBE(consumer__trouble, puller->feed.engine->origin, puller->feed.sub->sid, reason, count);
     bool silent = puller->trouble.reason == NKI_HEARTBEATS_MISSED;
     if (reason != NKI_NO_RESPONDERS || (!silent && !puller->missing)) { /* else that is not over */
         nki_trouble_begin(&puller->trouble, reason, status != NULL ? status->text : NKI_STR(""), since_ns);
@@ -215,6 +217,7 @@ void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes
     puller->beat_ns = beat_ns;
     puller->retry_ns = 0;
     puller->counts.pulls++;
+    NKI_PROBE(pull, puller->feed.engine->origin, puller->feed.sub->sid, msgs, max_bytes);
     if (!nki_feed_send(&puller->feed, &msg)) {
         nki_pulls_drop(&puller->pulls, serial);
         nki_puller_pause(puller, now_ns);
