@@ -159,6 +159,16 @@ static void test_service(void **state)
                                                  "found: 2 requests, 1 error", "drained", NULL});
 }
 
+static void test_metrics(void **state)
+{
+    (void)state;
+    run_example("metrics", (const char *const[]){
+                               "# TYPE natskit_up gauge\nnatskit_up 1\n", "\nnatskit_out_messages_total 2\n",
+                               "\nnatskit_sub_received_messages_total{subject=\"metrics.c.>\"} 2\n",
+                               "\nnatskit_sub_pending_messages{subject=\"metrics.c.>\"} 1\n",
+                               "\nnatskit_sub_up{subject=\"metrics.c.\\\"quoted\\\"\"} 1\n", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -200,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
         cmocka_unit_test(test_kv_batch),      cmocka_unit_test(test_kv_cache),
         cmocka_unit_test(test_batches),       cmocka_unit_test(test_push),
+        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -154,6 +155,15 @@ EXPECTED = {
         "schedule: ended",
     ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
+    "metrics": [
+        "natskit_up 1",
+        "natskit_out_messages_total 2",
+        'natskit_sub_received_messages_total{subject="metrics.py.>"} 2',
+        'natskit_sub_taken_messages_total{subject="metrics.py.>"} 1',
+        'natskit_sub_pending_messages{subject="metrics.py.>"} 1',
+        'natskit_sub_up{subject="metrics.py.\\"quoted\\""} 1',
+        "natskit_threads 1",
+    ],
     "work_queue": [
         "given up: nonsense",
         "done: later, at delivery 2",
@@ -189,6 +199,11 @@ def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
     lines = done.stdout.splitlines()
     for text in EXPECTED[name]:
         assert any(line.startswith(text) for line in lines), f"{text!r} is missing in {lines}"
+    if name == "metrics":
+        page = (EXAMPLES.parents[1] / "docs" / "observability.md").read_text()
+        documented = re.findall(r"^\| `(natskit_\w+)` \| (counter|gauge) \|", page, re.MULTILINE)
+        told = [tuple(line.split()[2:]) for line in lines if line.startswith("# TYPE ")]
+        assert sorted(told) == sorted(documented)
 
 
 def test_every_example_is_run() -> None:
