@@ -147,8 +147,7 @@ static void test_consumer_deleted(void **state)
     natskit_js js = jb_open(conn);
     natskit_sub sub;
     jb_do(js, "stream.create", "{'config':{'name':'HEALTH','subjects':['health.js'],'storage':'memory'}}");
-    jb_do(js, "consumer.create",
-          "{'stream':'HEALTH','config':{'durable_name':'c','ack_policy':'none'}}");
+    jb_do(js, "consumer.create", "{'stream':'HEALTH','config':{'durable_name':'c','ack_policy':'none'}}");
     natskit_options options;
     assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONSUME, &options));
     assert_ok(natskit_options_set_int(options, "expires_ms", Z, 2000, NULL));
@@ -164,8 +163,7 @@ static void test_consumer_deleted(void **state)
     assert_status(of_sub(sub).reason, NATSKIT_CONSUMER_DELETED);
     assert_non_null(strstr(of_sub(sub).text, "HEALTH c"));
     assert_int_equal(of_conn(conn).state, NATSKIT_HEALTH_OK);
-    jb_do(js, "consumer.create",
-          "{'stream':'HEALTH','config':{'durable_name':'c','ack_policy':'none'}}");
+    jb_do(js, "consumer.create", "{'stream':'HEALTH','config':{'durable_name':'c','ack_policy':'none'}}");
     wait_sub(sub, NATSKIT_HEALTH_OK);
     assert_ok(natskit_sub_close(sub));
     jb_do(js, "stream.delete", "{'stream':'HEALTH'}");

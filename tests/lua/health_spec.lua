@@ -1,6 +1,5 @@
 -- health() of connections, subscriptions, consumers and watches.
 local helper = require "helper"
-local nats = require "natskit"
 
 local function until_state(thing, state)
     local now

@@ -317,7 +317,7 @@ static void test_cuts(void **state)
     close_pair(p);
 
     assert_true(ts_tap_command(p->tap, "clear")); /* or it counts for new connections, too */
-    open_pair(p); /* TLS: in the middle of whatever comes */
+    open_pair(p);                                 /* TLS: in the middle of whatever comes */
     relay(p->client, p->server, "\x16\x03\x01 hello");
     assert_true(ts_tap_command(p->tap, "down cut-in-msg"));
     assert_true(ts_send_text(p->server, "0123456789"));

@@ -27,7 +27,8 @@ static int push_health(lua_State *L, natskit_status status, natskit_health *heal
                                    .since_ms = -1,
                                    .activity_ms = -1,
                                    .beat_ms = -1};
-        strcpy(health->text, "closed by the application");
+        static const char text[] = "closed by the application";
+        memcpy(health->text, text, sizeof text);
     } else if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
