@@ -348,7 +348,7 @@ natskit_status natskit_conn_trace(natskit_conn conn, char *buf, size_t cap, size
     if (ok) {
         *len = text.len;
     }
-    if (status == NATSKIT_OK) {
+    if (status == NATSKIT_OK && text.len > 0) {
         memcpy(buf, text.data, text.len);
     }
     nki_buf_free(&text);

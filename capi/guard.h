@@ -77,6 +77,11 @@ static inline int32_t nki_capi_pin(uint64_t id, int32_t kind, const char *what, 
 int32_t nki_capi_fault(natskit_error *err, const char *what, struct nki_str value, const char *fault);
 /* NATSKIT_INVALID for an argument that has no value to show. */
 int32_t nki_capi_invalid(natskit_error *err, const char *text);
+#ifdef __clang_analyzer__ /* as for nki_error_set */
+#define nki_capi_fault(err, what, value, fault)                                                              \
+    nki_status_known((nki_capi_fault)((err), (what), (value), (fault)), NATSKIT_INVALID)
+#define nki_capi_invalid(err, text) nki_status_known((nki_capi_invalid)((err), (text)), NATSKIT_INVALID)
+#endif
 /* In a child after fork. */
 void nki_capi_after_fork(void);
 

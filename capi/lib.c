@@ -9,14 +9,14 @@
 
 #define FAULT_VALUE_MAX 80 /* bytes of a refused value that an error text shows */
 
-int32_t nki_capi_fault(natskit_error *err, const char *what, struct nki_str value, const char *fault)
+int32_t(nki_capi_fault)(natskit_error *err, const char *what, struct nki_str value, const char *fault)
 {
     bool cut = value.len > FAULT_VALUE_MAX;
     return nki_error_set(nki_capi_err(err), NATSKIT_INVALID, "%s \"%.*s%s\" %s", what,
                          (int)(cut ? FAULT_VALUE_MAX : value.len), value.ptr, cut ? "..." : "", fault);
 }
 
-int32_t nki_capi_invalid(natskit_error *err, const char *text)
+int32_t(nki_capi_invalid)(natskit_error *err, const char *text)
 {
     return nki_error_set(nki_capi_err(err), NATSKIT_INVALID, "%s", text);
 }

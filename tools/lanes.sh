@@ -73,9 +73,9 @@ build() { # preset
     mv "$logs/broken.$1" "$logs/built.$1"
 }
 
-# with_limit COMMAND...: twenty minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
+# with_limit COMMAND...: forty minutes, then TERM, then KILL: a test that hangs is a failure, not a wait
 with_limit() {
-    timeout --kill-after=10 1200 "$@"
+    timeout --kill-after=10 2400 "$@"
 }
 
 # junit FILE NAME...: the sums of these attributes over the suites of a JUnit file
@@ -93,37 +93,38 @@ PY
 run_ctest() { # preset [ctest's arguments]
     local preset=$1 status=0 total bad off
     shift
-    echo "== ctest $preset"
-    rm -f "$logs/ctest.$preset.xml"
-    ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
-        --output-junit "$logs/ctest.$preset.xml" "$@" || status=$?
-    [ -s "$logs/ctest.$preset.xml" ] || return $status
-    read -r total bad off < <(junit "$logs/ctest.$preset.xml" tests failures skipped)
+    local words="$preset $*"
+    local xml=$logs/ctest.${words//[^a-z]/}.xml
+    echo "== ctest $words"
+    rm -f "$xml"
+    ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$xml" "$@" || status=$?
+    [ -s "$xml" ] || return $status
+    read -r total bad off < <(junit "$xml" tests failures skipped)
     count $((total - bad - off)) "$bad" "$off"
     return $status
 }
 
-run_pytest() { # preset [VARIABLE=value...] [-- what to run]
-    local preset=$1 status=0 total bad errors off variables=()
+run_pytest() { # preset [VARIABLE=value...] -- [option...] what to run
+    local preset=$1 status=0 total bad errors off xml variables=()
     shift
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    while [ "$1" != -- ]; do
         variables+=("$1")
         shift
     done
-    [ $# -eq 0 ] && set -- -- tests/python
     shift
     [ -n "$(sources 'tests/python/*.py')" ] || return 0
     [ -d "build/$preset/python/natskit" ] || { skip "no Python module was built"; return 0; }
-    echo "== pytest $preset"
-    rm -f "$logs/pytest.$preset.xml"
+    echo "== pytest $preset $*"
+    xml=$logs/pytest.$preset.$(basename "${!#}").xml
+    rm -f "$xml"
     with_limit env "${variables[@]}" PYTHONPATH="$root/build/$preset/python:$root/tests/support/python" \
         NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
-        "$python" -m pytest -q -p no:cacheprovider --junitxml="$logs/pytest.$preset.xml" "$@" || status=$?
-    if [ ! -s "$logs/pytest.$preset.xml" ]; then
+        "$python" -m pytest -q -p no:cacheprovider --junitxml="$xml" "$@" || status=$?
+    if [ ! -s "$xml" ]; then
         count 0 1 0
         return 1
     fi
-    read -r total bad errors off < <(junit "$logs/pytest.$preset.xml" tests failures errors skipped)
+    read -r total bad errors off < <(junit "$xml" tests failures errors skipped)
     count $((total - bad - errors - off)) $((bad + errors)) "$off"
     return $status
 }
@@ -158,15 +159,18 @@ run_busted() { # preset [VARIABLE=value...] [-- specs]
 }
 
 # every_face PRESET [VARIABLE=value...]: the tests of all three languages against one build; all run, whatever fails.
-# Lua's run beside Python's: each of the two mostly waits, and uses one core at most.
+# Those of C first, then the others and the torture side by side: each of these mostly waits.
 every_face() {
-    local bad=0 lua
-    run_ctest "$1" || bad=1
-    run_busted "$@" >"$logs/busted.$1.out" 2>&1 &
-    lua=$!
-    run_pytest "$@" || bad=1
-    wait $lua || bad=1
-    cat "$logs/busted.$1.out"
+    local bad=0 job beside=()
+    run_ctest "$1" -LE '^torture$' || bad=1
+    run_ctest "$1" -L '^torture$' >"$logs/torture.out" 2>&1 & beside+=($!)
+    run_busted "$@" >"$logs/busted.out" 2>&1 & beside+=($!)
+    run_pytest "$@" -- tests/python/sync >"$logs/pytest.out" 2>&1 & beside+=($!)
+    run_pytest "$@" -- --ignore=tests/python/sync tests/python || bad=1
+    for job in "${beside[@]}"; do
+        wait "$job" || bad=1
+    done
+    cat "$logs/torture.out" "$logs/busted.out" "$logs/pytest.out"
     return $bad
 }
 
@@ -186,13 +190,19 @@ lane_layers() { # every #include against the table of layers
     "$python" tools/layers.py
 }
 
-lane_docs() { # paths, links and commands in the documents exist
+lane_docs() { # links, paths, commands, names and code in the documents are right, snippets are as in the examples, nothing is left out
     "$python" tools/docs.py
 }
 
-lane_generated() { # files made from others are up to date: the pages of options, errors and calls, Python's blocking face, configurations
+lane_site() { # the documentation as a site, with the reference made from the sources, without a warning
+    "$python" -c 'import sphinx, myst_parser' 2>/dev/null || { skip "Sphinx and MyST are not installed"; return 0; }
+    build dev || return 1
+    "$python" tools/site.py build/dev/python
+}
+
+lane_generated() { # files made from others are up to date (pages, Python's blocking face, configurations); what the reference is made of is there
     local script bad=0
-    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py bindings/python/tools/generate_sync.py \
+    for script in tools/options_page.py tools/errors_page.py tools/calls_page.py tools/reference.py bindings/python/tools/generate_sync.py \
         bindings/python/tools/generate_api.py bindings/lua/tools/generate_config.py; do
         checked "$script" "$python" "$script" --check || bad=1
     done
@@ -439,6 +449,28 @@ lane_seeds() { # a million seeds of the simulator, a process for each processor
 lane_ruff() { # ruff, where it is installed
     command -v ruff >/dev/null 2>&1 || { skip "ruff is not installed"; return 0; }
     ruff check --no-cache bindings/python tests tools
+}
+
+# annotated FOLDER: the programs of a folder use the Lua module as its annotations say
+annotated() {
+    local config=build/tools/emmyrc.json
+    mkdir -p build/tools
+    printf '{"runtime": {"version": "Lua5.4"}, "workspace": {"library": ["%s", "%s"]}, "diagnostics": {"disable":
+        ["need-check-nil", "unnecessary-assert", "unresolved-require"]}}' "$root/bindings/lua/library" "$root/bindings/lua" >$config
+    emmylua_check -c $config --warnings-as-errors "$1"
+}
+
+lane_annotations() { # the annotations of the Lua module against the examples, where emmylua_check is installed
+    local bad=0 wrong=build/tools/misuse
+    PATH=$PATH:$root/build/tools/emmylua/bin
+    command -v emmylua_check >/dev/null 2>&1 ||
+        { skip "emmylua_check is not installed (cargo install emmylua_check --root build/tools/emmylua)"; return 0; }
+    checked "the examples" annotated examples/lua || bad=1
+    # A module whose type is not found lets everything pass.
+    mkdir -p $wrong
+    echo 'assert(require("natskit").connect()):publishh(1)' >$wrong/wrong.lua
+    checked "misuse is found" eval "! annotated $wrong" || bad=1
+    return $bad
 }
 
 lane_loops() { # Python in the event loops that Debian lacks: uvloop, trio

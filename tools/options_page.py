@@ -16,7 +16,7 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "AUTH": "Answers to the request for credentials",
           "USER_JWT": "Issuing JWTs of users",
           "JETSTREAM": "JetStream contexts", "PUBLISHER": "Publishers", "FETCH": "Fetching", "CONSUME": "Consuming",
-          "ORDERED": "Reading in order", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
+          "ORDERED": "Reading in order", "PUSH": "Push consumers", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
           "GET_LAST": "Reading last messages directly", "KV": "Opening buckets",
           "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys",
           "KV_MANY": "Getting several keys",
@@ -35,6 +35,9 @@ def bounds(kind, unit, low, high):
 
 def page():
     rows = ROW.findall(TABLE.read_text(encoding="utf-8"))
+    unknown = {r[0] for r in rows} - set(SCOPES)
+    if unknown:
+        sys.exit(f"tools/options_page.py: no title for options of {', '.join(sorted(unknown))}")
     lines = ["# Options", "", "Made by `tools/options_page.py` from `core/options/options.def`; the names are the same in every language.", ""]
     for scope, title in SCOPES.items():
         mine = [r for r in rows if r[0] == scope]

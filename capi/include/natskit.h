@@ -47,6 +47,7 @@ extern "C" {
 /* As a length: the text is NUL-terminated. */
 #define NATSKIT_ZLEN ((size_t)-1)
 
+/* What every function returns: NATSKIT_OK, or a negative number from the list below. */
 typedef int32_t natskit_status;
 
 /* Handles: one struct per kind, so that C checks them; an FFI sees one uint64_t. */
@@ -246,6 +247,7 @@ typedef struct natskit_error {
     char text[496];      /* one line of UTF-8, NUL-terminated; never holds a secret */
 } natskit_error;
 
+/* What a status means. */
 typedef struct natskit_status_info {
     natskit_status status;
     int32_t status_class; /* NATSKIT_CLASS_* */
@@ -351,6 +353,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_TYPE_CHOICE 6   /* one of the words that `unit` lists, cut at '|' */
 #define NATSKIT_TYPE_TEXT 7     /* a string of any number of lines */
 
+/* What an option is, as docs/options.md lists it. */
 typedef struct natskit_option_info {
     int32_t scope;
     int32_t type;
@@ -538,6 +541,7 @@ NATSKIT_API natskit_status natskit_connect_start(const char *url, size_t url_len
 #define NATSKIT_STATE_RECONNECTING 3 /* lost; servers are tried again */
 #define NATSKIT_STATE_CLOSED 4       /* ended; `reason` tells why */
 
+/* What a connection is at this moment. */
 typedef struct natskit_conn_info {
     int32_t state;         /* NATSKIT_STATE_* */
     natskit_status reason; /* of the last disconnect or of the close; 0 if there was none */
@@ -567,6 +571,7 @@ typedef struct natskit_conn_info {
 NATSKIT_API natskit_status natskit_conn_info_get(natskit_conn conn, natskit_conn_info *info,
                                                  size_t info_size);
 
+/* Counters of a connection, over all its transports. */
 typedef struct natskit_conn_stats {
     uint64_t in_msgs;  /* since the connection was opened, through reconnects */
     uint64_t in_bytes; /* on the wire */
@@ -723,6 +728,7 @@ NATSKIT_API natskit_status natskit_publish(natskit_conn conn, const char *subjec
                                            const char *reply, size_t reply_len, natskit_headers headers,
                                            const void *data, size_t data_len, int64_t timeout_ms);
 
+/* One message of natskit_publish_batch; its members are the arguments of natskit_publish. */
 typedef struct natskit_outgoing {
     const char *subject;
     size_t subject_len;
@@ -826,6 +832,7 @@ NATSKIT_API natskit_status natskit_sub_drain_start(natskit_sub sub, natskit_opti
  * last message was taken. */
 NATSKIT_API natskit_status natskit_sub_hold(natskit_sub sub, int32_t on);
 
+/* Counters of a subscription, its limits, and why it ended. */
 typedef struct natskit_sub_stats {
     uint64_t sid; /* number on the wire; 0 for events */
     uint64_t received;
@@ -952,6 +959,7 @@ NATSKIT_API natskit_status natskit_op_close(natskit_op op);
 #define NATSKIT_MSG_SERVICE 7 /* a request of a service: all that a message has; see natskit_msg_service */
 #define NATSKIT_MSG_OBJECT 8  /* see natskit_msg_object */
 
+/* A received message: pointers into it, which live as long as it. */
 typedef struct natskit_message_view {
     int32_t kind;        /* NATSKIT_MSG_* */
     int32_t status_code; /* of the header block's status line (503, 100, ...), or 0 */
@@ -1005,6 +1013,7 @@ NATSKIT_API natskit_status natskit_msg_release_batch(natskit_msg *const *msgs, s
  * first one wins, and the others give NATSKIT_ALREADY_ACKED and send nothing. One that was not accepted does
  * not count: the message can be acked again. */
 
+/* What the reply subject of a message of a consumer tells of its delivery. */
 typedef struct natskit_delivery_view {
     const char *stream; /* not NUL-terminated, as all text here */
     size_t stream_len;
@@ -1082,6 +1091,7 @@ NATSKIT_API natskit_status natskit_msg_ack_confirm_start(natskit_msg *msg, natsk
  * configured counts. */
 #define NATSKIT_EVENT_AUTH_NEEDED 14
 
+/* An event of a connection. What a type of event has nothing to tell of is 0 or empty. */
 typedef struct natskit_event_view {
     int32_t type;          /* NATSKIT_EVENT_* */
     natskit_status status; /* what went wrong, or 0 */
@@ -1185,6 +1195,7 @@ NATSKIT_API natskit_status natskit_js_call_at(size_t index, natskit_js_call_info
 #define NATSKIT_FIELD_OBJECTS 10
 #define NATSKIT_FIELD_MAP 11 /* of strings */
 
+/* A field of the configuration of a stream or consumer, as docs/jetstream.md lists it. */
 typedef struct natskit_js_field_info {
     const char
         *object; /* "stream", "consumer", or one within them; NUL-terminated and static, as the others */
@@ -1321,6 +1332,7 @@ NATSKIT_API natskit_status natskit_publisher_room_start(natskit_publisher publis
                                                         uint64_t bytes, int64_t timeout_ms, natskit_op *op,
                                                         natskit_error *err);
 
+/* Counters of a publisher, and what limits it. */
 typedef struct natskit_publisher_info {
     uint64_t published;     /* messages accepted so far */
     uint64_t pending;       /* of those, without an outcome yet */
@@ -1442,6 +1454,7 @@ NATSKIT_API natskit_status natskit_batch_commit(natskit_batch batch, int64_t tim
 NATSKIT_API natskit_status natskit_batch_commit_start(natskit_batch batch, natskit_options options,
                                                       int64_t timeout_ms, natskit_op *op, natskit_error *err);
 
+/* What a batch holds, and what has become of it. */
 typedef struct natskit_batch_info {
     uint64_t msgs;
     uint64_t bytes;    /* of subjects, headers (with those of the batch) and data */
@@ -1494,6 +1507,7 @@ NATSKIT_API natskit_status natskit_js_consume(natskit_js js, const char *stream,
                                               const char *consumer, size_t consumer_len,
                                               natskit_options options, natskit_sub *out, natskit_error *err);
 
+/* Counters of a subscription of natskit_js_fetch, natskit_js_next and natskit_js_consume. */
 typedef struct natskit_pull_info {
     uint64_t open_pulls;  /* requests that wait at the server */
     uint64_t ahead_msgs;  /* asked for and still to come */
@@ -1528,6 +1542,7 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 NATSKIT_API natskit_status natskit_js_ordered(natskit_js js, const char *stream, size_t stream_len,
                                               natskit_options options, natskit_sub *out, natskit_error *err);
 
+/* Counters of a watch, and of a stream that is read in order. */
 typedef struct natskit_watch_info {
     uint64_t resets;      /* consumers that were made after the first */
     uint64_t last_seq;    /* sequence in the stream (of a watch: revision) up to which all has come */
@@ -1586,6 +1601,7 @@ NATSKIT_API natskit_status natskit_js_get_batch(natskit_js js, const char *strea
 NATSKIT_API natskit_status natskit_js_get_last(natskit_js js, const char *stream, size_t stream_len,
                                                natskit_options options, natskit_sub *out, natskit_error *err);
 
+/* A message as a stream keeps it. */
 typedef struct natskit_stored_view {
     const char *stream; /* that answered, perhaps a mirror; not NUL-terminated, as all text here */
     size_t stream_len;
@@ -1633,6 +1649,7 @@ NATSKIT_API natskit_status natskit_js_subscribe_start(natskit_js js, const char 
                                                       natskit_options options, int64_t timeout_ms,
                                                       natskit_sub *out, natskit_op *op, natskit_error *err);
 
+/* What a subscription of natskit_js_subscribe does at this moment. */
 typedef struct natskit_push_info {
     char stream[256];   /* NUL-terminated; empty before they are known */
     char consumer[256]; /* another one each time that it is made again without a name */
@@ -1697,6 +1714,7 @@ NATSKIT_API natskit_status natskit_trace_tree(natskit_json events, natskit_json 
 #define NATSKIT_STATUS_INITIAL_DONE 12 /* what there was at the begin has come */
 #define NATSKIT_STATUS_RECREATED 13    /* a push consumer was made again; `text` is its name */
 
+/* Something that happened to the consumer behind a subscription. */
 typedef struct natskit_status_view {
     int32_t type; /* NATSKIT_STATUS_* */
     int32_t code; /* that the server gave, or 0 */
@@ -1849,6 +1867,7 @@ NATSKIT_API natskit_status natskit_kv_cached(natskit_kv kv, const char *key, siz
 NATSKIT_API natskit_status natskit_kv_cached_all(natskit_kv kv, natskit_msg **entries, size_t cap,
                                                  size_t *count);
 
+/* What the cache of a bucket holds, and whether it follows the bucket. */
 typedef struct natskit_kv_cache_info {
     uint64_t entries;
     uint64_t bytes;         /* of memory that they take */
@@ -1867,6 +1886,7 @@ NATSKIT_API natskit_status natskit_kv_cache_stats(natskit_kv kv, natskit_kv_cach
 #define NATSKIT_KV_PURGE                                                                                     \
     3 /* all that was kept of it has gone, too; also by the server, when its time was over */
 
+/* A key of a bucket as one revision left it. */
 typedef struct natskit_kv_view {
     const char *bucket; /* not NUL-terminated, as all text here */
     size_t bucket_len;
@@ -2022,6 +2042,7 @@ NATSKIT_API natskit_status natskit_object_writer_abort_start(natskit_object_writ
  * (outcome unknown) they stay. */
 NATSKIT_API natskit_status natskit_object_writer_close(natskit_object_writer writer);
 
+/* How far the writing or reading of an object has come. */
 typedef struct natskit_object_progress {
     uint64_t bytes;  /* a writer was given; a reader has given */
     uint64_t stored; /* of a writer's, those whose chunks are acked, and all before */
@@ -2064,6 +2085,7 @@ NATSKIT_API natskit_status natskit_object_reader_close(natskit_object_reader rea
 NATSKIT_API natskit_status natskit_object_watch(natskit_object_store store, natskit_options options,
                                                 natskit_sub *out, natskit_error *err);
 
+/* What a store knows of an object. */
 typedef struct natskit_object_view {
     const char *bucket; /* not NUL-terminated, as all text here */
     size_t bucket_len;
@@ -2166,6 +2188,7 @@ NATSKIT_API natskit_status natskit_service_reset(natskit_service service);
  * the subscription. */
 NATSKIT_API natskit_status natskit_service_stop(natskit_service service, natskit_error *err);
 
+/* A request to a service. */
 typedef struct natskit_service_view {
     const char *endpoint; /* its name; not NUL-terminated, as all text here */
     size_t endpoint_len;

@@ -91,7 +91,7 @@ __attribute__((format(printf, 4, 0))) static int32_t fill(struct nki_error *err,
     return status;
 }
 
-int32_t nki_error_set(struct nki_error *err, int32_t status, const char *format, ...)
+int32_t(nki_error_set)(struct nki_error *err, int32_t status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);

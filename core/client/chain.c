@@ -1,7 +1,6 @@
 /* Chains: see chain.h. */
 #include "client/chain.h"
 
-#include "base/clock.h"
 #include "client/driver.h"
 
 #define ROOM_WAIT_NS (10 * NKI_NS_PER_MS) /* until it is tried again whether there is room for a request */
@@ -114,29 +113,18 @@ static void ask(struct nki_engine *engine, struct nki_op *op, int64_t now_ns)
     }
 }
 
-struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns)
+struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns,
+                                     int64_t now_ns)
 {
     struct nki_op *op = nki_op_new();
+    chain->op = NULL;
     if (op == NULL) {
         chain->part.free(&chain->part);
         return NULL;
     }
-    nki_chain_attach(chain, op, NKI_NEVER);
+    nki_chain_attach(chain, op, deadline_ns);
     ask(engine, op, now_ns);
     return op;
-}
-
-void nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns)
-{
-    struct nki_op *op = nki_op_new();
-    if (op == NULL) {
-        chain->op = NULL;
-        chain->part.free(&chain->part);
-        return;
-    }
-    nki_chain_attach(chain, op, deadline_ns);
-    ask(engine, op, nki_clock_now_ns());
-    nki_op_release(op);
 }
 
 void nki_engine_chain_reply(struct nki_engine *engine, struct nki_op *op, int32_t status, struct nki_msg *msg,

@@ -74,13 +74,11 @@ int32_t nki_conn_chain(struct nki_conn *conn, struct nki_chain *chain, int64_t d
  * for the caller. NKI_CLOSED, NKI_NO_MEMORY. */
 int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
                          struct nki_error *err);
-/* Under the engine lock: begins it with `out`, for nobody who waits: its end shows in part.free, which looks
- * at `op`. The chain is taken over in any case. */
-void nki_engine_chain_begin(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns);
-/* With a transport, under the engine lock, by a feed: begins it without a deadline (whoever begins it cancels
- * it: nki_engine_cancel); one reference of an operation, which may have finished, for the caller. NULL if
- * there is no memory. The chain is taken over in any case. */
-struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t now_ns);
+/* Under the engine lock: begins it with `out`; one reference of an operation, which may have finished, for
+ * the caller. NKI_NEVER: whoever begins it cancels it (nki_engine_cancel). NULL if there is no memory. The
+ * chain is taken over in any case; `part.free` sees in `op` whether it was begun. */
+struct nki_op *nki_engine_chain_open(struct nki_engine *engine, struct nki_chain *chain, int64_t deadline_ns,
+                                     int64_t now_ns);
 
 /* Between the files of the engine. */
 

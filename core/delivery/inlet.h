@@ -49,20 +49,19 @@ struct nki_inlet {
     int32_t end_reason;
     int64_t end_ns;
     int64_t slow_ns;
-    bool slow;    /* in an episode of drops: ends when the queue was emptied to half */
-    bool watched; /* the queue has ended, and the engine waits until it is drained */
-
+    bool slow;           /* in an episode of drops: ends when the queue was emptied to half */
+    bool watched;        /* the queue has ended, and the engine waits until it is drained */
+    bool counts_ahead;   /* somebody asks how much waits */
     uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
     /* What a taker has taken ahead of who will get it: for the engine it waits. */
-    bool counts_ahead; /* somebody asks how much waits */
     uint32_t ahead_msgs;
     uint64_t ahead_bytes;
 
     /* the reader's, under the engine lock */
-    uint32_t staged_msgs;
     struct nki_msg *staged_head;
     struct nki_msg *staged_tail;
     uint64_t staged_bytes;
+    uint32_t staged_msgs;
 };
 
 /* 0 or an errno. */

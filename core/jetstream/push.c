@@ -328,7 +328,7 @@ static void ask(struct push *push, int64_t now_ns)
     push->state = ASKING;
     push->asked_ns = now_ns;
     push->consumer_seq = look_only ? push->consumer_seq : 0; /* messages may come before the answer */
-    struct nki_op *op = nki_engine_chain_open(push->feed.engine, push->chain, now_ns);
+    struct nki_op *op = nki_engine_chain_open(push->feed.engine, push->chain, NKI_NEVER, now_ns);
     if (op == NULL || nki_op_result(op, NULL, NULL) != NKI_PENDING) {
         push->chain = NULL;
         if (op != NULL) {

@@ -260,7 +260,11 @@ static void begin_workers(struct sweep *sweep, struct nki_engine *engine)
             free_worker(&worker->chain.part);
             return;
         }
-        nki_engine_chain_begin(engine, &worker->chain, sweep->deadline_ns);
+        struct nki_op *op =
+            nki_engine_chain_open(engine, &worker->chain, sweep->deadline_ns, nki_clock_now_ns());
+        if (op != NULL) {
+            nki_op_release(op); /* nobody waits for it: its end shows in free_worker */
+        }
     }
 }
 

@@ -153,12 +153,35 @@ static void test_snapshot(void **state)
     assert_at(backup.answer, "/state/messages", "200");
     jb_do(js, "stream.delete", "{'stream':'SNAP'}");
     restore("SNAP", &backup);
-    natskit_json message = jb_call(js, "stream.message.get", "{'stream':'SNAP','seq':200}");
+    natskit_json message = {0};
+    natskit_json args = jb_json("{'stream':'SNAP','seq':200}");
+    natskit_status status = NATSKIT_TIMEOUT;
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; status != NATSKIT_OK && ts_now_ms() < end_ms;) {
+        status = natskit_js_call(js, "stream.message.get", Z, args, 2000, &message,
+                                 NULL); /* once it has a leader */
+    }
+    assert_ok(status);
+    assert_ok(natskit_json_close(args));
     assert_at(message, "/message/subject", "'SNAP.m'");
     assert_ok(natskit_json_close(message));
 }
 
 /* -- leaders --------------------------------------------------------------------------------------------- */
+
+struct call {
+    const char *name;
+    const char *args;
+};
+
+static bool succeeds(void *arg)
+{
+    const struct call *call = arg;
+    natskit_json args = jb_json("%s", call->args);
+    natskit_json answer;
+    natskit_status status = natskit_js_call(js, call->name, Z, args, WAIT_MS, &answer, NULL);
+    assert_ok(natskit_json_close(args));
+    return status == NATSKIT_OK && natskit_json_close(answer) == NATSKIT_OK;
+}
 
 /* Each message comes at least once, in spite of leaders that change and a peer that goes. */
 static void test_leaders(void **state)
@@ -178,9 +201,10 @@ static void test_leaders(void **state)
     for (unsigned i = 0; i < 4; i++) {
         store("LEAD.m", i * (COUNT / 4) + 1, COUNT / 4);
         if (i < 3) {
-            static const char *const calls[] = {"stream.leader.stepdown", "consumer.leader.stepdown",
-                                                "stream.leader.stepdown"};
-            jb_do(js, calls[i], "{'stream':'LEAD'%s}", i == 1 ? ",'consumer':'d'" : "");
+            struct call calls[] = {{"stream.leader.stepdown", "{'stream':'LEAD'}"},
+                                   {"consumer.leader.stepdown", "{'stream':'LEAD','consumer':'d'}"},
+                                   {"stream.leader.stepdown", "{'stream':'LEAD'}"}};
+            jb_wait(succeeds, &calls[i]); /* there may be no leader just now */
         }
     }
     for (unsigned come = 0; come < COUNT;) {

@@ -27,6 +27,12 @@ static void run_example(const char *name, const char *const *says)
     }
 }
 
+static void test_hello(void **state)
+{
+    (void)state;
+    run_example("hello", (const char *const[]){"greet.joe: hello", NULL});
+}
+
 static void test_pubsub(void **state)
 {
     (void)state;
@@ -142,6 +148,43 @@ static void test_direct_get(void **state)
                                       "page: 3, hall 20.7", "now: 2, attic 31.0", "now: 4, hall 21.0", NULL});
 }
 
+static void test_headers(void **state)
+{
+    (void)state;
+    run_example("headers",
+                (const char *const[]){"refused: value of header 'Note' holds a line break", "color: red",
+                                      "color: blue", "X-Shop: north", "x-shop: north", NULL});
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    run_example("events", (const char *const[]){
+                              "event: disconnected nats://127.0.0.1:", "event: reconnected ",
+                              "received 'sent after the reconnect' by transport 2", "event: closed ", NULL});
+}
+
+static void test_delivery(void **state)
+{
+    (void)state;
+    run_example("delivery", (const char *const[]){"acked: number 1 of DELIVERY_C", "(3 attempts), not stored",
+                                                  "in doubt: 0 messages", NULL});
+}
+
+static void test_losses(void **state)
+{
+    (void)state;
+    run_example("losses",
+                (const char *const[]){"slow consumer: losses.c", "received 100, waiting 10, dropped 90",
+                                      "connection: dropped 90, unconfirmed 0, unsent 0", NULL});
+}
+
+static void test_drain(void **state)
+{
+    (void)state;
+    run_example("drain", (const char *const[]){"drain: 20 jobs done", NULL});
+}
+
 static void test_event_loops(void **state)
 {
     (void)state;
@@ -200,17 +243,19 @@ static int begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pubsub),        cmocka_unit_test(test_queue_group),
-        cmocka_unit_test(test_request_reply), cmocka_unit_test(test_request_many),
-        cmocka_unit_test(test_kv_watch),      cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_work_queue),    cmocka_unit_test(test_consume),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_tour),
-        cmocka_unit_test(test_event_loops),   cmocka_unit_test(test_websocket),
-        cmocka_unit_test(test_service),       cmocka_unit_test(test_direct_get),
-        cmocka_unit_test(test_service),       cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_kv_batch),      cmocka_unit_test(test_kv_cache),
-        cmocka_unit_test(test_batches),       cmocka_unit_test(test_push),
-        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_hello),        cmocka_unit_test(test_pubsub),
+        cmocka_unit_test(test_queue_group),  cmocka_unit_test(test_request_reply),
+        cmocka_unit_test(test_request_many), cmocka_unit_test(test_kv_watch),
+        cmocka_unit_test(test_streams),      cmocka_unit_test(test_work_queue),
+        cmocka_unit_test(test_consume),      cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_tour),         cmocka_unit_test(test_event_loops),
+        cmocka_unit_test(test_websocket),    cmocka_unit_test(test_service),
+        cmocka_unit_test(test_direct_get),   cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_kv_batch),     cmocka_unit_test(test_kv_cache),
+        cmocka_unit_test(test_batches),      cmocka_unit_test(test_push),
+        cmocka_unit_test(test_headers),      cmocka_unit_test(test_events),
+        cmocka_unit_test(test_delivery),     cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_drain),        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

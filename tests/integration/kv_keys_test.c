@@ -322,9 +322,9 @@ static void test_batch_bucket(void **state)
 static void test_batch_ttl(void **state)
 {
     (void)state;
-    natskit_kv kv = kb_make(js, "BATCHT", ",'allow_atomic':true,'limit_marker_ttl':1000000000");
+    natskit_kv kv = kb_make(js, "BATCHT", ",'allow_atomic':true,'limit_marker_ttl':60000000000");
     natskit_batch batch = open_batch();
-    assert_ok(natskit_kv_batch_add(kv, batch, NATSKIT_KV_CREATE, "brief", Z, "1", 1, 0, 1000, NULL));
+    assert_ok(natskit_kv_batch_add(kv, batch, NATSKIT_KV_CREATE, "brief", Z, "1", 1, 0, 4000, NULL));
     add(kv, batch, NATSKIT_KV_PUT, "stays", "2", 0);
     natskit_sub watch = KB_WATCH(kv, "updates_only", "true");
     kb_done(watch);

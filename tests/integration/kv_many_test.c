@@ -630,12 +630,12 @@ static void test_sweep_cut(void **state)
     natskit_op op;
     natskit_json answer;
     put_many(kv);
-    assert_ok(natskit_kv_sweep_start(kv, NATSKIT_KV_DELETE, options, WAIT_MS, &op, NULL));
+    assert_ok(natskit_kv_sweep_start(kv, NATSKIT_KV_DELETE, options, 3 * WAIT_MS, &op, NULL));
     for (int i = 0; i < 3; i++) {
         assert_true(ts_tap_command(bench.tap, "live cut"));
         jb_wait(is_flushed, NULL);
     }
-    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_ok(natskit_op_wait(op, 3 * WAIT_MS));
     assert_ok(natskit_op_json(op, &answer, NULL));
     assert_in_range(jb_number(answer, "/keys"), 0, MANY); /* those whose answer has come */
     assert_ok(natskit_json_close(answer));

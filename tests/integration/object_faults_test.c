@@ -129,10 +129,15 @@ static bool got_more(void *arg)
     return atomic_load(&more->work->good) > more->than;
 }
 
+/* Longer than jb_wait: each is of megabytes, and a leader may have to be elected before. */
 static void wait_for_good(struct work *work, unsigned count)
 {
     struct more more = {work, atomic_load(&work->good) + count - 1};
-    jb_wait(got_more, &more);
+    int64_t end_ms = ts_now_ms() + 6 * WAIT_MS;
+    while (!got_more(&more) && ts_now_ms() < end_ms) {
+        pause_ms(5);
+    }
+    assert_true(got_more(&more));
 }
 
 static void stop(struct work *work)

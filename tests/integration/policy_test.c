@@ -433,7 +433,7 @@ static void test_no_answer(void **state)
 static void test_round_trips_and_pings(void **state)
 {
     (void)state;
-    natskit_conn conn = connect_with(CONNECT_OPTIONS({"ping_interval_ms", "30"}));
+    natskit_conn conn = connect_with(CONNECT_OPTIONS({"ping_interval_ms", "30"}, {"max_pings_out", "1000"}));
     natskit_options debug = EVENT_OPTIONS({"debug", "true"});
     natskit_sub events;
     natskit_sub plain = open_events(conn);

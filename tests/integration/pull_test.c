@@ -308,7 +308,7 @@ static void test_fetch_bytes(void **state)
     natskit_error err = expect_end(sub, NATSKIT_PULL_REFUSED);
     assert_int_equal(err.server_code, 409);
     assert_non_null(strstr(err.text, "Message Size Exceeds MaxBytes"));
-    sub = fetch_from(CONSUMER, OPTIONS(FETCH, "max_bytes", "expires_ms") VALUES(100000, 300));
+    sub = fetch_from(CONSUMER, OPTIONS(FETCH, "max_bytes", "expires_ms") VALUES(100000, 2000));
     take(sub, 5, 5);
     (void)expect_end(sub, NATSKIT_TIMEOUT);
 }
@@ -328,7 +328,7 @@ static void test_fetch_expires(void **state)
 {
     (void)state;
     publish(0, 2, 16);
-    natskit_sub sub = fetch_from(CONSUMER, OPTIONS(FETCH, "expires_ms") VALUES(200));
+    natskit_sub sub = fetch_from(CONSUMER, OPTIONS(FETCH, "expires_ms") VALUES(2000));
     int64_t begin_ms = ts_now_ms();
     take(sub, 0, 2);
     (void)expect_end(sub, NATSKIT_TIMEOUT);
@@ -441,7 +441,7 @@ static void test_next(void **state)
     natskit_error err;
     assert_status(natskit_js_next(js, stream, Z, CONSUMER, Z, 0, &msg, &err), NATSKIT_TIMEOUT);
     assert_status(natskit_js_next(js, stream, Z, CONSUMER, Z, 30, &msg, &err), NATSKIT_TIMEOUT);
-    assert_status(natskit_js_next(js, stream, Z, "none", Z, 30, &msg, &err), NATSKIT_CONSUMER_NOT_FOUND);
+    assert_status(natskit_js_next(js, stream, Z, "none", Z, WAIT_MS, &msg, &err), NATSKIT_CONSUMER_NOT_FOUND);
     publish(0, 4, 16);
     static const int64_t timeouts[] = {0, 1, WAIT_MS, -1};
     for (uint32_t i = 0; i < 4; i++) {
@@ -524,7 +524,7 @@ static void test_slow_taker(void **state)
     (void)state;
     enum { LIMIT = 50, COUNT = 3000 };
     natskit_sub sub =
-        consume(OPTIONS(CONSUME, "max_msgs", "expires_ms", "heartbeat_ms") VALUES(LIMIT, 1000, 100));
+        consume(OPTIONS(CONSUME, "max_msgs", "expires_ms", "heartbeat_ms") VALUES(LIMIT, 4000, 500));
     publish(0, COUNT, 16);
     natskit_sub_stats stats = {0};
     for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.pending_msgs < LIMIT && ts_now_ms() < end_ms;
@@ -532,7 +532,7 @@ static void test_slow_taker(void **state)
         assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
     }
     assert_int_equal(stats.pending_msgs, LIMIT);
-    ts_pause_ms(500); /* several heartbeats could be missed */
+    ts_pause_ms(2500); /* several heartbeats could be missed */
     natskit_pull_info info = info_of(sub);
     assert_int_equal(info.open_pulls, 0);
     assert_int_equal(info.ahead_msgs, 0);
@@ -547,7 +547,7 @@ static void test_slow_taker(void **state)
 static void test_idle(void **state)
 {
     (void)state;
-    natskit_sub sub = consume(OPTIONS(CONSUME, "expires_ms", "heartbeat_ms") VALUES(1000, 200));
+    natskit_sub sub = consume(OPTIONS(CONSUME, "expires_ms", "heartbeat_ms") VALUES(2000, 1000));
     natskit_pull_info info = {0};
     for (int64_t end_ms = ts_now_ms() + WAIT_MS; info.pulls < 3 && ts_now_ms() < end_ms; ts_pause_ms(20)) {
         info = info_of(sub); /* one after the other expires, and is made anew */
@@ -569,7 +569,7 @@ static void test_max_ack_pending(void **state)
     make_consumer("narrow", ",\"max_ack_pending\":10");
     natskit_sub sub;
     natskit_msg *msgs[10];
-    natskit_options options = OPTIONS(CONSUME, "expires_ms", "heartbeat_ms") VALUES(2000, 200);
+    natskit_options options = OPTIONS(CONSUME, "expires_ms", "heartbeat_ms") VALUES(6000, 1000);
     assert_ok(natskit_js_consume(js, stream, Z, "narrow", Z, options, &sub, NULL));
     assert_ok(natskit_options_close(options));
     publish(0, 100, 16);
@@ -577,7 +577,7 @@ static void test_max_ack_pending(void **state)
         assert_ok(natskit_sub_next(sub, WAIT_MS, &msgs[i]));
     }
     natskit_msg *msg;
-    assert_status(natskit_sub_next(sub, 500, &msg), NATSKIT_TIMEOUT); /* until they are acked */
+    assert_status(natskit_sub_next(sub, 2500, &msg), NATSKIT_TIMEOUT); /* until they are acked */
     assert_int_equal(info_of(sub).missed, 0);
     for (uint32_t i = 0; i < 10; i++) {
         assert_int_equal(number_of(msgs[i]), i);
@@ -719,7 +719,7 @@ static void test_paused_server(void **state)
 {
     (void)state;
     natskit_sub sub =
-        consume(OPTIONS(CONSUME, "heartbeat_ms", "expires_ms", "status_events") VALUES(200, 2000, 1));
+        consume(OPTIONS(CONSUME, "heartbeat_ms", "expires_ms", "status_events") VALUES(1000, 4000, 1));
     wait_open(sub);
     assert_true(ts_server_pause(bench.server));
     expect_status(sub, NATSKIT_STATUS_HEARTBEATS_MISSED);

@@ -134,13 +134,13 @@ static void test_strategies(void **state)
     struct pair pair = open_pair("many");
     /* Time. */
     int64_t begin_ms = ts_now_ms();
-    natskit_sub sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "max_wait_ms", "300"));
+    natskit_sub sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "max_wait_ms", "2000"));
     ANSWER(pair.service, "1", "", "3");
     bench_expect(sub, "1");
     bench_expect(sub, "");
     bench_expect(sub, "3");
     expect_end(sub, NATSKIT_TIMEOUT);
-    assert_true(ts_now_ms() - begin_ms >= 299);
+    assert_true(ts_now_ms() - begin_ms >= 1999);
     /* Number; further ones never reach it. */
     sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "max_msgs", "2", "max_wait_ms", "20000"));
     ANSWER(pair.service, "1", "2", "3");
@@ -149,12 +149,12 @@ static void test_strategies(void **state)
     expect_end(sub, NATSKIT_MAX_REACHED);
     /* Stall. */
     begin_ms = ts_now_ms();
-    sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "stall_ms", "100", "max_wait_ms", "20000"));
+    sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "stall_ms", "1000", "max_wait_ms", "20000"));
     ANSWER(pair.service, "1", "2");
     bench_expect(sub, "1");
     bench_expect(sub, "2");
     expect_end(sub, NATSKIT_STALLED);
-    assert_in_range(ts_now_ms() - begin_ms, 99, SHORT_MS);
+    assert_in_range(ts_now_ms() - begin_ms, 999, WAIT_MS / 2);
     /* Sentinel. */
     sub = ask_many(pair.asker, "many", OPTIONS(REQUEST_MANY, "sentinel", "true", "max_wait_ms", "20000"));
     ANSWER(pair.service, "1", "2", "", "3");
@@ -162,12 +162,20 @@ static void test_strategies(void **state)
     bench_expect(sub, "2");
     expect_end(sub, NATSKIT_SENTINEL);
     /* Without options for a second. */
-    begin_ms = ts_now_ms();
-    assert_ok(natskit_request_many(pair.asker, "many", Z, NO_HEADERS, NULL, 0, NO_OPTIONS, &sub, NULL));
-    ANSWER(pair.service, "1");
-    bench_expect(sub, "1");
-    expect_end(sub, NATSKIT_TIMEOUT);
-    assert_true(ts_now_ms() - begin_ms >= 999);
+    bool answered = false;
+    for (int tries = 0; !answered && tries < 20; tries++) { /* a busy machine may be late with the answer */
+        natskit_msg *msg;
+        begin_ms = ts_now_ms();
+        assert_ok(natskit_request_many(pair.asker, "many", Z, NO_HEADERS, NULL, 0, NO_OPTIONS, &sub, NULL));
+        ANSWER(pair.service, "1");
+        answered = natskit_sub_next(sub, WAIT_MS, &msg) == NATSKIT_OK;
+        if (answered) {
+            assert_ok(natskit_msg_release(msg));
+        }
+        expect_end(sub, NATSKIT_TIMEOUT);
+        assert_true(ts_now_ms() - begin_ms >= 999);
+    }
+    assert_true(answered);
     /* The server knows of the service alone. */
     wait_server_subs(1);
     close_pair(pair);

@@ -40,12 +40,13 @@ describe("connect", function()
 
     it("takes durations as milliseconds and as seconds", function()
         local tap = helper.testing.tap(helper.server)
-        for _, options in ipairs { { ping_interval = 0.05 }, { ping_interval_ms = 50 } } do
+        for _, options in ipairs { { ping_interval = 0.05, max_pings_out = 1000 },
+            { ping_interval_ms = 50, max_pings_out = 1000 } } do
             local nc <close> = helper.connect(options, tap.url)
             local before = tap:stats().ping
             helper.eventually(function()
                 return tap:stats().ping - before >= 3
-            end, 5) -- at the default of 10 s they would take longer
+            end, 20) -- at the default of 10 s they would take longer
             assert.are.equal("connected", nc:info().state)
         end
         tap:close()
@@ -81,12 +82,12 @@ describe("connect", function()
 
     it("fails when nobody listens", function()
         local took = helper.timed(function()
-            local nc, message, code = nats.connect("nats://127.0.0.1:1", { reconnect = false }, 5)
+            local nc, message, code = nats.connect("nats://127.0.0.1:1", { reconnect = false }, 60)
             assert.is_nil(nc)
             assert.truthy(message:find("127.0.0.1", 1, true))
             assert.truthy(code == "connect_refused" or code == "no_servers", code)
         end)
-        assert.is_true(took < 4)
+        assert.is_true(took < 20, took)
     end)
 
     it("tries again until the deadline with first_connect retry", function()
@@ -166,7 +167,7 @@ describe("connect", function()
             local took, nc, _, code = helper.timed(nats.connect, table.unpack(args, 1, 3))
             assert.is_nil(nc)
             assert.are.equal("timeout", code)
-            assert.is_true(took >= 0.25 and took < 2, took)
+            assert.is_true(took >= 0.25 and took < 10, took)
         end
         helper.server:resume()
     end)

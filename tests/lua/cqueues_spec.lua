@@ -39,7 +39,7 @@ describe("natskit.loop.cqueues", function()
             assert(queue:step(1))
         end
         loop.uninstall()
-        assert(queue:loop(5))
+        assert(queue:loop(20))
         assert.is_true(queue:empty())
         table.sort(results)
         assert.are.equal("R1", results[1])

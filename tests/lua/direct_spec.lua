@@ -40,7 +40,7 @@ cases["one message, each way"] = function(_, js)
         assert.are.equal(1, assert(get(js, "S", { start_time = "2020-01-02T03:04:05Z" })).seq)
         assert.are.equal(2, assert(get(js, "S", { start_time = 1.5, next_by_subj = "s.b" })).seq)
         helper.fails("msg_not_found", get(js, "S", { seq = 9 }))
-        helper.fails("stream_not_found", get(js, "NO", { seq = 1, timeout = 5 }))
+        helper.fails("stream_not_found", get(js, "NO", { seq = 1, timeout = 20 }))
     end
     assert.are.equal("b", assert(stream:direct_get { seq = 2 }).data)
     assert.are.equal("b", assert(stream:get_msg { seq = 2 }).data)
@@ -53,7 +53,7 @@ cases["where direct gets are not allowed"] = function(_, js)
     helper.raises("the reading has ended: the stream allows no direct gets", all, js:get_batch("S"))
     helper.raises("no_direct", all, js:get_last_for("NO"))
     local sub <close> = assert(js:get_batch("S"))
-    helper.fails("no_direct", sub:next(10))
+    helper.fails("no_direct", sub:next(20))
 end
 
 cases["a run of a stream"] = function(_, js)
@@ -67,8 +67,8 @@ cases["a run of a stream"] = function(_, js)
     assert.are.equal("", all(js:get_batch("S", { seq = 5 })))
     assert.are.equal("a1", all(assert(js:stream("S")):get_batch { batch = 1 }))
     local sub <close> = assert(js:get_batch("S"))
-    assert.are.equal(3, assert(sub:next(10)).pending)
-    assert.are.equal(2, assert(sub:next(10)).pending)
+    assert.are.equal(3, assert(sub:next(20)).pending)
+    assert.are.equal(2, assert(sub:next(20)).pending)
 end
 
 cases["the last of each subject"] = function(_, js)

@@ -278,10 +278,10 @@ describe("the examples", function()
     end)
     teardown(helper.stop)
 
-    for _, name in ipairs { "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
+    for _, name in ipairs { "hello", "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "metrics",
-        "tour" } do
+        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "tour",
+        "headers", "events", "delivery", "losses", "metrics" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)

@@ -16,7 +16,10 @@ describe("conn:trace", function()
         for _, line in ipairs(assert(nc:trace())) do
             assert.are.equal("integer", math.type(line.time_ns))
             assert.is_false(line.cut and not line.line:find("^INFO") and not line.line:find("^CONNECT"))
-            lines[#lines + 1] = (line.out and ">" or "<") .. line.line
+            local told = (line.out and ">" or "<") .. line.line
+            if told ~= "<PING" and told ~= ">PONG" then -- a server may ask at any time
+                lines[#lines + 1] = told
+            end
         end
         local text = table.concat(lines, "\n") .. "\n"
         assert.truthy(text:find("^<INFO {"), text)
@@ -53,6 +56,9 @@ describe("nats.dump", function()
         sub:close()
         nc:close()
         helper.nothing_left()
-        assert.are.equal(0, #nats.dump().objects)
+        for _, object in ipairs(nats.dump().objects) do -- other specs may have left headers, say
+            assert.are_not.equal("connection", object.kind)
+            assert.are_not.equal("subscription", object.kind)
+        end
     end)
 end)

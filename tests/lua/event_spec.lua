@@ -168,7 +168,7 @@ describe("events", function()
     end)
 
     it("tell of pings if asked to", function()
-        local nc = helper.connect({ ping_interval = 0.05 })
+        local nc = helper.connect({ ping_interval = 0.05, max_pings_out = 1000 })
         local plain, debug = assert(nc:events()), assert(nc:events({ debug = true }))
         for _ = 1, 3 do
             local ping = await(debug, "ping")

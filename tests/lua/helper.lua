@@ -36,7 +36,7 @@ end
 
 --- Waits until `fn()` gives something true, and returns that.
 function helper.eventually(fn, seconds)
-    local deadline = helper.now() + (seconds or 10)
+    local deadline = helper.now() + (seconds or 20)
     while true do
         local result = fn()
         if result then
@@ -100,7 +100,7 @@ function helper.nothing_left()
         end
         return #left == 0
     end
-    local clean = pcall(helper.eventually, count, 5) -- closing goes on in the library's thread
+    local clean = pcall(helper.eventually, count) -- closing goes on in the library's thread
     if not clean then
         error("left behind: " .. table.concat(left, ", "), 2)
     end
@@ -129,16 +129,21 @@ local preamble = [[
 package.path, package.cpath = %q, %q
 local url = %q
 local nats = require "natskit"
+local soon
+local function interrupt_soon() -- Ctrl-C in 0.7 s: by the clock of the program, which may be slow to start
+    soon = io.popen("sleep 0.7; kill -INT $PPID") -- the shell's parent is this process
+    return soon
+end
 ]]
 
 --- Runs Lua code in a process of its own; returns its output, and its exit code. `limit` is the command that ends
--- it: by default after 20 seconds, for tests of Ctrl-C "timeout -s INT 1", say.
+-- it: by default after 60 seconds.
 function helper.child(code, limit)
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
     file:write(preamble:format(package.path, package.cpath, helper.url or ""), code)
     file:close()
-    local pipe = assert(io.popen(("%s lua5.4 %s 2>&1"):format(limit or "timeout -k 1 20", path), "r"))
+    local pipe = assert(io.popen(("%s lua5.4 %s 2>&1"):format(limit or "timeout -k 1 60", path), "r"))
     local output = pipe:read("a")
     local _, why, exit = pipe:close()
     os.remove(path)

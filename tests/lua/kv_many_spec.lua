@@ -46,17 +46,17 @@ end
 cases["a mirror is written where it comes from"] = function(_, js)
     local origin = make(js, "M1")
     make(js, "M2", { mirror = { name = "M1" } })
-    local mirror = assert(js:open_kv("M2", { timeout = 5 }))
+    local mirror = assert(js:open_kv("M2", { timeout = 20 }))
     assert(mirror:put("k", "1"))
     assert.are.equal("1", assert(origin:get "k").value)
-    assert.are.equal("1", helper.eventually(function() return mirror:get "k" end, 10).value)
+    assert.are.equal("1", helper.eventually(function() return mirror:get "k" end).value)
 end
 
 cases["keys of sources are its own"] = function(_, js)
     local from = make(js, "FROM")
     assert(from:put("k", "1"))
     local both = make(js, "S2", { sources = { { name = "FROM" } } })
-    assert.are.equal("1", helper.eventually(function() return both:get "k" end, 10).value)
+    assert.are.equal("1", helper.eventually(function() return both:get "k" end).value)
 end
 
 cases["what is opened to be read alone changes nothing"] = function(_, js)
@@ -116,9 +116,9 @@ cases["entries are at hand"] = function(nc, js)
     helper.fails("busy", many:cache()) -- there is one
     local revision = assert(many:put("y", "2"))
     helper.eventually(function()
-        nc:flush(5)
+        nc:flush(20)
         return many:cache_info().last_revision >= revision
-    end, 10)
+    end)
     local keys = {}
     for _, entry in ipairs(assert(many:cached_all())) do
         keys[#keys + 1] = entry.key .. "=" .. entry.value

@@ -130,35 +130,42 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
                     ticks = ticks + 1
                 end
             end)
+            -- The best of several tries, since the machine may be busy with something else; returns how many.
             local function bounded(code, fn, ...)
-                local before = ticks
-                local took, result, _, got = helper.timed(fn, ...)
-                assert.is_nil(result)
-                assert.are.equal(code, got)
-                assert.is_true(took >= 0.18 and took < 1.2, took)
-                assert.is_true(ticks - before >= 2, "the loop stood still")
+                for tries = 1, 20 do
+                    local before = ticks
+                    local took, result, _, got = helper.timed(fn, ...)
+                    assert.is_nil(result)
+                    assert.are.equal(code, got)
+                    assert.is_true(took >= 0.18 and took < 20, took)
+                    if took < 1.2 and ticks - before >= 2 then
+                        return tries
+                    end
+                end
+                error("late, or the loop stood still", 2)
             end
             bounded("timeout", sub.next, sub, 0.2)
             bounded("timeout", sub.next_batch, sub, 5, 0.2)
-            bounded("timeout", nc.request, nc, "quiet", "x", { timeout = 0.2 })
+            local published = bounded("timeout", nc.request, nc, "quiet", "x", { timeout = 0.2 })
             helper.server:pause()
             bounded("timeout", nc.flush, nc, 0.2)
             bounded("timeout", nc.rtt, nc, 0.2)
             bounded("pending", nc.closed, nc, 0.2)
-            local held = assert(nc:subscribe("held"))
-            bounded("timeout", held.drain, held, 0.2)
-            held:close()
+            bounded("timeout", function()
+                local held <close> = assert(nc:subscribe("held"))
+                return held:drain(0.2)
+            end)
             bounded("timeout", nats.connect, helper.url, nil, 0.2)
             local other = nc
             helper.server:resume()
             assert.is_true(other:flush())
             local count = 0
             local took = helper.timed(function()
-                for _ in sub:messages(0.2) do -- what the request above published
+                for _ in sub:messages(0.2) do -- what the requests above published
                     count = count + 1
                 end
             end)
-            assert.are.equal(1, count)
+            assert.are.equal(published, count)
             assert.is_true(took >= 0.18, took)
             helper.fails("would_block", sub:next(0))
         end)
@@ -170,10 +177,13 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
             local payload = ("x"):rep(20000)
             local sub = assert(nc:subscribe("kept"))
             assert(nc:publish("kept", payload))
-            local kept = assert(sub:next(5))
+            local kept = assert(sub:next(20))
             sub:close()
             helper.server:pause()
-            while nc:publish("a", payload, { timeout = 0.05 }) do end
+            local full = 0 -- for a second without a break: the engine may have had no turn in a part of it
+            while full < 5 do
+                full = nc:publish("a", payload, { timeout = 0.2 }) and 0 or full + 1
+            end
             local ticks = 0
             loop.spawn(function()
                 while true do
@@ -187,17 +197,17 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
             helper.fails("timeout", kept:republish("a", { timeout = 0.2 }))
             helper.fails("timeout", nc:publish_batch({ { "a", payload } }, { timeout = 0.2 }))
             helper.fails("timeout", nc:written(0.2))
-            assert.is_true(ticks >= 15, ticks)
+            assert.is_true(ticks >= 6, ticks)
             loop.spawn(function()
                 loop.sleep(0.1)
                 helper.server:resume()
             end)
-            assert.is_true(kept:republish("a", { timeout = 10 }))
-            assert.is_true(nc:publish("a", payload, { timeout = 10 }))
-            for _ in nc:request_many("a", payload, { max_wait = 10 }) do
+            assert.is_true(kept:republish("a", { timeout = 20 }))
+            assert.is_true(nc:publish("a", payload, { timeout = 20 }))
+            for _ in nc:request_many("a", payload, { max_wait = 20 }) do
                 error("nobody answers")
             end
-            assert.is_true(nc:close(10))
+            assert.is_true(nc:close(20))
         end)
     end)
 
@@ -206,11 +216,11 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
             local nc = helper.connect({ outbox_bytes = 65536, outbox_full = "fail" })
             local sub = assert(nc:subscribe("ask"))
             assert(nc:publish("ask", "x", { reply = "a" }))
-            local asked = assert(sub:next(5))
+            local asked = assert(sub:next(20))
             helper.server:pause()
-            local payload, full = ("x"):rep(10000), 0
-            while full <= 50 do
-                full = nc:publish("a", payload) and 0 or full + 1
+            local payload, since = ("x"):rep(10000), helper.now()
+            while helper.now() - since < 1 do -- full for a second: the engine may have had no turn in a part of it
+                since = nc:publish("a", payload) and helper.now() or since
                 loop.sleep(0.001)
             end
             local took = helper.timed(function()
@@ -497,6 +507,7 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
             for i = 1, 5 do
                 assert(nc:publish("generated", tostring(i)))
             end
+            assert(nc:flush(20)) -- they have come
             local generator = coroutine.wrap(function()
                 for msg in sub:messages(0.05) do
                     coroutine.yield(msg.data)
@@ -566,7 +577,7 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
             loop.spawn(function()
                 codes.drain = select(3, nc:drain(60))
             end)
-            assert(nats.shutdown(5))
+            assert(nats.shutdown(20))
             wait_for(function()
                 return codes.next and codes.flush and codes.closed and codes.drain
             end)
@@ -578,7 +589,7 @@ return function(loop, _ENV) -- luacheck: ignore _ENV (whose globals are those of
                 loop.sleep(0.01)
                 assert(again:publish("b", "again"))
             end)
-            assert.are.equal("again", assert(other:next(5)).data)
+            assert.are.equal("again", assert(other:next(20)).data)
         end)
     end)
 end

@@ -62,7 +62,7 @@ end
 cases["a pull consumer is found or made"] = function(_, js)
     make(js, 3)
     local consumer = assert(js:pull_subscribe("s.*", { durable = "p", config = { max_deliver = 3 } }))
-    assert.are.equal(2, #assert(consumer:fetch(2, { timeout = 5 })))
+    assert.are.equal(2, #assert(consumer:fetch(2, { timeout = 20 })))
     assert(js:pull_subscribe("s.*", { durable = "p", stream = "S" }))
     ack_pending(js, "p", 2)
     local none, text, code = js:pull_subscribe("s.x", { durable = "p" })

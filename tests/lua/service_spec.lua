@@ -116,7 +116,7 @@ describe("a service", function()
         raises("service", client.discover, client, "services")
         local inbox = assert(client:subscribe("plain"))
         assert(client:publish("plain", "x"))
-        local msg = assert(inbox:next(5))
+        local msg = assert(inbox:next(20))
         raises("requests of a service", msg.respond_error, msg, 1, "x")
         raises("no request", msg.handled, msg)
         assert.is_nil((msg:service_error()))
@@ -207,7 +207,7 @@ describe("a service", function()
         assert.are.equal(100, count)
         assert(nc:flush())
         for i = 1, 100 do
-            assert.are.equal(tostring(i), assert(replies:next(5)).data)
+            assert.are.equal(tostring(i), assert(replies:next(20)).data)
         end
         assert.are.equal(100, service:stats().endpoints[1].num_requests)
         replies:close()
@@ -257,7 +257,7 @@ describe("a service", function()
         local other = open { name = "other", prefix = "tools" }
         assert(nc:flush())
         local ids = {}
-        for one in client:discover("ping") do
+        for one in client:discover("ping", { stall = 2, max_wait = 60 }) do -- a busy machine may be slow
             ids[one.id] = one.name
         end
         assert.are.same({ [twins[1]:ping().id] = "twin", [twins[2]:ping().id] = "twin" }, ids)

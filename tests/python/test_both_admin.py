@@ -98,12 +98,12 @@ async def test_trace(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         js = nc.jetstream()
         await js.add_stream(name="AD5", subjects=["AD5.>"], storage="memory")
-        tree = await js.admin.trace("AD5.x", b"x", headers={"a": "b"})
+        tree = await js.admin.trace("AD5.x", b"x", headers={"a": "b"}, timeout=20)
         assert tree["missing"] == 0
         kinds = [event["type"] for event in tree["trace"]["events"]]
         assert "in" in kinds and "js" in kinds
         assert (await js.stream_info("AD5")).state.messages == 0
-        await js.admin.trace("AD5.x", b"x", deliver=True)
+        await js.admin.trace("AD5.x", b"x", deliver=True, timeout=20)
         for _ in range(2000):
             if (await js.stream_info("AD5")).state.messages == 1:
                 break

@@ -193,8 +193,8 @@ async def test_wrong_types_of_servers(servers: object) -> None:
 async def test_refused() -> None:
     begin = time.monotonic()
     with pytest.raises(errors.NetworkError) as caught:
-        await natskit.connect(f"nats://127.0.0.1:{closed_port()}", timeout=5)
-    assert time.monotonic() - begin < 4
+        await natskit.connect(f"nats://127.0.0.1:{closed_port()}", timeout=60)
+    assert time.monotonic() - begin < 20
     assert caught.value.status in (errors.ConnectRefusedError.status, errors.NoServersError.status)
 
 
@@ -205,7 +205,7 @@ async def test_silent_server_ends_by_the_deadline() -> None:
         begin = time.monotonic()
         with pytest.raises((errors.TimeoutError, errors.NetworkError)):
             await natskit.connect(f"nats://127.0.0.1:{silent.getsockname()[1]}", timeout=0.4)
-        assert 0.3 < time.monotonic() - begin < 2
+        assert 0.3 < time.monotonic() - begin < 10
 
 
 async def test_user_and_password() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import face_async as face
 import natskit
 import pytest
 from natskit import errors
@@ -95,7 +96,7 @@ async def test_batch(js_url: str) -> None:
         assert await found(js.get_batch("A", seq=5)) == []
         stream = await js.stream("A")
         async with stream.get_batch(1) as reading:
-            msg = await reading.next_msg(5)
+            msg = await reading.next_msg(20)
             assert (msg.data, msg.pending) == (b"a", 3)
 
 
@@ -161,6 +162,10 @@ async def test_alternates() -> None:
             js = nc.jetstream(timeout=30)
             await filled(js, "a")
             await js.add_stream(name="M", storage="memory", mirror={"name": "A"}, mirror_direct=True)
-            info = await js.stream_info("A")
+            for _ in range(2000):  # until the server that answers knows of the mirror
+                info = await js.stream_info("A")
+                if len(info.alternates or ()) == 2:
+                    break
+                await face.nap(0.01)
             assert sorted(one.name for one in info.alternates) == ["A", "M"]
             assert info.alternates[0].cluster == info.cluster.name if info.cluster else False

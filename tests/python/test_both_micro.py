@@ -237,7 +237,8 @@ async def test_discovery(url: str) -> None:
         twins = [await natskit.micro.add_service(nc, name="twin", version="1.0.0") for _ in range(2)]
         other = await natskit.micro.add_service(nc, name="other", version="2.0.0", prefix="tools")
         await nc.flush()
-        found = [one async for one in natskit.micro.ping(client)]
+        # on a busy machine the second may take longer than the default allows
+        found = [one async for one in natskit.micro.ping(client, stall=2, max_wait=60)]
         assert {one.id for one in found} == {one.id for one in twins}
         infos = [one async for one in natskit.micro.info(client, "twin", twins[0].id)]
         assert infos == [twins[0].info()]

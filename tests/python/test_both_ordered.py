@@ -59,7 +59,7 @@ async def test_begins(js_url: str) -> None:
 async def test_goes_on(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         js = await filled(nc, "G")
-        sub = js.ordered("G", marker=True, headers_only=True, heartbeat=0.2)
+        sub = js.ordered("G", marker=True, headers_only=True, heartbeat=1)
         for seq in range(1, 6):
             msg = await sub.next_msg(20)
             assert (msg.metadata.sequence.stream, msg.data, msg.headers) == (seq, b"", {"Nats-Msg-Size": "1"})
@@ -75,7 +75,7 @@ async def test_goes_on(js_url: str) -> None:
         await js.publish("G.d", "d")
         msg = await sub.next_msg(20)
         assert msg.metadata.sequence.stream == 6
-        assert sub.stats()["resets"] == 1
+        assert sub.stats()["resets"] >= 1
         await js.delete_stream("G")
         with pytest.raises(errors.StreamNotFoundError):
             async for _ in sub:

@@ -41,7 +41,7 @@ async def talk(nc: natskit.Client) -> None:
     sub = await nc.subscribe("ws.>")
     for size in (0, 1, 125, 126, 65536, 300000):
         await nc.publish("ws.a", b"x" * size)
-        assert (await sub.next_msg(timeout=10)).data == b"x" * size
+        assert (await sub.next_msg(timeout=20)).data == b"x" * size
     await sub.close()
 
 

@@ -383,6 +383,8 @@ async def test_callbacks_ack(js_url: str) -> None:
         await asyncio.sleep(0.01)
     assert (await sub.consumer_info()).num_ack_pending == 1
     await sub.unsubscribe()
+    while (await js.consumer_info("S", "d")).push_bound:  # until the server has noticed
+        await asyncio.sleep(0.01)
     bound = await js.subscribe_bind("S", None, "d", cb=cb)
     await js.publish("s", b"2")
     while b"2" not in done:
@@ -400,7 +402,7 @@ async def test_callbacks_ack(js_url: str) -> None:
 async def test_domain(js_url: str) -> None:
     nc = await nats.connect(js_url)
     with pytest.raises(nats.js.errors.ServiceUnavailableError):
-        await nc.jetstream(domain="elsewhere", timeout=2).account_info()
+        await nc.jetstream(domain="elsewhere", timeout=20).account_info()
     assert (await nc.jsm().account_info()).streams == 0
     await nc.close()
 

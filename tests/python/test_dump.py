@@ -30,6 +30,7 @@ async def test_trace(url: str) -> None:
         await nc.flush()
         lines = nc.trace()
         text = [(">" if line["out"] else "<") + line["line"] for line in lines]
+        text = [line for line in text if line not in ("<PING", ">PONG")]  # a server may ask at any time
         assert text[0].startswith("<INFO {") and '"name":"traced"' in text[1]
         at = text.index(">PUB trace.a 1")
         assert text[at + 1 :] == [">PING", "<PONG"]

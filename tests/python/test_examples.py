@@ -27,6 +27,30 @@ EXPECTED = {
         "nothing is left",
         "handled: 10",
     ],
+    "delivery": [
+        "acked: number 1 of DELIVERY_PY",
+        'not acked: no stream takes "delivery.py.nobody"',
+        "in doubt: 0 messages",
+    ],
+    "drain": ["drain: 20 jobs done"],
+    "events": [
+        "event: disconnected nats://127.0.0.1:",
+        "event: reconnected nats://127.0.0.1:",
+        "received 'sent after the reconnect' after 1 reconnect",
+        "event: closed nats://127.0.0.1:",
+    ],
+    "hello": ["greet.joe: hello"],
+    "headers": [
+        "refused: value of header 'Note' holds a line break",
+        "colors: ['red', 'blue'], the first: red",
+        "X-Shop: north",
+        "x-shop: north",
+    ],
+    "losses": [
+        "slow consumer: losses.py",
+        "received 100, waiting 10, dropped 90",
+        "connection: dropped 90, unconfirmed 0, unsent 0",
+    ],
     "handlers": ["log: log.info 'started'", "squares: [0, 1, 4, 9, 16]"],
     "kv_watch": [
         "get: lamp.kitchen = off, revision 1",
@@ -172,7 +196,10 @@ EXPECTED = {
     ],
 }
 
-JETSTREAM = {"batches", "consume", "direct_get", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay", "streams", "work_queue"}
+JETSTREAM = {
+    *("batches", "consume", "delivery", "direct_get", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay"),
+    *("streams", "work_queue"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -446,7 +446,7 @@ static void test_websocket(void **state)
     half[100] = '\0';
     relay_frame(p, '\x82', 1, half);
     relay_frame(p, '\x8a', 2, "pong");
-    relay_frame(p, '\x82', 3, START + 100);
+    relay_frame(p, '\x82', 3, &START[100]);
     assert_null(ts_tap_check(p->tap));
     assert_int_equal(ts_tap_stat(p->tap, "ping"), 1);
     relay_frame(p, '\x82', 3, "PING\r\n");

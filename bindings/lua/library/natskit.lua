@@ -508,6 +508,7 @@ function conn:close(linger) end
 ---@return natskit.code? code
 function conn:info() end
 
+--- Counters of the connection, over all its transports.
 ---@return natskit.ConnStats? stats
 ---@return string? message
 ---@return natskit.code? code
@@ -636,6 +637,7 @@ function sub:drain(timeout) end
 ---@return natskit.code? code
 function sub:start_drain(timeout) end
 
+--- Counters of the subscription, its limits, and why it ended.
 ---@return natskit.SubStats? stats
 ---@return string? message
 ---@return natskit.code? code
@@ -818,6 +820,7 @@ function headers:last(name, match) end
 ---@return string[]
 function headers:values(name, match) end
 
+--- Whether there is a header of this name.
 ---@param name string
 ---@param match? natskit.match ("exact")
 ---@return boolean
@@ -844,6 +847,7 @@ function headers:set(name, value, match) end
 ---@return natskit.Headers self
 function headers:append(name, value) end
 
+--- Removes the headers of this name.
 ---@param name string
 ---@param match? natskit.match ("exact")
 ---@return boolean removed whether there was one

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of the Lua module `natskit`: atomic batches, and where messages come from. Never loaded at run
 --- time.
 

@@ -1,10 +1,10 @@
----@meta natskit
+---@meta _
 --- What lives in the process right now (docs/observability.md).
 
 ---@class natskit
 local nats = {}
 
----@class natskit.Connection
+---@class natskit.conn
 local conn = {}
 
 ---@class natskit.TraceLine

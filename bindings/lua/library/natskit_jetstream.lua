@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of the JetStream of the Lua module `natskit`; natskit_config.lua has the configurations.
 --- Never loaded at run time.
 

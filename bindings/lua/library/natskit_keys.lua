@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of keys and JWTs in the Lua module `natskit`. Never loaded at run time.
 
 ---@class natskit

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of the object stores of the Lua module `natskit`. Never loaded at run time.
 
 --- Configuration of a store. Fields that are not known are refused.
@@ -258,6 +258,7 @@ function reader:read(most) end
 ---@return fun(): string?
 function reader:pieces() end
 
+--- What the store knows of the object that is read.
 ---@return natskit.ObjectInfo
 function reader:info() end
 
@@ -267,5 +268,6 @@ function reader:info() end
 ---@return natskit.code? code
 function reader:progress() end
 
+--- Ends the reading.
 ---@return true
 function reader:close() end

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of push consumers, and of what operators do, of the Lua module `natskit`. Never loaded at run
 --- time.
 

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of services and their discovery in the Lua module `natskit`. Never loaded at run time.
 
 --- Options of nc:service.

@@ -1,4 +1,4 @@
----@meta natskit
+---@meta _
 --- Annotations (LuaCATS) of reading streams without a consumer in the Lua module `natskit`. Never loaded at run time.
 
 --- Options of js:get_batch.

@@ -98,7 +98,8 @@ static void set_text(lua_State *L, lnk_options *options, const natskit_option_in
 {
     natskit_error err;
     size_t len = 0;
-    if (info->type == NATSKIT_TYPE_CHOICE && lua_isboolean(L, -1)) { /* whose words are true and false */
+    int both = info->type == NATSKIT_TYPE_CHOICE && strstr(info->unit, "true|false") != NULL;
+    if (both && lua_isboolean(L, -1)) { /* whose words are true and false */
         lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
         lua_replace(L, -2);
     }

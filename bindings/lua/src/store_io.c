@@ -215,7 +215,7 @@ static int write_step(lua_State *L)
         size_t offset = (size_t)lua_tointeger(L, S_OFFSET);
         natskit_status status =
             natskit_object_writer_write(stream->writer, piece + offset, len - offset, 0, &written, &err);
-        lua_pushinteger(L, (lua_Integer)(offset + written));
+        lua_pushinteger(L, (lua_Integer)offset + (lua_Integer)written);
         lua_replace(L, S_OFFSET);
         if (status == NATSKIT_WOULD_BLOCK) {
             return wait_for_room(L);

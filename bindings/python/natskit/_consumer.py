@@ -54,10 +54,12 @@ class Consumer:
 
     @property
     def name(self) -> str:
+        """Name of the consumer."""
         return self._where[1]
 
     @property
     def stream_name(self) -> str:
+        """Name of its stream."""
         return self._where[0]
 
     @property

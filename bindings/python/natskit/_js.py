@@ -652,6 +652,7 @@ class Stream:
 
     @property
     def name(self) -> str:
+        """Name of the stream."""
         return self._name
 
     @property

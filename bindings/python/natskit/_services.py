@@ -53,6 +53,7 @@ class _Told:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Made of what a service has answered; members that are not known are left out."""
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}  # type: ignore[attr-defined]
         if "endpoints" in known:
             part = EndpointStats if cls is ServiceStats else EndpointInfo
@@ -60,6 +61,7 @@ class _Told:
         return cls(**known)
 
     def to_dict(self) -> dict[str, Any]:
+        """All members, as a service sends them."""
         return asdict(self)  # type: ignore[call-overload,no-any-return]
 
 

@@ -81,10 +81,12 @@ class JetStreamError(Error):
 
     @property
     def code(self) -> int:
+        """The server's number, as HTTP has them."""
         return self.server_code
 
     @property
     def description(self) -> str:
+        """The server's words."""
         return self.text
 
 
@@ -105,10 +107,12 @@ class ServiceError(ProtocolError):
 
     @property
     def code(self) -> str:
+        """The service's code."""
         return str(self.server_code)
 
     @property
     def description(self) -> str:
+        """The service's words."""
         return self.text
 
 

@@ -198,18 +198,22 @@ class Server:
         return server
 
     def command(self, text: str) -> str:
+        """One command of nk-server for this server; what follows "ok"."""
         return self._helper.command(self._prefix + text)
 
     @property
     def url(self) -> str:
+        """Where clients connect."""
         return self.command("url")
 
     @property
     def port(self) -> int:
+        """The port of that url."""
         return int(self.command("port"))
 
     @property
     def monitor_port(self) -> int:
+        """The port of its monitoring by HTTP."""
         return int(self.command("monitor-port"))
 
     @property
@@ -219,6 +223,7 @@ class Server:
 
     @property
     def dir(self) -> pathlib.Path:
+        """The folder of its configuration, log and store."""
         return pathlib.Path(self.command("dir"))
 
     def extra_port(self, number: int) -> int:
@@ -242,12 +247,15 @@ class Server:
         self.command("pause")
 
     def resume(self) -> None:
+        """Lets a stopped server go on."""
         self.command("resume")
 
     def lame_duck(self) -> None:
+        """Tells it to send its clients away, and to end."""
         self.command(f"signal {int(signal.SIGUSR2)}")
 
     def reload(self, config: str) -> None:
+        """Gives it another configuration while it runs."""
         file = _text_file(config)
         try:
             self.command(f"reload {file}")
@@ -259,9 +267,11 @@ class Server:
         return self.command(f"monitor {path}")
 
     def log_contains(self, text: str) -> bool:
+        """Whether its log has the text by now."""
         return self._helper.try_command(f"{self._prefix}log {text}")[0]
 
     def wait_log(self, text: str, timeout: float = 10.0) -> None:
+        """Waits until its log has the text; HarnessError after `timeout` seconds."""
         self.command(f"wait-log {int(timeout * 1000)} {text}")
 
     def close(self) -> None:
@@ -300,6 +310,7 @@ class Cluster:
 
     @property
     def urls(self) -> list[str]:
+        """The urls of all nodes."""
         return [node.url for node in self.nodes]
 
     def wait_ready(self, timeout: float = 60.0) -> None:
@@ -307,6 +318,7 @@ class Cluster:
         self._helper.command(f"wait-ready {int(timeout * 1000)}")
 
     def close(self) -> None:
+        """Stops all nodes and removes their folders."""
         self._helper._end()
 
     def __enter__(self) -> Cluster:
@@ -337,24 +349,29 @@ class Tap:
         return self._helper.command(text)
 
     def stats(self) -> dict[str, int]:
+        """What went through, by name."""
         words = self.command("stats").split()
         return {name: int(value) for name, value in zip(words[::2], words[1::2])}
 
     def wait_stat(self, name: str, at_least: int, timeout: float = 10.0) -> int:
+        """Waits until a counter is `at_least` so much, and returns it."""
         return wait_for(
             lambda: (lambda n: n if n >= at_least else 0)(self.stats()[name]), timeout, f"{name} >= {at_least}"
         )
 
     def violation(self) -> str | None:
+        """The first byte of the client that was outside the protocol, as a text; None if there was none."""
         good, rest = self._helper.try_command("check")
         return None if good else rest
 
     def check(self) -> None:
+        """Raises Violation if the client has sent something outside the protocol."""
         found = self.violation()
         if found:
             raise Violation(found)
 
     def close(self, check: bool = True) -> None:
+        """Ends it; with `check` as check() does."""
         found = None
         if self._helper._control is not None:
             with contextlib.suppress(HarnessError):
@@ -410,6 +427,7 @@ class Scripted:
             raise Violation(rest)
 
     def close(self, check: bool = True) -> None:
+        """Ends it; with `check` it raises if the script was not followed to its end."""
         try:
             if check and self._helper._control is not None:
                 self.wait()
@@ -437,6 +455,7 @@ class Wallet:
         self._helper.command(text)
 
     def text(self, name: str) -> str:
+        """The content of one of its files."""
         return (self.dir / name).read_text(encoding="utf-8").rstrip()
 
     def expand(self, text: str) -> str:
@@ -449,6 +468,7 @@ class Wallet:
         return next((secret[:8] for secret in self.secrets if secret in text), None)
 
     def close(self) -> None:
+        """Removes the files."""
         self._helper._end()
 
 

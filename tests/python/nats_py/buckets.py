@@ -43,7 +43,7 @@ async def run(nats, url, out):
     watcher = await kv.watch("hello")
     out("watch", (await watcher.updates()).value, await watcher.updates())
     await kv.put("hello", b"live")
-    out("live", (await watcher.updates(timeout=2)).value)
+    out("live", (await watcher.updates(timeout=20)).value)
     try:
         await watcher.updates(timeout=0.1)
     except nats.errors.TimeoutError:

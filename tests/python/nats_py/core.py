@@ -22,11 +22,11 @@ async def run(nats, url, out):
         await msg.respond(b"I can help")
 
     sub = await nc.subscribe("help", "workers", help_request)
-    answer = await nc.request("help", b"help me", timeout=2, headers={"a": "b", "c": "d"})
+    answer = await nc.request("help", b"help me", timeout=20, headers={"a": "b", "c": "d"})
     out("answer", answer.data, answer.headers, sub.subject, sub.queue)
     await sub.unsubscribe()
     try:
-        await nc.request("help", b"", timeout=2)
+        await nc.request("help", b"", timeout=20)
     except nats.errors.NoRespondersError as error:
         out("nobody", str(error))
     old = await nc.subscribe("slow")
@@ -44,7 +44,7 @@ async def run(nats, url, out):
     sub = await nc.subscribe("foo.*")
     for i in range(5):
         await nc.publish(f"foo.{i}", f"{i}".encode(), reply="bar" if i == 0 else "")
-    msg = await sub.next_msg(timeout=2)
+    msg = await sub.next_msg(timeout=20)
     out("first", msg.subject, msg.reply, msg.data, msg.headers, msg.sid > 0)
     await nc.flush()
     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def run(nats, url, out):
     for data in (b"bad", b"2", b"3"):
         await nc.publish("limited", data)
     await nc.publish("future", b"now")
-    out("future", (await asyncio.wait_for(future, 2)).data)
+    out("future", (await asyncio.wait_for(future, 20)).data)
     await nc.flush()
     while len(got) < 2:
         await asyncio.sleep(0.01)

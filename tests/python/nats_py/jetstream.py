@@ -36,7 +36,7 @@ async def run(nats, url, out):
     out("ack", ack)
     out("again", (await js.publish("orders.new", b"4", headers={"Nats-Msg-Id": "id4"})).duplicate)
     try:
-        await js.publish("nowhere", b"", timeout=2)
+        await js.publish("nowhere", b"", timeout=20)
     except errors.NoStreamResponseError as error:
         out("nowhere", str(error))
     try:
@@ -71,12 +71,12 @@ async def run(nats, url, out):
         await msgs[0].ack()
     except nats.errors.MsgAlreadyAckdError as error:
         out("acked", type(error).__name__, msgs[0].is_acked)
-    msgs = await sub.fetch(100, timeout=2)  # there are fewer: it does not wait for more
+    msgs = await sub.fetch(100, timeout=20)  # there are fewer: it does not wait for more
     out("rest", [msg.data for msg in msgs], msgs[0].metadata.stream, msgs[0].metadata.consumer)
     await msgs[0].nak(delay=0.05)
-    answer = await msgs[1].ack_sync(timeout=2)
+    answer = await msgs[1].ack_sync(timeout=20)
     out("ack_sync", answer.data)
-    again = (await sub.fetch(1, timeout=3))[0]
+    again = (await sub.fetch(1, timeout=20))[0]
     out("again", again.data, again.metadata.num_delivered)
     await again.in_progress()
     await again.term()
@@ -114,15 +114,15 @@ async def run(nats, url, out):
         out("bound already", str(error))
     await push.unsubscribe()
     sub = await js.subscribe("orders.new", stream="ORDERS", config=api.ConsumerConfig(deliver_policy=api.DeliverPolicy.LAST))
-    msg = await sub.next_msg(timeout=2)
+    msg = await sub.next_msg(timeout=20)
     out("from the last", msg.data, msg.metadata.sequence.stream)
     await msg.ack()
     await sub.unsubscribe()
     ordered = await js.subscribe("orders.new", ordered_consumer=True)
-    out("ordered", [(await ordered.next_msg(timeout=2)).data for _ in range(4)])
+    out("ordered", [(await ordered.next_msg(timeout=20)).data for _ in range(4)])
     await ordered.unsubscribe()
     queue = await js.subscribe("orders.new", "q1", manual_ack=True)
-    out("queue", (await queue.next_msg(timeout=2)).data, (await queue.consumer_info()).config.deliver_group)
+    out("queue", (await queue.next_msg(timeout=20)).data, (await queue.consumer_info()).config.deliver_group)
     await queue.unsubscribe()
 
     # Consumers.
@@ -139,7 +139,7 @@ async def run(nats, url, out):
     plain = await nc.subscribe("plain")
     await nc.publish("plain", b"", reply="x.y")
     try:
-        (await plain.next_msg(timeout=2)).metadata
+        (await plain.next_msg(timeout=20)).metadata
     except nats.errors.NotJSMessageError as error:
         out("plain", str(error))
     await js.delete_stream("ORDERS")

@@ -31,10 +31,10 @@ async def run(nats, url, out):
     await group.add_endpoint(name="refuse", handler=refuse)
     await group.add_group(name="deep").add_endpoint(name="fail", handler=fail, subject="fails")
     await service.add_endpoint(micro.service.EndpointConfig(name="crash", handler=crash, metadata={"x": "y"}))
-    answer = await nc.request("add", b"[1, 2]", timeout=2, headers={"h": "v"})
+    answer = await nc.request("add", b"[1, 2]", timeout=20, headers={"h": "v"})
     out("answer", answer.data, answer.headers)
     for subject in ("more.refuse", "more.deep.fails", "crash"):
-        answer = await nc.request(subject, b"", timeout=2)
+        answer = await nc.request(subject, b"", timeout=20)
         out("error", subject, answer.data, sorted(answer.headers.items()))
     info = service.info()
     out("info", info.name, info.version, info.description, info.metadata, info.id == service.id)
@@ -43,14 +43,14 @@ async def run(nats, url, out):
     out("stats", sorted((each.name, each.num_requests) for each in stats.endpoints))
     out("started", type(stats.started).__name__)
     for verb in micro.service.ServiceVerb:
-        answer = await nc.request(micro.service.control_subject(verb, "sums"), b"", timeout=2)
+        answer = await nc.request(micro.service.control_subject(verb, "sums"), b"", timeout=20)
         told = json.loads(answer.data)
         out(verb.value, told["name"], told["type"], len(told.get("endpoints", [])))
     await service.reset()
     await service.stop()
-    await asyncio.wait_for(service.stopped.wait(), 2)
+    await asyncio.wait_for(service.stopped.wait(), 20)
     try:
-        await nc.request("add", b"[]", timeout=2)
+        await nc.request("add", b"[]", timeout=20)
     except nats.errors.NoRespondersError:
         out("stopped")
     try:

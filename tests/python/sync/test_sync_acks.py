@@ -293,9 +293,13 @@ def test_while_disconnected() -> None:
 def fill(nc: natskit.Client) -> None:
     """Publishes until the outbox has no room at all."""
     for size in (60000, 1000, 1):
-        with pytest.raises(errors.TimeoutError):
-            while True:
+        full = 0  # a second long without a break: the engine may have had no turn in a part of it
+        while full < 4:
+            try:
                 nc.publish("full", bytes(size), timeout=0.3)
+                full = 0
+            except errors.TimeoutError:
+                full += 1
 
 
 def test_full_outbox(js_server: Server) -> None:

@@ -100,12 +100,12 @@ def test_trace(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         js = nc.jetstream()
         js.add_stream(name="AD5", subjects=["AD5.>"], storage="memory")
-        tree = js.admin.trace("AD5.x", b"x", headers={"a": "b"})
+        tree = js.admin.trace("AD5.x", b"x", headers={"a": "b"}, timeout=20)
         assert tree["missing"] == 0
         kinds = [event["type"] for event in tree["trace"]["events"]]
         assert "in" in kinds and "js" in kinds
         assert (js.stream_info("AD5")).state.messages == 0
-        js.admin.trace("AD5.x", b"x", deliver=True)
+        js.admin.trace("AD5.x", b"x", deliver=True, timeout=20)
         for _ in range(2000):
             if (js.stream_info("AD5")).state.messages == 1:
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors
@@ -97,7 +98,7 @@ def test_batch(js_url: str) -> None:
         assert found(js.get_batch("A", seq=5)) == []
         stream = js.stream("A")
         with stream.get_batch(1) as reading:
-            msg = reading.next_msg(5)
+            msg = reading.next_msg(20)
             assert (msg.data, msg.pending) == (b"a", 3)
 
 
@@ -163,6 +164,10 @@ def test_alternates() -> None:
             js = nc.jetstream(timeout=30)
             filled(js, "a")
             js.add_stream(name="M", storage="memory", mirror={"name": "A"}, mirror_direct=True)
-            info = js.stream_info("A")
+            for _ in range(2000):  # until the server that answers knows of the mirror
+                info = js.stream_info("A")
+                if len(info.alternates or ()) == 2:
+                    break
+                face.nap(0.01)
             assert sorted(one.name for one in info.alternates) == ["A", "M"]
             assert info.alternates[0].cluster == info.cluster.name if info.cluster else False

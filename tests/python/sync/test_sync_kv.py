@@ -245,12 +245,12 @@ def test_time_to_live(js_url: str) -> None:
             kv.create("a", b"1", ttl=0.5)
         with pytest.raises(errors.InvalidError):
             kv.create("a", b"1", ttl=timedelta(milliseconds=999))
-        kv.create("a", b"1", ttl=timedelta(seconds=1))
+        kv.create("a", b"1", ttl=timedelta(seconds=4))
         kv.put("b", b"1")
-        kv.purge("b", ttl=timedelta(seconds=1.5))
+        kv.purge("b", ttl=timedelta(seconds=4.5))
         js = nc.jetstream()
         ttls = [(js.get_last_msg("KV_B", f"$KV.B.{key}")).headers["Nats-TTL"] for key in "ab"]
-        assert ttls == ["1", "1500ms"]
+        assert ttls == ["4", "4500ms"]
         watcher = kv.watch("a", updates_only=True)
         gone = watcher.next_msg(20)
         assert (gone.key, gone.operation, gone.value) == ("a", "PURGE", b"")

@@ -21,8 +21,8 @@ def made(nc: natskit.Client, bucket: str, **config: Any) -> natskit.KeyValue:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Waits until it holds, or fails after 10 s."""
-    end = time.monotonic() + 10
+    """Waits until it holds, or fails after 20 s."""
+    end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end
 
@@ -133,7 +133,7 @@ def test_gets_by_the_leader(js_url: str) -> None:
         asked = nc.subscribe("$JS.API.STREAM.MSG.GET.KV_B")
         kv = nc.jetstream().kv("B", direct=False)
         assert (kv.get("k")).value == b"1"
-        assert asked.next_msg(5)
+        assert asked.next_msg(20)
 
 
 @pytest.mark.parametrize(

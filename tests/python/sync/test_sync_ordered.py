@@ -57,7 +57,7 @@ def test_begins(js_url: str) -> None:
 def test_goes_on(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         js = filled(nc, "G")
-        sub = js.ordered("G", marker=True, headers_only=True, heartbeat=0.2)
+        sub = js.ordered("G", marker=True, headers_only=True, heartbeat=1)
         for seq in range(1, 6):
             msg = sub.next_msg(20)
             assert (msg.metadata.sequence.stream, msg.data, msg.headers) == (seq, b"", {"Nats-Msg-Size": "1"})
@@ -73,7 +73,7 @@ def test_goes_on(js_url: str) -> None:
         js.publish("G.d", "d")
         msg = sub.next_msg(20)
         assert msg.metadata.sequence.stream == 6
-        assert sub.stats()["resets"] == 1
+        assert sub.stats()["resets"] >= 1
         js.delete_stream("G")
         with pytest.raises(errors.StreamNotFoundError):
             for _ in sub:

@@ -43,7 +43,7 @@ def talk(nc: natskit.Client) -> None:
     sub = nc.subscribe("ws.>")
     for size in (0, 1, 125, 126, 65536, 300000):
         nc.publish("ws.a", b"x" * size)
-        assert (sub.next_msg(timeout=10)).data == b"x" * size
+        assert (sub.next_msg(timeout=20)).data == b"x" * size
     sub.close()
 
 

@@ -131,9 +131,11 @@ class Info:
 
     @classmethod
     def from_response(cls: type[_I], raw: Mapping[str, Any]) -> _I:
+        """Made of a server's answer, as `raw` is."""
         return cls(raw)
 
     def as_dict(self) -> dict[str, Any]:
+        """A copy of the server's answer."""
         return dict(self.raw)
 
     def __eq__(self, other: object) -> bool:
@@ -300,6 +302,7 @@ class ConsumerReset(Info):
 
     @property
     def info(self) -> ConsumerInfo:
+        """The consumer as it is now."""
         return ConsumerInfo(self.raw)
 
 

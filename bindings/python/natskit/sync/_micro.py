@@ -264,10 +264,12 @@ class Service(Group):
 
     @property
     def name(self) -> str:
+        """Name of the service."""
         return self._told.name
 
     @property
     def version(self) -> str:
+        """Version of the service."""
         return self._told.version
 
     @property
