@@ -60,11 +60,16 @@ def test_calls_have_a_method() -> None:
     """Each call of the library is made by some method."""
     import inspect
 
-    from natskit import _js
+    from natskit import _admin, _js, _kv
 
-    source = inspect.getsource(_js)
+    source = "".join(map(inspect.getsource, (_admin, _js, _kv)))
+    others = {
+        "kv.status": "self._status(",
+        "stream.message.get": "self._get_msg(",
+        "stream.snapshot": "self._js._snapshot(",
+    }
     for name, arguments, since, text in _natskit._js_calls():
-        made = "self._get_msg(" if name == "stream.message.get" else f'"{name}"'
+        made = others.get(name, f'"{name}"')
         assert made in source, name
         assert since and text and isinstance(arguments, str)
 

@@ -102,10 +102,10 @@ def test_signal_handlers_run_while_waiting(url: str) -> None:
             begin = time.monotonic()
             timer.start()
             with pytest.raises(TimeoutError):
-                sub.next_msg(0.6)
-            assert time.monotonic() - begin > 0.55
+                sub.next_msg(4)
+            assert time.monotonic() - begin > 3.95
             timer.join()
-        assert len(seen) == 1 and seen[0] - begin < 0.4
+        assert len(seen) == 1 and seen[0] - begin < 3.5
     finally:
         signal.signal(signal.SIGUSR1, old)
 
@@ -195,7 +195,7 @@ def test_waiting_releases_the_interpreter(url: str) -> None:
         rounds = 0
         while thread.is_alive():
             rounds += 1
-        assert time.monotonic() - begin < 5 and rounds > 1000
+        assert time.monotonic() - begin < 20 and rounds > 1000
         thread.join()
 
 

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXTRA_PORTS = 9, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
+enum { EXTRA_PORTS = 9, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 10000 };
 
 struct ts_server {
     struct ts_proc proc;

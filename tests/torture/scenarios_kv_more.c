@@ -164,10 +164,10 @@ static void expect_no_half_end(natskit_kv kv, natskit_sub sub)
         tt_want(info.complete == 1 && info.entries >= 3, "the cache is not complete");
         return;
     }
-    natskit_status got = natskit_sub_next(sub, 5000, &msg);
+    natskit_status got = natskit_sub_next(sub, 20000, &msg);
     while (got == NATSKIT_OK) {
         (void)natskit_msg_release(msg);
-        got = natskit_sub_next(sub, 5000, &msg);
+        got = natskit_sub_next(sub, 20000, &msg);
     }
     if (got != NATSKIT_END) {
         tt_fail("a cache has ended with %d, and its subscription gives %d", info.reason, got);
