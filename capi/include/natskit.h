@@ -602,6 +602,7 @@ NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_con
 #define NATSKIT_HEALTH_DOWN 5     /* it cannot work at the moment; the library tries again */
 #define NATSKIT_HEALTH_ENDED 6    /* and does not come back */
 
+/* What a look at something tells: natskit_conn_health, natskit_sub_health. */
 typedef struct natskit_health {
     int32_t state;         /* NATSKIT_HEALTH_... */
     natskit_status reason; /* why it is not NATSKIT_HEALTH_OK; else NATSKIT_OK, or what a connect waits for */

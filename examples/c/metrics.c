@@ -42,22 +42,22 @@ static void write_conn(FILE *out, natskit_conn conn)
     check(natskit_conn_health(conn, &health, sizeof health), "health");
     check(natskit_counters_get(&process, sizeof process), "counters");
     const struct metric metrics[] = {
-        {"natskit_up", "gauge", health.state <= NATSKIT_HEALTH_DEGRADED},
-        {"natskit_in_messages_total", "counter", now.in_msgs},
-        {"natskit_in_bytes_total", "counter", now.in_bytes},
-        {"natskit_out_messages_total", "counter", now.out_msgs},
-        {"natskit_out_bytes_total", "counter", now.out_bytes},
-        {"natskit_outbox_bytes", "gauge", now.pending_out_bytes},
-        {"natskit_dropped_messages_total", "counter", now.dropped_msgs},
-        {"natskit_orphan_messages_total", "counter", now.orphan_msgs},
-        {"natskit_late_replies_total", "counter", now.late_replies},
-        {"natskit_unconfirmed_messages_total", "counter", now.unconfirmed},
-        {"natskit_reconnects_total", "counter", now.reconnects},
-        {"natskit_subscriptions", "gauge", now.subs},
-        {"natskit_requests", "gauge", now.requests},
-        {"natskit_allocated_bytes", "gauge", process.allocated_bytes},
-        {"natskit_held_messages", "gauge", process.msgs},
-        {"natskit_threads", "gauge", process.threads},
+        {"nats_client_up", "gauge", health.state <= NATSKIT_HEALTH_DEGRADED},
+        {"nats_client_in_messages_total", "counter", now.in_msgs},
+        {"nats_client_in_bytes_total", "counter", now.in_bytes},
+        {"nats_client_out_messages_total", "counter", now.out_msgs},
+        {"nats_client_out_bytes_total", "counter", now.out_bytes},
+        {"nats_client_outbox_bytes", "gauge", now.pending_out_bytes},
+        {"nats_client_dropped_messages_total", "counter", now.dropped_msgs},
+        {"nats_client_orphan_messages_total", "counter", now.orphan_msgs},
+        {"nats_client_late_replies_total", "counter", now.late_replies},
+        {"nats_client_unconfirmed_messages_total", "counter", now.unconfirmed},
+        {"nats_client_reconnects_total", "counter", now.reconnects},
+        {"nats_client_subscriptions", "gauge", now.subs},
+        {"nats_client_requests", "gauge", now.requests},
+        {"nats_client_allocated_bytes", "gauge", process.allocated_bytes},
+        {"nats_client_held_messages", "gauge", process.msgs},
+        {"nats_client_threads", "gauge", process.threads},
     };
     write_all(out, metrics, sizeof metrics / sizeof metrics[0]);
 }
@@ -68,12 +68,12 @@ static void write_subs(FILE *out, const natskit_sub *subs, size_t count)
     static const struct {
         const char *name;
         const char *type;
-    } metrics[] = {{"natskit_sub_up", "gauge"},
-                   {"natskit_sub_received_messages_total", "counter"},
-                   {"natskit_sub_taken_messages_total", "counter"},
-                   {"natskit_sub_dropped_messages_total", "counter"},
-                   {"natskit_sub_pending_messages", "gauge"},
-                   {"natskit_sub_pending_bytes", "gauge"}};
+    } metrics[] = {{"nats_client_sub_up", "gauge"},
+                   {"nats_client_sub_received_messages_total", "counter"},
+                   {"nats_client_sub_taken_messages_total", "counter"},
+                   {"nats_client_sub_dropped_messages_total", "counter"},
+                   {"nats_client_sub_pending_messages", "gauge"},
+                   {"nats_client_sub_pending_bytes", "gauge"}};
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         fprintf(out, "# TYPE %s %s\n", metrics[i].name, metrics[i].type);
         for (size_t k = 0; k < count; k++) {

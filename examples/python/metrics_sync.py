@@ -12,7 +12,7 @@ import natskit.sync as natskit
 
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
-# Name without "natskit_", type, field of nc.stats().
+# Name without "nats_client_", type, field of nc.stats().
 CONN = (
     ("in_messages_total", "counter", "in_msgs"),
     ("in_bytes_total", "counter", "in_bytes"),
@@ -49,19 +49,19 @@ def subject_label(sub: natskit.Subscription) -> str:
 
 
 def lines(nc: natskit.Client, subs: list[natskit.Subscription]) -> Iterator[str]:
-    yield "# TYPE natskit_up gauge"
-    yield f"natskit_up {int(nc.health().works)}"
+    yield "# TYPE nats_client_up gauge"
+    yield f"nats_client_up {int(nc.health().works)}"
     for metrics, now in ((CONN, nc.stats()), (PROCESS, natskit.counters())):
         for name, kind, field in metrics:
-            yield f"# TYPE natskit_{name} {kind}"
-            yield f"natskit_{name} {now[field]}"
-    yield "# TYPE natskit_sub_up gauge"
+            yield f"# TYPE nats_client_{name} {kind}"
+            yield f"nats_client_{name} {now[field]}"
+    yield "# TYPE nats_client_sub_up gauge"
     for sub in subs:
-        yield f"natskit_sub_up{subject_label(sub)} {int(sub.health().works)}"
+        yield f"nats_client_sub_up{subject_label(sub)} {int(sub.health().works)}"
     for name, kind, field in SUB:  # all samples of a metric stand together
-        yield f"# TYPE natskit_{name} {kind}"
+        yield f"# TYPE nats_client_{name} {kind}"
         for sub in subs:
-            yield f"natskit_{name}{subject_label(sub)} {sub.stats()[field]}"
+            yield f"nats_client_{name}{subject_label(sub)} {sub.stats()[field]}"
 
 
 def main() -> None:

@@ -205,11 +205,12 @@ static void test_service(void **state)
 static void test_metrics(void **state)
 {
     (void)state;
-    run_example("metrics", (const char *const[]){
-                               "# TYPE natskit_up gauge\nnatskit_up 1\n", "\nnatskit_out_messages_total 2\n",
-                               "\nnatskit_sub_received_messages_total{subject=\"metrics.c.>\"} 2\n",
-                               "\nnatskit_sub_pending_messages{subject=\"metrics.c.>\"} 1\n",
-                               "\nnatskit_sub_up{subject=\"metrics.c.\\\"quoted\\\"\"} 1\n", NULL});
+    run_example("metrics",
+                (const char *const[]){
+                    "# TYPE nats_client_up gauge\nnats_client_up 1\n", "\nnats_client_out_messages_total 2\n",
+                    "\nnats_client_sub_received_messages_total{subject=\"metrics.c.>\"} 2\n",
+                    "\nnats_client_sub_pending_messages{subject=\"metrics.c.>\"} 1\n",
+                    "\nnats_client_sub_up{subject=\"metrics.c.\\\"quoted\\\"\"} 1\n", NULL});
 }
 
 static void test_tour(void **state)

@@ -290,7 +290,7 @@ describe("the examples", function()
 
     it("give out the metrics of the document", function()
         local documented, told = {}, {}
-        for name, kind in read("docs/observability.md"):gmatch("\n| `(natskit_[%w_]+)` | (%l+) |") do
+        for name, kind in read("docs/observability.md"):gmatch("\n| `(nats_client_[%w_]+)` | (%l+) |") do
             documented[#documented + 1] = name .. " " .. kind
         end
         local output, good = run("metrics", helper.url)
@@ -301,8 +301,8 @@ describe("the examples", function()
         table.sort(documented)
         table.sort(told)
         assert.are.same(documented, told)
-        assert.truthy(output:find('\nnatskit_sub_pending_messages{subject="metrics.lua.>"} 1\n', 1, true), output)
-        assert.truthy(output:find('\nnatskit_sub_up{subject="metrics.lua.\\"quoted\\""} 1\n', 1, true), output)
+        assert.truthy(output:find('\nnats_client_sub_pending_messages{subject="metrics.lua.>"} 1\n', 1, true), output)
+        assert.truthy(output:find('\nnats_client_sub_up{subject="metrics.lua.\\"quoted\\""} 1\n', 1, true), output)
     end)
 
     it("fail where there is no server", function()

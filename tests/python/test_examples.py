@@ -180,13 +180,13 @@ EXPECTED = {
     ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "metrics": [
-        "natskit_up 1",
-        "natskit_out_messages_total 2",
-        'natskit_sub_received_messages_total{subject="metrics.py.>"} 2',
-        'natskit_sub_taken_messages_total{subject="metrics.py.>"} 1',
-        'natskit_sub_pending_messages{subject="metrics.py.>"} 1',
-        'natskit_sub_up{subject="metrics.py.\\"quoted\\""} 1',
-        "natskit_threads 1",
+        "nats_client_up 1",
+        "nats_client_out_messages_total 2",
+        'nats_client_sub_received_messages_total{subject="metrics.py.>"} 2',
+        'nats_client_sub_taken_messages_total{subject="metrics.py.>"} 1',
+        'nats_client_sub_pending_messages{subject="metrics.py.>"} 1',
+        'nats_client_sub_up{subject="metrics.py.\\"quoted\\""} 1',
+        "nats_client_threads 1",
     ],
     "work_queue": [
         "given up: nonsense",
@@ -228,7 +228,7 @@ def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
         assert any(line.startswith(text) for line in lines), f"{text!r} is missing in {lines}"
     if name == "metrics":
         page = (EXAMPLES.parents[1] / "docs" / "observability.md").read_text()
-        documented = re.findall(r"^\| `(natskit_\w+)` \| (counter|gauge) \|", page, re.MULTILINE)
+        documented = re.findall(r"^\| `(nats_client_\w+)` \| (counter|gauge) \|", page, re.MULTILINE)
         told = [tuple(line.split()[2:]) for line in lines if line.startswith("# TYPE ")]
         assert sorted(told) == sorted(documented)
 
