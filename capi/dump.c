@@ -28,6 +28,7 @@ static const char *const kinds[] = {
     [NATSKIT_KIND_OBJECT_STORE] = "object_store",
     [NATSKIT_KIND_OBJECT_WRITER] = "object_writer",
     [NATSKIT_KIND_OBJECT_READER] = "object_reader",
+    [NATSKIT_KIND_INGEST] = "ingest",
 };
 
 /* A JSON text that grows; once there was no memory nothing more is added. */
@@ -222,6 +223,17 @@ static void add_publisher(struct out *out, uint64_t id)
                 {"untaken", info.untaken});
 }
 
+static void add_ingest(struct out *out, uint64_t id)
+{
+    natskit_ingest_info info;
+    if (natskit_ingest_info_get((natskit_ingest){id}, &info, sizeof info) == NATSKIT_OK) {
+        add_status(out, "ended_by", info.reason);
+        ADD_NUMBERS(out, {"published", info.published}, {"acked", info.acked}, {"refused", info.refused},
+                    {"lost", info.lost}, {"window", info.window}, {"pings", info.pings},
+                    {"untaken", info.untaken});
+    }
+}
+
 static void add_object_io(struct out *out, int32_t kind, uint64_t id)
 {
     natskit_object_progress now = {0};
@@ -258,6 +270,8 @@ static bool add_object(struct out *out, uint64_t id)
         add_op(out, handle);
     } else if (kind == NATSKIT_KIND_PUBLISHER) {
         add_publisher(out, id);
+    } else if (kind == NATSKIT_KIND_INGEST) {
+        add_ingest(out, id);
     } else if (kind == NATSKIT_KIND_SERVICE) {
         const struct nki_service *service = handle->object;
         add_key(out, "stats");

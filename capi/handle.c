@@ -31,7 +31,7 @@
 #define CHUNKS (INDEX_END >> CHUNK_BITS)
 #define GENERATION_BITS 24
 #define GENERATION_MASK ((UINT64_C(1) << GENERATION_BITS) - 1)
-#define KIND_COUNT (NATSKIT_KIND_OBJECT_READER + 1)
+#define KIND_COUNT (NATSKIT_KIND_INGEST + 1)
 
 /* Of the upper half of the word. */
 #define HIGH_CLOSING UINT64_C(1)

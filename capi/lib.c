@@ -100,6 +100,7 @@ natskit_status natskit_counters_get(natskit_counters *counters, size_t counters_
         .object_stores = nki_handle_live(NATSKIT_KIND_OBJECT_STORE),
         .object_writers = nki_handle_live(NATSKIT_KIND_OBJECT_WRITER),
         .object_readers = nki_handle_live(NATSKIT_KIND_OBJECT_READER),
+        .ingests = nki_handle_live(NATSKIT_KIND_INGEST),
     };
     /* The table of handles never shrinks: with it, the number would not fall back to its start. */
     uint64_t table = nki_handle_table_bytes();

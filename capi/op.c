@@ -1,6 +1,7 @@
 /* Operations, and the calls that begin one: flushes and room. Any thread. The handle of an operation keeps a
  * reference of its connection, which is asked for waiting and cancelling. */
 #include "capi/guard.h"
+#include "jetstream/ingest.h"
 #include "jetstream/publisher.h"
 #include "object/get.h"
 #include "object/put.h"
@@ -78,6 +79,8 @@ static struct nki_conn *conn_of(int32_t kind, void *object)
         return nki_sub_conn(object);
     case NATSKIT_KIND_PUBLISHER:
         return nki_publisher_conn(object);
+    case NATSKIT_KIND_INGEST:
+        return nki_ingest_conn(object);
     case NATSKIT_KIND_OBJECT_WRITER:
         return nki_object_put_conn(object);
     case NATSKIT_KIND_OBJECT_READER:
@@ -95,6 +98,7 @@ natskit_status nki_capi_pin_start(const struct nki_capi_start *start, uint64_t o
         const char *what;
     } names[] = {{NATSKIT_KIND_SUB, "subscription"},
                  {NATSKIT_KIND_PUBLISHER, "publisher"},
+                 {NATSKIT_KIND_INGEST, "ingest"},
                  {NATSKIT_KIND_OBJECT_WRITER, "writer"},
                  {NATSKIT_KIND_OBJECT_READER, "reader"}};
     const char *what = "connection";

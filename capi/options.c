@@ -26,7 +26,8 @@ _Static_assert(
         NATSKIT_OPTIONS_OBJECT_PUT == (int)NKI_SCOPE_OBJECT_PUT &&
         NATSKIT_OPTIONS_OBJECT_WATCH == (int)NKI_SCOPE_OBJECT_WATCH &&
         NATSKIT_OPTIONS_KV == (int)NKI_SCOPE_KV && NATSKIT_OPTIONS_KV_SWEEP == (int)NKI_SCOPE_KV_SWEEP &&
-        NATSKIT_OPTIONS_PUSH == (int)NKI_SCOPE_PUSH && NATSKIT_OPTIONS_KV_MANY == (int)NKI_SCOPE_KV_MANY,
+        NATSKIT_OPTIONS_PUSH == (int)NKI_SCOPE_PUSH && NATSKIT_OPTIONS_KV_MANY == (int)NKI_SCOPE_KV_MANY &&
+        NATSKIT_OPTIONS_INGEST == (int)NKI_SCOPE_INGEST,
     "scopes are numbered alike");
 _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIST == (int)NKI_OPTION_LIST &&
                    NATSKIT_TYPE_INTEGER == (int)NKI_OPTION_INTEGER &&
@@ -36,9 +37,10 @@ _Static_assert(NATSKIT_TYPE_STRING == (int)NKI_OPTION_STRING && NATSKIT_TYPE_LIS
                "types are numbered alike");
 
 static const char *const scope_names[] = {
-    "no",        "connect",   "subscribe",  "request",      "events",   "request_many", "auth",  "user_jwt",
-    "jetstream", "publisher", "fetch",      "consume",      "kv_watch", "ordered",      "batch", "get_batch",
-    "get_last",  "service",   "object_put", "object_watch", "kv",       "kv_sweep",     "push",  "kv_many"};
+    "no",       "connect",   "subscribe", "request", "events",     "request_many", "auth",
+    "user_jwt", "jetstream", "publisher", "fetch",   "consume",    "kv_watch",     "ordered",
+    "batch",    "get_batch", "get_last",  "service", "object_put", "object_watch", "kv",
+    "kv_sweep", "push",      "kv_many",   "ingest"};
 _Static_assert(NKI_ARRAY_LEN(scope_names) == NKI_SCOPE_COUNT, "each scope has a name");
 
 static void options_close(struct nki_handle *handle)

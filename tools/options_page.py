@@ -19,7 +19,7 @@ SCOPES = {"CONNECT": "Connecting", "SUBSCRIBE": "Subscribing", "REQUEST": "Reque
           "ORDERED": "Reading in order", "PUSH": "Push consumers", "BATCH": "Atomic batches", "GET_BATCH": "Reading stored messages directly",
           "GET_LAST": "Reading last messages directly", "KV": "Opening buckets",
           "KV_WATCH": "Watching keys", "KV_SWEEP": "Changing many keys",
-          "KV_MANY": "Getting several keys",
+          "KV_MANY": "Getting several keys", "INGEST": "Fast ingest",
           "SERVICE": "Services", "OBJECT_PUT": "Putting an object",
           "OBJECT_WATCH": "Watching an object store"}
 WHAT = {"STRING": "bytes", "TEXT": "bytes", "LIST": "entries", "INTEGER": "", "BOOLEAN": "", "DURATION": "ms"}

@@ -84,6 +84,9 @@ typedef struct natskit_kv {
 typedef struct natskit_batch {
     uint64_t id;
 } natskit_batch;
+typedef struct natskit_ingest {
+    uint64_t id;
+} natskit_ingest;
 typedef struct natskit_service {
     uint64_t id;
 } natskit_service;
@@ -116,6 +119,7 @@ typedef struct natskit_msg natskit_msg;
 #define NATSKIT_KIND_OBJECT_STORE 13
 #define NATSKIT_KIND_OBJECT_WRITER 14
 #define NATSKIT_KIND_OBJECT_READER 15
+#define NATSKIT_KIND_INGEST 16
 
 /* ------------------------------------------------------------------------------------------------ status */
 
@@ -294,6 +298,7 @@ typedef struct natskit_counters {
     uint64_t object_stores;
     uint64_t object_writers;
     uint64_t object_readers;
+    uint64_t ingests;
 } natskit_counters;
 
 /* Fills `counters`. */
@@ -343,6 +348,7 @@ NATSKIT_API natskit_status natskit_shutdown(int64_t timeout_ms);
 #define NATSKIT_OPTIONS_KV_SWEEP 21
 #define NATSKIT_OPTIONS_PUSH 22
 #define NATSKIT_OPTIONS_KV_MANY 23
+#define NATSKIT_OPTIONS_INGEST 24
 
 /* Types of options. */
 #define NATSKIT_TYPE_STRING 1
@@ -1469,6 +1475,73 @@ NATSKIT_API natskit_status natskit_batch_info_get(natskit_batch batch, natskit_b
 
 /* Releases the handle. What was not committed is discarded; a commit that was begun goes on. */
 NATSKIT_API natskit_status natskit_batch_close(natskit_batch batch);
+
+/* Fast ingest (server 2.14, streams with allow_batched): many messages to one stream, which keeps their order
+ * and acks them by and by. It is faster than a publisher, and stores what came of it also if it is never
+ * committed. Each message has a number, by which the stream sees what does not come. A lost connection loses
+ * at most what was under way, and that shows as a gap; nothing is sent twice. */
+
+/* Opens one, with options of scope INGEST ({0}: defaults), and the subscription of what is not stored:
+ * messages of kind NATSKIT_MSG_PUB_ACK, for a message that the stream refuses its number as `id` and why; for
+ * messages that did not come the number of the first, NATSKIT_BATCH_INCOMPLETE, and `count`. With option
+ * on_gap "fail" the stream ends the batch before the first of them. Closing the subscription ends the ingest;
+ * it ends by itself with the ingest, and its reason has the words. A drain of the connection commits. */
+NATSKIT_API natskit_status natskit_ingest_open(natskit_js js, natskit_options options, natskit_ingest *out,
+                                               natskit_sub *failures, natskit_error *err);
+
+/* Publishes a message; `*seq` (may be NULL) gets its number, 1 for the first. Returns as soon as it is in the
+ * connection's outbox. The first one goes alone, until the stream has answered; then as many may be under way
+ * as the stream says. Beyond that, or if the outbox is full, it waits for room: NATSKIT_TIMEOUT, or
+ * NATSKIT_WOULD_BLOCK with timeout 0. All have to be of one stream. Errors as natskit_publish; NATSKIT_CLOSED
+ * once a commit was begun; and what the ingest has ended with: NATSKIT_BATCH_NOT_ALLOWED, NATSKIT_BATCH_LIMIT
+ * (1,000 are open), NATSKIT_BATCH_INCOMPLETE (a gap, or the stream has forgotten it: another leader, or 10 s
+ * without a connection), NATSKIT_NO_STREAM, NATSKIT_TIMEOUT (no answer within ack_wait_ms), or with on_gap
+ * "fail" what a message was refused for. */
+NATSKIT_API natskit_status natskit_ingest_publish(natskit_ingest ingest, const char *subject,
+                                                  size_t subject_len, natskit_headers headers,
+                                                  const void *data, size_t data_len, int64_t timeout_ms,
+                                                  uint64_t *seq);
+
+/* An operation that finishes when one more message may be under way, for callers that publish with timeout 0;
+ * natskit_room_start tells of the outbox. `options` (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_ingest_room_start(natskit_ingest ingest, natskit_options options,
+                                                     int64_t timeout_ms, natskit_op *op, natskit_error *err);
+
+/* Ends it and waits until all is stored: `*ack` (may be NULL) gets a message of kind NATSKIT_MSG_PUB_ACK with
+ * the last sequence in the stream, and as `count` the number of the last message that the stream has looked
+ * at, gaps and refused ones with it; the caller owns one reference. With on_gap "fail" it succeeds only if
+ * each message is stored; else it fails with the first failure, and `acked` of the info tells how many are.
+ * `*outcome` (may be NULL): NATSKIT_OUTCOME_UNKNOWN if nobody knows of the messages behind `acked`, else
+ * NATSKIT_OUTCOME_REJECTED. May be called again, and then tells the same. NATSKIT_INVALID if nothing was
+ * published. */
+NATSKIT_API natskit_status natskit_ingest_commit(natskit_ingest ingest, int64_t timeout_ms, natskit_msg **ack,
+                                                 int32_t *outcome, natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack, natskit_op_result error and outcome. `options`
+ * (scope REQUEST) may be {0}. Does not wait. */
+NATSKIT_API natskit_status natskit_ingest_commit_start(natskit_ingest ingest, natskit_options options,
+                                                       int64_t timeout_ms, natskit_op *op,
+                                                       natskit_error *err);
+
+/* What an ingest tells of itself. */
+typedef struct natskit_ingest_info {
+    uint64_t published;    /* messages accepted so far: the number of the last one */
+    uint64_t acked;        /* all up to this number are in the stream, but those of gaps and refused ones */
+    uint64_t refused;      /* messages that the stream has refused */
+    uint64_t lost;         /* messages of gaps */
+    uint64_t window;       /* messages that may be under way at present */
+    uint64_t pings;        /* how often the stream was asked where it is */
+    uint64_t untaken;      /* failures in the subscription */
+    natskit_status reason; /* what it has ended with; 0 while it lives, and after a commit that succeeded */
+    int32_t committed;     /* 1: a commit was begun */
+} natskit_ingest_info;
+
+/* Fills `info`. */
+NATSKIT_API natskit_status natskit_ingest_info_get(natskit_ingest ingest, natskit_ingest_info *info,
+                                                   size_t info_size);
+
+/* Releases the handle; without a commit before it what is under way may be stored or not. */
+NATSKIT_API natskit_status natskit_ingest_close(natskit_ingest ingest);
 
 /* ---------------------------------------------------------------------------------------------- consuming
  *

@@ -388,7 +388,7 @@ int32_t nki_outbox_append_marked(struct nki_outbox *outbox, const struct nki_out
     size_t done;
     pthread_mutex_lock(&outbox->mu);
     int32_t status = append_locked(outbox, msgs, count, false, 0, &done, kick);
-    if (done > 0) {
+    if (done > 0 && told != NULL) {
         told->accepted(told->arg, done, outbox->accepted_msgs);
     }
     pthread_mutex_unlock(&outbox->mu);

@@ -92,7 +92,7 @@ struct nki_outbox_told {
     void (*accepted)(void *arg, size_t done, uint64_t last);
     void *arg;
 };
-/* Appends without waiting; nothing is written meanwhile. *kick as above. */
+/* Appends without waiting; nothing is written meanwhile. *kick as above; `told` may be NULL. */
 int32_t nki_outbox_append_marked(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                                  const struct nki_outbox_told *told, bool *kick);
 /* Appends a control line (SUB, UNSUB, PING, PONG), without a limit, if the outbox is live; otherwise nothing

@@ -24,10 +24,11 @@
 #define QUESTION_NS (2000 * NKI_NS_PER_MS) /* for the one to what the stream is */
 #define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
 #define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
-#define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
-#define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
-#define MISSING_TRIES 4              /* so often a stream that was there has to be missing in a row */
-#define UNHEARD_TRIES 5              /* so often nobody may be there to answer before the first consumer */
+#define INACTIVE_NS "300000000000"     /* the server keeps an abandoned consumer for so long */
+#define ACK_WAIT_NS "79200000000000"   /* 22 h: nothing is acked (ADR-17) */
+#define MISSING_TRIES 4                /* so often a stream that was there has to be missing in a row */
+#define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
+#define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
 
 enum state {
@@ -47,15 +48,18 @@ struct ordered {
     bool marks_done;
     bool ends_done;
     bool initial_done;
-    bool created;  /* once in its life */
-    bool placed;   /* stream_seq is known */
-    bool by_seq;   /* the present consumer begins behind stream_seq */
-    bool by_time;  /* it begins behind stream_time_ns: stream_seq is of another stream */
-    bool asking;   /* CREATING: what the stream is, first */
-    bool tells;    /* it was answered once */
-    bool unasked;  /* it is not asked: nobody has answered, this time, or ever on this connection */
-    bool answered; /* the present consumer's making */
-    bool idle;     /* a heartbeat was the last that came of it */
+    bool created;    /* once in its life */
+    bool placed;     /* stream_seq is known */
+    bool by_seq;     /* the present consumer begins behind stream_seq */
+    bool by_time;    /* it begins behind stream_time_ns: stream_seq is of another stream */
+    bool since_came; /* of that something has come: it goes on behind the last message */
+    bool since;      /* it begins with what was stored since begin_ns, as far as that has not come */
+    bool whole;      /* the stream\'s leader has all up to stream_seq: a server that has not lags behind */
+    bool asking;     /* CREATING: what the stream is, first */
+    bool tells;      /* it was answered once */
+    bool unasked;    /* it is not asked: nobody has answered, this time, or ever on this connection */
+    bool answered;   /* the present consumer's making */
+    bool idle;       /* a heartbeat was the last that came of it */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
     uint32_t flags;
@@ -69,6 +73,8 @@ struct ordered {
     uint64_t consumer_seq;      /* of the last message */
     uint64_t stream_seq;        /* up to which all has come */
     int64_t stream_time_ns;     /* when the latest of that was stored; at least the first consumer's begin */
+    int64_t begin_ns;           /* when the first consumer was made; 0: not known */
+    uint64_t begin_serial;      /* its number */
     uint64_t expected;          /* consumer sequence at which what there was has come; once answered */
     unsigned failures;          /* in a row */
     unsigned missing;           /* of those: there is no such stream */
@@ -134,7 +140,8 @@ static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_
 }
 
 /* Where it begins: as asked for as long as nothing or not all that there was has come, else behind the last
- * one. With last_per_subject what comes again meanwhile is passed over: messages come in the stream's order.
+ * one. With last_per_subject what comes again meanwhile is passed over: messages come in the stream's order;
+ * and with the first that may have been stored since the begin, all of that is asked for (skips_some).
  */
 static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
 {
@@ -145,6 +152,12 @@ static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
     if (ordered->by_time) {
         char time[NKI_RFC3339_CAP];
         nki_rfc3339_write(ordered->stream_time_ns + 1, time);
+        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
+               nki_buf_append_json(out, nki_str_z(time));
+    }
+    if (ordered->since) {
+        char time[NKI_RFC3339_CAP];
+        nki_rfc3339_write(ordered->begin_ns - SKEW_NS, time);
         return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
                nki_buf_append_json(out, nki_str_z(time));
     }
@@ -299,13 +312,19 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->used = true;
     ordered->consumer_seq = 0;
     ordered->answered = false;
+    ordered->whole = false;
     ordered->idle = false;
     nki_flow_forget(&ordered->flow);
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
     ordered->resets += ordered->created && !ordered->asking;
     ordered->unasked = ordered->unasked && !ordered->tells;
-    ordered->by_seq = ordered->placed && !ordered->by_time &&
-                      (ordered->initial_done || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    ordered->by_seq =
+        ordered->placed && !ordered->by_time &&
+        (ordered->initial_done || ordered->since_came || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    if (ordered->begin_ns == 0 && ordered->stream_time_ns > 0) {
+        ordered->begin_ns =
+            ordered->stream_time_ns; /* the first answer was lost, and it is no later than that */
+    }
     ordered->state = CREATING;
     ordered->seen_ns = now_ns;
     if (ok && (ordered->asking ? send_question(ordered) : send_create(ordered))) {
@@ -388,6 +407,9 @@ static bool begin_anew(struct ordered *ordered)
     ordered->placed = false;
     ordered->by_seq = false;
     ordered->by_time = false;
+    ordered->since = false;
+    ordered->since_came = false;
+    ordered->begin_ns = 0;
     ordered->initial_done = false;
     ordered->stream_seq = 0;
     return true;
@@ -398,6 +420,15 @@ static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
 {
     ordered->stream_seq = stream_seq;
     count_rewind(ordered);
+}
+
+/* With last_per_subject a consumer that is made before all that there was at the begin has come begins with
+ * what is the last of its subject now: what was stored meanwhile is not all in that. */
+static bool skips_some(const struct ordered *ordered, const struct nki_ack_subject *place)
+{
+    return ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && !ordered->initial_done && !ordered->since &&
+           ordered->begin_ns != 0 && ordered->serial != ordered->begin_serial && !ordered->by_time &&
+           place->time_ns > ordered->begin_ns - SKEW_NS;
 }
 
 /* A message of the stream. */
@@ -419,7 +450,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     ordered->idle = false;
     alive(ordered, now_ns);
     bool later = place.time_ns > ordered->stream_time_ns;
-    if (ordered->by_seq && place.stream_seq <= ordered->stream_seq) {
+    if (ordered->by_seq && place.stream_seq <= ordered->stream_seq && later) {
         rewind_to(ordered,
                   place.stream_seq - 1); /* it would begin behind that if there were such a message */
         if (begin_anew(ordered)) {
@@ -428,14 +459,20 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             return;
         }
     }
-    if (place.stream_seq <= ordered->stream_seq && !ordered->by_time) {
+    if (ordered->by_time ? !later : place.stream_seq <= ordered->stream_seq) {
         ordered->stale_msgs++;
         nki_msg_release(msg); /* it came by a consumer before */
+    } else if (skips_some(ordered, &place)) {
+        nki_msg_release(msg);
+        ordered->since = true;
+        reset(ordered, now_ns);
+        return;
     } else {
         ordered->stream_seq = place.stream_seq;
         ordered->stream_time_ns = later ? place.time_ns : ordered->stream_time_ns;
         ordered->placed = true;
         ordered->by_time = false;
+        ordered->since_came = ordered->since;
         msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
         if (msg != NULL && ordered->sink != NULL) {
             int32_t status = ordered->sink->message(ordered->sink_context, msg);
@@ -533,6 +570,7 @@ static void told(struct ordered *ordered, const struct nki_json_value *answer, i
     bool has = nki_json_member(answer, NKI_STR("state"), &state) && state.type == NKI_JSON_OBJECT;
     bool shorter = has && number_of(&state, NKI_STR("last_seq")) < ordered->stream_seq;
     ordered->tells = true;
+    ordered->whole = has && !shorter;
     if (shorter || created_ns(answer) > ordered->stream_time_ns) {
         count_rewind(ordered);
         ordered->by_seq = false;
@@ -554,6 +592,10 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     if (!ordered->created && created_ns(answer) > ordered->stream_time_ns) {
         ordered->stream_time_ns = created_ns(answer);
     }
+    if (ordered->begin_ns == 0) {
+        ordered->begin_ns = created_ns(answer);
+        ordered->begin_serial = ordered->serial;
+    }
     ordered->created = true;
     ordered->answered = true;
     ordered->missing = 0;
@@ -561,9 +603,9 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
     if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
         ordered->placed = true;
-        ordered->by_time = false;
         ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
-    } else if (has && ordered->by_seq && before < ordered->stream_seq && ordered->consumer_seq == 0) {
+    } else if (has && ordered->by_seq && !ordered->whole && before < ordered->stream_seq &&
+               ordered->consumer_seq == 0) {
         rewind_to(ordered, before); /* servers before 2.15 */
         if (begin_anew(ordered)) {
             ordered->state = LIVE; /* so that what it sends is looked at no more once it was reset */

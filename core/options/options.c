@@ -49,6 +49,7 @@ static const char *const scope_names[NKI_SCOPE_COUNT] = {
     [NKI_SCOPE_KV_SWEEP] = "changing many keys",
     [NKI_SCOPE_PUSH] = "a push consumer",
     [NKI_SCOPE_KV_MANY] = "getting several keys",
+    [NKI_SCOPE_INGEST] = "fast ingest",
 };
 
 struct text {

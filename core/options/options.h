@@ -29,6 +29,7 @@ enum nki_scope {
     NKI_SCOPE_KV_SWEEP,
     NKI_SCOPE_PUSH,
     NKI_SCOPE_KV_MANY,
+    NKI_SCOPE_INGEST,
     NKI_SCOPE_COUNT
 };
 

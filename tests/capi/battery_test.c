@@ -2,8 +2,7 @@
  * forged and wrong-kind handles of every kind, on connections to a real server through the tap, which cuts
  * some of them meanwhile. Every call gives a status, closed handles say so, and in the end all is given back
  * and nothing that was sent was outside the protocol. NATSKIT_SEED replays the choices of a run (the order
- * between the threads stays the machine's), NATSKIT_CALLS sets their number. Workers share the pools of ids
- * and messages, which they take one by one, since those, unlike handles, want care. */
+ * between the threads stays the machine's), NATSKIT_CALLS sets their number. Pools of ids are shared. */
 #include "battery.h"
 
 #include "support/nats_server.h"
@@ -157,6 +156,7 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
+    case NATSKIT_KIND_INGEST:
     case NATSKIT_KIND_OBJECT_READER:
         return NATSKIT_BAD_HANDLE;
     case NATSKIT_KIND_BATCH:

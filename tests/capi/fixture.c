@@ -234,6 +234,7 @@ int fx_check_clean(void **state)
     assert_int_equal(counters.publishers, 0);
     assert_int_equal(counters.kvs, 0);
     assert_int_equal(counters.batches, 0);
+    assert_int_equal(counters.ingests, 0);
     assert_int_equal(counters.object_stores, 0);
     assert_int_equal(counters.object_writers, 0);
     assert_int_equal(counters.object_readers, 0);

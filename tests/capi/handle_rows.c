@@ -16,6 +16,7 @@ natskit_object_store store;
 natskit_object_writer writer;
 natskit_publisher publisher;
 natskit_batch batch;
+natskit_ingest ingest;
 natskit_msg *received;
 
 natskit_error error;
@@ -218,6 +219,7 @@ CALL(waitset_close, natskit_waitset_close(H_WAITSET))
 #include "handle_publish.h"
 /* and behind that */
 #include "handle_batch.h"
+#include "handle_ingest.h"
 
 #define ROW(name, kind, call)                                                                                \
     {                                                                                                        \
@@ -334,6 +336,7 @@ const struct row rows[] = {
     OBJECT_ROWS,
     JS_PUBLISH_ROWS,
     BATCH_ROWS,
+    INGEST_ROWS,
     AUTH_ROWS,
 };
 
@@ -747,6 +750,7 @@ const struct bad bads[] = {
     OBJECT_BAD_ROWS,
     JS_PUBLISH_BAD_ROWS,
     BATCH_BAD_ROWS,
+    INGEST_BAD_ROWS,
 };
 
 const size_t bad_count = sizeof bads / sizeof bads[0];

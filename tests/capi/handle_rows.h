@@ -20,6 +20,7 @@ extern natskit_service service;
 extern natskit_object_store store;
 extern natskit_object_writer writer;
 extern natskit_publisher publisher;
+extern natskit_ingest ingest;
 extern natskit_batch batch;
 extern natskit_msg *received; /* from a connection that is closed */
 

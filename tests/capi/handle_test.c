@@ -10,7 +10,8 @@
 #include <string.h>
 
 static natskit_msg *const no_msgs[1];
-static natskit_sub acks; /* of the publisher */
+static natskit_sub acks;     /* of the publisher */
+static natskit_sub failures; /* of the ingest */
 static size_t count;
 static char room[4096];
 
@@ -65,6 +66,7 @@ static int open_all(void **state)
     assert_ok(natskit_object_writer_open(store, "o", Z, (natskit_json){0}, NO_OPTIONS, &writer, NULL));
     assert_ok(natskit_publisher_open(js, NO_OPTIONS, &publisher, &acks, NULL));
     assert_ok(natskit_batch_open(js, NO_OPTIONS, &batch, NULL));
+    assert_ok(natskit_ingest_open(js, NO_OPTIONS, &ingest, &failures, NULL));
     service.id = open_service();
     return 0;
 }
@@ -78,7 +80,7 @@ static int close_all(void **state)
 
 static uint64_t id_of(int32_t kind)
 {
-    const uint64_t ids[NATSKIT_KIND_OBJECT_READER + 1] = {
+    const uint64_t ids[NATSKIT_KIND_INGEST + 1] = {
         [NATSKIT_KIND_OPTIONS] = options.id,
         [NATSKIT_KIND_HEADERS] = headers.id,
         [NATSKIT_KIND_CONN] = conn.id,
@@ -90,6 +92,7 @@ static uint64_t id_of(int32_t kind)
         [NATSKIT_KIND_KV] = kv.id,
         [NATSKIT_KIND_PUBLISHER] = publisher.id,
         [NATSKIT_KIND_BATCH] = batch.id,
+        [NATSKIT_KIND_INGEST] = ingest.id,
         [NATSKIT_KIND_OBJECT_STORE] = store.id,
         [NATSKIT_KIND_OBJECT_WRITER] = writer.id,
         [NATSKIT_KIND_SERVICE] = service.id,
@@ -124,6 +127,7 @@ static uint64_t open_another(int32_t kind)
     natskit_object_writer g = {0};
     natskit_publisher another = {0};
     natskit_batch many = {0};
+    natskit_ingest fast = {0};
     switch (kind) {
     case NATSKIT_KIND_SERVICE:
         return open_service();
@@ -145,6 +149,9 @@ static uint64_t open_another(int32_t kind)
     case NATSKIT_KIND_BATCH:
         assert_ok(natskit_batch_open(js, NO_OPTIONS, &many, NULL));
         return many.id;
+    case NATSKIT_KIND_INGEST:
+        assert_ok(natskit_ingest_open(js, NO_OPTIONS, &fast, &s, NULL));
+        return fast.id;
     case NATSKIT_KIND_JSON:
         assert_ok(natskit_json_open(NATSKIT_JSON_OBJECT, &j));
         return j.id;
@@ -207,6 +214,9 @@ static void close_one(int32_t kind, uint64_t id, natskit_status wanted)
         break;
     case NATSKIT_KIND_BATCH:
         got = natskit_batch_close((natskit_batch){id});
+        break;
+    case NATSKIT_KIND_INGEST:
+        got = natskit_ingest_close((natskit_ingest){id});
         break;
     case NATSKIT_KIND_JSON:
         got = natskit_json_close((natskit_json){id});
@@ -288,7 +298,7 @@ static void test_wrong_kind(void **state)
 {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
-        for (int32_t kind = 1; kind <= NATSKIT_KIND_OBJECT_READER; kind++) {
+        for (int32_t kind = 1; kind <= NATSKIT_KIND_INGEST; kind++) {
             bool fits = kind == rows[i].kind || id_of(kind) == 0 ||
                         (rows[i].either && (kind == NATSKIT_KIND_SUB || kind == NATSKIT_KIND_OP));
             if (!fits) {

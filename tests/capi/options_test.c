@@ -12,7 +12,7 @@ static const int32_t scopes[] = {
     NATSKIT_OPTIONS_ORDERED,      NATSKIT_OPTIONS_BATCH,        NATSKIT_OPTIONS_GET_BATCH,
     NATSKIT_OPTIONS_GET_LAST,     NATSKIT_OPTIONS_SERVICE,      NATSKIT_OPTIONS_OBJECT_PUT,
     NATSKIT_OPTIONS_OBJECT_WATCH, NATSKIT_OPTIONS_KV,           NATSKIT_OPTIONS_KV_SWEEP,
-    NATSKIT_OPTIONS_PUSH,         NATSKIT_OPTIONS_KV_MANY};
+    NATSKIT_OPTIONS_PUSH,         NATSKIT_OPTIONS_KV_MANY,      NATSKIT_OPTIONS_INGEST};
 
 static natskit_options open_options(int32_t scope)
 {
@@ -46,7 +46,7 @@ static void test_rows(void **state)
     assert_true(all > 20);
     natskit_option_info info;
     assert_status(natskit_option_at(0, 0, &info, sizeof info), NATSKIT_INVALID);
-    assert_status(natskit_option_at(NATSKIT_OPTIONS_KV_MANY + 1, 0, &info, sizeof info), NATSKIT_INVALID);
+    assert_status(natskit_option_at(NATSKIT_OPTIONS_INGEST + 1, 0, &info, sizeof info), NATSKIT_INVALID);
     assert_status(natskit_option_at(-1, 0, &info, sizeof info), NATSKIT_INVALID);
 }
 

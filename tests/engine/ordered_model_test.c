@@ -2,6 +2,7 @@
  * compared with what the stream holds. NATSKIT_SEED=s runs one seed alone, NATSKIT_SEEDS=n that many. */
 #include "peer.h"
 
+#include "base/rfc3339.h"
 #include "delivery/notice.h"
 #include "jetstream/ordered.h"
 #include "support/chance.h"
@@ -79,6 +80,27 @@ static void publish(struct model *model)
     }
 }
 
+/* When it was stored: long after the one before, for clocks of servers are not trusted much. */
+static int64_t time_of(uint64_t seq)
+{
+    return (int64_t)(1000 + 10 * seq) * 1000 * NKI_NS_PER_MS;
+}
+
+/* The first that was stored then or later. */
+static uint64_t stored_at(const struct model *model, const char *data)
+{
+    int64_t time_ns;
+    uint64_t seq = 1;
+    const char *at = strstr(data, "\"opt_start_time\":\"");
+    assert_non_null(at);
+    at += strlen("\"opt_start_time\":\"");
+    assert_true(nki_rfc3339_read(nki_str_make(at, strcspn(at, "\"")), &time_ns));
+    while (seq <= model->last && time_of(seq) < time_ns) {
+        seq++;
+    }
+    return seq;
+}
+
 static uint64_t last_of(const struct model *model, unsigned subject)
 {
     uint64_t seq = model->last;
@@ -133,7 +155,9 @@ static void make_consumer(struct model *model, const struct peer_pub *pub)
         begin_with_lasts(model, consumer);
         return;
     }
-    if (says(pub, "\"deliver_policy\":\"by_start_sequence\"")) {
+    if (says(pub, "\"deliver_policy\":\"by_start_time\"")) {
+        consumer->next = stored_at(model, pub->data);
+    } else if (says(pub, "\"deliver_policy\":\"by_start_sequence\"")) {
         consumer->next = number_behind(pub->data, "\"opt_start_seq\":");
     } else if (says(pub, "\"deliver_policy\":\"new\"")) {
         consumer->next = model->last + 1;
@@ -149,12 +173,14 @@ static void make_consumer(struct model *model, const struct peer_pub *pub)
 static void info_text(const struct model *model, const struct consumer *consumer, char out[400])
 {
     uint64_t at = consumer->sent > 0 ? consumer->last : consumer->begin - 1;
-    snprintf(
-        out, 400,
-        "{\"stream_name\":\"S\",\"name\":\"%s\",\"delivered\":{\"consumer_seq\":%llu,\"stream_seq\":%llu},"
-        "\"num_pending\":%llu}",
-        consumer->name, (unsigned long long)consumer->sent, (unsigned long long)at,
-        (unsigned long long)pending(model, consumer));
+    char created[NKI_RFC3339_CAP];
+    nki_rfc3339_write(time_of(consumer->stored) + 1, created);
+    snprintf(out, 400,
+             "{\"stream_name\":\"S\",\"name\":\"%s\",\"created\":\"%s\",\"delivered\":{\"consumer_seq\":%llu,"
+             "\"stream_seq\":%llu},"
+             "\"num_pending\":%llu}",
+             consumer->name, created, (unsigned long long)consumer->sent, (unsigned long long)at,
+             (unsigned long long)pending(model, consumer));
 }
 
 /* The request to make a consumer: it is answered some time later. */
@@ -282,8 +308,9 @@ static bool deliver(struct model *model, struct consumer *consumer, bool lost)
         return false;
     }
     snprintf(subject, sizeof subject, "a.%u", model->stored[seq]);
-    snprintf(reply, sizeof reply, "$JS.ACK.S.%s.1.%llu.%llu.1.%llu", consumer->name, (unsigned long long)seq,
-             (unsigned long long)consumer->sent, (unsigned long long)pending(model, consumer));
+    snprintf(reply, sizeof reply, "$JS.ACK.S.%s.1.%llu.%llu.%lld.%llu", consumer->name,
+             (unsigned long long)seq, (unsigned long long)consumer->sent, (long long)time_of(seq),
+             (unsigned long long)pending(model, consumer));
     snprintf(data, sizeof data, "%llu", (unsigned long long)seq);
     if (!lost) {
         if (consumer->sent == 1) { /* later ones do not tell where it begins */
@@ -485,6 +512,16 @@ static void check_per_subject(const struct model *model)
         assert_true(model->got[i] > model->got[i - 1]);
     }
     check_whole(model, model->done_at > 0 ? model->done_at - 1 : 0);
+    size_t at = 0;
+    for (uint64_t seq = model->known + 1; seq <= model->last; seq++) { /* all that was stored since */
+        while (at < model->got_count && model->got[at] < seq) {
+            at++;
+        }
+        if (at == model->got_count || model->got[at] != seq) {
+            fail_msg("%llu is missing, behind %llu", (unsigned long long)seq,
+                     (unsigned long long)model->known);
+        }
+    }
     for (unsigned subject = 0; subject < SUBJECTS; subject++) {
         uint64_t last = last_of(model, subject);
         bool found = last == 0;

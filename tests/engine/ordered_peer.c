@@ -102,14 +102,25 @@ void say_heartbeat(struct peer *peer, const struct asked *asked, int last)
     say_block(peer, asked, "", block);
 }
 
-void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
-            int pending)
+static void say_at(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
+                   int time_ns, int pending)
 {
     char reply[200];
     char data[20];
-    snprintf(reply, sizeof reply, "$JS.ACK.S.%s.1.%d.%d.1.%d", name, seq, consumer_seq, pending);
+    snprintf(reply, sizeof reply, "$JS.ACK.S.%s.1.%d.%d.%d.%d", name, seq, consumer_seq, time_ns, pending);
     snprintf(data, sizeof data, "%d", seq);
     assert_true(peer_send(peer, asked->deliver, "a.b", reply, "", data));
+}
+
+void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
+            int pending)
+{
+    say_at(peer, asked, name, seq, consumer_seq, 1, pending);
+}
+
+void say_later(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending)
+{
+    say_at(peer, asked, asked->name, seq, consumer_seq, 2, pending);
 }
 
 void say(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending)

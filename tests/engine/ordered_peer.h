@@ -36,6 +36,8 @@ void say_heartbeat(struct peer *peer, const struct asked *asked, int last);
 /* The message `seq` of the stream, of a consumer of this name, to where `asked` delivers. */
 void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
             int pending);
+/* One that was stored later than all that `say` gives. */
+void say_later(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending);
 void say(struct peer *peer, const struct asked *asked, int seq, int consumer_seq, int pending);
 void ordered_take(struct peer *peer, struct nki_sub *sub, const char *data);
 void expect_mark(struct peer *peer, struct nki_sub *sub);

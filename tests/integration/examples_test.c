@@ -116,6 +116,14 @@ static void test_batches(void **state)
                                       "schedule: tick, made by batch.c.plan", "schedule: ended", NULL});
 }
 
+static void test_fast_ingest(void **state)
+{
+    (void)state;
+    run_example("fast_ingest",
+                (const char *const[]){"stored: 10000 messages, the last as 10000",
+                                      "ended: wrong last sequence", "stored up to 1 of 2", NULL});
+}
+
 static void test_consume(void **state)
 {
     (void)state;
@@ -257,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_headers),      cmocka_unit_test(test_events),
         cmocka_unit_test(test_delivery),     cmocka_unit_test(test_losses),
         cmocka_unit_test(test_drain),        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_fast_ingest),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

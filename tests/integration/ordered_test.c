@@ -363,6 +363,42 @@ static void delete_consumers(void)
     assert_ok(natskit_json_close(names));
 }
 
+/* The last message of each subject, more than lies ready; the consumer is lost before they have come, and
+ * what is stored meanwhile is of one subject: each of that comes, and not the last one alone. */
+static void test_deleted_at_the_begin(void **state)
+{
+    (void)state;
+    enum { EACH = 40, SIZE = 200 * 1000 };
+    char token[16];
+    char *data = calloc(1, SIZE);
+    assert_non_null(data);
+    make_stream("memory");
+    for (int i = 1; i <= EACH; i++) {
+        char subject[64];
+        (void)snprintf(subject, sizeof subject, "%s.%d", stream, i);
+        assert_ok(
+            natskit_js_publish(writer_js, subject, Z, NO_HEADERS, data, SIZE, WAIT_MS, NULL, NULL, NULL));
+    }
+    free(data);
+    natskit_sub sub = READ("deliver_policy", "last_per_subject", "heartbeat_ms", "500");
+    jb_wait(is_live, &sub);
+    expect(sub, "1", 1);
+    assert_int_equal(info_of(sub).initial_done, 0); /* the server waits */
+    STORE("live", "live", "live");
+    delete_consumers();
+    for (int i = 2; i <= EACH; i++) {
+        (void)snprintf(token, sizeof token, "%d", i);
+        expect(sub, token, (uint64_t)i);
+    }
+    for (int i = 1; i <= 3; i++) {
+        expect(sub, "live", EACH + (uint64_t)i);
+    }
+    STORE("live");
+    expect(sub, "live", EACH + 4);
+    assert_true(info_of(sub).resets > 0);
+    assert_ok(natskit_sub_close(sub));
+}
+
 static void test_consumer_deleted(void **state)
 {
     (void)state;
@@ -576,11 +612,22 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_policies),         TEST(test_begins_later), TEST(test_defaults),
-        TEST(test_subjects),         TEST(test_headers_only), TEST(test_empty),
-        TEST(test_consumer_deleted), TEST(test_restart),      TEST(test_purge),
-        TEST(test_purged_meanwhile), TEST(test_gaps),         TEST(test_acks),
-        TEST(test_deleted_stream),   TEST(test_refused),      TEST(test_closes),
+        TEST(test_policies),
+        TEST(test_begins_later),
+        TEST(test_defaults),
+        TEST(test_subjects),
+        TEST(test_headers_only),
+        TEST(test_empty),
+        TEST(test_consumer_deleted),
+        TEST(test_deleted_at_the_begin),
+        TEST(test_restart),
+        TEST(test_purge),
+        TEST(test_purged_meanwhile),
+        TEST(test_gaps),
+        TEST(test_acks),
+        TEST(test_deleted_stream),
+        TEST(test_refused),
+        TEST(test_closes),
         TEST(test_bad_options),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);

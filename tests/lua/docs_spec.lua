@@ -42,7 +42,7 @@ local function functions_of_the_module()
     local registry = debug.getregistry()
     local prefixes = {
         conn = "nc", sub = "sub", msg = "msg", headers = "h", js = "js", stream = "stream", consumer = "consumer",
-        publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch",
+        publisher = "pub", kv = "kv", entry = "entry", service = "service", batch = "batch", ingest = "fast",
         object_store = "store", object_writer = "writer", object_reader = "reader",
     }
     for kind, prefix in pairs(prefixes) do
@@ -85,7 +85,7 @@ describe("the documents", function()
         local prefixes = {
             nats = "nats.", conn = "nc:", sub = "sub:", msg = "msg:", headers = "h:", js = "js:", stream = "stream:",
             consumer = "consumer:", publisher = "pub:", kv = "kv:", entry = "entry:", service = "service:",
-            batch = "batch:",
+            batch = "batch:", ingest = "fast:",
             store = "store:", writer = "writer:", reader = "reader:",
         }
         for kind, name in annotations:gmatch("\nfunction (%a+)[.:]([%w_]+)%(") do
@@ -128,7 +128,7 @@ describe("the documents", function()
             FETCH = "FetchOptions", CONSUME = "ConsumeOptions", PUBLISHER = "PublisherOptions",
             KV = "KvOptions", KV_SWEEP = "KvSweepOptions", KV_MANY = "KvManyOptions",
             KV_WATCH = "WatchOptions", ORDERED = "OrderedOptions", SERVICE = "ServiceOptions",
-            BATCH = "AtomicBatchOptions",
+            BATCH = "AtomicBatchOptions", INGEST = "IngestOptions",
             GET_BATCH = "GetBatchOptions", GET_LAST = "LastOptions",
             OBJECT_PUT = "ObjectPutOptions", OBJECT_WATCH = "ObjectWatchOptions",
             PUSH = "PushOptions",
@@ -280,7 +280,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "hello", "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "tour",
+        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "fast_ingest", "tour",
         "headers", "events", "delivery", "losses", "metrics" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)

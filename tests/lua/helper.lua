@@ -80,7 +80,7 @@ function helper.tapped(options, ...)
 end
 
 local kinds = { "conns", "subs", "ops", "msgs", "waitsets", "options", "jsons", "contexts", "publishers", "kvs",
-    "batches", "services", "object_stores", "object_writers", "object_readers" }
+    "batches", "ingests", "services", "object_stores", "object_writers", "object_readers" }
 
 --- Collects garbage and fails if anything of the library lives on.
 function helper.nothing_left()

@@ -178,6 +178,10 @@ EXPECTED = {
         "schedule: tick, made by batch.plan",
         "schedule: ended",
     ],
+    "fast_ingest": [
+        "stored: 10000 messages, the last as 10000",
+        "ended: wrong last sequence: 10001 [WRONG_LAST]; stored up to 1 of 2",
+    ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
     "metrics": [
         "nats_client_up 1",
@@ -197,7 +201,7 @@ EXPECTED = {
 }
 
 JETSTREAM = {
-    *("batches", "consume", "delivery", "direct_get", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay"),
+    *("batches", "consume", "delivery", "direct_get", "fast_ingest", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay"),
     *("streams", "work_queue"),
 }
 

@@ -196,6 +196,9 @@ static void close_thing(struct tt_thing thing, unsigned turn)
     case NATSKIT_KIND_PUBLISHER:
         TT(natskit_publisher_close, (natskit_publisher){thing.id});
         break;
+    case NATSKIT_KIND_INGEST:
+        TT(natskit_ingest_close, (natskit_ingest){thing.id});
+        break;
     case NATSKIT_KIND_BATCH:
         TT(natskit_batch_close, (natskit_batch){thing.id});
         break;

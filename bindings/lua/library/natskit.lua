@@ -28,6 +28,7 @@ local nats = {}
 ---@field publishers integer
 ---@field kvs integer buckets
 ---@field batches integer atomic batches
+---@field ingests integer fast ingests
 ---@field services integer
 ---@field object_stores integer
 ---@field object_writers integer

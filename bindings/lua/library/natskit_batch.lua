@@ -86,6 +86,71 @@ function batch:info() end
 --- Forgets the messages. Harmless after a commit, and more than once.
 function batch:discard() end
 
+---@class natskit.IngestOptions
+---@field on_gap? "fail"|"go_on" what a message that is refused or does not come does ("fail")
+---@field flow? integer messages between two acks at most (500)
+---@field max_outstanding? integer acks that may be under way (2)
+---@field ack_wait? number seconds without an answer after which it ends (10)
+---@field ack_wait_ms? integer the same in milliseconds
+---@field max_untaken? integer failures that may wait to be taken (65536)
+
+---@class natskit.IngestInfo
+---@field published integer number of the last message
+---@field acked integer all up to this number are in the stream, but those of gaps and refused ones
+---@field refused integer
+---@field lost integer messages of gaps
+---@field window integer messages that may be under way at present
+---@field pings integer how often the stream was asked where it is
+---@field untaken integer failures
+---@field committed boolean a commit was begun
+---@field reason? natskit.code what it has ended with
+
+--- Many messages to one stream, in their order, that it acks by and by (allow_batched, server 2.14). The end of a
+--- <close> variable commits, and raises if a message is not stored; after an error in the scope it only closes.
+---@class natskit.ingest
+local ingest = {}
+
+--- Publishes a message. Waits while as many are under way as the stream takes.
+---@param subject string
+---@param data? string
+---@param options? natskit.StreamPublishOptions
+---@return integer? number 1 for the first
+---@return string? message
+---@return natskit.code? code
+function ingest:publish(subject, data, options) end
+
+--- Ends it, and waits until all is stored.
+---@param timeout? number seconds (that of the context)
+---@return natskit.PubAck? ack with batch and count; seq of the last message in the stream
+---@return string? message
+---@return natskit.code? code
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+---@return string? outcome "unknown": nobody knows of the messages behind info().acked
+function ingest:commit(timeout) end
+
+--- for number, _, code, text in fast:failures() do: what is not stored; of a gap its first message.
+---@param timeout? number seconds for each
+---@return fun(): integer?, nil, natskit.code?, string?
+function ingest:failures(timeout) end
+
+--- The next of them as a table, with count, of a gap its messages.
+---@param timeout? number seconds
+---@return natskit.Outcome? failure
+---@return string? message
+---@return natskit.code? code
+function ingest:next_failure(timeout) end
+
+--- How far it has come.
+---@return natskit.IngestInfo? info
+---@return string? message
+---@return natskit.code? code
+function ingest:info() end
+
+--- Without a commit what is under way may be stored or not.
+---@return true
+function ingest:close() end
+
 --- Where a message comes from.
 ---@class natskit.Origin
 ---@field stream? string that published it again, or a direct get's

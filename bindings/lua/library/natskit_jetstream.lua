@@ -508,6 +508,13 @@ function js:publish(subject, data, options) end
 ---@return natskit.code? code
 function js:publisher(options) end
 
+--- Many messages to one stream, which it acks by and by.
+---@param options? natskit.IngestOptions
+---@return natskit.ingest? ingest
+---@return string? message
+---@return natskit.code? code
+function js:ingest(options) end
+
 --- An empty atomic batch, whose messages are stored together or not at all.
 ---@param options? natskit.AtomicBatchOptions
 ---@return natskit.batch? batch

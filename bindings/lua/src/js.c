@@ -468,6 +468,7 @@ static int js_call(lua_State *L)
 static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"publish", lnk_js_publish},
                                     {"publisher", lnk_js_publisher},
+                                    {"ingest", lnk_js_ingest},
                                     {"bind_consumer", lnk_js_bind_consumer},
                                     {"ordered", lnk_js_ordered},
                                     {"batch", lnk_js_batch},

@@ -1,5 +1,6 @@
-/* Publishing to streams: one message with its ack, and publishers, which have many under way, one by one or
- * in batches. While there is no room a call waits until its deadline. */
+/* Publishing to streams: one message with its ack, publishers, which have many under way, one by one or in
+ * batches, and the messages of a fast ingest (js_ingest.c). While there is no room a call waits until its
+ * deadline. */
 #include "lnk.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_OPTIONS, S_DEADLINE, S_WAIT, S_ROOM, S_TOP = S_ROOM };
 
 /* Ways to publish; the numbers go through lua_callk as its context. */
-enum way { TO_STREAM, TO_PUBLISHER, BATCH };
+enum way { TO_STREAM, TO_PUBLISHER, BATCH, TO_INGEST };
 
 static const char *const outcome_names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
 
@@ -91,13 +92,18 @@ static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int
         return natskit_publisher_publish(publisher->publisher, content.subject, content.subject_len, headers,
                                          content.data, content.data_len, block_ms, id);
     }
+    if (way == TO_INGEST) {
+        const lnk_ingest *ingest = lua_touserdata(L, S_WHO);
+        return natskit_ingest_publish(ingest->ingest, content.subject, content.subject_len, headers,
+                                      content.data, content.data_len, block_ms, id);
+    }
     const lnk_js *js = lua_touserdata(L, S_WHO);
     lnk_wait *wait = lua_touserdata(L, S_WAIT);
     return natskit_js_publish_start(js->js, content.subject, content.subject_len, headers, content.data,
                                     content.data_len, none, left, &wait->op, err);
 }
 
-/* The connection of the context or publisher at S_WHO, which keeps it. */
+/* The connection of the context, publisher or ingest at S_WHO, which keeps it. */
 static const lnk_conn *conn_of(lua_State *L, enum way way)
 {
     if (way == TO_STREAM) {
@@ -122,10 +128,9 @@ static uint64_t bytes_needed(lua_State *L, lnk_state *st, enum way way)
 }
 
 /* Begins an operation that tells when the window has room. */
-static lnk_wait *start_window(lua_State *L, uint64_t bytes, int64_t left)
+static lnk_wait *start_window(lua_State *L, enum way way, uint64_t bytes, int64_t left)
 {
     const natskit_options none = {0};
-    const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
     if (lua_isnil(L, S_WAIT)) {
         lnk_push_wait(L, S_WHO);
         lua_replace(L, S_WAIT);
@@ -135,8 +140,14 @@ static lnk_wait *start_window(lua_State *L, uint64_t bytes, int64_t left)
         natskit_op_close(room->op);
         room->op.id = 0;
     }
-    natskit_status status =
-        natskit_publisher_room_start(publisher->publisher, none, bytes, left, &room->op, NULL);
+    natskit_status status;
+    if (way == TO_INGEST) {
+        const lnk_ingest *ingest = lua_touserdata(L, S_WHO);
+        status = natskit_ingest_room_start(ingest->ingest, none, left, &room->op, NULL);
+    } else {
+        const lnk_publisher *publisher = lua_touserdata(L, S_WHO);
+        status = natskit_publisher_room_start(publisher->publisher, none, bytes, left, &room->op, NULL);
+    }
     return status == NATSKIT_OK ? room : NULL;
 }
 
@@ -205,7 +216,7 @@ static int publish_k(lua_State *L, int resumed, lua_KContext context)
         }
         int slot = window ? S_WAIT : S_ROOM;
         uint64_t bytes = bytes_needed(L, st, way);
-        const lnk_wait *room = window ? start_window(L, bytes, left)
+        const lnk_wait *room = window ? start_window(L, way, bytes, left)
                                       : lnk_room_start(L, conn_of(L, way)->conn, S_ROOM, bytes, left);
         if (suspend) {
             lnk_room_push(L, st, room, slot, left);
@@ -361,25 +372,37 @@ int lnk_js_publisher(lua_State *L)
     return 1;
 }
 
-/* pub:publish(subject [, data [, options as of js:publish]]) -> number */
-static int publisher_publish(lua_State *L)
+static int publish_one(lua_State *L, enum way way)
 {
     lnk_state *st = lnk_state_of(L);
     uint64_t id = 0;
-    check_publisher(L);
     int64_t timeout_ms = prepare(L, LNK_PUBLISH_MS);
     /* Mostly there is room, and no clock need be asked. */
-    natskit_status status = try_publish(L, st, TO_PUBLISHER, 0, 0, &id, NULL);
+    natskit_status status = try_publish(L, st, way, 0, 0, &id, NULL);
     if (status == NATSKIT_OK) {
         lua_pushinteger(L, (lua_Integer)id);
         return 1;
     }
     if (status != NATSKIT_WOULD_BLOCK) {
-        return published(L, TO_PUBLISHER, status, 0, NULL);
+        return published(L, way, status, 0, NULL);
     }
     lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
     lua_settop(L, S_TOP);
-    return publish_k(L, LUA_OK, TO_PUBLISHER);
+    return publish_k(L, LUA_OK, way);
+}
+
+/* pub:publish(subject [, data [, options as of js:publish]]) -> number */
+static int publisher_publish(lua_State *L)
+{
+    check_publisher(L);
+    return publish_one(L, TO_PUBLISHER);
+}
+
+/* fast:publish(subject [, data [, options as of js:publish]]) -> number */
+int lnk_ingest_publish(lua_State *L)
+{
+    lnk_check(L, lnk_state_of(L), S_WHO, LNK_INGEST);
+    return publish_one(L, TO_INGEST);
 }
 
 /* All messages of a batch are looked at before the first is handed over. */

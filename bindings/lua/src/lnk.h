@@ -30,6 +30,7 @@ enum lnk_kind {
     LNK_KV,
     LNK_ENTRY,
     LNK_BATCH,
+    LNK_INGEST,
     LNK_SERVICE,
     LNK_STORE,
     LNK_WRITER,
@@ -178,6 +179,18 @@ typedef struct lnk_publisher {
 #define LNK_PUBLISHER_JS 1
 #define LNK_PUBLISHER_ACKS 2 /* the subscription of its outcomes */
 #define LNK_PUBLISHER_VALUES 2
+
+/* A fast ingest. */
+typedef struct lnk_ingest {
+    natskit_ingest ingest;    /* 0: closed */
+    natskit_ingest_info last; /* what it told when it was closed */
+    int64_t timeout_ms;       /* as its context's */
+} lnk_ingest;
+
+/* User values of an ingest: as a publisher's. */
+#define LNK_INGEST_JS LNK_PUBLISHER_JS
+#define LNK_INGEST_FAILURES LNK_PUBLISHER_ACKS
+#define LNK_INGEST_VALUES LNK_PUBLISHER_VALUES
 
 /* An atomic batch. */
 typedef struct lnk_batch {
@@ -638,6 +651,13 @@ void lnk_batch_register(lua_State *L, int state_index);
  * Returns 0, or the number of results of a failure. */
 int lnk_batch_open(lua_State *L, int js, int options);
 int lnk_js_batch(lua_State *L); /* js:batch */
+
+/* -- js_ingest.c --------------------------------------------------------------------------------------------
+ */
+
+void lnk_ingest_register(lua_State *L, int state_index);
+int lnk_js_ingest(lua_State *L);      /* js:ingest */
+int lnk_ingest_publish(lua_State *L); /* its publish; js_publish.c */
 
 /* -- js_object.c: streams and consumers ---------------------------------------------------------------------
  */

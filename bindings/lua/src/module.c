@@ -7,12 +7,12 @@
 #define LNK_EXPORT __attribute__((visibility("default")))
 
 const char *const lnk_names[LNK_KINDS] = {
-    "natskit.conn",         "natskit.sub",       "natskit.msg",          "natskit.wait",
-    "natskit.options",      "natskit.loop",      "natskit.state",        "natskit.headers",
-    "natskit.turn",         "natskit.js",        "natskit.stream",       "natskit.consumer",
-    "natskit.doc",          "natskit.publisher", "natskit.kv",           "natskit.entry",
-    "natskit.batch",        "natskit.service",   "natskit.object_store", "natskit.object_writer",
-    "natskit.object_reader"};
+    "natskit.conn",          "natskit.sub",          "natskit.msg",     "natskit.wait",
+    "natskit.options",       "natskit.loop",         "natskit.state",   "natskit.headers",
+    "natskit.turn",          "natskit.js",           "natskit.stream",  "natskit.consumer",
+    "natskit.doc",           "natskit.publisher",    "natskit.kv",      "natskit.entry",
+    "natskit.batch",         "natskit.ingest",       "natskit.service", "natskit.object_store",
+    "natskit.object_writer", "natskit.object_reader"};
 
 void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind)
 {
@@ -84,7 +84,7 @@ static int counters(lua_State *L)
     natskit_counters now;
     memset(&now, 0, sizeof now);
     natskit_counters_get(&now, sizeof now);
-    lua_createtable(L, 0, 15);
+    lua_createtable(L, 0, 19);
     set_count(L, "options", now.options);
     set_count(L, "headers", now.headers);
     set_count(L, "conns", now.conns);
@@ -96,6 +96,7 @@ static int counters(lua_State *L)
     set_count(L, "publishers", now.publishers);
     set_count(L, "kvs", now.kvs);
     set_count(L, "batches", now.batches);
+    set_count(L, "ingests", now.ingests);
     set_count(L, "services", now.services);
     set_count(L, "object_stores", now.object_stores);
     set_count(L, "object_writers", now.object_writers);
@@ -199,6 +200,7 @@ static void open_state(lua_State *L)
     lnk_publisher_register(L, index);
     lnk_kv_register(L, index);
     lnk_batch_register(L, index);
+    lnk_ingest_register(L, index);
     lnk_entry_register(L, index);
     lnk_service_register(L, index);
     lnk_store_register(L, index);

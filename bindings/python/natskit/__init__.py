@@ -16,6 +16,7 @@ from . import _later, errors, js, jwt, micro, nkeys
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
+from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._health import Health, HealthState
@@ -51,6 +52,7 @@ __all__ = [
     "Headers",
     "Health",
     "HealthState",
+    "Ingest",
     "JetStreamContext",
     "KeyValue",
     "KeyValueBatch",

@@ -22,6 +22,7 @@ from ._natskit import AsyncReading as Reading
 from ._natskit import AsyncSubscription as Subscription
 from ._natskit import StoredMsg
 from ._batch import Batch
+from ._ingest import Ingest
 from ._object import Stores
 from .js import _values, api
 
@@ -97,6 +98,35 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
             "acks": acks,
         }
         return Publisher(self, _options.pairs(_natskit.OPTIONS_PUBLISHER, wishes), acks == "all")
+
+    def ingest(
+        self,
+        *,
+        on_gap: str = "fail",
+        flow: int | None = None,
+        max_outstanding: int | None = None,
+        ack_wait: float | None = None,
+        max_untaken: int | None = None,
+    ) -> Ingest:
+        """Publishes many messages to one stream that acks them by and by: `async with js.ingest() as fast: await
+        fast.publish(...)` (allow_batched, server 2.14).
+
+        Args:
+            on_gap: "fail" has the stream end the batch before the first message that it refuses, or that did not come;
+                "go_on" leaves such messages out, and fast.failures tells of them.
+            flow: messages between two acks at most; the stream may want them more often.
+            max_outstanding: how many acks may be under way; then publish() waits.
+            ack_wait: seconds without an answer after which it ends.
+            max_untaken: failures that may wait in fast.failures; those beyond are only counted.
+        """
+        wishes = {
+            "on_gap": on_gap,
+            "flow": flow,
+            "max_outstanding": max_outstanding,
+            "ack_wait_ms": _options.milliseconds("ack_wait", ack_wait),
+            "max_untaken": max_untaken,
+        }
+        return Ingest(self, _options.pairs(_natskit.OPTIONS_INGEST, wishes))
 
     @property
     def admin(self) -> Admin:

@@ -61,6 +61,8 @@ State *type_state(PyTypeObject *type)
     X(ack_type)                                                                                              \
     X(batch_type[FACE_ASYNC])                                                                                \
     X(batch_type[FACE_SYNC])                                                                                 \
+    X(ingest_type[FACE_ASYNC])                                                                               \
+    X(ingest_type[FACE_SYNC])                                                                                \
     X(kv_type[FACE_ASYNC])                                                                                   \
     X(kv_type[FACE_SYNC])                                                                                    \
     X(entry_type)                                                                                            \
@@ -420,7 +422,7 @@ static int types_init(PyObject *module, State *st)
         next_init(module, st) < 0 || loop_init(module, st) < 0 || js_init(module, st) < 0 ||
         pull_init(module, st) < 0 || kv_init(module, st) < 0 || object_init(module, st) < 0 ||
         stored_init(module, st) < 0 || batch_init(module, st) < 0 || jspub_init(module, st) < 0 ||
-        publisher_init(module, st) < 0 || service_init(module, st) < 0)
+        publisher_init(module, st) < 0 || ingest_init(module, st) < 0 || service_init(module, st) < 0)
         return -1;
     return waiting_init(module, st) < 0 ? -1 : reactor_init(module, st);
 }
@@ -446,6 +448,7 @@ static int scopes_init(PyObject *module)
         {"OPTIONS_OBJECT_WATCH", NATSKIT_OPTIONS_OBJECT_WATCH},
         {"OPTIONS_ORDERED", NATSKIT_OPTIONS_ORDERED},
         {"OPTIONS_BATCH", NATSKIT_OPTIONS_BATCH},
+        {"OPTIONS_INGEST", NATSKIT_OPTIONS_INGEST},
         {"OPTIONS_SERVICE", NATSKIT_OPTIONS_SERVICE},
         {"OPTIONS_GET_BATCH", NATSKIT_OPTIONS_GET_BATCH},
         {"OPTIONS_GET_LAST", NATSKIT_OPTIONS_GET_LAST},

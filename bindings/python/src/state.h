@@ -130,6 +130,7 @@ typedef struct State {
     PyTypeObject *publisher_type[FACES];
     PyTypeObject *kv_type[FACES];
     PyTypeObject *batch_type[FACES];
+    PyTypeObject *ingest_type[FACES];
     PyTypeObject *entry_type;
     PyTypeObject *service_type;
     PyTypeObject *object_store_type[FACES];
@@ -743,6 +744,10 @@ int jspub_init(PyObject *module, State *st);
 /* ------------------------------------------------------------------------------------------- publisher.c */
 
 int publisher_init(PyObject *module, State *st);
+
+/* ---------------------------------------------------------------------------------------------- ingest.c */
+
+int ingest_init(PyObject *module, State *st);
 
 /* ------------------------------------------------------------------------------------------------ pull.c */
 

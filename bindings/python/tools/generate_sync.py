@@ -27,7 +27,7 @@ WORDS = [
     (r"\b__aiter__\b", "__iter__"),
     (r"\banext\(", "next("),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync(Batch|Connection|Events|JetStream|KeyValue|Msg|ObjectStore|Publisher|Reading|Subscription|Watcher)\b", r"Sync\1"),
+    (r"\bAsync(Batch|Connection|Events|Ingest|JetStream|KeyValue|Msg|ObjectStore|Publisher|Reading|Subscription|Watcher)\b", r"Sync\1"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basyncio\.run\((\w+\(.*?\))\)", r"\1"),
     (r"\bCoroutine, Generator, ", ""),
@@ -52,7 +52,7 @@ def jobs() -> list[tuple[Path, Path]]:
     package = ROOT / "bindings/python/natskit"
     found = [
         (package / name, package / "sync" / name)
-        for name in ("_admin.py", "_batch.py", "_client.py", "_consumer.py", "_js.py", "_kv.py", "_micro.py", "_object.py", "_watch.py")
+        for name in ("_admin.py", "_batch.py", "_client.py", "_consumer.py", "_ingest.py", "_js.py", "_kv.py", "_micro.py", "_object.py", "_watch.py")
     ]
     tests = ROOT / "tests/python"
     for source in sorted(tests.glob("test_both_*.py")):

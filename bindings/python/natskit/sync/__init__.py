@@ -34,6 +34,7 @@ from . import micro
 from ._admin import Admin, Advisories, Advisory, Snapshot
 from ._client import Answers, Client, Events, Msg, Subscription, connect
 from ._batch import Batch
+from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._object import ObjectReader, ObjectResult, ObjectStore, ObjectWriter
@@ -52,6 +53,7 @@ __all__ = [
     "Headers",
     "Health",
     "HealthState",
+    "Ingest",
     "JetStreamContext",
     "KeyValue",
     "KeyValueBatch",
