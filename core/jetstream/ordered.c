@@ -8,12 +8,12 @@
 #include "jetstream/ordered.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/rfc3339.h"
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
 #include "jetstream/flow.h"
+#include "jetstream/ordered_answer.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -543,24 +543,6 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     }
 }
 
-static uint64_t number_of(const struct nki_json_value *object, struct nki_str name)
-{
-    struct nki_json_value value;
-    uint64_t number = 0;
-    return nki_json_member(object, name, &value) && nki_json_u64(&value, &number) ? number : 0;
-}
-
-/* When the stream or consumer was made, by the server's clock. */
-static int64_t created_ns(const struct nki_json_value *answer)
-{
-    struct nki_json_value value;
-    char text[64];
-    int64_t ns = 0;
-    bool has =
-        nki_json_member(answer, NKI_STR("created"), &value) && nki_json_text(&value, text, sizeof text) > 0;
-    return has && nki_rfc3339_read(nki_str_z(text), &ns) ? ns : 0;
-}
-
 /* The stream is there. Where the next consumer begins is not told by the server if that is behind the end, so
  * whether it is still the same stream has to be asked. If it is another one of the same name, or has lost its
  * end, the time tells what has come from what has not: all of that was stored later. */
@@ -568,16 +550,17 @@ static void told(struct ordered *ordered, const struct nki_json_value *answer, i
 {
     struct nki_json_value state;
     bool has = nki_json_member(answer, NKI_STR("state"), &state) && state.type == NKI_JSON_OBJECT;
-    bool shorter = has && number_of(&state, NKI_STR("last_seq")) < ordered->stream_seq;
+    bool shorter = has && nki_ordered_number(&state, NKI_STR("last_seq")) < ordered->stream_seq;
     ordered->tells = true;
     ordered->whole = has && !shorter;
-    if (shorter || created_ns(answer) > ordered->stream_time_ns) {
+    if (shorter || nki_ordered_created_ns(answer) > ordered->stream_time_ns) {
         count_rewind(ordered);
         ordered->by_seq = false;
         ordered->by_time = !begin_anew(ordered);
     }
-    if (created_ns(answer) > ordered->stream_time_ns && !ordered->by_time) {
-        ordered->stream_time_ns = created_ns(answer); /* so that it is not taken for another one again */
+    if (nki_ordered_created_ns(answer) > ordered->stream_time_ns && !ordered->by_time) {
+        ordered->stream_time_ns =
+            nki_ordered_created_ns(answer); /* so that it is not taken for another one again */
     }
     create_asked(ordered, now_ns);
 }
@@ -587,19 +570,19 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
 {
     struct nki_json_value delivered;
     bool has = nki_json_member(answer, NKI_STR("delivered"), &delivered) && delivered.type == NKI_JSON_OBJECT;
-    uint64_t come = has ? number_of(&delivered, NKI_STR("consumer_seq")) : 0;
-    uint64_t before = has ? number_of(&delivered, NKI_STR("stream_seq")) : 0;
-    if (!ordered->created && created_ns(answer) > ordered->stream_time_ns) {
-        ordered->stream_time_ns = created_ns(answer);
+    uint64_t come = has ? nki_ordered_number(&delivered, NKI_STR("consumer_seq")) : 0;
+    uint64_t before = has ? nki_ordered_number(&delivered, NKI_STR("stream_seq")) : 0;
+    if (!ordered->created && nki_ordered_created_ns(answer) > ordered->stream_time_ns) {
+        ordered->stream_time_ns = nki_ordered_created_ns(answer);
     }
     if (ordered->begin_ns == 0) {
-        ordered->begin_ns = created_ns(answer);
+        ordered->begin_ns = nki_ordered_created_ns(answer);
         ordered->begin_serial = ordered->serial;
     }
     ordered->created = true;
     ordered->answered = true;
     ordered->missing = 0;
-    ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
+    ordered->expected = come + nki_ordered_number(answer, NKI_STR("num_pending"));
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
     if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
         ordered->placed = true;
