@@ -21,6 +21,7 @@ from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Readin
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._health import Health, HealthState
 from ._metadata import Metadata
+from ._codec import KeyCodec, ValueCodec
 from ._dump import dump
 from ._natskit import (
     Entry,
@@ -54,6 +55,7 @@ __all__ = [
     "HealthState",
     "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -74,6 +76,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",

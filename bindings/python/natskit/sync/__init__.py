@@ -16,6 +16,7 @@ from .. import errors, js, jwt, nkeys
 from .._health import Health, HealthState
 from .._metadata import Metadata
 from .._dump import dump
+from .._codec import KeyCodec, ValueCodec
 from .._natskit import (
     Entry,
     Event,
@@ -55,6 +56,7 @@ __all__ = [
     "HealthState",
     "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -75,6 +77,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",
