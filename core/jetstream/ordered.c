@@ -5,7 +5,7 @@
  * somebody listens on the very subject.) Messages of the stream come with their own subjects; which consumer
  * they are of, and their place, is in their reply subject. What comes on the inbox itself are the answer and
  * statuses. */
-#include "jetstream/ordered.h"
+#include "jetstream/ordered_inside.h"
 
 #include "base/alloc.h"
 #include "base/rfc3339.h"
@@ -13,7 +13,6 @@
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
 #include "jetstream/flow.h"
-#include "jetstream/ordered_answer.h"
 #include "jetstream/ordered_text.h"
 #include "wire/header.h"
 #include "wire/subject.h"
@@ -31,84 +30,6 @@
 #define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
 #define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
 #define LOOKS_MAX 32 /* so often something may be written while it looks whether anything is */
-#define NAME_LEN (NKI_NUID_LEN + 1 + 20)
-
-enum state {
-    DOWN,     /* no transport */
-    CREATING, /* the answer is waited for */
-    LIVE,
-    PAUSING /* the next try waits */
-};
-
-struct ordered {
-    struct nki_feed feed;
-    struct nki_js *js; /* a reference */
-    enum state state;
-    enum nki_deliver deliver;
-    uint64_t start_seq;
-    bool headers_only;
-    bool marks_done;
-    bool ends_done;
-    bool catches_up;
-    bool caught; /* with that: what there was has come but for what was replaced meanwhile */
-    bool looks;  /* the next consumer is made to look for that alone */
-    unsigned looked;
-    bool initial_done;
-    bool created;    /* once in its life */
-    bool placed;     /* stream_seq is known */
-    bool by_seq;     /* the present consumer begins behind stream_seq */
-    bool by_time;    /* it begins behind stream_time_ns: stream_seq is of another stream */
-    bool since_came; /* of that something has come: it goes on behind the last message */
-    bool since;      /* it begins with what was stored since begin_ns, as far as that has not come */
-    bool whole;      /* the stream\'s leader has all up to stream_seq: a server that has not lags behind */
-    bool asking;     /* CREATING: what the stream is, first */
-    bool tells;      /* it was answered once */
-    bool unasked;    /* it is not asked: nobody has answered, this time, or ever on this connection */
-    bool answered;   /* the present consumer's making */
-    bool idle;       /* a heartbeat was the last that came of it */
-    int64_t heartbeat_ns;
-    struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
-    uint32_t flags;
-    const struct nki_ordered_sink *sink; /* or NULL */
-    void *sink_context;
-
-    uint64_t serial;
-    bool used;               /* a consumer of this number was asked for */
-    char name[NAME_LEN + 1]; /* of the present consumer */
-    size_t name_len;
-    uint64_t consumer_seq;      /* of the last message */
-    uint64_t stream_seq;        /* up to which all has come */
-    int64_t stream_time_ns;     /* when the latest of that was stored; at least the first consumer's begin */
-    int64_t begin_ns;           /* when the first consumer was made; 0: not known */
-    uint64_t begin_serial;      /* its number */
-    uint64_t expected;          /* consumer sequence at which what there was has come; once answered */
-    unsigned failures;          /* in a row */
-    unsigned missing;           /* of those: there is no such stream */
-    unsigned unheard;           /* of those: nobody is there who answers */
-    int64_t seen_ns;            /* the last sign of life */
-    int64_t life_ns;            /* of what it delivers; 0: none */
-    int64_t beat_ns;            /* of that, the last heartbeat; 0: none */
-    struct nki_trouble trouble; /* for health: since the last sign of life */
-    struct nki_flow flow;
-    uint64_t resets;
-    uint64_t stale_msgs;
-    uint64_t rewinds;
-    struct nki_list ready_ops; /* struct nki_op.engine_node, a reference each: they wait for a message */
-
-    char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
-    size_t subject_len;
-    size_t base_len; /* of the inbox, with the dot behind it */
-    char id[NKI_NUID_LEN];
-    struct nki_buf stream;
-    struct nki_buf filters; /* as JSON members of a configuration; empty: none */
-    struct nki_buf filter;  /* the only one, which goes into the subject; empty: none */
-    struct nki_buf start_time;
-};
-
-static struct ordered *of(struct nki_feed *feed)
-{
-    return NKI_CONTAINER_OF(feed, struct ordered, feed);
-}
 
 /* There is something in the queue, or nothing more will be. */
 static void tell_ready(struct ordered *ordered)
@@ -770,36 +691,19 @@ static void end(struct nki_feed *feed, int32_t reason)
     destroy(ordered);
 }
 
-static void health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
-{
-    const struct ordered *ordered = of(feed);
-    struct nki_trouble now = ordered->trouble;
-    if (ordered->state == LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
-        nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
-    }
-    out->activity_ns = ordered->life_ns != 0 ? ordered->life_ns : NKI_NEVER;
-    out->beat_ns = ordered->beat_ns != 0 ? ordered->beat_ns : NKI_NEVER;
-    enum nki_health_state state = now.reason == NKI_HEARTBEATS_MISSED  ? NKI_HEALTH_SILENT
-                                  : now.reason == NKI_STREAM_NOT_FOUND ? NKI_HEALTH_DOWN
-                                  : now.reason != NKI_OK               ? NKI_HEALTH_DEGRADED
-                                  : ordered->state == LIVE             ? NKI_HEALTH_OK
-                                                                       : NKI_HEALTH_STARTING;
-    nki_health_of_trouble(out, state, &now, str_of(&ordered->stream), NKI_STR(""));
-}
-
 static void settle(struct nki_feed *feed)
 {
     tell_ready(of(feed));
 }
 
-static const struct nki_feed_ops ops = {.up = up,
-                                        .down = down,
-                                        .message = message,
-                                        .tick = tick,
-                                        .taken = taken,
-                                        .settle = settle,
-                                        .health = health,
-                                        .end = end};
+const struct nki_feed_ops nki_ordered_ops = {.up = up,
+                                             .down = down,
+                                             .message = message,
+                                             .tick = tick,
+                                             .taken = taken,
+                                             .settle = settle,
+                                             .health = nki_ordered_health,
+                                             .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -810,7 +714,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
         return NULL;
     }
     memset(ordered, 0, sizeof *ordered);
-    ordered->feed.ops = &ops;
+    ordered->feed.ops = &nki_ordered_ops;
     nki_list_init(&ordered->ready_ops);
     ordered->js = js;
     nki_js_retain(js);
@@ -879,57 +783,4 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
     struct nki_sub_params sub = {
         .subject = subject, .queue = NKI_STR(""), .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX}};
     return nki_conn_subscribe_feed(js->conn, &sub, &ordered->feed, out, err);
-}
-
-int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out,
-                          struct nki_error *err)
-{
-    struct nki_op *op = nki_op_new();
-    int32_t status = op != NULL ? NKI_OK : NKI_NO_MEMORY;
-    struct nki_feed *feed = op != NULL ? nki_sub_feed_lock(sub) : NULL;
-    struct nki_inlet_stats stats;
-    if (feed != NULL && feed->ops != &ops) {
-        status = NKI_INVALID;
-    } else if (feed != NULL) {
-        nki_inlet_stats_get(nki_sub_inlet(sub), &stats);
-        if (stats.pending_msgs > 0) {
-            nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
-        } else if (!nki_engine_timer(feed->engine, op, deadline_ns)) {
-            status = NKI_NO_MEMORY;
-        } else {
-            nki_op_retain(op);
-            nki_list_append(&of(feed)->ready_ops, &op->engine_node);
-        }
-    } else if (op != NULL) {
-        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL); /* it has ended */
-    }
-    if (feed != NULL) {
-        nki_sub_feed_unlock(sub);
-    }
-    if (status != NKI_OK) {
-        nki_op_release(op);
-        return nki_error_set(err, status, NULL);
-    }
-    *out = op;
-    return NKI_OK;
-}
-
-int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
-{
-    struct nki_feed *feed = nki_sub_feed_lock(sub);
-    if (feed == NULL || feed->ops != &ops) {
-        if (feed != NULL) {
-            nki_sub_feed_unlock(sub);
-        }
-        return NKI_CLOSED;
-    }
-    const struct ordered *ordered = of(feed);
-    *out = (struct nki_ordered_info){.resets = ordered->resets,
-                                     .last_seq = ordered->stream_seq,
-                                     .stale_msgs = ordered->stale_msgs,
-                                     .rewinds = ordered->rewinds,
-                                     .live = ordered->state == LIVE,
-                                     .initial_done = ordered->initial_done};
-    nki_sub_feed_unlock(sub);
-    return NKI_OK;
 }

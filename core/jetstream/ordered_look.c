@@ -1,0 +1,74 @@
+/* What is told of an ordered consumer, and waiting for it without taking: see ordered.h. Any thread, but for
+ * the health, which is looked at under the engine lock. */
+#include "jetstream/ordered_inside.h"
+
+void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
+{
+    const struct ordered *ordered = of(feed);
+    struct nki_trouble now = ordered->trouble;
+    if (ordered->state == LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
+        nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
+    }
+    out->activity_ns = ordered->life_ns != 0 ? ordered->life_ns : NKI_NEVER;
+    out->beat_ns = ordered->beat_ns != 0 ? ordered->beat_ns : NKI_NEVER;
+    enum nki_health_state state = now.reason == NKI_HEARTBEATS_MISSED  ? NKI_HEALTH_SILENT
+                                  : now.reason == NKI_STREAM_NOT_FOUND ? NKI_HEALTH_DOWN
+                                  : now.reason != NKI_OK               ? NKI_HEALTH_DEGRADED
+                                  : ordered->state == LIVE             ? NKI_HEALTH_OK
+                                                                       : NKI_HEALTH_STARTING;
+    nki_health_of_trouble(out, state, &now,
+                          nki_str_make((const char *)ordered->stream.data, ordered->stream.len), NKI_STR(""));
+}
+
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out,
+                          struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    int32_t status = op != NULL ? NKI_OK : NKI_NO_MEMORY;
+    struct nki_feed *feed = op != NULL ? nki_sub_feed_lock(sub) : NULL;
+    struct nki_inlet_stats stats;
+    if (feed != NULL && feed->ops != &nki_ordered_ops) {
+        status = NKI_INVALID;
+    } else if (feed != NULL) {
+        nki_inlet_stats_get(nki_sub_inlet(sub), &stats);
+        if (stats.pending_msgs > 0) {
+            nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
+        } else if (!nki_engine_timer(feed->engine, op, deadline_ns)) {
+            status = NKI_NO_MEMORY;
+        } else {
+            nki_op_retain(op);
+            nki_list_append(&of(feed)->ready_ops, &op->engine_node);
+        }
+    } else if (op != NULL) {
+        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL); /* it has ended */
+    }
+    if (feed != NULL) {
+        nki_sub_feed_unlock(sub);
+    }
+    if (status != NKI_OK) {
+        nki_op_release(op);
+        return nki_error_set(err, status, NULL);
+    }
+    *out = op;
+    return NKI_OK;
+}
+
+int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
+{
+    struct nki_feed *feed = nki_sub_feed_lock(sub);
+    if (feed == NULL || feed->ops != &nki_ordered_ops) {
+        if (feed != NULL) {
+            nki_sub_feed_unlock(sub);
+        }
+        return NKI_CLOSED;
+    }
+    const struct ordered *ordered = of(feed);
+    *out = (struct nki_ordered_info){.resets = ordered->resets,
+                                     .last_seq = ordered->stream_seq,
+                                     .stale_msgs = ordered->stale_msgs,
+                                     .rewinds = ordered->rewinds,
+                                     .live = ordered->state == LIVE,
+                                     .initial_done = ordered->initial_done};
+    nki_sub_feed_unlock(sub);
+    return NKI_OK;
+}
