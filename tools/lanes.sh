@@ -497,7 +497,7 @@ lane_nats_py() { # natskit.compat.nats against nats-py itself, where PyPI has it
     NATSKIT_NATS_PY=$root/$venv/bin/python run_pytest dev -- tests/python/test_compat.py
 }
 
-lane_peers() { # services and buckets of the reference (npm `nats`) and of nats-py, where their registries are there
+lane_peers() { # services, buckets and objects of the reference (npm `nats`) and of nats-py, where their registries are there
     local folder=build/peers venv=build/venv-peers
     command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || skip "node and npm are not installed"
     if command -v npm >/dev/null 2>&1 && [ ! -d $folder/node_modules/nats ]; then
@@ -515,7 +515,7 @@ lane_peers() { # services and buckets of the reference (npm `nats`) and of nats-
     build dev || return 1
     export PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev
     [ -z "$folder" ] || "$python" tests/peers/services_peer.py $folder || return 1
-    "$python" tests/peers/kv_peer.py "$folder" "$venv"
+    "$python" tests/peers/kv_peer.py "$folder" "$venv" && "$python" tests/peers/object_peer.py "$folder" "$venv"
 }
 
 lane_secrets() { # no output of the lanes before it holds a secret of the tests

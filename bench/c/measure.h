@@ -13,14 +13,16 @@
 #define BENCH_IN_FLIGHT 64
 #define BENCH_WARM_UP 200 /* requests before the clock starts */
 
-/* What the harness has made for the cases js_... and kv_... */
+/* What the harness has made for the cases js_..., kv_... and obj_... */
 #define BENCH_STREAM "BENCH"
 #define BENCH_STREAM_SUBJECT "bench.js"
 #define BENCH_CONSUMER "bench" /* durable, pulled */
 #define BENCH_BUCKET "bench"   /* with the keys BENCH_KEY, numbered from 0 */
 #define BENCH_KEY "key.%ld"
-#define BENCH_KEYS 1000   /* of kv_get and kv_put, taken in turn */
-#define BENCH_WINDOW 4000 /* publishes without an ack */
+#define BENCH_KEYS 1000         /* of kv_get and kv_put, taken in turn */
+#define BENCH_OBJECT "object"   /* of obj_get, in the store BENCH_BUCKET */
+#define BENCH_OBJECTS "put.%ld" /* that obj_put puts */
+#define BENCH_WINDOW 4000       /* publishes without an ack */
 #define BENCH_FETCH 1000
 
 struct bench {

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void look(const struct bench *b, natsMsg *msg)
@@ -259,20 +260,71 @@ static long put(const struct bench *b, natsConnection *conn, jsCtx *js)
     return (long)revision;
 }
 
+#if NATS_VERSION_NUMBER >= 0x030b00 /* before it there are no object stores */
+static objStore *object_store(jsCtx *js)
+{
+    objStore *store = NULL;
+    check(js_ObjectStore(&store, js, BENCH_BUCKET), "store");
+    return store;
+}
+
+static long put_objects(const struct bench *b, natsConnection *conn, jsCtx *js)
+{
+    objStore *store = object_store(js);
+    (void)conn;
+    bench_begin();
+    for (long i = 0; i < b->n; i++) {
+        char name[32];
+        uint64_t begin = bench_now();
+        snprintf(name, sizeof name, BENCH_OBJECTS, i);
+        check(objStore_PutBytes(NULL, store, name, b->payload, (int)b->size), "put");
+        bench_latency(bench_now() - begin);
+    }
+    bench_end();
+    return b->n;
+}
+
+static long get_objects(const struct bench *b, natsConnection *conn, jsCtx *js)
+{
+    objStore *store = object_store(js);
+    (void)conn;
+    bench_begin();
+    for (long i = 0; i < b->n; i++) {
+        void *data = NULL;
+        int len = 0;
+        uint64_t begin = bench_now();
+        check(objStore_GetBytes(&data, &len, store, BENCH_OBJECT, NULL), "get");
+        if (len != (int)b->size) {
+            bench_die("get", "not the whole object");
+        }
+        free(data);
+        bench_latency(bench_now() - begin);
+    }
+    bench_end();
+    return b->n;
+}
+#endif
+
 long jetstream(const struct bench *b, natsConnection *conn)
 {
     static const struct {
         const char *name;
         long (*run)(const struct bench *b, natsConnection *conn, jsCtx *js);
-    } cases[] = {{"js_pub", publish},
-                 {"js_fetch", fetch},
-                 {"js_consume_fetch", fetch},
-                 {"js_consume_push", consume_push},
-                 {"kv_watch", watch},
-                 {"kv_get", get},
-                 {"kv_get64", get_threads},
-                 {"kv_keys", list_keys},
-                 {"kv_put", put}};
+    } cases[] = {
+        {"js_pub", publish},
+        {"js_fetch", fetch},
+        {"js_consume_fetch", fetch},
+        {"js_consume_push", consume_push},
+        {"kv_watch", watch},
+        {"kv_get", get},
+        {"kv_get64", get_threads},
+        {"kv_keys", list_keys},
+        {"kv_put", put},
+#if NATS_VERSION_NUMBER >= 0x030b00
+        {"obj_put", put_objects},
+        {"obj_get", get_objects},
+#endif
+    };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(b->name, cases[i].name) == 0) {
             return cases[i].run(b, conn, context(conn));

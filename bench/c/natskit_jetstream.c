@@ -399,6 +399,66 @@ static long put(const struct bench *b, natskit_conn conn)
     return (long)revision;
 }
 
+/* -- objects --------------------------------------------------------------------------------------------- */
+
+static natskit_object_store object_store(natskit_conn conn)
+{
+    natskit_object_store store;
+    check(natskit_object_store_open(context(conn), BENCH_BUCKET, NATSKIT_ZLEN, &store, NULL), "store");
+    return store;
+}
+
+static long put_objects(const struct bench *b, natskit_conn conn)
+{
+    natskit_object_store store = object_store(conn);
+    bench_begin();
+    for (long i = 0; i < b->n; i++) {
+        char name[32];
+        uint64_t begin = bench_now();
+        int len = snprintf(name, sizeof name, BENCH_OBJECTS, i);
+        check(natskit_object_put(store, name, (size_t)len, (natskit_json){0}, b->payload, b->size,
+                                 (natskit_options){0}, WAIT_MS, NULL, NULL),
+              "put");
+        bench_latency(bench_now() - begin);
+    }
+    bench_end();
+    return b->n;
+}
+
+static void get_object(const struct bench *b, natskit_object_store store, char *piece, size_t cap)
+{
+    natskit_msg *info;
+    natskit_object_reader reader;
+    natskit_status status;
+    size_t total = 0;
+    size_t len;
+    check(natskit_object_info(store, BENCH_OBJECT, NATSKIT_ZLEN, NATSKIT_OBJECT_FOLLOW, WAIT_MS, &info, NULL),
+          "info");
+    check(natskit_object_reader_open(store, info, &reader, NULL), "reader");
+    natskit_msg_release(info);
+    while ((status = natskit_object_reader_read(reader, piece, cap, WAIT_MS, &len, NULL)) == NATSKIT_OK) {
+        total += len;
+    }
+    if (status != NATSKIT_END || total != b->size) {
+        bench_die("get", "not the whole object");
+    }
+    check(natskit_object_reader_close(reader), "close");
+}
+
+static long get_objects(const struct bench *b, natskit_conn conn)
+{
+    static char piece[1024 * 1024];
+    natskit_object_store store = object_store(conn);
+    bench_begin();
+    for (long i = 0; i < b->n; i++) {
+        uint64_t begin = bench_now();
+        get_object(b, store, piece, sizeof piece);
+        bench_latency(bench_now() - begin);
+    }
+    bench_end();
+    return b->n;
+}
+
 long jetstream(const struct bench *b, natskit_conn conn)
 {
     static const struct {
@@ -414,7 +474,9 @@ long jetstream(const struct bench *b, natskit_conn conn)
                  {"kv_get64", get_many},
                  {"kv_keys", list_keys},
                  {"kv_cached", cached},
-                 {"kv_put", put}};
+                 {"kv_put", put},
+                 {"obj_put", put_objects},
+                 {"obj_get", get_objects}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(b->name, cases[i].name) == 0) {
             return cases[i].run(b, conn);

@@ -5,7 +5,7 @@ import json
 import subprocess
 
 from .jetstream import IN_TURN, KEYS
-from .matrix import CONSUMING, JETSTREAM, SERVER, WIRE, Case
+from .matrix import CHUNK, CONSUMING, JETSTREAM, OBJECTS, SERVER, WIRE, Case
 from .servers import Disturbance
 from .trouble import Trouble
 
@@ -46,6 +46,12 @@ def verify(case, result, sunk, in_msgs):
 
 def verify_stream(case, n, state):
     """What the stream and its consumers hold after the run; n is what the harness asked for."""
+    if case.name in OBJECTS:
+        objects = n if case.name == "obj_put" else 1
+        wanted = objects * (-(-case.size // CHUNK) + 1)
+        if state["last"] != wanted or state["messages"] != wanted or state["bytes"] < objects * case.size:
+            raise Trouble(f"the store has {state}, not {wanted} messages, chunks of {objects} objects of {case.size} B")
+        return
     keys = min(n, KEYS)
     last = keys if case.name in IN_TURN and case.name != "kv_put" else n
     kept = keys if case.name == "kv_put" else last
@@ -79,6 +85,13 @@ def self_check_streams():
     verify_stream(Case("kv_put", "", 16, JETSTREAM), 2 * KEYS, bucket)
     for key, value in bucket.items():
         refused(verify_stream, Case("kv_put", "", 16, JETSTREAM), 2 * KEYS, {**bucket, key: value - 1})
+
+
+    store = {"last": 3 * 513, "messages": 3 * 513, "bytes": 3 * (64 << 20)}
+    put = Case("obj_put", "", 64 << 20, JETSTREAM)
+    verify_stream(put, 3, store)
+    for key, value in store.items():
+        refused(verify_stream, put, 3, {**store, key: value - 1})
 
 
 def refused(check, *lie):

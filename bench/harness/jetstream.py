@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The streams that the JetStream and KV cases need: made and filled before a run, and looked at after it.
+"""The streams that the JetStream, KV and object cases need: made and filled before a run, and looked at after it.
 
 The programs find, by these names, a stream with the subject SUBJECT, the durable pull consumer DURABLE of it, and the
-bucket BUCKET with the keys key.0, key.1, ...; all of it is in memory and new for each run.
+bucket BUCKET with the keys key.0, key.1, ..., and the object store BUCKET with the object OBJECT; all of it is in memory and new for each run.
 """
 
+import base64
+import hashlib
 import json
 import socket
 import time
 from contextlib import suppress
 
+from .matrix import CHUNK, OBJECTS
 from .trouble import Trouble
 
 STREAM, SUBJECT, DURABLE = "BENCH", "bench.js", "bench"
 BUCKET = "bench"
+OBJECT = "object"
 KEYS = 1000  # which are taken in turn
 IN_TURN = ("kv_get", "kv_get64", "kv_cached", "kv_put")
 WINDOW = 4000  # less than the 10,000 that a server keeps for a stream before it drops
@@ -87,6 +91,11 @@ class Streams:
             stored = 0 if case.name == "kv_put" else min(n, KEYS) if case.name in IN_TURN else n
             self.server.fill([f"$KV.{BUCKET}.key.{i}" for i in range(stored)], payload)
             return
+        if case.name in OBJECTS:
+            self.make_store()
+            if case.name == "obj_get":
+                self.put_object(payload)
+            return
         self.make(STREAM, [SUBJECT])
         if case.name == "js_pub":
             return
@@ -100,6 +109,21 @@ class Streams:
         self.make(f"KV_{BUCKET}", [f"$KV.{BUCKET}.>"], max_msgs_per_subject=1, discard="new", deny_delete=True,
                   allow_rollup_hdrs=True, allow_direct=True)
 
+    def make_store(self):
+        self.make(f"OBJ_{BUCKET}", [f"$O.{BUCKET}.C.>", f"$O.{BUCKET}.M.>"], discard="new", allow_rollup_hdrs=True,
+                  allow_direct=True)
+
+    def put_object(self, data):
+        """As clients do (ADR-20)."""
+        chunks = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
+        for chunk in chunks:
+            self.server.request(f"$O.{BUCKET}.C.nuid", chunk)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+        info = {"name": OBJECT, "bucket": BUCKET, "nuid": "nuid", "size": len(data), "chunks": len(chunks),
+                "mtime": "2026-01-01T00:00:00Z", "digest": f"SHA-256={digest}", "options": {"max_chunk_size": CHUNK}}
+        name = base64.urlsafe_b64encode(OBJECT.encode()).decode()
+        self.server.request(f"$O.{BUCKET}.M.{name}", json.dumps(info).encode())
+
     def make_consumer(self, ack):
         config = {"durable_name": DURABLE, "ack_policy": ack, "deliver_policy": "all"}
         if ack == "explicit":
@@ -107,14 +131,14 @@ class Streams:
         self.api(f"CONSUMER.DURABLE.CREATE.{STREAM}.{DURABLE}", stream_name=STREAM, config=config)
 
     def remove(self):
-        for name in (STREAM, f"KV_{BUCKET}"):
+        for name in (STREAM, f"KV_{BUCKET}", f"OBJ_{BUCKET}"):
             with suppress(Trouble):
                 self.api(f"STREAM.DELETE.{name}")
 
     def state(self, case, n):
         """What the stream and its consumers say after a run; waits a moment for acks that are still in the server."""
-        bucket = case.name.startswith("kv_")
-        name = f"KV_{BUCKET}" if bucket else STREAM
+        bucket = case.name.startswith("kv_") or case.name in OBJECTS
+        name = f"OBJ_{BUCKET}" if case.name in OBJECTS else f"KV_{BUCKET}" if bucket else STREAM
         state = self.api(f"STREAM.INFO.{name}")["state"]
         found = {"last": state["last_seq"], "messages": state["messages"], "bytes": state["bytes"]}
         end = time.monotonic() + SECONDS

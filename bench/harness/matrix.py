@@ -25,7 +25,8 @@ JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watc
 JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watch": 4000, "kv_get": 250000, "kv_get64": 25000,
                   "kv_keys": 5000, "kv_cached": 500, "kv_put": 250000}
 CONSUMING, ACK_COST = ("js_consume", "js_fetch"), 10000
-NO_JETSTREAM = {case: () for case in JETSTREAM_COST}
+OBJECTS, OBJECT_SIZES, CHUNK = ("obj_put", "obj_get"), (128, 64 << 20), 128 << 10
+NO_JETSTREAM = {case: () for case in (*JETSTREAM_COST, *OBJECTS)}
 
 
 @dataclass
@@ -107,7 +108,7 @@ def environment(build):
 
 @dataclass(frozen=True)
 class Case:
-    name: str  # pub, sub, req, req64, js_pub, js_consume, js_fetch, kv_..., idle_subs, idle_conns, connect
+    name: str  # pub, sub, req, req64, js_pub, js_consume, js_fetch, kv_..., obj_..., idle_subs, idle_conns, connect
     suffix: str  # "", "_hdr", "_read", "_ack"
     size: int
     where: str
@@ -126,6 +127,7 @@ def cases():
     result += [Case(name, "", 128, SERVER) for name in ("req", "req64")]
     for name in JETSTREAM_COST:
         result += [Case(name, suffix, 128, JETSTREAM) for suffix in ("", "_ack") if not suffix or name in CONSUMING]
+    result += [Case(name, "", size, JETSTREAM) for name in OBJECTS for size in OBJECT_SIZES]
     return result + [Case(name, "", 0, SERVER) for name in ("idle_subs", "idle_conns", "connect")]
 
 
@@ -137,6 +139,8 @@ def messages(peer, way, case, scale):
         return max(20, int(300 * scale))
     if case.name in ("req", "kv_get", "kv_put"):
         return max(50, int(2000 * scale))
+    if case.name in OBJECTS:  # nats-py takes a quarter of a minute for a large one
+        return max(20, int(300 * scale)) if case.size <= CHUNK else 1 if peer.name.startswith("nats-py") else 4
     each = peer.cost.get(way, peer.cost.get(case.name, 1000)) * (2 if case.suffix else 1) + case.size * 0.4
     if case.where == SERVER and case.name in ("pub", "sub"):
         each = max(each, 1500)  # that much the server takes

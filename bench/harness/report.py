@@ -23,6 +23,8 @@ WORDS = {
     "kv_keys": "KV, keys of a bucket",
     "kv_cached": "KV, look-up in a cache",
     "kv_put": "KV, put",
+    "obj_put": "object store, put",
+    "obj_get": "object store, get",
     "idle_subs": "1,000 idle subscriptions",
     "idle_conns": "100 idle connections",
     "connect": "connect and close",

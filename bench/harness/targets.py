@@ -116,6 +116,15 @@ def jetstream():
                 yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, its, JETSTREAM)
 
 
+def objects():
+    size = 64 << 20
+    for title, case, rate, cpu in (("object of 64 MiB, put", "obj_put", 1.15, 0.75), ("object of 64 MiB, get", "obj_get", 1.2, 0.5)):
+        yield Target(title, C, case, size, (), "rate", ">=", rate, NATS_C, (), JETSTREAM)
+        yield Target(title, C, case, size, (), "cpu", "<=", cpu, NATS_C, (), JETSTREAM)
+        for peer in (PY, ASYNC, LUA):
+            yield Target(title, peer, case, size, (), "cpu", "<=", 1.25, C, (), JETSTREAM)
+
+
 def rest():
     for peer in ALL:
         yield Target("threads, one connection", peer, "req", 128, (), "threads", "<=", 2, "", (), SERVER)
@@ -129,4 +138,4 @@ def rest():
 
 
 def every():
-    return [*pub(), *sub(), *req(), *jetstream(), *rest()]
+    return [*pub(), *sub(), *req(), *jetstream(), *objects(), *rest()]

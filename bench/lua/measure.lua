@@ -3,8 +3,9 @@
 local uv = require "luv"
 
 local M = { subject = "bench.test", echo = "bench.echo", in_flight = 64, warm_up = 100, batch = 256 }
--- What the harness has made for the cases js_...
+-- What the harness has made for the cases js_... and obj_...
 M.stream, M.stream_subject, M.consumer, M.window, M.fetch = "BENCH", "bench.js", "bench", 4000, 1000
+M.bucket, M.object = "bench", "object"
 
 local usage, time, resident
 local latencies = {}

@@ -264,6 +264,33 @@ function cases.js_fetch(b, nc)
     b.got = got
 end
 
+function cases.obj_put(b, nc)
+    local store <close> = assert(assert(nc:jetstream { timeout = 60 }):object_store(measure.bucket))
+    measure.begin()
+    for i = 0, b.n - 1 do
+        measure.timed(function()
+            assert(store:put("put." .. i, b.payload))
+        end)
+    end
+    measure.finish()
+end
+
+function cases.obj_get(b, nc)
+    local store <close> = assert(assert(nc:jetstream { timeout = 60 }):object_store(measure.bucket))
+    measure.begin()
+    for _ = 1, b.n do
+        measure.timed(function()
+            local total = 0
+            local reader <close> = assert(store:open(measure.object))
+            for piece in reader:pieces() do
+                total = total + #piece
+            end
+            assert(total == b.size, "not the whole object")
+        end)
+    end
+    measure.finish()
+end
+
 local b = measure.open()
 if not cases[b.name] then
     os.exit(77)

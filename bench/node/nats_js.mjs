@@ -224,6 +224,22 @@ const cases = {
     for (let i = 0; i < n; i++) await timed(async () => { result.got = await kv.put(`key.${i % keys}`, payload); });
     end();
   },
+  async obj_put(nc) {
+    const os = await nc.jetstream().views.os(bucket);
+    begin();
+    for (let i = 0; i < n; i++) await timed(() => os.putBlob({ name: `put.${i}` }, payload));
+    end();
+  },
+  async obj_get(nc) {
+    const os = await nc.jetstream().views.os(bucket);
+    begin();
+    for (let i = 0; i < n; i++) {
+      await timed(async () => {
+        if ((await os.getBlob("object")).length !== size) throw new Error("not the whole object");
+      });
+    }
+    end();
+  },
   async idle_subs(nc) {
     await nc.flush();
     await idle(async () => {

@@ -11,9 +11,11 @@ ECHO = "bench.echo"
 IN_FLIGHT = 64
 WARM_UP = 100
 BATCH = 256
-# What the harness has made for the cases js_... and kv_...
+# What the harness has made for the cases js_..., kv_... and obj_...
 STREAM, STREAM_SUBJECT, CONSUMER, BUCKET = "BENCH", "bench.js", "bench", "bench"
 KEYS = 1000
+OBJECT = "object"
+PIECE = 1 << 20
 WINDOW = 4000
 FETCH = 1000
 HEADERS = {"Bench-One": "first value", "Bench-Two": "second value"}

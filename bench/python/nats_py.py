@@ -6,7 +6,7 @@ import time
 
 import nats
 from importlib.metadata import version
-from measure import BUCKET, CONSUMER, FETCH, KEYS, STREAM, STREAM_SUBJECT, WINDOW
+from measure import BUCKET, CONSUMER, FETCH, KEYS, OBJECT, STREAM, STREAM_SUBJECT, WINDOW
 from measure import ECHO, HEADER, HEADERS, IN_FLIGHT, SUBJECT, VALUE, WARM_UP, run_async
 from nats.js.api import AckPolicy, ConsumerConfig
 
@@ -270,9 +270,31 @@ async def kv_put(b, nc):
     b.end()
 
 
+async def obj_put(b, nc):
+    store = await nc.jetstream(timeout=60).object_store(BUCKET)
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        await store.put(f"put.{i}", b.payload)
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+async def obj_get(b, nc):
+    store = await nc.jetstream(timeout=60).object_store(BUCKET)
+    b.begin()
+    for _ in range(b.n):
+        then = time.perf_counter()
+        if len((await store.get(OBJECT)).data) != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
 WAYS = (pub, sub_iter, sub_next, sub_cb, req, req64, idle_subs, idle_conns, connect)
 WAYS += (js_pub, js_pub_stall, js_fetch, js_consume_fetch, js_consume_push)
 WAYS += (kv_watch_iter, kv_watch_updates, kv_get, kv_get64, kv_keys, kv_put)
+WAYS += (obj_put, obj_get)
 CASES = {f.__name__: f for f in WAYS}
 
 

@@ -17,6 +17,8 @@ from measure import (
     HEADERS,
     IN_FLIGHT,
     KEYS,
+    OBJECT,
+    PIECE,
     STREAM,
     STREAM_SUBJECT,
     SUBJECT,
@@ -288,8 +290,34 @@ def kv_put(b, nc):
     b.end()
 
 
+def obj_put(b, nc):
+    store = nc.jetstream().obj(BUCKET)
+    b.begin()
+    for i in range(b.n):
+        then = time.perf_counter()
+        store.put(f"put.{i}", b.payload)
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
+def obj_get(b, nc):
+    store = nc.jetstream().obj(BUCKET)
+    piece = bytearray(PIECE)
+    b.begin()
+    for _ in range(b.n):
+        then, total = time.perf_counter(), 0
+        with store.open(OBJECT) as reader:
+            while got := reader.readinto(piece):
+                total += got
+        if total != b.size:
+            b.wrong("size")
+        b.latencies.append(time.perf_counter() - then)
+    b.end()
+
+
 WAYS = (pub, sub_iter, sub_next, sub_batch, sub_cb, req, req64, idle_subs, idle_conns, connect)
 WAYS += (js_pub, js_consume_batch, js_consume_iter, js_fetch, kv_watch, kv_get, kv_keys, kv_cached, kv_put)
+WAYS += (obj_put, obj_get)
 CASES = {f.__name__: f for f in WAYS}
 
 

@@ -28,20 +28,29 @@ void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_err
     nki_sub_release(sub);
 }
 
+bool nki_feed_append_frame(struct nki_buf *out, const struct nki_outgoing_msg *msg)
+{
+    size_t body_len = msg->header_block.len + msg->data.len;
+    size_t before = out->len;
+    if (!nki_buf_reserve(out, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2)) {
+        return false;
+    }
+    uint8_t *begin = out->data + before;
+    uint8_t *end = nki_emit_pub(begin, msg->subject, msg->reply, msg->header_block.len, body_len);
+    nki_emit_mark_once(begin);
+    out->len += (size_t)(end - begin);
+    bool ok = nki_buf_append_str(out, msg->header_block) && nki_buf_append_str(out, msg->data) &&
+              nki_buf_append(out, "\r\n", 2);
+    out->len = ok ? out->len : before;
+    return ok;
+}
+
 bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg)
 {
     struct nki_engine *engine = feed->engine;
     struct nki_buf frame = {0};
-    size_t body_len = msg->header_block.len + msg->data.len;
-    bool ok = nki_buf_reserve(&frame, NKI_EMIT_PUB_MAX(msg->subject.len, msg->reply.len) + body_len + 2);
-    if (ok) {
-        uint8_t *end = nki_emit_pub(frame.data, msg->subject, msg->reply, msg->header_block.len, body_len);
-        nki_emit_mark_once(frame.data);
-        frame.len = (size_t)(end - frame.data);
-        ok = nki_buf_append_str(&frame, msg->header_block) && nki_buf_append_str(&frame, msg->data) &&
-             nki_buf_append(&frame, "\r\n", 2);
-    }
     bool kick = false;
+    bool ok = nki_feed_append_frame(&frame, msg);
     ok = ok && nki_outbox_control(&engine->outbox, frame.data, frame.len, &kick);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     nki_buf_free(&frame);
@@ -122,6 +131,17 @@ void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_up, now_ns);
     nki_engine_hand_over(engine);
+}
+
+void nki_engine_feeds_again(struct nki_engine *engine, struct nki_buf *frames)
+{
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next; at != feeds; at = at->next) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
+        if (feed->ops->again != NULL) {
+            feed->ops->again(feed, frames);
+        }
+    }
 }
 
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns)

@@ -12,6 +12,10 @@ struct nki_feed;
 struct nki_feed_ops {
     /* It was subscribed, and again on a new transport: once for each, when frames may be sent. */
     void (*up)(struct nki_feed *feed, int64_t now_ns);
+    /* Before `up`: appends frames of messages that an earlier transport was given, to be sent again before
+     * what waits in the outbox, so that they keep their order (nki_feed_append_frame). NULL: there are none.
+     */
+    void (*again)(struct nki_feed *feed, struct nki_buf *frames);
     /* The transport is lost. */
     void (*down)(struct nki_feed *feed, int64_t now_ns);
     /* A message has come: takes over its reference. May end the subscription. */
@@ -97,6 +101,10 @@ static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
  * False if there is no memory. */
 bool nki_feed_send(struct nki_feed *feed, const struct nki_outgoing_msg *msg);
 
+/* Appends the frame of a message that is of use to one transport alone. False if there is no memory, and
+ * nothing was appended. */
+bool nki_feed_append_frame(struct nki_buf *out, const struct nki_outgoing_msg *msg);
+
 /* Another subscription on the connection of one, whose messages go to `feed`; otherwise as
  * nki_conn_subscribe_feed. */
 int32_t nki_feed_subscribe(struct nki_feed *beside, const struct nki_sub_params *params,
@@ -120,6 +128,8 @@ void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject,
                              const struct nki_error *error);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
+/* One is about to be there. */
+void nki_engine_feeds_again(struct nki_engine *engine, struct nki_buf *frames);
 void nki_engine_feeds_down(struct nki_engine *engine, int64_t now_ns);
 /* Calls `settle` of those that have asked for it. */
 void nki_engine_feeds_settle(struct nki_engine *engine);

@@ -171,9 +171,12 @@ static bool attach(struct nki_engine *engine)
     struct nki_buf replay = {0};
     bool kick = false;
     bool ok = nki_subs_replay(&engine->subs, &replay) &&
-              (engine->replies.sid == 0 || nki_replies_emit_sub(&engine->replies, &replay)) &&
-              nki_outbox_attach(&engine->outbox, replay.data, replay.len, &kick) &&
-              nki_engine_resume_ops(engine);
+              (engine->replies.sid == 0 || nki_replies_emit_sub(&engine->replies, &replay));
+    if (ok) {
+        nki_engine_feeds_again(engine, &replay);
+    }
+    ok = ok && nki_outbox_attach(&engine->outbox, replay.data, replay.len, &kick) &&
+         nki_engine_resume_ops(engine);
     nki_buf_free(&replay);
     engine->want |= kick ? NKI_WANT_KICK : 0;
     return ok;
@@ -184,6 +187,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     if (engine->state != NKI_ENGINE_WAIT_PONG) {
         return;
     }
+    publish_limits(engine);
     if (!attach(engine)) {
         nki_engine_attempt_failed(engine, NKI_NO_MEMORY, "no memory to subscribe again", now_ns);
         return;
@@ -203,7 +207,6 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->pings.unanswered = 0;
     engine->ping_ns = now_ns + nki_engine_option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
     engine->counts.reconnects += again ? 1 : 0;
-    publish_limits(engine);
     NKI_PROBE(connected, engine->origin, engine->servers.current->text, engine->epoch, again);
     struct nki_event event = {.type = again ? NKI_EVENT_RECONNECTED : NKI_EVENT_CONNECTED};
     nki_engine_emit(engine, &event);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "client/ready.h"
 #include "jetstream/msg_get.h"
 #include "jetstream/stored.h"
 #include "wire/header.h"
@@ -17,7 +18,7 @@
 
 #define PAUSE_NS (100 * NKI_NS_PER_MS) /* before another try; it doubles */
 #define PAUSE_MAX_NS (2000 * NKI_NS_PER_MS)
-#define TRIES_MAX 6 /* in a row that brought nothing */
+#define TRIES_MAX 6 /* in a row that brought nothing, if not said otherwise */
 #define SHORT_MAX 3 /* answers in a row that end although more is known to be there */
 #define BODY_MAX ((size_t)256 * NKI_KIB)
 #define BODY_REST 512 /* of a request besides its subjects */
@@ -32,6 +33,7 @@ enum state {
 struct direct {
     struct nki_feed feed;
     struct nki_js *js; /* a reference */
+    struct nki_ready ready;
     enum state state;
 
     /* what is asked for */
@@ -42,6 +44,7 @@ struct direct {
     uint64_t page_bytes;
     uint64_t last_seq; /* of a run: nothing behind it; 0: no limit */
     int64_t answer_ns;
+    unsigned tries_max;
     bool exact;
     struct nki_direct_other *other; /* or NULL */
     int32_t (*map)(struct nki_msg **msg, uint32_t flags);
@@ -308,7 +311,7 @@ static void ask_with_room(struct direct *direct, int64_t now_ns)
 /* The answer brought nothing: again, after a pause. May end the subscription. */
 static void retry(struct direct *direct, int64_t now_ns, const struct nki_error *error)
 {
-    if (++direct->failures >= TRIES_MAX) {
+    if (++direct->failures >= direct->tries_max) {
         nki_feed_finish(&direct->feed, error->status, error);
     } else {
         pause_now(direct, now_ns, direct->failures);
@@ -352,6 +355,7 @@ static void give(struct direct *direct, struct nki_msg *msg)
         direct->held_end = &msg->next;
     } else {
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
     }
 }
 
@@ -363,6 +367,7 @@ static void give_held(struct direct *direct)
     while (msg != NULL) {
         struct nki_msg *next = msg->next;
         nki_feed_stage(&direct->feed, msg);
+        nki_ready_staged(&direct->ready, &direct->feed);
         msg = next;
     }
 }
@@ -629,12 +634,19 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 
 static void end(struct nki_feed *feed, int32_t reason)
 {
+    struct direct *direct = of(feed);
     (void)reason;
-    destroy(of(feed));
+    nki_ready_tell(&direct->ready, feed->engine);
+    destroy(direct);
+}
+
+static void settle(struct nki_feed *feed)
+{
+    nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
 static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .end = end};
+    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -686,6 +698,7 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     }
     memset(direct, 0, sizeof *direct);
     direct->feed.ops = &ops;
+    nki_ready_init(&direct->ready);
     direct->js = js;
     nki_js_retain(js);
     direct->snapshot = params->subject_count > 0;
@@ -694,6 +707,7 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     direct->page_msgs = params->page_msgs;
     direct->page_bytes = params->page_bytes;
     direct->answer_ns = params->answer_ms * NKI_NS_PER_MS;
+    direct->tries_max = params->tries > 0 ? params->tries : TRIES_MAX;
     direct->exact = params->exact;
     direct->other = params->other;
     direct->held_end = &direct->held;
@@ -732,4 +746,14 @@ int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *param
                                  .queue = NKI_STR(""),
                                  .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX / 2}};
     return nki_conn_subscribe_feed(js->conn, &sub, &direct->feed, out, err);
+}
+
+static struct nki_ready *ready_of(struct nki_feed *feed)
+{
+    return feed->ops == &ops ? &of(feed)->ready : NULL;
+}
+
+int32_t nki_direct_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
+{
+    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }

@@ -36,6 +36,7 @@ struct nki_direct_params {
     uint64_t page_msgs; /* asked for at a time, at least 1 */
     uint64_t page_bytes;
     int64_t answer_ms; /* time for each message of an answer */
+    unsigned tries;    /* in a row that bring nothing, until it ends; 0: 6 */
     bool exact;        /* of a snapshot: all is of one sequence, or it fails */
     /* Of an exact one, or NULL; taken over in any case. It is made in place of ending with NKI_NO_DIRECT,
      * NKI_NO_BATCH, NKI_JS_LIMIT or NKI_TOO_LARGE before anything has come. */
@@ -63,5 +64,8 @@ struct nki_direct_params {
  * snapshot is known. What its first page did not hold may still be lost: NKI_SNAPSHOT_CHANGED. */
 int32_t nki_direct_open(struct nki_js *js, const struct nki_direct_params *params, struct nki_sub **out,
                         struct nki_error *err);
+
+/* As nki_ordered_ready. */
+int32_t nki_direct_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err);
 
 #endif

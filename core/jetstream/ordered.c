@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/rfc3339.h"
+#include "client/ready.h"
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
@@ -30,18 +31,6 @@
 #define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
 #define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
 #define LOOKS_MAX 32 /* so often something may be written while it looks whether anything is */
-
-/* There is something in the queue, or nothing more will be. */
-static void tell_ready(struct ordered *ordered)
-{
-    while (!nki_list_empty(&ordered->ready_ops)) {
-        struct nki_op *op = NKI_CONTAINER_OF(ordered->ready_ops.next, struct nki_op, engine_node);
-        nki_list_remove(&op->engine_node);
-        nki_engine_untimer(ordered->feed.engine, op);
-        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
-        nki_op_release(op);
-    }
-}
 
 static void destroy(struct ordered *ordered)
 {
@@ -435,9 +424,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             }
         } else if (msg != NULL) {
             nki_feed_stage(&ordered->feed, msg);
-            if (!nki_list_empty(&ordered->ready_ops)) {
-                nki_feed_settle(&ordered->feed);
-            }
+            nki_ready_staged(&ordered->ready, &ordered->feed);
         }
     }
     look_whether_done(ordered, place.pending == 0, now_ns);
@@ -680,7 +667,7 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 static void end(struct nki_feed *feed, int32_t reason)
 {
     struct ordered *ordered = of(feed);
-    tell_ready(ordered);
+    nki_ready_tell(&ordered->ready, feed->engine);
     if (feed->up && ordered->used) {
         send_delete(ordered, ordered->serial);
     }
@@ -693,7 +680,7 @@ static void end(struct nki_feed *feed, int32_t reason)
 
 static void settle(struct nki_feed *feed)
 {
-    tell_ready(of(feed));
+    nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
 const struct nki_feed_ops nki_ordered_ops = {.up = up,
@@ -715,7 +702,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     }
     memset(ordered, 0, sizeof *ordered);
     ordered->feed.ops = &nki_ordered_ops;
-    nki_list_init(&ordered->ready_ops);
+    nki_ready_init(&ordered->ready);
     ordered->js = js;
     nki_js_retain(js);
     ordered->deliver = params->deliver;

@@ -3,6 +3,7 @@
 #define NKI_JETSTREAM_ORDERED_INSIDE_H
 
 #include "client/feed.h"
+#include "client/ready.h"
 #include "jetstream/flow.h"
 #include "jetstream/ordered.h"
 
@@ -68,7 +69,7 @@ struct ordered {
     uint64_t resets;
     uint64_t stale_msgs;
     uint64_t rewinds;
-    struct nki_list ready_ops; /* struct nki_op.engine_node, a reference each: they wait for a message */
+    struct nki_ready ready;
 
     char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
     size_t subject_len;

@@ -20,37 +20,14 @@ void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health
                           nki_str_make((const char *)ordered->stream.data, ordered->stream.len), NKI_STR(""));
 }
 
-int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **out,
-                          struct nki_error *err)
+static struct nki_ready *ready_of(struct nki_feed *feed)
 {
-    struct nki_op *op = nki_op_new();
-    int32_t status = op != NULL ? NKI_OK : NKI_NO_MEMORY;
-    struct nki_feed *feed = op != NULL ? nki_sub_feed_lock(sub) : NULL;
-    struct nki_inlet_stats stats;
-    if (feed != NULL && feed->ops != &nki_ordered_ops) {
-        status = NKI_INVALID;
-    } else if (feed != NULL) {
-        nki_inlet_stats_get(nki_sub_inlet(sub), &stats);
-        if (stats.pending_msgs > 0) {
-            nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL);
-        } else if (!nki_engine_timer(feed->engine, op, deadline_ns)) {
-            status = NKI_NO_MEMORY;
-        } else {
-            nki_op_retain(op);
-            nki_list_append(&of(feed)->ready_ops, &op->engine_node);
-        }
-    } else if (op != NULL) {
-        nki_op_finish(op, NKI_OK, NKI_OUTCOME_DONE, NULL, NULL); /* it has ended */
-    }
-    if (feed != NULL) {
-        nki_sub_feed_unlock(sub);
-    }
-    if (status != NKI_OK) {
-        nki_op_release(op);
-        return nki_error_set(err, status, NULL);
-    }
-    *out = op;
-    return NKI_OK;
+    return feed->ops == &nki_ordered_ops ? &of(feed)->ready : NULL;
+}
+
+int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
+{
+    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
 }
 
 int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)

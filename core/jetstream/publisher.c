@@ -236,6 +236,7 @@ static bool fill(const struct nki_publisher *publisher, uint64_t id, const struc
     slot->retries = publisher->retries;
     slot->idempotent = msg->header_block.len > 0 && nki_js_idempotent(msg->header_block);
     slot->waits_up = false;
+    slot->replayed = false;
     slot->doubt = false;
     nki_list_init(&slot->paused);
     atomic_store_explicit(&slot->id, id, memory_order_relaxed);

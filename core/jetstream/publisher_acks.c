@@ -10,6 +10,7 @@
 #define KEPT_BYTES 1024u                   /* a slot's memory up to here is kept for its next message */
 #define NO_ROOM_NS (10 * NKI_NS_PER_MS)    /* until it is tried again whether the outbox has room */
 #define NO_MEMORY_NS (100 * NKI_NS_PER_MS) /* until there may be memory for an outcome */
+#define AGAIN_MAX ((size_t)16 * NKI_MIB)   /* bytes that go before what waits in the outbox */
 #define SHOWN_MAX 80                       /* of a subject in an error */
 
 static struct nki_publisher *publisher_of(struct nki_feed *feed)
@@ -401,10 +402,48 @@ static void on_tick(struct nki_feed *feed, int64_t now_ns)
     nki_publisher_arm(publisher);
 }
 
+/* What was written goes before what waits in the outbox, which was published later: so a stream gets them in
+ * their order. What is too much for that comes behind it, and what is not to be sent twice: only frames in
+ * the outbox are known not to have been written. */
+static void on_again(struct nki_feed *feed, struct nki_buf *frames)
+{
+    struct nki_publisher *publisher = publisher_of(feed);
+    uint64_t issued = atomic_load(&publisher->issued);
+    bool room = true;
+    if (publisher->waits_up == 0) {
+        return;
+    }
+    for (uint64_t id = atomic_load(&publisher->oldest); id <= issued; id++) {
+        struct nki_publisher_slot *slot = find(publisher, id);
+        if (slot == NULL || !slot->waits_up || !slot->idempotent) {
+            continue;
+        }
+        struct nki_outgoing_msg frame = nki_publisher_frame(slot);
+        bool fits = nki_engine_check_size(feed->engine, &frame) == NKI_OK;
+        room = room && (!fits || (frames->len < AGAIN_MAX && nki_feed_append_frame(frames, &frame)));
+        slot->replayed = fits && room;
+    }
+}
+
+/* They are on their way. */
+static void note_again(struct nki_publisher *publisher)
+{
+    uint64_t issued = atomic_load(&publisher->issued);
+    for (uint64_t id = atomic_load(&publisher->oldest); id <= issued && publisher->waits_up > 0; id++) {
+        struct nki_publisher_slot *slot = find(publisher, id);
+        if (slot != NULL && slot->waits_up && slot->replayed) {
+            slot->waits_up = slot->replayed = false;
+            publisher->waits_up--;
+            publisher->resent++;
+        }
+    }
+}
+
 static void on_up(struct nki_feed *feed, int64_t now_ns)
 {
     struct nki_publisher *publisher = publisher_of(feed);
     if (publisher->waits_up > 0) {
+        note_again(publisher);
         send_waiting(publisher, now_ns);
         nki_publisher_arm(publisher);
     }
@@ -515,6 +554,7 @@ static void on_end(struct nki_feed *feed, int32_t reason)
 
 const struct nki_feed_ops nki_publisher_feed_ops = {
     .up = on_up,
+    .again = on_again,
     .down = on_down,
     .message = on_message,
     .tick = on_tick,

@@ -29,6 +29,7 @@ struct nki_publisher_slot {
     int32_t retries; /* left; -1: no limit */
     bool idempotent;
     bool waits_up; /* it is sent again as soon as there is a transport, and room */
+    bool replayed; /* ... and stands among what that transport gets first */
     bool doubt;    /* an earlier frame may have come although nobody has confirmed it */
 };
 

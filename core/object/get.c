@@ -1,15 +1,27 @@
-/* Reading objects: see get.h. The caller's thread. */
+/* Reading objects: see get.h. The caller's thread.
+ *
+ * Chunks come in pages, by direct gets of several messages, so that what waits in memory is bounded by us: a
+ * push consumer's window is the server's, and grows to 32 MiB. Any replica answers those, also one that lags
+ * behind the leader or is not told to answer; so what they do not bring is not believed to be missing. From
+ * where they end an ordered consumer goes on, which reads from the leader, and where the stream, the server
+ * or the permissions allow no direct gets, reads all. */
 #include "object/get.h"
 
 #include "base/alloc.h"
 #include "jetstream/bucket.h"
+#include "jetstream/direct.h"
 #include "jetstream/ordered.h"
+#include "jetstream/stored.h"
 #include "object/digest.h"
 #include "object/info.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 
+#define PAGE_BYTES (8 * (uint64_t)NKI_MIB) /* the next one is asked for when half of it was taken */
+#define PAGE_MSGS 4096                     /* of small chunks */
+#define ANSWER_MS 2000
+#define TRIES 2
 #define HEARTBEAT_MS 2000
 
 struct nki_object_get {
@@ -18,9 +30,10 @@ struct nki_object_get {
     /* constant */
     struct nki_object_store *store; /* a reference */
     struct nki_msg *info;           /* a reference */
-    struct nki_sub *sub;            /* NULL: the object is empty */
+    struct nki_sub *pages;          /* direct gets; NULL: the object is empty */
 
-    _Atomic uint64_t given; /* bytes; written with mu */
+    _Atomic(struct nki_sub *) rest; /* an ordered consumer behind what they brought; written once, with mu */
+    _Atomic uint64_t given;         /* bytes; written with mu */
     atomic_bool closed;
 
     /* guarded by mu */
@@ -29,6 +42,7 @@ struct nki_object_get {
     struct nki_msg *chunk; /* that is being given out, or NULL */
     size_t at;             /* in it */
     uint64_t received;
+    uint64_t last_seq;    /* in the stream, of the last chunk by a direct get */
     struct nki_error end; /* what is said once all was given; status 0: more is to come */
 };
 
@@ -39,9 +53,12 @@ static const struct nki_object_info *info_of(const struct nki_object_get *get)
 
 static void free_get(struct nki_object_get *get)
 {
-    if (get->sub != NULL) {
-        nki_sub_close(get->sub);
-        nki_sub_release(get->sub);
+    struct nki_sub *subs[] = {get->pages, atomic_load(&get->rest)};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(subs); i++) {
+        if (subs[i] != NULL) {
+            nki_sub_close(subs[i]);
+            nki_sub_release(subs[i]);
+        }
     }
     nki_msg_release(get->chunk);
     nki_msg_release(get->info);
@@ -77,8 +94,12 @@ void nki_object_get_progress(struct nki_object_get *get, uint64_t *done, uint64_
 void nki_object_get_close(struct nki_object_get *get)
 {
     atomic_store(&get->closed, true);
-    if (get->sub != NULL) {
-        nki_sub_close(get->sub);
+    struct nki_sub *rest = atomic_load(&get->rest); /* else who is about to begin it sees that it is closed */
+    if (get->pages != NULL) {
+        nki_sub_close(get->pages);
+    }
+    if (rest != NULL) {
+        nki_sub_close(rest);
     }
 }
 
@@ -111,7 +132,7 @@ static void verify(struct nki_object_get *get)
 static void ended(struct nki_object_get *get)
 {
     struct nki_error why;
-    int32_t reason = nki_sub_reason(get->sub, &why);
+    int32_t reason = nki_sub_reason(atomic_load(&get->rest), &why);
     if (reason == NKI_MAX_REACHED) {
         struct nki_str name = info_of(get)->name;
         int shown = name.len < 80 ? (int)name.len : 80;
@@ -149,19 +170,71 @@ static void take_chunk(struct nki_object_get *get, struct nki_msg *msg)
     nki_msg_release(msg);
 }
 
+/* Appends what chunks are read by: the stream, behind it the subject. */
+static bool append_names(const struct nki_object_info *info, struct nki_buf *names, size_t *stream_len)
+{
+    bool ok = nki_buf_append_str(names, NKI_STR(NKI_OBJECT_STREAM_PREFIX)) &&
+              nki_buf_append_str(names, info->bucket);
+    *stream_len = names->len;
+    return ok && nki_object_append_chunk_subject(names, info->bucket, info->nuid);
+}
+
+/* The direct gets have brought what they could: the leader is asked for the rest. */
+static int32_t read_rest(struct nki_object_get *get, struct nki_error *err)
+{
+    struct nki_buf names = {0};
+    size_t len;
+    struct nki_sub *sub = NULL;
+    int32_t status = NKI_NO_MEMORY;
+    if (append_names(info_of(get), &names, &len)) {
+        struct nki_str filter = nki_str_make((const char *)names.data + len, names.len - len);
+        const struct nki_ordered_params params = {
+            .stream = nki_str_make((const char *)names.data, len),
+            .filters = &filter,
+            .filter_count = 1,
+            .deliver = get->last_seq > 0 ? NKI_DELIVER_FROM_SEQ : NKI_DELIVER_ALL,
+            .start_seq = get->last_seq > 0 ? get->last_seq + 1 : 0,
+            .start_time = NKI_STR(""),
+            .ends_done = true,
+            .heartbeat_ms = HEARTBEAT_MS,
+        };
+        status = nki_ordered_open(get->store->js, &params, &sub, err);
+    } else {
+        nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_buf_free(&names);
+    if (status != NKI_OK) {
+        return status;
+    }
+    atomic_store(&get->rest, sub);
+    if (atomic_load(&get->closed)) {
+        nki_sub_close(sub);
+        return nki_error_set(err, NKI_CLOSED, NULL);
+    }
+    return NKI_OK;
+}
+
 /* The next chunk, or the end. */
 static int32_t next(struct nki_object_get *get, int64_t deadline_ns, struct nki_error *err)
 {
+    struct nki_sub *rest = atomic_load(&get->rest);
     struct nki_msg *msg;
     size_t count;
-    int32_t status = nki_sub_take(get->sub, &msg, 1, false, deadline_ns, &count);
+    int32_t status = nki_sub_take(rest != NULL ? rest : get->pages, &msg, 1, false, deadline_ns, &count);
     if (status == NKI_OK) {
-        if (msg->kind == NKI_MSG_MESSAGE) {
+        struct nki_stored stored;
+        if (msg->kind == NKI_MSG_STORED && nki_stored_read(msg, &stored)) {
+            get->last_seq = stored.seq;
+            take_chunk(get, msg);
+        } else if (msg->kind == NKI_MSG_MESSAGE) {
             take_chunk(get, msg);
         } else {
             nki_msg_release(msg);
         }
         return NKI_OK;
+    }
+    if (status == NKI_END && rest == NULL) {
+        return read_rest(get, err);
     }
     if (status == NKI_END) {
         ended(get);
@@ -219,10 +292,12 @@ int32_t nki_object_get_ready(struct nki_object_get *get, int64_t deadline_ns, st
     if (pthread_mutex_trylock(&get->mu) != 0) {
         return nki_error_set(err, NKI_BUSY, "another thread is using this object's reader");
     }
-    bool now = get->sub == NULL || get->chunk != NULL || get->end.status != 0;
+    struct nki_sub *rest = atomic_load(&get->rest);
+    bool now = get->pages == NULL || get->chunk != NULL || get->end.status != 0;
     pthread_mutex_unlock(&get->mu);
     if (!now) {
-        return nki_ordered_ready(get->sub, deadline_ns, op, err);
+        return rest != NULL ? nki_ordered_ready(rest, deadline_ns, op, err)
+                            : nki_direct_ready(get->pages, deadline_ns, op, err);
     }
     *op = nki_op_new();
     if (*op == NULL) {
@@ -235,28 +310,27 @@ int32_t nki_object_get_ready(struct nki_object_get *get, int64_t deadline_ns, st
 /* -- opening --------------------------------------------------------------------------------------------- */
 
 /* Reads the chunks: nothing is sent that is waited for. */
-static int32_t subscribe(struct nki_object_get *get, struct nki_error *err)
+static int32_t read_pages(struct nki_object_get *get, struct nki_error *err)
 {
-    const struct nki_object_info *info = info_of(get);
-    struct nki_buf stream = {0};
-    struct nki_buf subject = {0};
-    bool ok = nki_buf_append_str(&stream, NKI_STR(NKI_OBJECT_STREAM_PREFIX)) &&
-              nki_buf_append_str(&stream, info->bucket) &&
-              nki_object_append_chunk_subject(&subject, info->bucket, info->nuid);
-    struct nki_str filter = nki_str_make((const char *)subject.data, subject.len);
-    const struct nki_ordered_params params = {
-        .stream = nki_str_make((const char *)stream.data, stream.len),
-        .filters = &filter,
-        .filter_count = 1,
-        .deliver = NKI_DELIVER_ALL,
-        .start_time = NKI_STR(""),
-        .ends_done = true,
-        .heartbeat_ms = HEARTBEAT_MS,
-    };
-    int32_t status = ok ? nki_ordered_open(get->store->js, &params, &get->sub, err)
-                        : nki_error_set(err, NKI_NO_MEMORY, NULL);
-    nki_buf_free(&stream);
-    nki_buf_free(&subject);
+    struct nki_buf names = {0};
+    size_t len;
+    int32_t status = NKI_NO_MEMORY;
+    if (append_names(info_of(get), &names, &len)) {
+        const struct nki_direct_params params = {
+            .stream = nki_str_make((const char *)names.data, len),
+            .start_time = NKI_STR(""),
+            .next_by_subj = nki_str_make((const char *)names.data + len, names.len - len),
+            .up_to_time = NKI_STR(""),
+            .page_msgs = PAGE_MSGS,
+            .page_bytes = PAGE_BYTES,
+            .answer_ms = ANSWER_MS,
+            .tries = TRIES,
+        };
+        status = nki_direct_open(get->store->js, &params, &get->pages, err);
+    } else {
+        nki_error_set(err, NKI_NO_MEMORY, NULL);
+    }
+    nki_buf_free(&names);
     return status;
 }
 
@@ -299,7 +373,7 @@ int32_t nki_object_get_open(struct nki_object_store *store, struct nki_msg *info
     } else if (info_of(get)->size == 0) {
         verify(get);
     } else {
-        status = subscribe(get, err);
+        status = read_pages(get, err);
     }
     if (status != NKI_OK) {
         free_get(get);

@@ -201,11 +201,15 @@ static void free_purge(struct nki_object_task *task)
     nki_free(purge);
 }
 
-/* Chunks that were under way may be stored after a purge: it is done again until it finds nothing. */
+/* Chunks that were under way are waited for. Those of a lost connection may still be stored after a purge: it
+ * is done again until it finds nothing. */
 static enum nki_chain_next purge_next(struct nki_object_task *task, const struct nki_object_told *told,
                                       struct nki_chain_end *end)
 {
     struct purge *purge = NKI_CONTAINER_OF(task, struct purge, task);
+    if (told->step == NKI_OBJECT_FENCE) {
+        return nki_object_task_ask(nki_object_task_purge_chunks(task, nki_put_nuid(purge->put)), end);
+    }
     purge->purges++;
     bool nothing = told->number == 0 && purge->purges >= purge->wanted;
     if (purge->wanted == 1 || nothing || purge->purges >= PURGES_MAX) {
@@ -245,7 +249,9 @@ int32_t nki_object_put_abort(struct nki_object_put *put, const struct nki_js_beg
     purge->wanted = amiss ? PURGES_DOUBT : pending ? 2 : 1;
     purge->put = put;
     nki_object_put_retain(put);
-    if (!nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put))) {
+    bool shown = purge->wanted > 1 ? nki_object_task_fence(&purge->task, nki_put_nuid(put))
+                                   : nki_object_task_purge_chunks(&purge->task, nki_put_nuid(put));
+    if (!shown) {
         free_purge(&purge->task);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }

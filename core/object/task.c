@@ -139,6 +139,14 @@ bool nki_object_task_store(struct nki_object_task *task, const struct nki_object
     return ok && show(task, NKI_OBJECT_STORE);
 }
 
+bool nki_object_task_fence(struct nki_object_task *task, struct nki_str nuid)
+{
+    forget(task);
+    bool ok = nki_bucket_append_prefix(task->store->js, &task->subject) &&
+              nki_object_append_chunk_subject(&task->subject, nki_object_store_bucket(task->store), nuid);
+    return ok && show(task, NKI_OBJECT_FENCE);
+}
+
 static bool begin_purge(struct nki_object_task *task)
 {
     forget(task);
@@ -289,6 +297,11 @@ static enum nki_chain_next answered(struct nki_object_task *task, struct nki_msg
     if (task->step == NKI_OBJECT_STORE) {
         return stored(task, msg, end);
     }
+    if (task->step == NKI_OBJECT_FENCE) {
+        const struct nki_object_told told = {.step = NKI_OBJECT_FENCE};
+        nki_msg_release(msg);
+        return task->next(task, &told, end);
+    }
     if (!nki_json_check(nki_msg_data(msg), &answer) || answer.type != NKI_JSON_OBJECT) {
         next = nki_object_task_fail(end, NKI_PROTOCOL);
     } else {
@@ -307,7 +320,8 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
         return answered(task, msg, end);
     }
     if (status == NKI_NO_RESPONDERS) {
-        return again(task, end, stores ? NKI_NO_STREAM : NKI_JS_NOT_ENABLED);
+        bool publishes = stores || task->step == NKI_OBJECT_FENCE;
+        return again(task, end, publishes ? NKI_NO_STREAM : NKI_JS_NOT_ENABLED);
     }
     if (!stores) {
         return NKI_CHAIN_ASKS; /* it may be asked twice */

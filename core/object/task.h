@@ -12,7 +12,7 @@
 #include "object/info.h"
 #include "object/store.h"
 
-enum nki_object_step { NKI_OBJECT_FIND, NKI_OBJECT_STORE, NKI_OBJECT_PURGE };
+enum nki_object_step { NKI_OBJECT_FIND, NKI_OBJECT_STORE, NKI_OBJECT_FENCE, NKI_OBJECT_PURGE };
 
 /* What a step came to. */
 struct nki_object_told {
@@ -54,6 +54,10 @@ bool nki_object_task_find(struct nki_object_task *task, struct nki_str bucket, s
     __attribute__((warn_unused_result));
 bool nki_object_task_store(struct nki_object_task *task, const struct nki_object_info *info,
                            uint64_t expected) __attribute__((warn_unused_result));
+/* An empty chunk of a nuid: the stream takes messages in their order, so once it is answered, whatever that
+ * says, the chunks that were sent before it are stored or refused. */
+bool nki_object_task_fence(struct nki_object_task *task, struct nki_str nuid)
+    __attribute__((warn_unused_result));
 /* Purges the chunks of a nuid of this store, or with one of nki_object_task_purge_meta what an object was. */
 bool nki_object_task_purge_chunks(struct nki_object_task *task, struct nki_str nuid)
     __attribute__((warn_unused_result));

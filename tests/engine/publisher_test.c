@@ -315,6 +315,50 @@ static void test_sent_again(void **state)
     end(&bench);
 }
 
+static const char *written_at(const struct rig *rig, const char *text)
+{
+    return rig->written.len > 0 ? memmem(rig->written.at, rig->written.len, text, strlen(text)) : NULL;
+}
+
+/* What was written and may be lost comes before what was not written, so that the stream gets them in their
+ * order; if that transport is lost as well, they come again. */
+static void test_order_is_kept(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"first", "second", "third", "fourth", "fifth"};
+    struct bench bench = begin(SETTINGS("ack_wait_ms", "60000"), true);
+    publish_with_id(&bench, names[0]);
+    publish_with_id(&bench, names[1]);
+    publish_with_id(&bench, names[2]);
+    ack(&bench, "2", 1);
+    expect(&bench, 2, NKI_OK, NKI_OUTCOME_DONE);
+    bench.rig->deaf = true;
+    publish_with_id(&bench, names[3]);
+    publish_with_id(&bench, names[4]);
+    for (int round = 0; round < 3; round++) {
+        rig_eof(bench.rig);
+        rig_pass(bench.rig, round > 0 ? 1000 : 0);
+        bench.rig->deaf = round == 1; /* of this transport nothing is accepted */
+        rig_hello(bench.rig);
+        if (round == 1) {
+            continue;
+        }
+        const char *at[5];
+        for (size_t i = 0; i < NKI_ARRAY_LEN(names); i++) {
+            at[i] = written_at(bench.rig, names[i]);
+            assert_int_equal(at[i] != NULL, i != 1);
+        }
+        assert_true(at[0] < at[2] && at[2] < at[3] && at[3] < at[4]);
+        assert_int_equal(bench.publisher->resent, round == 0 ? 2 : 10);
+    }
+    const char *const ids[] = {"1", "3", "4", "5"};
+    for (size_t i = 0; i < NKI_ARRAY_LEN(ids); i++) {
+        ack(&bench, ids[i], 2 + i);
+        expect(&bench, (uint64_t)(ids[i][0] - '0'), NKI_OK, NKI_OUTCOME_DONE);
+    }
+    end(&bench);
+}
+
 /* The next server takes less than the one before: what is too large for it ends, and the others go on. */
 static void test_outgrown(void **state)
 {
@@ -563,23 +607,15 @@ static void test_denied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),
-        cmocka_unit_test(test_late_and_forged),
-        cmocka_unit_test(test_failures_only),
-        cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_time_out),
-        cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_outgrown),
-        cmocka_unit_test(test_sent_again),
-        cmocka_unit_test(test_pause_and_reconnect),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_untaken),
-        cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_close),
-        cmocka_unit_test(test_unsubscribe),
-        cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_denied),
-        cmocka_unit_test(test_in_process),
+        cmocka_unit_test(test_acks),          cmocka_unit_test(test_late_and_forged),
+        cmocka_unit_test(test_failures_only), cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_time_out),      cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_outgrown),      cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_order_is_kept), cmocka_unit_test(test_pause_and_reconnect),
+        cmocka_unit_test(test_full),          cmocka_unit_test(test_untaken),
+        cmocka_unit_test(test_ring),          cmocka_unit_test(test_close),
+        cmocka_unit_test(test_unsubscribe),   cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_denied),        cmocka_unit_test(test_in_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

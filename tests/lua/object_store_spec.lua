@@ -138,6 +138,29 @@ cases["what is given up leaves nothing"] = function(_, js)
     assert.are.equal("old", (small:get("a")))
 end
 
+cases["a writer that is dropped leaves nothing"] = function(_, js)
+    local store = make(js)
+    assert(store:put("a", "old"))
+    do
+        local writer = assert(store:create("a"))
+        assert(writer:write(bytes(8 * CHUNK)))
+        while select(2, writer:progress()) < 8 * CHUNK do
+            assert(writer:write("")) -- nothing comes later
+            helper.sleep(0.01)
+        end
+        assert.are.equal(9, chunks(js))
+    end
+    collectgarbage()
+    for _ = 1, 400 do
+        if chunks(js) == 1 then
+            break
+        end
+        helper.sleep(0.05)
+    end
+    assert.are.equal(1, chunks(js))
+    assert.are.equal("old", (store:get("a")))
+end
+
 cases["damage is told"] = function(_, js)
     local store = make(js)
     local info = assert(store:put("a", "12345678", { chunk_size = 4 }))
@@ -231,6 +254,49 @@ describe("object stores", function()
     after_each(helper.nothing_left)
 
     helper.both_ways(it, cases)
+
+    it("take little memory, however large an object is", function()
+        if (os.getenv("LD_PRELOAD") or ""):find("asan") then
+            return -- a sanitizer keeps what was freed
+        end
+        local mib = tonumber(os.getenv("NATSKIT_OBJECT_MIB") or "64")
+        local output, code = helper.child(([[
+            local mib = %d
+            local function told(field)
+                local file <close> = assert(io.open("/proc/self/status"))
+                return tonumber(file:read("a"):match(field .. ":%%s+(%%d+)"))
+            end
+            local function forget_peak()
+                local file <close> = assert(io.open("/proc/self/clear_refs", "w"))
+                assert(file:write("5"))
+            end
+            local nc <close> = assert(nats.connect(url))
+            local js <close> = assert(nc:jetstream())
+            local store <close> = assert(js:create_object_store { bucket = "M" })
+            local piece = ("natskit!"):rep(131072)
+            forget_peak()
+            local idle = told("VmRSS")
+            local writer <close> = assert(store:create("large"))
+            for _ = 1, mib do
+                assert(writer:write(piece))
+            end
+            assert(writer:finish())
+            local put = told("VmHWM") - idle
+            forget_peak()
+            local reader <close> = assert(store:open("large"))
+            local total = 0
+            for got in reader:pieces() do
+                total = total + #got
+            end
+            assert(total == mib << 20)
+            print(put, told("VmHWM") - idle)
+            assert(js:delete_object_store("M"))
+        ]]):format(mib), "timeout -k 1 300")
+        assert.are.equal(0, code, output)
+        local put, got = output:match("^(%-?%d+)%s+(%-?%d+)")
+        local most = (mib >= 256 and 32 or 24) * 1024
+        assert.is_true(tonumber(put) < most and tonumber(got) < most, output)
+    end)
 
     it("raises for misuse", function()
         local nc <close> = helper.connect()

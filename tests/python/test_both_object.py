@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio  # [async]
+import gc
 import hashlib
 import io
 import pathlib
@@ -172,13 +174,57 @@ async def test_given_up(js_url: str) -> None:
                     await file.write(b"")
                 assert await chunks_of(store) == 9
                 raise RuntimeError("no more")
-        for _ in range(400):
-            if await chunks_of(store) == 1:
-                break
-            await face.nap(0.05)
-        assert (await store.get("a")).data == b"old" and await chunks_of(store) == 1
+        await until_one_chunk(store)
 
 
+async def until_one_chunk(store: natskit.ObjectStore) -> None:
+    for _ in range(400):
+        if await chunks_of(store) == 1:
+            break
+        await face.nap(0.05)
+    assert (await store.get("a")).data == b"old" and await chunks_of(store) == 1
+
+
+async def test_a_dropped_writer_leaves_nothing(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        store = await made(nc)
+        await store.put("a", b"old")
+        file = await store.open("a", "wb")
+        await file.write(b"x" * 8 * CHUNK)
+        while file.progress.stored < 8 * CHUNK:  # nothing comes later
+            await face.nap(0.01)
+            await file.write(b"")
+        assert await chunks_of(store) == 9
+        del file
+        gc.collect()
+        await until_one_chunk(store)
+
+
+# [async]
+async def test_a_cancelled_put_leaves_nothing(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        store = await made(nc)
+        await store.put("a", b"old")
+        begun = asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * CHUNK
+                begun.set()
+                await asyncio.sleep(0)
+
+        for wait in (0, 0.01, 0.1):
+            begun.clear()
+            task = asyncio.create_task(store.put("a", endless()))
+            await begun.wait()
+            await asyncio.sleep(wait)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until_one_chunk(store)
+
+
+# [end]
 async def test_damaged(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         js = nc.jetstream()

@@ -69,7 +69,7 @@ def _is_coroutine(cb: Callable[[Any], Any]) -> bool:
     )
 
 
-def begin(sub: AsyncSubscription | AsyncWatcher, cb: Callable[[Any], Any], concurrency: int) -> None:
+def begin(sub: AsyncSubscription | AsyncWatcher[Any], cb: Callable[[Any], Any], concurrency: int) -> None:
     """Has asyncio call `cb` with each message of the subscription."""
     sub._handle(cb, _is_coroutine(cb), concurrency, contextvars.copy_context())
 

@@ -402,7 +402,7 @@ class ObjectStore(_natskit.AsyncObjectStore):
         updates_only: bool = False,
         ignore_deletes: bool = False,
         marker: bool = False,
-    ) -> Watcher:
+    ) -> Watcher[ObjectInfo]:
         """What objects are, as it changes, beginning with what there is: `async for info in store.watch()`.
 
         As KeyValue.watch(), with ObjectInfo in place of entries. What somebody has stored there that is no object comes
@@ -424,7 +424,7 @@ class ObjectStore(_natskit.AsyncObjectStore):
         _handlers.check(cb, 1)
         _handlers.check_loop(cb)  # [async]
         pairs = _options.pairs(_natskit.OPTIONS_OBJECT_WATCH, wishes)
-        watcher: Watcher = self._watch(f"{self._name}: >", pairs)
+        watcher: Watcher[ObjectInfo] = self._watch(f"{self._name}: >", pairs)
         if cb is not None:
             # [async]
             _handlers.begin(watcher, cb, 1)

@@ -630,10 +630,11 @@ static PyGetSetDef sub_getset[] = {
         "__exit__", sub_exit, METH_VARARGS,                                                                  \
             "__exit__($self, kind, error, trace, /)\n--\n\nCloses the subscription."                         \
     }
-/* Names of nats-py. */
+/* Names of nats-py; and Watcher[ObjectInfo] as an annotation. */
 #define WATCHER_METHODS                                                                                      \
     {"updates", FAST(watcher_updates),                                                                       \
      "updates($self, timeout=5.0)\n--\n\nThe next entry, or None for the marker, as next_msg()."},           \
+        {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "What it yields, as an annotation."},    \
     {                                                                                                        \
         "stop", sub_close, METH_NOARGS, "stop($self)\n--\n\nThe same as close()."                            \
     }
@@ -670,7 +671,8 @@ static PyType_Slot async_slots[] = {
     {0, NULL},
 };
 
-static char async_watcher_doc[] = "Entries of a bucket as they are written: an async iterator.";
+static char async_watcher_doc[] =
+    "Entries of a bucket, or infos of objects, as they are written: an async iterator.";
 
 static PyType_Slot async_watcher_slots[] = {
     SUB_SLOTS,
@@ -682,7 +684,8 @@ static PyType_Slot async_watcher_slots[] = {
     {0, NULL},
 };
 
-static char sync_watcher_doc[] = "Entries of a bucket as they are written: an iterator that blocks.";
+static char sync_watcher_doc[] =
+    "Entries of a bucket, or infos of objects, as they are written: an iterator that blocks.";
 
 static PyType_Slot sync_watcher_slots[] = {
     SUB_SLOTS,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import pathlib
@@ -174,11 +175,30 @@ def test_given_up(js_url: str) -> None:
                     file.write(b"")
                 assert chunks_of(store) == 9
                 raise RuntimeError("no more")
-        for _ in range(400):
-            if chunks_of(store) == 1:
-                break
-            face.nap(0.05)
-        assert (store.get("a")).data == b"old" and chunks_of(store) == 1
+        until_one_chunk(store)
+
+
+def until_one_chunk(store: natskit.ObjectStore) -> None:
+    for _ in range(400):
+        if chunks_of(store) == 1:
+            break
+        face.nap(0.05)
+    assert (store.get("a")).data == b"old" and chunks_of(store) == 1
+
+
+def test_a_dropped_writer_leaves_nothing(js_url: str) -> None:
+    with natskit.connect(js_url) as nc:
+        store = made(nc)
+        store.put("a", b"old")
+        file = store.open("a", "wb")
+        file.write(b"x" * 8 * CHUNK)
+        while file.progress.stored < 8 * CHUNK:  # nothing comes later
+            face.nap(0.01)
+            file.write(b"")
+        assert chunks_of(store) == 9
+        del file
+        gc.collect()
+        until_one_chunk(store)
 
 
 def test_damaged(js_url: str) -> None:

@@ -401,7 +401,7 @@ class ObjectStore(_natskit.SyncObjectStore):
         updates_only: bool = False,
         ignore_deletes: bool = False,
         marker: bool = False,
-    ) -> Watcher:
+    ) -> Watcher[ObjectInfo]:
         """What objects are, as it changes, beginning with what there is: `for info in store.watch()`.
 
         As KeyValue.watch(), with ObjectInfo in place of entries. What somebody has stored there that is no object comes
@@ -422,7 +422,7 @@ class ObjectStore(_natskit.SyncObjectStore):
         }
         _handlers.check(cb, 1)
         pairs = _options.pairs(_natskit.OPTIONS_OBJECT_WATCH, wishes)
-        watcher: Watcher = self._watch(f"{self._name}: >", pairs)
+        watcher: Watcher[ObjectInfo] = self._watch(f"{self._name}: >", pairs)
         if cb is not None:
             watcher._handle(cb, False, 1, None)
         return watcher

@@ -26,7 +26,7 @@ _translated = Translated({own.InvalidError: errors.InvalidKeyError})
 class _Watcher:
     """Entries as they are written; None stands for the end of those that there were."""
 
-    def __init__(self, raw: natskit.Watcher) -> None:
+    def __init__(self, raw: natskit.Watcher[Any]) -> None:
         self._raw = raw
         self._loop = raw.__aiter__()
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Object stores of nats-py, as the other end of object_peer.py, with the arguments of object.cjs; it makes no links, and knows
+no metadata."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from typing import Any
+
+import nats
+from nats.js.api import ObjectMeta, ObjectMetaOptions, StorageType
+from nats.js.errors import ObjectDeletedError, ObjectNotFoundError
+
+
+def content(size: int) -> bytes:
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+async def write(js: Any, bucket: str, rows: str) -> None:
+    store = await js.create_object_store(bucket, storage=StorageType.MEMORY)
+    for row in json.loads(rows):
+        options = ObjectMetaOptions(max_chunk_size=row["chunk_size"]) if row.get("chunk_size") else None
+        meta = ObjectMeta(description=row.get("description"), headers=row.get("headers"), options=options)
+        await store.put(row["name"], content(row["size"]), meta)
+        if row.get("deleted"):
+            await store.delete(row["name"])
+    print("true")
+
+
+async def read(js: Any, bucket: str, names: str) -> None:
+    store = await js.object_store(bucket)
+    found: dict[str, Any] = {}
+    for name in json.loads(names):
+        try:
+            info = await store.get_info(name)
+        except (ObjectNotFoundError, ObjectDeletedError):
+            found[name] = None
+            continue
+        link = info.options.link if info.options is not None else None
+        data = None if link is not None and not link.name else (await store.get(name)).data or b""
+        found[name] = {
+            "size": info.size or 0,
+            "chunks": info.chunks or 0,
+            "description": info.description,
+            "headers": info.headers,
+            "metadata": None,
+            "link": [link.bucket, link.name or None] if link is not None else None,
+            "sha256": None if data is None else hashlib.sha256(data).hexdigest(),
+        }
+    listed = sorted(info.name for info in await store.list(ignore_deletes=True))
+    print(json.dumps({"found": found, "listed": listed}))
+
+
+async def main(action: str, url: str, bucket: str, what: str) -> None:
+    nc = await nats.connect(url)
+    await (write if action == "write" else read)(nc.jetstream(timeout=20), bucket, what)
+    await nc.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:5]))
