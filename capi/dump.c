@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "capi/guard.h"
-#include "client/conn.h"
+#include "client/health.h"
 #include "delivery/op.h"
 #include "service/service.h"
 
@@ -82,6 +82,20 @@ static void add_status(struct out *out, const char *key, int32_t status)
     }
 }
 
+static void add_health(struct out *out, const struct nki_health *health)
+{
+    static const char *const states[] = {
+        [NKI_HEALTH_OK] = "ok",
+        [NKI_HEALTH_DEGRADED] = "degraded",
+        [NKI_HEALTH_STARTING] = "starting",
+        [NKI_HEALTH_SILENT] = "silent",
+        [NKI_HEALTH_DOWN] = "down",
+        [NKI_HEALTH_ENDED] = "ended",
+    };
+    add_text(out, "health", nki_str_z(states[health->state]));
+    add_text(out, "health_text", nki_str_z(health->text));
+}
+
 struct number {
     const char *key;
     uint64_t value;
@@ -124,6 +138,9 @@ static void add_conn(struct out *out, struct nki_conn *conn)
     add_flag(out, "lame_duck", now.info.lame_duck);
     add_status(out, "last_error", now.reason);
     add_text(out, "last_error_text", nki_str_z(now.reason_text));
+    struct nki_health health;
+    (void)nki_conn_health(conn, &health);
+    add_health(out, &health);
     add_text(out, "waits_for", nki_str_z(now.late));
     ADD_NUMBERS(out, {"transports", now.epoch}, {"reconnects", counts.reconnects}, {"subs", counts.subs},
                 {"requests", counts.requests}, {"in_msgs", counts.in_msgs}, {"in_bytes", counts.in_bytes},
@@ -167,6 +184,9 @@ static void add_sub(struct out *out, uint64_t id, struct nki_sub *sub)
     add_flag(out, "draining", nki_sub_draining(sub));
     add_status(out, "ended_by", reason == NKI_PENDING ? NKI_OK : reason);
     add_text(out, "ended_by_text", reason == NKI_PENDING ? NKI_STR("") : nki_str_z(error.text));
+    struct nki_health health;
+    (void)nki_sub_health(sub, &health);
+    add_health(out, &health);
     ADD_NUMBERS(out, {"sid", nki_sub_sid(sub)}, {"received", now.received}, {"taken", now.taken},
                 {"pending_msgs", now.pending_msgs}, {"pending_bytes", now.pending_bytes},
                 {"high_msgs", now.high_msgs}, {"high_bytes", now.high_bytes},

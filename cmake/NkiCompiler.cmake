@@ -1,6 +1,7 @@
 # Compiler and linker flags for all of our own code, through two interface targets: nki_flags (every target of
 # ours) and nki_sanitizers (compile and link). Nothing here reaches those who use the installed library.
 include(CheckCCompilerFlag)
+include(CheckIncludeFile)
 include(CheckLinkerFlag)
 
 set(CMAKE_C_STANDARD 11)
@@ -23,6 +24,18 @@ target_compile_options(nki_flags INTERFACE
   "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:NKI_HOST_WITHOUT_CONST>>>:-Wcast-qual;-Wwrite-strings>")
 if(NATSKIT_WERROR)
   target_compile_options(nki_flags INTERFACE -Werror)
+endif()
+
+# -- probes (core/base/probe.h) -----------------------------------------------------------------------------
+set(nki_usdt OFF)
+if(NOT NATSKIT_USDT STREQUAL "OFF")
+  check_include_file(sys/sdt.h NKI_HAVE_SYS_SDT_H)
+  if(NKI_HAVE_SYS_SDT_H)
+    set(nki_usdt ON)
+    target_compile_definitions(nki_flags INTERFACE NKI_USDT=1)
+  elseif(NATSKIT_USDT STREQUAL "ON")
+    message(FATAL_ERROR "NATSKIT_USDT: no sys/sdt.h found (Debian: systemtap-sdt-dev)")
+  endif()
 endif()
 
 # -- sanitizers ---------------------------------------------------------------------------------------------

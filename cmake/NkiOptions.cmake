@@ -42,6 +42,8 @@ option(NATSKIT_BUILD_EXAMPLES "build examples/c and natskit-bench" ${PROJECT_IS_
 option(NATSKIT_INSTALL_C "install the C library, its header and its CMake and pkg-config files" ON)
 option(NATSKIT_BUILD_FUZZERS "build tests/fuzz for libFuzzer (clang)" OFF)
 option(NATSKIT_BUILD_BENCH "build the programs of bench/" OFF)
+set(NATSKIT_USDT AUTO CACHE STRING "static probes for tracers (sys/sdt.h): AUTO where the header is, ON or OFF")
+set_property(CACHE NATSKIT_USDT PROPERTY STRINGS AUTO ON OFF)
 option(NATSKIT_WERROR "treat warnings as errors" OFF)
 set(NATSKIT_SANITIZE "" CACHE STRING "empty, address (with undefined behaviour) or thread")
 set_property(CACHE NATSKIT_SANITIZE PROPERTY STRINGS "" address thread)

@@ -129,17 +129,23 @@ run_pytest() { # preset [VARIABLE=value...] -- [option...] what to run
     return $status
 }
 
-run_busted() { # preset [VARIABLE=value...]
-    local preset=$1 status=0 line
+run_busted() { # preset [VARIABLE=value...] [-- specs]
+    local preset=$1 status=0 line variables=()
+    shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        variables+=("$1")
+        shift
+    done
+    [ $# -eq 0 ] && set -- -- tests/lua
     shift
     [ -n "$(sources 'tests/lua/*_spec.lua')" ] || return 0
     [ -e "build/$preset/lua/natskit.so" ] || { skip "no Lua module was built"; return 0; }
     echo "== busted $preset"
     # busted's own first line takes whatever `lua` is; the module is for 5.4.
     local lua=$root/build/$preset/lua helpers="$root/tests/support/lua/?.lua;$root/tests/lua/?.lua"
-    with_limit env "$@" LUA_CPATH="$lua/?.so;;" LUA_PATH="$lua/?.lua;$lua/?/init.lua;$helpers;;" \
+    with_limit env "${variables[@]}" LUA_CPATH="$lua/?.so;;" LUA_PATH="$lua/?.lua;$lua/?/init.lua;$helpers;;" \
         NATSKIT_BUILD="$root/build/$preset" NK_TAP="$root/build/$preset/tests/support/nk-tap" \
-        lua5.4 "$(command -v busted)" -o plainTerminal tests/lua >"$logs/busted.$preset.log" 2>&1 || status=$?
+        lua5.4 "$(command -v busted)" -o plainTerminal "$@" >"$logs/busted.$preset.log" 2>&1 || status=$?
     cat "$logs/busted.$preset.log"
     line=$(grep -E '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$logs/busted.$preset.log")
     if [ -z "$line" ]; then
@@ -322,16 +328,22 @@ lane_tsan() { # thread sanitizer, C tests
     run_ctest tsan
 }
 
-lane_websocket() { # integration tests and Python's basic ones over ws:// and wss://
-    local scheme bad=0
+lane_websocket() { # integration tests, and the basic ones of Python and Lua, over ws:// and wss://
+    local scheme bad=0 wallet
     build dev || return 1
+    # A folder of certificates for Lua, which cannot set SSL_CERT_FILE for itself; it lives as long as the pipe.
+    exec 3< <("build/dev/tests/support/nk-wallet")
+    read -r _ wallet _ <&3 || return 1
     for scheme in ws wss; do
         export NATSKIT_TEST_SCHEME=$scheme
         run_ctest dev -L '^websocket$' || bad=1
+        run_busted dev NATSKIT_TEST_WALLET="$wallet" SSL_CERT_FILE="$wallet/ca.pem" -- tests/lua/pubsub_spec.lua \
+            tests/lua/request_spec.lua tests/lua/handler_spec.lua tests/lua/many_spec.lua tests/lua/header_spec.lua || bad=1
         checked "pytest over $scheme" with_limit env PYTHONPATH="$root/build/dev/python:$root/tests/support/python" \
             NATSKIT_BUILD="$root/build/dev" NK_TAP="$root/build/dev/tests/support/nk-tap" "$python" -m pytest -q \
             -p no:cacheprovider tests/python/test_both_messages.py tests/python/test_both_request.py || bad=1
     done
+    exec 3<&-
     return $bad
 }
 

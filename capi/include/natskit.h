@@ -599,6 +599,31 @@ typedef struct natskit_conn_stats {
 NATSKIT_API natskit_status natskit_conn_stats_get(natskit_conn conn, natskit_conn_stats *stats,
                                                   size_t stats_size);
 
+/* Whether something works (natskit_conn_health, natskit_sub_health). What works, if perhaps not well, is at
+ * most NATSKIT_HEALTH_DEGRADED. Numbers may be added above the last. */
+#define NATSKIT_HEALTH_OK 1
+#define NATSKIT_HEALTH_DEGRADED 2 /* it works, but something is amiss */
+#define NATSKIT_HEALTH_STARTING 3 /* nothing is known yet: it is being made, found or connected */
+#define NATSKIT_HEALTH_SILENT 4   /* a sign of life is overdue; the library looks after it */
+#define NATSKIT_HEALTH_DOWN 5     /* it cannot work at the moment; the library tries again */
+#define NATSKIT_HEALTH_ENDED 6    /* and does not come back */
+
+/* What a look at something tells: natskit_conn_health, natskit_sub_health. */
+typedef struct natskit_health {
+    int32_t state;         /* NATSKIT_HEALTH_... */
+    natskit_status reason; /* why it is not NATSKIT_HEALTH_OK; else NATSKIT_OK, or what a connect waits for */
+    int64_t since_ms;      /* how long it has been in this state */
+    int64_t activity_ms;   /* time since something came of the server; -1: nothing has */
+    int64_t beat_ms; /* time since the last heartbeat, of a connection the last PONG; -1: none has come */
+    char text[240];  /* the reason in one line, NUL-terminated; may be empty */
+} natskit_health;
+
+/* Fills `health` of a connection: STARTING before the first connect, DOWN (by what it was lost by) without a
+ * connection later, SILENT with a PING unanswered for half of `ping_interval_ms`, DEGRADED while it is
+ * drained, while the server takes no bytes for a second, or is about to leave, ENDED when it was closed. Does
+ * not wait. Any thread. */
+NATSKIT_API natskit_status natskit_conn_health(natskit_conn conn, natskit_health *health, size_t health_size);
+
 /* Copies the last INFO of the server, as JSON text without a NUL, to `buf`. `*len` is its length even if that
  * exceeds `cap`, then NATSKIT_LIMIT and nothing is copied. NATSKIT_NOT_FOUND before the first INFO. */
 NATSKIT_API natskit_status natskit_conn_server_info(natskit_conn conn, char *buf, size_t cap, size_t *len);
@@ -836,6 +861,17 @@ typedef struct natskit_sub_stats {
 /* Fills `stats`; received = taken + pending_msgs + dropped_msgs. */
 NATSKIT_API natskit_status natskit_sub_stats_get(natskit_sub sub, natskit_sub_stats *stats,
                                                  size_t stats_size);
+
+/* Fills `health` of a subscription, and of what it is fed by: a consumer (pulled, pushed or ordered), a
+ * watch. As its connection is not OK neither is it. Beyond that: DEGRADED while its queue drops messages
+ * (from the first until it was emptied to half), while it is drained, and when a consumer's server says that
+ * it cannot serve for now; STARTING until a push or ordered consumer is there; SILENT when two heartbeats in
+ * a row have not come, or no end of a request in time, until the next sign of life; DOWN while consumer or
+ * stream do not exist; ENDED by natskit_sub_reason. Where neither heartbeats nor deadlines are, nothing can
+ * be overdue. A queue that nobody takes from is no fault of what fills it: see natskit_sub_stats. Does not
+ * wait. Any thread.
+ */
+NATSKIT_API natskit_status natskit_sub_health(natskit_sub sub, natskit_health *health, size_t health_size);
 
 /* Returns why the subscription has ended (as natskit_sub_stats.reason), NATSKIT_PENDING while it lives; `err`
  * then holds the words of the server that denied it, if it was that. */

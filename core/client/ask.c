@@ -2,6 +2,7 @@
 #include "client/driver.h"
 
 #include "base/alloc.h"
+#include "base/probe.h"
 
 /* Sends a request whose answer comes to `sub`, which is made for it and not added yet. */
 static int32_t ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg, struct nki_sub *sub,
@@ -76,6 +77,8 @@ int32_t nki_conn_ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
         nki_op_release(op);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
+    op->asks = true;
+    NKI_PROBE(request__begin, conn->engine.origin, op, msg->subject.ptr, msg->subject.len);
     nki_op_retain(op); /* the subscription has the other one */
     status = ask(conn, msg, sub, op, deadline_ns, err);
     nki_sub_release(sub);

@@ -4,6 +4,7 @@
 #include "client/lame_duck.h"
 
 #include "base/alloc.h"
+#include "base/probe.h"
 #include "wire/emit.h"
 #include "wire/subject.h"
 
@@ -254,6 +255,8 @@ static void finish_ping(struct nki_engine *engine, struct nki_ping ping, int32_t
 void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
 {
     engine->pings.unanswered = 0;
+    engine->pong_ns = now_ns;
+    NKI_PROBE(pong, engine->origin, engine->pings.count);
     if (engine->pings.count == 0) {
         return; /* nobody asked: ignored */
     }

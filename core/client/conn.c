@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "client/chain.h"
 #include "client/driver.h"
 
@@ -58,6 +59,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     nki_list_init(&conn->post_node);
     *status = nki_engine_init(&conn->engine, options, params->urls, err);
     conn->engine.origin = params->origin;
+    conn->engine.outbox.origin = params->origin;
     return conn;
 }
 
@@ -233,6 +235,8 @@ static int32_t send_request(struct nki_conn *conn, const struct nki_outgoing_msg
     size_t reply_len = 0;
     int32_t status;
     op->asked = nki_str_hash(msg->subject);
+    op->asks = true;
+    NKI_PROBE(request__begin, conn->engine.origin, op, msg->subject.ptr, msg->subject.len);
     pthread_mutex_lock(&conn->engine_mu);
     assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
     status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "client/chain.h"
 #include "client/feed.h"
 #include "client/lame_duck.h"
@@ -32,7 +33,7 @@ int32_t nki_engine_init(struct nki_engine *engine, struct nki_options *options, 
     nki_nuid_init(&engine->nuid);
     engine->first_deadline_ns = engine->attempt_deadline_ns = NKI_NEVER;
     engine->backoff_ns = engine->ping_ns = engine->close_deadline_ns = NKI_NEVER;
-    engine->heard_ns = NKI_NEVER;
+    engine->heard_ns = engine->pong_ns = NKI_NEVER;
     engine->stall_ns = engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
     engine->login.deadline_ns = engine->move.at_ns = NKI_NEVER;
     nki_list_init(&engine->closed_ops);
@@ -137,6 +138,7 @@ static void emit_slow(struct nki_engine *engine, struct nki_sub *sub, uint64_t d
 {
     struct nki_inlet_stats stats;
     nki_inlet_stats_get(&sub->inlet, &stats);
+    NKI_PROBE(slow__consumer, engine->origin, sub->sid, stats.pending_msgs, stats.pending_bytes);
     struct nki_event event = {.type = NKI_EVENT_SLOW_CONSUMER,
                               .status = NKI_SLOW_CONSUMER,
                               .sid = sub->sid,
@@ -155,8 +157,12 @@ void nki_engine_hand_over(struct nki_engine *engine)
         struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
         nki_list_remove(&sub->dirty);
         bool episode;
+        sub->arrived_ns = sub->inlet.staged_msgs > 0 ? engine->heard_ns : sub->arrived_ns;
         uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &episode);
         engine->counts.dropped_msgs += drops;
+        if (NKI_UNLIKELY(drops > 0)) {
+            NKI_PROBE(drop, engine->origin, sub->sid, drops);
+        }
         if (episode) {
             emit_slow(engine, sub, drops);
         }
@@ -173,6 +179,7 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg, int64_
 {
     struct nki_op *op = nki_replies_take(&engine->replies, nki_msg_subject(msg));
     if (op == NULL) {
+        NKI_PROBE(reply__late, engine->origin);
         nki_msg_release(msg);
         return;
     }
@@ -228,6 +235,7 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
     msg->sid = frame->sid;
     engine->incoming = msg;
     engine->incoming_sub = sub;
+    NKI_PROBE(msg__in, engine->origin, frame->sid, frame->subject.ptr, frame->subject.len, frame->body_len);
     if (sub != NULL && frame->body == NULL) { /* else its end follows at once */
         nki_sub_retain(sub);
     }
@@ -500,6 +508,9 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
     nki_engine_drop_transport(engine);
     engine->state = NKI_ENGINE_CLOSED;
+    engine->lost_ns = now_ns;
+    NKI_PROBE(closed, engine->origin, reason != NULL ? reason->status : NKI_OK,
+              reason != NULL ? reason->text : "");
     if (engine->draining && !engine->all_taken && now_ns >= engine->drain_deadline_ns) {
         uint64_t busy;
         engine->counts.abandoned_msgs += nki_engine_drain_left(engine, &busy);

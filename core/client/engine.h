@@ -75,6 +75,7 @@ struct nki_pings {
     uint32_t head;
     uint32_t count;
     uint32_t unanswered; /* of the liveness check */
+    int64_t asked_ns;    /* the first of those */
 };
 
 /* Moving away from a server that will leave: lame_duck.c. */
@@ -165,6 +166,9 @@ struct nki_engine {
     int64_t ping_ns;             /* next ping */
     int64_t connected_ns;        /* when the present connection was made */
     int64_t heard_ns;            /* when the server's last bytes came on it; NKI_NEVER */
+    int64_t pong_ns;             /* when the last PONG came on any; NKI_NEVER */
+    int64_t lame_duck_ns;        /* when the server said that it will leave */
+    int64_t lost_ns;             /* when there began to be no connection */
     int64_t stall_ns;            /* when the socket has taken nothing for too long */
     int64_t outage_ns;           /* when there was no connection for too long */
     int64_t drain_deadline_ns;   /* of a drain of all */

@@ -5,6 +5,7 @@
 #define NKI_CLIENT_FEED_H
 
 #include "client/engine.h"
+#include "client/health.h"
 
 struct nki_feed;
 
@@ -39,6 +40,9 @@ struct nki_feed_ops {
     /* With `drain`: whether an answer is to come for one of the first `accepted` messages of the outbox; a
      * move to another server waits for that. */
     bool (*waits)(const struct nki_feed *feed, uint64_t accepted);
+    /* Whether what it is fed by works: `health` is that of the connection and the queue, and OK or DEGRADED.
+     * NULL: that is all that is known. */
+    void (*health)(struct nki_feed *feed, int64_t now_ns, struct nki_health *health);
     /* The subscription ends: the last thing that may be staged; nothing is called after it, and the feed is
      * the callee's to free. Also if it was never begun (then `sub` is not live). */
     void (*end)(struct nki_feed *feed, int32_t reason);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/probe.h"
 
 static bool given(const struct nki_engine *engine, enum nki_option_id id)
 {
@@ -196,6 +197,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->was_connected = true;
     engine->rounds = 0;
     engine->connected_ns = now_ns;
+    engine->pong_ns = now_ns;
     engine->auth_refused = false;
     engine->servers.current->failures = 0;
     engine->servers.current->auth_failures = 0;
@@ -205,6 +207,7 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     engine->pings.unanswered = 0;
     engine->ping_ns = now_ns + nki_engine_option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
     engine->counts.reconnects += again ? 1 : 0;
+    NKI_PROBE(connected, engine->origin, engine->servers.current->text, engine->epoch, again);
     struct nki_event event = {.type = again ? NKI_EVENT_RECONNECTED : NKI_EVENT_CONNECTED};
     nki_engine_emit(engine, &event);
     if (engine->info.lame_duck) {

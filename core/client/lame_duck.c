@@ -40,6 +40,7 @@ void nki_engine_move_plan(struct nki_engine *engine, int64_t now_ns)
 void nki_engine_lame_duck(struct nki_engine *engine, int64_t now_ns)
 {
     struct nki_event event = {.type = NKI_EVENT_LAME_DUCK};
+    engine->lame_duck_ns = now_ns;
     nki_engine_emit(engine, &event);
     nki_engine_move_plan(engine, now_ns);
 }

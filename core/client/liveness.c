@@ -60,6 +60,7 @@ static void check_liveness(struct nki_engine *engine, int64_t now_ns)
     engine->ping_ns = now_ns + nki_engine_option_ns(engine, NKI_OPT_CONNECT_ping_interval_ms);
     int32_t status = nki_engine_ping(engine, (struct nki_ping){.kind = NKI_PING_PLAIN}, NKI_STR(""));
     if (status == NKI_OK || status == NKI_LIMIT) {
+        engine->pings.asked_ns = engine->pings.unanswered == 0 ? now_ns : engine->pings.asked_ns;
         engine->pings.unanswered++; /* at the limit thousands of others wait for an answer */
     }
     struct nki_event event = {.type = NKI_EVENT_PING, .count = engine->pings.unanswered};

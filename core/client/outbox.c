@@ -212,6 +212,12 @@ static inline uint8_t *put_frame(uint8_t *at, const struct nki_outgoing_msg *msg
     return at + 2;
 }
 
+static inline void count_accepted(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg, size_t body)
+{
+    outbox->accepted_msgs++;
+    NKI_PROBE(msg__out, outbox->origin, msg->subject.ptr, msg->subject.len, body);
+}
+
 static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_msg *msg)
 {
     size_t body = msg->header_block.len + msg->data.len;
@@ -220,7 +226,7 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
         return NKI_NO_MEMORY;
     }
     commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
-    outbox->accepted_msgs++;
+    count_accepted(outbox, msg, body);
     return NKI_OK;
 }
 
@@ -280,7 +286,7 @@ static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing
     outbox->bytes += len;
     outbox->appended_bytes += len;
     outbox->accepted_bytes += len;
-    outbox->accepted_msgs++;
+    count_accepted(outbox, msg, body);
     outbox->right_taken = true;
     outbox->parked = false;
     outbox->writing = true;
@@ -400,7 +406,7 @@ bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing
     if (NKI_LIKELY(soon)) {
         uint8_t *begin = segment_data(tail) + tail->len;
         commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
-        outbox->accepted_msgs++;
+        count_accepted(outbox, msg, body);
         *kick =
             (!outbox->right_taken || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES) && take_right(outbox, false);
     }

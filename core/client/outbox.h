@@ -15,6 +15,7 @@
 #define NKI_CLIENT_OUTBOX_H
 
 #include "base/buf.h"
+#include "base/probe.h"
 #include "base/sync.h"
 #include "client/conn.h"
 #include "client/trace.h"
@@ -34,6 +35,7 @@ struct nki_outbox_limits {
 };
 
 struct nki_outbox {
+    uint64_t origin; /* the connection's number; constant once it is used */
     pthread_mutex_t mu;
     pthread_cond_t room; /* callers that wait for room */
     pthread_cond_t idle; /* nki_outbox_detach waits until nobody writes */

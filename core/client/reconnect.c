@@ -2,6 +2,8 @@
  * application decides of it. Under the engine lock. */
 #include "client/feed.h"
 
+#include "base/probe.h"
+
 /* Words of option first_connect. */
 enum { FAIL, RETRY, BACKGROUND };
 
@@ -16,6 +18,7 @@ static void dial(struct nki_engine *engine, int64_t now_ns)
 {
     engine->state = NKI_ENGINE_DIALING;
     engine->want |= NKI_WANT_DIAL;
+    NKI_PROBE(connect, engine->origin, engine->servers.current->text, engine->was_connected);
     engine->attempt_deadline_ns = now_ns + nki_engine_option_ns(engine, NKI_OPT_CONNECT_attempt_timeout_ms);
     if (goes_on(engine)) {
         struct nki_event event = {.type = NKI_EVENT_RECONNECTING};
@@ -109,6 +112,7 @@ void nki_engine_start(struct nki_engine *engine, struct nki_op *connect_op, int6
 {
     assert(engine->state == NKI_ENGINE_IDLE);
     engine->connect_op = connect_op;
+    engine->lost_ns = now_ns;
     engine->first_deadline_ns = deadline_ns;
     if (nki_options_choice(engine->options, NKI_OPT_CONNECT_first_connect) == BACKGROUND) {
         nki_engine_finish_own(&engine->connect_op, NKI_OK, NULL);
@@ -177,6 +181,12 @@ void nki_engine_lost(struct nki_engine *engine, const struct nki_error *error, i
     engine->state = NKI_ENGINE_BACKOFF;
     nki_engine_drop_transport(engine);
     engine->last_error = *error;
+    engine->lost_ns = connected ? now_ns : engine->lost_ns;
+    if (connected) {
+        NKI_PROBE(disconnected, engine->origin, error->status, error->text);
+    } else {
+        NKI_PROBE(connect__failed, engine->origin, error->status, error->text);
+    }
     if (goes_on(engine)) {
         struct nki_event event = {.type = connected ? NKI_EVENT_DISCONNECTED : NKI_EVENT_ASYNC_ERROR,
                                   .status = error->status,

@@ -1,6 +1,8 @@
 /* Inlets: see inlet.h. */
 #include "delivery/inlet.h"
 
+#include "base/clock.h"
+
 int nki_inlet_init(struct nki_inlet *inlet, struct nki_inlet_limits limits)
 {
     memset(inlet, 0, sizeof *inlet);
@@ -70,6 +72,13 @@ static struct nki_msg *append_what_fits(struct nki_inlet *inlet, struct nki_msg 
     return dropped;
 }
 
+/* With the mutex held. */
+static void set_slow(struct nki_inlet *inlet, bool slow)
+{
+    inlet->slow = slow;
+    inlet->slow_ns = nki_clock_now_ns();
+}
+
 uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode)
 {
     struct nki_msg *head = inlet->staged_head;
@@ -96,11 +105,12 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
     uint64_t drops = inlet->dropped_msgs - dropped_before;
     *episode = drops > 0 && !inlet->slow && !inlet->wait.closed;
     if (*episode) {
-        inlet->slow = true;
+        set_slow(inlet, true);
     }
     bool ends = end_reason != 0 && inlet->end_reason == 0;
     if (ends) {
         inlet->end_reason = end_reason;
+        inlet->end_ns = nki_clock_now_ns();
     }
     if (inlet->head != NULL || ends) {
         nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
@@ -115,7 +125,9 @@ bool nki_inlet_missed(struct nki_inlet *inlet, uint64_t msgs)
     pthread_mutex_lock(&inlet->wait.mu);
     inlet->dropped_msgs += msgs;
     bool episode = msgs > 0 && !inlet->slow && !inlet->wait.closed;
-    inlet->slow = inlet->slow || episode;
+    if (episode) {
+        set_slow(inlet, true);
+    }
     pthread_mutex_unlock(&inlet->wait.mu);
     return episode;
 }
@@ -126,6 +138,7 @@ void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason)
     pthread_mutex_lock(&inlet->wait.mu);
     if (inlet->end_reason == 0) {
         inlet->end_reason = end_reason;
+        inlet->end_ns = nki_clock_now_ns();
         nki_waitable_signal(&inlet->wait, true);
     }
     pthread_mutex_unlock(&inlet->wait.mu);
@@ -171,7 +184,7 @@ int32_t nki_inlet_take_locked(struct nki_inlet *inlet, struct nki_msg **out, siz
     inlet->pending_bytes -= bytes;
     if (inlet->slow && inlet->pending_msgs <= inlet->limit_msgs / 2 &&
         inlet->pending_bytes <= inlet->limit_bytes / 2) {
-        inlet->slow = false;
+        set_slow(inlet, false);
     }
     if (msg == NULL) {
         inlet->tail = NULL;
@@ -197,6 +210,9 @@ void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
         .dropped_bytes = inlet->dropped_bytes,
         .limits = {inlet->limit_msgs, inlet->limit_bytes},
         .end_reason = inlet->end_reason,
+        .end_ns = inlet->end_ns,
+        .slow_ns = inlet->slow_ns,
+        .slow = inlet->slow,
     };
     pthread_mutex_unlock(&inlet->wait.mu);
 }

@@ -26,6 +26,9 @@ struct nki_inlet_stats {
     uint64_t dropped_bytes;
     struct nki_inlet_limits limits;
     int32_t end_reason;
+    int64_t end_ns;  /* monotonic */
+    int64_t slow_ns; /* when `slow` last changed; 0: it never did */
+    bool slow;
 };
 
 struct nki_inlet {
@@ -44,6 +47,8 @@ struct nki_inlet {
     uint32_t high_msgs;
     uint32_t holds; /* of those who handle messages that they have taken */
     int32_t end_reason;
+    int64_t end_ns;
+    int64_t slow_ns;
     bool slow;           /* in an episode of drops: ends when the queue was emptied to half */
     bool watched;        /* the queue has ended, and the engine waits until it is drained */
     bool counts_ahead;   /* somebody asks how much waits */

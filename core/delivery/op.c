@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/probe.h"
 
 struct nki_op *nki_op_new(void)
 {
@@ -66,6 +67,9 @@ bool nki_op_finish(struct nki_op *op, int32_t status, int32_t outcome, struct nk
             msg = NULL;
         }
         nki_waitable_signal(&op->wait, true);
+    }
+    if (finishes && op->asks) {
+        NKI_PROBE(request__end, op, status, op->end_ns - op->begin_ns);
     }
     pthread_mutex_unlock(&op->wait.mu);
     nki_free(copy);

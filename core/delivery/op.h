@@ -45,6 +45,7 @@ struct nki_op {
     uint64_t asked;              /* requests: hash of the subject that it was published to */
     uint64_t place;              /* of a publisher: the message up to which it waits */
     struct nki_op_part *part;    /* requests: of several steps (client/chain.h), or NULL; constant */
+    bool asks;                   /* it is a request, for probes; constant */
     bool keep;                   /* requests: it outlives its transport */
 
     /* guarded by the outbox's mutex of that connection */

@@ -107,7 +107,7 @@ static void missing(struct nki_puller *puller, enum nki_notice_type type, int32_
                     const struct nki_pull_status *status, int64_t now_ns)
 {
     if (!puller->missing) {
-        nki_puller_trouble(puller, type, 1, status);
+        nki_puller_trouble(puller, type, 1, status, now_ns);
     }
     puller->missing = true;
     nki_puller_forget(puller);
@@ -127,11 +127,11 @@ static void status(struct nki_puller *puller, const struct nki_pull_status *stat
     case NKI_SAYS_MOVED:
         nki_puller_forget(puller); /* one status came for all requests of an inbox */
         nki_puller_pause(puller, now_ns);
-        nki_puller_trouble(puller, NKI_NOTICE_LEADERSHIP, puller->failures, status);
+        nki_puller_trouble(puller, NKI_NOTICE_LEADERSHIP, puller->failures, status, now_ns);
         break;
     case NKI_SAYS_CROWDED:
         nki_puller_pause(puller, now_ns);
-        nki_puller_trouble(puller, NKI_NOTICE_EXCEEDED, puller->failures, status);
+        nki_puller_trouble(puller, NKI_NOTICE_EXCEEDED, puller->failures, status, now_ns);
         break;
     case NKI_SAYS_REFUSED:
         nki_puller_end(puller, NKI_PULL_REFUSED, status);
@@ -148,7 +148,7 @@ static void status(struct nki_puller *puller, const struct nki_pull_status *stat
     case NKI_SAYS_NOBODY:
         if (puller->params.bind) {
             nki_puller_pause(puller, now_ns);
-            nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, status);
+            nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, status, now_ns);
         } else {
             nki_puller_ask_info(puller, false, now_ns);
         }
@@ -170,7 +170,7 @@ static void there(struct nki_puller *puller, bool missed, int64_t now_ns)
         puller->retry_ns = 0;
     } else if (!missed) {
         nki_puller_pause(puller, now_ns); /* and nobody answers for it: it has no leader at the moment */
-        nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, NULL);
+        nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, NULL, now_ns);
     } else if (puller->heard_ns <= puller->info_asked_ns) {
         nki_puller_forget(puller); /* else it was late, not lost */
     }
@@ -194,7 +194,7 @@ static void info(struct nki_puller *puller, enum nki_pull_info info, bool missed
             nki_puller_forget(puller);
         }
         nki_puller_pause(puller, now_ns);
-        nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, NULL);
+        nki_puller_trouble(puller, NKI_NOTICE_NO_RESPONDERS, puller->failures, NULL, now_ns);
         break;
     }
 }

@@ -5,10 +5,9 @@
  * somebody listens on the very subject.) Messages of the stream come with their own subjects; which consumer
  * they are of, and their place, is in their reply subject. What comes on the inbox itself are the answer and
  * statuses. */
-#include "jetstream/ordered.h"
+#include "jetstream/ordered_inside.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/rfc3339.h"
 #include "client/ready.h"
 #include "delivery/notice.h"
@@ -32,81 +31,6 @@
 #define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
 #define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
 #define LOOKS_MAX 32 /* so often something may be written while it looks whether anything is */
-#define NAME_LEN (NKI_NUID_LEN + 1 + 20)
-
-enum state {
-    DOWN,     /* no transport */
-    CREATING, /* the answer is waited for */
-    LIVE,
-    PAUSING /* the next try waits */
-};
-
-struct ordered {
-    struct nki_feed feed;
-    struct nki_js *js; /* a reference */
-    enum state state;
-    enum nki_deliver deliver;
-    uint64_t start_seq;
-    bool headers_only;
-    bool marks_done;
-    bool ends_done;
-    bool catches_up;
-    bool caught; /* with that: what there was has come but for what was replaced meanwhile */
-    bool looks;  /* the next consumer is made to look for that alone */
-    unsigned looked;
-    bool initial_done;
-    bool created;    /* once in its life */
-    bool placed;     /* stream_seq is known */
-    bool by_seq;     /* the present consumer begins behind stream_seq */
-    bool by_time;    /* it begins behind stream_time_ns: stream_seq is of another stream */
-    bool since_came; /* of that something has come: it goes on behind the last message */
-    bool since;      /* it begins with what was stored since begin_ns, as far as that has not come */
-    bool whole;      /* the stream\'s leader has all up to stream_seq: a server that has not lags behind */
-    bool asking;     /* CREATING: what the stream is, first */
-    bool tells;      /* it was answered once */
-    bool unasked;    /* it is not asked: nobody has answered, this time, or ever on this connection */
-    bool answered;   /* the present consumer's making */
-    bool idle;       /* a heartbeat was the last that came of it */
-    int64_t heartbeat_ns;
-    struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
-    uint32_t flags;
-    const struct nki_ordered_sink *sink; /* or NULL */
-    void *sink_context;
-
-    uint64_t serial;
-    bool used;               /* a consumer of this number was asked for */
-    char name[NAME_LEN + 1]; /* of the present consumer */
-    size_t name_len;
-    uint64_t consumer_seq;  /* of the last message */
-    uint64_t stream_seq;    /* up to which all has come */
-    int64_t stream_time_ns; /* when the latest of that was stored; at least the first consumer's begin */
-    int64_t begin_ns;       /* when the first consumer was made; 0: not known */
-    uint64_t begin_serial;  /* its number */
-    uint64_t expected;      /* consumer sequence at which what there was has come; once answered */
-    unsigned failures;      /* in a row */
-    unsigned missing;       /* of those: there is no such stream */
-    unsigned unheard;       /* of those: nobody is there who answers */
-    int64_t seen_ns;        /* the last sign of life */
-    struct nki_flow flow;
-    uint64_t resets;
-    uint64_t stale_msgs;
-    uint64_t rewinds;
-    struct nki_ready ready;
-
-    char subject[NKI_JS_INBOX_MAX]; /* "<inbox>.<serial>" */
-    size_t subject_len;
-    size_t base_len; /* of the inbox, with the dot behind it */
-    char id[NKI_NUID_LEN];
-    struct nki_buf stream;
-    struct nki_buf filters; /* as JSON members of a configuration; empty: none */
-    struct nki_buf filter;  /* the only one, which goes into the subject; empty: none */
-    struct nki_buf start_time;
-};
-
-static struct ordered *of(struct nki_feed *feed)
-{
-    return NKI_CONTAINER_OF(feed, struct ordered, feed);
-}
 
 static void destroy(struct ordered *ordered)
 {
@@ -279,6 +203,13 @@ static void number(struct ordered *ordered)
     int len = snprintf(ordered->subject + ordered->base_len, sizeof ordered->subject - ordered->base_len,
                        "%" PRIu64, ordered->serial);
     ordered->subject_len = ordered->base_len + (size_t)len;
+}
+
+static void alive(struct ordered *ordered, int64_t now_ns)
+{
+    ordered->seen_ns = ordered->life_ns = now_ns;
+    ordered->failures = 0;
+    nki_trouble_end(&ordered->trouble, now_ns);
 }
 
 /* So that nothing comes any more of the consumer before. */
@@ -459,8 +390,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     }
     ordered->consumer_seq++;
     ordered->idle = false;
-    ordered->seen_ns = now_ns;
-    ordered->failures = 0;
+    alive(ordered, now_ns);
     bool later = place.time_ns > ordered->stream_time_ns;
     if (ordered->by_seq && place.stream_seq <= ordered->stream_seq && later) {
         rewind_to(ordered,
@@ -527,6 +457,7 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     uint64_t last;
     int32_t code = nki_header_status(block, &text);
     if (code != 100) {
+        nki_trouble_begin(&ordered->trouble, NKI_NO_RESPONDERS, text, now_ns);
         reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
         return;
     }
@@ -536,8 +467,9 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
         reset(ordered, now_ns);
         return;
     }
-    ordered->failures = 0;
+    alive(ordered, now_ns);
     bool stalled = nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value);
+    ordered->beat_ns = msg->reply_len == 0 ? now_ns : ordered->beat_ns;
     if (msg->reply_len == 0 && !stalled) {
         idle(ordered, now_ns);
         return;
@@ -615,6 +547,7 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
  * again, but for a stream that is gone. */
 static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
 {
+    nki_trouble_begin(&ordered->trouble, error->status, nki_str_z(error->text), now_ns);
     ordered->failures++;
     ordered->missing = error->status == NKI_STREAM_NOT_FOUND ? ordered->missing + 1 : 0;
     bool nobody = error->status == NKI_JS_NOT_ENABLED && error->err_code == 0;
@@ -691,11 +624,13 @@ static void tick(struct nki_feed *feed, int64_t now_ns)
             ordered->unasked = true;
             create(ordered, now_ns); /* elsewhere, so that a late answer does not come */
         } else {
+            nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
             reset(ordered, now_ns);
         }
         break;
     case LIVE:
         if (now_ns - ordered->seen_ns >= silence_ns) {
+            nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
             reset(ordered, now_ns);
         } else {
             nki_feed_arm(feed, ordered->seen_ns + silence_ns);
@@ -720,8 +655,8 @@ static void up(struct nki_feed *feed, int64_t now_ns)
 static void down(struct nki_feed *feed, int64_t now_ns)
 {
     struct ordered *ordered = of(feed);
-    (void)now_ns;
     ordered->state = DOWN;
+    nki_trouble_end(&ordered->trouble, now_ns);
     nki_flow_forget(&ordered->flow);
     if (ordered->used) {
         (void)move(ordered); /* the consumer may live on, and deliver as soon as somebody listens */
@@ -748,8 +683,14 @@ static void settle(struct nki_feed *feed)
     nki_ready_tell(&of(feed)->ready, feed->engine);
 }
 
-static const struct nki_feed_ops ops = {
-    .up = up, .down = down, .message = message, .tick = tick, .taken = taken, .settle = settle, .end = end};
+const struct nki_feed_ops nki_ordered_ops = {.up = up,
+                                             .down = down,
+                                             .message = message,
+                                             .tick = tick,
+                                             .taken = taken,
+                                             .settle = settle,
+                                             .health = nki_ordered_health,
+                                             .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
@@ -760,7 +701,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
         return NULL;
     }
     memset(ordered, 0, sizeof *ordered);
-    ordered->feed.ops = &ops;
+    ordered->feed.ops = &nki_ordered_ops;
     nki_ready_init(&ordered->ready);
     ordered->js = js;
     nki_js_retain(js);
@@ -829,34 +770,4 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
     struct nki_sub_params sub = {
         .subject = subject, .queue = NKI_STR(""), .limits = {.msgs = UINT32_MAX, .bytes = UINT64_MAX}};
     return nki_conn_subscribe_feed(js->conn, &sub, &ordered->feed, out, err);
-}
-
-static struct nki_ready *ready_of(struct nki_feed *feed)
-{
-    return feed->ops == &ops ? &of(feed)->ready : NULL;
-}
-
-int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
-{
-    return nki_ready_begin(sub, ready_of, deadline_ns, op, err);
-}
-
-int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
-{
-    struct nki_feed *feed = nki_sub_feed_lock(sub);
-    if (feed == NULL || feed->ops != &ops) {
-        if (feed != NULL) {
-            nki_sub_feed_unlock(sub);
-        }
-        return NKI_CLOSED;
-    }
-    const struct ordered *ordered = of(feed);
-    *out = (struct nki_ordered_info){.resets = ordered->resets,
-                                     .last_seq = ordered->stream_seq,
-                                     .stale_msgs = ordered->stale_msgs,
-                                     .rewinds = ordered->rewinds,
-                                     .live = ordered->state == LIVE,
-                                     .initial_done = ordered->initial_done};
-    nki_sub_feed_unlock(sub);
-    return NKI_OK;
 }

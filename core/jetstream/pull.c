@@ -185,11 +185,11 @@ void nki_pulls_reset(struct nki_pulls *pulls)
     pulls->first = pulls->next;
 }
 
-int64_t nki_pulls_late_ns(struct nki_pulls *pulls)
+int64_t nki_pulls_late_ns(const struct nki_pulls *pulls)
 {
     int64_t first_ns = NKI_NEVER;
     for (uint32_t i = 0; i < pulls->count; i++) {
-        int64_t late_ns = nki_pulls_at(pulls, i)->late_ns;
+        int64_t late_ns = pulls->ring[(pulls->head + i) & (NKI_PULLS_MAX - 1)].late_ns;
         first_ns = late_ns < first_ns ? late_ns : first_ns;
     }
     return first_ns;

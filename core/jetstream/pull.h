@@ -58,7 +58,7 @@ void nki_pulls_drop(struct nki_pulls *pulls, uint64_t serial);
 /* None is open any more. */
 void nki_pulls_reset(struct nki_pulls *pulls);
 /* When the first of them is given up; NKI_NEVER. */
-int64_t nki_pulls_late_ns(struct nki_pulls *pulls);
+int64_t nki_pulls_late_ns(const struct nki_pulls *pulls);
 
 /* A message has come, of so many bytes: subject, reply, headers and data. */
 static inline void nki_pulls_got(struct nki_pulls *pulls, uint64_t size)

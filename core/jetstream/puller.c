@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/probe.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -79,10 +80,34 @@ void nki_puller_notify(struct nki_puller *puller, enum nki_notice_type type, uin
     }
 }
 
+static int32_t reason_of(enum nki_notice_type type)
+{
+    switch (type) {
+    case NKI_NOTICE_HEARTBEATS_MISSED:
+        return NKI_HEARTBEATS_MISSED;
+    case NKI_NOTICE_CONSUMER_NOT_FOUND:
+        return NKI_CONSUMER_NOT_FOUND;
+    case NKI_NOTICE_STREAM_NOT_FOUND:
+        return NKI_STREAM_NOT_FOUND;
+    case NKI_NOTICE_CONSUMER_DELETED:
+        return NKI_CONSUMER_DELETED;
+    case NKI_NOTICE_EXCEEDED:
+        return NKI_PULL_REFUSED;
+    default:
+        return NKI_NO_RESPONDERS;
+    }
+}
+
 void nki_puller_trouble(struct nki_puller *puller, enum nki_notice_type type, uint64_t count,
-                        const struct nki_pull_status *status)
+                        const struct nki_pull_status *status, int64_t since_ns)
 {
     puller->troubled = true;
+    int32_t reason = reason_of(type);
+    NKI_PROBE(consumer__trouble, puller->feed.engine->origin, puller->feed.sub->sid, reason, count);
+    bool silent = puller->trouble.reason == NKI_HEARTBEATS_MISSED;
+    if (reason != NKI_NO_RESPONDERS || (!silent && !puller->missing)) { /* else that is not over */
+        nki_trouble_begin(&puller->trouble, reason, status != NULL ? status->text : NKI_STR(""), since_ns);
+    }
     nki_puller_notify(puller, type, count, status != NULL ? status->code : 0,
                       status != NULL ? status->text : NKI_STR(""));
 }
@@ -107,6 +132,8 @@ static void recovered(struct nki_puller *puller)
 {
     puller->failures = 0;
     puller->missed = 0;
+    puller->lost = 0;
+    nki_trouble_end(&puller->trouble, puller->life_ns);
     if (puller->troubled) {
         puller->troubled = false;
         nki_puller_notify(puller, NKI_NOTICE_RESUMED, 1, 0, NKI_STR(""));
@@ -115,8 +142,8 @@ static void recovered(struct nki_puller *puller)
 
 static inline void heard(struct nki_puller *puller, int64_t now_ns)
 {
-    puller->heard_ns = now_ns;
-    if (NKI_UNLIKELY(puller->failures > 0 || puller->missed > 0 || puller->troubled)) {
+    puller->heard_ns = puller->life_ns = now_ns;
+    if (NKI_UNLIKELY(puller->failures > 0 || puller->missed > 0 || puller->lost > 0 || puller->troubled)) {
         recovered(puller);
     }
 }
@@ -190,6 +217,7 @@ void nki_puller_ask(struct nki_puller *puller, uint64_t msgs, uint64_t max_bytes
     puller->beat_ns = beat_ns;
     puller->retry_ns = 0;
     puller->counts.pulls++;
+    NKI_PROBE(pull, puller->feed.engine->origin, puller->feed.sub->sid, msgs, max_bytes);
     if (!nki_feed_send(&puller->feed, &msg)) {
         nki_pulls_drop(&puller->pulls, serial);
         nki_puller_pause(puller, now_ns);
@@ -295,6 +323,8 @@ static void give_up_late(struct nki_puller *puller, int64_t now_ns)
         const struct nki_pull *pull = nki_pulls_at(&puller->pulls, i);
         if (pull->late_ns <= now_ns) {
             puller->counts.given_up++;
+            puller->lost++;
+            nki_trouble_begin(&puller->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), pull->sent_ns);
             nki_pulls_drop(&puller->pulls, pull->serial);
         } else {
             i++;
@@ -306,8 +336,8 @@ static void missed_beats(struct nki_puller *puller, int64_t now_ns)
 {
     puller->counts.missed++;
     puller->missed++;
+    nki_puller_trouble(puller, NKI_NOTICE_HEARTBEATS_MISSED, puller->missed, NULL, puller->heard_ns);
     puller->heard_ns = now_ns; /* the next ones are counted from here */
-    nki_puller_trouble(puller, NKI_NOTICE_HEARTBEATS_MISSED, puller->missed, NULL);
     if (puller->params.bind) {
         puller->info_asked_ns = now_ns; /* as if it had been, so that the request is made anew */
         puller->mode->info(puller, NKI_INFO_THERE, true, now_ns);
@@ -411,6 +441,7 @@ static void on_status(struct nki_puller *puller, uint64_t serial, const struct n
     }
     if (status.word == NKI_SAYS_BEAT) {
         heard(puller, now_ns);
+        puller->last_beat_ns = now_ns;
         puller->counts.beats++;
         return;
     }
@@ -536,13 +567,39 @@ static void on_down(struct nki_feed *feed, int64_t now_ns)
     puller->failures = 0;
     puller->missed = 0;
     puller->quick = 0;
+    puller->lost = 0;
     puller->troubled = true;
+    nki_trouble_end(&puller->trouble, now_ns);
     arm(puller, now_ns);
 }
 
 static void on_taken(struct nki_feed *feed, int64_t now_ns)
 {
     leave_and_hand_over(puller_of(feed), now_ns);
+}
+
+/* A heartbeat is overdue, or the end of a request. */
+static bool is_late(const struct nki_puller *puller, int64_t now_ns)
+{
+    return beat_due_ns(puller) <= now_ns || nki_pulls_late_ns(&puller->pulls) <= now_ns;
+}
+
+static void health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
+{
+    const struct nki_puller *puller = puller_of(feed);
+    struct nki_trouble trouble = puller->trouble;
+    out->activity_ns = puller->life_ns != 0 ? puller->life_ns : NKI_NEVER;
+    out->beat_ns = puller->last_beat_ns != 0 ? puller->last_beat_ns : NKI_NEVER;
+    enum nki_health_state state = trouble.reason == NKI_OK ? NKI_HEALTH_OK : NKI_HEALTH_DEGRADED;
+    if (puller->missing) {
+        state = NKI_HEALTH_DOWN;
+    } else if (trouble.reason == NKI_HEARTBEATS_MISSED) {
+        state = NKI_HEALTH_SILENT;
+    } else if (is_late(puller, now_ns)) {
+        state = NKI_HEALTH_SILENT;
+        nki_trouble_begin(&trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), puller->heard_ns);
+    }
+    nki_health_of_trouble(out, state, &trouble, puller->params.stream, puller->params.consumer);
 }
 
 static void on_end(struct nki_feed *feed, int32_t reason)
@@ -559,6 +616,7 @@ static const struct nki_feed_ops puller_ops = {
     .tick = on_tick,
     .taken = on_taken,
     .begin = on_begin,
+    .health = health,
     .end = on_end,
 };
 

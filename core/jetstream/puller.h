@@ -94,18 +94,22 @@ struct nki_puller {
     struct nki_str info_subject;
     struct nki_pulls pulls;
     struct nki_pull_counts counts;
-    int64_t heard_ns;    /* when the server last gave a sign of life */
-    int64_t beat_ns;     /* of the requests that are open */
-    int64_t retry_ns;    /* nothing is asked for before it; 0: at once */
-    int64_t deadline_ns; /* fetch: of the whole; NKI_NEVER */
-    uint64_t need_bytes; /* the next message is not smaller */
-    uint32_t failures;   /* in a row: for the pause after them */
-    uint32_t missed;     /* in a row */
-    uint32_t quick;      /* requests in a row that ended at once and brought nothing */
-    bool troubled;       /* to be told when it is over */
-    bool missing;        /* consumer or stream */
-    bool held;           /* too many requests are open for one more */
-    bool asking;         /* for the info */
+    int64_t heard_ns;           /* when the server last gave a sign of life */
+    int64_t beat_ns;            /* of the requests that are open */
+    int64_t retry_ns;           /* nothing is asked for before it; 0: at once */
+    int64_t deadline_ns;        /* fetch: of the whole; NKI_NEVER */
+    uint64_t need_bytes;        /* the next message is not smaller */
+    uint32_t failures;          /* in a row: for the pause after them */
+    uint32_t missed;            /* in a row */
+    uint32_t quick;             /* requests in a row that ended at once and brought nothing */
+    uint32_t lost;              /* requests in a row that nothing came of in time */
+    struct nki_trouble trouble; /* for health: since the last sign of life */
+    int64_t life_ns;            /* of that; 0: none has come */
+    int64_t last_beat_ns;       /* 0: none has come */
+    bool troubled;              /* to be told when it is over */
+    bool missing;               /* consumer or stream */
+    bool held;                  /* too many requests are open for one more */
+    bool asking;                /* for the info */
     bool asking_missed;
     uint64_t info_serial;
     int64_t info_asked_ns;
@@ -145,7 +149,7 @@ void nki_puller_forget(struct nki_puller *puller);
 void nki_puller_end(struct nki_puller *puller, int32_t reason, const struct nki_pull_status *status);
 /* Something of it is wrong until the next sign of life. */
 void nki_puller_trouble(struct nki_puller *puller, enum nki_notice_type type, uint64_t count,
-                        const struct nki_pull_status *status);
+                        const struct nki_pull_status *status, int64_t since_ns);
 void nki_puller_notify(struct nki_puller *puller, enum nki_notice_type type, uint64_t count, int32_t code,
                        struct nki_str text);
 void nki_puller_unpin(struct nki_puller *puller, const struct nki_pull_status *status);

@@ -63,6 +63,8 @@ struct push {
     bool initial; /* what there was at the begin has come */
     bool per_subject;
     bool troubled;
+    bool quiet;                 /* heartbeats were missed, and nothing has come since */
+    struct nki_trouble trouble; /* for health */
     unsigned level;
     unsigned failures;   /* in a row */
     unsigned unanswered; /* of those: nobody has */
@@ -70,6 +72,8 @@ struct push {
     int64_t asked_ns;
     int64_t retry_ns;
     int64_t seen_ns;      /* the last sign of life */
+    int64_t life_ns;      /* of what it delivers; 0: none */
+    int64_t beat_ns;      /* of that, the last heartbeat; 0: none */
     int64_t heartbeat_ns; /* 0: none */
     int64_t window_ns;    /* within which what was not acked comes again */
     struct span spans[2]; /* the present one, and the one before */
@@ -157,9 +161,11 @@ static void trouble(struct push *push, enum nki_notice_type type, uint64_t count
 
 static void heard(struct push *push, int64_t now_ns)
 {
-    push->seen_ns = now_ns;
+    push->seen_ns = push->life_ns = now_ns;
     if (push->troubled) {
         push->troubled = false;
+        push->quiet = false;
+        nki_trouble_end(&push->trouble, now_ns);
         notify(push, NKI_NOTICE_RESUMED, 1, 0, NKI_STR(""));
     }
 }
@@ -412,6 +418,10 @@ static void live(struct push *push, bool made, int64_t now_ns)
     push->unanswered = 0;
     push->state = LIVE;
     push->seen_ns = now_ns;
+    push->quiet = push->quiet && !made;
+    if (!push->quiet) {
+        nki_trouble_end(&push->trouble, now_ns);
+    }
     if (again) {
         push->info.recreated++;
         notify(push, NKI_NOTICE_RECREATED, push->info.recreated, 0, str_of(&push->name));
@@ -464,6 +474,7 @@ static void vanished(struct push *push, int32_t status, const struct nki_error *
         return;
     }
     trouble(push, NKI_NOTICE_CONSUMER_NOT_FOUND, 1, 0, str_of(&push->name));
+    nki_trouble_begin(&push->trouble, status, NKI_STR(""), now_ns);
     push->gone = true;
     ask(push, now_ns);
 }
@@ -474,6 +485,9 @@ static void no_answer(struct push *push, int64_t now_ns)
     push->unanswered++;
     if (push->unanswered == 1) {
         trouble(push, NKI_NOTICE_NO_RESPONDERS, 1, 0, NKI_STR(""));
+    }
+    if (!push->quiet && !push->gone) {
+        nki_trouble_begin(&push->trouble, NKI_NO_RESPONDERS, NKI_STR(""), now_ns);
     }
     if (!push->gone && !push->bind && !push->durable && !push->named &&
         push->unanswered >= UNANSWERED_TRIES) {
@@ -570,6 +584,7 @@ static void beat(struct push *push, const struct nki_msg *msg, struct nki_str bl
         return;
     }
     push->info.beats++;
+    push->beat_ns = now_ns;
     compare(push, block);
     if (nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value)) {
         nki_flow_ask(&push->flow, &push->feed, value);
@@ -599,6 +614,9 @@ static void status(struct push *push, const struct nki_msg *msg, int64_t now_ns)
     } else if (code == 409 &&
                (begins(text, NKI_STR("leadership change")) || begins(text, NKI_STR("server shutdown")))) {
         trouble(push, NKI_NOTICE_LEADERSHIP, 1, code, text);
+        if (push->heartbeat_ns > 0) { /* else it may be long until something says that it is over */
+            nki_trouble_begin(&push->trouble, NKI_NO_RESPONDERS, text, now_ns);
+        }
     } else {
         push->info.unknown++;
         notify(push, NKI_NOTICE_UNKNOWN, push->info.unknown, code, text);
@@ -630,6 +648,8 @@ static void silent(struct push *push, int64_t now_ns)
 {
     push->info.missed++;
     trouble(push, NKI_NOTICE_HEARTBEATS_MISSED, push->info.missed, 0, NKI_STR(""));
+    nki_trouble_begin(&push->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), push->seen_ns);
+    push->quiet = true;
     ask(push, now_ns); /* whether it is still there */
 }
 
@@ -689,10 +709,11 @@ static void up(struct nki_feed *feed, int64_t now_ns)
 static void down(struct nki_feed *feed, int64_t now_ns)
 {
     struct push *push = of(feed);
-    (void)now_ns;
     forget(push);
     push->state = DOWN;
     push->troubled = push->there;
+    push->quiet = false;
+    nki_trouble_end(&push->trouble, now_ns);
     nki_flow_forget(&push->flow);
     arm(push, NKI_NEVER);
 }
@@ -704,6 +725,25 @@ static void denied(struct nki_feed *feed, struct nki_str subject, const struct n
     if (push->op != NULL && push->op->asked == nki_str_hash(subject)) {
         finish(push, NKI_PERMISSION, error);
     }
+}
+
+static void health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
+{
+    const struct push *push = of(feed);
+    struct nki_trouble now = push->trouble;
+    bool late =
+        push->state == LIVE && push->heartbeat_ns > 0 && now_ns >= push->seen_ns + 2 * push->heartbeat_ns;
+    if (late && !push->quiet) {
+        nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), push->seen_ns);
+    }
+    out->activity_ns = push->life_ns != 0 ? push->life_ns : NKI_NEVER;
+    out->beat_ns = push->beat_ns != 0 ? push->beat_ns : NKI_NEVER;
+    enum nki_health_state state = push->gone             ? NKI_HEALTH_DOWN
+                                  : late || push->quiet  ? NKI_HEALTH_SILENT
+                                  : now.reason != NKI_OK ? NKI_HEALTH_DEGRADED
+                                  : push->state == LIVE  ? NKI_HEALTH_OK
+                                                         : NKI_HEALTH_STARTING;
+    nki_health_of_trouble(out, state, &now, str_of(&push->stream), str_of(&push->name));
 }
 
 static void end(struct nki_feed *feed, int32_t reason)
@@ -732,6 +772,7 @@ static const struct nki_feed_ops push_ops = {.up = up,
                                              .taken = taken,
                                              .begin = on_begin,
                                              .denied = denied,
+                                             .health = health,
                                              .end = end};
 
 /* -- opening --------------------------------------------------------------------------------------------- */

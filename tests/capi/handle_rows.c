@@ -96,6 +96,12 @@ static natskit_status conn_stats(uint64_t id)
     return natskit_conn_stats_get(H_CONN, &stats, sizeof stats);
 }
 
+static natskit_status conn_health(uint64_t id)
+{
+    natskit_health health;
+    return natskit_conn_health(H_CONN, &health, sizeof health);
+}
+
 static natskit_status publish_batch(uint64_t id)
 {
     const natskit_outgoing one = {.subject = "a", .subject_len = 1};
@@ -138,6 +144,12 @@ static natskit_status sub_stats(uint64_t id)
 {
     natskit_sub_stats stats;
     return natskit_sub_stats_get(H_SUB, &stats, sizeof stats);
+}
+
+static natskit_status sub_health(uint64_t id)
+{
+    natskit_health health;
+    return natskit_sub_health(H_SUB, &health, sizeof health);
 }
 
 CALL(sub_next, natskit_sub_next(H_SUB, 0, &msg))
@@ -255,6 +267,7 @@ const struct row rows[] = {
     ROW(natskit_headers_close, HEADERS, headers_close),
     ROW(natskit_conn_info_get, CONN, conn_info),
     ROW(natskit_conn_stats_get, CONN, conn_stats),
+    ROW(natskit_conn_health, CONN, conn_health),
     ROW(natskit_conn_server_info, CONN, conn_server_info),
     ROW(natskit_conn_trace, CONN, conn_trace),
     ROW(natskit_conn_servers, CONN, conn_servers),
@@ -292,6 +305,7 @@ const struct row rows[] = {
     ROW(natskit_sub_queue, SUB, sub_queue),
     ROW(natskit_sub_unsubscribe, SUB, sub_unsubscribe),
     ROW(natskit_sub_stats_get, SUB, sub_stats),
+    ROW(natskit_sub_health, SUB, sub_health),
     ROW(natskit_sub_reason, SUB, sub_reason),
     ROW(natskit_sub_hold, SUB, sub_hold),
     ROW(natskit_sub_drain, SUB, sub_drain),
@@ -406,6 +420,8 @@ BAD(connect_start_timeout, natskit_connect_start("a", Z, NO_OPTIONS, -5, &new_co
 BAD(conn_info_null, natskit_conn_info_get(conn, NULL, sizeof info))
 BAD(conn_info_size, natskit_conn_info_get(conn, &info, 0))
 BAD(conn_stats_null, natskit_conn_stats_get(conn, NULL, sizeof stats))
+BAD(conn_health_null, natskit_conn_health(conn, NULL, sizeof(natskit_health)))
+BAD(conn_health_size, natskit_conn_health(conn, &(natskit_health){0}, 0))
 BAD(conn_stats_size, natskit_conn_stats_get(conn, &stats, 0))
 BAD(trace_len, natskit_conn_trace(conn, room, sizeof room, NULL))
 BAD(trace_buf, natskit_conn_trace(conn, NULL, 1, &count))
@@ -479,6 +495,8 @@ BAD(next_ahead_count, natskit_sub_next_ahead(sub, &msg, 1, 0, NULL))
 BAD(next_batch_timeout, natskit_sub_next_batch(sub, &msg, 1, -2, &count))
 BAD(next_ahead_timeout, natskit_sub_next_ahead(sub, &msg, 1, -2, &count))
 BAD(sub_stats_null, natskit_sub_stats_get(sub, NULL, sizeof substats))
+BAD(sub_health_null, natskit_sub_health(sub, NULL, sizeof(natskit_health)))
+BAD(sub_health_size, natskit_sub_health(sub, &(natskit_health){0}, 0))
 BAD(sub_stats_size, natskit_sub_stats_get(sub, &substats, 0))
 BAD(request_out, natskit_request(conn, "a", Z, NO_HEADERS, NULL, 0, 0, NULL, &error))
 BAD(request_subject, natskit_request(conn, "a.*", Z, NO_HEADERS, NULL, 0, 0, &msg, &error))
@@ -603,6 +621,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_conn_info_get, conn_info_size),
     BAD_ROW(natskit_conn_stats_get, conn_stats_null),
     BAD_ROW(natskit_conn_stats_get, conn_stats_size),
+    BAD_ROW(natskit_conn_health, conn_health_null),
+    BAD_ROW(natskit_conn_health, conn_health_size),
     BAD_ROW(natskit_conn_server_info, server_info_len),
     BAD_ROW(natskit_conn_trace, trace_len),
     BAD_ROW(natskit_conn_trace, trace_buf),
@@ -676,6 +696,8 @@ const struct bad bads[] = {
     BAD_ROW(natskit_sub_next_ahead, next_ahead_timeout),
     BAD_ROW(natskit_sub_stats_get, sub_stats_null),
     BAD_ROW(natskit_sub_stats_get, sub_stats_size),
+    BAD_ROW(natskit_sub_health, sub_health_null),
+    BAD_ROW(natskit_sub_health, sub_health_size),
     BAD_ROW(natskit_request, request_out),
     BAD_ROW(natskit_request, request_subject),
     BAD_ROW(natskit_request, request_data),

@@ -2,6 +2,7 @@
  * its facts, no secret, nothing of what was closed; also while other threads open and close. */
 #include "bench.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -153,13 +154,40 @@ static void test_more_than_is_shown(void **state)
     free(all);
 }
 
+/* Threads of the process by name, as top -H shows them. */
+static int threads_named(const char *name)
+{
+    int found = 0;
+    DIR *dir = opendir("/proc/self/task");
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char path[300];
+        char text[32] = "";
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        found += file != NULL && fgets(text, sizeof text, file) != NULL && strcmp(text, name) == 0;
+        if (file != NULL) {
+            fclose(file);
+        }
+    }
+    closedir(dir);
+    return found;
+}
+
+static void test_thread_name(void **state)
+{
+    (void)state;
+    natskit_conn conn = bench_connect();
+    assert_int_equal(threads_named("natskit-io\n"), 1); /* that of the helper is in tests/unit/base */
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_no_secret),
-        cmocka_unit_test(test_while_all_changes),
-        cmocka_unit_test(test_more_than_is_shown),
+        cmocka_unit_test(test_objects),           cmocka_unit_test(test_no_secret),
+        cmocka_unit_test(test_while_all_changes), cmocka_unit_test(test_more_than_is_shown),
+        cmocka_unit_test(test_thread_name),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

@@ -210,6 +210,17 @@ static void test_service(void **state)
                                                  "found: 2 requests, 1 error", "drained", NULL});
 }
 
+static void test_metrics(void **state)
+{
+    (void)state;
+    run_example("metrics",
+                (const char *const[]){
+                    "# TYPE nats_client_up gauge\nnats_client_up 1\n", "\nnats_client_out_messages_total 2\n",
+                    "\nnats_client_sub_received_messages_total{subject=\"metrics.c.>\"} 2\n",
+                    "\nnats_client_sub_pending_messages{subject=\"metrics.c.>\"} 1\n",
+                    "\nnats_client_sub_up{subject=\"metrics.c.\\\"quoted\\\"\"} 1\n", NULL});
+}
+
 static void test_tour(void **state)
 {
     (void)state;
@@ -253,7 +264,8 @@ int main(void)
         cmocka_unit_test(test_batches),      cmocka_unit_test(test_push),
         cmocka_unit_test(test_headers),      cmocka_unit_test(test_events),
         cmocka_unit_test(test_delivery),     cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_drain),        cmocka_unit_test(test_fast_ingest),
+        cmocka_unit_test(test_drain),        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_fast_ingest),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

@@ -291,7 +291,12 @@ static void wait_resets(struct all *all, const uint64_t before[WATCHES])
             ts_pause_ms(10);
             info = info_of(all->taking[i].watch);
         }
-        assert_true(info.resets > before[i] && info.live == 1);
+        if (info.resets <= before[i] || !info.live) {
+            natskit_health health = {0};
+            (void)natskit_sub_health(all->taking[i].watch, &health, sizeof health);
+            fail_msg("watch %zu: %" PRIu64 " resets after %" PRIu64 ", live %d: %s", i, info.resets,
+                     before[i], info.live, health.text);
+        }
     }
 }
 

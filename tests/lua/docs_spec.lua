@@ -281,12 +281,29 @@ describe("the examples", function()
     for _, name in ipairs { "hello", "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
         "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "fast_ingest", "tour",
-        "headers", "events", "delivery", "losses" } do
+        "headers", "events", "delivery", "losses", "metrics" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)
             assert.is_true(good, name .. ": " .. output)
         end)
     end
+
+    it("give out the metrics of the document", function()
+        local documented, told = {}, {}
+        for name, kind in read("docs/observability.md"):gmatch("\n| `(nats_client_[%w_]+)` | (%l+) |") do
+            documented[#documented + 1] = name .. " " .. kind
+        end
+        local output, good = run("metrics", helper.url)
+        assert.is_true(good, output)
+        for line in output:gmatch("# TYPE ([^\n]*)\n") do
+            told[#told + 1] = line
+        end
+        table.sort(documented)
+        table.sort(told)
+        assert.are.same(documented, told)
+        assert.truthy(output:find('\nnats_client_sub_pending_messages{subject="metrics.lua.>"} 1\n', 1, true), output)
+        assert.truthy(output:find('\nnats_client_sub_up{subject="metrics.lua.\\"quoted\\""} 1\n', 1, true), output)
+    end)
 
     it("fail where there is no server", function()
         local output, good = run("tour", "nats://127.0.0.1:1")

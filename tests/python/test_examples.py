@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,15 @@ EXPECTED = {
         "ended: wrong last sequence: 10001 [WRONG_LAST]; stored up to 1 of 2",
     ],
     "websocket": ["connected by ws://127.0.0.1:", "received greet.joe 'hello'"],
+    "metrics": [
+        "nats_client_up 1",
+        "nats_client_out_messages_total 2",
+        'nats_client_sub_received_messages_total{subject="metrics.py.>"} 2',
+        'nats_client_sub_taken_messages_total{subject="metrics.py.>"} 1',
+        'nats_client_sub_pending_messages{subject="metrics.py.>"} 1',
+        'nats_client_sub_up{subject="metrics.py.\\"quoted\\""} 1',
+        "nats_client_threads 1",
+    ],
     "work_queue": [
         "given up: nonsense",
         "done: later, at delivery 2",
@@ -220,6 +230,11 @@ def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
     lines = done.stdout.splitlines()
     for text in EXPECTED[name]:
         assert any(line.startswith(text) for line in lines), f"{text!r} is missing in {lines}"
+    if name == "metrics":
+        page = (EXAMPLES.parents[1] / "docs" / "observability.md").read_text()
+        documented = re.findall(r"^\| `(nats_client_\w+)` \| (counter|gauge) \|", page, re.MULTILINE)
+        told = [tuple(line.split()[2:]) for line in lines if line.startswith("# TYPE ")]
+        assert sorted(told) == sorted(documented)
 
 
 def test_every_example_is_run() -> None:

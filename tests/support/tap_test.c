@@ -315,6 +315,15 @@ static void test_cuts(void **state)
     assert_false(ts_receive_until(p->server, "9\r\n", got, sizeof got, WAIT_MS));
     assert_string_equal(got, "SUB a 1\r\nPUB a 0\r\n\r\nPUB a 10\r\n012345");
     close_pair(p);
+
+    assert_true(ts_tap_command(p->tap, "clear")); /* or it counts for new connections, too */
+    open_pair(p);                                 /* TLS: in the middle of whatever comes */
+    relay(p->client, p->server, "\x16\x03\x01 hello");
+    assert_true(ts_tap_command(p->tap, "down cut-in-msg"));
+    assert_true(ts_send_text(p->server, "0123456789"));
+    assert_false(ts_receive_until(p->client, "9", got, sizeof got, WAIT_MS));
+    assert_string_equal(got, "01234");
+    close_pair(p);
     assert_null(ts_tap_check(p->tap));
 }
 

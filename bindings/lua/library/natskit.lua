@@ -323,6 +323,15 @@ function nats.nuid() end
 ---@field tls_version? string "TLSv1.3"; nil without TLS
 ---@field tls_cipher? string name of the cipher suite; nil without TLS
 
+---@class natskit.Health
+---@field state "ok"|"degraded"|"starting"|"silent"|"down"|"ended"
+---@field works boolean whether it does what it is for, if perhaps not well: "ok" or "degraded"
+---@field since_ms? integer how long it has been in this state; nil once the program has closed it
+---@field activity_ms? integer time since something came of the server; nil: nothing has
+---@field beat_ms? integer time since the last heartbeat, of a connection the last PONG; nil: none has come
+---@field reason? natskit.code why it is not "ok"
+---@field text string the same in one line
+
 ---@class natskit.ConnStats
 ---@field in_msgs integer
 ---@field in_bytes integer
@@ -506,6 +515,10 @@ function conn:info() end
 ---@return natskit.code? code
 function conn:stats() end
 
+--- Whether it works, and since when. Never waits; of a closed one the state is "ended".
+---@return natskit.Health
+function conn:health() end
+
 --- The server's last INFO as JSON text.
 ---@return string? json
 ---@return string? message
@@ -630,6 +643,10 @@ function sub:start_drain(timeout) end
 ---@return string? message
 ---@return natskit.code? code
 function sub:stats() end
+
+--- Whether it works, and the consumer or watch that feeds it. Never waits; of a closed one the state is "ended".
+---@return natskit.Health
+function sub:health() end
 
 --- Why it ended, also after it was closed; nil while it lives.
 ---@return natskit.code? code

@@ -444,6 +444,7 @@ static const luaL_Reg conn_methods[] = {
     {"close", conn_close},
     {"info", conn_info},
     {"stats", conn_stats},
+    {"health", lnk_conn_health},
     {"server_info", conn_server_info},
     {"trace", conn_trace},
     {"server_at_least", conn_server_at_least},

@@ -839,6 +839,10 @@ int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status);
  */
 void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub, int at);
 
+/* health.c */
+int lnk_conn_health(lua_State *L);
+int lnk_sub_health(lua_State *L);
+
 /* sub_info.c */
 int lnk_sub_stats(lua_State *L);
 int lnk_sub_reason(lua_State *L);

@@ -19,6 +19,7 @@ from ._batch import Batch
 from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
+from ._health import Health, HealthState
 from ._metadata import Metadata
 from ._codec import KeyCodec, ValueCodec
 from ._dump import dump
@@ -50,6 +51,8 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Health",
+    "HealthState",
     "Ingest",
     "JetStreamContext",
     "KeyCodec",

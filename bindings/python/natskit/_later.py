@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import _auth, _handlers, _metadata, _natskit, errors
+from . import _auth, _handlers, _health, _metadata, _natskit, errors
 
 _ASK_AT_MOST = 1 << 20
 
@@ -65,5 +65,6 @@ def install() -> None:
         errors.KeyWrongLastSequenceError,
     )
     handlers = (_handlers.failed, _handlers.start, _handlers.cancel)
-    functions = (later, json_encode, json_decode, *handlers, _auth.pairs, _metadata.metadata, _metadata.moment)
+    views = (_metadata.metadata, _metadata.moment, _health.health)
+    functions = (later, json_encode, json_decode, *handlers, _auth.pairs, *views)
     _natskit._install(errors.STATUSES, errors.Error, *special, functions)

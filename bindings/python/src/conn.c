@@ -650,6 +650,8 @@ static PyMethodDef conn_methods[] = {
     {"new_inbox", conn_new_inbox, METH_NOARGS, "new_inbox($self)\n--\n\nA new unique subject for replies."},
     {"stats", conn_stats, METH_NOARGS,
      "stats($self)\n--\n\nCounters of the connection; after close their last values."},
+    {"health", conn_health, METH_NOARGS,
+     "health($self)\n--\n\nWhether the connection works, and since when; never waits."},
     {"_connect", conn_connect, METH_VARARGS,
      "_connect($self, url, options, timeout, begun, /)\n--\n\nOpens the connection; `options` are pairs "
      "(name, value), begun() is called before the wait."},

@@ -133,16 +133,16 @@ PyObject *errors_statuses(PyObject *module, PyObject *unused)
 
 /* _install(table, base, subscription_closed, bad_subject, outbox_full, key_wrong_last, functions): called
  * once, when the package is imported. `functions`: later, json_encode, json_decode, handler_failed,
- * handler_start, handler_cancel, auth_pairs, metadata, moment. */
+ * handler_start, handler_cancel, auth_pairs, metadata, moment, health. */
 PyObject *errors_install(PyObject *module, PyObject *args)
 {
     State *st = module_state(module);
     PyObject *table, *base, *sub_closed, *bad_subject, *outbox_full, *key_wrong_last, *functions;
-    PyObject *f[9];
+    PyObject *f[10];
     if (!PyArg_ParseTuple(args, "O!OOOOOO!:_install", &PyDict_Type, &table, &base, &sub_closed, &bad_subject,
                           &outbox_full, &key_wrong_last, &PyTuple_Type, &functions) ||
-        !PyArg_ParseTuple(functions, "OOOOOOOOO", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5], &f[6], &f[7],
-                          &f[8]))
+        !PyArg_ParseTuple(functions, "OOOOOOOOOO", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5], &f[6], &f[7],
+                          &f[8], &f[9]))
         return NULL;
     set_ref(&st->errors, Py_NewRef(table));
     set_ref(&st->error_base, Py_NewRef(base));
@@ -159,5 +159,6 @@ PyObject *errors_install(PyObject *module, PyObject *args)
     set_ref(&st->auth_pairs, Py_NewRef(f[6]));
     set_ref(&st->metadata, Py_NewRef(f[7]));
     set_ref(&st->moment, Py_NewRef(f[8]));
+    set_ref(&st->health, Py_NewRef(f[9]));
     Py_RETURN_NONE;
 }

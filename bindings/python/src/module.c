@@ -92,6 +92,7 @@ State *type_state(PyTypeObject *type)
     X(handler_cancel)                                                                                        \
     X(metadata)                                                                                              \
     X(moment)                                                                                                \
+    X(health)                                                                                                \
     X(auth_pairs)                                                                                            \
     X(later)                                                                                                 \
     X(done)                                                                                                  \

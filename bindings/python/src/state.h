@@ -157,6 +157,7 @@ typedef struct State {
     PyObject *auth_pairs;     /* natskit._auth.pairs: credentials as options of scope AUTH */
     PyObject *moment;         /* natskit._metadata.moment: nanoseconds as a datetime */
     PyObject *metadata;       /* natskit._metadata.metadata: what a message tells of its delivery */
+    PyObject *health;         /* natskit._health.health: what a look at something tells */
     PyObject *done;           /* Ready with the value None: what most awaits of ours are given */
     PyObject *settle;         /* module function _settle(future) */
 
@@ -541,6 +542,8 @@ PyObject *conn_ack_batch(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 PyObject *msg_ack_now(PyObject *self, PyObject *args);
 PyObject *msg_ack_sync_now(PyObject *self, PyObject *args);
 PyObject *conn_ack_batch_now(PyObject *self, PyObject *args);
+PyObject *conn_health(PyObject *self, PyObject *unused);
+PyObject *sub_health(PyObject *self, PyObject *unused);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
 PyObject *msg_get_origin(PyObject *self, void *unused);
 PyObject *msg_get_counter(PyObject *self, void *unused);

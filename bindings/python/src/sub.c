@@ -609,6 +609,9 @@ static PyGetSetDef sub_getset[] = {
         {"hold", hold_new, METH_NOARGS,                                                                      \
          "hold($self)\n--\n\n`with sub.hold():` has a drain wait for the block, as it does for a loop."},    \
         {"close", sub_close, METH_NOARGS, "close($self)\n--\n\nEnds it and drops what is queued."},          \
+        {"health", sub_health, METH_NOARGS,                                                                  \
+         "health($self)\n--\n\nWhether it and the consumer that feeds it work, and since when; never "       \
+         "waits."},                                                                                          \
     {                                                                                                        \
         "stats", sub_stats, METH_NOARGS, "Counters of the subscription."                                     \
     }

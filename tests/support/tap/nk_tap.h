@@ -188,6 +188,8 @@ void relay_wake(struct tap *tap);
 int64_t relay_next_wake(const struct tap *tap);
 void relay_write(struct conn *conn, int dir, const char *bytes, size_t len);
 void relay_cut(struct conn *conn, bool reset);
+/* cut-in-msg where messages cannot be seen: in the middle of these bytes, which are relayed next */
+void relay_cut_blind(struct conn *conn, int dir, size_t len);
 void relay_half_close(struct conn *conn, int dir);
 void relay_reap(struct tap *tap);
 void relay_finish_all(struct tap *tap);

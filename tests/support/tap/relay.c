@@ -234,6 +234,15 @@ static void check_up(struct conn *conn, const char *bytes, size_t len)
     }
 }
 
+void relay_cut_blind(struct conn *conn, int dir, size_t len)
+{
+    struct pipe *pipe = &conn->pipes[dir];
+    if (pipe->faults.cut_in_msg && len > 1) {
+        pipe->faults.cut_in_msg = false;
+        pipe->cut_at = (int64_t)(pipe->queued + len / 2);
+    }
+}
+
 static void filter_up(struct conn *conn, const char *bytes, size_t len)
 {
     struct pipe *pipe = &conn->pipes[UP];
@@ -253,6 +262,9 @@ static void filter_up(struct conn *conn, const char *bytes, size_t len)
     }
     if (conn->oracle && done < len) {
         check_up(conn, bytes + done, len - done);
+    }
+    if (!conn->oracle) {
+        relay_cut_blind(conn, UP, len - done);
     }
     relay_write(conn, UP, bytes + done, len - done);
 }

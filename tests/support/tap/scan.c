@@ -229,5 +229,8 @@ void scan_down(struct conn *conn, const char *bytes, size_t len)
             flush_inject(conn);
         }
     }
+    if (s->lost) {
+        relay_cut_blind(conn, DOWN, (size_t)(end - run));
+    }
     relay_write(conn, DOWN, run, (size_t)(end - run));
 }

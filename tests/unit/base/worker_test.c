@@ -39,12 +39,14 @@ struct work {
 };
 
 static int orders[16];
+static char thread_name[16];
 
 static void run(struct nki_job *job)
 {
     atomic_fetch_add(&begun, 1);
     pthread_mutex_lock(&gate);
     pthread_mutex_unlock(&gate);
+    (void)pthread_getname_np(pthread_self(), thread_name, sizeof thread_name);
     int at = atomic_fetch_add(&ran, 1);
     orders[at % 16] = NKI_CONTAINER_OF(job, struct work, job)->order;
 }
@@ -137,6 +139,7 @@ static void test_one_after_the_other(void **state)
         nki_job_free(&works[i]->job);
         assert_int_equal(orders[i], i);
     }
+    assert_string_equal(thread_name, "natskit-helper");
     assert_int_equal(atomic_load(&freed), 10);
 }
 

@@ -13,6 +13,7 @@ Ctrl-C ends every wait of the main thread.
 from __future__ import annotations
 
 from .. import errors, js, jwt, nkeys
+from .._health import Health, HealthState
 from .._metadata import Metadata
 from .._dump import dump
 from .._codec import KeyCodec, ValueCodec
@@ -51,6 +52,8 @@ __all__ = [
     "Event",
     "Events",
     "Headers",
+    "Health",
+    "HealthState",
     "Ingest",
     "JetStreamContext",
     "KeyCodec",
