@@ -13,7 +13,9 @@ enum { MESSAGES = 8 };
 static void deliver(natskit_sub sub, natskit_msg *msgs[MESSAGES])
 {
     natskit_sub_stats stats = {0};
+    natskit_health health = {0};
     TT(natskit_sub_stats_get, sub, &stats, sizeof stats);
+    TT(natskit_sub_health, sub, &health, sizeof health);
     for (int i = 0; i < MESSAGES; i++) {
         char command[200];
         (void)snprintf(command, sizeof command,

@@ -19,10 +19,12 @@ static void look_at(natskit_conn conn)
 {
     natskit_conn_info info = {0};
     natskit_conn_stats stats = {0};
+    natskit_health health = {0};
     char text[4096];
     size_t len = 0;
     TT(natskit_conn_info_get, conn, &info, sizeof info);
     TT(natskit_conn_stats_get, conn, &stats, sizeof stats);
+    TT(natskit_conn_health, conn, &health, sizeof health);
     natskit_status early =
         tt_life.hurt || info.state == NATSKIT_STATE_CONNECTED ? NATSKIT_OK : NATSKIT_NOT_FOUND;
     if (TT_OR(early, natskit_conn_server_info, conn, text, sizeof text, &len) == NATSKIT_OK) {
