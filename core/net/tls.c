@@ -25,6 +25,9 @@ struct record {
     size_t end;   /* of its cipher text, in `out` */
 };
 
+/* Of names in certificates: whole labels alone, and no common name. */
+#define NAME_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
 struct tls {
     struct nki_stream stream;
     struct nki_stream *below;
@@ -407,15 +410,19 @@ static void tls_free(struct nki_stream *stream)
 
 static const struct nki_stream_ops tls_ops = {tls_read, tls_write, tls_shutdown, tls_free, tls_explain};
 
+static bool is_address(const char *host)
+{
+    struct in6_addr addr;
+    return inet_pton(AF_INET, host, &addr) == 1 || inet_pton(AF_INET6, host, &addr) == 1;
+}
+
 /* Name or address that the certificate must be for, and what the server is told of it. */
 static bool set_host(struct tls *tls)
 {
-    struct in6_addr addr;
-    bool literal = inet_pton(AF_INET, tls->host, &addr) == 1 || inet_pton(AF_INET6, tls->host, &addr) == 1;
-    if (literal) {
+    if (is_address(tls->host)) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), tls->host) == 1;
     }
-    SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    SSL_set_hostflags(tls->ssl, NAME_FLAGS);
     return SSL_set1_host(tls->ssl, tls->host) == 1 && SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1;
 }
 
@@ -486,6 +493,26 @@ static void lost_in_handshake(struct tls *tls, bool finished)
     }
 }
 
+/* OpenSSL has compared the name already, unless it had no memory to copy it for that: then it lets every name
+ * pass and says nothing (3.0, X509_VERIFY_PARAM_set1 in ssl_verify_cert_chain). With mu held; an error if it
+ * is not right. */
+static void check_host(struct tls *tls)
+{
+    X509 *cert = SSL_get0_peer_certificate(tls->ssl);
+    bool address = is_address(tls->host);
+    int right = -1;
+    if (cert != NULL) {
+        right = address ? X509_check_ip_asc(cert, tls->host, 0)
+                        : X509_check_host(cert, tls->host, 0, NAME_FLAGS, NULL);
+    }
+    if (right == 0) {
+        certificate_error(tls, address ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH);
+    } else if (right != 1) {
+        nki_error_set(&tls->error, NKI_NO_MEMORY, "no memory for TLS");
+    }
+    ERR_clear_error();
+}
+
 int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
 {
     struct tls *tls = of(stream);
@@ -496,13 +523,17 @@ int32_t nki_tls_handshake(struct nki_stream *stream, struct nki_error *err)
         int result = SSL_do_handshake(tls->ssl);
         ptrdiff_t why = result == 1 ? 1 : outcome(tls, result);
         bool written = flush_out(tls); /* also the alert that tells the server what is wrong */
+        if (result == 1 && !tls->config->insecure) {
+            check_host(tls);
+        }
         if (why == NKI_STREAM_EOF) {
             nki_error_set(&tls->error, NKI_DISCONNECTED,
                           "the server closed the connection during the TLS handshake");
         } else if (!written && tls->error.status == 0) {
             lost_in_handshake(tls, result == 1);
         }
-        tls->done = result == 1 && tls->out.len == 0; /* a server that waits for the rest says nothing */
+        tls->done = result == 1 && tls->error.status == 0 &&
+                    tls->out.len == 0; /* a server that waits for the rest says nothing */
         status = tls->error.status != 0 ? tls->error.status : tls->done ? NKI_OK : NKI_PENDING;
     }
     stream->wants_write = tls->out.len > 0;
