@@ -485,8 +485,10 @@ static void expect_cached(natskit_kv kv, const char *key, const char *value, uin
 
 static natskit_status cached_status(natskit_kv kv, const char *key)
 {
-    natskit_msg *msg;
-    return natskit_kv_cached(kv, key, Z, &msg);
+    natskit_msg *msg = NULL;
+    natskit_status status = natskit_kv_cached(kv, key, Z, &msg);
+    natskit_msg_release(msg);
+    return status;
 }
 
 struct wait {
