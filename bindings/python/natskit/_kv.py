@@ -532,7 +532,8 @@ class Buckets:
     async def create_or_update_key_value(
         self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
     ) -> KeyValue:
-        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
+        """Creates a bucket, or gives one that exists this configuration: `history` and `ttl` have their defaults if they
+        are not said, what else is not said stays as it is."""
         return await self._make_bucket("kv.create_or_update", config, params)
 
     async def key_value(self, bucket: str, **options: Any) -> KeyValue:
