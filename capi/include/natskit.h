@@ -1898,10 +1898,10 @@ NATSKIT_API natskit_status natskit_kv_config(natskit_json bucket, natskit_json *
 /* Watches keys, with options of scope KV_WATCH ({0}: all keys, beginning with the last entry of each). The
  * subscription yields messages of kind NATSKIT_MSG_KV in the order of their revisions, none twice and none
  * left out, whatever happens to connection, server and consumer meanwhile; and once, when all that there was
- * at the begin has come, a message of kind NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once
- * if there was nothing. It ends, beside as every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket
- * is deleted, NATSKIT_PERMISSION, or with option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up
- * and loses nothing. */
+ * at the begin has come (of a key that was written meanwhile what replaced it), a message of kind
+ * NATSKIT_MSG_STATUS and type NATSKIT_STATUS_INITIAL_DONE, at once if there was nothing. It ends, beside as
+ * every subscription, with NATSKIT_STREAM_NOT_FOUND when the bucket is deleted, NATSKIT_PERMISSION, or with
+ * option `ends` NATSKIT_MAX_REACHED. Slow taking holds the server up and loses nothing. */
 NATSKIT_API natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out,
                                             natskit_error *err);
 

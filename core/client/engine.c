@@ -201,6 +201,18 @@ static void deliver_reply(struct nki_engine *engine, struct nki_msg *msg, int64_
     nki_op_release(op);
 }
 
+/* A reply that there is no memory for: nothing else comes, so its request does not wait for its deadline. */
+static void lose_reply(struct nki_engine *engine, struct nki_str subject)
+{
+    struct nki_op *op = nki_replies_take(&engine->replies, subject);
+    if (op != NULL) {
+        nki_engine_untimer(engine, op);
+        nki_engine_hand_over(engine);
+        nki_op_finish(op, NKI_NO_MEMORY, nki_op_late_outcome(op), NULL, NULL);
+        nki_op_release(op);
+    }
+}
+
 /* The begin of a message: whose it is, and memory for it in `incoming` (NULL: nobody's, or no memory). */
 static void begin_message(struct nki_engine *engine, const struct nki_frame *frame)
 {
@@ -228,6 +240,8 @@ static void begin_message(struct nki_engine *engine, const struct nki_frame *fra
             if (nki_inlet_missed(&sub->inlet, 1)) {
                 emit_slow(engine, sub, 1);
             }
+        } else {
+            lose_reply(engine, frame->subject);
         }
         return;
     }

@@ -25,12 +25,10 @@
 #define QUESTION_NS (2000 * NKI_NS_PER_MS) /* for the one to what the stream is */
 #define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
 #define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
-#define INACTIVE_NS "300000000000"     /* the server keeps an abandoned consumer for so long */
-#define ACK_WAIT_NS "79200000000000"   /* 22 h: nothing is acked (ADR-17) */
-#define MISSING_TRIES 4                /* so often a stream that was there has to be missing in a row */
-#define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
-#define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
-#define LOOKS_MAX 32 /* so often something may be written while it looks whether anything is */
+#define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
+#define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
+#define MISSING_TRIES 4              /* so often a stream that was there has to be missing in a row */
+#define UNHEARD_TRIES 5              /* so often nobody may be there to answer before the first consumer */
 
 static void destroy(struct ordered *ordered)
 {
@@ -73,7 +71,7 @@ static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
     }
     if (ordered->since) {
         char time[NKI_RFC3339_CAP];
-        nki_rfc3339_write(ordered->begin_ns - SKEW_NS, time);
+        nki_rfc3339_write(ordered->begin_ns - NKI_ORDERED_SKEW_NS, time);
         return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
                nki_buf_append_json(out, nki_str_z(time));
     }
@@ -227,17 +225,17 @@ static void create(struct ordered *ordered, int64_t now_ns)
     bool ok = !ordered->used || move(ordered);
     ordered->used = true;
     ordered->consumer_seq = 0;
-    ordered->answered = false;
     ordered->whole = false;
     ordered->idle = false;
     nki_flow_forget(&ordered->flow);
     ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked && !ordered->looks;
+    ordered->resets += ordered->created && !ordered->asking && !ordered->looks;
     ordered->looks = false;
-    ordered->resets += ordered->created && !ordered->asking;
     ordered->unasked = ordered->unasked && !ordered->tells;
     ordered->by_seq = ordered->placed && !ordered->by_time &&
                       (ordered->initial_done || ordered->since_came || ordered->caught ||
                        ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    nki_initial_ask(&ordered->initial, ordered->by_seq ? ordered->stream_seq : UINT64_MAX);
     if (ordered->begin_ns == 0 && ordered->stream_time_ns > 0) {
         ordered->begin_ns =
             ordered->stream_time_ns; /* the first answer was lost, and it is no later than that */
@@ -269,6 +267,7 @@ static void create_asked(struct ordered *ordered, int64_t now_ns)
 {
     ordered->asking = false;
     ordered->resets++;
+    nki_initial_ask(&ordered->initial, ordered->by_seq ? ordered->stream_seq : UINT64_MAX);
     if (send_create(ordered)) {
         nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
     } else {
@@ -279,17 +278,9 @@ static void create_asked(struct ordered *ordered, int64_t now_ns)
 
 /* -- what there was at the begin ------------------------------------------------------------------------- */
 
-/* What was replaced before its turn has not come, and what has replaced it may be on its way: the server's
- * count of what is pending lags. How much there is for a consumer when it is made is exact: if that is
- * nothing behind the last message, nothing was replaced. May end the subscription. */
+/* What was replaced before its turn may be on its way. May end the subscription. */
 static void look_behind(struct ordered *ordered, int64_t now_ns)
 {
-    struct nki_error error;
-    if (++ordered->looked > LOOKS_MAX) {
-        nki_error_set(&error, NKI_SNAPSHOT_CHANGED, "it is written without a pause while it is read");
-        nki_feed_finish(&ordered->feed, NKI_SNAPSHOT_CHANGED, &error);
-        return;
-    }
     ordered->caught = true;
     ordered->looks = true;
     send_delete(ordered, ordered->serial);
@@ -299,13 +290,22 @@ static void look_behind(struct ordered *ordered, int64_t now_ns)
 /* May end the subscription. */
 static void look_whether_done(struct ordered *ordered, bool nothing_pending, int64_t now_ns)
 {
-    bool all = nothing_pending || (ordered->answered && ordered->consumer_seq >= ordered->expected);
-    if (ordered->initial_done || !all) {
+    struct nki_error error;
+    if (ordered->initial_done) {
         return;
     }
-    if (ordered->catches_up && !(ordered->answered && ordered->expected == 0)) {
+    switch (nki_initial_next(&ordered->initial, ordered->consumer_seq, nothing_pending)) {
+    case NKI_INITIAL_WAIT:
+        return;
+    case NKI_INITIAL_LOOK:
         look_behind(ordered, now_ns);
         return;
+    case NKI_INITIAL_CHANGED:
+        nki_error_set(&error, NKI_SNAPSHOT_CHANGED, "it is written without a pause while it is read");
+        nki_feed_finish(&ordered->feed, NKI_SNAPSHOT_CHANGED, &error);
+        return;
+    default:
+        break;
     }
     ordered->initial_done = true;
     int32_t status =
@@ -353,6 +353,7 @@ static bool begin_anew(struct ordered *ordered)
     ordered->begin_ns = 0;
     ordered->initial_done = false;
     ordered->caught = false;
+    ordered->initial.looks = 0;
     ordered->stream_seq = 0;
     return true;
 }
@@ -370,7 +371,7 @@ static bool skips_some(const struct ordered *ordered, const struct nki_ack_subje
 {
     return ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && !ordered->initial_done && !ordered->caught &&
            !ordered->since && ordered->begin_ns != 0 && ordered->serial != ordered->begin_serial &&
-           !ordered->by_time && place->time_ns > ordered->begin_ns - SKEW_NS;
+           !ordered->by_time && place->time_ns > ordered->begin_ns - NKI_ORDERED_SKEW_NS;
 }
 
 /* A message of the stream. */
@@ -391,6 +392,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     ordered->consumer_seq++;
     ordered->idle = false;
     alive(ordered, now_ns);
+    nki_initial_came(&ordered->initial, &place);
     bool later = place.time_ns > ordered->stream_time_ns;
     if (ordered->by_seq && place.stream_seq <= ordered->stream_seq && later) {
         rewind_to(ordered,
@@ -427,7 +429,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             nki_ready_staged(&ordered->ready, &ordered->feed);
         }
     }
-    look_whether_done(ordered, place.pending == 0, now_ns);
+    look_whether_done(ordered, false, now_ns);
 }
 
 static void taken(struct nki_feed *feed, int64_t now_ns)
@@ -443,7 +445,7 @@ static void idle(struct ordered *ordered, int64_t now_ns)
 {
     bool again = ordered->idle;
     ordered->idle = true;
-    if (again && (ordered->answered || ordered->consumer_seq > 0)) {
+    if (again && (ordered->initial.answered || ordered->consumer_seq > 0)) {
         look_whether_done(ordered, true, now_ns);
     }
 }
@@ -520,11 +522,11 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
         ordered->begin_serial = ordered->serial;
     }
     ordered->created = true;
-    ordered->answered = true;
     ordered->missing = 0;
-    ordered->expected = come + nki_ordered_number(answer, NKI_STR("num_pending"));
+    nki_initial_answer(&ordered->initial, answer);
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
-    if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
+    if (has && come == 0 &&
+        ((!ordered->placed && !fixed) || (ordered->by_time && ordered->initial.expected == 0))) {
         ordered->placed = true;
         ordered->stream_seq = before; /* the next one begins there if nothing comes; else as asked for */
     } else if (has && ordered->by_seq && !ordered->whole && before < ordered->stream_seq &&
@@ -589,7 +591,7 @@ static void control(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns
 {
     struct nki_str text;
     bool says = msg->header_len > 0 && nki_header_status(nki_msg_header_block(msg), &text) != 0;
-    if (!ordered->answered && (!says || nki_engine_says_nobody(msg))) {
+    if (!ordered->initial.answered && (!says || nki_engine_says_nobody(msg))) {
         answer(ordered, msg, now_ns);
     } else if (says) {
         status(ordered, msg, now_ns);
@@ -710,7 +712,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     ordered->headers_only = params->headers_only;
     ordered->marks_done = params->marks_done;
     ordered->ends_done = params->ends_done;
-    ordered->catches_up = params->catches_up;
+    ordered->initial = (struct nki_initial){.need = params->need, .own_times = !params->mirror};
     ordered->heartbeat_ns = params->heartbeat_ms * NKI_NS_PER_MS;
     ordered->map = params->map;
     ordered->flags = params->flags;

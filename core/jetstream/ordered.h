@@ -6,6 +6,7 @@
 
 #include "client/feed.h"
 #include "jetstream/context.h"
+#include "jetstream/initial.h"
 
 enum nki_deliver {
     NKI_DELIVER_ALL,
@@ -40,9 +41,9 @@ struct nki_ordered_params {
     bool headers_only;
     bool marks_done; /* a status message in the queue says that what there was at the begin has come */
     bool ends_done;  /* it ends then, with NKI_MAX_REACHED */
-    /* What there was at the begin has come only when nothing was written behind it for a moment, so that
-     * nothing of it was replaced before its turn; after several tries it ends with NKI_SNAPSHOT_CHANGED. */
-    bool catches_up;
+    /* When what there was at the begin has come. EXACT: it may end with NKI_SNAPSHOT_CHANGED. */
+    enum nki_initial_need need;
+    bool mirror; /* of another stream, whose times its messages have */
     int64_t heartbeat_ms;
     /* What becomes of a message on its way to the queue, or NULL: the message, or another in its place, or
      * NULL if nothing is to be staged; the reference is taken over. */

@@ -5,6 +5,7 @@
 #include "client/feed.h"
 #include "client/ready.h"
 #include "jetstream/flow.h"
+#include "jetstream/initial.h"
 #include "jetstream/ordered.h"
 
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
@@ -25,10 +26,9 @@ struct ordered {
     bool headers_only;
     bool marks_done;
     bool ends_done;
-    bool catches_up;
-    bool caught; /* with that: what there was has come but for what was replaced meanwhile */
+    struct nki_initial initial;
+    bool caught; /* what there was has come, but for what was replaced meanwhile */
     bool looks;  /* the next consumer is made to look for that alone */
-    unsigned looked;
     bool initial_done;
     bool created;    /* once in its life */
     bool placed;     /* stream_seq is known */
@@ -40,7 +40,6 @@ struct ordered {
     bool asking;     /* CREATING: what the stream is, first */
     bool tells;      /* it was answered once */
     bool unasked;    /* it is not asked: nobody has answered, this time, or ever on this connection */
-    bool answered;   /* the present consumer's making */
     bool idle;       /* a heartbeat was the last that came of it */
     int64_t heartbeat_ns;
     struct nki_msg *(*map)(struct nki_msg *msg, uint32_t flags);
@@ -57,7 +56,6 @@ struct ordered {
     int64_t stream_time_ns;     /* when the latest of that was stored; at least the first consumer's begin */
     int64_t begin_ns;           /* when the first consumer was made; 0: not known */
     uint64_t begin_serial;      /* its number */
-    uint64_t expected;          /* consumer sequence at which what there was has come; once answered */
     unsigned failures;          /* in a row */
     unsigned missing;           /* of those: there is no such stream */
     unsigned unheard;           /* of those: nobody is there who answers */

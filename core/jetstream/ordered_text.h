@@ -4,8 +4,11 @@
 #define NKI_JETSTREAM_ORDERED_TEXT_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "jetstream/ordered.h"
+
+#define NKI_ORDERED_SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
 
 /* Appends the filters as members of a configuration, and to `filter` the only one, if it goes into the
  * subject of the request. False if there is no memory. */

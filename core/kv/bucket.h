@@ -65,6 +65,13 @@ static inline struct nki_str nki_kv_subject(const struct nki_kv_place *place)
     return nki_str_make(place->subject, place->subject_len);
 }
 
+/* It is a copy of another bucket, as far as is known. */
+static inline bool nki_kv_is_mirror(struct nki_kv *kv)
+{
+    const struct nki_kv_place *place = nki_kv_place(kv);
+    return !nki_str_eq(nki_str_make(place->stream, place->stream_len), nki_kv_stream(kv));
+}
+
 /* What the stream says of itself: the first time, and if it fits, it holds from now on. `origin` is the
  * stream that it mirrors, `api` the prefix of the API there, both empty if it is no mirror. NKI_OK,
  * NKI_INVALID (the names are too long, or not a bucket's), NKI_NO_MEMORY. */

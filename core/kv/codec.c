@@ -10,6 +10,9 @@
 
 static bool append_base64(struct nki_buf *out, struct nki_str token)
 {
+    if (token.len == 0) {
+        return true; /* there may be no buffer yet */
+    }
     if (!nki_buf_reserve(out, NKI_BASE64_LEN(token.len))) {
         return false;
     }

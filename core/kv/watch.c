@@ -90,6 +90,8 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             .headers_only = params->headers_only,
             .marks_done = params->marks && !params->ends,
             .ends_done = params->ends,
+            .need = NKI_INITIAL_ALL,
+            .mirror = nki_kv_is_mirror(kv),
             .heartbeat_ms = HEARTBEAT_MS,
             .map = map,
             .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | codecs << CODECS_SHIFT,

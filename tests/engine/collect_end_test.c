@@ -306,10 +306,24 @@ static void test_no_memory_for_a_reply(void **state)
     }
     assert_int_equal(nki_op_result(op, NULL, &error), NKI_NO_MEMORY);
     nki_op_release(op);
+    char reply[ASK_REPLY_MAX];
+    char line[ASK_REPLY_MAX + 64];
+    int32_t outcome;
+    op = ask_mux(rig, (struct ask){0}, reply); /* over the common inbox it ends before the body has come */
+    snprintf(line, sizeof line, "MSG %s %llu 70000\r\n", reply, (unsigned long long)rig->engine.replies.sid);
+    allocations_left = 0;
+    nki_alloc_gate_set(gate);
+    rig_say(rig, line);
+    nki_alloc_gate_set(NULL);
+    assert_int_equal(nki_op_result(op, &outcome, NULL), NKI_NO_MEMORY);
+    assert_int_equal(outcome, NKI_OUTCOME_UNKNOWN);
+    nki_op_release(op);
+    rig_say_bytes(rig, big, sizeof big, sizeof big);
+    rig_say(rig, "\r\n");
     say_msg(rig, sub->sid, "second");
     assert_int_equal(rig_end_reason(sub), NKI_MAX_REACHED);
     expect_take(sub, "second");
-    assert_int_equal(rig->engine.counts.dropped_msgs, 2);
+    assert_int_equal(rig->engine.counts.dropped_msgs, 3);
     expect_over(rig);
     close_sub(rig, sub);
     rig_free(rig);

@@ -82,6 +82,14 @@ static void test_kv_cache(void **state)
                                                   "sweep: 2 sessions deleted", NULL});
 }
 
+static void test_kv_codec(void **state)
+{
+    (void)state;
+    run_example("kv_codec", (const char *const[]){"red: host 10.0.0.7", "red: a line of 1000 bytes, packed",
+                                                  "red sees: host line", "blue sees: host",
+                                                  "refused: odd was not written by this codec", NULL});
+}
+
 static void test_objects(void **state)
 {
     (void)state;
@@ -261,11 +269,11 @@ int main(void)
         cmocka_unit_test(test_websocket),    cmocka_unit_test(test_service),
         cmocka_unit_test(test_direct_get),   cmocka_unit_test(test_objects),
         cmocka_unit_test(test_kv_batch),     cmocka_unit_test(test_kv_cache),
-        cmocka_unit_test(test_batches),      cmocka_unit_test(test_push),
-        cmocka_unit_test(test_headers),      cmocka_unit_test(test_events),
-        cmocka_unit_test(test_delivery),     cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_drain),        cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_fast_ingest),
+        cmocka_unit_test(test_kv_codec),     cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_push),         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_events),       cmocka_unit_test(test_delivery),
+        cmocka_unit_test(test_losses),       cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_metrics),      cmocka_unit_test(test_fast_ingest),
     };
     return cmocka_run_group_tests(tests, begin, bench_end);
 }

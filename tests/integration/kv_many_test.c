@@ -82,11 +82,14 @@ static void test_calls(void **state)
     assert_at(status, "/description", "'d'");
     assert_ok(natskit_json_close(status));
     (void)jb_fails(js, NATSKIT_STREAM_NOT_FOUND, "kv.update", "{'config':{'bucket':'NONE','history':5}}");
-    status = jb_call(js, "kv.create_or_update", "{'config':{'bucket':'NEW','history':2}}");
+    status = jb_call(js, "kv.create_or_update",
+                     "{'config':{'bucket':'NEW','history':2,'ttl':3600000000000,'description':'d'}}");
     assert_at(status, "/history", "2");
     assert_ok(natskit_json_close(status));
     status = jb_call(js, "kv.create_or_update", "{'config':{'bucket':'NEW'}}");
-    assert_at(status, "/history", "1"); /* the default of what is not named */
+    assert_at(status, "/history", "1"); /* of these the default, if they are not named; */
+    assert_at(status, "/ttl", "0");
+    assert_at(status, "/description", "'d'"); /* the rest stays */
     assert_ok(natskit_json_close(status));
 }
 
@@ -485,8 +488,10 @@ static void expect_cached(natskit_kv kv, const char *key, const char *value, uin
 
 static natskit_status cached_status(natskit_kv kv, const char *key)
 {
-    natskit_msg *msg;
-    return natskit_kv_cached(kv, key, Z, &msg);
+    natskit_msg *msg = NULL;
+    natskit_status status = natskit_kv_cached(kv, key, Z, &msg);
+    natskit_msg_release(msg);
+    return status;
 }
 
 struct wait {

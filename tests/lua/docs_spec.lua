@@ -280,7 +280,7 @@ describe("the examples", function()
 
     for _, name in ipairs { "hello", "pubsub", "queue_group", "request_reply", "handlers", "request_many", "pubsub_luv",
         "request_reply_luv", "drain_luv", "drain", "streams", "work_queue", "consume", "kv_watch", "objects", "replay",
-        "push", "kv_cache", "kv_batch", "direct_get", "service", "batches", "fast_ingest", "tour",
+        "push", "kv_cache", "kv_batch", "kv_codec", "direct_get", "service", "batches", "fast_ingest", "tour",
         "headers", "events", "delivery", "losses", "metrics" } do
         it("run: " .. name, function()
             local output, good = run(name, helper.url)

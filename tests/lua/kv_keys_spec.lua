@@ -91,6 +91,30 @@ cases["or not at all"] = function(_, js)
     helper.fails("batch_not_allowed", batch:commit())
 end
 
+-- Each key is listed once, and none is missing, however often it is written meanwhile.
+cases["keys while they are written"] = function(_, js)
+    local kv = make(js, "W")
+    for number = 1, 200 do
+        assert(kv:put("k." .. number, "1"))
+    end
+    local other <close> = assert(nats.connect(helper.url))
+    local other_js <close> = assert(other:jetstream())
+    local writer <close> = assert(other_js:publisher { max_pending = 4000 })
+    for _ = 1, 20 do
+        for number = 1, 600 do
+            assert(writer:publish(("$KV.W.k.%d"):format(number * 7 % 200 + 1), "x"))
+        end
+        local seen = {}
+        local keys = assert(kv:keys())
+        for _, key in ipairs(keys) do
+            assert.is_nil(seen[key], key)
+            seen[key] = true
+        end
+        assert.are.equal(200, #keys)
+    end
+    assert(writer:done(20))
+end
+
 describe("several keys of a bucket:", function()
     setup(function()
         helper.start()

@@ -426,6 +426,26 @@ async def test_dropped_without_closing(js_url: str) -> None:
 
 
 # [async]
+async def test_keys_while_written(js_url: str) -> None:
+    """Each key is listed once, and none is missing, however often it is written meanwhile."""
+    count = 500
+    async with natskit.connect(js_url) as nc, natskit.connect(js_url) as other:
+        kv = await made(nc, storage="memory", history=1)
+        writer = other.jetstream().kv("B")
+        await asyncio.gather(*(kv.put(f"k.{number}", b"1") for number in range(count)))
+
+        async def write() -> None:
+            while True:
+                await asyncio.gather(*(writer.put(f"k.{random.randrange(count)}", b"x") for _ in range(100)))
+
+        writing = asyncio.ensure_future(write())
+        for _ in range(30):
+            assert sorted(await kv.keys()) == sorted(f"k.{number}" for number in range(count))
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+
+
 async def test_a_cancelled_task(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         kv = await filled(nc)

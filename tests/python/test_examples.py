@@ -75,6 +75,13 @@ EXPECTED = {
         "sessions deleted: 2",
         "CACHED: 4 entries of ['/db/host', '/visits']",
     ],
+    "kv_codec": [
+        "red: host b'10.0.0.7', 1500 bytes of notes",
+        "red sees ['host', 'notes'], blue ['host']",
+        "stored: ['blue.host', 'red.host', 'red.notes']",
+        "packed: True",
+        "refused: ",
+    ],
     "many_replies": [
         "until an empty one: ['one', 'two', 'three']",
         "ended by: SentinelError",
@@ -201,7 +208,7 @@ EXPECTED = {
 }
 
 JETSTREAM = {
-    *("batches", "consume", "delivery", "direct_get", "fast_ingest", "kv_batch", "kv_cache", "kv_watch", "push", "objects", "replay"),
+    *("batches", "consume", "delivery", "direct_get", "fast_ingest", "kv_batch", "kv_cache", "kv_codec", "kv_watch", "push", "objects", "replay"),
     *("streams", "work_queue"),
 }
 

@@ -183,7 +183,8 @@ function js:create_kv(config, options) end
 ---@return integer? server_code
 function js:update_kv(config, options) end
 
---- Makes a bucket, or gives one that exists this configuration, with the defaults of what is not said.
+--- Makes a bucket, or gives one that exists this configuration, in which `history` and `ttl` have their
+--- defaults if they are not said, and what else is not said stays as it is.
 ---@param config natskit.KvConfig
 ---@param options? natskit.CallOptions
 ---@return natskit.kv? kv

@@ -99,6 +99,34 @@ void lnk_entry_file(lua_State *L, int table)
     lua_rawset(L, table);
 }
 
+void lnk_keys_once(lua_State *L, int list)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    lua_Integer kept = 0;
+    lua_newtable(L);
+    int seen = lua_gettop(L);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, i);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, seen);
+        int known = !lua_isnil(L, -1);
+        lua_pop(L, 1);
+        if (known) {
+            lua_pop(L, 1);
+            continue;
+        }
+        lua_pushvalue(L, -1);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, seen);
+        lua_rawseti(L, list, ++kept);
+    }
+    while (count > kept) {
+        lua_pushnil(L);
+        lua_rawseti(L, list, count--);
+    }
+    lua_pop(L, 1);
+}
+
 /* The entry at 1, which must not be closed. */
 static natskit_kv_view check_view(lua_State *L)
 {

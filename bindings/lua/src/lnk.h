@@ -715,6 +715,8 @@ int lnk_is_entry(const natskit_msg *msg);
 void lnk_entry_to_key(lua_State *L);
 /* Puts the entry on top into a table under its key, and pops it. */
 void lnk_entry_file(lua_State *L, int table);
+/* Leaves each key of a list once: one that is written while it is listed comes again. */
+void lnk_keys_once(lua_State *L, int list);
 
 /* User values of an entry whose bucket has codecs; another has none. */
 #define LNK_ENTRY_CODECS 1

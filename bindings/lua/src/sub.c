@@ -405,7 +405,7 @@ static int end_fetch(lua_State *L, lnk_sub *sub, enum way way)
 
 /* What a watch has brought until it ended with what there is. A part of that were as good as nothing: nobody
  * could tell. */
-static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
+static int end_list(lua_State *L, lnk_sub *sub, enum way way, natskit_status status)
 {
     natskit_error err;
     natskit_status reason = status == NATSKIT_END ? lnk_sub_end_reason(sub) : status;
@@ -413,6 +413,9 @@ static int end_list(lua_State *L, lnk_sub *sub, natskit_status status)
     lnk_sub_end(sub);
     if (reason != NATSKIT_MAX_REACHED) {
         return lnk_js_fail(L, reason, told ? &err : NULL);
+    }
+    if (way == WAY_KEYS) {
+        lnk_keys_once(L, S_BATCH);
     }
     lua_pushvalue(L, S_BATCH);
     return 1;
@@ -465,7 +468,7 @@ static int fail_way(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
         return fail_loop(L, sub, lua_touserdata(L, S_BATCH), status);
     }
     if (is_list(way) && way != WAY_ALL) {
-        return end_list(L, sub, status);
+        return end_list(L, sub, way, status);
     }
     if (way == WAY_ALL || way == WAY_ONE) {
         return end_fetch(L, sub, way);

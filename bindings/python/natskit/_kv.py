@@ -196,7 +196,8 @@ class KeyValue(_natskit.AsyncKeyValue):
     ) -> list[str]:
         """The keys that have a value, or those of them that match a filter; an empty list if there are none."""
         wishes = {"keys": self._patterns(filters) or None, "ignore_deletes": True, "headers_only": True}
-        return [entry.key for entry in await self._now("keys", wishes, timeout)]
+        entries = await self._now("keys", wishes, timeout)
+        return list(dict.fromkeys(entry.key for entry in entries))  # one that is written meanwhile comes again
 
     async def history(self, key: str | Iterable[str], timeout: float | None = None) -> list[Entry]:
         """All that is kept of a key, the oldest first; of several with `*` and `>`, or a list."""
@@ -531,7 +532,8 @@ class Buckets:
     async def create_or_update_key_value(
         self, config: api.KeyValueConfig | Mapping[str, Any] | None = None, **params: Any
     ) -> KeyValue:
-        """Creates a bucket, or gives one that exists this configuration, with the defaults of what is not said."""
+        """Creates a bucket, or gives one that exists this configuration: `history` and `ttl` have their defaults if they
+        are not said, what else is not said stays as it is."""
         return await self._make_bucket("kv.create_or_update", config, params)
 
     async def key_value(self, bucket: str, **options: Any) -> KeyValue:
