@@ -14,17 +14,20 @@ skip() { # why
     count 0 0 1
 }
 
-# checked TEXT COMMAND...: one check of a lane that consists of several
+# checked TEXT COMMAND...: one check of a lane that consists of several; a command that ends with 77 lacks what it needs
 checked() {
-    local text=$1
+    local text=$1 status=0
     shift
-    if "$@"; then
-        count 1 0 0
-    else
+    "$@" || status=$?
+    case $status in
+    0) count 1 0 0 ;;
+    77) skip "$text: what it needs is not here" ;;
+    *)
         count 0 1 0
         echo "FAILED: $text"
         return 1
-    fi
+        ;;
+    esac
 }
 
 choose_python() {
@@ -287,19 +290,14 @@ programs_of_previous() {
 }
 
 lane_abi() { # the interface against its baseline (libabigail, macros), by a gate that is tried; programs of the previous build with this library
-    local bad=0 commit previous status=0
+    local bad=0 commit previous
     build release || return 1
     checked "as its baseline" "$python" tools/abi.py check build/release/libnatskit.so.0 || bad=1
     checked "the gate finds each kind of change" "$python" tests/abi/gate.py build/release/libnatskit.so.0 || bad=1
     commit=$("$python" tools/abi.py previous 2>/dev/null)
     [ -n "$commit" ] || { skip "the history has no build with another interface"; return $bad; }
     checked "the previous build ($commit)" previous_build "$commit" || return 1
-    programs_of_previous build/release || status=$?
-    case $status in
-    0) count 1 0 0 ;;
-    77) skip "there is no server for programs of the previous build" ;;
-    *) count 0 1 0; echo "FAILED: programs of the previous build ($commit)"; bad=1 ;;
-    esac
+    checked "programs of the previous build with a server" programs_of_previous build/release || bad=1
     return $bad
 }
 
