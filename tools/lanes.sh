@@ -191,6 +191,20 @@ lane_docs() { # links, paths, commands, names and code in the documents are righ
     "$python" tools/docs.py
 }
 
+lane_packages() { # tools/debian-packages, and what the documents tell to install, are packages that this Debian has
+    local names lacking
+    names=$(sed 's/#.*//' tools/debian-packages)
+    lacking=$(sort <<<"${names// /$'\n'}" | sed '/^$/d' | uniq -d)
+    [ -z "$lacking" ] || { echo "twice in tools/debian-packages:" $lacking; return 1; }
+    names+=" $(sources '*.md' | xargs sed -n 's/^apt-get install \([^#]*\).*/\1/p' | tr ' ' '\n' | grep -v '[./]' | tr '\n' ' ')"
+    # Without its lists apt knows what is installed and nothing else.
+    compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || { skip "apt has no lists of packages (apt-get update)"; return 0; }
+    # shellcheck disable=SC2086
+    lacking=$(comm -23 <(printf '%s\n' $names | sort -u) \
+        <(apt-cache policy $names | awk '/^[^ ]/ { sub(":$", ""); name = $0 } /^ *Candidate: [^(]/ { print name }' | sort -u))
+    [ -z "$lacking" ] || { echo "no package of this Debian:" $lacking; return 1; }
+}
+
 lane_site() { # the documentation as a site, with the reference made from the sources, without a warning
     "$python" -c 'import sphinx, myst_parser' 2>/dev/null || { skip "Sphinx and MyST are not installed"; return 0; }
     build dev || return 1
