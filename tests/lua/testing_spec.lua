@@ -38,10 +38,10 @@ describe("natskit.testing", function()
         assert(nc:jetstream()):add_stream { name = "KEPT", subjects = { "kept" } }
         server:restart()
         assert.is_true(tap:wait_stat("connections", 2, 60) >= 2)
-        local names = testing.wait_for(function() -- it may have come while the server was not there yet
+        local streams = testing.wait_for(function() -- it may have come while the server was not there yet
             return nc:jetstream():stream_names()
         end, 60)
-        assert.are.same({ "KEPT" }, names)
+        assert.are.same({ "KEPT" }, streams)
     end)
 
     it("tells of what breaks the protocol", function()
