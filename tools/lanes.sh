@@ -303,8 +303,14 @@ programs_of_previous() {
     NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/abi/previous.py "$previous/examples" "$1"
 }
 
+# ffi_of_previous LANGUAGE LIBRARY: its program of examples/ffi with its declarations and this library
+ffi_of_previous() {
+    NK_TAP="$root/build/release/tests/support/nk-tap" "$python" "$previous/source/tests/ffi/examples.py" "$1" "$2" \
+        "$previous/natskit.cdef.h" "$previous/natskit.abi.json" "$previous/source/capi/include"
+}
+
 lane_abi() { # the interface against its baseline (libabigail, macros), by a gate that is tried; programs of the previous build with this library
-    local bad=0 commit previous
+    local bad=0 commit previous language
     build release || return 1
     checked "as its baseline" "$python" tools/abi.py check build/release/libnatskit.so.0 || bad=1
     checked "the gate finds each kind of change" "$python" tests/abi/gate.py build/release/libnatskit.so.0 || bad=1
@@ -312,6 +318,9 @@ lane_abi() { # the interface against its baseline (libabigail, macros), by a gat
     [ -n "$commit" ] || { skip "the history has no build with another interface"; return $bad; }
     checked "the previous build ($commit)" previous_build "$commit" || return 1
     checked "programs of the previous build with a server" programs_of_previous build/release || bad=1
+    for language in ctypes luajit; do
+        checked "$language with declarations of the previous build" ffi_of_previous $language "$root/build/release/libnatskit.so.0" || bad=1
+    done
     return $bad
 }
 
