@@ -173,10 +173,18 @@ by_packages() { # the Debian packages: made, installed, used, purged
     return $bad
 }
 
-lane_install() { # install, move, use and uninstall, as the README says it, by CMake and by Debian packages: CMake, pkg-config, C, C++, shared, static, Lua, Python, FFIs
+demo_works() { # the README's first command
+    [ -n "${NATS_SERVER:-}" ] || return 77
+    ./demo >"$logs/demo.log" 2>&1 && grep -q '^All four tours ran' "$logs/demo.log" && return 0
+    cat "$logs/demo.log"
+    return 1
+}
+
+lane_install() { # the demo; install, move, use and uninstall, as the README says it, by CMake and by Debian packages: CMake, pkg-config, C, C++, shared, static, Lua, Python, FFIs
     local bad=0
     build release || return 1
     scratch_folder
+    checked "./demo" demo_works || bad=1
     by_readme || bad=1
     by_destdir || bad=1
     by_packages || bad=1
