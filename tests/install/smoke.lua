@@ -35,6 +35,12 @@ do
     assert(other:publish("a", ""))
     assert(other:close())
     fake:close()
+    local cluster = testing.cluster(2, { jetstream = false })
+    for _, url in ipairs(cluster:urls()) do
+        assert(nats.connect(url)):close()
+    end
+    cluster:close()
+    assert(testing.wallet():text("ca.pem"):find("BEGIN CERTIFICATE", 1, true))
     testing.wallet():close()
 end
 if pcall(require, "luv") then
