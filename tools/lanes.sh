@@ -14,17 +14,20 @@ skip() { # why
     count 0 0 1
 }
 
-# checked TEXT COMMAND...: one check of a lane that consists of several
+# checked TEXT COMMAND...: one check of a lane that consists of several; a command that ends with 77 lacks what it needs
 checked() {
-    local text=$1
+    local text=$1 status=0
     shift
-    if "$@"; then
-        count 1 0 0
-    else
+    "$@" || status=$?
+    case $status in
+    0) count 1 0 0 ;;
+    77) skip "$text: what it needs is not here" ;;
+    *)
         count 0 1 0
         echo "FAILED: $text"
         return 1
-    fi
+        ;;
+    esac
 }
 
 choose_python() {
@@ -194,6 +197,20 @@ lane_docs() { # links, paths, commands, names and code in the documents are righ
     "$python" tools/docs.py
 }
 
+lane_packages() { # tools/debian-packages, and what the documents tell to install, are packages that this Debian has
+    local names lacking
+    names=$(sed 's/#.*//' tools/debian-packages)
+    lacking=$(sort <<<"${names// /$'\n'}" | sed '/^$/d' | uniq -d)
+    [ -z "$lacking" ] || { echo "twice in tools/debian-packages:" $lacking; return 1; }
+    names+=" $(sources '*.md' | xargs sed -n 's/^apt-get install \([^#]*\).*/\1/p' | tr ' ' '\n' | grep -v '[./]' | tr '\n' ' ')"
+    # Without its lists apt knows what is installed and nothing else.
+    compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || { skip "apt has no lists of packages (apt-get update)"; return 0; }
+    # shellcheck disable=SC2086
+    lacking=$(comm -23 <(printf '%s\n' $names | sort -u) \
+        <(apt-cache policy $names | awk '/^[^ ]/ { sub(":$", ""); name = $0 } /^ *Candidate: [^(]/ { print name }' | sort -u))
+    [ -z "$lacking" ] || { echo "no package of this Debian:" $lacking; return 1; }
+}
+
 lane_site() { # the documentation as a site, with the reference made from the sources, without a warning
     "$python" -c 'import sphinx, myst_parser' 2>/dev/null || { skip "Sphinx and MyST are not installed"; return 0; }
     build dev || return 1
@@ -267,34 +284,50 @@ lane_symbols() { # header, list, exports of both libraries and what the bindings
     "$python" tools/symbols.py build/dev
 }
 
-abi_dump=(abidw --headers-dir capi/include --drop-private-types --exported-interfaces-only --no-corpus-path
-    --no-comp-dir-path --type-id-style hash)
-
 abi_update() {
     log=$logs/abi-update.log
     build release >"$log" 2>&1 || { cat "$log"; return 1; }
-    mkdir -p capi/abi
-    # Where the tree lies is nobody's business, and would differ in every clone.
-    "${abi_dump[@]}" --out-file capi/abi/natskit-0.abi build/release/libnatskit.so.0 &&
-        sed -i "s|='$root/|='|g" capi/abi/natskit-0.abi &&
-        echo "capi/abi/natskit-0.abi written"
+    "$python" tools/abi.py update build/release/libnatskit.so.0
 }
 
-lane_abi() { # the interface against its baseline, by libabigail
-    local status=0
+# previous_build COMMIT: sets $previous to the folder of this commit's build, which is kept while nothing changes
+previous_build() {
+    local folder=$root/build/abi-previous source
+    previous=$folder/$1
+    [ -e "$previous/built" ] && return 0
+    rm -rf "$folder"
+    source=$previous/source
+    mkdir -p "$source"
+    git archive "$1" | tar -x -C "$source" &&
+        cmake -S "$source" -B "$previous" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_SKIP_BUILD_RPATH=ON -DNATSKIT_BUILD_TESTS=OFF \
+            -DNATSKIT_BUILD_LUA=OFF -DNATSKIT_BUILD_PYTHON=OFF >"$logs/configure.previous.log" 2>&1 &&
+        cmake --build "$previous" -- --quiet && touch "$previous/built"
+}
+
+# programs_of_previous LIBRARIES: the programs of $previous with the library of this folder
+programs_of_previous() {
+    NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/abi/previous.py "$previous/examples" "$1"
+}
+
+# ffi_of_previous LANGUAGE LIBRARY: its program of examples/ffi with its declarations and this library
+ffi_of_previous() {
+    NK_TAP="$root/build/release/tests/support/nk-tap" "$python" "$previous/source/tests/ffi/examples.py" "$1" "$2" \
+        "$previous/natskit.cdef.h" "$previous/natskit.abi.json" "$previous/source/capi/include"
+}
+
+lane_abi() { # the interface against its baseline (libabigail, macros), by a gate that is tried; programs of the previous build with this library
+    local bad=0 commit previous language
     build release || return 1
-    # Without debug information every change of a type would pass. Not grep -q: readelf would die of its early end.
-    readelf -S build/release/libnatskit.so.0 | grep debug_info >/dev/null || { echo "the library has no debug information"; return 1; }
-    [ -f capi/abi/natskit-0.abi ] || { echo "capi/abi/natskit-0.abi is missing: ./check abi-update"; return 1; }
-    # No suppression for views that grow at their end: one of libabigail 2.2 also hides a field whose type changed.
-    abidiff --headers-dir1 capi/include --headers-dir2 capi/include \
-        capi/abi/natskit-0.abi build/release/libnatskit.so.0 || status=$?
-    if [ $((status & 8)) -ne 0 ]; then
-        echo "INCOMPATIBLE: existing programs break (code $status). Undo it, or raise the ABI major and write a new baseline."
-    elif [ $((status & 4)) -ne 0 ]; then
-        echo "The interface changed (code $status): if it was meant and only adds, ./check abi-update, in the same commit."
-    fi
-    return $status
+    checked "as its baseline" "$python" tools/abi.py check build/release/libnatskit.so.0 || bad=1
+    checked "the gate finds each kind of change" "$python" tests/abi/gate.py build/release/libnatskit.so.0 || bad=1
+    commit=$("$python" tools/abi.py previous 2>/dev/null)
+    [ -n "$commit" ] || { skip "the history has no build with another interface"; return $bad; }
+    checked "the previous build ($commit)" previous_build "$commit" || return 1
+    checked "programs of the previous build with a server" programs_of_previous build/release || bad=1
+    for language in ctypes luajit; do
+        checked "$language with declarations of the previous build" ffi_of_previous $language "$root/build/release/libnatskit.so.0" || bad=1
+    done
+    return $bad
 }
 
 # -- lanes: builds with tests -------------------------------------------------------------------------------

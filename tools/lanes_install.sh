@@ -4,9 +4,23 @@
 # The lanes of ./check that install what was built, each way into a folder of its own, use it from there, and remove it
 # again: sourced by it after tools/lanes.sh.
 
+# with_server COMMAND...: with $NATS_URL of a server; the programs that start it are those of the release build
+with_server() {
+    env NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/install/with_server.py env -u NK_TAP "$@"
+}
+
+# says_hello COMMAND...: the README's first program, in whatever language
+says_hello() {
+    local said
+    said=$(with_server "$@") || return
+    [ "$said" = "greet.joe: hello" ] && return 0
+    echo "$*: says '$said'"
+    return 1
+}
+
 consumer_by_cmake() { # prefix shared(ON|OFF) folder
     cmake -S tests/install -B "$3" -G Ninja -DCMAKE_PREFIX_PATH="$1" -DBUILD_SHARED_LIBS="$2" >/dev/null &&
-        cmake --build "$3" -- --quiet && "$3/consumer_c" && "$3/consumer_cxx"
+        cmake --build "$3" -- --quiet && "$3/consumer_c" && "$3/consumer_cxx" && says_hello "$3/hello"
 }
 
 consumer_by_pkgconfig() { # prefix shared|static folder
@@ -25,6 +39,8 @@ consumer_by_pkgconfig() { # prefix shared|static folder
         # shellcheck disable=SC2046,SC2086
         $compiler -Wall -Werror $(pkg-config --cflags natskit) $source -o "$3/$compiler" $libs && "$3/$compiler" || return 1
     done
+    # shellcheck disable=SC2046,SC2086
+    gcc $(pkg-config --cflags natskit) examples/c/hello.c -o "$3/hello" $libs && says_hello "$3/hello"
 }
 
 # scratch_folder: sets $scratch, which is removed at the lane's end
@@ -33,17 +49,17 @@ scratch_folder() {
     trap "rm -rf '$scratch'" EXIT # now: the variable is gone when the trap runs
 }
 
-# with_server COMMAND...: with $NATS_URL of a server; the programs that start it are those of the release build
-with_server() {
-    env NK_TAP="$root/build/release/tests/support/nk-tap" "$python" tests/install/with_server.py env -u NK_TAP "$@"
-}
-
 python_works() { # interpreter folder-of-the-package
-    with_server env PYTHONPATH="$2" PYTHONDONTWRITEBYTECODE=1 "$1" -W error tests/install/smoke.py "$2"
+    local -a with=(env PYTHONPATH="$2" PYTHONDONTWRITEBYTECODE=1 "$1" -W error)
+    with_server "${with[@]}" tests/install/smoke.py "$2" && says_hello "${with[@]}" examples/python/hello.py &&
+        says_hello "${with[@]}" examples/python/hello_sync.py
 }
 
 lua_works() { # interpreter folder-of-modules folder-of-Lua-files
-    with_server env LUA_CPATH="$2/?.so;;" LUA_PATH="$3/?.lua;;" "$1" tests/install/smoke.lua "$2"
+    local -a with=(env LUA_CPATH="$2/?.so;;" LUA_PATH="$3/?.lua;;" "$1")
+    with_server "${with[@]}" tests/install/smoke.lua "$2" || return 1
+    # Older hosts cannot read the mark <close>.
+    [ "$1" != lua5.4 ] || says_hello "${with[@]}" examples/lua/hello.lua
 }
 
 # nothing_left FOLDER: no file, and no folder of natskit's own
@@ -83,6 +99,34 @@ by_destdir() { # install, move, use, uninstall
     checked "description" ffi_from "$usr" ctypes || bad=1
     DESTDIR=$scratch/root cmake --build build/release --target uninstall -- --quiet
     checked "uninstall leaves nothing" nothing_left "$scratch/root" || bad=1
+    return $bad
+}
+
+# looks_in FOLDER COMMAND...: the paths that a host prints have this folder
+looks_in() {
+    local folder=$1
+    shift
+    "$@" | grep -qF "$folder" && return 0
+    echo "$folder is not where this looks: $*"
+    return 1
+}
+
+by_readme() { # the README's commands for C, as they are, but for the folder of the build: what a machine gets in /usr/local
+    local bad=0 build=$scratch/readme local=$scratch/readme-root/usr/local packages
+    env -u CMAKE_GENERATOR cmake -S . -B "$build" -DNATSKIT_BUILD_TESTS=OFF >"$logs/readme.log" 2>&1 &&
+        cmake --build "$build" -j "$jobs" >>"$logs/readme.log" 2>&1 || { cat "$logs/readme.log"; return 1; }
+    DESTDIR=$scratch/readme-root cmake --install "$build" >/dev/null || return 1
+    checked "find_package" consumer_by_cmake "$local" ON "$scratch/readme-cmake" || bad=1
+    checked "pkg-config" consumer_by_pkgconfig "$local" shared "$scratch/readme-pc" || bad=1
+    packages=$(find "$local/lib" -path '*-packages/natskit' -printf '%h')
+    checked "Python" python_works "$python" "$packages" || bad=1
+    # Only an interpreter of Debian looks into /usr/local.
+    [ "$python" != /usr/bin/python3 ] || checked "Python finds it" looks_in "/usr/local${packages#"$local"}" \
+        "$python" -c 'import sys; print(*sys.path, sep="\n")' || bad=1
+    checked "Lua" lua_works lua5.4 "$local/lib/lua/5.4" "$local/share/lua/5.4" || bad=1
+    checked "Lua finds it" looks_in "/usr/local/lib/lua/5.4/?.so" lua5.4 -e 'print(package.cpath)' || bad=1
+    DESTDIR=$scratch/readme-root cmake --build "$build" --target uninstall >/dev/null || bad=1
+    checked "uninstall leaves nothing" nothing_left "$scratch/readme-root" || bad=1
     return $bad
 }
 
@@ -129,10 +173,19 @@ by_packages() { # the Debian packages: made, installed, used, purged
     return $bad
 }
 
-lane_install() { # install, move, use and uninstall, by CMake and by Debian packages: CMake, pkg-config, C, C++, shared, static, Lua, Python, FFIs
+demo_works() { # the README's first command
+    [ -n "${NATS_SERVER:-}" ] || return 77
+    ./demo >"$logs/demo.log" 2>&1 && grep -q '^All four tours ran' "$logs/demo.log" && return 0
+    cat "$logs/demo.log"
+    return 1
+}
+
+lane_install() { # the demo; install, move, use and uninstall, as the README says it, by CMake and by Debian packages: CMake, pkg-config, C, C++, shared, static, Lua, Python, FFIs
     local bad=0
     build release || return 1
     scratch_folder
+    checked "./demo" demo_works || bad=1
+    by_readme || bad=1
     by_destdir || bad=1
     by_packages || bad=1
     return $bad
@@ -145,7 +198,7 @@ lane_install() { # install, move, use and uninstall, by CMake and by Debian pack
 tool_venv() {
     venv=$root/build/tools/$1
     shift
-    [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" || return 1
+    [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" || { skip "$python makes no virtual environments (python3-venv)"; return 1; }
     timeout 300 "$venv/bin/pip" install -q --retries 1 "$@" >"$logs/pip.log" 2>&1 && return 0
     skip "PyPI does not give $*"
     return 1
@@ -264,8 +317,8 @@ lane_ffi_node() { # the program for Node of examples/ffi, where npm has koffi
     command -v node >/dev/null 2>&1 || { skip "there is no node"; return 0; }
     build release || return 1
     tool_node koffi || return 0
-    NODE_PATH=$node_tools/node_modules NK_TAP=$root/build/release/tests/support/nk-tap "$python" tests/ffi/examples.py node \
-        build/release/libnatskit.so.0 build/release/natskit.cdef.h build/release/natskit.abi.json capi/include
+    checked "examples/ffi with Node" env NODE_PATH="$node_tools/node_modules" NK_TAP="$root/build/release/tests/support/nk-tap" \
+        "$python" tests/ffi/examples.py node build/release/libnatskit.so.0 build/release/natskit.cdef.h build/release/natskit.abi.json capi/include
 }
 
 # -- Lua ----------------------------------------------------------------------------------------------------

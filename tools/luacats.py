@@ -121,7 +121,8 @@ class Reader:
         tag, function, local = TAG.match(line), FUNCTION.match(line), LOCAL.match(line)
         if tag and tag[1] == "meta":
             # Of several files that are the module, checkers take one, which need not be the one that returns it.
-            expected = "natskit" if "/natskit.lua:" in where else "_"
+            modules = {"natskit.lua": "natskit", "natskit_testing.lua": "natskit.testing"}
+            expected = modules.get(where.rpartition("/")[2].partition(":")[0], "_")
             if tag[2] != expected:
                 self.errors.append(f"{where}: has to be ---@meta {expected}")
         elif tag:

@@ -43,6 +43,7 @@ static void show(const char *what, const natskit_msg *info)
            (unsigned long long)view.size, (unsigned long long)view.chunks);
 }
 
+/* snippet: put */
 /* Puts a thousand lines. A program would read a file here. */
 static void put_lines(natskit_object_store store)
 {
@@ -61,7 +62,9 @@ static void put_lines(natskit_object_store store)
     show("put", info);
     natskit_msg_release(info);
 }
+/* snippet end */
 
+/* snippet: get */
 /* Reads an object to its end; only NATSKIT_END says that what was read is right. */
 static void count_lines(natskit_object_store store, const char *name)
 {
@@ -84,6 +87,7 @@ static void count_lines(natskit_object_store store, const char *name)
     check(natskit_object_reader_close(reader), "close the reader");
     printf("get: %s has %u lines\n", name, lines);
 }
+/* snippet end */
 
 static void rename_and_link(natskit_object_store store, const char *bucket)
 {

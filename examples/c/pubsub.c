@@ -4,6 +4,7 @@
 int main(void)
 {
     natskit_conn conn = connect_or_exit();
+    /* snippet: pubsub */
     natskit_sub sub = subscribe_or_exit(conn, "greet.*", NULL);
 
     publish_text(conn, "greet.joe", "hello");
@@ -19,6 +20,7 @@ int main(void)
                (int)view.data_len, (const char *)view.data);
         natskit_msg_release(msg);
     }
+    /* snippet end */
     natskit_sub_close(sub);
     check(natskit_conn_close(conn, 1000), "close");
     return 0;

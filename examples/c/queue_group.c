@@ -6,6 +6,7 @@
 int main(void)
 {
     natskit_conn conn = connect_or_exit();
+    /* snippet: group */
     natskit_sub members[2] = {subscribe_or_exit(conn, "jobs", "workers"),
                               subscribe_or_exit(conn, "jobs", "workers")};
 
@@ -16,6 +17,7 @@ int main(void)
     }
     /* The server answers in order: once the flush is done, every message is in its member's queue. */
     check(natskit_flush(conn, 1000), "flush");
+    /* snippet end */
 
     int total = 0;
     for (int member = 0; member < 2; member++) {

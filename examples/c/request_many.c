@@ -13,6 +13,7 @@ int main(void)
     }
 
     natskit_error err = {0};
+    /* snippet: ask */
     natskit_options options;
     natskit_sub answers;
     check(natskit_options_open(NATSKIT_OPTIONS_REQUEST_MANY, &options), "options");
@@ -22,6 +23,7 @@ int main(void)
                                &err),
           "request_many");
     check(natskit_options_close(options), "options");
+    /* snippet end */
 
     for (int i = 0; i < MEMBERS; i++) {
         natskit_msg *asked;
@@ -33,6 +35,7 @@ int main(void)
     }
 
     int count = 0;
+    /* snippet: take */
     natskit_msg *answer;
     while (natskit_sub_next(answers, -1, &answer) == NATSKIT_OK) { /* it ends by itself */
         natskit_message_view view;
@@ -43,6 +46,7 @@ int main(void)
     }
     expect(NATSKIT_STALLED, natskit_sub_reason(answers, &err), "the end of the answers");
     printf("request_many: %d answers, then: %s\n", count, err.text);
+    /* snippet end */
 
     check(natskit_sub_close(answers), "close answers");
     for (int i = 0; i < MEMBERS; i++) {

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+/* snippet: answer */
 static void *answer(void *arg)
 {
     natskit_sub sub = *(natskit_sub *)arg;
@@ -17,6 +18,7 @@ static void *answer(void *arg)
     }
     return NULL;
 }
+/* snippet end */
 
 int main(void)
 {
@@ -28,6 +30,7 @@ int main(void)
     if (pthread_create(&thread, NULL, answer, &service) != 0) {
         return 1;
     }
+    /* snippet: ask */
     const char *names[] = {"joe", "pam"};
     for (int i = 0; i < 2; i++) {
         natskit_message_view view;
@@ -38,10 +41,13 @@ int main(void)
                (const char *)view.data);
         natskit_msg_release(reply);
     }
+    /* snippet end */
+    /* snippet: nobody */
     natskit_status status =
         natskit_request(conn, "nobody.there", NATSKIT_ZLEN, no_headers, NULL, 0, 1000, &reply, &err);
     expect(NATSKIT_NO_RESPONDERS, status, "request without responders");
     printf("request/reply: nobody.there: %s\n", err.text);
+    /* snippet end */
 
     check(natskit_sub_close(service), "close service"); /* wakes the thread */
     pthread_join(thread, NULL);

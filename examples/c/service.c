@@ -39,6 +39,7 @@ static void answer(natskit_msg *request, const char *endpoint, const char *text,
     check(natskit_msg_respond(request, no_headers, turned, len, 1000), "respond");
 }
 
+/* snippet: serve */
 /* Until the service has ended. The hold has a drain wait for what is being handled. */
 static void *serve(void *arg)
 {
@@ -57,6 +58,7 @@ static void *serve(void *arg)
     check(natskit_sub_hold(requests, 0), "hold");
     return NULL;
 }
+/* snippet end */
 
 static void ask(natskit_conn conn, const char *subject, const char *text)
 {
@@ -104,6 +106,7 @@ int main(void)
     natskit_conn conn = connect_or_exit();
     natskit_conn client = connect_or_exit();
     natskit_error err = {0};
+    /* snippet: open */
     natskit_service service;
     natskit_sub requests;
     natskit_json config =
@@ -117,6 +120,7 @@ int main(void)
     check(natskit_json_close(config), "json");
     add_endpoint(service, group, "{\"name\":\"reverse\"}");
     add_endpoint(service, group, "{\"name\":\"upper\",\"metadata\":{\"unit\":\"bytes\"}}");
+    /* snippet end */
 
     pthread_t thread;
     check(natskit_sub_hold(requests, 1), "hold");

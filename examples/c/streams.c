@@ -37,19 +37,12 @@ static void publish_with_id(natskit_js js)
     natskit_headers_close(headers);
 }
 
-/* Many messages under way at once; what becomes of each is taken afterwards. */
-static void publish_many(natskit_js js)
+/* snippet: publisher */
+/* Takes what is known by now, and gives how many are stored. */
+static int take_acks(natskit_sub acks)
 {
-    natskit_publisher pub;
-    natskit_sub acks;
     natskit_msg *msg;
     int stored = 0;
-    check(natskit_publisher_open(js, no_options, &pub, &acks, &err), "publisher");
-    for (int i = 0; i < MANY; i++) {
-        check(natskit_publisher_publish(pub, "example.c.many", NATSKIT_ZLEN, no_headers, "data", 4, -1, NULL),
-              "publish");
-    }
-    check(natskit_publisher_done(pub, 30000, &err), "acks");
     while (natskit_sub_next(acks, 0, &msg) == NATSKIT_OK) {
         natskit_pub_ack ack;
         check(natskit_msg_pub_ack(msg, &ack, sizeof ack), "ack");
@@ -60,10 +53,29 @@ static void publish_many(natskit_js js)
         }
         natskit_msg_release(msg);
     }
+    return stored;
+}
+
+/* Many messages under way at once, each with exactly one outcome. */
+static void publish_many(natskit_js js)
+{
+    natskit_publisher pub;
+    natskit_sub acks;
+    int stored = 0;
+    check(natskit_publisher_open(js, no_options, &pub, &acks, &err), "publisher");
+    for (int i = 0; i < MANY; i++) {
+        uint64_t id; /* that of its ack */
+        check(natskit_publisher_publish(pub, "example.c.many", NATSKIT_ZLEN, no_headers, "data", 4, -1, &id),
+              "publish");
+        stored += take_acks(acks);
+    }
+    check(natskit_publisher_done(pub, 30000, &err), "acks");
+    stored += take_acks(acks);
     printf("publisher: %d of %d are stored\n", stored, MANY);
     natskit_publisher_close(pub);
     natskit_sub_close(acks);
 }
+/* snippet end */
 
 static void show_number(natskit_json json, const char *what, const char *path)
 {

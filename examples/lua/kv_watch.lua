@@ -5,6 +5,7 @@ local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
 local nc <close> = assert(nats.connect(url, { name = "example kv_watch" }))
 local js <close> = assert(nc:jetstream { timeout = 5 })
 
+-- snippet: short
 local kv <close> = assert(js:create_kv { bucket = "EXAMPLE_LUA", history = 5 })
 assert(kv:put("light.kitchen", "on"))
 assert(kv:put("light.hall", "on"))
@@ -33,6 +34,7 @@ for change in kv:watch("light.*", { marker = true }) do
         end
     end
 end
+-- snippet end
 assert(seen == 4)
 
 for _, old in ipairs(assert(kv:history("light.hall"))) do

@@ -5,6 +5,7 @@ local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
 local nc <close> = assert(nats.connect(url, { name = "example objects" }))
 local js <close> = assert(nc:jetstream { timeout = 5 })
 
+-- snippet: short
 local store <close> = assert(js:create_object_store { bucket = "EXAMPLE_LUA", storage = "memory" })
 local info = assert(store:put("logo.svg", "<svg/>", { description = "the logo" }))
 print(("put %s: %d bytes"):format(info.name, info.size))
@@ -24,6 +25,7 @@ for piece in reader:pieces() do
     lines = lines + select(2, piece:gsub("\n", "\n"))
 end
 print(("%d lines in %d bytes"):format(lines, reader:info().size))
+-- snippet end
 assert(lines == 1000)
 
 assert(store:link("latest", "log.txt"))

@@ -4,6 +4,7 @@ local nats = require "natskit"
 local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
 local nc <close> = assert(nats.connect(url, { name = "example pubsub" }))
 
+-- snippet: pubsub
 -- `*` stands for one token of a subject, `>` for one or more at its end.
 local greetings = assert(nc:subscribe("greet.*"))
 local everything = assert(nc:subscribe("greet.>"))
@@ -23,5 +24,6 @@ for subject, data in everything:strings(0.5) do
     print(("greet.>: %s '%s'"):format(subject, data))
     got = got + 1
 end
+-- snippet end
 
 assert(got == 5, "5 messages were expected")

@@ -4,6 +4,7 @@ local nats = require "natskit"
 local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
 local nc <close> = assert(nats.connect(url, { name = "example queue group" }))
 
+-- snippet: group
 local members = {}
 for i = 1, 3 do
     members[i] = assert(nc:subscribe("jobs.*", { queue = "workers" }))
@@ -15,6 +16,7 @@ for i = 1, 60 do
 end
 assert(nc:publish_batch(jobs))
 assert(nc:flush()) -- the server has handed all of them out when it answers
+-- snippet end
 
 local total = 0
 for i, member in ipairs(members) do

@@ -9,6 +9,7 @@ for i = 1, 3 do
     members[i] = assert(nc:subscribe("who.is.there"))
 end
 
+-- snippet: ask
 -- Asks, and lets the members answer; they would be programs of their own.
 local function ask(options)
     local replies = assert(nc:request_many("who.is.there", "", options))
@@ -29,6 +30,7 @@ do
     print("ended: " .. replies:reason())
 end
 assert(count == 3)
+-- snippet end
 
 do
     local replies <close> = ask { max_wait = 5, max_msgs = 2 } -- two are enough

@@ -18,6 +18,7 @@ end
 loop.run(function()
     local nc <close> = assert(nats.connect(url, { name = "example service" }))
     local client <close> = assert(nats.connect(url))
+    -- snippet: service
     local service <close> = assert(nc:service { name = "texts-lua", version = "1.0.0", description = "turns texts" })
     local group = assert(service:group("texts.lua"))
     assert(service:endpoint { name = "reverse", group = group, handler = function(request)
@@ -30,6 +31,7 @@ loop.run(function()
         assert(request:respond(request.data:upper()))
     end })
     assert(nc:flush()) -- the server knows the endpoints
+    -- snippet end
 
     ask(client, "texts.lua.reverse", "stressed")
     ask(client, "texts.lua.upper", "quiet")

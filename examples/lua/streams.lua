@@ -23,13 +23,22 @@ assert(stream:purge())
 local ack = assert(js:publish("example.lua.orders", "order 1", { headers = { Number = "1" }, msg_id = "1" }))
 print(("stored: %s %d"):format(ack.stream, ack.seq))
 
+-- snippet: publisher
 do -- many at once
-    local pub <close> = assert(js:publisher { max_pending = 100 })
-    for number = 2, 5 do
-        assert(pub:publish("example.lua.orders", "order " .. number, { headers = { Number = tostring(number) } }))
+    local pub <close> = assert(js:publisher { max_pending = 100, acks = "all" })
+    for number = 2, 3 do
+        assert(pub:publish("example.lua.orders", "order " .. number, { msg_id = tostring(number) }))
     end
-    assert(pub:done(5)) -- fails if one of them is not known to be stored
+    assert(pub:publish_batch { { "example.lua.orders", "order 4" },
+        { "example.lua.orders", "order 5", headers = { Number = "5" } } })
+    pub:done(5) -- fails if one of them is not known to be stored
+    for id, seq, code, text in pub:acks(0) do
+        if not seq then
+            print(id, code, text)
+        end
+    end
 end
+-- snippet end
 info = assert(stream:info { subjects_filter = ">" })
 print(("state: %d messages of example.lua.orders"):format(info.state.subjects["example.lua.orders"]))
 

@@ -21,12 +21,13 @@ async def main() -> None:
         js = nc.jetstream()
         await js.add_stream(name="JOBS", subjects=["jobs.*"], retention="workqueue")
         await js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
+        # snippet: consume
         worker = await js.consumer("JOBS", "worker")
 
         await store(js, range(10))
         for msg in await worker.fetch(4):
             print(f"fetched: {msg.text}, number {msg.metadata.sequence.stream} of the stream")
-            await msg.ack()
+            await msg.ack()  # or nak(delay), term(reason), in_progress(), ack_sync()
 
         msg = await worker.next(timeout=1)
         await msg.ack_sync()  # waits until the server has the ack
@@ -39,6 +40,7 @@ async def main() -> None:
             if done == 10:
                 break
         print(f"consumed: {done}")
+        # snippet end
 
         # Somebody deletes the consumer: consuming waits until it is there again, and goes on.
         sub = worker.consume(status_events=True, heartbeat=0.5)

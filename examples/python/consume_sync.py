@@ -22,12 +22,13 @@ def main() -> None:
         js = nc.jetstream()
         js.add_stream(name="JOBS", subjects=["jobs.*"], retention="workqueue")
         js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
+        # snippet: consume
         worker = js.consumer("JOBS", "worker")
 
         store(js, range(10))
         for msg in worker.fetch(4):
             print(f"fetched: {msg.text}, number {msg.metadata.sequence.stream} of the stream")
-            msg.ack()
+            msg.ack()  # or nak(delay), term(reason), in_progress(), ack_sync()
 
         msg = worker.next(timeout=1)
         msg.ack_sync()  # waits until the server has the ack
@@ -40,6 +41,7 @@ def main() -> None:
             if done == 10:
                 break
         print(f"consumed: {done}")
+        # snippet end
 
         # Somebody deletes the consumer: consuming waits until it is there again, and goes on.
         sub = worker.consume(status_events=True, heartbeat=0.5)

@@ -13,6 +13,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 async def main() -> None:
     async with natskit.connect(URL, name="example kv_watch") as nc:
         js = nc.jetstream()
+        # snippet: short
         kv = await js.create_key_value(bucket="SETTINGS", history=5, storage="memory")
 
         revision = await kv.put("lamp.kitchen", b"off")
@@ -41,6 +42,7 @@ async def main() -> None:
                 break
             else:
                 print(f"watch: {entry.key} = {entry.value.decode()}")
+        # snippet end
 
         try:
             await kv.get("lamp.hall")

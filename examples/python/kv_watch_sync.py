@@ -14,6 +14,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 def main() -> None:
     with natskit.connect(URL, name="example kv_watch") as nc:
         js = nc.jetstream()
+        # snippet: short
         kv = js.create_key_value(bucket="SETTINGS", history=5, storage="memory")
 
         revision = kv.put("lamp.kitchen", b"off")
@@ -42,6 +43,7 @@ def main() -> None:
                 break
             else:
                 print(f"watch: {entry.key} = {entry.value.decode()}")
+        # snippet end
 
         try:
             kv.get("lamp.hall")

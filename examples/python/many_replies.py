@@ -26,6 +26,7 @@ async def main() -> None:
         # [sync] server = threading.Thread(target=serve, args=(service,))
         # [sync] server.start()
 
+        # snippet: ask
         answers = nc.request_many("chunks", sentinel=True, max_wait=5)
         print("until an empty one:", [msg.text async for msg in answers])
         print("ended by:", type(answers.reason).__name__)
@@ -35,6 +36,7 @@ async def main() -> None:
 
         answers = nc.request_many("chunks", stall=0.2, max_wait=5)
         print("until a pause:", [msg.text async for msg in answers])
+        # snippet end
 
         async for msg in nc.request_many("chunks", max_wait=5):
             print("the first:", msg.text)

@@ -25,6 +25,7 @@ def main() -> None:
         server = threading.Thread(target=serve, args=(service,))
         server.start()
 
+        # snippet: ask
         answers = nc.request_many("chunks", sentinel=True, max_wait=5)
         print("until an empty one:", [msg.text for msg in answers])
         print("ended by:", type(answers.reason).__name__)
@@ -34,6 +35,7 @@ def main() -> None:
 
         answers = nc.request_many("chunks", stall=0.2, max_wait=5)
         print("until a pause:", [msg.text for msg in answers])
+        # snippet end
 
         for msg in nc.request_many("chunks", max_wait=5):
             print("the first:", msg.text)

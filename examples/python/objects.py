@@ -14,6 +14,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 async def main() -> None:
     async with natskit.connect(URL, name="example objects") as nc:
         js = nc.jetstream()
+        # snippet: short
         store = await js.create_object_store("FILES", storage="memory")
 
         info = await store.put("logo.svg", b"<svg/>", description="the logo", metadata={"owner": "design"})
@@ -33,6 +34,7 @@ async def main() -> None:
         copy = io.BytesIO()
         await store.get("log.txt", writeinto=copy)
         print(f"written into a file: {len(copy.getvalue())} bytes")
+        # snippet end
 
         await store.add_link("latest", "log.txt")
         print(f"link: {(await store.get_info('latest')).link}, {(await store.get('latest')).info.size} bytes")

@@ -15,6 +15,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 def main() -> None:
     with natskit.connect(URL, name="example objects") as nc:
         js = nc.jetstream()
+        # snippet: short
         store = js.create_object_store("FILES", storage="memory")
 
         info = store.put("logo.svg", b"<svg/>", description="the logo", metadata={"owner": "design"})
@@ -34,6 +35,7 @@ def main() -> None:
         copy = io.BytesIO()
         store.get("log.txt", writeinto=copy)
         print(f"written into a file: {len(copy.getvalue())} bytes")
+        # snippet end
 
         store.add_link("latest", "log.txt")
         print(f"link: {(store.get_info('latest')).link}, {(store.get('latest')).info.size} bytes")

@@ -11,6 +11,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 async def main() -> None:
     async with natskit.connect(URL, name="example pubsub") as nc:
+        # snippet: pubsub
         # `*` stands for one token of a subject, `>` for one or more at its end.
         greetings = await nc.subscribe("greet.*")
         everything = await nc.subscribe("greet.>")
@@ -31,6 +32,7 @@ async def main() -> None:
         async for msg in everything:
             print(f"greet.>: {msg.subject} '{msg.data.decode()}'")
             got += 1
+        # snippet end
         assert got == 5, "5 messages were expected"
 
 

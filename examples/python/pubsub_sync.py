@@ -12,6 +12,7 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 def main() -> None:
     with natskit.connect(URL, name="example pubsub") as nc:
+        # snippet: pubsub
         # `*` stands for one token of a subject, `>` for one or more at its end.
         greetings = nc.subscribe("greet.*")
         everything = nc.subscribe("greet.>")
@@ -32,6 +33,7 @@ def main() -> None:
         for msg in everything:
             print(f"greet.>: {msg.subject} '{msg.data.decode()}'")
             got += 1
+        # snippet end
         assert got == 5, "5 messages were expected"
 
 

@@ -12,10 +12,12 @@ JOBS = 30
 
 async def main() -> None:
     async with natskit.connect(URL, name="example queue group") as nc:
+        # snippet: group
         workers = [await nc.subscribe("jobs.>", queue="workers") for _ in range(3)]
         for number in range(JOBS):
             await nc.publish(f"jobs.{number}", f"job {number}")
         await nc.flush()  # the server has handed all of them out
+        # snippet end
 
         done = 0
         for number, worker in enumerate(workers, 1):

@@ -13,10 +13,12 @@ JOBS = 30
 
 def main() -> None:
     with natskit.connect(URL, name="example queue group") as nc:
+        # snippet: group
         workers = [nc.subscribe("jobs.>", queue="workers") for _ in range(3)]
         for number in range(JOBS):
             nc.publish(f"jobs.{number}", f"job {number}")
         nc.flush()  # the server has handed all of them out
+        # snippet end
 
         done = 0
         for number, worker in enumerate(workers, 1):

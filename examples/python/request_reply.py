@@ -10,10 +10,12 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: answer
 async def serve(service: natskit.Subscription) -> None:
     async for msg in service:
         name = msg.data.decode()
         await msg.respond(f"hello, {name}", headers={"Length": str(len(name))})
+# snippet end
 
 
 async def main() -> None:
@@ -25,6 +27,7 @@ async def main() -> None:
         # [sync] server = threading.Thread(target=serve, args=(service,))
         # [sync] server.start()
 
+        # snippet: ask
         for name in ("joe", "pam"):
             reply = await nc.request("greeter", name, timeout=1)
             assert reply.headers is not None
@@ -34,6 +37,7 @@ async def main() -> None:
             await nc.request("nobody.there", b"", timeout=1)
         except errors.NoRespondersError as error:
             print(f"no responders: {error.text}")
+        # snippet end
         else:
             raise AssertionError("somebody answered")
 

@@ -12,10 +12,12 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: answer
 def serve(service: natskit.Subscription) -> None:
     for msg in service:
         name = msg.data.decode()
         msg.respond(f"hello, {name}", headers={"Length": str(len(name))})
+# snippet end
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def main() -> None:
         server = threading.Thread(target=serve, args=(service,))
         server.start()
 
+        # snippet: ask
         for name in ("joe", "pam"):
             reply = nc.request("greeter", name, timeout=1)
             assert reply.headers is not None
@@ -33,6 +36,7 @@ def main() -> None:
             nc.request("nobody.there", b"", timeout=1)
         except errors.NoRespondersError as error:
             print(f"no responders: {error.text}")
+        # snippet end
         else:
             raise AssertionError("somebody answered")
 

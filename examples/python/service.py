@@ -21,6 +21,7 @@ async def ask(client: natskit.Client, subject: str, text: str) -> None:
 
 async def main() -> None:
     async with natskit.connect(URL, name="example service") as nc, natskit.connect(URL) as client:
+        # snippet: service
         service = await natskit.micro.add_service(
             nc, name="texts-py", version="1.0.0", description="turns texts"
         )
@@ -35,6 +36,7 @@ async def main() -> None:
         @group.endpoint(metadata={"unit": "bytes"})
         async def upper(request: natskit.micro.Request) -> None:
             await request.respond(request.data.upper())
+        # snippet end
 
         # [sync] server = threading.Thread(target=nc.run_forever)
         # [sync] server.start()
@@ -43,11 +45,13 @@ async def main() -> None:
         await ask(client, "texts.py.reverse", "stressed")
         await ask(client, "texts.py.upper", "quiet")
         await ask(client, "texts.py.reverse", "")
+        # snippet: statistics
         async for one in natskit.micro.stats(client, "texts-py"):
             first = one.endpoints[0]
             print(
                 f"found: {first.num_requests} requests, {first.num_errors} error, the last: {first.last_error}"
             )
+        # snippet end
 
         await service.stop()  # nothing that was asked before is lost
         # [sync] server.join()

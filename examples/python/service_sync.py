@@ -22,6 +22,7 @@ def ask(client: natskit.Client, subject: str, text: str) -> None:
 
 def main() -> None:
     with natskit.connect(URL, name="example service") as nc, natskit.connect(URL) as client:
+        # snippet: service
         service = natskit.micro.add_service(
             nc, name="texts-py", version="1.0.0", description="turns texts"
         )
@@ -36,6 +37,7 @@ def main() -> None:
         @group.endpoint(metadata={"unit": "bytes"})
         def upper(request: natskit.micro.Request) -> None:
             request.respond(request.data.upper())
+        # snippet end
 
         server = threading.Thread(target=nc.run_forever)
         server.start()
@@ -44,11 +46,13 @@ def main() -> None:
         ask(client, "texts.py.reverse", "stressed")
         ask(client, "texts.py.upper", "quiet")
         ask(client, "texts.py.reverse", "")
+        # snippet: statistics
         for one in natskit.micro.stats(client, "texts-py"):
             first = one.endpoints[0]
             print(
                 f"found: {first.num_requests} requests, {first.num_errors} error, the last: {first.last_error}"
             )
+        # snippet end
 
         service.stop()  # nothing that was asked before is lost
         server.join()

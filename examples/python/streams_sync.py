@@ -38,9 +38,12 @@ def main() -> None:
         print(f"published: number {ack.seq} of {ack.stream}")
         again = [js.publish("example.ids", b"once", msg_id="a") for _ in range(2)]
         print(f"with an id: {[ack.duplicate for ack in again]}")
-        with js.publisher() as pub:  # many at once, whose acks are waited for together
-            for number in range(1000):
-                pub.publish("example.many", f"message {number}")
+        # snippet: publisher
+        with js.publisher(max_pending=100) as pub:  # its end waits for the acks, and raises the first failure
+            for number in range(998):
+                pub.publish("example.many", f"message {number}", msg_id=f"many-{number}")
+            pub.publish_batch([("example.many", b"milk"), ("example.many", b"bread", {"Shelf": "3"})])
+        # snippet end
         print(f"publisher: {pub.stats()['acked']} acked")
         stream = js.stream("EXAMPLE")
         info = stream.info(">")

@@ -14,6 +14,35 @@ local msg = assert(sub:next(10))
 assert(msg.subject == "greet.joe" and msg.data == "hello")
 assert(nc:close())
 sub:close()
+
+-- As tests of a user's program would.
+assert(not os.getenv("NK_TAP"))
+local testing = require "natskit.testing"
+do
+    local server = testing.server()
+    local tap = testing.tap(server)
+    local tapped = assert(nats.connect(tap.url))
+    server:restart()
+    tap:wait_stat("connections", 2)
+    testing.wait_for(function() -- it may have come while the server was not there yet
+        return tapped:flush(10)
+    end, 60)
+    assert(tapped:close())
+    tap:close()
+    server:close()
+    local fake = testing.scripted("handshake\n< PUB a\n< PING\n> PONG\nwait-close\n")
+    local other = assert(nats.connect(fake.url))
+    assert(other:publish("a", ""))
+    assert(other:close())
+    fake:close()
+    local cluster = testing.cluster(2, { jetstream = false })
+    for _, url in ipairs(cluster:urls()) do
+        assert(nats.connect(url)):close()
+    end
+    cluster:close()
+    assert(testing.wallet():text("ca.pem"):find("BEGIN CERTIFICATE", 1, true))
+    testing.wallet():close()
+end
 if pcall(require, "luv") then
     assert(require("natskit.loop.luv").run)
 end

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import natskit
 import natskit.sync
-from natskit.testing import Scripted, Server, Tap
+from natskit.testing import Cluster, Scripted, Server, Tap, wallet
 
 
 async def asynchronous(url: str) -> None:
@@ -42,6 +42,11 @@ def testing() -> None:
         assert nc.jetstream().stream_names() == ["S"]
     with Scripted("handshake\n< PUB a\n< PING\n> PONG\nwait-close\n") as fake, natskit.sync.connect(fake.url) as nc:
         nc.publish("a", b"")
+    with Cluster(2, jetstream=False) as cluster:
+        for node in cluster:
+            with natskit.sync.connect(node.url) as nc:
+                nc.flush()
+    assert (wallet().dir / "ca.pem").exists()
 
 
 where = Path(natskit.__file__).resolve()

@@ -14,6 +14,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,20 @@ NATS_PY = os.environ.get("NATSKIT_NATS_PY", "")
 
 # What nats-py has and this has not, or has otherwise; docs/migrating-from-nats-py.md tells why.
 DIFFERENCES = (
+    "aio.client.*Transport",
+    "aio.client.*_LEN",
+    "aio.client.*_OP",
+    "aio.client.*_PROTO",
+    "aio.client.*_SIZE",
+    "aio.client.*_STATUS",
+    "aio.client.AUTHORIZATION_VIOLATION",
     "aio.client.Client.ssl_context",
+    "aio.client.EMPTY",
+    "aio.client.PERMISSIONS_ERR",
+    "aio.client.PONG",
+    "aio.client.PROTOCOL",
+    "aio.client.Parser",
+    "aio.client.STALE_CONNECTION",
     "aio.client.ServerVersion.parse_version",
     "aio.client.Srv",
     "aio.*Msg()",
@@ -49,13 +63,21 @@ DIFFERENCES = (
     "js.errors.*.from_error",
     "js.errors.*.from_msg",
     "js.*Watcher()",
+    "js.*.*_TEMPLATE",
+    "js.*.MSG_ROLLUP_SUBJECT",
+    "js.*.NATS_HDR_LINE_SIZE",
     "js.*.STOP_ITER",
-    "js.kv.StopIterSentinel",
+    "js.*.StopIterSentinel",
+    "js.client.NO_RESPONDERS_STATUS",
+    "js.kv.KV_MARKER_REASON",
+    "js.object_store.OBJ_*",
     "micro.request.Request()",
     "micro.service.Endpoint",
     "micro.service.EndpointManager",
     "micro.service.GroupManager",
     "micro.service.ServiceIdentity",
+    "nuid.*INC",
+    "nuid.MAX_SEQ",
 )
 
 
@@ -76,8 +98,17 @@ async def test_program(name: str, own_jetstream: Server, caplog: pytest.LogCaptu
     assert printed.getvalue().splitlines() == (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
 
+def found_at(place: str) -> Any:
+    module, _, name = place.rpartition(".")
+    return getattr(importlib.import_module(f"natskit.compat.nats.{module}"), name, None)
+
+
 def lacking(path: str, wanted: Any, ours: Any) -> Iterator[str]:
     """The places at which `ours` is not what nats-py has."""
+    if isinstance(wanted, str):  # a constant's value, or where the name comes from
+        if repr(ours) != wanted[2:] if wanted.startswith("= ") else ours is not found_at(wanted):
+            yield path
+        return
     if isinstance(wanted, list):
         found = record.parameters(ours)
         if [name for name in found if name in wanted] != [name for name in wanted if name != "cls"]:
@@ -97,9 +128,15 @@ def lacking(path: str, wanted: Any, ours: Any) -> Iterator[str]:
             yield from lacking(here, value, getattr(ours, name))
 
 
+def recorded() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / "surface.json").read_text(encoding="utf-8"))
+    return found
+
+
 def differences() -> Iterator[str]:
-    listed = json.loads((FOLDER / "surface.json").read_text(encoding="utf-8"))
-    for module, names in listed.items():
+    for module, names in recorded().items():
+        if module == "modules":
+            continue
         ours = importlib.import_module("natskit.compat.nats" + (module if module != "." else ""))
         for name, wanted in names.items():
             path = f"{module}.{name}".lstrip(".")
@@ -115,6 +152,15 @@ def test_surface() -> None:
     assert unknown == []
     gone = [each for each in DIFFERENCES if not fnmatch.filter(found, each)]
     assert gone == []  # it has them now
+
+
+def test_modules_are_there() -> None:
+    """`nats.aio.errors.ErrTimeout` needs no import of its own."""
+    script = "import json, sys, natskit.compat.nats\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    here = {name.removeprefix("natskit.compat.nats") for name in json.loads(done.stdout)}
+    lacking = {name for name in recorded()["modules"] if name not in here}
+    assert lacking == {".aio.transport", ".protocol", ".protocol.command", ".protocol.parser"}
 
 
 def test_differences_are_told() -> None:

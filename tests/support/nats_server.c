@@ -82,6 +82,22 @@ static void delist(const struct ts_server *server)
     pthread_mutex_unlock(&lock);
 }
 
+static bool search_path(char *path, size_t cap)
+{
+    const char *at = getenv("PATH");
+    while (at && *at) {
+        size_t len = strcspn(at, ":");
+        int wrote = snprintf(path, cap, "%.*s/nats-server", (int)len, at);
+        if (len > 0 && wrote > 0 && (size_t)wrote < cap && access(path, X_OK) == 0) {
+            return true;
+        }
+        at += len + (at[len] == ':');
+    }
+    fprintf(stderr, "there is no nats-server: put one into PATH or name it with NATS_SERVER\n");
+    return false;
+}
+
+/* tools/nats-server of the source tree; without one PATH. */
 static bool ask_tool(char *path, size_t cap)
 {
     const char *root = getenv("NATSKIT_SOURCE_DIR");
@@ -89,8 +105,7 @@ static bool ask_tool(char *path, size_t cap)
     root = root && *root ? root : NATSKIT_SOURCE_DIR;
 #endif
     if (!root || !*root) {
-        fprintf(stderr, "test support: neither NATS_SERVER nor NATSKIT_SOURCE_DIR is set: no nats-server\n");
-        return false;
+        return search_path(path, cap);
     }
     struct ts_buf tool = {0};
     ts_buf_printf(&tool, "%s/tools/nats-server", root);

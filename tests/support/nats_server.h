@@ -4,7 +4,7 @@
  * removed at the end of the process at the latest.
  *
  * The program is $NATS_SERVER, else what tools/nats-server of the source tree prints; the tree is
- * $NATSKIT_SOURCE_DIR or the compile definition of that name.
+ * $NATSKIT_SOURCE_DIR or the compile definition of that name. Without one it is `nats-server` of PATH.
  *
  * With NATSKIT_TEST_SCHEME=ws or wss each server listens for WebSocket, too, and its URL is that: so tests
  * run over it as they are. wss has the certificates of $NATSKIT_TEST_WALLET or the process's own wallet, and

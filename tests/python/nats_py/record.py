@@ -69,20 +69,32 @@ def members(cls: type) -> dict[str, Any]:
 
 
 def surface(module: ModuleType) -> dict[str, Any]:
-    """What a module defines."""
+    """What a module defines, what it has from others of the package ("js.errors.APIError"), constants ("= 120")."""
     found: dict[str, Any] = {}
     for name, value in vars(module).items():
-        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+        origin = getattr(value, "__module__", None) or ""
+        if name.startswith("_"):
             continue
-        if inspect.isclass(value):
-            found[name] = members(value)
-        elif inspect.isfunction(value):
-            found[name] = parameters(value)
+        if name.isupper() and name != "TYPE_CHECKING" and isinstance(value, (int, float, str, bytes)):
+            found[name] = f"= {value!r}"
+        elif not (inspect.isclass(value) or inspect.isfunction(value)):
+            continue
+        elif origin == module.__name__:
+            found[name] = members(value) if inspect.isclass(value) else parameters(value)
+        elif origin.startswith("nats."):
+            found[name] = f"{origin.removeprefix('nats.')}.{value.__name__}"
     return found
 
 
+def modules(package: str) -> list[str]:
+    """Those that are there when the package alone has been imported."""
+    importlib.import_module(package)
+    return sorted(name.removeprefix(package) for name in sys.modules if name.startswith(package + "."))
+
+
 def surfaces(package: str) -> dict[str, Any]:
-    return {name or ".": surface(importlib.import_module(package + name)) for name in MODULES}
+    there = modules(package)
+    return {"modules": there, **{name or ".": surface(importlib.import_module(package + name)) for name in MODULES}}
 
 
 def program(name: str) -> Any:

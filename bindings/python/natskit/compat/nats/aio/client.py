@@ -18,7 +18,7 @@ from urllib.parse import ParseResult, urlparse
 
 import natskit
 
-from .. import errors
+from .. import errors, nuid
 from .._mapping import mapped, translated
 from .msg import Msg, received
 from .subscription import (
@@ -31,6 +31,11 @@ from .subscription import (
 
 if TYPE_CHECKING:
     from ..js import JetStreamContext, JetStreamManager
+
+# nats-py has these names here, too.
+NUID = nuid.NUID
+ErrInvalidUserCredentials = errors.InvalidUserCredentialsError
+ErrStaleConnection = errors.StaleConnectionError
 
 DEFAULT_PENDING_SIZE = 2 * 1024 * 1024
 DEFAULT_RECONNECT_TIME_WAIT = 2

@@ -15,6 +15,11 @@ from .._mapping import translated
 if TYPE_CHECKING:
     from .client import Client
 
+# nats-py has these names here, too.
+Error = errors.Error
+MsgAlreadyAckdError = errors.MsgAlreadyAckdError
+NotJSMessageError = errors.NotJSMessageError
+
 
 class Msg:
     """A message. Its `headers` are a dict: of names that repeat it has the last value."""

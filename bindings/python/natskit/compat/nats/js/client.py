@@ -23,6 +23,13 @@ from .object_store import ObjectStore
 if TYPE_CHECKING:
     from ..aio.client import Client
 
+# nats-py has these names here, too.
+BadBucketError = errors.BadBucketError
+BucketNotFoundError = errors.BucketNotFoundError
+FetchTimeoutError = errors.FetchTimeoutError
+InvalidBucketNameError = errors.InvalidBucketNameError
+NotFoundError = errors.NotFoundError
+
 DEFAULT_JS_SUB_PENDING_MSGS_LIMIT = 512 * 1024
 DEFAULT_JS_SUB_PENDING_BYTES_LIMIT = 256 * 1024 * 1024
 KV_MAX_HISTORY = 64

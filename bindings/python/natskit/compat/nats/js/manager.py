@@ -6,11 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .. import errors as client_errors
 from .._mapping import translated
-from . import api
+from . import api, errors
 
 if TYPE_CHECKING:
     from ..aio.client import Client
+
+# nats-py has these names here, too.
+NoRespondersError = client_errors.NoRespondersError
+APIError = errors.APIError
+ConsumerInvalidResetError = errors.ConsumerInvalidResetError
+NotFoundError = errors.NotFoundError
+ServiceUnavailableError = errors.ServiceUnavailableError
 
 
 class JetStreamManager:

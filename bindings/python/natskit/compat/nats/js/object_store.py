@@ -19,6 +19,15 @@ from .kv import _Watcher
 if TYPE_CHECKING:
     from .client import JetStreamContext
 
+# nats-py has these names here, too.
+BadObjectMetaError = errors.BadObjectMetaError
+DigestMismatchError = errors.DigestMismatchError
+LinkIsABucketError = errors.LinkIsABucketError
+NotFoundError = errors.NotFoundError
+ObjectAlreadyExists = errors.ObjectAlreadyExists
+ObjectDeletedError = errors.ObjectDeletedError
+ObjectNotFoundError = errors.ObjectNotFoundError
+
 _PIECE = 1 << 20
 
 _translated = Translated({own.InvalidError: errors.InvalidObjectNameError})

@@ -11,7 +11,9 @@ import natskit
 
 from .._mapping import translated
 from ..aio.client import header_values
-from ..aio.msg import plain_headers
+from ..aio.msg import Msg, plain_headers
+
+__all__ = ["ERROR_CODE_HEADER", "ERROR_HEADER", "Handler", "Msg", "Request", "ServiceError"]
 
 ERROR_HEADER = "Nats-Service-Error"
 ERROR_CODE_HEADER = "Nats-Service-Error-Code"

@@ -27,6 +27,8 @@ from natskit.micro import (
 
 from .._mapping import Translated
 from ..aio.client import Client
+from ..aio.msg import Msg
+from ..aio.subscription import Subscription
 from .request import Handler, Request, ServiceError
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "EndpointStats",
     "Group",
     "GroupConfig",
+    "Msg",
     "Service",
     "ServiceConfig",
     "ServiceInfo",
@@ -47,6 +50,7 @@ __all__ = [
     "ServiceStats",
     "ServiceVerb",
     "StatsHandler",
+    "Subscription",
     "control_subject",
 ]
 
