@@ -1808,15 +1808,15 @@ NATSKIT_API natskit_status natskit_kv_get_start(natskit_kv kv, const char *key, 
 #define NATSKIT_KV_CREATE 4 /* if it has no value: NATSKIT_KEY_EXISTS */
 #define NATSKIT_KV_UPDATE 5 /* if its last entry has the revision that is given: NATSKIT_WRONG_LAST */
 
-/* Gets the last entries of the keys that option `keys` of scope KV_MANY lists, 1 to 1,024, all of one moment:
- * what the bucket held at one revision. The subscription yields messages of kind NATSKIT_MSG_KV in the order
- * of their revisions, also of deleted keys (`operation`), none for a key that has no entry, and ends with
- * NATSKIT_MAX_REACHED; nothing comes before the first answer is whole. Other ends, besides those of every
- * subscription: NATSKIT_SNAPSHOT_CHANGED (with more than 16 MiB: a value was replaced before its turn came),
- * NATSKIT_JS_LIMIT (more than 1,024 keys match), NATSKIT_TOO_LARGE (the keys are more than max_payload of the
- * server), NATSKIT_NO_DIRECT (the bucket allows no direct gets, or does not exist), NATSKIT_NO_BATCH (a
- * server before 2.11), NATSKIT_TIMEOUT (no answer, six times). Any server that keeps the bucket may answer,
- * as of natskit_kv_get. Returns NATSKIT_NO_DIRECT for a bucket that is known to be read from its leader. */
+/* Gets the last entries of the keys that option `keys` of scope KV_MANY lists, 1 to 65,536, all of one
+ * moment: what the bucket held at one revision. The subscription yields messages of kind NATSKIT_MSG_KV in
+ * the order of their revisions, also of deleted keys (`operation`), none for a key that has no entry, and
+ * ends with NATSKIT_MAX_REACHED. Up to 1,024 keys come by direct gets, nothing before the first answer is
+ * whole; any server that keeps the bucket may answer, as of natskit_kv_get. More, and where the server gives
+ * no such answer, come by an ordered consumer, nothing before all is there, which takes so much memory. Other
+ * ends, besides those of every subscription: NATSKIT_SNAPSHOT_CHANGED (with more than 16 MiB a value was
+ * replaced before its turn came; with more than 1,024 keys they are written all the time: getting them again
+ * may help), NATSKIT_STREAM_NOT_FOUND, NATSKIT_TIMEOUT (no answer, six times). */
 NATSKIT_API natskit_status natskit_kv_get_many(natskit_kv kv, natskit_options options, natskit_sub *out,
                                                natskit_error *err);
 

@@ -570,13 +570,7 @@ bool nki_conn_trace(struct nki_conn *conn, struct nki_buf *out)
 size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap)
 {
     pthread_mutex_lock(&conn->engine_mu);
-    struct nki_str prefix = nki_options_str(conn->engine.options, NKI_OPT_CONNECT_inbox_prefix);
-    size_t len = prefix.len + 1 + NKI_NUID_LEN;
-    if (len <= cap) {
-        memcpy(out, prefix.ptr, prefix.len);
-        out[prefix.len] = '.';
-        nki_nuid_next(&conn->engine.nuid, out + prefix.len + 1);
-    }
+    size_t len = nki_engine_new_inbox(&conn->engine, out, cap);
     pthread_mutex_unlock(&conn->engine_mu);
     return len;
 }

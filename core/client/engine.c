@@ -538,3 +538,15 @@ void nki_engine_close(struct nki_engine *engine, const struct nki_error *reason,
     engine->outage_ns = engine->drain_deadline_ns = NKI_NEVER;
     finish_last(engine, reason, late);
 }
+
+size_t nki_engine_new_inbox(struct nki_engine *engine, char *out, size_t cap)
+{
+    struct nki_str prefix = nki_options_str(engine->options, NKI_OPT_CONNECT_inbox_prefix);
+    size_t len = prefix.len + 1 + NKI_NUID_LEN;
+    if (len <= cap) {
+        memcpy(out, prefix.ptr, prefix.len);
+        out[prefix.len] = '.';
+        nki_nuid_next(&engine->nuid, out + prefix.len + 1);
+    }
+    return len;
+}

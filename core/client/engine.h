@@ -387,4 +387,7 @@ void nki_engine_finish_own(struct nki_op **op, int32_t status, const struct nki_
 /* Hands over what one read has brought. */
 void nki_engine_hand_over(struct nki_engine *engine);
 
+/* A fresh subject for replies: its length; nothing is written if that is more than `cap`. */
+size_t nki_engine_new_inbox(struct nki_engine *engine, char *out, size_t cap);
+
 #endif

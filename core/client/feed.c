@@ -101,6 +101,23 @@ static void tell_all(struct nki_engine *engine, void (*tell)(struct nki_feed *, 
     }
 }
 
+void nki_feed_replace(struct nki_feed *feed, struct nki_feed *next, int64_t now_ns)
+{
+    struct nki_engine *engine = feed->engine;
+    struct nki_sub *sub = feed->sub;
+    bool up = feed->up;
+    nki_feed_arm(feed, NKI_NEVER);
+    nki_list_remove(&feed->node);
+    nki_list_remove(&feed->unsettled);
+    sub->collect->feed = next;
+    nki_feed_attach(next, engine, sub);
+    nki_list_append(&engine->subs.feeds, &next->node);
+    feed->ops->end(feed, NKI_OK);
+    if (up) {
+        tell_up(next, now_ns);
+    }
+}
+
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns)
 {
     tell_all(engine, tell_up, now_ns);

@@ -81,6 +81,9 @@ void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_err
  * instead, under another sid, so that nothing comes any more that was sent to the old one. False if there is
  * no memory, or it is being drained: then nothing comes at all until it is called again. */
 bool nki_feed_move(struct nki_feed *feed, struct nki_str subject, struct nki_str queue);
+/* Another feed takes over the subscription, under an inbox of its own that it moves to when it is told of the
+ * transport: this one has ended. */
+void nki_feed_replace(struct nki_feed *feed, struct nki_feed *next, int64_t now_ns);
 /* Hands over to the application: takes over the reference. */
 static inline void nki_feed_stage(struct nki_feed *feed, struct nki_msg *msg)
 {

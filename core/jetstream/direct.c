@@ -43,6 +43,7 @@ struct direct {
     uint64_t last_seq; /* of a run: nothing behind it; 0: no limit */
     int64_t answer_ns;
     bool exact;
+    struct nki_direct_other *other; /* or NULL */
     int32_t (*map)(struct nki_msg **msg, uint32_t flags);
     uint32_t flags;
     struct nki_buf api_subject;
@@ -97,6 +98,9 @@ static void destroy(struct direct *direct)
     nki_free(direct->ends);
     nki_map_free(&direct->seen);
     nki_msg_release_chain(direct->held);
+    if (direct->other != NULL) {
+        direct->other->free(direct->other);
+    }
     nki_js_release(direct->js);
     nki_free(direct);
 }
@@ -150,6 +154,23 @@ static size_t width_at(const struct direct *direct, size_t from)
         width++;
     }
     return width;
+}
+
+/* The server gives no such answer. May end the subscription. */
+static void give_up(struct direct *direct, int32_t status, const struct nki_error *error, int64_t now_ns)
+{
+    struct nki_direct_other *other = direct->other;
+    if (other == NULL || !is_loose(direct) || direct->feed.sub->drain != NKI_DRAIN_NONE) {
+        nki_feed_finish(&direct->feed, status, error);
+        return;
+    }
+    direct->other = NULL;
+    struct nki_feed *next = other->make(other, direct->feed.engine);
+    if (next != NULL) {
+        nki_feed_replace(&direct->feed, next, now_ns);
+    } else {
+        nki_feed_finish(&direct->feed, NKI_NO_MEMORY, NULL);
+    }
 }
 
 static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_t value)
@@ -247,7 +268,7 @@ static void ask(struct direct *direct, int64_t now_ns)
         if (direct->exact && direct->width < direct->count) {
             nki_error_set(&error, NKI_TOO_LARGE, "%zu subjects are more than one request holds",
                           direct->count);
-            nki_feed_finish(&direct->feed, NKI_TOO_LARGE, &error);
+            give_up(direct, NKI_TOO_LARGE, &error, now_ns);
             return;
         }
         direct->split = direct->split || direct->width < direct->count;
@@ -443,7 +464,7 @@ static void take(struct direct *direct, struct nki_msg *msg, int64_t now_ns)
         direct->up_to_seq = stored.seq;
         ask(direct, now_ns);
     } else if (!stored.paged) {
-        nki_feed_finish(&direct->feed, NKI_NO_BATCH, NULL);
+        give_up(direct, NKI_NO_BATCH, NULL, now_ns);
     } else if (!place(direct, &stored)) {
         nki_msg_release(msg);
         ask_rest(direct, now_ns);
@@ -526,11 +547,13 @@ static void refused(struct direct *direct, int32_t code, struct nki_str text, in
                       "more than 1024 subjects match: an ordered consumer with deliver_policy "
                       "last_per_subject reads them");
         error.server_code = code;
-        nki_feed_finish(&direct->feed, NKI_JS_LIMIT, &error);
+        give_up(direct, NKI_JS_LIMIT, &error, now_ns);
     } else if (code == 408 && nki_str_eq(text, NKI_STR("Empty Request"))) {
-        nki_feed_finish(&direct->feed, NKI_NO_BATCH, NULL); /* it does not know what it holds */
+        give_up(direct, NKI_NO_BATCH, NULL, now_ns); /* it does not know what it holds */
     } else if (may_pass(direct, code)) {
         retry(direct, now_ns, &error);
+    } else if (error.status == NKI_NO_DIRECT) {
+        give_up(direct, error.status, code == 503 ? NULL : &error, now_ns);
     } else {
         nki_feed_finish(&direct->feed, error.status, code == 503 ? NULL : &error);
     }
@@ -656,6 +679,9 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
 {
     struct direct *direct = nki_alloc(sizeof *direct);
     if (direct == NULL) {
+        if (params->other != NULL) {
+            params->other->free(params->other);
+        }
         return NULL;
     }
     memset(direct, 0, sizeof *direct);
@@ -669,6 +695,7 @@ static struct direct *make(struct nki_js *js, const struct nki_direct_params *pa
     direct->page_bytes = params->page_bytes;
     direct->answer_ns = params->answer_ms * NKI_NS_PER_MS;
     direct->exact = params->exact;
+    direct->other = params->other;
     direct->held_end = &direct->held;
     direct->map = params->map;
     direct->flags = params->flags;

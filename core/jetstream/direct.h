@@ -8,6 +8,15 @@
 #include "client/feed.h"
 #include "jetstream/context.h"
 
+/* Another way to what an exact snapshot is to read, to be embedded: for what the server gives by no direct
+ * get. */
+struct nki_direct_other {
+    /* Under the engine lock: the feed that takes over the subscription, or NULL if there is no memory. It has
+     * ended itself then. */
+    struct nki_feed *(*make)(struct nki_direct_other *other, struct nki_engine *engine);
+    void (*free)(struct nki_direct_other *other);
+};
+
 struct nki_direct_params {
     struct nki_str stream; /* checked */
 
@@ -28,6 +37,9 @@ struct nki_direct_params {
     uint64_t page_bytes;
     int64_t answer_ms; /* time for each message of an answer */
     bool exact;        /* of a snapshot: all is of one sequence, or it fails */
+    /* Of an exact one, or NULL; taken over in any case. It is made in place of ending with NKI_NO_DIRECT,
+     * NKI_NO_BATCH, NKI_JS_LIMIT or NKI_TOO_LARGE before anything has come. */
+    struct nki_direct_other *other;
 
     /* What becomes of a message of kind NKI_MSG_STORED, under the engine lock: another one in its place, or
      * NULL with its reference given up. Anything but NKI_OK, with that given up, ends the subscription. */

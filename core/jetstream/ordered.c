@@ -14,6 +14,7 @@
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
 #include "jetstream/flow.h"
+#include "jetstream/ordered_text.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -29,6 +30,7 @@
 #define MISSING_TRIES 4                /* so often a stream that was there has to be missing in a row */
 #define UNHEARD_TRIES 5                /* so often nobody may be there to answer before the first consumer */
 #define SKEW_NS (2000 * NKI_NS_PER_MS) /* by which the clocks of a cluster may differ */
+#define LOOKS_MAX 32 /* so often something may be written while it looks whether anything is */
 #define NAME_LEN (NKI_NUID_LEN + 1 + 20)
 
 enum state {
@@ -47,6 +49,10 @@ struct ordered {
     bool headers_only;
     bool marks_done;
     bool ends_done;
+    bool catches_up;
+    bool caught; /* with that: what there was has come but for what was replaced meanwhile */
+    bool looks;  /* the next consumer is made to look for that alone */
+    unsigned looked;
     bool initial_done;
     bool created;    /* once in its life */
     bool placed;     /* stream_seq is known */
@@ -305,12 +311,13 @@ static void create(struct ordered *ordered, int64_t now_ns)
     ordered->whole = false;
     ordered->idle = false;
     nki_flow_forget(&ordered->flow);
-    ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked;
+    ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked && !ordered->looks;
+    ordered->looks = false;
     ordered->resets += ordered->created && !ordered->asking;
     ordered->unasked = ordered->unasked && !ordered->tells;
-    ordered->by_seq =
-        ordered->placed && !ordered->by_time &&
-        (ordered->initial_done || ordered->since_came || ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
+    ordered->by_seq = ordered->placed && !ordered->by_time &&
+                      (ordered->initial_done || ordered->since_came || ordered->caught ||
+                       ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
     if (ordered->begin_ns == 0 && ordered->stream_time_ns > 0) {
         ordered->begin_ns =
             ordered->stream_time_ns; /* the first answer was lost, and it is no later than that */
@@ -352,16 +359,40 @@ static void create_asked(struct ordered *ordered, int64_t now_ns)
 
 /* -- what there was at the begin ------------------------------------------------------------------------- */
 
+/* What was replaced before its turn has not come, and what has replaced it may be on its way: the server's
+ * count of what is pending lags. How much there is for a consumer when it is made is exact: if that is
+ * nothing behind the last message, nothing was replaced. May end the subscription. */
+static void look_behind(struct ordered *ordered, int64_t now_ns)
+{
+    struct nki_error error;
+    if (++ordered->looked > LOOKS_MAX) {
+        nki_error_set(&error, NKI_SNAPSHOT_CHANGED, "it is written without a pause while it is read");
+        nki_feed_finish(&ordered->feed, NKI_SNAPSHOT_CHANGED, &error);
+        return;
+    }
+    ordered->caught = true;
+    ordered->looks = true;
+    send_delete(ordered, ordered->serial);
+    create(ordered, now_ns);
+}
+
 /* May end the subscription. */
-static void look_whether_done(struct ordered *ordered, bool nothing_pending)
+static void look_whether_done(struct ordered *ordered, bool nothing_pending, int64_t now_ns)
 {
     bool all = nothing_pending || (ordered->answered && ordered->consumer_seq >= ordered->expected);
     if (ordered->initial_done || !all) {
         return;
     }
+    if (ordered->catches_up && !(ordered->answered && ordered->expected == 0)) {
+        look_behind(ordered, now_ns);
+        return;
+    }
     ordered->initial_done = true;
-    if (ordered->sink != NULL) {
-        ordered->sink->done(ordered->sink_context);
+    int32_t status =
+        ordered->sink != NULL ? ordered->sink->done(ordered->sink_context, &ordered->feed) : NKI_OK;
+    if (status != NKI_OK) {
+        nki_feed_finish(&ordered->feed, status, NULL);
+        return;
     }
     if (ordered->marks_done) {
         const struct nki_notice notice = {.type = NKI_NOTICE_INITIAL_DONE, .text = NKI_STR("")};
@@ -401,6 +432,7 @@ static bool begin_anew(struct ordered *ordered)
     ordered->since_came = false;
     ordered->begin_ns = 0;
     ordered->initial_done = false;
+    ordered->caught = false;
     ordered->stream_seq = 0;
     return true;
 }
@@ -416,9 +448,9 @@ static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
  * what is the last of its subject now: what was stored meanwhile is not all in that. */
 static bool skips_some(const struct ordered *ordered, const struct nki_ack_subject *place)
 {
-    return ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && !ordered->initial_done && !ordered->since &&
-           ordered->begin_ns != 0 && ordered->serial != ordered->begin_serial && !ordered->by_time &&
-           place->time_ns > ordered->begin_ns - SKEW_NS;
+    return ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && !ordered->initial_done && !ordered->caught &&
+           !ordered->since && ordered->begin_ns != 0 && ordered->serial != ordered->begin_serial &&
+           !ordered->by_time && place->time_ns > ordered->begin_ns - SKEW_NS;
 }
 
 /* A message of the stream. */
@@ -478,7 +510,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
             }
         }
     }
-    look_whether_done(ordered, place.pending == 0);
+    look_whether_done(ordered, place.pending == 0, now_ns);
 }
 
 static void taken(struct nki_feed *feed, int64_t now_ns)
@@ -490,12 +522,12 @@ static void taken(struct nki_feed *feed, int64_t now_ns)
 /* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
  * flow control; between two in a row it has looked for a message and found none. Then what is missing of what
  * there was at the begin was purged, or has expired. */
-static void idle(struct ordered *ordered)
+static void idle(struct ordered *ordered, int64_t now_ns)
 {
     bool again = ordered->idle;
     ordered->idle = true;
     if (again && (ordered->answered || ordered->consumer_seq > 0)) {
-        look_whether_done(ordered, true);
+        look_whether_done(ordered, true, now_ns);
     }
 }
 
@@ -520,7 +552,7 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     ordered->failures = 0;
     bool stalled = nki_header_find(block, NKI_STR("Nats-Consumer-Stalled"), NKI_MATCH_EXACT, 0, &value);
     if (msg->reply_len == 0 && !stalled) {
-        idle(ordered);
+        idle(ordered, now_ns);
         return;
     }
     ordered->idle = false;
@@ -532,24 +564,6 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     }
 }
 
-static uint64_t number_of(const struct nki_json_value *object, struct nki_str name)
-{
-    struct nki_json_value value;
-    uint64_t number = 0;
-    return nki_json_member(object, name, &value) && nki_json_u64(&value, &number) ? number : 0;
-}
-
-/* When the stream or consumer was made, by the server's clock. */
-static int64_t created_ns(const struct nki_json_value *answer)
-{
-    struct nki_json_value value;
-    char text[64];
-    int64_t ns = 0;
-    bool has =
-        nki_json_member(answer, NKI_STR("created"), &value) && nki_json_text(&value, text, sizeof text) > 0;
-    return has && nki_rfc3339_read(nki_str_z(text), &ns) ? ns : 0;
-}
-
 /* The stream is there. Where the next consumer begins is not told by the server if that is behind the end, so
  * whether it is still the same stream has to be asked. If it is another one of the same name, or has lost its
  * end, the time tells what has come from what has not: all of that was stored later. */
@@ -557,16 +571,17 @@ static void told(struct ordered *ordered, const struct nki_json_value *answer, i
 {
     struct nki_json_value state;
     bool has = nki_json_member(answer, NKI_STR("state"), &state) && state.type == NKI_JSON_OBJECT;
-    bool shorter = has && number_of(&state, NKI_STR("last_seq")) < ordered->stream_seq;
+    bool shorter = has && nki_ordered_number(&state, NKI_STR("last_seq")) < ordered->stream_seq;
     ordered->tells = true;
     ordered->whole = has && !shorter;
-    if (shorter || created_ns(answer) > ordered->stream_time_ns) {
+    if (shorter || nki_ordered_created_ns(answer) > ordered->stream_time_ns) {
         count_rewind(ordered);
         ordered->by_seq = false;
         ordered->by_time = !begin_anew(ordered);
     }
-    if (created_ns(answer) > ordered->stream_time_ns && !ordered->by_time) {
-        ordered->stream_time_ns = created_ns(answer); /* so that it is not taken for another one again */
+    if (nki_ordered_created_ns(answer) > ordered->stream_time_ns && !ordered->by_time) {
+        ordered->stream_time_ns =
+            nki_ordered_created_ns(answer); /* so that it is not taken for another one again */
     }
     create_asked(ordered, now_ns);
 }
@@ -576,19 +591,19 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
 {
     struct nki_json_value delivered;
     bool has = nki_json_member(answer, NKI_STR("delivered"), &delivered) && delivered.type == NKI_JSON_OBJECT;
-    uint64_t come = has ? number_of(&delivered, NKI_STR("consumer_seq")) : 0;
-    uint64_t before = has ? number_of(&delivered, NKI_STR("stream_seq")) : 0;
-    if (!ordered->created && created_ns(answer) > ordered->stream_time_ns) {
-        ordered->stream_time_ns = created_ns(answer);
+    uint64_t come = has ? nki_ordered_number(&delivered, NKI_STR("consumer_seq")) : 0;
+    uint64_t before = has ? nki_ordered_number(&delivered, NKI_STR("stream_seq")) : 0;
+    if (!ordered->created && nki_ordered_created_ns(answer) > ordered->stream_time_ns) {
+        ordered->stream_time_ns = nki_ordered_created_ns(answer);
     }
     if (ordered->begin_ns == 0) {
-        ordered->begin_ns = created_ns(answer);
+        ordered->begin_ns = nki_ordered_created_ns(answer);
         ordered->begin_serial = ordered->serial;
     }
     ordered->created = true;
     ordered->answered = true;
     ordered->missing = 0;
-    ordered->expected = come + number_of(answer, NKI_STR("num_pending"));
+    ordered->expected = come + nki_ordered_number(answer, NKI_STR("num_pending"));
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
     if (has && come == 0 && ((!ordered->placed && !fixed) || (ordered->by_time && ordered->expected == 0))) {
         ordered->placed = true;
@@ -606,7 +621,7 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
         ordered->state = LIVE;
         nki_feed_arm(&ordered->feed, now_ns + 2 * ordered->heartbeat_ns);
     }
-    look_whether_done(ordered, false);
+    look_whether_done(ordered, false, now_ns);
 }
 
 /* There is no consumer. Before the first one that is the end, unless it is for the moment; later it is tried
@@ -751,25 +766,6 @@ static const struct nki_feed_ops ops = {
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
-static bool append_filters(struct ordered *ordered, const struct nki_ordered_params *params)
-{
-    struct nki_buf *out = &ordered->filters;
-    if (params->filter_count == 0) {
-        return true;
-    }
-    if (params->filter_count == 1) {
-        bool all = nki_str_eq(params->filters[0], NKI_STR(">"));
-        return nki_buf_append_str(out, NKI_STR(",\"filter_subject\":")) &&
-               nki_buf_append_json(out, params->filters[0]) &&
-               (all || nki_buf_append_str(&ordered->filter, params->filters[0]));
-    }
-    bool ok = nki_buf_append_str(out, NKI_STR(",\"filter_subjects\":["));
-    for (size_t i = 0; i < params->filter_count && ok; i++) {
-        ok = (i == 0 || nki_buf_append(out, ",", 1)) && nki_buf_append_json(out, params->filters[i]);
-    }
-    return ok && nki_buf_append(out, "]", 1);
-}
-
 static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *params, struct nki_str inbox)
 {
     struct ordered *ordered = nki_alloc(sizeof *ordered);
@@ -786,6 +782,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     ordered->headers_only = params->headers_only;
     ordered->marks_done = params->marks_done;
     ordered->ends_done = params->ends_done;
+    ordered->catches_up = params->catches_up;
     ordered->heartbeat_ns = params->heartbeat_ms * NKI_NS_PER_MS;
     ordered->map = params->map;
     ordered->flags = params->flags;
@@ -796,27 +793,50 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     memcpy(ordered->id, inbox.ptr + inbox.len - NKI_NUID_LEN, NKI_NUID_LEN); /* as unique as the inbox */
     number(ordered);
     if (!nki_buf_append_str(&ordered->stream, params->stream) ||
-        !nki_buf_append_str(&ordered->start_time, params->start_time) || !append_filters(ordered, params)) {
+        !nki_buf_append_str(&ordered->start_time, params->start_time) ||
+        !nki_ordered_append_filters(params, &ordered->filters, &ordered->filter)) {
         destroy(ordered);
         return NULL;
     }
     return ordered;
 }
 
+/* What there is no memory for, the sink is told. */
+static struct ordered *make_told(struct nki_js *js, const struct nki_ordered_params *params,
+                                 struct nki_str inbox)
+{
+    assert(inbox.len <= NKI_JS_INBOX_MAX - 24);
+    struct ordered *ordered = make(js, params, inbox);
+    if (ordered != NULL) {
+        ordered->sink = params->sink; /* from here on it is told the end */
+    } else if (params->sink != NULL) {
+        params->sink->end(params->sink_context, NULL, NKI_NO_MEMORY, NULL);
+    }
+    return ordered;
+}
+
+struct nki_feed *nki_ordered_make(struct nki_js *js, struct nki_engine *engine,
+                                  const struct nki_ordered_params *params)
+{
+    char inbox[NKI_JS_INBOX_MAX];
+    size_t len = nki_engine_new_inbox(engine, inbox, sizeof inbox);
+    struct ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
+    if (ordered == NULL) {
+        return NULL;
+    }
+    ordered->used = true; /* so that the first consumer gets a subject of ours */
+    return &ordered->feed;
+}
+
 int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *params, struct nki_sub **out,
                          struct nki_error *err)
 {
-    char inbox[NKI_JS_INBOX_MAX - 24];
+    char inbox[NKI_JS_INBOX_MAX];
     size_t len = nki_conn_new_inbox(js->conn, inbox, sizeof inbox);
-    assert(len <= sizeof inbox);
-    struct ordered *ordered = make(js, params, nki_str_make(inbox, len));
+    struct ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
     if (ordered == NULL) {
-        if (params->sink != NULL) {
-            params->sink->end(params->sink_context, NULL, NKI_NO_MEMORY, NULL);
-        }
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    ordered->sink = params->sink; /* from here on it is told the end */
     struct nki_str subject = nki_str_make(ordered->subject, ordered->subject_len);
     /* Flow control bounds the queue: nothing may be dropped. */
     struct nki_sub_params sub = {

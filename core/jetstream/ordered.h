@@ -23,8 +23,9 @@ struct nki_ordered_sink {
     /* The stream was found to be another one, or to have lost its end: what has come may not be there any
      * more. NULL: not wanted. */
     void (*rewound)(void *context);
-    /* What there was at the begin has come. */
-    void (*done)(void *context);
+    /* What there was at the begin has come: the last moment at which something may be staged if it ends then.
+     * NKI_OK, or what the subscription ends with. */
+    int32_t (*done)(void *context, struct nki_feed *feed);
     /* Nothing is called after it, also if it was never begun. */
     void (*end)(void *context, struct nki_engine *engine, int32_t reason, const struct nki_error *error);
 };
@@ -39,6 +40,9 @@ struct nki_ordered_params {
     bool headers_only;
     bool marks_done; /* a status message in the queue says that what there was at the begin has come */
     bool ends_done;  /* it ends then, with NKI_MAX_REACHED */
+    /* What there was at the begin has come only when nothing was written behind it for a moment, so that
+     * nothing of it was replaced before its turn; after several tries it ends with NKI_SNAPSHOT_CHANGED. */
+    bool catches_up;
     int64_t heartbeat_ms;
     /* What becomes of a message on its way to the queue, or NULL: the message, or another in its place, or
      * NULL if nothing is to be staged; the reference is taken over. */
@@ -53,6 +57,11 @@ struct nki_ordered_params {
  */
 int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *params, struct nki_sub **out,
                          struct nki_error *err);
+
+/* The same as a feed that takes over another's subscription (nki_feed_replace), under the engine lock. NULL
+ * if there is no memory; the sink was told the end then. */
+struct nki_feed *nki_ordered_make(struct nki_js *js, struct nki_engine *engine,
+                                  const struct nki_ordered_params *params);
 
 /* An operation that finishes when the queue has something, or the subscription has ended; it may have been
  * taken by others meanwhile. NKI_INVALID: it is no ordered consumer's. */

@@ -113,9 +113,9 @@ int32_t nki_kv_append_key(const struct nki_kv *kv, const struct nki_kv_place *pl
     }
     size_t at = out->len;
     const char *fault = key.len > NKI_KV_KEY_MAX ? "is longer than 1024 bytes" : NULL;
-    fault = fault == NULL ? nki_kv_codec_fault(kv->codec, key) : fault;
+    fault = fault == NULL ? nki_kv_codec_fault(kv->codecs.keys, key) : fault;
     if (fault == NULL) {
-        if (nki_kv_encode(kv->codec, key, wild, out) != NKI_OK) {
+        if (nki_kv_encode(kv->codecs.keys, key, wild, out) != NKI_OK) {
             return nki_error_set(err, NKI_NO_MEMORY, NULL);
         }
         struct nki_str coded = nki_str_make((const char *)out->data + at, out->len - at);
@@ -155,7 +155,8 @@ int32_t nki_kv_open(struct nki_js *js, struct nki_str bucket, const struct nki_o
     nki_js_retain(js);
     bool direct = true;
     if (options != NULL) {
-        kv->codec = (enum nki_kv_codec)nki_options_choice(options, NKI_OPT_KV_codec);
+        kv->codecs.keys = (enum nki_kv_codec)nki_options_choice(options, NKI_OPT_KV_codec);
+        kv->codecs.values = (enum nki_kv_value_codec)nki_options_choice(options, NKI_OPT_KV_value_codec);
         kv->read_only = nki_options_bool(options, NKI_OPT_KV_read_only);
         direct = nki_options_bool(options, NKI_OPT_KV_direct);
     }

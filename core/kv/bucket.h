@@ -27,7 +27,7 @@ struct nki_kv_place {
 struct nki_kv {
     atomic_uint refs;
     struct nki_js *js; /* a reference */
-    enum nki_kv_codec codec;
+    struct nki_kv_codecs codecs;
     bool read_only;
     size_t stream_len;
     char stream[NKI_JS_NAME_MAX + 1];     /* "KV_<bucket>" */

@@ -150,12 +150,14 @@ static void rewound(void *context)
     pthread_mutex_unlock(&kv->cache_mu);
 }
 
-static void done(void *context)
+static int32_t done(void *context, struct nki_feed *feed)
 {
     struct nki_kv *kv = context;
+    (void)feed;
     pthread_mutex_lock(&kv->cache_mu);
     kv->cache->complete = true;
     pthread_mutex_unlock(&kv->cache_mu);
+    return NKI_OK;
 }
 
 static void ended(void *context, struct nki_engine *engine, int32_t reason, const struct nki_error *error)
@@ -223,7 +225,7 @@ static int32_t state_of(const struct nki_kv_cache *cache)
 /* The key as entries have it that were decoded. */
 static struct nki_str as_decoded(const struct nki_kv *kv, struct nki_str key)
 {
-    if (kv->codec == NKI_KV_PATH && key.len > 1 && key.ptr[key.len - 1] == '/') {
+    if (kv->codecs.keys == NKI_KV_PATH && key.len > 1 && key.ptr[key.len - 1] == '/') {
         key.len--;
     }
     return key;
@@ -231,11 +233,11 @@ static struct nki_str as_decoded(const struct nki_kv *kv, struct nki_str key)
 
 static const char *key_fault(const struct nki_kv *kv, struct nki_str key)
 {
-    if (kv->codec == NKI_KV_PLAIN) {
+    if (kv->codecs.keys == NKI_KV_PLAIN) {
         return nki_kv_key_fault(key);
     }
     return key.len == 0 || key.len > NKI_KV_KEY_MAX ? "is empty, or too long"
-                                                    : nki_kv_codec_fault(kv->codec, key);
+                                                    : nki_kv_codec_fault(kv->codecs.keys, key);
 }
 
 int32_t nki_kv_cached(struct nki_kv *kv, struct nki_str key, struct nki_msg **out)

@@ -1,4 +1,4 @@
-/* Codecs of keys: see codec.h. */
+/* Codecs of keys and values: see codec.h. */
 #include "kv/codec.h"
 
 #include "base/base64.h"
@@ -30,24 +30,35 @@ static bool encode_base64(struct nki_str key, bool wild, struct nki_buf *out)
     return ok;
 }
 
-/* Bytes that stand for themselves in a subject, and base64 of a token of the longest key. */
+/* Bytes that stand for themselves in a subject, and base64 of a token of the longest key. Whole groups of
+ * four characters, too. */
 #define TOKEN_MAX 2048
+
+/* In either alphabet. */
+static ptrdiff_t read_chars(struct nki_str chars, uint8_t out[TOKEN_MAX])
+{
+    char text[TOKEN_MAX];
+    assert(chars.len <= sizeof text);
+    for (size_t i = 0; i < chars.len; i++) {
+        char c = chars.ptr[i];
+        text[i] = c == '/' ? '_' : c == '+' ? '-' : c;
+    }
+    return nki_base64_decode(NKI_BASE64_URL, nki_str_make(text, chars.len), out, TOKEN_MAX);
+}
+
+static struct nki_str without_padding(struct nki_str text)
+{
+    while (text.len > 0 && text.ptr[text.len - 1] == '=') {
+        text.len--;
+    }
+    return text;
+}
 
 /* Also as other clients write it: with padding, or with the other alphabet. */
 static ptrdiff_t read_token(struct nki_str token, uint8_t out[TOKEN_MAX])
 {
-    char text[TOKEN_MAX];
-    while (token.len > 0 && token.ptr[token.len - 1] == '=') {
-        token.len--;
-    }
-    if (token.len == 0 || token.len > sizeof text) {
-        return -1;
-    }
-    for (size_t i = 0; i < token.len; i++) {
-        char c = token.ptr[i];
-        text[i] = c == '/' ? '_' : c == '+' ? '-' : c;
-    }
-    return nki_base64_decode(NKI_BASE64_URL, nki_str_make(text, token.len), out, TOKEN_MAX);
+    token = without_padding(token);
+    return token.len == 0 || token.len > TOKEN_MAX ? -1 : read_chars(token, out);
 }
 
 static size_t decode_base64(char *key, size_t len)
@@ -70,6 +81,34 @@ static size_t decode_base64(char *key, size_t len)
         }
     }
     return (size_t)(to - key);
+}
+
+/* Decodes it into `out`, which may be where it stands, or only looks whether it can be if that is NULL. How
+ * many bytes, or -1. */
+static ptrdiff_t read_value(struct nki_str text, char *out)
+{
+    uint8_t bytes[TOKEN_MAX];
+    size_t written = 0;
+    while (text.len > 0) {
+        size_t len = text.len < TOKEN_MAX ? text.len : TOKEN_MAX;
+        ptrdiff_t count = read_chars(nki_str_make(text.ptr, len), bytes);
+        if (count < 0) {
+            return -1;
+        }
+        if (out != NULL) {
+            memcpy(out + written, bytes, (size_t)count);
+        }
+        written += (size_t)count;
+        text = nki_str_make(text.ptr + len, text.len - len);
+    }
+    return (ptrdiff_t)written;
+}
+
+static size_t decode_base64_value(char *value, size_t len)
+{
+    struct nki_str text = without_padding(nki_str_make(value, len));
+    bool ours = text.len > 0 && read_value(text, NULL) >= 0;
+    return ours ? (size_t)read_value(text, value) : len;
 }
 
 /* -- paths ----------------------------------------------------------------------------------------------- */
@@ -148,7 +187,18 @@ size_t nki_kv_decode(enum nki_kv_codec codec, char *key, size_t len)
     }
 }
 
-void nki_kv_decode_msg(enum nki_kv_codec codec, struct nki_msg *msg)
+int32_t nki_kv_encode_value(enum nki_kv_value_codec codec, struct nki_str value, struct nki_buf *out)
+{
+    bool ok = codec == NKI_KV_VALUE_BASE64 ? append_base64(out, value) : nki_buf_append_str(out, value);
+    return ok ? NKI_OK : NKI_NO_MEMORY;
+}
+
+size_t nki_kv_decode_value(enum nki_kv_value_codec codec, char *value, size_t len)
+{
+    return codec == NKI_KV_VALUE_BASE64 ? decode_base64_value(value, len) : len;
+}
+
+static void decode_subject(enum nki_kv_codec codec, struct nki_msg *msg)
 {
     struct nki_str rest = nki_msg_subject(msg);
     (void)nki_str_cut(&rest, '.');
@@ -166,4 +216,12 @@ void nki_kv_decode_msg(enum nki_kv_codec codec, struct nki_msg *msg)
         memmove(msg->bytes + before + len, msg->bytes + msg->subject_len, behind);
         msg->subject_len = (uint32_t)(before + len);
     }
+}
+
+void nki_kv_decode_msg(struct nki_kv_codecs codecs, struct nki_msg *msg)
+{
+    decode_subject(codecs.keys, msg);
+    struct nki_str data = nki_msg_data(msg);
+    size_t before = (size_t)(data.ptr - (const char *)msg->bytes);
+    msg->data_len = (uint32_t)nki_kv_decode_value(codecs.values, (char *)msg->bytes + before, data.len);
 }

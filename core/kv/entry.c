@@ -90,7 +90,7 @@ bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out)
 }
 
 struct nki_msg *nki_kv_entry_decoded(const struct nki_msg *msg, const struct nki_kv_entry *entry,
-                                     enum nki_kv_codec codec)
+                                     struct nki_kv_codecs codecs)
 {
     static const char begin[] = "$KV.";
     char place[96];
@@ -104,7 +104,7 @@ struct nki_msg *nki_kv_entry_decoded(const struct nki_msg *msg, const struct nki
     if (made != NULL) {
         memcpy(nki_msg_body(made), nki_msg_header_block(msg).ptr, (size_t)msg->header_len + msg->data_len);
         made->origin = msg->origin;
-        nki_kv_decode_msg(codec, made);
+        nki_kv_decode_msg(codecs, made);
     }
     return made;
 }

@@ -26,8 +26,8 @@ enum nki_kv_operation nki_kv_operation_of(struct nki_str header_block);
 /* False if the message is none of a bucket. */
 bool nki_kv_entry_read(const struct nki_msg *msg, struct nki_kv_entry *out);
 /* Another message for an entry that a direct get has brought, in the form in which a consumer delivers it,
- * with the key decoded. NULL if there is no memory. */
+ * with key and value decoded. NULL if there is no memory. */
 struct nki_msg *nki_kv_entry_decoded(const struct nki_msg *msg, const struct nki_kv_entry *entry,
-                                     enum nki_kv_codec codec);
+                                     struct nki_kv_codecs codecs);
 
 #endif

@@ -31,7 +31,7 @@ static void missing(struct nki_msg_get *inner, struct nki_chain_end *end)
     char text[80];
     size_t len = get->key.len < sizeof text ? get->key.len : sizeof text;
     memcpy(text, get->key.ptr, len);
-    len = nki_kv_decode(get->kv->codec, text, len);
+    len = nki_kv_decode(get->kv->codecs.keys, text, len);
     end->status = nki_error_set(&end->error, NKI_KEY_NOT_FOUND, "key \"%.*s\": not in bucket %s", (int)len,
                                 text, get->kv->stream + 3);
 }
@@ -48,8 +48,8 @@ static void got(struct nki_msg_get *inner, struct nki_msg *msg, struct nki_chain
     } else if (entry.operation != NKI_KV_PUT) {
         end->status = nki_error_set(&end->error, NKI_KEY_DELETED, NULL);
     } else {
-        bool plain = get->kv->codec == NKI_KV_PLAIN;
-        end->msg = plain ? msg : nki_kv_entry_decoded(msg, &entry, get->kv->codec);
+        bool plain = !nki_kv_codecs_any(get->kv->codecs);
+        end->msg = plain ? msg : nki_kv_entry_decoded(msg, &entry, get->kv->codecs);
         if (!plain) {
             nki_msg_release(msg);
         }

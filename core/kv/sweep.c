@@ -305,9 +305,11 @@ static int32_t listed(void *context, struct nki_msg *msg)
     return status;
 }
 
-static void list_done(void *context)
+static int32_t list_done(void *context, struct nki_feed *feed)
 {
     (void)context;
+    (void)feed;
+    return NKI_OK;
 }
 
 /* The list has ended: for MAX_REACHED it is whole. */

@@ -5,7 +5,7 @@
 #include "kv/entry.h"
 
 #define IGNORE_DELETES 1u
-#define CODEC_SHIFT 1 /* the bits above: enum nki_kv_codec */
+#define CODECS_SHIFT 1 /* the bits above: struct nki_kv_codecs, packed */
 #define HEARTBEAT_MS 5000
 
 /* Under the engine lock, for each message. */
@@ -16,7 +16,7 @@ static struct nki_msg *map(struct nki_msg *msg, uint32_t flags)
         return NULL;
     }
     msg->kind = NKI_MSG_KV;
-    nki_kv_decode_msg((enum nki_kv_codec)(flags >> CODEC_SHIFT), msg);
+    nki_kv_decode_msg(nki_kv_codecs_unpack(flags >> CODECS_SHIFT), msg);
     return msg;
 }
 
@@ -79,7 +79,7 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             list[i] = nki_str_make((const char *)filters.text.data + begin, filters.ends[i] - begin);
             begin = filters.ends[i];
         }
-        uint32_t codec = params->raw ? NKI_KV_PLAIN : (uint32_t)kv->codec;
+        uint32_t codecs = params->raw ? 0 : nki_kv_codecs_pack(kv->codecs);
         struct nki_ordered_params ordered = {
             .stream = nki_kv_stream(kv),
             .filters = list,
@@ -92,7 +92,7 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             .ends_done = params->ends,
             .heartbeat_ms = HEARTBEAT_MS,
             .map = map,
-            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | codec << CODEC_SHIFT,
+            .flags = (params->ignore_deletes ? IGNORE_DELETES : 0) | codecs << CODECS_SHIFT,
             .sink = params->sink,
             .sink_context = params->sink_context,
         };

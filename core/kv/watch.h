@@ -14,7 +14,7 @@ struct nki_kv_watch_params {
     uint64_t from_revision; /* 0: not asked for */
     bool ignore_deletes;
     bool headers_only;
-    bool raw;   /* keys stay as they are stored, whatever the codec */
+    bool raw;   /* keys and values stay as they are stored, whatever the codecs */
     bool marks; /* a status message says that what there was at the begin has come, */
     bool ends;  /* or it ends then */
     /* Who gets the entries instead of the queue, or NULL: as of nki_ordered_params. It is told the end in any

@@ -221,15 +221,28 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
 
 static const struct nki_chain_ops ops = {.reply = reply};
 
-/* Takes over the buffers. */
+/* What is published for a change. */
+struct frame {
+    struct nki_buf subject;
+    struct nki_buf block;
+    struct nki_buf value; /* if it is coded, or kept */
+    struct nki_outgoing_msg msg;
+};
+
+static void free_frame(struct frame *frame)
+{
+    nki_buf_free(&frame->subject);
+    nki_buf_free(&frame->block);
+    nki_buf_free(&frame->value);
+}
+
+/* Takes over what the frame holds. */
 static int32_t create(struct nki_kv *kv, const struct nki_kv_write *write, const struct nki_js_begin *begin,
-                      struct nki_buf *subject, struct nki_buf *block, struct nki_op **op,
-                      struct nki_error *err)
+                      struct frame *frame, struct nki_op **op, struct nki_error *err)
 {
     struct creating *creating = nki_alloc(sizeof *creating);
     if (creating == NULL) {
-        nki_buf_free(subject);
-        nki_buf_free(block);
+        free_frame(frame);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     memset(creating, 0, sizeof *creating);
@@ -241,9 +254,11 @@ static int32_t create(struct nki_kv *kv, const struct nki_kv_write *write, const
     creating->kv = kv;
     creating->place = nki_kv_place(kv);
     nki_kv_retain(kv);
-    creating->subject = *subject;
-    creating->block = *block;
-    if (!nki_buf_append_str(&creating->value, write->value)) {
+    creating->subject = frame->subject;
+    creating->block = frame->block;
+    creating->value = frame->value;
+    bool coded = kv->codecs.values != NKI_KV_VALUE_PLAIN;
+    if (!coded && !nki_buf_append_str(&creating->value, write->value)) {
         free_creating(&creating->chain.part);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
@@ -269,58 +284,61 @@ static int32_t check(const struct nki_kv *kv, const struct nki_kv_write *write, 
     return NKI_OK;
 }
 
-/* What is published for it; the buffers are to be freed in any case. */
-static int32_t make_frame(struct nki_kv *kv, const struct nki_kv_write *write, struct nki_buf *subject,
-                          struct nki_buf *block, struct nki_outgoing_msg *out, struct nki_error *err)
+/* What is published for it, to be freed in any case. */
+static int32_t make_frame(struct nki_kv *kv, const struct nki_kv_write *write, struct frame *frame,
+                          struct nki_error *err)
 {
+    memset(frame, 0, sizeof *frame);
     int32_t status = check(kv, write, err);
     if (status == NKI_OK) {
-        status = append_subject(subject, kv, write->key, err);
+        status = append_subject(&frame->subject, kv, write->key, err);
     }
     if (status == NKI_OK) {
-        status = append_headers(write, block, err);
+        status = append_headers(write, &frame->block, err);
     }
     bool empty = write->action == NKI_KV_DO_DELETE || write->action == NKI_KV_DO_PURGE;
-    *out = (struct nki_outgoing_msg){.subject = str_of(subject),
-                                     .reply = NKI_STR(""),
-                                     .header_block = str_of(block),
-                                     .data = empty ? NKI_STR("") : write->value};
+    struct nki_str data = empty ? NKI_STR("") : write->value;
+    if (status == NKI_OK && kv->codecs.values != NKI_KV_VALUE_PLAIN) {
+        status = nki_kv_encode_value(kv->codecs.values, data, &frame->value);
+        data = str_of(&frame->value);
+        if (status != NKI_OK) {
+            return nki_error_set(err, status, NULL);
+        }
+    }
+    frame->msg = (struct nki_outgoing_msg){.subject = str_of(&frame->subject),
+                                           .reply = NKI_STR(""),
+                                           .header_block = str_of(&frame->block),
+                                           .data = data};
     return status;
 }
 
 int32_t nki_kv_write(struct nki_kv *kv, const struct nki_kv_write *write, const struct nki_js_begin *begin,
                      struct nki_op **op, struct nki_error *err)
 {
-    struct nki_buf subject = {0};
-    struct nki_buf block = {0};
-    struct nki_outgoing_msg msg;
-    int32_t status = make_frame(kv, write, &subject, &block, &msg, err);
+    struct frame frame;
+    int32_t status = make_frame(kv, write, &frame, err);
     if (status == NKI_OK && write->action == NKI_KV_DO_CREATE) {
-        return create(kv, write, begin, &subject, &block, op, err);
+        return create(kv, write, begin, &frame, op, err);
     }
     if (status == NKI_OK) {
-        status = nki_js_publish_begin(kv->js, &msg, begin, op, err);
+        status = nki_js_publish_begin(kv->js, &frame.msg, begin, op, err);
     }
-    nki_buf_free(&subject);
-    nki_buf_free(&block);
+    free_frame(&frame);
     return status;
 }
 
 int32_t nki_kv_batch_add(struct nki_kv *kv, struct nki_batch *batch, const struct nki_kv_write *write,
                          struct nki_error *err)
 {
-    struct nki_buf subject = {0};
-    struct nki_buf block = {0};
-    struct nki_outgoing_msg msg;
+    struct frame frame;
     if (nki_batch_js(batch)->conn != kv->js->conn) {
         return nki_error_set(err, NKI_INVALID, "the batch is of another connection than bucket %s",
                              kv->stream + 3);
     }
-    int32_t status = make_frame(kv, write, &subject, &block, &msg, err);
+    int32_t status = make_frame(kv, write, &frame, err);
     if (status == NKI_OK) {
-        status = nki_batch_add(batch, &msg, err);
+        status = nki_batch_add(batch, &frame.msg, err);
     }
-    nki_buf_free(&subject);
-    nki_buf_free(&block);
+    free_frame(&frame);
     return status;
 }

@@ -16,6 +16,12 @@ int32_t __wrap_nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_s
                                        struct nki_feed *feed, struct nki_sub **out, struct nki_error *err);
 struct nki_feed *__wrap_nki_sub_feed_lock(struct nki_sub *sub);
 void __wrap_nki_sub_feed_unlock(struct nki_sub *sub);
+int32_t __wrap_nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                                struct nki_error *err);
+void __wrap_nki_sub_leave(struct nki_sub *sub);
+
+/* The rig that a subscription without a connection is on, for what is given that alone. */
+static struct rig *present;
 
 static struct rig *rig_of(struct nki_conn *conn)
 {
@@ -71,6 +77,27 @@ struct nki_feed *__wrap_nki_sub_feed_lock(struct nki_sub *sub)
 void __wrap_nki_sub_feed_unlock(struct nki_sub *sub)
 {
     (void)sub;
+}
+
+int32_t __wrap_nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed, struct nki_op **out,
+                                struct nki_error *err)
+{
+    struct nki_op *op = nki_op_new();
+    if (op != NULL && (!timed || nki_engine_timer(&rig_of(conn)->engine, op, deadline_ns))) {
+        *out = op;
+        return NKI_OK;
+    }
+    nki_op_release(op);
+    return nki_error_set(err, NKI_NO_MEMORY, NULL);
+}
+
+void __wrap_nki_sub_leave(struct nki_sub *sub)
+{
+    sub->left = sub->live;
+    if (!sub->left) {
+        nki_engine_close_sub(&present->engine, sub, present->now_ns);
+    }
+    nki_sub_release(sub);
 }
 
 /* -- reading --------------------------------------------------------------------------------------------- */
@@ -255,6 +282,7 @@ struct peer *peer_new(void)
     struct peer *peer = ts_alloc(sizeof *peer);
     memset(peer, 0, sizeof *peer);
     peer->rig = rig_new("nats://a:4222", settings, 5000);
+    present = peer->rig;
     rig_settle(peer->rig);
     peer_read(peer);
     assert_true(rig_connected(peer->rig));

@@ -337,6 +337,37 @@ static void test_codec_leader(void **state)
     assert_ok(natskit_kv_close(plain));
 }
 
+/* Values of every kind of change come back, however they are read; deletes have none. */
+static void test_value_codec(void **state)
+{
+    (void)state;
+    natskit_kv plain = kb_make(js, "CODECV", "");
+    natskit_kv coded = OPEN_WITH("CODECV", "value_codec", "base64", "codec", "base64");
+    natskit_kv leader = OPEN_WITH("CODECV", "value_codec", "base64", "direct", "false");
+    natskit_sub watch = KB_WATCH(coded, "ignore_deletes", "false");
+    kb_done(watch);
+    kb_put(coded, "a b", "one");
+    kb_expect(plain, "YSBi", 0, "b25l", 1);
+    kb_expect(coded, "a b", 0, "one", 1);
+    kb_expect(leader, "YSBi", 1, "one", 1);
+    kb_write(coded, NATSKIT_KV_UPDATE, "a b", "two", 1);
+    kb_write(coded, NATSKIT_KV_DELETE, "a b", NULL, 0);
+    kb_write(coded, NATSKIT_KV_CREATE, "a b", "three", 0); /* in two rounds */
+    kb_put(coded, "empty", "");
+    kb_put(plain, "eHg", "no base64");
+    kb_next(watch, "a b", "one", 1);
+    kb_next(watch, "a b", "two", 2);
+    kb_next(watch, "a b", NULL, 3);
+    kb_next(watch, "a b", "three", 4);
+    kb_next(watch, "empty", "", 5);
+    kb_next(watch, "xx", "no base64", 6);
+    assert_ok(natskit_sub_close(watch));
+    kb_expect(plain, "YSBi", 0, "dGhyZWU", 4);
+    assert_ok(natskit_kv_close(leader));
+    assert_ok(natskit_kv_close(coded));
+    assert_ok(natskit_kv_close(plain));
+}
+
 /* -- changing many keys ---------------------------------------------------------------------------------- */
 
 static natskit_options sweep_options(const char *const *names)
@@ -705,15 +736,12 @@ static void test_cache_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_calls),         TEST(test_names),
-        TEST(test_call_refusals), TEST(test_mirror),
-        TEST(test_sources),       TEST(test_leader),
-        TEST(test_read_only),     TEST(test_codecs),
-        TEST(test_codec_leader),  TEST(test_sweep),
-        TEST(test_sweep_op),      TEST(test_cache),
-        TEST(test_cache_options), TEST(test_cache_made_again),
-        TEST(test_sweep_cut),     TEST(test_sweep_timeout),
-        TEST(test_cache_cut),
+        TEST(test_calls),       TEST(test_names),         TEST(test_call_refusals),
+        TEST(test_mirror),      TEST(test_sources),       TEST(test_leader),
+        TEST(test_read_only),   TEST(test_codecs),        TEST(test_codec_leader),
+        TEST(test_value_codec), TEST(test_sweep),         TEST(test_sweep_op),
+        TEST(test_cache),       TEST(test_cache_options), TEST(test_cache_made_again),
+        TEST(test_sweep_cut),   TEST(test_sweep_timeout), TEST(test_cache_cut),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

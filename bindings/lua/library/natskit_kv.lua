@@ -43,9 +43,22 @@
 ---@field backing_store "JetStream"
 ---@field stream natskit.StreamInfo
 
+--- A codec of keys or values. What a function raises, or gives as nil and a message, is raised with the key's name:
+--- where the key is given, or where an entry's key or value is read, which ends no watch.
+---@class natskit.KvCodec
+---@field encode fun(text: string): string?, string? as it is stored; a key has to be one, but for what codec makes of it
+---@field decode fun(stored: string): string?, string?
+
+--- Patterns go through encode_filter, those without wildcards as well; it has to leave * and > as tokens. Without it
+--- only patterns that hold neither are taken, and ">" for all keys.
+---@class natskit.KvKeyCodec: natskit.KvCodec
+---@field encode_filter? fun(pattern: string): string?, string?
+
 --- Options of js:kv and js:open_kv.
 ---@class natskit.KvOptions
 ---@field codec? "none"|"base64"|"path" what keys are in subjects: themselves, base64 of each token so that they may hold any bytes, or paths with slashes ("none")
+---@field key_codec? natskit.KvKeyCodec what the program itself makes of keys; codec comes behind it
+---@field value_codec? "none"|"base64"|natskit.KvCodec what values are as they are stored ("none")
 ---@field read_only? boolean every change fails with code "read_only" (false)
 ---@field origin? string bucket that this one mirrors; js:open_kv finds it out
 ---@field direct? boolean false has gets answered by the leader, so that they see each change that was acked (true)
@@ -280,12 +293,12 @@ function kv:delete(key, options) end
 ---@return string? outcome
 function kv:purge(key, options) end
 
---- The last entries of up to 1,024 keys, all of one moment, by key; what has no value is left out.
+--- The last entries of up to 65,536 keys, all of one moment, by key; what has no value is left out.
 ---@param keys string|string[] also with `*` and `>`
 ---@param options? natskit.KvManyOptions
 ---@return table<string, natskit.entry>? entries
 ---@return string? message
----@return natskit.code? code "no_direct": the bucket allows no direct gets, or there is none; "js_limit": more keys match; "snapshot_changed": with more than 16 MiB; "no_batch": a server before 2.11
+---@return natskit.code? code "stream_not_found"; "snapshot_changed": with more than 1,024 keys or 16 MiB: it was written all the time
 function kv:get_many(keys, options) end
 
 --- Changes of several keys that are made together, or not at all; the bucket has to be made with allow_atomic.

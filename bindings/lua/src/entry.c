@@ -21,12 +21,58 @@ static const char *const field_names[] = {"key",     "value",     "revision", "d
 
 #define FIELDS ((int)(sizeof field_names / sizeof field_names[0]))
 
-lnk_msg *lnk_push_entry(lua_State *L)
+lnk_msg *lnk_push_entry(lua_State *L, int owner, int value)
 {
-    lnk_msg *entry = lua_newuserdatauv(L, sizeof *entry, 0);
+    int coded = value != 0 && lua_getiuservalue(L, owner, value) == LUA_TTABLE;
+    lnk_msg *entry = lua_newuserdatauv(L, sizeof *entry, coded ? LNK_ENTRY_VALUES : 0);
     *entry = (lnk_msg){0};
     lnk_set_meta(L, LNK_ENTRY);
+    if (value != 0) {
+        lua_insert(L, -2);
+        if (coded) {
+            lua_setiuservalue(L, -2, LNK_ENTRY_CODECS);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
     return entry;
+}
+
+/* Pushes the string as the codec of the entry at `entry`, if it has one, decodes it. It is kept as that user
+ * value. */
+static void push_decoded(lua_State *L, int entry, int value, const char *text, size_t len,
+                         const natskit_kv_view *view)
+{
+    int type = lua_getiuservalue(L, entry, value);
+    if (type == LUA_TSTRING) {
+        return;
+    }
+    lua_pop(L, 1);
+    lua_pushlstring(L, text, len);
+    if (type != LUA_TNONE) {
+        lua_pushlstring(L, view->key, view->key_len);
+        lua_insert(L, -2);
+        lnk_codec_decode(L, entry, value == LNK_ENTRY_KEY ? LNK_CODEC_KEYS : LNK_CODEC_VALUES,
+                         lua_tostring(L, -2));
+        lua_remove(L, -2);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, entry, value);
+    }
+}
+
+static void push_key(lua_State *L, int entry, const natskit_kv_view *view)
+{
+    push_decoded(L, entry, LNK_ENTRY_KEY, view->key, view->key_len, view);
+}
+
+/* Deletes have none, and one that was left out is none. */
+static void push_value(lua_State *L, int entry, const natskit_kv_view *view)
+{
+    if (view->operation == NATSKIT_KV_PUT && view->value_len == view->value_bytes) {
+        push_decoded(L, entry, LNK_ENTRY_VALUE, view->value, view->value_len, view);
+    } else {
+        lua_pushlstring(L, view->value, view->value_len);
+    }
 }
 
 int lnk_is_entry(const natskit_msg *msg)
@@ -40,7 +86,7 @@ void lnk_entry_to_key(lua_State *L)
     const lnk_msg *entry = lua_touserdata(L, -1);
     natskit_kv_view view;
     if (entry != NULL && natskit_msg_kv(entry->msg, &view, sizeof view) == NATSKIT_OK) {
-        lua_pushlstring(L, view.key, view.key_len);
+        push_key(L, lua_gettop(L), &view);
         lua_remove(L, -2);
     }
 }
@@ -87,10 +133,10 @@ static int entry_index(lua_State *L)
     natskit_kv_view view = check_view(L);
     switch (field) {
     case F_KEY:
-        lua_pushlstring(L, view.key, view.key_len);
+        push_key(L, 1, &view);
         break;
     case F_VALUE:
-        lua_pushlstring(L, view.value, view.value_len);
+        push_value(L, 1, &view);
         break;
     case F_REVISION:
         lua_pushinteger(L, (lua_Integer)view.revision);
@@ -123,7 +169,10 @@ static int entry_index(lua_State *L)
 static int entry_json(lua_State *L)
 {
     natskit_kv_view view = check_view(L);
-    return lnk_json_decode_text(L, view.value, view.value_len);
+    size_t len = 0;
+    push_value(L, 1, &view);
+    const char *value = lua_tolstring(L, -1, &len);
+    return lnk_json_decode_text(L, value, len);
 }
 
 /* entry:close() and the end of a <close> variable: gives the memory back at once */

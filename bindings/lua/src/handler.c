@@ -245,7 +245,7 @@ static int turn_k(lua_State *L, int status, lua_KContext refills)
         }
         status = LUA_OK;
         lua_pushvalue(L, S_HANDLER);
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         if (!lua_isnil(L, -1)) { /* else closed by a finalizer */
             now->called = 1;
             lua_pushvalue(L, S_SUB);

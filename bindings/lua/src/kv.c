@@ -35,7 +35,7 @@ uint64_t lnk_kv_read_revision(lua_State *L, int index)
 static int is_open_option(const char *name)
 {
     return strcmp(name, "codec") == 0 || strcmp(name, "read_only") == 0 || strcmp(name, "direct") == 0 ||
-           strcmp(name, "origin") == 0;
+           strcmp(name, "origin") == 0 || strcmp(name, "key_codec") == 0 || strcmp(name, "value_codec") == 0;
 }
 
 static int read_elsewhere(const char *name, unsigned may)
@@ -67,7 +67,7 @@ static void read_wish(lua_State *L, unsigned may, const char *what, struct lnk_k
                    luaL_tolstring(L, -2, NULL), (may & MAY_REVISION) != 0 ? " revision" : "",
                    (may & MAY_TTL) != 0 ? " ttl" : "", (may & MAY_OLDER) != 0 ? " older_than" : "",
                    (may & MAY_KEYS) != 0 ? " keys" : "", (may & MAY_TRIES) != 0 ? " tries" : "",
-                   (may & MAY_OPEN) != 0 ? " codec read_only direct origin" : "");
+                   (may & MAY_OPEN) != 0 ? " codec key_codec value_codec read_only direct origin" : "");
     }
 }
 
@@ -97,7 +97,16 @@ static const lnk_method update_call = {
 static const lnk_method replace_call = {
     .kind = LNK_JS, .name = "create_or_update_kv", .call = "kv.create_or_update", .gives = LNK_GIVES_OWNER};
 
-static const char *const open_others[] = {"timeout", NULL};
+static const char *const open_others[] = {"timeout", "key_codec", NULL};
+static const char *const coded_others[] = {"timeout", "key_codec", "value_codec", NULL};
+
+/* Whether the options at `index` have a codec of values of their own, not the name of one. */
+static int codes_values(lua_State *L, int index)
+{
+    int is_own = lua_istable(L, index) && lua_getfield(L, index, "value_codec") == LUA_TTABLE;
+    lua_pop(L, lua_istable(L, index));
+    return is_own;
+}
 
 /* Pushes the bucket whose name is at `index`, of the context at 1, with the options at `options`, which may
  * be nil. Returns 0, or the number of results of a failure. */
@@ -106,7 +115,8 @@ static int open_bucket(lua_State *L, int index, int options, const char *what)
     const lnk_js *js = lua_touserdata(L, 1);
     natskit_error err;
     size_t len = 0;
-    lnk_options *set = lnk_push_options(L, options, NATSKIT_OPTIONS_KV, open_others);
+    lnk_options *set = lnk_push_options(L, options, NATSKIT_OPTIONS_KV,
+                                        codes_values(L, options) ? coded_others : open_others);
     lnk_kv *kv = lnk_new(L, LNK_KV, sizeof *kv, LNK_KV_VALUES);
     const char *name = lua_tolstring(L, index, &len);
     kv->timeout_ms = js->timeout_ms;
@@ -114,6 +124,8 @@ static int open_bucket(lua_State *L, int index, int options, const char *what)
     lua_setiuservalue(L, -2, LNK_KV_JS);
     lua_pushvalue(L, index);
     lua_setiuservalue(L, -2, LNK_KV_NAME);
+    lnk_codecs_push(L, options);
+    lua_setiuservalue(L, -2, LNK_KV_CODECS);
     natskit_status status = natskit_kv_open_with(js->js, name, len, lnk_options_of(set), &kv->kv, &err);
     lnk_options_end(set);
     return status == NATSKIT_OK ? 0 : lnk_fail_or_raise(L, status, &err, what);
@@ -330,7 +342,7 @@ static int finish_get(lua_State *L, lnk_state *st, lnk_wait *wait, int index, na
                       const natskit_error *err)
 {
     (void)index;
-    lnk_msg *entry = lnk_push_entry(L);
+    lnk_msg *entry = lnk_push_entry(L, S_KV, LNK_KV_CODECS);
     if (status == NATSKIT_OK) {
         status = natskit_op_take_msg(wait->op, &entry->msg);
         err = NULL;
@@ -401,6 +413,12 @@ int lnk_kv_use(lua_State *L, int32_t action, const struct lnk_kv_wishes *wishes)
     if (lua_isnil(L, S_VALUE)) {
         lua_pushliteral(L, "");
         lua_replace(L, S_VALUE);
+    }
+    if (action == NATSKIT_KV_PUT || action == NATSKIT_KV_CREATE || action == NATSKIT_KV_UPDATE) {
+        lnk_codec_value(L, S_KV, S_KEY, S_VALUE);
+    }
+    if (action != LNK_KV_STATUS && action != LNK_KV_OPEN) {
+        lnk_codec_key(L, S_KV, S_KEY);
     }
     lua_pushinteger(L, action);
     lua_pushinteger(L, (lua_Integer)wishes->revision);
@@ -495,6 +513,7 @@ void lnk_kv_add_keys(lua_State *L, lnk_options *options, int32_t scope, int inde
     }
     luaL_argexpected(L, lua_type(L, index) == LUA_TSTRING || lua_istable(L, index), index,
                      "string or list of strings");
+    lnk_codec_patterns(L, S_KV, index);
     lnk_options_open(L, options, scope);
     if (lua_istable(L, index)) {
         lnk_options_add_list(L, options, "keys", index);
@@ -513,8 +532,10 @@ int lnk_kv_begin_watch(lua_State *L, lnk_options *options, lnk_kv_begin begin, c
     natskit_error err;
     lua_getiuservalue(L, S_KV, LNK_KV_JS);
     lua_getiuservalue(L, -1, LNK_JS_CONN);
-    lnk_sub *sub = lnk_push_sub(L, lua_gettop(L), LNK_SUB_VALUES);
+    lnk_sub *sub = lnk_push_sub(L, lua_gettop(L), LNK_SUB_WATCH_VALUES);
     sub->watches = 1;
+    sub->coded = lua_getiuservalue(L, S_KV, LNK_KV_CODECS) == LUA_TTABLE;
+    lua_setiuservalue(L, -2, LNK_SUB_CODECS);
     natskit_status status = begin(kv->kv, options->options, &sub->sub, &err);
     lnk_options_end(options);
     return status == NATSKIT_OK ? 0 : lnk_fail_or_raise(L, status, &err, what);
@@ -542,6 +563,7 @@ static int kv_watch(lua_State *L)
         lua_insert(L, 2);
         lua_settop(L, 3);
     }
+    lnk_codec_options(L, S_KV, 3);
     lnk_options *options = lnk_begin_options(L);
     lnk_kv_set_flag(L, options, "marker", 0); /* an entry is what a loop expects; who wants it says so */
     lnk_fill_options(L, options, 3, NATSKIT_OPTIONS_KV_WATCH, watch_others);

@@ -32,6 +32,7 @@ int lnk_kv_get_many(lua_State *L)
         timeout_ms = lnk_opt_ms(L, lua_gettop(L), "timeout", timeout_ms);
         lua_pop(L, 1);
     }
+    lnk_codec_options(L, S_KV, 3);
     lnk_options *options = lnk_begin_options(L);
     ignore_deletes(L, options); /* which the table may say otherwise */
     lnk_fill_options(L, options, 3, NATSKIT_OPTIONS_KV_MANY, many_others);
@@ -85,14 +86,30 @@ static int add(lua_State *L, int32_t action, uint64_t revision, int options, uns
     const lnk_batch *batch = lnk_check(L, lnk_state_of(L), 1, LNK_BATCH);
     natskit_error err;
     size_t key_len;
-    size_t value_len = 0;
+    size_t value_len;
     luaL_argcheck(L, batch->changes, 1, "this batch is of no bucket: add");
-    const char *key = luaL_checklstring(L, 2, &key_len);
-    const char *value = options > 3 ? luaL_optlstring(L, 3, "", &value_len) : "";
+    luaL_checkstring(L, 2);
+    int has_value = options > 3 && !lua_isnoneornil(L, 3);
+    if (has_value) {
+        luaL_checkstring(L, 3);
+    }
     struct lnk_kv_wishes wishes = lnk_kv_read_wishes(L, options, may, what, INT64_MIN);
     luaL_argcheck(L, wishes.timeout_ms == INT64_MIN, options, "this sends nothing, and takes no timeout");
     lua_getiuservalue(L, 1, LNK_BATCH_KV);
     const lnk_kv *kv = lua_touserdata(L, -1);
+    int bucket = lua_gettop(L);
+    lua_pushvalue(L, 2);
+    lua_pushstring(L, "");
+    if (has_value) {
+        lua_pushvalue(L, 3);
+        lua_replace(L, bucket + 2);
+    }
+    if (options > 3) {
+        lnk_codec_value(L, bucket, bucket + 1, bucket + 2);
+    }
+    lnk_codec_key(L, bucket, bucket + 1);
+    const char *key = lua_tolstring(L, bucket + 1, &key_len);
+    const char *value = lua_tolstring(L, bucket + 2, &value_len);
     natskit_status status =
         natskit_kv_batch_add(kv->kv, batch->batch, action, key, key_len, value, value_len,
                              revision > 0 ? revision : wishes.revision, wishes.ttl_ms, &err);

@@ -52,6 +52,7 @@ static int sweep(lua_State *L, int32_t action, unsigned may, const char *what)
     const lnk_kv *kv = lnk_kv_check(L);
     natskit_error err;
     struct lnk_kv_wishes wishes = lnk_kv_read_wishes(L, 3, may | MAY_SWEEP, what, kv->timeout_ms);
+    lnk_codec_options(L, S_KV, 3);
     lnk_options *options = lnk_begin_options(L);
     if (lua_istable(L, 3) && (may & MAY_OLDER) != 0) {
         lua_getfield(L, 3, "older_than");
@@ -122,8 +123,10 @@ int lnk_kv_cached(lua_State *L)
 {
     const lnk_kv *kv = lnk_kv_check(L);
     size_t len;
-    const char *key = luaL_checklstring(L, S_KEY, &len);
-    lnk_msg *entry = lnk_push_entry(L);
+    luaL_checkstring(L, S_KEY);
+    lnk_codec_key(L, S_KV, S_KEY);
+    const char *key = lua_tolstring(L, S_KEY, &len);
+    lnk_msg *entry = lnk_push_entry(L, S_KV, LNK_KV_CODECS);
     natskit_status status = natskit_kv_cached(kv->kv, key, len, &entry->msg);
     if (status != NATSKIT_OK) {
         return lnk_fail_or_raise(L, status, NULL, "cached");
@@ -153,7 +156,7 @@ int lnk_kv_cached_all(lua_State *L)
     }
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lnk_msg *entry = lnk_push_entry(L);
+        lnk_msg *entry = lnk_push_entry(L, S_KV, LNK_KV_CODECS);
         entry->msg = msgs[i];
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }

@@ -125,16 +125,20 @@ typedef struct lnk_sub {
     unsigned ordered : 1;   /* it yields messages of a stream in their order */
     unsigned requests : 1;  /* of a service: their time begins when they are taken, so none is taken ahead */
     unsigned reads : 1;     /* it yields stored messages, as tables */
+    unsigned coded : 1;     /* its entries have the codecs that are LNK_SUB_CODECS */
     unsigned held : 1;      /* for what is ahead */
     unsigned answers : 1;   /* it is the LNK_CONN_EVENTS of its connection */
     unsigned fail_fast : 1; /* as its connection's */
 } lnk_sub;
 
-/* User values of a subscription; the last two only if it has a handler. */
+/* User values of a subscription; the last two only if it has a handler, or the last if it watches a bucket.
+ */
 #define LNK_SUB_PARENT 1  /* the connection, which must not be collected before it */
 #define LNK_SUB_WAITERS 2 /* tokens of suspended coroutines, in order; nil until there was one */
 #define LNK_SUB_TEXTS 3   /* {subject, queue}, once it is closed; before, the library is asked */
 #define LNK_SUB_VALUES 3
+#define LNK_SUB_CODECS 4 /* as of the bucket */
+#define LNK_SUB_WATCH_VALUES 4
 #define LNK_SUB_HANDLER 4
 #define LNK_SUB_ON_ERROR 5
 #define LNK_SUB_HANDLED_VALUES 5
@@ -213,7 +217,8 @@ typedef struct lnk_kv {
 /* User values of a bucket. */
 #define LNK_KV_JS 1
 #define LNK_KV_NAME 2
-#define LNK_KV_VALUES 2
+#define LNK_KV_CODECS 3 /* table of its codecs, or nil */
+#define LNK_KV_VALUES 3
 
 /* An object store. */
 typedef struct lnk_store {
@@ -701,14 +706,41 @@ int lnk_js_update_kv(lua_State *L);
 int lnk_js_create_or_update_kv(lua_State *L);
 
 void lnk_entry_register(lua_State *L, int state_index);
-/* As lnk_push_msg, for an entry. */
-lnk_msg *lnk_push_entry(lua_State *L);
+/* As lnk_push_msg, for an entry with the codecs that are user value `value` of what is at `owner`; 0: none.
+ */
+lnk_msg *lnk_push_entry(lua_State *L, int owner, int value);
 /* Whether the message is an entry; otherwise it is the marker. */
 int lnk_is_entry(const natskit_msg *msg);
 /* Replaces the entry on top (or nil) by its key. */
 void lnk_entry_to_key(lua_State *L);
 /* Puts the entry on top into a table under its key, and pops it. */
 void lnk_entry_file(lua_State *L, int table);
+
+/* User values of an entry whose bucket has codecs; another has none. */
+#define LNK_ENTRY_CODECS 1
+#define LNK_ENTRY_KEY 2 /* what was decoded, once it was asked for */
+#define LNK_ENTRY_VALUE 3
+#define LNK_ENTRY_VALUES 3
+
+/* -- codec.c: codecs that a program brings
+ * -------------------------------------------------------------------
+ */
+
+/* In the table of a bucket's codecs. */
+#define LNK_CODEC_KEYS 1
+#define LNK_CODEC_VALUES 2
+
+/* Pushes the table of the codecs that options at `options`, which may be nil, have; or nil. */
+void lnk_codecs_push(lua_State *L, int options);
+/* Replaces the key, the value (of a key), the pattern or list of patterns (or nil) at a slot by what the
+ * bucket at `kv` stores. */
+void lnk_codec_key(lua_State *L, int kv, int key);
+void lnk_codec_value(lua_State *L, int kv, int key, int value);
+void lnk_codec_patterns(lua_State *L, int kv, int patterns);
+/* The same with option `keys` of the table at `options`, in a copy. */
+void lnk_codec_options(lua_State *L, int kv, int options);
+/* Decodes the string on top by the codecs of the entry at `entry`; `key` is what errors name. */
+void lnk_codec_decode(lua_State *L, int entry, int which, const char *key);
 
 /* -- store.c: object stores, store_io.c: the bytes of objects -----------------------------------------------
  */
@@ -803,8 +835,9 @@ natskit_status lnk_sub_refill(lnk_sub *sub, int64_t timeout_ms);
  * for that: who loops or handles believes to know what is in the bucket, or to have got all. Returns whether
  * there is one. */
 int lnk_sub_push_lost(lua_State *L, const lnk_sub *sub, natskit_status status);
-/* Pushes the next message that is ahead, or nil if there is none any more. */
-void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub);
+/* Pushes the next message that is ahead of the subscription at slot `at`, or nil if there is none any more.
+ */
+void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub, int at);
 
 /* sub_info.c */
 int lnk_sub_stats(lua_State *L);

@@ -221,9 +221,9 @@ natskit_msg *lnk_sub_shift(lnk_sub *sub)
 
 /* Making a Lua value may run finalizers, and one of them may close this subscription. So a message is looked
  * for only when its userdata is there already; if it is gone, nil is pushed. */
-void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub)
+void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub, int at)
 {
-    lnk_msg *msg = sub->watches ? lnk_push_entry(L) : lnk_push_msg(L);
+    lnk_msg *msg = sub->watches ? lnk_push_entry(L, at, sub->coded ? LNK_SUB_CODECS : 0) : lnk_push_msg(L);
     msg->msg = lnk_sub_shift(sub);
     if (msg->msg != NULL && sub->watches && lnk_push_object_info(L, msg->msg)) {
         lua_remove(L, -2); /* a table, which needs no message */
@@ -323,7 +323,7 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
         if (sub->head == sub->count && lnk_sub_refill(sub, 0) != NATSKIT_OK) {
             break;
         }
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         lua_rawseti(L, -2, i);
     }
     return 1;
@@ -340,7 +340,7 @@ static void gather(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
 {
     lua_Integer count = is_list(way) ? (lua_Integer)lua_rawlen(L, S_BATCH) : 0;
     while (sub->head < sub->count) {
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         if (way == WAY_BY_KEY) {
             lnk_entry_file(L, S_BATCH);
             continue;
@@ -360,7 +360,7 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     case WAY_OUTCOME:
         return lnk_push_outcome_table(L, sub);
     case WAY_ONE:
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         lnk_sub_end(sub);
         return 1;
     case WAY_BATCH:
@@ -368,7 +368,7 @@ static int push_way(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way)
     case WAY_STRINGS:
         return push_strings(L, sub);
     default:
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         return 1;
     }
 }
@@ -616,7 +616,7 @@ static int sub_next(lua_State *L)
     lnk_sub *sub = check_taker(L, st);
     int64_t timeout_ms = lnk_opt_ms(L, 2, "timeout", -1);
     if (sub->head < sub->count) {
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         return 1;
     }
     return take(L, st, sub, timeout_ms, WAY_NEXT);
@@ -652,7 +652,7 @@ static int iterate_messages(lua_State *L)
     lnk_state *st = lnk_state_of(L);
     lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
     if (sub->head < sub->count) {
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, lua_upvalueindex(U_SUB));
         return 1;
     }
     return take_for_loop(L, st, sub, WAY_MESSAGES);
@@ -782,7 +782,7 @@ static int sub_call(lua_State *L)
                              "for msg in sub:messages() do");
     }
     if (sub->head < sub->count) {
-        lnk_sub_push_next(L, st, sub);
+        lnk_sub_push_next(L, st, sub, S_SUB);
         return 1;
     }
     if (sub->many) {

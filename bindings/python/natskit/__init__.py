@@ -20,6 +20,7 @@ from ._ingest import Ingest
 from ._js import Consumer, JetStreamContext, Publisher, PullSubscription, Reading, Stream
 from ._kv import KeyValue, KeyValueBatch, KeyValueCache, Watcher
 from ._metadata import Metadata
+from ._codec import KeyCodec, ValueCodec
 from ._dump import dump
 from ._natskit import (
     Entry,
@@ -51,6 +52,7 @@ __all__ = [
     "Headers",
     "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -71,6 +73,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",

@@ -20,7 +20,7 @@ static int entry_view(PyObject *self, natskit_kv_view *view)
     return -1;
 }
 
-PyObject *entry_new(State *st, const Via *via, natskit_msg *taken)
+PyObject *entry_new(State *st, const Via *via, PyObject *codecs, natskit_msg *taken)
 {
     Msg *msg = PyObject_New(Msg, st->entry_type);
     if (msg == NULL) {
@@ -31,7 +31,7 @@ PyObject *entry_new(State *st, const Via *via, natskit_msg *taken)
     msg->msg = taken;
     msg->via = *via;
     msg->subject = NULL;
-    msg->reply = NULL;
+    msg->reply = Py_XNewRef(codecs);
     msg->data = NULL;
     return (PyObject *)msg;
 }
@@ -42,10 +42,29 @@ static void entry_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     natskit_msg_release(msg->msg);
     Py_XDECREF(msg->subject);
+    Py_XDECREF(msg->reply);
     Py_XDECREF(msg->data);
     state_drop(msg->st);
     PyObject_Free(self);
     Py_DECREF(type);
+}
+
+/* What a method of the codecs makes of a key, or of a key and data, whose references are taken over. */
+static PyObject *decoded(PyObject *codecs, const char *method, PyObject *key, PyObject *data)
+{
+    PyObject *result = PyObject_CallMethod(codecs, method, data != NULL ? "OO" : "O", key, data);
+    Py_DECREF(key);
+    Py_XDECREF(data);
+    return result;
+}
+
+/* Keeps what was made for the next who asks: a codec may have let another thread make it, too. */
+static void entry_keep(PyObject **field, PyObject *made)
+{
+    if (*field == NULL)
+        *field = made;
+    else
+        Py_XDECREF(made);
 }
 
 static PyObject *entry_get_key(PyObject *self, void *unused)
@@ -53,9 +72,24 @@ static PyObject *entry_get_key(PyObject *self, void *unused)
     (void)unused;
     Msg *msg = DATA(Msg, self);
     natskit_kv_view view;
-    if (msg->subject == NULL && entry_view(self, &view) == 0)
-        msg->subject = text_new(view.key, view.key_len);
+    if (msg->subject == NULL && entry_view(self, &view) == 0) {
+        PyObject *key = text_new(view.key, view.key_len);
+        if (msg->reply != NULL && key != NULL)
+            key = decoded(msg->reply, "decode_key", key, NULL);
+        entry_keep(&msg->subject, key);
+    }
     return Py_XNewRef(msg->subject);
+}
+
+/* Takes the reference of the data over. */
+static PyObject *value_decoded(PyObject *codecs, const natskit_kv_view *view, PyObject *data)
+{
+    PyObject *key = text_new(view->key, view->key_len);
+    if (key == NULL) {
+        Py_DECREF(data);
+        return NULL;
+    }
+    return decoded(codecs, "decode_value", key, data);
 }
 
 static PyObject *entry_get_value(PyObject *self, void *unused)
@@ -63,8 +97,13 @@ static PyObject *entry_get_value(PyObject *self, void *unused)
     (void)unused;
     Msg *msg = DATA(Msg, self);
     natskit_kv_view view;
-    if (msg->data == NULL && entry_view(self, &view) == 0)
-        msg->data = PyBytes_FromStringAndSize(view.value, (Py_ssize_t)view.value_len);
+    if (msg->data == NULL && entry_view(self, &view) == 0) {
+        PyObject *data = PyBytes_FromStringAndSize(view.value, (Py_ssize_t)view.value_len);
+        bool is_value = view.operation == NATSKIT_KV_PUT && view.value_len == view.value_bytes;
+        if (msg->reply != NULL && data != NULL && is_value)
+            data = value_decoded(msg->reply, &view, data);
+        entry_keep(&msg->data, data);
+    }
     return Py_XNewRef(msg->data);
 }
 
@@ -104,7 +143,12 @@ static PyObject *entry_get_created(PyObject *self, void *unused)
 
 static PyObject *entry_repr(PyObject *self)
 {
+    natskit_kv_view view;
     PyObject *key = entry_get_key(self, NULL);
+    if (key == NULL && DATA(Msg, self)->reply != NULL && entry_view(self, &view) == 0) {
+        PyErr_Clear(); /* of the codec: as it is stored, then */
+        key = text_new(view.key, view.key_len);
+    }
     PyObject *revision = entry_get_field(self, (void *)ENTRY_REVISION);
     PyObject *operation = entry_get_field(self, (void *)ENTRY_OPERATION);
     PyObject *repr = NULL;
@@ -181,15 +225,15 @@ static PyObject *kv_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return kv_make(type, FACE_SYNC);
 }
 
-/* _open(context, bucket, options) */
+/* _open(context, bucket, options [, codecs]) */
 static PyObject *kv_open(PyObject *self, PyObject *args)
 {
     Kv *kv = DATA(Kv, self);
     State *st = kv->st;
-    PyObject *js, *bucket, *pairs;
+    PyObject *js, *bucket, *pairs, *codecs = Py_None;
     natskit_options options;
     Text name = {0};
-    if (!PyArg_ParseTuple(args, "O!OO:_open", st->js_type[kv->via.face], &js, &bucket, &pairs))
+    if (!PyArg_ParseTuple(args, "O!OO|O:_open", st->js_type[kv->via.face], &js, &bucket, &pairs, &codecs))
         return NULL;
     if (kv->handle.id != 0)
         return raise_text(st, NATSKIT_INVALID, "this bucket was opened before; make a new one");
@@ -211,12 +255,14 @@ static PyObject *kv_open(PyObject *self, PyObject *args)
         return raise_status(st, status, &err);
     kv->via = DATA(Js, js)->via;
     kv->conn = Py_NewRef(DATA(Js, js)->conn);
+    kv->codecs = codecs != Py_None ? Py_NewRef(codecs) : NULL;
     Py_RETURN_NONE;
 }
 
 static int kv_clear(PyObject *self)
 {
     Py_CLEAR(DATA(Kv, self)->conn);
+    Py_CLEAR(DATA(Kv, self)->codecs);
     return 0;
 }
 
@@ -224,6 +270,7 @@ static int kv_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(DATA(Kv, self)->conn);
+    Py_VISIT(DATA(Kv, self)->codecs);
     return 0;
 }
 
@@ -340,6 +387,16 @@ static PyObject *kv_get(PyObject *self, PyObject *args)
 static PyObject *kv_get_now(PyObject *self, PyObject *args)
 {
     return fetch(self, args, NULL);
+}
+
+/* _decoded(entry): the same, which nobody has seen yet, with the codecs of the bucket. */
+static PyObject *kv_decoded(PyObject *self, PyObject *entry)
+{
+    const Kv *kv = DATA(Kv, self);
+    if (Py_TYPE(entry) != kv->st->entry_type)
+        return raise_text(kv->st, NATSKIT_INVALID, "this is no entry");
+    set_ref(&DATA(Msg, entry)->reply, Py_XNewRef(kv->codecs));
+    return Py_NewRef(entry);
 }
 
 static PyObject *change(PyObject *self, PyObject *args, const char *again)
@@ -496,6 +553,8 @@ static PyObject *watch_begin(const Kv *kv, PyObject *name, PyObject *pairs, Begi
     }
     PyObject *sub = sub_new(st, kv->conn, handle, name, queue, SUB_ENTRIES);
     Py_DECREF(queue);
+    if (sub != NULL)
+        DATA(Sub, sub)->codecs = Py_XNewRef(kv->codecs);
     return sub;
 }
 
@@ -531,7 +590,7 @@ static PyObject *kv_cached(PyObject *self, PyObject *key)
     natskit_status status = natskit_kv_cached(kv->handle, name.data, name.len, &msg);
     text_done(&name);
     if (status == NATSKIT_OK)
-        return entry_new(kv->st, &kv->via, msg);
+        return entry_new(kv->st, &kv->via, kv->codecs, msg);
     if (status == NATSKIT_KEY_NOT_FOUND)
         Py_RETURN_NONE;
     return raise_status(kv->st, status, NULL);
@@ -542,7 +601,7 @@ static PyObject *entry_list(const Kv *kv, natskit_msg **msgs, size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; i < count; i++) {
-        PyObject *entry = list != NULL ? entry_new(kv->st, &kv->via, msgs[i]) : NULL;
+        PyObject *entry = list != NULL ? entry_new(kv->st, &kv->via, kv->codecs, msgs[i]) : NULL;
         if (list == NULL) {
             natskit_msg_release(msgs[i]);
         } else if (entry == NULL) {
@@ -644,7 +703,9 @@ int watch_stats(natskit_sub sub, const char *last, PyObject *dict)
 /* ------------------------------------------------------------------------------------------------ types */
 
 static PyMethodDef kv_methods[] = {
-    {"_open", kv_open, METH_VARARGS, "_open($self, context, bucket, options, /)\n--\n\nOpens the bucket."},
+    {"_open", kv_open, METH_VARARGS,
+     "_open($self, context, bucket, options, codecs=None, /)\n--\n\nOpens the bucket."},
+    {"_decoded", kv_decoded, METH_O, "_decoded($self, entry, /)\n--\n\nThe entry with the bucket's codecs."},
     {"_get", kv_get, METH_VARARGS, "_get($self, key, revision, timeout, /)\n--\n\nThe entry of a key."},
     {"_get_now", kv_get_now, METH_VARARGS,
      "_get_now($self, key, revision, left, /)\n--\n\nAs _get; WouldBlockError without room."},

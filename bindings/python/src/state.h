@@ -426,7 +426,7 @@ typedef struct Msg {
     natskit_msg *msg;
     Via via; /* where `respond` looks for room, and an event is answered */
     PyObject *subject;
-    PyObject *reply;
+    PyObject *reply; /* of an entry: natskit._codec.Codecs, or NULL */
     PyObject *data;
 } Msg;
 
@@ -561,6 +561,7 @@ typedef struct Sub {
     Via via;
     PyObject *subject;
     PyObject *queue;
+    PyObject *codecs;    /* of entries: natskit._codec.Codecs, or NULL */
     PyObject *next_idle; /* an awaitable of __anext__ that can be used again, or NULL */
     natskit_msg **ahead; /* taken from the core's queue and not yet given to anybody; NULL before the first */
     int ahead_first;
@@ -775,7 +776,8 @@ typedef struct Kv {
     NKPY_HEAD
     State *st;
     natskit_kv handle;
-    PyObject *conn; /* keeps the connection open; NULL before it was opened */
+    PyObject *conn;   /* keeps the connection open; NULL before it was opened */
+    PyObject *codecs; /* natskit._codec.Codecs, or NULL */
     Via via;
 } Kv;
 
@@ -793,7 +795,8 @@ int batch_init(PyObject *module, State *st);
 
 /* An Entry from a message of that kind, the revision from one that acks a change; both take the reference
  * over, also on failure. */
-PyObject *entry_new(State *st, const Via *via, natskit_msg *msg);
+/* `codecs`: natskit._codec.Codecs, or NULL. */
+PyObject *entry_new(State *st, const Via *via, PyObject *codecs, natskit_msg *msg);
 PyObject *kv_revision(State *st, natskit_msg *msg);
 /* Adds what a watch or an ordered consumer tells of itself; `last` is what the last sequence is called. */
 int watch_stats(natskit_sub sub, const char *last, PyObject *dict);

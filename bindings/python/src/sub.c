@@ -37,6 +37,7 @@ PyObject *sub_new(State *st, PyObject *conn, natskit_sub handle, PyObject *subje
     sub->via = DATA(Conn, conn)->via;
     sub->subject = Py_NewRef(subject);
     sub->queue = Py_NewRef(queue);
+    sub->codecs = NULL;
     sub->next_idle = NULL;
     sub->ahead = NULL;
     sub->ahead_first = sub->ahead_count = 0;
@@ -176,7 +177,7 @@ PyObject *sub_object(Sub *sub, natskit_msg *msg)
     natskit_message_view view;
     if (sub->watches && natskit_msg_view(msg, &view, sizeof view) == NATSKIT_OK) {
         if (view.kind == NATSKIT_MSG_KV)
-            return entry_new(sub->st, &sub->via, msg);
+            return entry_new(sub->st, &sub->via, sub->codecs, msg);
         if (view.kind == NATSKIT_MSG_OBJECT)
             return object_info_new(sub->st, &sub->via, msg);
         if (view.kind == NATSKIT_MSG_MESSAGE) /* somebody stored it where objects are */
@@ -501,6 +502,7 @@ static int sub_traverse(PyObject *self, visitproc visit, void *arg)
     Sub *sub = DATA(Sub, self);
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(sub->conn);
+    Py_VISIT(sub->codecs);
     Py_VISIT(sub->next_idle);
     return handle_traverse(sub, visit, arg);
 }
@@ -512,6 +514,7 @@ static int sub_clear(PyObject *self)
     source_detach(&sub->source);
     handle_clear(sub);
     Py_CLEAR(sub->next_idle);
+    Py_CLEAR(sub->codecs);
     Py_CLEAR(sub->conn);
     return 0;
 }

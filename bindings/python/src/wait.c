@@ -241,7 +241,7 @@ static PyObject *op_collect(State *st, const Via *via, natskit_op op, int gives,
     if (status == NATSKIT_OK && is_msg)
         return gives == GIVE_MSG      ? msg_new(st, via, msg)
                : gives == GIVE_ACK    ? ack_new(st, msg)
-               : gives == GIVE_ENTRY  ? entry_new(st, via, msg)
+               : gives == GIVE_ENTRY  ? entry_new(st, via, NULL, msg)
                : gives == GIVE_STORED ? stored_new(st, via, msg)
                : gives == GIVE_OBJECT ? object_info_new(st, via, msg)
                                       : kv_revision(st, msg);

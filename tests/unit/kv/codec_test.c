@@ -1,5 +1,5 @@
-/* Codecs of keys: there and back, what other clients write, what no codec has written, wildcards, no memory.
- * One thread. */
+/* Codecs of keys and values: there and back, what other clients write, what no codec has written, wildcards,
+ * no memory. One thread. */
 #include "kv/codec.h"
 
 #include "base/alloc.h"
@@ -100,13 +100,85 @@ static void test_message(void **state)
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
         struct nki_msg *msg = nki_msg_new(NULL, nki_str_z(rows[i].subject), NKI_STR("reply"), 4, 9);
         memcpy(nki_msg_body(msg), "HEADvalue", 9);
-        nki_kv_decode_msg(NKI_KV_BASE64, msg);
+        nki_kv_decode_msg((struct nki_kv_codecs){.keys = NKI_KV_BASE64}, msg);
         assert_true(nki_str_eq(nki_msg_subject(msg), nki_str_z(rows[i].wanted)));
         assert_true(nki_str_eq(nki_msg_reply(msg), NKI_STR("reply")));
         assert_true(nki_str_eq(nki_msg_header_block(msg), NKI_STR("HEAD")));
         assert_true(nki_str_eq(nki_msg_data(msg), NKI_STR("value")));
         nki_msg_release(msg);
     }
+}
+
+static void check_value(const char *value, const char *stored)
+{
+    struct nki_buf out = {0};
+    assert_int_equal(nki_kv_encode_value(NKI_KV_VALUE_BASE64, nki_str_z(value), &out), NKI_OK);
+    assert_true(nki_str_eq(nki_str_make((const char *)out.data, out.len), nki_str_z(stored)));
+    size_t len = nki_kv_decode_value(NKI_KV_VALUE_BASE64, (char *)out.data, out.len);
+    assert_true(nki_str_eq(nki_str_make((const char *)out.data, len), nki_str_z(value)));
+    nki_buf_free(&out);
+}
+
+static void expect_value_decoded(const char *stored, const char *wanted)
+{
+    char text[100];
+    strcpy(text, stored);
+    size_t len = nki_kv_decode_value(NKI_KV_VALUE_BASE64, text, strlen(stored));
+    assert_true(nki_str_eq(nki_str_make(text, len), nki_str_z(wanted)));
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    check_value("", "");
+    check_value("v", "dg");
+    check_value("???ab", "Pz8_YWI");
+    /* As others write it. */
+    expect_value_decoded("Pz8/YWI=", "???ab");
+    /* What is not base64 stays as it is, also if its begin was read. */
+    expect_value_decoded("plain text", "plain text");
+    expect_value_decoded("dg=dg", "dg=dg");
+    expect_value_decoded("=", "=");
+    char text[] = "as it is";
+    assert_int_equal(nki_kv_decode_value(NKI_KV_VALUE_PLAIN, text, 8), 8);
+}
+
+/* Longer than what is read at a time, of each length that a last group may have. */
+static void test_long_values(void **state)
+{
+    (void)state;
+    static uint8_t value[10000];
+    for (size_t i = 0; i < sizeof value; i++) {
+        value[i] = (uint8_t)(i * 7 + i / 256);
+    }
+    for (size_t len = sizeof value - 3; len <= sizeof value; len++) {
+        struct nki_buf out = {0};
+        struct nki_str text = nki_str_make((const char *)value, len);
+        assert_int_equal(nki_kv_encode_value(NKI_KV_VALUE_BASE64, text, &out), NKI_OK);
+        uint8_t kept = out.data[out.len - 1];
+        out.data[out.len - 1] = '!'; /* seen at the end alone: nothing was written before that */
+        assert_int_equal(nki_kv_decode_value(NKI_KV_VALUE_BASE64, (char *)out.data, out.len), out.len);
+        out.data[out.len - 1] = kept;
+        assert_int_equal(nki_kv_decode_value(NKI_KV_VALUE_BASE64, (char *)out.data, out.len), len);
+        assert_memory_equal(out.data, value, len);
+        nki_buf_free(&out);
+    }
+}
+
+/* Both at once, with what stands between them. */
+static void test_message_value(void **state)
+{
+    (void)state;
+    const struct nki_kv_codecs codecs = nki_kv_codecs_unpack(
+        nki_kv_codecs_pack((struct nki_kv_codecs){.keys = NKI_KV_PATH, .values = NKI_KV_VALUE_BASE64}));
+    struct nki_msg *msg = nki_msg_new(NULL, NKI_STR("$KV.b._root_.a"), NKI_STR("reply"), 4, 8);
+    memcpy(nki_msg_body(msg), "HEADdmFs", 8);
+    nki_kv_decode_msg(codecs, msg);
+    assert_true(nki_str_eq(nki_msg_subject(msg), NKI_STR("$KV.b./a")));
+    assert_true(nki_str_eq(nki_msg_reply(msg), NKI_STR("reply")));
+    assert_true(nki_str_eq(nki_msg_header_block(msg), NKI_STR("HEAD")));
+    assert_true(nki_str_eq(nki_msg_data(msg), NKI_STR("val")));
+    nki_msg_release(msg);
 }
 
 static void test_no_memory(void **state)
@@ -128,13 +200,19 @@ static void test_no_memory(void **state)
         }
     }
     assert_true(refused >= 3);
+    assert_true(refuse_begin(1));
+    struct nki_buf out = {0};
+    assert_int_equal(nki_kv_encode_value(NKI_KV_VALUE_BASE64, NKI_STR("a"), &out), NKI_NO_MEMORY);
+    refuse_end();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),   cmocka_unit_test(test_base64),    cmocka_unit_test(test_path),
-        cmocka_unit_test(test_message), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_plain),         cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_path),          cmocka_unit_test(test_message),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_message_value), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

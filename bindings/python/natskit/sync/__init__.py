@@ -15,6 +15,7 @@ from __future__ import annotations
 from .. import errors, js, jwt, nkeys
 from .._metadata import Metadata
 from .._dump import dump
+from .._codec import KeyCodec, ValueCodec
 from .._natskit import (
     Entry,
     Event,
@@ -52,6 +53,7 @@ __all__ = [
     "Headers",
     "Ingest",
     "JetStreamContext",
+    "KeyCodec",
     "KeyValue",
     "KeyValueBatch",
     "KeyValueCache",
@@ -72,6 +74,7 @@ __all__ = [
     "StoredMsg",
     "Stream",
     "Subscription",
+    "ValueCodec",
     "Watcher",
     "connect",
     "counters",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import _handlers, _natskit, _options, errors
+from .. import _codec, _handlers, _natskit, _options, errors
 from ._batch import Batch
 from .._natskit import SyncWatcher as Watcher
 from .._natskit import Entry
@@ -34,10 +34,6 @@ def _life(ttl: _Ttl) -> int:
     return 0 if ttl is None else -(-_values.nanoseconds("ttl", ttl) // 1_000_000)
 
 
-def _patterns(keys: str | Iterable[str] | None) -> list[str]:
-    return [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
-
-
 class KeyValue(_natskit.SyncKeyValue):
     """A bucket: `kv = js.key_value("settings")`.
 
@@ -50,10 +46,13 @@ class KeyValue(_natskit.SyncKeyValue):
     # list(kv); len(kv). Each asks the server.
 
     def __init__(self, context: JetStreamContext, bucket: str, **options: Any) -> None:
-        self._open(context, bucket, _options.pairs(_natskit.OPTIONS_KV, options))
+        self._opened = dict(options)
+        keys = options.pop("key_codec", None)
+        values = None if isinstance(options.get("value_codec"), str) else options.pop("value_codec", None)
+        self._codecs = _codec.Codecs(keys, values) if keys is not None or values is not None else None
+        self._open(context, bucket, _options.pairs(_natskit.OPTIONS_KV, options), self._codecs)
         self._js = context
         self._name = bucket
-        self._opened = options
 
     @property
     def bucket(self) -> str:
@@ -68,14 +67,35 @@ class KeyValue(_natskit.SyncKeyValue):
 
         Raises errors.KeyNotFoundError, and below that errors.KeyDeletedError.
         """
-        entry: Entry = self._get(key, revision or 0, self._limit(timeout))
-        return entry
+        if self._codecs is None:
+            entry: Entry = self._get(key, revision or 0, self._limit(timeout))
+            return entry
+        entry = self._get(self._codecs.encode_key(key), revision or 0, self._limit(timeout))
+        return self._decoded(entry)
 
     def _change(
         self, action: int, key: str, value: Any, revision: int, ttl: _Ttl, timeout: float | None
     ) -> int:
+        if self._codecs is not None:
+            key, value = self._coded(action, key, value)
         made: int = self._write(action, key, value, revision, _life(ttl), self._limit(timeout))
         return made
+
+    def _coded(self, action: int, key: str, value: Any) -> tuple[str, Any]:
+        """Key and value as they are stored."""
+        if self._codecs is None:
+            return key, value
+        empty = action in (_DELETE, _PURGE)
+        return self._codecs.encode_key(key), value if empty else self._codecs.encode_value(key, value)
+
+    def _put_in(self, batch: Batch, action: int, key: str, value: Any, revision: int, life: int) -> None:
+        key, value = self._coded(action, key, value)
+        self._add(batch, action, key, value, revision, life)
+
+    def _patterns(self, keys: str | Iterable[str] | None) -> list[str]:
+        """As they are stored."""
+        patterns = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        return patterns if self._codecs is None else [self._codecs.encode_filter(one) for one in patterns]
 
     def put(self, key: str, value: Any, timeout: float | None = None) -> int:
         """Sets the value (bytes, str or a buffer) of a key. Gives its revision."""
@@ -142,7 +162,7 @@ class KeyValue(_natskit.SyncKeyValue):
             meta_only, headers_only: leave out values.
             marker: None comes once, in between, when all that there was at the begin has come.
         """
-        patterns = _patterns(keys)
+        patterns = self._patterns(keys)
         wishes = {
             "keys": patterns or None,
             "history": include_history or None,
@@ -173,12 +193,12 @@ class KeyValue(_natskit.SyncKeyValue):
         self, filters: str | Iterable[str] | None = None, timeout: float | None = None
     ) -> list[str]:
         """The keys that have a value, or those of them that match a filter; an empty list if there are none."""
-        wishes = {"keys": _patterns(filters) or None, "ignore_deletes": True, "headers_only": True}
+        wishes = {"keys": self._patterns(filters) or None, "ignore_deletes": True, "headers_only": True}
         return [entry.key for entry in self._now("keys", wishes, timeout)]
 
     def history(self, key: str | Iterable[str], timeout: float | None = None) -> list[Entry]:
         """All that is kept of a key, the oldest first; of several with `*` and `>`, or a list."""
-        return self._now("history", {"keys": _patterns(key), "history": True}, timeout)
+        return self._now("history", {"keys": self._patterns(key), "history": True}, timeout)
 
     def modify(
         self,
@@ -219,17 +239,16 @@ class KeyValue(_natskit.SyncKeyValue):
     def get_many(
         self, keys: str | Iterable[str], *, deleted: bool = False, timeout: float | None = None
     ) -> dict[str, Entry]:
-        """The last entries of up to 1,024 keys (also `*` and `>`), all of one moment, by key and in the order of their
+        """The last entries of up to 65,536 keys (also `*` and `>`), all of one moment, by key and in the order of their
         revisions; what has no value is left out.
 
-        Raises errors.NoDirectError (the bucket allows no direct gets, or there is none), errors.NoBatchError (a server
-        before 2.11), errors.JetStreamLimitError (more keys match), errors.SnapshotChangedError (with more than 16 MiB:
-        again).
+        Raises errors.StreamNotFoundError, errors.SnapshotChangedError (with more than 1,024 keys or 16 MiB: it was
+        written all the time; again).
 
         Args:
             deleted: with the entries of keys that were deleted or purged, whose `operation` tells so.
         """
-        wishes = {"keys": _patterns(keys) or None, "ignore_deletes": None if deleted else True}
+        wishes = {"keys": self._patterns(keys) or None, "ignore_deletes": None if deleted else True}
         pairs = _options.pairs(_natskit.OPTIONS_KV_MANY, wishes)
         if not wishes["keys"]:
             return {}
@@ -244,7 +263,7 @@ class KeyValue(_natskit.SyncKeyValue):
     def _change_all(
         self, action: int, keys: str | Iterable[str] | None, timeout: float | None, **wishes: Any
     ) -> int:
-        pairs = _options.pairs(_natskit.OPTIONS_KV_SWEEP, {"keys": _patterns(keys) or None, **wishes})
+        pairs = _options.pairs(_natskit.OPTIONS_KV_SWEEP, {"keys": self._patterns(keys) or None, **wishes})
         answer: dict[str, int] = self._sweep(action, pairs, self._limit(timeout))
         return answer["keys"]
 
@@ -283,7 +302,7 @@ class KeyValue(_natskit.SyncKeyValue):
     ) -> KeyValueCache:
         """Keeps the last entries of all keys, or of those that match, at hand, and up to date:
         `with kv.cache() as cache: cache["a"]`."""
-        return KeyValueCache(self, _patterns(keys), headers_only)
+        return KeyValueCache(self, self._patterns(keys), headers_only)
 
     # --------------------------------------------------------------------------------- as a mapping
 
@@ -342,23 +361,23 @@ class KeyValueBatch:
 
     def put(self, key: str, value: Any) -> None:
         """Adds a put."""
-        self._kv._add(self._batch, _PUT, key, value, 0, 0)
+        self._kv._put_in(self._batch, _PUT, key, value, 0, 0)
 
     def create(self, key: str, value: Any = b"", *, ttl: _Ttl = None) -> None:
         """Adds the first entry of a key. Where it was deleted or purged, update() with the revision of that writes."""
-        self._kv._add(self._batch, _CREATE, key, value, 0, _life(ttl))
+        self._kv._put_in(self._batch, _CREATE, key, value, 0, _life(ttl))
 
     def update(self, key: str, value: Any, last: int | None = None) -> None:
         """Adds an update, which needs that the key has revision `last` (None: no entry), before the batch."""
-        self._kv._add(self._batch, _UPDATE, key, value, last or 0, 0)
+        self._kv._put_in(self._batch, _UPDATE, key, value, last or 0, 0)
 
     def delete(self, key: str, last: int | None = None) -> None:
         """Adds a delete."""
-        self._kv._add(self._batch, _DELETE, key, b"", last or 0, 0)
+        self._kv._put_in(self._batch, _DELETE, key, b"", last or 0, 0)
 
     def purge(self, key: str, last: int | None = None, *, ttl: _Ttl = None) -> None:
         """Adds a purge."""
-        self._kv._add(self._batch, _PURGE, key, b"", last or 0, _life(ttl))
+        self._kv._put_in(self._batch, _PURGE, key, b"", last or 0, _life(ttl))
 
     def commit(self, timeout: float | None = None) -> list[int]:
         """Makes the changes, and gives their revisions. Errors as Batch.commit(): with any `outcome` but "unknown"
@@ -403,7 +422,10 @@ class KeyValueCache:
         wishes = {"keys": patterns or None, "headers_only": headers_only or None}
         name = f"{kv._name}: cache of {','.join(patterns) or '>'}"
         self._watcher = self._kv._cache(name, _options.pairs(_natskit.OPTIONS_KV_WATCH, wishes))
-        self._cached = self._kv._cached
+
+    def _cached(self, key: str) -> Entry | None:
+        codecs = self._kv._codecs
+        return self._kv._cached(key if codecs is None else codecs.encode_key(key))
 
     def __enter__(self) -> KeyValueCache:
         self.ready()
@@ -522,6 +544,8 @@ class Buckets:
         bucket: str,
         *,
         codec: str | None = None,
+        key_codec: _codec.KeyCodec | None = None,
+        value_codec: _codec.ValueCodec | str | None = None,
         read_only: bool | None = None,
         direct: bool | None = None,
         origin: str | None = None,
@@ -531,11 +555,23 @@ class Buckets:
         Args:
             codec: what keys are in subjects: "none", "base64" (keys may hold any characters in tokens between dots),
                 "path" (slashes in place of dots).
+            key_codec: an object of your own that makes of a key what `codec` makes a subject of: natskit.KeyCodec.
+            value_codec: what values are as they are stored: "none", "base64", or an object of your own:
+                natskit.ValueCodec.
             read_only: every change is an errors.ReadOnlyError.
             direct: False has gets answered by the leader, so that they see each change that was acked.
             origin: the bucket that this one mirrors; key_value() and status() find it out.
         """
-        return KeyValue(cast("JetStreamContext", self), bucket, codec=codec, read_only=read_only, direct=direct, origin=origin)
+        return KeyValue(
+            cast("JetStreamContext", self),
+            bucket,
+            codec=codec,
+            key_codec=key_codec,
+            value_codec=value_codec,
+            read_only=read_only,
+            direct=direct,
+            origin=origin,
+        )
 
     def key_value_names(self) -> list[str]:
         """Names of all buckets."""
