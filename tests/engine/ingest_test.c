@@ -728,7 +728,9 @@ static void test_drained(void **state)
     nki_engine_feeds_drain(&fast.peer->rig->engine, fast.peer->rig->now_ns);
     rig_settle(fast.peer->rig);
     peer_expect_none(fast.peer);
-    expect_over(&fast, NKI_UNSUBSCRIBED);
+    assert_int_equal(rig_end_reason(fast.failures), NKI_UNSUBSCRIBED);
+    assert_int_equal(put(&fast, SUBJECT), NKI_CLOSED);
+    assert_int_equal(info_of(&fast).reason, NKI_CLOSED); /* there is no ack */
     end(&fast);
 }
 
