@@ -25,11 +25,11 @@ void nki_ingest_tell(struct nki_ingest *ingest, struct nki_slab *slab, struct nk
 {
     struct nki_msg *msg = NULL;
     int32_t status = ingest->done ? ingest->reason : ingest->reason != 0 ? ingest->reason : NKI_CLOSED;
-    int32_t outcome = status == NKI_OK ? NKI_OUTCOME_DONE : ingest->outcome;
     if (status == NKI_OK) {
         msg = nki_pub_ack_msg(slab, &ingest->ack);
         status = msg != NULL ? NKI_OK : NKI_NO_MEMORY;
     }
+    int32_t outcome = status == NKI_OK ? NKI_OUTCOME_DONE : ingest->outcome;
     nki_op_finish(op, status, outcome, msg,
                   status != NKI_OK && ingest->error.status == status ? &ingest->error : NULL);
 }

@@ -38,6 +38,34 @@ natskit_op tt_batch_commit_start(natskit_conn conn, natskit_batch batch)
     return tt_given_op("natskit_batch_commit_start", got, op, conn, &err);
 }
 
+natskit_ingest tt_ingest(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *failures)
+{
+    natskit_error err = {0};
+    natskit_ingest ingest = {UINT64_MAX};
+    failures->id = UINT64_MAX;
+    natskit_status got = natskit_ingest_open(js, options, &ingest, failures, &err);
+    tt_check_error("natskit_ingest_open", got, NATSKIT_OK, &err);
+    failures->id = tt_given("natskit_ingest_open", got, NATSKIT_KIND_SUB, failures->id, conn.id, "");
+    return (natskit_ingest){
+        tt_given("natskit_ingest_open", got, NATSKIT_KIND_INGEST, ingest.id, conn.id, NULL)};
+}
+
+natskit_op tt_ingest_room_start(natskit_conn conn, natskit_ingest ingest)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_ingest_room_start(ingest, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_ingest_room_start", got, op, conn, &err);
+}
+
+natskit_op tt_ingest_commit_start(natskit_conn conn, natskit_ingest ingest)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_status got = natskit_ingest_commit_start(ingest, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_ingest_commit_start", got, op, conn, &err);
+}
+
 natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks)
 {
     natskit_error err = {0};

@@ -91,6 +91,9 @@ natskit_op tt_js_publish_start(natskit_conn conn, natskit_js js, const char *sub
                                natskit_headers headers);
 natskit_batch tt_batch(natskit_conn conn, natskit_js js);
 natskit_op tt_batch_commit_start(natskit_conn conn, natskit_batch batch);
+natskit_ingest tt_ingest(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *failures);
+natskit_op tt_ingest_room_start(natskit_conn conn, natskit_ingest ingest);
+natskit_op tt_ingest_commit_start(natskit_conn conn, natskit_ingest ingest);
 natskit_publisher tt_publisher(natskit_conn conn, natskit_js js, natskit_options options, natskit_sub *acks);
 natskit_op tt_publisher_done_start(natskit_conn conn, natskit_publisher publisher);
 natskit_op tt_publisher_room_start(natskit_conn conn, natskit_publisher publisher, uint64_t bytes);

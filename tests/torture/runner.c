@@ -263,24 +263,11 @@ static void check_nothing_left(const natskit_counters *before, int descriptors_b
         uint64_t after;
     } rows[] = {
 #define COUNTER(name) {#name, before->name, after.name}
-        COUNTER(options),
-        COUNTER(headers),
-        COUNTER(conns),
-        COUNTER(subs),
-        COUNTER(ops),
-        COUNTER(waitsets),
-        COUNTER(msgs),
-        COUNTER(allocated_bytes),
-        COUNTER(threads),
-        COUNTER(jsons),
-        COUNTER(contexts),
-        COUNTER(publishers),
-        COUNTER(kvs),
-        COUNTER(batches),
-        COUNTER(services),
-        COUNTER(object_stores),
-        COUNTER(object_writers),
-        COUNTER(object_readers),
+        COUNTER(options),       COUNTER(headers),        COUNTER(conns),          COUNTER(subs),
+        COUNTER(ops),           COUNTER(waitsets),       COUNTER(msgs),           COUNTER(allocated_bytes),
+        COUNTER(threads),       COUNTER(jsons),          COUNTER(contexts),       COUNTER(publishers),
+        COUNTER(kvs),           COUNTER(batches),        COUNTER(ingests),        COUNTER(services),
+        COUNTER(object_stores), COUNTER(object_writers), COUNTER(object_readers),
 #undef COUNTER
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

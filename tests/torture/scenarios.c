@@ -63,6 +63,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(publisher),
     ROW(atomic_batch),
     ROW(atomic_stored),
+    ROW(fast_ingest),
     ROW(js_calls),
     ROW(direct_one),
     ROW(direct_many),

@@ -60,6 +60,7 @@ void tt_scenario_js_publish(void);
 void tt_scenario_publisher(void);
 void tt_scenario_atomic_batch(void);
 void tt_scenario_atomic_stored(void);
+void tt_scenario_fast_ingest(void);
 void tt_scenario_js_calls(void);
 void tt_scenario_direct_one(void);
 void tt_scenario_direct_many(void);

@@ -210,3 +210,67 @@ void tt_scenario_atomic_stored(void)
     (void)tt_given("natskit_batch_commit", got, TT_KIND_MSG, (uint64_t)(uintptr_t)ack, 0, NULL);
     expect_batch(got == NATSKIT_OK ? ack : NULL);
 }
+
+/* Three messages to a real stream, which outlives the scenario; how many were taken. */
+static uint64_t ingest_some(natskit_ingest ingest)
+{
+    uint64_t seq = 0;
+    for (int i = 0; i < 3; i++) {
+        natskit_headers headers = i == 0 ? tt_headers("Trace", "one") : NO_HEADERS;
+        uint64_t before = seq;
+        if (TT(natskit_ingest_publish, ingest, "ingest", Z, headers, "kept", 4, tt_life.wait_ms, &seq) ==
+                NATSKIT_OK &&
+            seq != before + 1) {
+            tt_fail("a message behind %llu is number %llu", (unsigned long long)before,
+                    (unsigned long long)seq);
+        }
+    }
+    return seq;
+}
+
+void tt_scenario_fast_ingest(void)
+{
+    natskit_error err = {0};
+    natskit_ingest_info info = {0};
+    natskit_sub failures;
+    int32_t outcome = -1;
+    natskit_msg *ack = (natskit_msg *)(uintptr_t)1;
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    (void)tt_js_call(
+        js, "stream.create",
+        tt_json("{\"config\":{\"name\":\"INGEST\",\"subjects\":[\"ingest\"],\"storage\":\"memory\","
+                "\"max_msgs\":10,\"allow_batched\":true}}"));
+    natskit_options options = tt_options(NATSKIT_OPTIONS_INGEST);
+    tt_set(options, "ack_wait_ms", tt_life.hurt ? 300 : 20000);
+    natskit_ingest ingest = tt_ingest(conn, js, options, &failures);
+    uint64_t published = ingest_some(ingest);
+    (void)tt_finish(tt_ingest_room_start(conn, ingest), NATSKIT_OK);
+    TT(natskit_ingest_info_get, ingest, &info, sizeof info);
+    tt_want(info.published == 3 && info.lost == 0 && info.refused == 0, "messages are missing");
+    if (published == 0) {
+        return; /* there is nothing to commit */
+    }
+    natskit_op commit = tt_ingest_commit_start(conn, ingest);
+    natskit_status got = natskit_ingest_commit(ingest, tt_life.wait_ms, &ack, &outcome, &err);
+    tt_check_error("natskit_ingest_commit", got, NATSKIT_OK, &err);
+    if ((got == NATSKIT_OK) != (outcome == NATSKIT_OUTCOME_DONE)) {
+        tt_fail("a commit has given status %d and outcome %d", got, outcome);
+    }
+    (void)tt_given("natskit_ingest_commit", got, TT_KIND_MSG, (uint64_t)(uintptr_t)ack, 0, NULL);
+    if (got == NATSKIT_OK) {
+        natskit_pub_ack stored = {0};
+        TT(natskit_msg_pub_ack, ack, &stored, sizeof stored);
+        if (stored.count != published) {
+            tt_fail("of %llu messages %llu are stored", (unsigned long long)published,
+                    (unsigned long long)stored.count);
+        }
+        tt_release(ack);
+    }
+    if (tt_finish(commit, NATSKIT_OK) == NATSKIT_OK) {
+        natskit_msg *same = tt_take_msg(commit, NATSKIT_OK);
+        if (same != NULL) {
+            tt_release(same);
+        }
+    }
+}
