@@ -156,9 +156,10 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
-    case NATSKIT_KIND_INGEST:
     case NATSKIT_KIND_OBJECT_READER:
         return NATSKIT_BAD_HANDLE;
+    case NATSKIT_KIND_INGEST:
+        return natskit_ingest_close((natskit_ingest){id});
     case NATSKIT_KIND_BATCH:
         return natskit_batch_close((natskit_batch){id});
     case NATSKIT_KIND_JS:
@@ -746,16 +747,16 @@ static const struct {
     void (*step)(struct worker *me);
     unsigned weight;
 } steps[] = {
-    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},  {step_next_batch, 60},
-    {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
-    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
-    {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
-    {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
-    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
-    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},  {step_service, 20},
-    {step_discover, 6},  {step_objects, 20},
+    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},   {step_next_batch, 60},
+    {step_message, 120}, {step_request, 60},       {step_op, 80},      {step_waitset, 100},
+    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},    {step_headers, 60},
+    {step_options, 30},  {step_open, 20},          {step_close, 20},   {step_library, 20},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},  {step_life, 10},
+    {step_order, 20},    {step_many, 30},          {step_own, 20},     {step_edit, 40},
+    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},   {step_first, 5},
+    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},   {step_keys, 40},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},   {step_service, 20},
+    {step_discover, 6},  {step_objects, 20},       {step_ingests, 20},
 };
 
 static void *work(void *arg)
@@ -866,6 +867,9 @@ static void test_battery(void **state)
     natskit_conn conn = fx_connect();
     fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
     fx_bucket(conn, "BTKV");
+    fx_stream(conn, "BTFAST",
+              "{\"name\":\"BTFAST\",\"subjects\":[\"btfast.>\"],\"storage\":\"memory\","
+              "\"max_msgs\":100,\"allow_batched\":true}");
     assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();
