@@ -368,9 +368,8 @@ static void test_configurations(void **state)
 #undef STREAM
 #undef CONSUMER
     jb_do(js, "consumer.create",
-          "{'stream':'ALL','config':{'name':'late','ack_policy':'explicit','deliver_policy':'by_start_"
-          "sequence',"
-          "'opt_start_seq':5}}");
+          "{'stream':'ALL','config':{'name':'late','ack_policy':'explicit','deliver_policy':"
+          "'by_start_sequence','opt_start_seq':5}}");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         natskit_json args = jb_json("%s", rows[i].args);
         natskit_json answer;
