@@ -1384,9 +1384,36 @@ typedef struct natskit_origin {
  * than NATSKIT_MSG_MESSAGE. Who may publish to the subject may write such headers, too. */
 NATSKIT_API natskit_status natskit_msg_origin(const natskit_msg *msg, natskit_origin *view, size_t view_size);
 
-/* Gives the digits, perhaps behind a '-', of the value of a stored counter, which live as long as the
- * message. NATSKIT_NOT_FOUND if the data are something else. */
+/* Gives the digits, perhaps behind a '-', of the value of a counter, which live as long as the message: one of
+ * a stream, delivered or stored (NATSKIT_MSG_STORED). NATSKIT_NOT_FOUND if the data are something else. */
 NATSKIT_API natskit_status natskit_msg_counter(const natskit_msg *msg, const char **value, size_t *value_len);
+
+/* Adds a whole number, digits that may stand behind a sign ("5", "-3", up to 4,096 of them), to the counter of
+ * a subject, of a stream with allow_msg_counter. `headers` may be {0}; `*ack` (may be NULL) gets a message of
+ * kind NATSKIT_MSG_PUB_ACK, whose `value` is the sum. With a Nats-Msg-Id it is sent again when the connection is
+ * lost meanwhile, and counted once (of one that was counted before it is the sum as it is by now); without one
+ * the outcome is unknown then. Otherwise as natskit_js_publish:
+ * NATSKIT_COUNTER_REFUSED (the stream is no counter); NATSKIT_INVALID_ACK, outcome unknown: the stream has
+ * stored it, but tells no sum (servers before 2.12; sums of more than 4,096 digits). */
+NATSKIT_API natskit_status natskit_js_increment(natskit_js js, const char *subject, size_t subject_len,
+                                                const char *by, size_t by_len, natskit_headers headers,
+                                                int64_t timeout_ms, natskit_msg **ack, int32_t *outcome,
+                                                natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack. `options` (scope REQUEST) may be {0}. */
+NATSKIT_API natskit_status natskit_js_increment_start(natskit_js js, const char *subject, size_t subject_len,
+                                                      const char *by, size_t by_len, natskit_headers headers,
+                                                      natskit_options options, int64_t timeout_ms,
+                                                      natskit_op *op, natskit_error *err);
+
+/* Gives what was added up of other streams (sources), by the header of a stored counter: a document
+ * {"STREAM":{"subject":"digits"}}. NATSKIT_NOT_FOUND if it has no sources. */
+NATSKIT_API natskit_status natskit_msg_counter_sources(const natskit_msg *msg, natskit_json *out,
+                                                       natskit_error *err);
+
+/* Reads digits behind an optional sign, as values of counters are. NATSKIT_LIMIT if they do not fit int64_t,
+ * NATSKIT_INVALID if they are none. */
+NATSKIT_API natskit_status natskit_counter_int(const char *digits, size_t digits_len, int64_t *out);
 
 /* ------------------------------------------------------------------------------------------------ batches
  *
