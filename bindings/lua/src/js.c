@@ -467,6 +467,7 @@ static int js_call(lua_State *L)
 
 static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"publish", lnk_js_publish},
+                                    {"increment", lnk_js_increment},
                                     {"publisher", lnk_js_publisher},
                                     {"ingest", lnk_js_ingest},
                                     {"bind_consumer", lnk_js_bind_consumer},
