@@ -1562,6 +1562,14 @@ NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, si
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
 
+/* The same with options of scope FETCH: `group`, `priority`, `min_pending`, `min_ack_pending`, `pin_id` (priority
+ * groups) and `bind` are as there; the others are not used. {0} is natskit_js_next. While another client of a
+ * group of policy pinned_client has the messages it waits. */
+NATSKIT_API natskit_status natskit_js_next_with(natskit_js js, const char *stream, size_t stream_len,
+                                                const char *consumer, size_t consumer_len,
+                                                natskit_options options, int64_t timeout_ms,
+                                                natskit_msg **msg, natskit_error *err);
+
 /* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead).
  * What is outstanding and what waits in the queue never exceed the limit together; more is asked for when
  * they have fallen to a threshold. It ends by itself only for what will not change: NATSKIT_PULL_REFUSED,

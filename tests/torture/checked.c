@@ -190,6 +190,7 @@ static const struct row rows[] = {
     {"natskit_object_reader_ready_start", MEM | ENDED},
     {"natskit_object_watch", MEM | ENDED},
     {"natskit_js_fetch", MEM | ENDED},
+    {"natskit_js_next_with", MEM | ENDED | LATE},
     {"natskit_js_next", MEM | ENDED | LATE},
     {"natskit_js_consume", MEM | ENDED},
     {"natskit_js_ordered", MEM | ENDED},

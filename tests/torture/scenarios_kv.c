@@ -140,7 +140,9 @@ void tt_scenario_pull(void)
         tt_release(msg);
     }
     (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
-    tt_release(tt_js_next(js, STREAM, "pull", NATSKIT_OK));
+    tt_release(tt_js_next(js, STREAM, "pull", NO_OPTIONS, NATSKIT_OK));
+    (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
+    tt_release(tt_js_next(js, STREAM, "pull", tt_options(NATSKIT_OPTIONS_FETCH), NATSKIT_OK));
     natskit_sub more = tt_js_consume(conn, js, STREAM, "pull", NO_OPTIONS);
     TT(natskit_sub_pull_info, more, &info, sizeof info);
     (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
