@@ -67,6 +67,8 @@ void step_contexts(struct worker *me);
 void step_calls(struct worker *me);
 void step_keys(struct worker *me);
 void step_batches(struct worker *me);
+/* Makes the stream of those. */
+void begin_ingests(natskit_conn conn);
 void step_ingests(struct worker *me);
 void step_watch(struct worker *me);
 void step_objects(struct worker *me);

@@ -244,6 +244,13 @@ static void commit_ingest(struct worker *me, natskit_ingest ingest)
     keep_op(me, "ingest_commit_start", gave(me, "ingest_commit_start", status), op);
 }
 
+void begin_ingests(natskit_conn conn)
+{
+    fx_stream(conn, "BTFAST",
+              "{\"name\":\"BTFAST\",\"subjects\":[\"btfast.>\"],\"storage\":\"memory\","
+              "\"max_msgs\":100,\"allow_batched\":true}");
+}
+
 /* Some go to a stream that takes them, others to one that does not, or to none. */
 void step_ingests(struct worker *me)
 {

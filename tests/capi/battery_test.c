@@ -100,7 +100,6 @@ void fault(struct worker *me, const char *call, uint64_t id, natskit_status stat
     }
 }
 
-/* Counts a call and checks that it gave a status. */
 natskit_status gave(struct worker *me, const char *call, natskit_status status)
 {
     me->calls++;
@@ -115,7 +114,6 @@ natskit_status gave(struct worker *me, const char *call, natskit_status status)
     return status;
 }
 
-/* The same for a call whose other arguments are all right: what it says of the handle is known. */
 natskit_status gave_for(struct worker *me, const char *call, uint64_t id, enum sort sort,
                         natskit_status status)
 {
@@ -867,9 +865,7 @@ static void test_battery(void **state)
     natskit_conn conn = fx_connect();
     fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
     fx_bucket(conn, "BTKV");
-    fx_stream(conn, "BTFAST",
-              "{\"name\":\"BTFAST\",\"subjects\":[\"btfast.>\"],\"storage\":\"memory\","
-              "\"max_msgs\":100,\"allow_batched\":true}");
+    begin_ingests(conn);
     assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();

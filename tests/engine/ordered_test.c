@@ -415,8 +415,8 @@ static void test_not_enabled(void **state)
     }
 }
 
-/* The answer to the making of the first one was lost, but something has come of it: so there was JetStream, and
- * it is waited for. */
+/* The answer to the making of the first one was lost, but something has come of it: so there was JetStream,
+ * and it is waited for. */
 static void test_not_enabled_later(void **state)
 {
     (void)state;

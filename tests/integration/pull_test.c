@@ -755,61 +755,6 @@ static int fetch_of_group(natskit_js of, const char *consumer, const char *const
     return count;
 }
 
-static natskit_status next_of(natskit_js context, const char *consumer, const char *option, const char *value,
-                              int64_t timeout_ms)
-{
-    natskit_options options;
-    natskit_msg *msg;
-    natskit_error err = {0};
-    assert_ok(natskit_options_open(NATSKIT_OPTIONS_FETCH, &options));
-    assert_ok(natskit_options_set(options, "group", Z, "g", Z, NULL));
-    if (option != NULL) {
-        assert_ok(natskit_options_set(options, option, Z, value, Z, NULL));
-    }
-    natskit_status status =
-        natskit_js_next_with(context, stream, Z, consumer, Z, options, timeout_ms, &msg, &err);
-    assert_ok(natskit_options_close(options));
-    if (status == NATSKIT_OK) {
-        ack(msg);
-    } else {
-        assert_int_equal(err.status, status);
-    }
-    return status;
-}
-
-/* One message of a priority group: who is pinned stays so from call to call; without a group the server says
- * what is missing. */
-static void test_next_of_group(void **state)
-{
-    (void)state;
-    natskit_msg *msg;
-    natskit_js other;
-    assert_ok(natskit_js_open(conn, NO_OPTIONS, &other, NULL));
-    make_consumer("next_pinned", ",\"priority_groups\":[\"g\"],\"priority_policy\":\"pinned_client\"");
-    publish(0, 4, 16);
-    assert_status(natskit_js_next(js, stream, Z, "next_pinned", Z, WAIT_MS, &msg, NULL),
-                  NATSKIT_PULL_REFUSED);
-    assert_ok(next_of(js, "next_pinned", NULL, NULL, WAIT_MS));
-    assert_status(next_of(other, "next_pinned", NULL, NULL, 100), NATSKIT_TIMEOUT);
-    assert_ok(next_of(js, "next_pinned", NULL, NULL, WAIT_MS));
-    api("CONSUMER.UNPIN.@.next_pinned", "{\"group\":\"g\"}");
-    assert_ok(next_of(other, "next_pinned", NULL, NULL, WAIT_MS));
-    assert_status(next_of(js, "next_pinned", NULL, NULL, 100), NATSKIT_TIMEOUT);
-    make_consumer("next_overflow", ",\"priority_groups\":[\"g\"],\"priority_policy\":\"overflow\"");
-    assert_status(next_of(js, "next_overflow", "min_pending", "1000", 100), NATSKIT_TIMEOUT);
-    assert_ok(next_of(js, "next_overflow", "min_pending", "2", WAIT_MS));
-    assert_status(next_of(js, "next_overflow", "pin_id", "not valid", 0), NATSKIT_INVALID);
-    natskit_options options;
-    natskit_error err = {0};
-    assert_ok(natskit_options_open(NATSKIT_OPTIONS_FETCH, &options));
-    assert_ok(natskit_options_set_int(options, "priority", Z, 1, NULL));
-    assert_status(natskit_js_next_with(js, stream, Z, "next_overflow", Z, options, 0, &msg, &err),
-                  NATSKIT_INVALID);
-    assert_non_null(strstr(err.text, "group"));
-    assert_ok(natskit_options_close(options));
-    assert_ok(natskit_js_close(other));
-}
-
 /* The fetches of a context are one client: it stays pinned until somebody has it unpinned, and then the next
  * who asks is. */
 static void test_pinned_fetches(void **state)
@@ -923,7 +868,6 @@ int main(void)
         TEST(test_paused_server),
         TEST(test_pinned),
         TEST(test_pinned_fetches),
-        TEST(test_next_of_group),
         TEST(test_overflow_and_priority),
         TEST(test_restart),
     };
