@@ -1757,6 +1757,23 @@ NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args,
 NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
 
+/* Gives a chunk of a snapshot back to the server, which makes the stream of it: call "stream.restore" (with the
+ * stream, and `config` and `state` of the snapshot's answer) tells the subject, `deliver_subject`. Chunks go one
+ * after the other, in their order; an empty one, of length 0, ends it, and `*info` (may be NULL) gets what the
+ * stream is then, and {0} before. If the server refuses one, as natskit_js_call, or NATSKIT_NO_RESPONDERS, or an
+ * answer does not come, it has given the restore up, or soon will. NATSKIT_TOO_LARGE: a chunk is more than the
+ * server takes as a message; it may be cut in pieces. */
+NATSKIT_API natskit_status natskit_js_restore_chunk(natskit_js js, const char *subject, size_t subject_len,
+                                                    const void *data, size_t data_len, int64_t timeout_ms,
+                                                    natskit_json *info, natskit_error *err);
+
+/* The same as an operation; of an empty chunk natskit_op_json gives the info. `options` (scope REQUEST) may be
+ * {0}. The chunk is copied. */
+NATSKIT_API natskit_status natskit_js_restore_chunk_start(natskit_js js, const char *subject, size_t subject_len,
+                                                          const void *data, size_t data_len,
+                                                          natskit_options options, int64_t timeout_ms,
+                                                          natskit_op *op, natskit_error *err);
+
 /* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other:
  * each message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver",
  * ...). */

@@ -197,6 +197,8 @@ static const struct row rows[] = {
     {"natskit_js_subscribe", MEM | ENDED | LATE},
     {"natskit_js_subscribe_start", MEM | ENDED},
     {"natskit_sub_push_info", ENDED | ABSENT},
+    {"natskit_js_restore_chunk", MEM | ENDED | LATE | ABSENT},
+    {"natskit_js_restore_chunk_start", MEM | ENDED | LATE},
     {"natskit_js_snapshot", MEM | ENDED | LATE | BARE},
     {"natskit_js_snapshot_start", MEM | ENDED | LATE | BARE},
     {"natskit_trace_tree", MEM},

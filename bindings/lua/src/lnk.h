@@ -686,6 +686,7 @@ extern const luaL_Reg lnk_pull_methods[];
 int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
 int lnk_js_subscribe(lua_State *L);
 int lnk_js_snapshot(lua_State *L);
+int lnk_js_restore(lua_State *L);  /* js:restore */
 int lnk_advisory(lua_State *L);   /* nats.advisory */
 int lnk_trace_tree(lua_State *L); /* nats.trace_tree */
 int lnk_js_pull_subscribe(lua_State *L);
