@@ -162,7 +162,8 @@ static enum restore_step give_chunk(lua_State *L)
         lua_settop(L, R_TOP); /* it would be the end */
         return SENT;
     }
-    lua_pushcfunction(L, send_chunk);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* the module's state */
+    lua_pushcclosure(L, send_chunk, 1);
     lua_pushvalue(L, R_JS);
     lua_pushvalue(L, R_SUBJECT);
     lua_pushvalue(L, -4);
