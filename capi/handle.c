@@ -31,7 +31,6 @@
 #define CHUNKS (INDEX_END >> CHUNK_BITS)
 #define GENERATION_BITS 24
 #define GENERATION_MASK ((UINT64_C(1) << GENERATION_BITS) - 1)
-#define KIND_COUNT (NATSKIT_KIND_INGEST + 1)
 
 /* Of the upper half of the word. */
 #define HIGH_CLOSING UINT64_C(1)
@@ -39,6 +38,7 @@
 #define HIGH_KIND_SHIFT 2
 #define HIGH_GENERATION_SHIFT 7
 #define WORD_CLOSING (HIGH_CLOSING << 32)
+#define KIND_COUNT (1 << (HIGH_GENERATION_SHIFT - HIGH_KIND_SHIFT)) /* that a word has room for */
 
 struct chunk {
     struct nki_handle slots[CHUNK_SLOTS];
@@ -157,6 +157,7 @@ static int32_t kind_of_word(uint64_t word)
 
 int32_t nki_handle_reserve(int32_t kind, uint64_t *id, struct nki_handle **handle)
 {
+    assert(kind > 0 && kind < KIND_COUNT);
     pthread_once(&once, prepare);
     if (once_failed != 0) {
         return NATSKIT_NO_MEMORY;
@@ -366,6 +367,7 @@ void nki_handle_reopen(void)
 
 uint64_t nki_handle_live(int32_t kind)
 {
+    assert(kind > 0 && kind < KIND_COUNT);
     return atomic_load_explicit(&live[kind], memory_order_relaxed);
 }
 

@@ -1,5 +1,6 @@
 /* Publishing to streams with an ack, and reading acks. Any thread. */
 #include "capi/guard.h"
+#include "jetstream/counter.h"
 #include "jetstream/publish.h"
 
 int32_t nki_capi_check_published(const char *subject, size_t subject_len, const void *data, size_t data_len,
@@ -78,8 +79,9 @@ natskit_status natskit_js_publish(natskit_js js, const char *subject, size_t sub
     return status;
 }
 
-static int32_t start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t timeout_ms,
-                     natskit_op *op, natskit_error *err)
+/* `by`: what is added to a counter; NULL for any other message. */
+static int32_t start(struct nki_js *js, const struct nki_outgoing_msg *msg, const struct nki_str *by,
+                     int64_t timeout_ms, natskit_op *op, natskit_error *err)
 {
     uint64_t id;
     struct nki_handle *handle;
@@ -88,8 +90,10 @@ static int32_t start(struct nki_js *js, const struct nki_outgoing_msg *msg, int6
         return nki_error_set(nki_capi_err(err), status, NULL);
     }
     struct nki_op *inner;
-    int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
-    status = nki_js_publish_start(js, msg, deadline_ns, &inner, nki_capi_err(err));
+    const struct nki_js_begin begun = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms),
+                                       .timed = true};
+    status = by == NULL ? nki_js_publish_begin(js, msg, &begun, &inner, nki_capi_err(err))
+                        : nki_js_increment_begin(js, msg, *by, &begun, &inner, nki_capi_err(err));
     if (status == NATSKIT_OK) {
         nki_capi_publish_op(js->conn, handle, inner);
         op->id = id;
@@ -121,10 +125,99 @@ natskit_status natskit_js_publish_start(natskit_js js, const char *subject, size
     if (status != NATSKIT_OK) {
         return status;
     }
-    status = start(handle->object, &msg, timeout_ms, op, err);
+    status = start(handle->object, &msg, NULL, timeout_ms, op, err);
     nki_capi_block_release(block);
     nki_handle_unpin(handle);
     return status;
+}
+
+/* -- counters -------------------------------------------------------------------------------------------- */
+
+static int32_t check_by(const char *by, size_t by_len, struct nki_str *out, natskit_error *err)
+{
+    if (!nki_capi_str(by, by_len, out)) {
+        return nki_capi_invalid(err, "by: the pointer is NULL");
+    }
+    const char *fault = nki_counter_fault(*out);
+    return fault != NULL ? nki_capi_fault(err, "by", *out, fault) : NATSKIT_OK;
+}
+
+natskit_status natskit_js_increment(natskit_js js, const char *subject, size_t subject_len, const char *by,
+                                    size_t by_len, natskit_headers headers, int64_t timeout_ms,
+                                    natskit_msg **ack, int32_t *outcome, natskit_error *err)
+{
+    int32_t ignored;
+    int32_t *known = outcome != NULL ? outcome : &ignored;
+    *known = NATSKIT_OUTCOME_NOT_SENT;
+    if (ack != NULL) {
+        *ack = NULL;
+    }
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    struct nki_capi_block *block;
+    struct nki_str number;
+    int32_t status = check(subject, subject_len, NULL, 0, timeout_ms, &msg, err);
+    if (status == NATSKIT_OK) {
+        status = check_by(by, by_len, &number, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = begin(js, headers, &msg, &handle, &block, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_msg *given = NULL;
+    status = nki_js_increment(handle->object, &msg, number, nki_capi_deadline(timeout_ms), &given, known,
+                              nki_capi_err(err));
+    nki_capi_block_release(block);
+    nki_handle_unpin(handle);
+    if (status == NATSKIT_OK && ack != NULL) {
+        *ack = (natskit_msg *)(void *)given;
+    } else {
+        nki_msg_release(given);
+    }
+    return status;
+}
+
+natskit_status natskit_js_increment_start(natskit_js js, const char *subject, size_t subject_len,
+                                          const char *by, size_t by_len, natskit_headers headers,
+                                          natskit_options options, int64_t timeout_ms, natskit_op *op,
+                                          natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    struct nki_capi_block *block;
+    struct nki_str number;
+    int32_t status = check(subject, subject_len, NULL, 0, timeout_ms, &msg, err);
+    if (status == NATSKIT_OK) {
+        status = check_by(by, by_len, &number, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    }
+    if (status == NATSKIT_OK) {
+        status = begin(js, headers, &msg, &handle, &block, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    status = start(handle->object, &msg, &number, timeout_ms, op, err);
+    nki_capi_block_release(block);
+    nki_handle_unpin(handle);
+    return status;
+}
+
+natskit_status natskit_counter_int(const char *digits, size_t digits_len, int64_t *out)
+{
+    struct nki_str text;
+    if (out == NULL || !nki_capi_str(digits, digits_len, &text) || nki_counter_fault(text) != NULL) {
+        return NATSKIT_INVALID;
+    }
+    return nki_counter_i64(text, out) ? NATSKIT_OK : NATSKIT_LIMIT;
 }
 
 natskit_status natskit_msg_pub_ack(const natskit_msg *msg, natskit_pub_ack *view, size_t view_size)

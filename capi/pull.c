@@ -115,8 +115,9 @@ natskit_status natskit_js_consume(natskit_js js, const char *stream, size_t stre
     return begin(&call, out, err);
 }
 
-natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len, const char *consumer,
-                               size_t consumer_len, int64_t timeout_ms, natskit_msg **msg, natskit_error *err)
+natskit_status natskit_js_next_with(natskit_js js, const char *stream, size_t stream_len,
+                                    const char *consumer, size_t consumer_len, natskit_options options,
+                                    int64_t timeout_ms, natskit_msg **msg, natskit_error *err)
 {
     if (msg == NULL) {
         return nki_capi_invalid(err, "msg: the pointer is NULL");
@@ -135,9 +136,22 @@ natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_
         return status;
     }
     target.js = handle->object;
-    status = nki_js_next(&target, timeout_ms, (struct nki_msg **)(void *)msg, nki_capi_err(err));
+    struct nki_capi_options use;
+    status = nki_capi_options_use(options, NATSKIT_OPTIONS_FETCH, &use, err);
+    if (status == NATSKIT_OK) {
+        status =
+            nki_js_next(&target, use.options, timeout_ms, (struct nki_msg **)(void *)msg, nki_capi_err(err));
+        nki_capi_options_done(&use);
+    }
     nki_handle_unpin(handle);
     return status;
+}
+
+natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len, const char *consumer,
+                               size_t consumer_len, int64_t timeout_ms, natskit_msg **msg, natskit_error *err)
+{
+    return natskit_js_next_with(js, stream, stream_len, consumer, consumer_len, (natskit_options){0},
+                                timeout_ms, msg, err);
 }
 
 natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_info *info, size_t info_size)

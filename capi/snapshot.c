@@ -1,6 +1,7 @@
 /* Snapshots of streams. Any thread; natskit_js_snapshot blocks. */
 #include "jetstream/snapshot.h"
 #include "capi/guard.h"
+#include "jetstream/restore.h"
 #include "json/doc.h"
 
 /* Begins one on a pinned context, with a copy of the caller's arguments. */
@@ -146,5 +147,86 @@ natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64
     }
     status = start(js_handle->object, args, timeout_ms, out, op, err);
     nki_handle_unpin(js_handle);
+    return status;
+}
+
+/* -- restoring ------------------------------------------------------------------------------------------- */
+
+/* Checks the arguments, and pins the context. */
+static int32_t begin_restore(natskit_js js, const char *subject, size_t subject_len, const void *data,
+                             size_t data_len, int64_t timeout_ms, struct nki_outgoing_msg *msg,
+                             struct nki_handle **handle, natskit_error *err)
+{
+    int32_t status = nki_capi_timeout_ok(timeout_ms)
+                         ? nki_capi_check_published(subject, subject_len, data, data_len, msg, err)
+                         : nki_capi_invalid(err, "timeout_ms is less than -1");
+    return status == NATSKIT_OK ? nki_capi_pin(js.id, NATSKIT_KIND_JS, "context", handle, err) : status;
+}
+
+natskit_status natskit_js_restore_chunk(natskit_js js, const char *subject, size_t subject_len,
+                                        const void *data, size_t data_len, int64_t timeout_ms,
+                                        natskit_json *info, natskit_error *err)
+{
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    if (info != NULL) {
+        info->id = 0;
+    }
+    int32_t status = begin_restore(js, subject, subject_len, data, data_len, timeout_ms, &msg, &handle, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_js *inner = handle->object;
+    struct nki_op *op;
+    struct nki_msg *reply = NULL;
+    const struct nki_js_begin begin = {.deadline_ns = nki_capi_deadline(timeout_ms), .wait_room = true};
+    status = nki_js_restore_chunk(inner, msg.subject, msg.data, &begin, &op, nki_capi_err(err));
+    if (status == NATSKIT_OK) {
+        status = nki_capi_finish_op(inner->conn, op, begin.deadline_ns, &reply, err);
+    }
+    nki_handle_unpin(handle);
+    if (status == NATSKIT_OK && info != NULL && data_len == 0) {
+        status = nki_capi_json_read(nki_msg_data(reply), info, err);
+    }
+    nki_msg_release(reply);
+    return status;
+}
+
+natskit_status natskit_js_restore_chunk_start(natskit_js js, const char *subject, size_t subject_len,
+                                              const void *data, size_t data_len, natskit_options options,
+                                              int64_t timeout_ms, natskit_op *op, natskit_error *err)
+{
+    if (op == NULL) {
+        return nki_capi_invalid(err, "op: the pointer is NULL");
+    }
+    op->id = 0;
+    struct nki_outgoing_msg msg;
+    struct nki_handle *handle;
+    struct nki_handle *op_handle;
+    struct nki_op *inner;
+    uint64_t id;
+    int32_t status = nki_capi_options_check(options, NATSKIT_OPTIONS_REQUEST, err);
+    if (status == NATSKIT_OK) {
+        status = begin_restore(js, subject, subject_len, data, data_len, timeout_ms, &msg, &handle, err);
+    }
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    struct nki_js *context = handle->object;
+    const struct nki_js_begin begin = {.deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms),
+                                       .timed = true};
+    status = nki_handle_reserve(NATSKIT_KIND_OP, &id, &op_handle);
+    if (status != NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    } else {
+        status = nki_js_restore_chunk(context, msg.subject, msg.data, &begin, &inner, nki_capi_err(err));
+        if (status == NATSKIT_OK) {
+            nki_capi_publish_op(context->conn, op_handle, inner);
+            op->id = id;
+        } else {
+            nki_handle_cancel(op_handle);
+        }
+    }
+    nki_handle_unpin(handle);
     return status;
 }

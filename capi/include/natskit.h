@@ -1420,9 +1420,36 @@ typedef struct natskit_origin {
  * than NATSKIT_MSG_MESSAGE. Who may publish to the subject may write such headers, too. */
 NATSKIT_API natskit_status natskit_msg_origin(const natskit_msg *msg, natskit_origin *view, size_t view_size);
 
-/* Gives the digits, perhaps behind a '-', of the value of a stored counter, which live as long as the
- * message. NATSKIT_NOT_FOUND if the data are something else. */
+/* Gives the digits, perhaps behind a '-', of the value of a counter, which live as long as the message: one
+ * of a stream, delivered or stored (NATSKIT_MSG_STORED). NATSKIT_NOT_FOUND if the data are something else. */
 NATSKIT_API natskit_status natskit_msg_counter(const natskit_msg *msg, const char **value, size_t *value_len);
+
+/* Adds a whole number, digits that may stand behind a sign ("5", "-3", up to 4,096 of them), to the counter
+ * of a subject, of a stream with allow_msg_counter. `headers` may be {0}; `*ack` (may be NULL) gets a message
+ * of kind NATSKIT_MSG_PUB_ACK, whose `value` is the sum. With a Nats-Msg-Id it is sent again when the
+ * connection is lost meanwhile, and counted once (of one that was counted before it is the sum as it is by
+ * now); without one the outcome is unknown then. Otherwise as natskit_js_publish: NATSKIT_COUNTER_REFUSED
+ * (the stream is no counter); NATSKIT_INVALID_ACK, outcome unknown: the stream has stored it, but tells no
+ * sum (servers before 2.12; sums of more than 4,096 digits). */
+NATSKIT_API natskit_status natskit_js_increment(natskit_js js, const char *subject, size_t subject_len,
+                                                const char *by, size_t by_len, natskit_headers headers,
+                                                int64_t timeout_ms, natskit_msg **ack, int32_t *outcome,
+                                                natskit_error *err);
+
+/* The same as an operation; natskit_op_take_msg gives the ack. `options` (scope REQUEST) may be {0}. */
+NATSKIT_API natskit_status natskit_js_increment_start(natskit_js js, const char *subject, size_t subject_len,
+                                                      const char *by, size_t by_len, natskit_headers headers,
+                                                      natskit_options options, int64_t timeout_ms,
+                                                      natskit_op *op, natskit_error *err);
+
+/* Gives what was added up of other streams (sources), by the header of a stored counter: a document
+ * {"STREAM":{"subject":"digits"}}. NATSKIT_NOT_FOUND if it has no sources. */
+NATSKIT_API natskit_status natskit_msg_counter_sources(const natskit_msg *msg, natskit_json *out,
+                                                       natskit_error *err);
+
+/* Reads digits behind an optional sign, as values of counters are. NATSKIT_LIMIT if they do not fit int64_t,
+ * NATSKIT_INVALID if they are none. */
+NATSKIT_API natskit_status natskit_counter_int(const char *digits, size_t digits_len, int64_t *out);
 
 /* ------------------------------------------------------------------------------------------------ batches
  *
@@ -1570,6 +1597,14 @@ NATSKIT_API natskit_status natskit_js_fetch(natskit_js js, const char *stream, s
 NATSKIT_API natskit_status natskit_js_next(natskit_js js, const char *stream, size_t stream_len,
                                            const char *consumer, size_t consumer_len, int64_t timeout_ms,
                                            natskit_msg **msg, natskit_error *err);
+
+/* The same with options of scope FETCH: `group`, `priority`, `min_pending`, `min_ack_pending`, `pin_id`
+ * (priority groups) and `bind` are as there; the others are not used. {0} is natskit_js_next. While another
+ * client of a group of policy pinned_client has the messages it waits. */
+NATSKIT_API natskit_status natskit_js_next_with(natskit_js js, const char *stream, size_t stream_len,
+                                                const char *consumer, size_t consumer_len,
+                                                natskit_options options, int64_t timeout_ms,
+                                                natskit_msg **msg, natskit_error *err);
 
 /* Gives a subscription that asks again and again (options of scope CONSUME; {0}: up to 100 messages ahead).
  * What is outstanding and what waits in the queue never exceed the limit together; more is asked for when
@@ -1757,6 +1792,24 @@ NATSKIT_API natskit_status natskit_js_snapshot(natskit_js js, natskit_json args,
  * the subscription. */
 NATSKIT_API natskit_status natskit_js_snapshot_start(natskit_js js, natskit_json args, int64_t timeout_ms,
                                                      natskit_sub *out, natskit_op *op, natskit_error *err);
+
+/* Gives a chunk of a snapshot back to the server, which makes the stream of it: call "stream.restore" (with
+ * the stream, and `config` and `state` of the snapshot's answer) tells the subject, `deliver_subject`. Chunks
+ * go one after the other, in their order; an empty one, of length 0, ends it, and `*info` (may be NULL) gets
+ * what the stream is then, and {0} before. If the server refuses one, as natskit_js_call, or
+ * NATSKIT_NO_RESPONDERS, or an answer does not come, it has given the restore up, or soon will.
+ * NATSKIT_TOO_LARGE: a chunk is more than the server takes as a message; it may be cut in pieces. */
+NATSKIT_API natskit_status natskit_js_restore_chunk(natskit_js js, const char *subject, size_t subject_len,
+                                                    const void *data, size_t data_len, int64_t timeout_ms,
+                                                    natskit_json *info, natskit_error *err);
+
+/* The same as an operation; of an empty chunk natskit_op_json gives the info. `options` (scope REQUEST) may
+ * be {0}. The chunk is copied. */
+NATSKIT_API natskit_status natskit_js_restore_chunk_start(natskit_js js, const char *subject,
+                                                          size_t subject_len, const void *data,
+                                                          size_t data_len, natskit_options options,
+                                                          int64_t timeout_ms, natskit_op *op,
+                                                          natskit_error *err);
 
 /* Subjects on which servers tell what happens to streams and consumers, to be subscribed to as any other:
  * each message is a JSON object, the last token of whose `type` is its kind ("stream_action", "max_deliver",

@@ -8,29 +8,17 @@
 #include "jetstream/ordered_inside.h"
 
 #include "base/alloc.h"
-#include "base/rfc3339.h"
 #include "client/ready.h"
 #include "delivery/notice.h"
 #include "jetstream/ack_subject.h"
 #include "jetstream/api_error.h"
-#include "jetstream/flow.h"
 #include "jetstream/ordered_text.h"
 #include "wire/header.h"
-#include "wire/subject.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#define MISSING_TRIES 4 /* so often a stream that was there has to be missing in a row */
+#define UNHEARD_TRIES 5 /* so often nobody may be there to answer before the first consumer */
 
-#define ANSWER_NS (5000 * NKI_NS_PER_MS)   /* time for the answer to the making of a consumer */
-#define QUESTION_NS (2000 * NKI_NS_PER_MS) /* for the one to what the stream is */
-#define PAUSE_NS (250 * NKI_NS_PER_MS)     /* before the second try; it doubles */
-#define PAUSE_MAX_NS (5000 * NKI_NS_PER_MS)
-#define INACTIVE_NS "300000000000"   /* the server keeps an abandoned consumer for so long */
-#define ACK_WAIT_NS "79200000000000" /* 22 h: nothing is acked (ADR-17) */
-#define MISSING_TRIES 4              /* so often a stream that was there has to be missing in a row */
-#define UNHEARD_TRIES 5              /* so often nobody may be there to answer before the first consumer */
-
-static void destroy(struct ordered *ordered)
+static void destroy(struct nki_ordered *ordered)
 {
     nki_flow_free(&ordered->flow);
     nki_buf_free(&ordered->stream);
@@ -41,254 +29,26 @@ static void destroy(struct ordered *ordered)
     nki_free(ordered);
 }
 
-static struct nki_str str_of(const struct nki_buf *buf)
-{
-    return nki_str_make((const char *)buf->data, buf->len);
-}
-
-/* -- making a consumer ----------------------------------------------------------------------------------- */
-
-static bool append_u64_member(struct nki_buf *out, struct nki_str begin, uint64_t value)
-{
-    return nki_buf_append_str(out, begin) && nki_buf_append_u64(out, value);
-}
-
-/* Where it begins: as asked for as long as nothing or not all that there was has come, else behind the last
- * one. With last_per_subject what comes again meanwhile is passed over: messages come in the stream's order;
- * and with the first that may have been stored since the begin, all of that is asked for (skips_some).
- */
-static bool append_begin(const struct ordered *ordered, struct nki_buf *out)
-{
-    if (ordered->by_seq) {
-        return append_u64_member(out, NKI_STR("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":"),
-                                 ordered->stream_seq + 1);
-    }
-    if (ordered->by_time) {
-        char time[NKI_RFC3339_CAP];
-        nki_rfc3339_write(ordered->stream_time_ns + 1, time);
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
-               nki_buf_append_json(out, nki_str_z(time));
-    }
-    if (ordered->since) {
-        char time[NKI_RFC3339_CAP];
-        nki_rfc3339_write(ordered->begin_ns - NKI_ORDERED_SKEW_NS, time);
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
-               nki_buf_append_json(out, nki_str_z(time));
-    }
-    switch (ordered->deliver) {
-    case NKI_DELIVER_NEW:
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"new\""));
-    case NKI_DELIVER_LAST:
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"last\""));
-    case NKI_DELIVER_LAST_PER_SUBJECT:
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"last_per_subject\""));
-    case NKI_DELIVER_FROM_SEQ:
-        return append_u64_member(out, NKI_STR("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":"),
-                                 ordered->start_seq);
-    case NKI_DELIVER_FROM_TIME:
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"by_start_time\",\"opt_start_time\":")) &&
-               nki_buf_append_json(out, str_of(&ordered->start_time));
-    default:
-        return nki_buf_append_str(out, NKI_STR("\"deliver_policy\":\"all\""));
-    }
-}
-
-static bool append_config(const struct ordered *ordered, struct nki_buf *out)
-{
-    return nki_buf_append_str(out, NKI_STR("{\"stream_name\":")) &&
-           nki_buf_append_json(out, str_of(&ordered->stream)) &&
-           nki_buf_append_str(out, NKI_STR(",\"action\":\"create\",\"config\":{\"name\":\"")) &&
-           nki_buf_append(out, ordered->name, ordered->name_len) &&
-           nki_buf_append_str(out, NKI_STR("\",\"deliver_subject\":\"")) &&
-           nki_buf_append(out, ordered->subject, ordered->subject_len) &&
-           nki_buf_append_str(out, NKI_STR("\",")) && append_begin(ordered, out) &&
-           nki_buf_append_str(out, str_of(&ordered->filters)) &&
-           (!ordered->headers_only || nki_buf_append_str(out, NKI_STR(",\"headers_only\":true"))) &&
-           append_u64_member(out, NKI_STR(",\"idle_heartbeat\":"), (uint64_t)ordered->heartbeat_ns) &&
-           nki_buf_append_str(out, NKI_STR(",\"flow_control\":true,\"ack_policy\":\"none\",\"max_deliver\":1,"
-                                           "\"ack_wait\":" ACK_WAIT_NS ",\"replay_policy\":\"instant\","
-                                           "\"mem_storage\":true,\"num_replicas\":1,"
-                                           "\"inactive_threshold\":" INACTIVE_NS "}}"));
-}
-
-static size_t write_name(const struct ordered *ordered, uint64_t serial, char out[NAME_LEN + 1])
-{
-    int len = snprintf(out, NAME_LEN + 1, "%.*s_%" PRIu64, NKI_NUID_LEN, ordered->id, serial);
-    return (size_t)len;
-}
-
-/* "<prefix>.CONSUMER.<verb>.<stream>.<name>" */
-static bool append_subject(const struct ordered *ordered, struct nki_buf *out, struct nki_str verb,
-                           uint64_t serial)
-{
-    char name[NAME_LEN + 1];
-    size_t name_len = write_name(ordered, serial, name);
-    return nki_buf_append_str(out, nki_js_prefix(ordered->js)) &&
-           nki_buf_append_str(out, NKI_STR(".CONSUMER.")) && nki_buf_append_str(out, verb) &&
-           nki_buf_append(out, ".", 1) && nki_buf_append_str(out, str_of(&ordered->stream)) &&
-           nki_buf_append(out, ".", 1) && nki_buf_append(out, name, name_len);
-}
-
-/* Asks for the stream's info. */
-static bool send_question(struct ordered *ordered)
-{
-    struct nki_buf subject = {0};
-    bool ok = nki_buf_append_str(&subject, nki_js_prefix(ordered->js)) &&
-              nki_buf_append_str(&subject, NKI_STR(".STREAM.INFO.")) &&
-              nki_buf_append_str(&subject, str_of(&ordered->stream));
-    if (ok) {
-        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
-                                       .reply = nki_str_make(ordered->subject, ordered->subject_len),
-                                       .header_block = NKI_STR(""),
-                                       .data = NKI_STR("")};
-        ok = nki_feed_send(&ordered->feed, &msg);
-    }
-    nki_buf_free(&subject);
-    return ok;
-}
-
-static bool send_create(struct ordered *ordered)
-{
-    struct nki_buf subject = {0};
-    struct nki_buf body = {0};
-    bool ok = append_subject(ordered, &subject, NKI_STR("CREATE"), ordered->serial) &&
-              (ordered->filter.len == 0 || (nki_buf_append(&subject, ".", 1) &&
-                                            nki_buf_append_str(&subject, str_of(&ordered->filter)))) &&
-              append_config(ordered, &body);
-    if (ok) {
-        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
-                                       .reply = nki_str_make(ordered->subject, ordered->subject_len),
-                                       .header_block = NKI_STR(""),
-                                       .data = str_of(&body)};
-        ordered->feed.asked = nki_str_hash(msg.subject);
-        ok = nki_feed_send(&ordered->feed, &msg);
-    }
-    nki_buf_free(&subject);
-    nki_buf_free(&body);
-    return ok;
-}
-
-/* Best effort: the server forgets an abandoned consumer by itself. */
-static void send_delete(struct ordered *ordered, uint64_t serial)
-{
-    struct nki_buf subject = {0};
-    if (append_subject(ordered, &subject, NKI_STR("DELETE"), serial)) {
-        struct nki_outgoing_msg msg = {.subject = str_of(&subject),
-                                       .reply = NKI_STR(""),
-                                       .header_block = NKI_STR(""),
-                                       .data = NKI_STR("")};
-        (void)nki_feed_send(&ordered->feed, &msg);
-    }
-    nki_buf_free(&subject);
-}
-
-static void pause_now(struct ordered *ordered, int64_t now_ns)
-{
-    int64_t pause_ns = PAUSE_NS;
-    for (unsigned i = 1; i < ordered->failures && pause_ns < PAUSE_MAX_NS; i++) {
-        pause_ns *= 2;
-    }
-    ordered->state = PAUSING;
-    nki_feed_arm(&ordered->feed, now_ns + (pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS));
-}
-
-/* The next serial number, with its names. */
-static void number(struct ordered *ordered)
-{
-    ordered->serial++;
-    ordered->used = false;
-    ordered->name_len = write_name(ordered, ordered->serial, ordered->name);
-    int len = snprintf(ordered->subject + ordered->base_len, sizeof ordered->subject - ordered->base_len,
-                       "%" PRIu64, ordered->serial);
-    ordered->subject_len = ordered->base_len + (size_t)len;
-}
-
-static void alive(struct ordered *ordered, int64_t now_ns)
+static void alive(struct nki_ordered *ordered, int64_t now_ns)
 {
     ordered->seen_ns = ordered->life_ns = now_ns;
     ordered->failures = 0;
     nki_trouble_end(&ordered->trouble, now_ns);
 }
 
-/* So that nothing comes any more of the consumer before. */
-static bool move(struct ordered *ordered)
-{
-    number(ordered);
-    bool ok =
-        nki_feed_move(&ordered->feed, nki_str_make(ordered->subject, ordered->subject_len), NKI_STR(""));
-    ordered->used = !ok; /* then the next one is tried */
-    return ok;
-}
-
-static void create(struct ordered *ordered, int64_t now_ns)
-{
-    bool ok = !ordered->used || move(ordered);
-    ordered->used = true;
-    ordered->consumer_seq = 0;
-    ordered->whole = false;
-    ordered->idle = false;
-    nki_flow_forget(&ordered->flow);
-    ordered->asking = ordered->placed && !ordered->by_time && !ordered->unasked && !ordered->looks;
-    ordered->resets += ordered->created && !ordered->asking && !ordered->looks;
-    ordered->looks = false;
-    ordered->unasked = ordered->unasked && !ordered->tells;
-    ordered->by_seq = ordered->placed && !ordered->by_time &&
-                      (ordered->initial_done || ordered->since_came || ordered->caught ||
-                       ordered->deliver != NKI_DELIVER_LAST_PER_SUBJECT);
-    nki_initial_ask(&ordered->initial, ordered->by_seq ? ordered->stream_seq : UINT64_MAX);
-    if (ordered->begin_ns == 0 && ordered->stream_time_ns > 0) {
-        ordered->begin_ns =
-            ordered->stream_time_ns; /* the first answer was lost, and it is no later than that */
-    }
-    ordered->state = CREATING;
-    ordered->seen_ns = now_ns;
-    if (ok && (ordered->asking ? send_question(ordered) : send_create(ordered))) {
-        nki_feed_arm(&ordered->feed, now_ns + (ordered->asking ? QUESTION_NS : ANSWER_NS));
-    } else {
-        ordered->failures++;
-        pause_now(ordered, now_ns);
-    }
-}
-
-/* Something is amiss with the present consumer: the next one follows, at once the first time. */
-static void reset(struct ordered *ordered, int64_t now_ns)
-{
-    send_delete(ordered, ordered->serial);
-    ordered->failures++;
-    if (ordered->failures > 1) {
-        pause_now(ordered, now_ns);
-    } else {
-        create(ordered, now_ns);
-    }
-}
-
-/* What the stream is, is known or cannot be: now the consumer. */
-static void create_asked(struct ordered *ordered, int64_t now_ns)
-{
-    ordered->asking = false;
-    ordered->resets++;
-    nki_initial_ask(&ordered->initial, ordered->by_seq ? ordered->stream_seq : UINT64_MAX);
-    if (send_create(ordered)) {
-        nki_feed_arm(&ordered->feed, now_ns + ANSWER_NS);
-    } else {
-        ordered->failures++;
-        pause_now(ordered, now_ns);
-    }
-}
-
 /* -- what there was at the begin ------------------------------------------------------------------------- */
 
 /* What was replaced before its turn may be on its way. May end the subscription. */
-static void look_behind(struct ordered *ordered, int64_t now_ns)
+static void look_behind(struct nki_ordered *ordered, int64_t now_ns)
 {
     ordered->caught = true;
     ordered->looks = true;
-    send_delete(ordered, ordered->serial);
-    create(ordered, now_ns);
+    nki_ordered_send_delete(ordered, ordered->serial);
+    nki_ordered_create(ordered, now_ns);
 }
 
 /* May end the subscription. */
-static void look_whether_done(struct ordered *ordered, bool nothing_pending, int64_t now_ns)
+static void look_whether_done(struct nki_ordered *ordered, bool nothing_pending, int64_t now_ns)
 {
     struct nki_error error;
     if (ordered->initial_done) {
@@ -331,7 +91,7 @@ static void look_whether_done(struct ordered *ordered, bool nothing_pending, int
 
 /* -- what comes ------------------------------------------------------------------------------------------ */
 
-static void count_rewind(struct ordered *ordered)
+static void count_rewind(struct nki_ordered *ordered)
 {
     ordered->rewinds++;
     if (ordered->sink != NULL && ordered->sink->rewound != NULL) {
@@ -340,7 +100,7 @@ static void count_rewind(struct ordered *ordered)
 }
 
 /* A sink that wants to know of it holds what has come: all of that comes anew. */
-static bool begin_anew(struct ordered *ordered)
+static bool begin_anew(struct nki_ordered *ordered)
 {
     if (ordered->sink == NULL || ordered->sink->rewound == NULL) {
         return false;
@@ -359,7 +119,7 @@ static bool begin_anew(struct ordered *ordered)
 }
 
 /* The stream is another one, or has lost its end. */
-static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
+static void rewind_to(struct nki_ordered *ordered, uint64_t stream_seq)
 {
     ordered->stream_seq = stream_seq;
     count_rewind(ordered);
@@ -367,7 +127,7 @@ static void rewind_to(struct ordered *ordered, uint64_t stream_seq)
 
 /* With last_per_subject a consumer that is made before all that there was at the begin has come begins with
  * what is the last of its subject now: what was stored meanwhile is not all in that. */
-static bool skips_some(const struct ordered *ordered, const struct nki_ack_subject *place)
+static bool skips_some(const struct nki_ordered *ordered, const struct nki_ack_subject *place)
 {
     return ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && !ordered->initial_done && !ordered->caught &&
            !ordered->since && ordered->begin_ns != 0 && ordered->serial != ordered->begin_serial &&
@@ -375,7 +135,7 @@ static bool skips_some(const struct ordered *ordered, const struct nki_ack_subje
 }
 
 /* A message of the stream. */
-static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
+static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_ack_subject place;
     struct nki_str name = nki_str_make(ordered->name, ordered->name_len);
@@ -386,10 +146,11 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     }
     if (place.consumer_seq != ordered->consumer_seq + 1) {
         nki_msg_release(msg);
-        reset(ordered, now_ns); /* one was lost on the way */
+        nki_ordered_reset(ordered, now_ns); /* one was lost on the way */
         return;
     }
     ordered->consumer_seq++;
+    ordered->there = true;
     ordered->idle = false;
     alive(ordered, now_ns);
     nki_initial_came(&ordered->initial, &place);
@@ -399,7 +160,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
                   place.stream_seq - 1); /* it would begin behind that if there were such a message */
         if (begin_anew(ordered)) {
             nki_msg_release(msg);
-            reset(ordered, now_ns);
+            nki_ordered_reset(ordered, now_ns);
             return;
         }
     }
@@ -409,7 +170,7 @@ static void take(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
     } else if (skips_some(ordered, &place)) {
         nki_msg_release(msg);
         ordered->since = true;
-        reset(ordered, now_ns);
+        nki_ordered_reset(ordered, now_ns);
         return;
     } else {
         ordered->stream_seq = place.stream_seq;
@@ -441,7 +202,7 @@ static void taken(struct nki_feed *feed, int64_t now_ns)
 /* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
  * flow control; between two in a row it has looked for a message and found none. Then what is missing of what
  * there was at the begin was purged, or has expired. */
-static void idle(struct ordered *ordered, int64_t now_ns)
+static void idle(struct nki_ordered *ordered, int64_t now_ns)
 {
     bool again = ordered->idle;
     ordered->idle = true;
@@ -451,7 +212,7 @@ static void idle(struct ordered *ordered, int64_t now_ns)
 }
 
 /* A status at the subject that the present consumer delivers to. */
-static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
+static void status(struct nki_ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_str block = nki_msg_header_block(msg);
     struct nki_str text;
@@ -460,13 +221,14 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
     int32_t code = nki_header_status(block, &text);
     if (code != 100) {
         nki_trouble_begin(&ordered->trouble, NKI_NO_RESPONDERS, text, now_ns);
-        reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
+        nki_ordered_reset(ordered, now_ns); /* 409 Consumer Deleted, Leadership Change, Server Shutdown ... */
         return;
     }
     ordered->seen_ns = now_ns;
+    ordered->there = true;
     if (nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
         nki_str_u64(value, &last) && last != ordered->consumer_seq) {
-        reset(ordered, now_ns);
+        nki_ordered_reset(ordered, now_ns);
         return;
     }
     alive(ordered, now_ns);
@@ -488,7 +250,7 @@ static void status(struct ordered *ordered, const struct nki_msg *msg, int64_t n
 /* The stream is there. Where the next consumer begins is not told by the server if that is behind the end, so
  * whether it is still the same stream has to be asked. If it is another one of the same name, or has lost its
  * end, the time tells what has come from what has not: all of that was stored later. */
-static void told(struct ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
+static void told(struct nki_ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
 {
     struct nki_json_value state;
     bool has = nki_json_member(answer, NKI_STR("state"), &state) && state.type == NKI_JSON_OBJECT;
@@ -504,11 +266,11 @@ static void told(struct ordered *ordered, const struct nki_json_value *answer, i
         ordered->stream_time_ns =
             nki_ordered_created_ns(answer); /* so that it is not taken for another one again */
     }
-    create_asked(ordered, now_ns);
+    nki_ordered_create_asked(ordered, now_ns);
 }
 
 /* The consumer is there. */
-static void made(struct ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
+static void made(struct nki_ordered *ordered, const struct nki_json_value *answer, int64_t now_ns)
 {
     struct nki_json_value delivered;
     bool has = nki_json_member(answer, NKI_STR("delivered"), &delivered) && delivered.type == NKI_JSON_OBJECT;
@@ -522,6 +284,7 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
         ordered->begin_serial = ordered->serial;
     }
     ordered->created = true;
+    ordered->there = true;
     ordered->missing = 0;
     nki_initial_answer(&ordered->initial, answer);
     bool fixed = ordered->deliver == NKI_DELIVER_FROM_SEQ || ordered->deliver == NKI_DELIVER_FROM_TIME;
@@ -533,13 +296,14 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
                ordered->consumer_seq == 0) {
         rewind_to(ordered, before); /* servers before 2.15 */
         if (begin_anew(ordered)) {
-            ordered->state = LIVE; /* so that what it sends is looked at no more once it was reset */
-            reset(ordered, now_ns);
+            ordered->state =
+                NKI_ORDERED_LIVE; /* so that what it sends is looked at no more once it was reset */
+            nki_ordered_reset(ordered, now_ns);
             return;
         }
     }
-    if (ordered->state == CREATING) {
-        ordered->state = LIVE;
+    if (ordered->state == NKI_ORDERED_CREATING) {
+        ordered->state = NKI_ORDERED_LIVE;
         nki_feed_arm(&ordered->feed, now_ns + 2 * ordered->heartbeat_ns);
     }
     look_whether_done(ordered, false, now_ns);
@@ -547,7 +311,7 @@ static void made(struct ordered *ordered, const struct nki_json_value *answer, i
 
 /* There is no consumer. Before the first one that is the end, unless it is for the moment; later it is tried
  * again, but for a stream that is gone. */
-static void not_made(struct ordered *ordered, const struct nki_error *error, int64_t now_ns)
+static void not_made(struct nki_ordered *ordered, const struct nki_error *error, int64_t now_ns)
 {
     nki_trouble_begin(&ordered->trouble, error->status, nki_str_z(error->text), now_ns);
     ordered->failures++;
@@ -556,14 +320,14 @@ static void not_made(struct ordered *ordered, const struct nki_error *error, int
     ordered->unheard = nobody ? ordered->unheard + 1 : 0;
     bool transient = nobody ? ordered->unheard < UNHEARD_TRIES
                             : error->server_code == 503 && !nki_js_never_enabled(error->err_code);
-    if ((!ordered->created && !transient) || ordered->missing >= MISSING_TRIES) {
+    if ((!ordered->there && !transient) || ordered->missing >= MISSING_TRIES) {
         nki_feed_finish(&ordered->feed, error->status, error);
     } else {
-        pause_now(ordered, now_ns);
+        nki_ordered_pause(ordered, now_ns);
     }
 }
 
-static void answer(struct ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
+static void answer(struct nki_ordered *ordered, const struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_json_value root;
     struct nki_json_value member;
@@ -587,7 +351,7 @@ static void answer(struct ordered *ordered, const struct nki_msg *msg, int64_t n
 }
 
 /* What comes on the inbox itself. */
-static void control(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns)
+static void control(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_str text;
     bool says = msg->header_len > 0 && nki_header_status(nki_msg_header_block(msg), &text) != 0;
@@ -601,8 +365,8 @@ static void control(struct ordered *ordered, struct nki_msg *msg, int64_t now_ns
 
 static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
 {
-    struct ordered *ordered = of(feed);
-    if (ordered->state != CREATING && ordered->state != LIVE) {
+    struct nki_ordered *ordered = of(feed);
+    if (ordered->state != NKI_ORDERED_CREATING && ordered->state != NKI_ORDERED_LIVE) {
         nki_msg_release(msg); /* of a consumer that was given up */
     } else if (nki_str_eq(nki_msg_subject(msg), nki_str_make(ordered->subject, ordered->subject_len))) {
         control(ordered, msg, now_ns);
@@ -615,63 +379,64 @@ static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
 
 static void tick(struct nki_feed *feed, int64_t now_ns)
 {
-    struct ordered *ordered = of(feed);
+    struct nki_ordered *ordered = of(feed);
     int64_t silence_ns = 2 * ordered->heartbeat_ns;
     switch (ordered->state) {
-    case PAUSING:
-        create(ordered, now_ns);
+    case NKI_ORDERED_PAUSING:
+        nki_ordered_create(ordered, now_ns);
         break;
-    case CREATING:
+    case NKI_ORDERED_CREATING:
         if (ordered->asking) { /* perhaps it may not be asked */
             ordered->unasked = true;
-            create(ordered, now_ns); /* elsewhere, so that a late answer does not come */
+            nki_ordered_create(ordered, now_ns); /* elsewhere, so that a late answer does not come */
         } else {
             nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
-            reset(ordered, now_ns);
+            nki_ordered_reset(ordered, now_ns);
         }
         break;
-    case LIVE:
+    case NKI_ORDERED_LIVE:
         if (now_ns - ordered->seen_ns >= silence_ns) {
             nki_trouble_begin(&ordered->trouble, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
-            reset(ordered, now_ns);
+            nki_ordered_reset(ordered, now_ns);
         } else {
             nki_feed_arm(feed, ordered->seen_ns + silence_ns);
         }
         break;
-    case DOWN:
+    case NKI_ORDERED_DOWN:
         break;
     }
 }
 
 static void up(struct nki_feed *feed, int64_t now_ns)
 {
-    struct ordered *ordered = of(feed);
+    struct nki_ordered *ordered = of(feed);
     if (ordered->created) {
-        send_delete(ordered, ordered->serial - 1); /* it may live on at the server */
+        nki_ordered_send_delete(ordered, ordered->serial - 1); /* it may live on at the server */
     }
     ordered->failures = 0;
     ordered->unasked = false;
-    create(ordered, now_ns);
+    nki_ordered_create(ordered, now_ns);
 }
 
 static void down(struct nki_feed *feed, int64_t now_ns)
 {
-    struct ordered *ordered = of(feed);
-    ordered->state = DOWN;
+    struct nki_ordered *ordered = of(feed);
+    ordered->state = NKI_ORDERED_DOWN;
     nki_trouble_end(&ordered->trouble, now_ns);
     nki_flow_forget(&ordered->flow);
     if (ordered->used) {
-        (void)move(ordered); /* the consumer may live on, and deliver as soon as somebody listens */
+        (void)nki_ordered_move(
+            ordered); /* the consumer may live on, and deliver as soon as somebody listens */
     }
     nki_feed_arm(feed, NKI_NEVER);
 }
 
 static void end(struct nki_feed *feed, int32_t reason)
 {
-    struct ordered *ordered = of(feed);
+    struct nki_ordered *ordered = of(feed);
     nki_ready_tell(&ordered->ready, feed->engine);
     if (feed->up && ordered->used) {
-        send_delete(ordered, ordered->serial);
+        nki_ordered_send_delete(ordered, ordered->serial);
     }
     if (ordered->sink != NULL) {
         const struct nki_sub *sub = feed->engine != NULL ? feed->sub : NULL;
@@ -696,9 +461,10 @@ const struct nki_feed_ops nki_ordered_ops = {.up = up,
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
-static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *params, struct nki_str inbox)
+static struct nki_ordered *make(struct nki_js *js, const struct nki_ordered_params *params,
+                                struct nki_str inbox)
 {
-    struct ordered *ordered = nki_alloc(sizeof *ordered);
+    struct nki_ordered *ordered = nki_alloc(sizeof *ordered);
     if (ordered == NULL) {
         return NULL;
     }
@@ -721,7 +487,7 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
     memcpy(ordered->subject, inbox.ptr, inbox.len);
     ordered->subject[inbox.len] = '.';
     memcpy(ordered->id, inbox.ptr + inbox.len - NKI_NUID_LEN, NKI_NUID_LEN); /* as unique as the inbox */
-    number(ordered);
+    nki_ordered_next_number(ordered);
     if (!nki_buf_append_str(&ordered->stream, params->stream) ||
         !nki_buf_append_str(&ordered->start_time, params->start_time) ||
         !nki_ordered_append_filters(params, &ordered->filters, &ordered->filter)) {
@@ -732,11 +498,11 @@ static struct ordered *make(struct nki_js *js, const struct nki_ordered_params *
 }
 
 /* What there is no memory for, the sink is told. */
-static struct ordered *make_told(struct nki_js *js, const struct nki_ordered_params *params,
-                                 struct nki_str inbox)
+static struct nki_ordered *make_told(struct nki_js *js, const struct nki_ordered_params *params,
+                                     struct nki_str inbox)
 {
     assert(inbox.len <= NKI_JS_INBOX_MAX - 24);
-    struct ordered *ordered = make(js, params, inbox);
+    struct nki_ordered *ordered = make(js, params, inbox);
     if (ordered != NULL) {
         ordered->sink = params->sink; /* from here on it is told the end */
     } else if (params->sink != NULL) {
@@ -750,7 +516,7 @@ struct nki_feed *nki_ordered_make(struct nki_js *js, struct nki_engine *engine,
 {
     char inbox[NKI_JS_INBOX_MAX];
     size_t len = nki_engine_new_inbox(engine, inbox, sizeof inbox);
-    struct ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
+    struct nki_ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
     if (ordered == NULL) {
         return NULL;
     }
@@ -763,7 +529,7 @@ int32_t nki_ordered_open(struct nki_js *js, const struct nki_ordered_params *par
 {
     char inbox[NKI_JS_INBOX_MAX];
     size_t len = nki_conn_new_inbox(js->conn, inbox, sizeof inbox);
-    struct ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
+    struct nki_ordered *ordered = make_told(js, params, nki_str_make(inbox, len));
     if (ordered == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }

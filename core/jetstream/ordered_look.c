@@ -4,9 +4,9 @@
 
 void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
 {
-    const struct ordered *ordered = of(feed);
+    const struct nki_ordered *ordered = of(feed);
     struct nki_trouble now = ordered->trouble;
-    if (ordered->state == LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
+    if (ordered->state == NKI_ORDERED_LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
         nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
     }
     out->activity_ns = ordered->life_ns != 0 ? ordered->life_ns : NKI_NEVER;
@@ -14,7 +14,7 @@ void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health
     enum nki_health_state state = now.reason == NKI_HEARTBEATS_MISSED  ? NKI_HEALTH_SILENT
                                   : now.reason == NKI_STREAM_NOT_FOUND ? NKI_HEALTH_DOWN
                                   : now.reason != NKI_OK               ? NKI_HEALTH_DEGRADED
-                                  : ordered->state == LIVE             ? NKI_HEALTH_OK
+                                  : ordered->state == NKI_ORDERED_LIVE ? NKI_HEALTH_OK
                                                                        : NKI_HEALTH_STARTING;
     nki_health_of_trouble(out, state, &now,
                           nki_str_make((const char *)ordered->stream.data, ordered->stream.len), NKI_STR(""));
@@ -39,12 +39,12 @@ int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
         }
         return NKI_CLOSED;
     }
-    const struct ordered *ordered = of(feed);
+    const struct nki_ordered *ordered = of(feed);
     *out = (struct nki_ordered_info){.resets = ordered->resets,
                                      .last_seq = ordered->stream_seq,
                                      .stale_msgs = ordered->stale_msgs,
                                      .rewinds = ordered->rewinds,
-                                     .live = ordered->state == LIVE,
+                                     .live = ordered->state == NKI_ORDERED_LIVE,
                                      .initial_done = ordered->initial_done};
     nki_sub_feed_unlock(sub);
     return NKI_OK;

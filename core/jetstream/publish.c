@@ -5,8 +5,13 @@
 #include "jetstream/publish.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "base/json.h"
 #include "client/chain.h"
 #include "client/driver.h"
+#include "jetstream/api_error.h"
+#include "jetstream/origin.h"
+#include "jetstream/stored.h"
 #include "wire/header.h"
 
 #include <inttypes.h>
@@ -18,7 +23,15 @@ struct publish {
     int64_t retries; /* left; -1: no limit */
     uint64_t attempts;
     bool idempotent;
-    bool doubt;   /* an attempt may have come although nobody has confirmed it */
+    bool doubt; /* an attempt may have come although nobody has confirmed it */
+    /* Of an increment alone, whose ack has to have a value: */
+    bool counts;
+    bool reads;          /* it was counted before, and the sum is asked for */
+    uint64_t seq;        /* then: where it was stored */
+    struct nki_js *js;   /* a reference */
+    struct nki_buf text; /* subject of the request, its data, stream */
+    size_t data_at;
+    size_t stream_at;
     char bytes[]; /* what is published, if it is a copy */
 };
 
@@ -36,7 +49,12 @@ static struct publish *publish_of(struct nki_chain *chain)
 
 static void free_publish(struct nki_op_part *part)
 {
-    nki_free(publish_of(NKI_CONTAINER_OF(part, struct nki_chain, part)));
+    struct publish *publish = publish_of(NKI_CONTAINER_OF(part, struct nki_chain, part));
+    if (publish->counts) {
+        nki_buf_free(&publish->text);
+        nki_js_release(publish->js);
+    }
+    nki_free(publish);
 }
 
 /* Nobody has got it. */
@@ -86,10 +104,108 @@ void nki_js_published(struct nki_msg *msg, struct nki_chain_end *end)
     nki_js_end_published(msg, &ack, end);
 }
 
+/* A stream that does not count has stored an increment as any message: so do servers before 2.12. */
+static void not_counted(struct nki_msg *msg, const struct nki_pub_ack *ack, struct nki_chain_end *end)
+{
+    end->outcome = NKI_OUTCOME_UNKNOWN;
+    end->status = nki_error_set(&end->error, NKI_INVALID_ACK,
+                                "stream %.*s has stored it as sequence %" PRIu64
+                                ", but tells no sum: it is no counter, or one of too many digits",
+                                (int)(ack->stream.len < SHOWN_MAX ? ack->stream.len : SHOWN_MAX),
+                                ack->stream.ptr, ack->seq);
+    nki_msg_release(msg);
+}
+
+/* The ack of a message that was stored before tells no sum: the stream's leader is asked for the last of the
+ * subject. Gives up the message. */
+static enum nki_chain_next read_sum(struct publish *publish, struct nki_msg *msg,
+                                    const struct nki_pub_ack *ack, struct nki_chain_end *end)
+{
+    struct nki_buf *text = &publish->text;
+    struct nki_str subject = publish->chain.out.subject;
+    bool ok = nki_buf_append_str(text, nki_js_prefix(publish->js)) &&
+              nki_buf_append_str(text, NKI_STR(".STREAM.MSG.GET.")) && nki_buf_append_str(text, ack->stream);
+    publish->data_at = text->len;
+    ok = ok && nki_buf_append_str(text, NKI_STR("{\"last_by_subj\":")) &&
+         nki_buf_append_json(text, subject) && nki_buf_append(text, "}", 1);
+    publish->stream_at = text->len;
+    ok = ok && nki_buf_append_str(text, ack->stream);
+    publish->seq = ack->seq;
+    nki_msg_release(msg);
+    if (!ok) {
+        end->outcome = NKI_OUTCOME_UNKNOWN;
+        end->status = nki_error_set(&end->error, NKI_NO_MEMORY, NULL);
+        return NKI_CHAIN_ENDS;
+    }
+    const char *at = (const char *)text->data;
+    publish->reads = true;
+    publish->chain.out = (struct nki_outgoing_msg){
+        .subject = nki_str_make(at, publish->data_at),
+        .header_block = NKI_STR(""),
+        .data = nki_str_make(at + publish->data_at, publish->stream_at - publish->data_at)};
+    publish->chain.idle_outcome = NKI_OUTCOME_UNKNOWN;
+    return NKI_CHAIN_ASKS;
+}
+
+/* What the leader says of the last message: an ack with its value. Keeps the message. */
+static int32_t sum_of(const struct publish *publish, const struct nki_msg *msg, struct nki_msg **out,
+                      struct nki_error *error)
+{
+    struct nki_json_value answer;
+    struct nki_json_value part;
+    struct nki_msg *stored;
+    struct nki_str value = NKI_STR("");
+    struct nki_str stream = nki_str_make((const char *)publish->text.data + publish->stream_at,
+                                         publish->text.len - publish->stream_at);
+    if (!nki_json_check(nki_msg_data(msg), &answer) || answer.type != NKI_JSON_OBJECT) {
+        return nki_error_set(error, NKI_PROTOCOL, "the answer to the question for the sum is no JSON object");
+    }
+    if (nki_json_member(&answer, NKI_STR("error"), &part)) {
+        return nki_js_read_error(&part, error);
+    }
+    int32_t status = nki_stored_msg(&answer, stream, &stored);
+    if (status != NKI_OK) {
+        return nki_error_set(error, status, NULL);
+    }
+    if (nki_counter_read(nki_msg_data(stored), &value) && value.len <= NKI_PUB_ACK_VALUE_MAX) {
+        struct nki_pub_ack ack = {.status = NKI_OK,
+                                  .outcome = NKI_OUTCOME_DONE,
+                                  .seq = publish->seq,
+                                  .duplicate = true,
+                                  .stream = stream,
+                                  .value = value};
+        *out = nki_pub_ack_msg(NULL, &ack);
+        status = *out != NULL ? NKI_OK : nki_error_set(error, NKI_NO_MEMORY, NULL);
+    } else {
+        status = nki_error_set(error, NKI_INVALID_ACK, "the last message of the subject holds no sum");
+    }
+    nki_msg_release(stored);
+    return status;
+}
+
+/* The answer to that. */
+static enum nki_chain_next sum_read(const struct publish *publish, int32_t status, struct nki_msg *msg,
+                                    struct nki_chain_end *end)
+{
+    if (status == NKI_OK) {
+        end->status = sum_of(publish, msg, &end->msg, &end->error);
+        nki_msg_release(msg);
+    } else if (status != NKI_NO_RESPONDERS) {
+        return NKI_CHAIN_ASKS; /* the connection was lost */
+    } else {
+        end->status = nki_error_set(&end->error, NKI_JS_NOT_ENABLED, NULL);
+    }
+    end->outcome = end->status == NKI_OK ? NKI_OUTCOME_DONE : NKI_OUTCOME_UNKNOWN;
+    return NKI_CHAIN_ENDS;
+}
+
 static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct nki_msg *msg,
                                  struct nki_chain_end *end)
 {
     struct publish *publish = publish_of(chain);
+    if (publish->reads) {
+        return sum_read(publish, status, msg, end);
+    }
     if (status == NKI_OK) {
         struct nki_pub_ack ack;
         read_ack(msg, &ack);
@@ -100,7 +216,14 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
             chain->idle_outcome = NKI_OUTCOME_UNKNOWN;
             return NKI_CHAIN_WAITS;
         }
-        nki_js_end_published(msg, &ack, end);
+        if (publish->counts && ack.duplicate && ack.status == NKI_OK && ack.value.len == 0) {
+            return read_sum(publish, msg, &ack, end);
+        }
+        if (publish->counts && ack.status == NKI_OK && ack.value.len == 0) {
+            not_counted(msg, &ack, end);
+        } else {
+            nki_js_end_published(msg, &ack, end);
+        }
         return NKI_CHAIN_ENDS;
     }
     if (status == NKI_NO_RESPONDERS) {
@@ -154,15 +277,37 @@ static struct publish *new_publish(const struct nki_js *js, const struct nki_out
     return publish;
 }
 
-int32_t nki_js_publish_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+static void set_counts(struct publish *publish, struct nki_js *js, bool counts)
+{
+    publish->counts = counts;
+    if (counts) {
+        publish->js = js;
+        nki_js_retain(js);
+    }
+}
+
+static int32_t begin_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, bool counts,
                              const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
 {
     struct publish *publish = new_publish(js, msg, true);
     if (publish == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
+    set_counts(publish, js, counts);
     return nki_conn_chain(js->conn, &publish->chain, begin->deadline_ns, begin->timed, begin->wait_room, op,
                           err);
+}
+
+int32_t nki_js_publish_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                             const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
+{
+    return begin_publish(js, msg, false, begin, op, err);
+}
+
+int32_t nki_js_count_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                           const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err)
+{
+    return begin_publish(js, msg, true, begin, op, err);
 }
 
 int32_t nki_js_publish_start(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
@@ -189,8 +334,8 @@ int32_t nki_js_await(struct nki_js *js, struct nki_op *op, int64_t deadline_ns, 
     return status;
 }
 
-int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
-                       struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
+static int32_t publish_now(struct nki_js *js, const struct nki_outgoing_msg *msg, bool counts,
+                           int64_t deadline_ns, struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
 {
     *outcome = NKI_OUTCOME_NOT_SENT;
     struct publish *publish =
@@ -198,7 +343,20 @@ int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, in
     if (publish == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
+    set_counts(publish, js, counts);
     struct nki_op *op;
     int32_t status = nki_conn_chain(js->conn, &publish->chain, deadline_ns, false, true, &op, err);
     return status == NKI_OK ? nki_js_await(js, op, deadline_ns, msg->subject, ack, outcome, err) : status;
+}
+
+int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                       struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
+{
+    return publish_now(js, msg, false, deadline_ns, ack, outcome, err);
+}
+
+int32_t nki_js_count(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                     struct nki_msg **ack, int32_t *outcome, struct nki_error *err)
+{
+    return publish_now(js, msg, true, deadline_ns, ack, outcome, err);
 }

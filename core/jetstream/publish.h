@@ -31,5 +31,10 @@ int32_t nki_js_publish_begin(struct nki_js *js, const struct nki_outgoing_msg *m
 /* The same, waiting for it. `*ack` gets a message on success; `*outcome` is always set. */
 int32_t nki_js_publish(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
                        struct nki_msg **ack, int32_t *outcome, struct nki_error *err);
+/* The same of a message that is added to a counter (counter.h): an ack without a value is NKI_INVALID_ACK. */
+int32_t nki_js_count_begin(struct nki_js *js, const struct nki_outgoing_msg *msg,
+                           const struct nki_js_begin *begin, struct nki_op **op, struct nki_error *err);
+int32_t nki_js_count(struct nki_js *js, const struct nki_outgoing_msg *msg, int64_t deadline_ns,
+                     struct nki_msg **ack, int32_t *outcome, struct nki_error *err);
 
 #endif

@@ -183,11 +183,26 @@ int32_t nki_js_consume(const struct nki_pull_target *target, const struct nki_op
     return begin(target, options, true, out, err);
 }
 
-/* One fetch of one message. NKI_TIMEOUT: there was none. */
-static int32_t next_once(const struct nki_pull_target *target, int64_t wait_ms, struct nki_msg **out,
+/* Whom the message is for, as options of a fetch tell; `out` has nothing else set. */
+static int32_t read_whom(struct nki_pull_params *out, const struct nki_options *options,
                          struct nki_error *err)
 {
-    struct nki_pull_params params = {.max_msgs = 1, .no_wait = wait_ms == 0};
+    *out = (struct nki_pull_params){.max_msgs = 1};
+    if (options == NULL) {
+        return NKI_OK;
+    }
+    assert(nki_options_scope(options) == NKI_SCOPE_FETCH);
+    out->bind = nki_options_bool(options, NKI_OPT_FETCH_bind);
+    out->pin = nki_options_str(options, NKI_OPT_FETCH_pin_id);
+    return read_group(out, options, &fetch_names, err);
+}
+
+/* One fetch of one message. NKI_TIMEOUT: there was none. */
+static int32_t next_once(const struct nki_pull_target *target, const struct nki_pull_params *whom,
+                         int64_t wait_ms, struct nki_msg **out, struct nki_error *err)
+{
+    struct nki_pull_params params = *whom;
+    params.no_wait = wait_ms == 0;
     int64_t expires_ms = wait_ms == 0 ? target->js->timeout_ms : wait_ms;
     params.expires_ns = expires_ms * NKI_NS_PER_MS;
     params.beat_ns = wait_ms == 0 ? 0 : default_beat_ms(expires_ms, false) * NKI_NS_PER_MS;
@@ -207,9 +222,14 @@ static int32_t next_once(const struct nki_pull_target *target, int64_t wait_ms, 
     return status;
 }
 
-int32_t nki_js_next(const struct nki_pull_target *target, int64_t timeout_ms, struct nki_msg **out,
-                    struct nki_error *err)
+int32_t nki_js_next(const struct nki_pull_target *target, const struct nki_options *options,
+                    int64_t timeout_ms, struct nki_msg **out, struct nki_error *err)
 {
+    struct nki_pull_params whom;
+    int32_t fault = read_whom(&whom, options, err);
+    if (fault != NKI_OK) {
+        return fault;
+    }
     int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
     if (timeout_ms == 0) {
         struct nki_conn_status conn;
@@ -225,7 +245,7 @@ int32_t nki_js_next(const struct nki_pull_target *target, int64_t timeout_ms, st
             left_ms = until_ms < left_ms ? until_ms : left_ms;
             left_ms = left_ms < 1 ? 1 : left_ms;
         }
-        int32_t status = next_once(target, left_ms, out, err);
+        int32_t status = next_once(target, &whom, left_ms, out, err);
         bool over = timeout_ms == 0 || (timeout_ms > 0 && nki_clock_now_ns() >= deadline_ns);
         if (status != NKI_TIMEOUT || over) {
             return status == NKI_TIMEOUT ? nki_error_set(err, NKI_TIMEOUT, NULL) : status;

@@ -19,9 +19,10 @@ int32_t nki_js_fetch(const struct nki_pull_target *target, const struct nki_opti
 int32_t nki_js_consume(const struct nki_pull_target *target, const struct nki_options *options,
                        struct nki_sub **out, struct nki_error *err);
 /* Waits for one message; `timeout_ms` -1: for ever, 0: what is there. The end may come up to two seconds
- * after it, but then no message is on its way. NKI_TIMEOUT; why a fetch ends. */
-int32_t nki_js_next(const struct nki_pull_target *target, int64_t timeout_ms, struct nki_msg **out,
-                    struct nki_error *err);
+ * after it, but then no message is on its way. NKI_TIMEOUT; why a fetch ends. Of `options` (FETCH, or NULL)
+ * group and what goes with it, and bind count. */
+int32_t nki_js_next(const struct nki_pull_target *target, const struct nki_options *options,
+                    int64_t timeout_ms, struct nki_msg **out, struct nki_error *err);
 
 struct nki_pull_state {
     struct nki_pull_counts counts;

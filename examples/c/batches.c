@@ -65,12 +65,13 @@ static void count(const char *by)
 {
     natskit_msg *msg;
     natskit_pub_ack ack;
-    natskit_headers headers = header(NATSKIT_HEADER_INCREMENT, by);
-    publish("count.c.visits", "", headers, &msg);
+    natskit_error err;
+    check(natskit_js_increment(js, "count.c.visits", NATSKIT_ZLEN, by, NATSKIT_ZLEN, (natskit_headers){0},
+                               5000, &msg, NULL, &err),
+          "increment");
     check(natskit_msg_pub_ack(msg, &ack, sizeof ack), "ack");
     printf("counter: %.*s\n", (int)ack.value_len, ack.value);
     natskit_msg_release(msg);
-    natskit_headers_close(headers);
 }
 
 /* One message each second, until another message ends it. */

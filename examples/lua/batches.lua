@@ -32,7 +32,7 @@ assert(order("93 left", 0) == nil)
 assert(order("86 left", 1) == "wrong_last")
 
 for _, by in ipairs { 5, -2, "100000000000000000000" } do -- digits where an integer is too small
-    print("counter: " .. assert(js:publish("count.lua.visits", "", { increment = by })).value)
+    print("counter: " .. assert(js:increment("count.lua.visits", by)))
 end
 
 -- One message each second, until another message ends it.

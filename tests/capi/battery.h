@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 4,
-    KINDS = NATSKIT_KIND_OBJECT_READER + 1,
+    KINDS = NATSKIT_KIND_INGEST + 1,
     POOL = 32,
     MESSAGES = 64,
     SUBJECTS = 16,
@@ -67,6 +67,9 @@ void step_contexts(struct worker *me);
 void step_calls(struct worker *me);
 void step_keys(struct worker *me);
 void step_batches(struct worker *me);
+/* Makes the stream of those. */
+void begin_ingests(natskit_conn conn);
+void step_ingests(struct worker *me);
 void step_watch(struct worker *me);
 void step_objects(struct worker *me);
 void step_entry(struct worker *me);

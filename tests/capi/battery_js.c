@@ -209,6 +209,80 @@ void step_batches(struct worker *me)
     }
 }
 
+static void open_ingest(struct worker *me)
+{
+    enum sort sort;
+    natskit_ingest ingest = {0};
+    natskit_sub failures = {0};
+    natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+    natskit_status status = natskit_ingest_open(js, (natskit_options){0}, &ingest, &failures, NULL);
+    if (gave_for(me, "ingest_open", js.id, sort, status) == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_INGEST, ingest.id);
+        keep(me, NATSKIT_KIND_SUB, failures.id);
+    } else if (ingest.id != 0 || failures.id != 0) {
+        fault(me, "ingest_open", js.id, status, "a failed open leaves no handle");
+    }
+}
+
+static void commit_ingest(struct worker *me, natskit_ingest ingest)
+{
+    natskit_op op = {0};
+    natskit_msg *ack = NULL;
+    int32_t outcome;
+    natskit_status status;
+    if (below(me, 2) == 0) {
+        status = natskit_ingest_commit(ingest, some_timeout(me), &ack, &outcome, NULL);
+        if ((gave(me, "ingest_commit", status) == NATSKIT_OK) != (ack != NULL)) {
+            fault(me, "ingest_commit", ingest.id, status, "an ack comes with success alone");
+        }
+        if (ack != NULL) {
+            keep_message(me, ack);
+        }
+        return;
+    }
+    status = natskit_ingest_commit_start(ingest, (natskit_options){0}, below(me, 100), &op, NULL);
+    keep_op(me, "ingest_commit_start", gave(me, "ingest_commit_start", status), op);
+}
+
+void begin_ingests(natskit_conn conn)
+{
+    fx_stream(conn, "BTFAST",
+              "{\"name\":\"BTFAST\",\"subjects\":[\"btfast.>\"],\"storage\":\"memory\","
+              "\"max_msgs\":100,\"allow_batched\":true}");
+}
+
+/* Some go to a stream that takes them, others to one that does not, or to none. */
+void step_ingests(struct worker *me)
+{
+    static const char *const subjects[] = {"btfast.a", "btfast.a", "btfast.b", "$KV.BTKV.a", "nobody"};
+    enum sort sort;
+    natskit_op op = {0};
+    natskit_ingest_info info;
+    if (below(me, 6) == 0) {
+        open_ingest(me);
+        return;
+    }
+    natskit_ingest ingest = {pick(me, NATSKIT_KIND_INGEST, &sort)};
+    natskit_status status;
+    switch (below(me, 8)) {
+    case 0:
+        commit_ingest(me, ingest);
+        return;
+    case 1:
+        status = natskit_ingest_room_start(ingest, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "ingest_room_start", gave_for(me, "ingest_room_start", ingest.id, sort, status), op);
+        return;
+    case 2:
+        gave_for(me, "ingest_info", ingest.id, sort, natskit_ingest_info_get(ingest, &info, sizeof info));
+        return;
+    default:
+        status =
+            natskit_ingest_publish(ingest, subjects[below(me, 20) > 0 ? below(me, 3) : below(me, 5)], Z,
+                                   (natskit_headers){0}, payload, below(me, 200), some_timeout(me), NULL);
+        gave_for(me, "ingest_publish", ingest.id, sort, status);
+    }
+}
+
 static void step_direct(struct worker *me)
 {
     enum sort sort;

@@ -100,7 +100,6 @@ void fault(struct worker *me, const char *call, uint64_t id, natskit_status stat
     }
 }
 
-/* Counts a call and checks that it gave a status. */
 natskit_status gave(struct worker *me, const char *call, natskit_status status)
 {
     me->calls++;
@@ -115,7 +114,6 @@ natskit_status gave(struct worker *me, const char *call, natskit_status status)
     return status;
 }
 
-/* The same for a call whose other arguments are all right: what it says of the handle is known. */
 natskit_status gave_for(struct worker *me, const char *call, uint64_t id, enum sort sort,
                         natskit_status status)
 {
@@ -156,9 +154,10 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
     case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
-    case NATSKIT_KIND_INGEST:
     case NATSKIT_KIND_OBJECT_READER:
         return NATSKIT_BAD_HANDLE;
+    case NATSKIT_KIND_INGEST:
+        return natskit_ingest_close((natskit_ingest){id});
     case NATSKIT_KIND_BATCH:
         return natskit_batch_close((natskit_batch){id});
     case NATSKIT_KIND_JS:
@@ -746,16 +745,16 @@ static const struct {
     void (*step)(struct worker *me);
     unsigned weight;
 } steps[] = {
-    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},  {step_next_batch, 60},
-    {step_message, 120}, {step_request, 60},       {step_op, 80},     {step_waitset, 100},
-    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},   {step_headers, 60},
-    {step_options, 30},  {step_open, 20},          {step_close, 20},  {step_library, 20},
-    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2}, {step_life, 10},
-    {step_order, 20},    {step_many, 30},          {step_own, 20},    {step_edit, 40},
-    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},  {step_first, 5},
-    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},  {step_keys, 40},
-    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},  {step_service, 20},
-    {step_discover, 6},  {step_objects, 20},
+    {step_publish, 220}, {step_publish_batch, 20}, {step_next, 200},   {step_next_batch, 60},
+    {step_message, 120}, {step_request, 60},       {step_op, 80},      {step_waitset, 100},
+    {step_sub, 40},      {step_subscribe, 24},     {step_conn, 30},    {step_headers, 60},
+    {step_options, 30},  {step_open, 20},          {step_close, 20},   {step_library, 20},
+    {step_invalid, 20},  {step_flush, 4},          {step_connect, 2},  {step_life, 10},
+    {step_order, 20},    {step_many, 30},          {step_own, 20},     {step_edit, 40},
+    {step_add_all, 10},  {step_republish, 10},     {step_names, 30},   {step_first, 5},
+    {step_json, 40},     {step_contexts, 10},      {step_calls, 15},   {step_keys, 40},
+    {step_batches, 15},  {step_watch, 4},          {step_entry, 30},   {step_service, 20},
+    {step_discover, 6},  {step_objects, 20},       {step_ingests, 20},
 };
 
 static void *work(void *arg)
@@ -866,6 +865,7 @@ static void test_battery(void **state)
     natskit_conn conn = fx_connect();
     fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
     fx_bucket(conn, "BTKV");
+    begin_ingests(conn);
     assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();

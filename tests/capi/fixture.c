@@ -128,6 +128,11 @@ void fx_bucket(natskit_conn conn, const char *bucket)
     assert_true(api(conn, "STREAM.CREATE", stream, body));
 }
 
+void fx_stream(natskit_conn conn, const char *stream, const char *config)
+{
+    assert_true(api(conn, "STREAM.CREATE", stream, config));
+}
+
 void fx_server_end(void)
 {
     ts_server_free(server);

@@ -42,6 +42,8 @@ natskit_conn fx_connect(void);
 void fx_deliver(natskit_conn conn, const char *stream, const char *subject, const char *deliver);
 /* Makes a bucket in memory, or gives that of an earlier test. */
 void fx_bucket(natskit_conn conn, const char *bucket);
+/* Makes a stream of this configuration, or gives that of an earlier test. */
+void fx_stream(natskit_conn conn, const char *stream, const char *config);
 /* Ends the server; called once at the end of main. */
 void fx_server_end(void);
 

@@ -42,6 +42,15 @@ BAD(origin_size, natskit_msg_origin(received, &origin, 0))
 BAD(counter_null, natskit_msg_counter(NULL, &digits, &count))
 BAD(counter_value, natskit_msg_counter(received, NULL, &count))
 BAD(counter_len, natskit_msg_counter(received, &digits, NULL))
+static int64_t counted;
+static natskit_json sources;
+
+BAD(sources_null, natskit_msg_counter_sources(NULL, &sources, &error))
+BAD(sources_out, natskit_msg_counter_sources(received, NULL, &error))
+BAD(counter_int_null, natskit_counter_int(NULL, 1, &counted))
+BAD(counter_int_out, natskit_counter_int("1", Z, NULL))
+BAD(counter_int_empty, natskit_counter_int("", Z, &counted))
+BAD(counter_int_letters, natskit_counter_int("1a", Z, &counted))
 BAD(kv_batch_add_action, ADD_TO_KV(kv, batch, 0, "k", Z))
 BAD(kv_batch_add_null, ADD_TO_KV(kv, batch, NATSKIT_KV_PUT, NULL, 1))
 BAD(kv_batch_add_key, ADD_TO_KV(kv, batch, NATSKIT_KV_PUT, "a..b", Z))
@@ -67,6 +76,10 @@ BAD(batch_info_size, natskit_batch_info_get(batch, &batch_info, 0))
         BAD_ROW(natskit_batch_info_get, batch_info_null), BAD_ROW(natskit_batch_info_get, batch_info_size),  \
         BAD_ROW(natskit_msg_origin, origin_null), BAD_ROW(natskit_msg_origin, origin_view),                  \
         BAD_ROW(natskit_msg_origin, origin_size), BAD_ROW(natskit_msg_counter, counter_null),                \
-        BAD_ROW(natskit_msg_counter, counter_value), BAD_ROW(natskit_msg_counter, counter_len)
+        BAD_ROW(natskit_msg_counter, counter_value), BAD_ROW(natskit_msg_counter, counter_len),              \
+        BAD_ROW(natskit_msg_counter_sources, sources_null),                                                  \
+        BAD_ROW(natskit_msg_counter_sources, sources_out), BAD_ROW(natskit_counter_int, counter_int_null),   \
+        BAD_ROW(natskit_counter_int, counter_int_out), BAD_ROW(natskit_counter_int, counter_int_empty),      \
+        BAD_ROW(natskit_counter_int, counter_int_letters)
 
 #endif

@@ -34,6 +34,8 @@ CALL(js_fetch, natskit_js_fetch(H_JS, "S", Z, "c", Z, NO_OPTIONS, &new_sub, &err
 CALL(js_fetch_options, natskit_js_fetch(js, "S", Z, "c", Z, H_OPTIONS, &new_sub, &error))
 CALL(js_consume, natskit_js_consume(H_JS, "S", Z, "c", Z, NO_OPTIONS, &new_sub, &error))
 CALL(js_consume_options, natskit_js_consume(js, "S", Z, "c", Z, H_OPTIONS, &new_sub, &error))
+CALL(js_next_with, natskit_js_next_with(H_JS, "S", Z, "c", Z, NO_OPTIONS, 0, &msg, &error))
+CALL(js_next_options, natskit_js_next_with(js, "S", Z, "c", Z, H_OPTIONS, 0, &msg, &error))
 CALL(js_next, natskit_js_next(H_JS, "S", Z, "c", Z, 0, &msg, &error))
 CALL(js_ordered, natskit_js_ordered(H_JS, "S", Z, NO_OPTIONS, &new_sub, &error))
 CALL(js_ordered_options, natskit_js_ordered(js, "S", Z, H_OPTIONS, &new_sub, &error))
@@ -42,6 +44,9 @@ CALL(js_subscribe_options, natskit_js_subscribe(js, "s", Z, H_OPTIONS, 0, &new_s
 CALL(js_subscribe_start, natskit_js_subscribe_start(H_JS, "s", Z, NO_OPTIONS, 0, &new_sub, &new_op, &error))
 CALL(js_subscribe_start_options,
      natskit_js_subscribe_start(js, "s", Z, H_OPTIONS, 0, &new_sub, &new_op, &error))
+CALL(restore_chunk, natskit_js_restore_chunk(H_JS, "a", Z, "x", 1, 0, &new_json, &error))
+CALL(restore_start, natskit_js_restore_chunk_start(H_JS, "a", Z, "x", 1, NO_OPTIONS, 0, &new_op, &error))
+CALL(restore_options, natskit_js_restore_chunk_start(js, "a", Z, "x", 1, H_OPTIONS, 0, &new_op, &error))
 CALL(js_snapshot, natskit_js_snapshot(H_JS, NO_ARGS, 0, &new_sub, &new_json, &error))
 CALL(js_snapshot_args, natskit_js_snapshot(js, H_JSON, 0, &new_sub, &new_json, &error))
 CALL(js_snapshot_start, natskit_js_snapshot_start(H_JS, NO_ARGS, 0, &new_sub, &new_op, &error))
@@ -57,8 +62,13 @@ CALL(js_close, natskit_js_close(H_JS))
         ROW(natskit_js_fetch, JS, js_fetch), ROW_OPTIONAL(natskit_js_fetch, OPTIONS, js_fetch_options),      \
         ROW(natskit_js_consume, JS, js_consume),                                                             \
         ROW_OPTIONAL(natskit_js_consume, OPTIONS, js_consume_options), ROW(natskit_js_next, JS, js_next),    \
+        ROW(natskit_js_next_with, JS, js_next_with),                                                         \
+        ROW_OPTIONAL(natskit_js_next_with, OPTIONS, js_next_options),                                        \
         ROW(natskit_js_ordered, JS, js_ordered),                                                             \
         ROW_OPTIONAL(natskit_js_ordered, OPTIONS, js_ordered_options),                                       \
+        ROW(natskit_js_restore_chunk, JS, restore_chunk),                                                    \
+        ROW(natskit_js_restore_chunk_start, JS, restore_start),                                              \
+        ROW_OPTIONAL(natskit_js_restore_chunk_start, OPTIONS, restore_options),                              \
         ROW(natskit_trace_tree, JSON, trace_tree), ROW(natskit_js_snapshot, JS, js_snapshot),                \
         ROW_OPTIONAL(natskit_js_snapshot, JSON, js_snapshot_args),                                           \
         ROW(natskit_js_snapshot_start, JS, js_snapshot_start),                                               \
@@ -91,6 +101,8 @@ BAD(js_ordered_out, natskit_js_ordered(js, "S", Z, NO_OPTIONS, NULL, &error))
 BAD(js_ordered_null, natskit_js_ordered(js, NULL, 1, NO_OPTIONS, &new_sub, &error))
 BAD(js_ordered_stream, natskit_js_ordered(js, "S T", Z, NO_OPTIONS, &new_sub, &error))
 BAD(js_ordered_scope, natskit_js_ordered(js, "S", Z, options, &new_sub, &error))
+BAD(js_next_with_msg, natskit_js_next_with(js, "S", Z, "c", Z, NO_OPTIONS, 0, NULL, &error))
+BAD(js_next_with_consumer, natskit_js_next_with(js, "S", Z, "a b", Z, NO_OPTIONS, 0, &msg, &error))
 BAD(js_next_msg, natskit_js_next(js, "S", Z, "c", Z, 0, NULL, &error))
 BAD(js_next_stream, natskit_js_next(js, ">", Z, "c", Z, 0, &msg, &error))
 BAD(js_next_timeout, natskit_js_next(js, "S", Z, "c", Z, -2, &msg, &error))
@@ -104,6 +116,12 @@ BAD(js_subscribe_timeout, natskit_js_subscribe(js, "s", Z, NO_OPTIONS, -2, &new_
 BAD(js_subscribe_scope, natskit_js_subscribe(js, "s", Z, options, 0, &new_sub, &error))
 BAD(js_subscribe_start_out, natskit_js_subscribe_start(js, "s", Z, NO_OPTIONS, 0, NULL, &new_op, &error))
 BAD(js_subscribe_start_op, natskit_js_subscribe_start(js, "s", Z, NO_OPTIONS, 0, &new_sub, NULL, &error))
+BAD(restore_subject, natskit_js_restore_chunk(js, "a.*", Z, "x", 1, 0, &new_json, &error))
+BAD(restore_data, natskit_js_restore_chunk(js, "a", Z, NULL, 1, 0, &new_json, &error))
+BAD(restore_timeout, natskit_js_restore_chunk(js, "a", Z, "x", 1, -2, &new_json, &error))
+BAD(restore_start_op, natskit_js_restore_chunk_start(js, "a", Z, "x", 1, NO_OPTIONS, 0, NULL, &error))
+BAD(restore_start_subject,
+    natskit_js_restore_chunk_start(js, NULL, 1, "x", 1, NO_OPTIONS, 0, &new_op, &error))
 BAD(js_snapshot_out, natskit_js_snapshot(js, NO_ARGS, 0, NULL, &new_json, &error))
 BAD(js_snapshot_answer, natskit_js_snapshot(js, NO_ARGS, 0, &new_sub, NULL, &error))
 BAD(js_snapshot_args_none, natskit_js_snapshot(js, NO_ARGS, 0, &new_sub, &new_json, &error))
@@ -126,11 +144,17 @@ BAD(msg_status_kind, natskit_msg_status(received, &status_view, sizeof status_vi
         BAD_ROW(natskit_js_fetch, js_fetch_consumer), BAD_ROW(natskit_js_fetch, js_fetch_consumer_null),     \
         BAD_ROW(natskit_js_consume, js_consume_out), BAD_ROW(natskit_js_consume, js_consume_stream),         \
         BAD_ROW(natskit_js_consume, js_consume_consumer), BAD_ROW(natskit_js_next, js_next_msg),             \
-        BAD_ROW(natskit_js_next, js_next_stream), BAD_ROW(natskit_js_next, js_next_timeout),                 \
-        BAD_ROW(natskit_js_ordered, js_ordered_out), BAD_ROW(natskit_js_ordered, js_ordered_null),           \
-        BAD_ROW(natskit_js_ordered, js_ordered_stream), BAD_ROW(natskit_js_ordered, js_ordered_scope),       \
-        BAD_ROW(natskit_sub_pull_info, pull_info_null), BAD_ROW(natskit_sub_pull_info, pull_info_size),      \
-        BAD_ROW(natskit_js_subscribe, js_subscribe_out), BAD_ROW(natskit_js_subscribe, js_subscribe_null),   \
+        BAD_ROW(natskit_js_restore_chunk, restore_subject), BAD_ROW(natskit_js_restore_chunk, restore_data), \
+        BAD_ROW(natskit_js_restore_chunk, restore_timeout),                                                  \
+        BAD_ROW(natskit_js_restore_chunk_start, restore_start_op),                                           \
+        BAD_ROW(natskit_js_restore_chunk_start, restore_start_subject),                                      \
+        BAD_ROW(natskit_js_next_with, js_next_with_msg),                                                     \
+        BAD_ROW(natskit_js_next_with, js_next_with_consumer), BAD_ROW(natskit_js_next, js_next_stream),      \
+        BAD_ROW(natskit_js_next, js_next_timeout), BAD_ROW(natskit_js_ordered, js_ordered_out),              \
+        BAD_ROW(natskit_js_ordered, js_ordered_null), BAD_ROW(natskit_js_ordered, js_ordered_stream),        \
+        BAD_ROW(natskit_js_ordered, js_ordered_scope), BAD_ROW(natskit_sub_pull_info, pull_info_null),       \
+        BAD_ROW(natskit_sub_pull_info, pull_info_size), BAD_ROW(natskit_js_subscribe, js_subscribe_out),     \
+        BAD_ROW(natskit_js_subscribe, js_subscribe_null),                                                    \
         BAD_ROW(natskit_js_subscribe, js_subscribe_subject),                                                 \
         BAD_ROW(natskit_js_subscribe, js_subscribe_nothing),                                                 \
         BAD_ROW(natskit_js_subscribe, js_subscribe_timeout),                                                 \

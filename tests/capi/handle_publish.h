@@ -18,6 +18,14 @@ CALL(js_publish_start_headers,
      natskit_js_publish_start(js, "a", Z, H_HEADERS, NULL, 0, NO_OPTIONS, 0, &new_op, &error))
 CALL(js_publish_start_options,
      natskit_js_publish_start(js, "a", Z, NO_HEADERS, NULL, 0, H_OPTIONS, 0, &new_op, &error))
+CALL(increment, natskit_js_increment(H_JS, "a", Z, "1", Z, NO_HEADERS, 0, NULL, &outcome, &error))
+CALL(increment_headers, natskit_js_increment(js, "a", Z, "1", Z, H_HEADERS, 0, NULL, &outcome, &error))
+CALL(increment_start,
+     natskit_js_increment_start(H_JS, "a", Z, "1", Z, NO_HEADERS, NO_OPTIONS, 0, &new_op, &error))
+CALL(increment_start_headers,
+     natskit_js_increment_start(js, "a", Z, "1", Z, H_HEADERS, NO_OPTIONS, 0, &new_op, &error))
+CALL(increment_start_options,
+     natskit_js_increment_start(js, "a", Z, "1", Z, NO_HEADERS, H_OPTIONS, 0, &new_op, &error))
 CALL(publisher_open, natskit_publisher_open(H_JS, NO_OPTIONS, &new_publisher, &new_sub, &error))
 CALL(publisher_open_options, natskit_publisher_open(js, H_OPTIONS, &new_publisher, &new_sub, &error))
 CALL(publisher_publish, natskit_publisher_publish(H_PUBLISHER, "a", Z, NO_HEADERS, NULL, 0, 0, NULL))
@@ -47,6 +55,11 @@ static natskit_status publisher_batch_headers(uint64_t id)
         ROW(natskit_js_publish_start, JS, js_publish_start),                                                 \
         ROW_OPTIONAL(natskit_js_publish_start, HEADERS, js_publish_start_headers),                           \
         ROW_OPTIONAL(natskit_js_publish_start, OPTIONS, js_publish_start_options),                           \
+        ROW(natskit_js_increment, JS, increment),                                                            \
+        ROW_OPTIONAL(natskit_js_increment, HEADERS, increment_headers),                                      \
+        ROW(natskit_js_increment_start, JS, increment_start),                                                \
+        ROW_OPTIONAL(natskit_js_increment_start, HEADERS, increment_start_headers),                          \
+        ROW_OPTIONAL(natskit_js_increment_start, OPTIONS, increment_start_options),                          \
         ROW(natskit_publisher_open, JS, publisher_open),                                                     \
         ROW_OPTIONAL(natskit_publisher_open, OPTIONS, publisher_open_options),                               \
         ROW(natskit_publisher_publish, PUBLISHER, publisher_publish),                                        \
@@ -65,6 +78,17 @@ BAD(js_publish_null, natskit_js_publish(js, NULL, Z, NO_HEADERS, NULL, 0, 0, NUL
 BAD(js_publish_subject, natskit_js_publish(js, "a.*", Z, NO_HEADERS, NULL, 0, 0, NULL, NULL, &error))
 BAD(js_publish_data, natskit_js_publish(js, "a", Z, NO_HEADERS, NULL, 1, 0, NULL, NULL, &error))
 BAD(js_publish_timeout, natskit_js_publish(js, "a", Z, NO_HEADERS, NULL, 0, -2, NULL, NULL, &error))
+BAD(increment_subject, natskit_js_increment(js, "a.*", Z, "1", Z, NO_HEADERS, 0, NULL, NULL, &error))
+BAD(increment_null, natskit_js_increment(js, "a", Z, NULL, 1, NO_HEADERS, 0, NULL, NULL, &error))
+BAD(increment_by, natskit_js_increment(js, "a", Z, "1.5", Z, NO_HEADERS, 0, NULL, NULL, &error))
+BAD(increment_sign, natskit_js_increment(js, "a", Z, "-", Z, NO_HEADERS, 0, NULL, NULL, &error))
+BAD(increment_timeout, natskit_js_increment(js, "a", Z, "1", Z, NO_HEADERS, -2, NULL, NULL, &error))
+BAD(increment_start_op,
+    natskit_js_increment_start(js, "a", Z, "1", Z, NO_HEADERS, NO_OPTIONS, 0, NULL, &error))
+BAD(increment_start_by,
+    natskit_js_increment_start(js, "a", Z, "", Z, NO_HEADERS, NO_OPTIONS, 0, &new_op, &error))
+BAD(increment_start_timeout,
+    natskit_js_increment_start(js, "a", Z, "1", Z, NO_HEADERS, NO_OPTIONS, -2, &new_op, &error))
 BAD(js_publish_start_op,
     natskit_js_publish_start(js, "a", Z, NO_HEADERS, NULL, 0, NO_OPTIONS, 0, NULL, &error))
 BAD(js_publish_start_subject,
@@ -96,7 +120,13 @@ BAD(publisher_info_null, natskit_publisher_info_get(publisher, NULL, sizeof publ
 BAD(publisher_info_size, natskit_publisher_info_get(publisher, &publisher_info, 0))
 
 #define JS_PUBLISH_BAD_ROWS                                                                                  \
-    BAD_ROW(natskit_js_publish, js_publish_null), BAD_ROW(natskit_js_publish, js_publish_subject),           \
+    BAD_ROW(natskit_js_increment, increment_subject), BAD_ROW(natskit_js_increment, increment_null),         \
+        BAD_ROW(natskit_js_increment, increment_by), BAD_ROW(natskit_js_increment, increment_sign),          \
+        BAD_ROW(natskit_js_increment, increment_timeout),                                                    \
+        BAD_ROW(natskit_js_increment_start, increment_start_op),                                             \
+        BAD_ROW(natskit_js_increment_start, increment_start_by),                                             \
+        BAD_ROW(natskit_js_increment_start, increment_start_timeout),                                        \
+        BAD_ROW(natskit_js_publish, js_publish_null), BAD_ROW(natskit_js_publish, js_publish_subject),       \
         BAD_ROW(natskit_js_publish, js_publish_data), BAD_ROW(natskit_js_publish, js_publish_timeout),       \
         BAD_ROW(natskit_js_publish_start, js_publish_start_op),                                              \
         BAD_ROW(natskit_js_publish_start, js_publish_start_subject),                                         \

@@ -415,6 +415,32 @@ static void test_not_enabled(void **state)
     }
 }
 
+/* The answer to the making of the first one was lost, but something has come of it: so there was JetStream,
+ * and it is waited for. */
+static void test_not_enabled_later(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = peer_new();
+    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL}, &sub);
+    expect_create(peer, &asked, "all");
+    say(peer, &asked, 1, 1, 5);
+    say_block(peer, &asked, "", "NATS/1.0 409 Leadership Change\r\n\r\n");
+    expect_delete(peer, &asked);
+    for (int tries = 0; tries < 7; tries++) {
+        expect_create_later(peer, &asked, "\"opt_start_seq\":2");
+        say_block(peer, &asked, "", NOBODY);
+        assert_int_equal(rig_end_reason(sub), 0);
+    }
+    expect_create_later(peer, &asked, "\"opt_start_seq\":2");
+    say_made(peer, &asked, 1, 1);
+    say(peer, &asked, 2, 1, 0);
+    ordered_take(peer, sub, "1");
+    ordered_take(peer, sub, "2");
+    ordered_close(peer, sub);
+}
+
 /* What the consumer before has asked for is not answered to the present one. */
 static void test_flow_of_old(void **state)
 {
@@ -715,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_stalled),
         cmocka_unit_test(test_flow_to_nowhere),
         cmocka_unit_test(test_not_enabled),
+        cmocka_unit_test(test_not_enabled_later),
         cmocka_unit_test(test_flow_of_old),
         cmocka_unit_test(test_first_errors),
         cmocka_unit_test(test_pauses),

@@ -110,7 +110,6 @@ static void restore(const char *stream, struct backup *backup)
     char config[2048];
     char subject[128];
     char state[2048];
-    natskit_msg *reply = NULL;
     size_t len = 0;
     assert_ok(natskit_json_text(backup->answer, "/config", Z, config, sizeof config, &len, NULL));
     config[len] = '\0';
@@ -121,26 +120,62 @@ static void restore(const char *stream, struct backup *backup)
     const char *to = jb_at(answer, "/deliver_subject");
     (void)snprintf(subject, sizeof subject, "%.*s", (int)(strlen(to) - 2), to + 1);
     assert_ok(natskit_json_close(answer));
-    for (size_t i = 0; i <= backup->count; i++) {
-        natskit_message_view view = {0};
-        if (i < backup->count) {
-            assert_ok(natskit_msg_view(backup->chunks[i], &view, sizeof view));
-        }
-        assert_ok(
-            natskit_request(conn, subject, Z, NO_HEADERS, view.data, view.data_len, WAIT_MS, &reply, NULL));
-        if (i < backup->count) {
-            assert_ok(natskit_msg_release(backup->chunks[i]));
-            assert_ok(natskit_msg_release(reply));
-        }
+    for (size_t i = 0; i < backup->count; i++) {
+        natskit_message_view view;
+        assert_ok(natskit_msg_view(backup->chunks[i], &view, sizeof view));
+        assert_ok(natskit_js_restore_chunk(js, subject, Z, view.data, view.data_len, WAIT_MS, &answer, NULL));
+        assert_int_equal(answer.id, 0);
+        assert_ok(natskit_msg_release(backup->chunks[i]));
     }
-    natskit_message_view view = {0};
-    assert_ok(natskit_msg_view(reply, &view, sizeof view));
-    assert_ok(natskit_json_parse(view.data, view.data_len, &answer, NULL));
+    natskit_op op;
+    assert_ok(natskit_js_restore_chunk_start(js, subject, Z, NULL, 0, NO_OPTIONS, WAIT_MS, &op, NULL));
+    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_ok(natskit_op_json(op, &answer, NULL));
+    assert_ok(natskit_op_close(op));
     assert_at(answer, "/error", "");
     assert_at(answer, "/state/messages", "200");
     assert_ok(natskit_json_close(answer));
-    assert_ok(natskit_msg_release(reply));
     assert_ok(natskit_json_close(backup->answer));
+}
+
+/* What is no snapshot is refused, and then there is nothing to give chunks to. */
+static void test_restore_refused(void **state)
+{
+    (void)state;
+    char subject[128];
+    natskit_error err = {0};
+    struct backup backup;
+    natskit_json info;
+    char config[2048];
+    char stored[2048];
+    size_t len = 0;
+    make_stream("BROKEN");
+    store("BROKEN.m", 1, 200);
+    take_backup("BROKEN", &backup);
+    jb_do(js, "stream.delete", "{'stream':'BROKEN'}");
+    assert_ok(natskit_json_text(backup.answer, "/config", Z, config, sizeof config, &len, NULL));
+    config[len] = '\0';
+    assert_ok(natskit_json_text(backup.answer, "/state", Z, stored, sizeof stored, &len, NULL));
+    stored[len] = '\0';
+    natskit_json answer =
+        jb_call(js, "stream.restore", "{'stream':'BROKEN','config':%s,'state':%s}", config, stored);
+    const char *to = jb_at(answer, "/deliver_subject");
+    (void)snprintf(subject, sizeof subject, "%.*s", (int)(strlen(to) - 2), to + 1);
+    assert_ok(natskit_json_close(answer));
+    natskit_status status = natskit_js_restore_chunk(js, subject, Z, "no archive", 10, WAIT_MS, &info, &err);
+    if (status == NATSKIT_OK) { /* it looks at all of it in the end */
+        status = natskit_js_restore_chunk(js, subject, Z, NULL, 0, WAIT_MS, &info, &err);
+    }
+    assert_int_not_equal(status, NATSKIT_OK);
+    assert_int_equal(err.status, status);
+    assert_true(err.text[0] != '\0');
+    assert_int_equal(info.id, 0);
+    assert_status(natskit_js_restore_chunk(js, "nobody.there", Z, "x", 1, WAIT_MS, &info, &err),
+                  NATSKIT_NO_RESPONDERS);
+    for (size_t i = 0; i < backup.count; i++) {
+        assert_ok(natskit_msg_release(backup.chunks[i]));
+    }
+    assert_ok(natskit_json_close(backup.answer));
 }
 
 static void test_snapshot(void **state)
@@ -335,7 +370,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_snapshot), cmocka_unit_test(test_leaders), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_snapshot), cmocka_unit_test(test_restore_refused),
+        cmocka_unit_test(test_leaders),  cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_trace),    cmocka_unit_test(test_trees),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -469,15 +469,91 @@ static void test_limit(void **state)
     free(all);
 }
 
+/* -- permissions ----------------------------------------------------------------------------------------- */
+
+static natskit_conn connect_as(struct ts_server *server, const char *user)
+{
+    natskit_options options;
+    natskit_conn made;
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options));
+    assert_ok(natskit_options_set(options, "user", Z, user, Z, NULL));
+    assert_ok(natskit_options_set(options, "password", Z, "pw", Z, NULL));
+    assert_ok(natskit_connect(ts_server_url(server), Z, options, WAIT_MS, &made, NULL));
+    assert_ok(natskit_options_close(options));
+    return made;
+}
+
+static struct fast open_at(natskit_js context, const char *on_gap)
+{
+    struct fast fast;
+    natskit_options options;
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_INGEST, &options));
+    assert_ok(natskit_options_set(options, "on_gap", Z, on_gap, Z, NULL));
+    assert_ok(natskit_ingest_open(context, options, &fast.ingest, &fast.failures, NULL));
+    assert_ok(natskit_options_close(options));
+    return fast;
+}
+
+/* Who may not publish to the subject of the first message, or hears no answers, has none; one that may not
+ * come later leaves a gap. */
+static void test_permission(void **state)
+{
+    (void)state;
+    static const char users[] =
+        "authorization { users: [ { user: all, password: pw },\n"
+        "{ user: some, password: pw, permissions: { publish: { deny: \"f.no\" } } },\n"
+        "{ user: deaf, password: pw, permissions: { subscribe: \"own.>\" } } ] }\n";
+    static const char *const names[] = {"all", "some", "deaf"};
+    struct ts_server *server = ts_server_start(&(struct ts_server_opts){.extra = users});
+    natskit_conn conns[3];
+    natskit_js contexts[3];
+    assert_non_null(server);
+    for (size_t i = 0; i < 3; i++) {
+        conns[i] = connect_as(server, names[i]);
+        contexts[i] = jb_open(conns[i]);
+    }
+    jb_do(contexts[0], "stream.create",
+          "{'config':{'name':'F','subjects':['f.>'],'storage':'memory','allow_batched':true}}");
+    struct fast fast = open_at(contexts[1], "go_on");
+    assert_ok(natskit_ingest_publish(fast.ingest, "f.no", Z, NO_HEADERS, "x", 1, WAIT_MS, NULL));
+    natskit_error err = expect_no_commit(&fast, NATSKIT_PERMISSION, NATSKIT_OUTCOME_UNKNOWN);
+    assert_non_null(strstr(err.text, "f.no"));
+    expect_end(&fast, NATSKIT_PERMISSION);
+    assert_status(put(&fast, "x", NULL, NULL), NATSKIT_PERMISSION);
+    close_fast(&fast);
+
+    fast = open_at(contexts[1], "go_on");
+    fill(&fast, 2);
+    assert_ok(natskit_ingest_publish(fast.ingest, "f.no", Z, NO_HEADERS, "x", 1, WAIT_MS, NULL));
+    fill(&fast, 2);
+    expect_failure(&fast, 3, 1, NATSKIT_BATCH_INCOMPLETE);
+    expect_commit(&fast, 4, 5);
+    close_fast(&fast);
+
+    fast = open_at(contexts[2], "fail");
+    natskit_status status;
+    do { /* until the server has said so */
+        status = put(&fast, "x", NULL, NULL);
+    } while (status == NATSKIT_OK);
+    assert_status(status, NATSKIT_PERMISSION);
+    expect_end(&fast, NATSKIT_PERMISSION);
+    close_fast(&fast);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(natskit_js_close(contexts[i]));
+        assert_ok(natskit_conn_close(conns[i], WAIT_MS));
+    }
+    ts_server_free(server);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_sizes),       TEST(test_window),    TEST(test_refused_fails), TEST(test_refused_goes_on),
-        TEST(test_not_allowed), TEST(test_elsewhere), TEST(test_lost),          TEST(test_lost_goes_on),
-        TEST(test_lost_ack),    TEST(test_idle),      TEST(test_closed),        TEST(test_drained),
-        TEST(test_limit),
+        TEST(test_sizes),       TEST(test_window),     TEST(test_refused_fails), TEST(test_refused_goes_on),
+        TEST(test_not_allowed), TEST(test_elsewhere),  TEST(test_lost),          TEST(test_lost_goes_on),
+        TEST(test_lost_ack),    TEST(test_idle),       TEST(test_closed),        TEST(test_drained),
+        TEST(test_limit),       TEST(test_permission),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

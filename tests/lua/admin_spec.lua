@@ -4,7 +4,7 @@ local nats = require "natskit"
 
 local cases = {}
 
-cases["a stream is saved and restored"] = function(nc, js)
+cases["a stream is saved and restored"] = function(_, js)
     assert(js:add_stream { name = "S", subjects = { "s.*" }, storage = "file", max_age = 3600 })
     for number = 1, 200 do
         assert(js:publish("s.m", tostring(number)))
@@ -18,11 +18,25 @@ cases["a stream is saved and restored"] = function(nc, js)
     assert.is_true(#chunks > 1)
     assert.are.equal(200, info.state.messages)
     assert(js:delete_stream("S"))
-    local where = assert(js:call("stream.restore", { stream = "S", config = info.config, state = info.state }))
-    for _, chunk in ipairs(chunks) do
-        assert.are.equal("", assert(nc:request(where.deliver_subject, chunk)).data)
-    end
-    assert(nc:request(where.deliver_subject, ""))
+    helper.raises("config and state", js.restore, js, {}, chunks)
+    helper.raises("list of strings or function", js.restore, js, info, "chunk")
+    local made = assert(js:restore(info, chunks))
+    assert.are.equal(200, made.state.messages)
+    assert(js:delete_stream("S"))
+    local at = 0
+    assert(js:restore(info, function() -- of a file, and an empty one is passed over
+        at = at + 1
+        return at == 1 and "" or chunks[at - 1]
+    end, { timeout = 20 }))
+    assert.is_true(at > #chunks)
+    local again, _, why = js:restore(info, chunks)
+    assert.are.equal(nil, again)
+    assert.is_string(why) -- there is one
+    helper.raises("a chunk is a string", function()
+        assert(js:delete_stream("S"))
+        js:restore(info, { 7 })
+    end)
+    assert(js:restore(info, chunks))
     local restored = assert(js:stream_info("S"))
     assert.are.same({ 200, 3600 }, { restored.state.messages, restored.config.max_age })
     local none, _, code = js:snapshot("NONE")

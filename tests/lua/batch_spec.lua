@@ -84,6 +84,14 @@ cases["counters of any size"] = function(_, js)
     assert.are.equal(("9"):rep(39) .. "8", assert(js:publish("s.hits", "", { increment = huge })).value)
     failed("counter_refused", "rejected", js:publish("s.hits", "no counter"))
     failed("counter_refused", "rejected", js:publish("s.hits", "", { increment = "many" }))
+    assert.are.equal(1, assert(js:increment("s.more")))
+    assert.are.equal(5, assert(js:increment("s.more", 4)))
+    assert.are.equal(-5, assert(js:increment("s.more", "-10", { msg_id = "once" })))
+    assert.are.equal(-4, assert(js:increment("s.more", 1, { timeout = 20 })))
+    assert.are.equal(-4, assert(js:increment("s.more", "-10", { msg_id = "once" }))) -- counted before
+    assert.are.equal(-4, assert(js:get_msg("S", { last_by_subj = "s.more" })).counter)
+    helper.raises("integer or its digits", js.increment, js, "s.more", 1.5)
+    helper.raises("whole number", js.increment, js, "s.more", "many")
     helper.raises("integer or its digits", js.publish, js, "s.hits", "", { increment = 1.5 })
 end
 

@@ -245,12 +245,16 @@ natskit_json tt_trace_tree(natskit_json events)
     return (natskit_json){tt_given("natskit_trace_tree", got, NATSKIT_KIND_JSON, tree.id, 0, NULL)};
 }
 
-natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also)
+natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_options options,
+                        natskit_status also)
 {
     natskit_error err = {0};
     natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
-    natskit_status got = natskit_js_next(js, stream, Z, consumer, Z, tt_life.wait_ms, &msg, &err);
-    tt_check_error("natskit_js_next", got, also, &err);
+    bool with = options.id != 0;
+    natskit_status got =
+        with ? natskit_js_next_with(js, stream, Z, consumer, Z, options, tt_life.wait_ms, &msg, &err)
+             : natskit_js_next(js, stream, Z, consumer, Z, tt_life.wait_ms, &msg, &err);
+    tt_check_error(with ? "natskit_js_next_with" : "natskit_js_next", got, also, &err);
     (void)tt_given("natskit_js_next", got, TT_KIND_MSG, (uint64_t)(uintptr_t)msg, 0, NULL);
     return got == NATSKIT_OK ? msg : NULL;
 }

@@ -118,7 +118,8 @@ natskit_sub tt_js_subscribe_start(natskit_conn conn, natskit_js js, const char *
 natskit_sub tt_js_snapshot(natskit_conn conn, natskit_js js, natskit_json args, natskit_json *answer);
 natskit_sub tt_js_snapshot_start(natskit_conn conn, natskit_js js, natskit_json args, natskit_op *op);
 natskit_json tt_trace_tree(natskit_json events);
-natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_status also);
+natskit_msg *tt_js_next(natskit_js js, const char *stream, const char *consumer, natskit_options options,
+                        natskit_status also);
 natskit_op tt_request_start(natskit_conn conn, const char *subject, natskit_headers headers);
 natskit_op tt_request_with(natskit_conn conn, const char *subject, natskit_options options);
 natskit_op tt_ack_confirm_start(natskit_conn conn, natskit_msg *msg);

@@ -68,6 +68,7 @@ const struct tt_scenario tt_scenarios[] = {
     ROW(direct_one),
     ROW(direct_many),
     ROW(counter),
+    ROW(increment),
     ROW(kv),
     ROW(kv_status),
     ROW(kv_sweep),

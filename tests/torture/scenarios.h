@@ -65,6 +65,7 @@ void tt_scenario_js_calls(void);
 void tt_scenario_direct_one(void);
 void tt_scenario_direct_many(void);
 void tt_scenario_counter(void);
+void tt_scenario_increment(void);
 void tt_scenario_kv(void);
 void tt_scenario_kv_status(void);
 void tt_scenario_kv_sweep(void);

@@ -167,3 +167,60 @@ void tt_scenario_counter(void)
             "a message does not say where it comes from");
     tt_release(msg);
 }
+
+/* What is counted of another stream, which the server sources in its own time. */
+static void read_sources(natskit_js js)
+{
+    natskit_error err = {0};
+    natskit_json sources = {UINT64_MAX};
+    natskit_msg *msg = (natskit_msg *)(uintptr_t)1;
+    natskit_status got = natskit_js_get_msg(js, "SUMMED", Z, 0, "added", Z, 0, NATSKIT_GET_BY_LEADER,
+                                            tt_life.wait_ms, &msg, &err);
+    tt_check_error("natskit_js_get_msg", got, NATSKIT_MSG_NOT_FOUND, &err);
+    (void)tt_given("natskit_js_get_msg", got == NATSKIT_MSG_NOT_FOUND ? NATSKIT_NO_MEMORY : got, TT_KIND_MSG,
+                   (uint64_t)(uintptr_t)msg, 0, NULL);
+    if (got == NATSKIT_OK) {
+        got = natskit_msg_counter_sources(msg, &sources, &err);
+        tt_check_error("natskit_msg_counter_sources", got, NATSKIT_OK, &err);
+        (void)tt_given("natskit_msg_counter_sources", got, NATSKIT_KIND_JSON, sources.id, 0, NULL);
+        tt_release(msg);
+    }
+}
+
+static natskit_op start_increment(natskit_conn conn, natskit_js js, const char *msg_id)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_headers headers = tt_headers("Nats-Msg-Id", msg_id);
+    natskit_status got =
+        natskit_js_increment_start(js, "added", Z, "-12", Z, headers, NO_OPTIONS, tt_op_ms(), &op, &err);
+    return tt_given_op("natskit_js_increment_start", got, op, conn, &err);
+}
+
+void tt_scenario_increment(void)
+{
+    natskit_error err = {0};
+    int32_t outcome = -1;
+    int64_t number = 0;
+    natskit_pub_ack view = {0};
+    natskit_msg *ack = (natskit_msg *)(uintptr_t)1;
+    natskit_conn conn = tt_connect();
+    natskit_js js = tt_js(conn, NO_OPTIONS);
+    make_stream(js, "{\"config\":{\"name\":\"ADDED\",\"subjects\":[\"added\"],\"storage\":\"memory\","
+                    "\"allow_direct\":true,\"allow_msg_counter\":true}}");
+    make_stream(js, "{\"config\":{\"name\":\"SUMMED\",\"sources\":[{\"name\":\"ADDED\"}],"
+                    "\"storage\":\"memory\",\"allow_direct\":true,\"allow_msg_counter\":true}}");
+    natskit_status got = natskit_js_increment(js, "added", Z, "+12", Z, tt_headers("Trace", "one"),
+                                              tt_life.wait_ms, &ack, &outcome, &err);
+    tt_check_error("natskit_js_increment", got, NATSKIT_OK, &err);
+    (void)tt_given("natskit_js_increment", got, TT_KIND_MSG, (uint64_t)(uintptr_t)ack, 0, NULL);
+    if (got == NATSKIT_OK) {
+        TT(natskit_msg_pub_ack, ack, &view, sizeof view);
+        TT(natskit_counter_int, view.value, view.value_len, &number);
+        tt_want(number >= 12, "a counter is not counted");
+        tt_release(ack);
+    }
+    (void)tt_finish(start_increment(conn, js, "one"), NATSKIT_OK);
+    (void)tt_finish(start_increment(conn, js, "one"), NATSKIT_OK); /* counted before */
+    read_sources(js);
+}

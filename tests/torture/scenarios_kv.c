@@ -2,6 +2,7 @@
  * pulling from its stream. */
 #include "scenarios.h"
 
+#include "checked.h"
 #include "life.h"
 #include "registry.h"
 
@@ -140,7 +141,9 @@ void tt_scenario_pull(void)
         tt_release(msg);
     }
     (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
-    tt_release(tt_js_next(js, STREAM, "pull", NATSKIT_OK));
+    tt_release(tt_js_next(js, STREAM, "pull", NO_OPTIONS, NATSKIT_OK));
+    (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
+    tt_release(tt_js_next(js, STREAM, "pull", tt_options(NATSKIT_OPTIONS_FETCH), NATSKIT_OK));
     natskit_sub more = tt_js_consume(conn, js, STREAM, "pull", NO_OPTIONS);
     TT(natskit_sub_pull_info, more, &info, sizeof info);
     (void)tt_finish(tt_kv_write_start(conn, kv, NATSKIT_KV_PUT, "pulled"), NATSKIT_OK);
@@ -194,6 +197,29 @@ void tt_scenario_push(void)
     TT(natskit_flush, conn, tt_life.wait_ms);
 }
 
+/* Chunks to a subscription in place of the server, and to nobody. */
+static void give_back(natskit_conn conn, natskit_js js)
+{
+    natskit_error err = {0};
+    natskit_op op = {UINT64_MAX};
+    natskit_json info = {UINT64_MAX};
+    natskit_sub chunks = tt_subscribe(conn, "chunks", "", NO_OPTIONS);
+    natskit_status got =
+        natskit_js_restore_chunk_start(js, "chunks", Z, "chunk", 5, NO_OPTIONS, tt_op_ms(), &op, &err);
+    op = tt_given_op("natskit_js_restore_chunk_start", got, op, conn, &err);
+    natskit_msg *msg = tt_next(chunks, tt_life.wait_ms, NATSKIT_OK);
+    if (msg != NULL) {
+        TT(natskit_msg_respond, msg, NO_HEADERS, NULL, 0, tt_life.wait_ms);
+        tt_release(msg);
+        (void)tt_finish(op, NATSKIT_OK);
+    }
+    got = natskit_js_restore_chunk(js, "nobody.there", Z, "chunk", 5, tt_life.wait_ms, &info, &err);
+    tt_check_error("natskit_js_restore_chunk", got, NATSKIT_NO_RESPONDERS, &err);
+    if (info.id != 0) {
+        tt_fail("a chunk to nobody has given something");
+    }
+}
+
 /* A snapshot of the bucket's stream, and what is made of events of a trace. */
 void tt_scenario_snapshot(void)
 {
@@ -213,6 +239,7 @@ void tt_scenario_snapshot(void)
     natskit_sub more = tt_js_snapshot_start(conn, js, args, &op);
     (void)tt_finish(op, NATSKIT_OK);
     tt_sub_close(more);
+    give_back(conn, js);
     (void)tt_trace_tree(tt_json("[{\"events\":[{\"hop\":\"1\"}]},"
                                 "{\"request\":{\"header\":{\"Nats-Trace-Hop\":[\"1\"]}}}]"));
     TT(natskit_flush, conn, tt_life.wait_ms);

@@ -179,8 +179,8 @@ local msg = {}
 ---@return natskit.code? code "not_found": no header tells
 function msg:origin() end
 
---- The value of a stored counter.
+--- The value of a stored counter, and what was added up of other streams: {STREAM = {subject = value}}, if it has sources.
 ---@return integer|string|nil value digits where an integer is too small
----@return string? message
+---@return table<string, table<string, integer|string>>|string|nil sources or why there is no value
 ---@return natskit.code? code "not_found": it is none
 function msg:counter() end

@@ -501,6 +501,18 @@ function js:ordered(stream, options) end
 ---@return string? outcome "not_sent", "rejected", or "unknown": it may be stored all the same
 function js:publish(subject, data, options) end
 
+--- Adds to the counter of a subject (a stream with allow_msg_counter), and waits for the sum.
+---@param subject string
+---@param by? integer|string 1; digits where an integer is too small
+---@param options? natskit.StreamPublishOptions `msg_id`, with which it is sent again and counted once; `headers`, `timeout`
+---@return integer|string|nil sum digits where an integer is too small; of one that was counted before as it is by now
+---@return string? message
+---@return natskit.code? code "counter_refused": the stream is no counter; "invalid_ack": it has stored it, but counts nothing
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+---@return string? outcome "not_sent", "rejected", or "unknown": it may be counted all the same
+function js:increment(subject, by, options) end
+
 --- A publisher, which has many messages under way.
 ---@param options? natskit.PublisherOptions
 ---@return natskit.publisher? pub

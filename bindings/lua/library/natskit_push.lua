@@ -66,13 +66,24 @@
 local js = {}
 
 --- A snapshot of a stream: a subscription whose messages are its chunks, in order, and what goes with them. The loop
---- `for msg in sub:messages()` raises if it is not whole. js:call("stream.restore", ...) takes `info` back.
+--- `for msg in sub:messages()` raises if it is not whole. js:restore takes `info` back.
 ---@param stream string
 ---@param options? {no_consumers?: boolean, chunk_size?: integer, window_size?: integer, jsck?: boolean, timeout?: number}
 ---@return natskit.sub? sub
 ---@return {config: table, state: table}|string info or message
 ---@return natskit.code? code
 function js:snapshot(stream, options) end
+
+--- Makes a stream of a snapshot again.
+---@param info {config: table, state: table} of js:snapshot; the name in config may be another one
+---@param chunks string[]|fun(): string? in their order; a function gives nil behind the last
+---@param options? {timeout?: number} seconds for each answer
+---@return natskit.StreamInfo? info
+---@return string? message
+---@return natskit.code? code "no_responders": the server has given it up
+---@return integer? err_code JetStream's number
+---@return integer? server_code
+function js:restore(info, chunks, options) end
 
 --- Has the stream's servers elect another leader; options.placement = {preferred = name} says which.
 ---@param stream string

@@ -35,6 +35,8 @@
 ---@field headers? table<string, string[]> name to values
 ---@field time number seconds since 1970 UTC
 ---@field time_ns integer the same in nanoseconds
+---@field counter? integer|string of a counter: its value; digits where an integer is too small
+---@field counter_sources? table<string, table<string, integer|string>> of a counter: what was added up of which stream and subject
 ---@field pending integer of several: messages that were known to be behind it; else 0
 
 ---@class natskit.js

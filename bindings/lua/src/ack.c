@@ -374,15 +374,62 @@ int lnk_msg_origin(lua_State *L)
     return 1;
 }
 
-/* msg:counter() -> its value: an integer, or digits beyond what that holds; or nil, message, code */
-int lnk_msg_counter(lua_State *L)
+/* In the table at the top, of strings, digits that an integer holds become one. */
+static void read_digits(lua_State *L)
+{
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+        if (lua_type(L, -1) == LUA_TSTRING) {
+            size_t len;
+            const char *digits = lua_tolstring(L, -1, &len);
+            lua_pushvalue(L, -2);
+            lnk_push_digits(L, digits, len);
+            lua_rawset(L, -5); /* a key that is there */
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* Pushes {STREAM = {subject = value}}, and closes the document. */
+static void push_sources(lua_State *L, natskit_json sources)
+{
+    lnk_json_push_value(L, sources, NULL);
+    if (lua_istable(L, -1)) {
+        lua_pushnil(L);
+        while (lua_next(L, -2) != 0) {
+            if (lua_istable(L, -1)) {
+                read_digits(L);
+            }
+            lua_pop(L, 1);
+        }
+    }
+}
+
+int lnk_counter_push(lua_State *L, const natskit_msg *msg)
 {
     const char *digits;
     size_t len;
-    natskit_status status = natskit_msg_counter(check_msg(L)->msg, &digits, &len);
+    natskit_json sources;
+    natskit_error err;
+    natskit_status status = natskit_msg_counter(msg, &digits, &len);
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
     lnk_push_digits(L, digits, len);
-    return 1;
+    status = natskit_msg_counter_sources(msg, &sources, &err);
+    if (status == NATSKIT_NOT_FOUND) {
+        return 1;
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_fail(L, status, &err);
+    }
+    push_sources(L, sources);
+    return 2;
+}
+
+/* msg:counter() -> its value: an integer, or digits beyond what that holds; and {STREAM = {subject = value}},
+ * if it has sources; or nil, message, code */
+int lnk_msg_counter(lua_State *L)
+{
+    return lnk_counter_push(L, check_msg(L)->msg);
 }

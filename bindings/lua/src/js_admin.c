@@ -80,6 +80,155 @@ int lnk_js_snapshot(lua_State *L)
     return lnk_await(L, S_WAIT);
 }
 
+/* -- restoring ------------------------------------------------------------------------------------------- */
+
+/* Slots of a restore; of a chunk the first four. */
+enum restore_slot { R_JS = 1, R_INFO, R_CHUNKS, R_OPTIONS, R_SUBJECT, R_COUNT, R_TOP = R_COUNT };
+enum chunk_slot { C_JS = 1, C_SUBJECT, C_DATA, C_MS, C_WAIT };
+
+/* Where a restore goes on, through lua_callk as its context. */
+enum restore_step { BEGUN, GOT, SENT, ENDED };
+
+#define FAILED_VALUES 5 /* of lnk_js_fail */
+
+static int finish_chunk(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                        const natskit_error *err)
+{
+    (void)st;
+    (void)index;
+    natskit_json info = {0};
+    natskit_error own;
+    int end = lua_rawlen(L, C_DATA) == 0;
+    if (status == NATSKIT_OK && end) {
+        status = natskit_op_json(wait->op, &info, &own);
+        err = &own;
+    }
+    if (status != NATSKIT_OK) {
+        return lnk_js_fail(L, status, err);
+    }
+    if (end) {
+        lnk_json_push_value(L, info, NULL);
+    } else {
+        lua_pushboolean(L, 1);
+    }
+    return 1;
+}
+
+/* (context, subject, chunk, ms) */
+static int send_chunk(lua_State *L)
+{
+    natskit_error err;
+    size_t subject_len;
+    size_t len;
+    const lnk_js *js = lua_touserdata(L, C_JS);
+    const char *subject = lua_tolstring(L, C_SUBJECT, &subject_len);
+    const char *data = lua_tolstring(L, C_DATA, &len);
+    const natskit_options none = {0};
+    lnk_wait *wait = lnk_push_wait(L, C_JS);
+    wait->finish = finish_chunk;
+    natskit_status status = natskit_js_restore_chunk_start(js->js, subject, subject_len, data, len, none,
+                                                           (int64_t)lua_tointeger(L, C_MS), &wait->op, &err);
+    return status == NATSKIT_OK ? lnk_await(L, C_WAIT) : lnk_js_fail(L, status, &err);
+}
+
+static int restore_k(lua_State *L, int resumed, lua_KContext context);
+
+/* Pushes the next chunk; nil behind the last. */
+static void next_chunk(lua_State *L)
+{
+    lua_settop(L, R_TOP);
+    if (lua_istable(L, R_CHUNKS)) {
+        lua_Integer next = lua_tointeger(L, R_COUNT) + 1;
+        lua_pushinteger(L, next);
+        lua_replace(L, R_COUNT);
+        lua_rawgeti(L, R_CHUNKS, next);
+    } else {
+        lua_pushvalue(L, R_CHUNKS);
+        lua_callk(L, 0, 1, GOT, restore_k);
+    }
+}
+
+/* Sends the chunk on top: nil ends it. What comes next. */
+static enum restore_step give_chunk(lua_State *L)
+{
+    enum restore_step step = SENT;
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "");
+        step = ENDED;
+    } else if (lua_type(L, -1) != LUA_TSTRING) {
+        luaL_error(L, "restore: a chunk is a string, not %s", luaL_typename(L, -1));
+    } else if (lua_rawlen(L, -1) == 0) {
+        lua_settop(L, R_TOP); /* it would be the end */
+        return SENT;
+    }
+    lua_pushvalue(L, lua_upvalueindex(1)); /* the module's state */
+    lua_pushcclosure(L, send_chunk, 1);
+    lua_pushvalue(L, R_JS);
+    lua_pushvalue(L, R_SUBJECT);
+    lua_pushvalue(L, -4);
+    lua_pushvalue(L, R_OPTIONS);
+    lua_callk(L, 4, FAILED_VALUES, step, restore_k);
+    return step;
+}
+
+static int restore_k(lua_State *L, int resumed, lua_KContext context)
+{
+    (void)resumed;
+    for (enum restore_step step = (enum restore_step)context;;) {
+        if (step == GOT) {
+            step = give_chunk(L);
+        }
+        if (lua_gettop(L) >= R_TOP + FAILED_VALUES && !lua_toboolean(L, -FAILED_VALUES)) {
+            return FAILED_VALUES;
+        }
+        if (step == ENDED) {
+            lua_pushvalue(L, -FAILED_VALUES);
+            return 1;
+        }
+        if (step == BEGUN) {
+            lua_getfield(L, -FAILED_VALUES, "deliver_subject");
+            luaL_checkstring(L, -1);
+            lua_replace(L, R_SUBJECT);
+        }
+        next_chunk(L);
+        step = GOT;
+    }
+}
+
+/* js:restore(info, chunks [, {timeout =}]) -> the stream's info. `chunks`: a list of strings, or a function
+ * that gives the next one, or nil. */
+int lnk_js_restore(lua_State *L)
+{
+    lua_settop(L, R_OPTIONS);
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), R_JS, LNK_JS);
+    luaL_checktype(L, R_INFO, LUA_TTABLE);
+    int listed = lua_istable(L, R_CHUNKS);
+    luaL_argexpected(L, listed || lua_isfunction(L, R_CHUNKS), R_CHUNKS, "list of strings or function");
+    int64_t timeout_ms = js->timeout_ms;
+    if (!lua_isnil(L, R_OPTIONS)) {
+        luaL_checktype(L, R_OPTIONS, LUA_TTABLE);
+        lua_getfield(L, R_OPTIONS, "timeout");
+        timeout_ms = lnk_opt_ms(L, -1, "timeout", timeout_ms);
+    }
+    lua_settop(L, R_TOP);
+    lua_pushinteger(L, (lua_Integer)timeout_ms);
+    lua_replace(L, R_OPTIONS);
+    lua_getfield(L, R_JS, "call");
+    lua_pushvalue(L, R_JS);
+    lua_pushliteral(L, "stream.restore");
+    lua_createtable(L, 0, 3);
+    int is_config = lua_getfield(L, R_INFO, "config") == LUA_TTABLE;
+    luaL_argcheck(L, is_config, R_INFO, "config and state of a snapshot expected");
+    lua_getfield(L, -1, "name");
+    lua_setfield(L, -3, "stream");
+    lua_setfield(L, -2, "config");
+    lua_getfield(L, R_INFO, "state");
+    lua_setfield(L, -2, "state");
+    lua_callk(L, 3, FAILED_VALUES, BEGUN, restore_k);
+    return restore_k(L, LUA_OK, BEGUN);
+}
+
 /* -- what servers tell ----------------------------------------------------------------------------------- */
 
 /* nats.advisory(msg) -> kind, data */

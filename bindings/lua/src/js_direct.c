@@ -55,12 +55,32 @@ static void set_headers(lua_State *L, const natskit_msg *msg)
     }
 }
 
+/* Sets what a counter holds in the table at the top. */
+static void set_counter(lua_State *L, const natskit_msg *msg)
+{
+    const char *value;
+    size_t len;
+    int table = lua_gettop(L);
+    if (natskit_msg_header(msg, NATSKIT_HEADER_INCREMENT, NATSKIT_ZLEN, NATSKIT_MATCH_EXACT, 0, &value,
+                           &len) != NATSKIT_OK) {
+        return; /* any other message */
+    }
+    int count = lnk_counter_push(L, msg);
+    if (count == 2) {
+        lua_setfield(L, table, "counter_sources");
+    }
+    if (count < 3) {
+        lua_setfield(L, table, "counter");
+    }
+    lua_settop(L, table);
+}
+
 void lnk_stored_push(lua_State *L, const natskit_msg *msg)
 {
     natskit_stored_view view;
     memset(&view, 0, sizeof view);
     (void)natskit_msg_stored(msg, &view, sizeof view); /* it is of that kind */
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     lua_pushlstring(L, view.stream, view.stream_len);
     lua_setfield(L, -2, "stream");
     lua_pushlstring(L, view.subject, view.subject_len);
@@ -75,6 +95,7 @@ void lnk_stored_push(lua_State *L, const natskit_msg *msg)
     lua_setfield(L, -2, "time");
     lua_pushinteger(L, (lua_Integer)view.pending);
     lua_setfield(L, -2, "pending");
+    set_counter(L, msg);
     set_headers(L, msg);
 }
 

@@ -9,7 +9,13 @@
 enum slot { S_WHO = 1, S_SUBJECT, S_DATA, S_OPTIONS, S_DEADLINE, S_WAIT, S_ROOM, S_TOP = S_ROOM };
 
 /* Ways to publish; the numbers go through lua_callk as its context. */
-enum way { TO_STREAM, TO_PUBLISHER, BATCH, TO_INGEST };
+enum way { TO_STREAM, TO_PUBLISHER, BATCH, TO_INGEST, TO_COUNTER /* the data are the digits */ };
+
+/* One message with its ack. */
+static int is_single(enum way way)
+{
+    return way == TO_STREAM || way == TO_COUNTER;
+}
 
 static const char *const outcome_names[] = {"pending", "done", "not_sent", "unknown", "rejected"};
 
@@ -99,6 +105,10 @@ static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int
     }
     const lnk_js *js = lua_touserdata(L, S_WHO);
     lnk_wait *wait = lua_touserdata(L, S_WAIT);
+    if (way == TO_COUNTER) {
+        return natskit_js_increment_start(js->js, content.subject, content.subject_len, content.data,
+                                          content.data_len, headers, none, left, &wait->op, err);
+    }
     return natskit_js_publish_start(js->js, content.subject, content.subject_len, headers, content.data,
                                     content.data_len, none, left, &wait->op, err);
 }
@@ -106,7 +116,7 @@ static natskit_status try_publish(lua_State *L, lnk_state *st, enum way way, int
 /* The connection of the context, publisher or ingest at S_WHO, which keeps it. */
 static const lnk_conn *conn_of(lua_State *L, enum way way)
 {
-    if (way == TO_STREAM) {
+    if (is_single(way)) {
         return lnk_js_conn(L, S_WHO);
     }
     lua_getiuservalue(L, S_WHO, LNK_PUBLISHER_JS);
@@ -170,13 +180,16 @@ static int published(lua_State *L, enum way way, natskit_status status, uint64_t
     if (way == BATCH) {
         return published_batch(L, status);
     }
+    if (status == NATSKIT_INVALID && way == TO_COUNTER && err->status == status) {
+        return luaL_error(L, "increment: %s", err->text);
+    }
     if (status == NATSKIT_INVALID) {
         return lnk_bad_subject(L, "publish", S_SUBJECT, 0);
     }
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, err);
     }
-    if (way == TO_STREAM) {
+    if (is_single(way)) {
         return lnk_await(L, S_WAIT);
     }
     lua_pushinteger(L, (lua_Integer)id);
@@ -198,19 +211,19 @@ static int publish_k(lua_State *L, int resumed, lua_KContext context)
         int64_t slice = left < 0 || left > LNK_SLICE_MS ? LNK_SLICE_MS : left;
         natskit_status status = try_publish(L, st, way, left, suspend ? 0 : slice, &id, &err);
         int fast = status == NATSKIT_WOULD_BLOCK && left != 0 && conn_of(L, way)->fail_fast;
-        if (fast && suspend && way != TO_STREAM) { /* with a moment to wait it is the outbox that is full */
+        if (fast && suspend && !is_single(way)) { /* with a moment to wait it is the outbox that is full */
             status = try_publish(L, st, way, left, 1, &id, &err);
             fast = status == NATSKIT_WOULD_BLOCK;
         }
-        int full = status == NATSKIT_WOULD_BLOCK || (way != TO_STREAM && status == NATSKIT_TIMEOUT);
+        int full = status == NATSKIT_WOULD_BLOCK || (!is_single(way) && status == NATSKIT_TIMEOUT);
         if (!full || left == 0 || fast) {
             return published(L, way, full && waited && !fast ? NATSKIT_TIMEOUT : status, id, &err);
         }
         /* Which of the two is full is not told: each is asked in its turn. */
-        int window = way != TO_STREAM && (lua_isnil(L, S_WAIT) || lua_toboolean(L, S_TOP + 1));
+        int window = !is_single(way) && (lua_isnil(L, S_WAIT) || lua_toboolean(L, S_TOP + 1));
         lua_settop(L, S_TOP);
         lua_pushboolean(L, !window);
-        if (!suspend && way != TO_STREAM) { /* it has waited already */
+        if (!suspend && !is_single(way)) { /* it has waited already */
             lnk_breathe(L);
             continue;
         }
@@ -319,6 +332,36 @@ int lnk_js_publish(lua_State *L)
     lnk_push_wait(L, S_WHO)->finish = lnk_finish_publish;
     lua_settop(L, S_TOP);
     return publish_k(L, LUA_OK, TO_STREAM);
+}
+
+/* The sum alone, of a finished ack. */
+static int finish_increment(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,
+                            const natskit_error *err)
+{
+    int results = lnk_finish_publish(L, st, wait, index, status, err);
+    if (results == 1) {
+        lua_getfield(L, -1, "value");
+    }
+    return results;
+}
+
+/* js:increment(subject [, by [, {timeout =, headers =, msg_id =}]]) -> the sum: an integer, or digits */
+int lnk_js_increment(lua_State *L)
+{
+    const lnk_js *js = lnk_check(L, lnk_state_of(L), S_WHO, LNK_JS);
+    luaL_checkstring(L, S_SUBJECT);
+    if (lua_isnoneornil(L, S_DATA)) {
+        lua_settop(L, S_DATA - 1);
+        lua_pushliteral(L, "1");
+    } else if (lua_type(L, S_DATA) != LUA_TSTRING && !lua_isinteger(L, S_DATA)) {
+        return luaL_argerror(L, S_DATA, "integer or its digits expected");
+    }
+    lua_tostring(L, S_DATA);
+    int64_t timeout_ms = prepare(L, js->timeout_ms);
+    lua_pushinteger(L, (lua_Integer)lnk_deadline(timeout_ms));
+    lnk_push_wait(L, S_WHO)->finish = finish_increment;
+    lua_settop(L, S_TOP);
+    return publish_k(L, LUA_OK, TO_COUNTER);
 }
 
 /* -- publishers --------------------------------------------------------------------------------------------

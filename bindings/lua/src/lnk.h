@@ -630,6 +630,10 @@ void lnk_room_block(lua_State *L, const lnk_wait *room, int64_t left);
 
 void lnk_publisher_register(lua_State *L, int state_index);
 int lnk_js_publish(lua_State *L);   /* js:publish */
+int lnk_js_increment(lua_State *L); /* js:increment */
+/* Pushes what a counter holds and, if it has them, its sources; how many values. Or nil, message, code:
+ * three. */
+int lnk_counter_push(lua_State *L, const natskit_msg *msg);
 int lnk_js_publisher(lua_State *L); /* js:publisher */
 /* Pushes the next outcome that is ahead: number and sequence, or number, nil, code, text; or a table of it
  * all. */
@@ -683,6 +687,7 @@ extern const luaL_Reg lnk_pull_methods[];
 int lnk_sub_pull_info(lua_State *L); /* sub:pull_info */
 int lnk_js_subscribe(lua_State *L);
 int lnk_js_snapshot(lua_State *L);
+int lnk_js_restore(lua_State *L); /* js:restore */
 int lnk_advisory(lua_State *L);   /* nats.advisory */
 int lnk_trace_tree(lua_State *L); /* nats.trace_tree */
 int lnk_js_pull_subscribe(lua_State *L);

@@ -152,11 +152,15 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
     ) -> int:
         """Adds to the counter of a subject (a stream with allow_msg_counter), and gives its value, of any size.
 
-        It is not repeated after a time-out or a lost connection unless it has a msg_id.
+        It is not repeated after a time-out or a lost connection unless it has a msg_id: then it is counted once, and
+        of one that was counted before it is the value by now. errors.CounterRefusedError; errors.InvalidAckError: the
+        stream has stored it, but counts nothing.
         """
-        ack = await self.publish(subject, timeout=timeout, increment=by, msg_id=msg_id)
-        if ack.value is None:
-            raise errors.InvalidAckError(f"stream {ack.stream} tells no value: it is no counter")
+        if not isinstance(by, int) or isinstance(by, bool):
+            raise TypeError(f"by must be int, not {type(by).__name__}")
+        headers = None if msg_id is None else {"Nats-Msg-Id": msg_id}
+        ack = await self._increment(subject, str(by), headers, timeout)
+        assert ack.value is not None
         return ack.value
 
     async def account_info(self) -> api.AccountInfo:

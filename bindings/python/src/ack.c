@@ -434,3 +434,46 @@ PyObject *msg_get_counter(PyObject *self, void *unused)
     natskit_status status = natskit_msg_counter(DATA(Msg, self)->msg, &digits, &len);
     return digits_int(digits, status == NATSKIT_OK ? len : 0);
 }
+
+/* In {"STREAM": {"subject": "digits"}} the digits become int. */
+static int digits_to_ints(PyObject *sources)
+{
+    PyObject *stream;
+    PyObject *totals;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(sources, &at, &stream, &totals)) {
+        PyObject *subject;
+        PyObject *digits;
+        Py_ssize_t inner = 0;
+        if (!PyDict_Check(totals))
+            continue;
+        while (PyDict_Next(totals, &inner, &subject, &digits)) {
+            PyObject *number = PyObject_CallFunctionObjArgs((PyObject *)&PyLong_Type, digits, NULL);
+            int rc = number == NULL ? -1 : PyDict_SetItem(totals, subject, number); /* the key stays */
+            Py_XDECREF(number);
+            if (rc < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+PyObject *msg_get_counter_sources(PyObject *self, void *unused)
+{
+    (void)unused;
+    const Msg *msg = DATA(Msg, self);
+    natskit_json document;
+    natskit_error err = {0};
+    natskit_status status = natskit_msg_counter_sources(msg->msg, &document, &err);
+    if (status == NATSKIT_NOT_FOUND)
+        Py_RETURN_NONE;
+    if (status != NATSKIT_OK) {
+        raise_status(msg->st, status, &err);
+        return NULL;
+    }
+    PyObject *sources = js_decode(msg->st, document);
+    (void)natskit_json_close(document);
+    if (sources != NULL && PyDict_Check(sources) && digits_to_ints(sources) < 0)
+        Py_CLEAR(sources);
+    return sources;
+}

@@ -295,6 +295,11 @@ static PyMethodDef js_methods[] = {
     {"_publish_now", js_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, headers, left, /)\n--\n\nAs publish; WouldBlockError without "
      "room."},
+    {"_increment", js_increment, METH_VARARGS,
+     "_increment($self, subject, digits, headers, timeout, /)\n--\n\nAdds to a counter; gives the PubAck."},
+    {"_increment_now", js_increment_now, METH_VARARGS,
+     "_increment_now($self, subject, digits, headers, left, /)\n--\n\nAs _increment; WouldBlockError without "
+     "room."},
     {"_fetch", js_fetch, METH_VARARGS,
      "_fetch($self, stream, consumer, options, most, /)\n--\n\nFetches messages of a pull consumer."},
     {"_consume", js_consume, METH_VARARGS,

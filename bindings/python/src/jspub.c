@@ -191,6 +191,7 @@ int publish_arg(State *st, PyObject **a, More *keep)
 typedef struct PublishCall {
     const Js *js;
     const Sending *send;
+    bool adds; /* the payload is the digits of what a counter gets */
     int64_t deadline;
     natskit_op op;
     natskit_error err;
@@ -199,6 +200,10 @@ typedef struct PublishCall {
 static natskit_status publish_try(PublishCall *call)
 {
     const Sending *s = call->send;
+    if (call->adds)
+        return natskit_js_increment_start(call->js->handle, s->subject.data, s->subject.len, s->payload.data,
+                                          s->payload.len, s->headers, (natskit_options){0},
+                                          left_ms(call->deadline), &call->op, &call->err);
     return natskit_js_publish_start(call->js->handle, s->subject.data, s->subject.len, s->headers,
                                     s->payload.data, s->payload.len, (natskit_options){0},
                                     left_ms(call->deadline), &call->op, &call->err);
@@ -223,8 +228,9 @@ static natskit_status publish_begin(PublishCall *call)
     Py_END_ALLOW_THREADS return status;
 }
 
-/* `first`: it may wait for room in the outbox; else it fails with WouldBlockError. */
-static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, PyObject *headers,
+/* `adds`: the payload is what is added to a counter. `first`: it may wait for room in the outbox; else it
+ * fails with WouldBlockError. */
+static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, PyObject *headers, bool adds,
                          int64_t timeout_ms, bool first)
 {
     const Js *js = DATA(Js, self);
@@ -232,14 +238,17 @@ static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, P
     Sending send;
     if (sending_arg(st, &send, subject, payload, NULL, headers) < 0)
         return NULL;
-    PublishCall call = {js, &send, deadline_of(timeout_ms), {0}, {0}};
+    PublishCall call = {js, &send, adds, deadline_of(timeout_ms), {0}, {0}};
     natskit_status status = publish_begin(&call);
     bool waits = first && timeout_ms != 0 && !js->via.fails;
     int rc = 0;
     if (status == NATSKIT_WOULD_BLOCK && waits && js->via.face == FACE_SYNC)
         rc = block(st, publish_block, &call, timeout_ms, &status);
     size_t size = sending_size(&send);
-    if (rc == 0 && status == NATSKIT_INVALID)
+    if (rc == 0 && status == NATSKIT_INVALID && call.err.status == NATSKIT_INVALID && adds &&
+        natskit_subject_check(send.subject.data, send.subject.len, 0, NULL) == NATSKIT_OK)
+        raise_status(st, status, &call.err); /* too many digits */
+    else if (rc == 0 && status == NATSKIT_INVALID)
         raise_subject(st, &send);
     sending_done(st, &send);
     if (rc < 0 || status == NATSKIT_INVALID)
@@ -249,7 +258,7 @@ static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, P
     if (status != NATSKIT_WOULD_BLOCK || !waits)
         return raise_refused(st, status, &call.err);
     PyObject *again = Py_BuildValue("(OOO)", subject, or_none(payload), or_none(headers));
-    return later(st, self, "_publish_now", again, size, timeout_ms);
+    return later(st, self, adds ? "_increment_now" : "_publish_now", again, size, timeout_ms);
 }
 
 PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -264,7 +273,7 @@ PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, Py
         timeout_arg(st, a[A_TIMEOUT] == Py_None ? NULL : a[A_TIMEOUT], js->timeout_ms, &timeout_ms) < 0 ||
         publish_arg(st, a, &keep) < 0)
         return NULL;
-    PyObject *result = publish(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], timeout_ms, true);
+    PyObject *result = publish(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], false, timeout_ms, true);
     more_done(&keep);
     return result;
 }
@@ -277,7 +286,30 @@ PyObject *js_publish_now(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOOO:_publish_now", &subject, &payload, &headers, &left) ||
         timeout_arg(DATA(Js, self)->st, left, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    return publish(self, subject, payload == Py_None ? NULL : payload, headers, timeout_ms, false);
+    return publish(self, subject, payload == Py_None ? NULL : payload, headers, false, timeout_ms, false);
+}
+
+/* (subject, digits, headers, seconds) */
+static PyObject *increment(PyObject *self, PyObject *args, bool first)
+{
+    const Js *js = DATA(Js, self);
+    PyObject *subject, *digits, *headers, *timeout;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "OOOO:_increment", &subject, &digits, &headers, &timeout) ||
+        timeout_arg(js->st, timeout == Py_None ? NULL : timeout, first ? js->timeout_ms : NKPY_FOREVER,
+                    &timeout_ms) < 0)
+        return NULL;
+    return publish(self, subject, digits, headers, true, timeout_ms, first);
+}
+
+PyObject *js_increment(PyObject *self, PyObject *args)
+{
+    return increment(self, args, true);
+}
+
+PyObject *js_increment_now(PyObject *self, PyObject *args)
+{
+    return increment(self, args, false);
 }
 
 /* ------------------------------------------------------------------------------------------------- acks */

@@ -214,6 +214,8 @@ static PyGetSetDef msg_getset[] = {
      "they tell, or None.",
      NULL},
     {"counter", msg_get_counter, NULL, "The value of a stored counter, an int of any size, or None.", NULL},
+    {"counter_sources", msg_get_counter_sources, NULL,
+     "What was added up of other streams, {stream: {subject: int}}, or None.", NULL},
     {"is_acked", msg_get_is_acked, NULL, "Whether a final ack was sent, or confirmed by the server.", NULL},
     {"_endpoint", msg_get_endpoint, NULL, "Number of the endpoint of a service's request; else -1.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -547,6 +547,7 @@ PyObject *sub_health(PyObject *self, PyObject *unused);
 PyObject *msg_get_metadata(PyObject *self, void *unused);
 PyObject *msg_get_origin(PyObject *self, void *unused);
 PyObject *msg_get_counter(PyObject *self, void *unused);
+PyObject *msg_get_counter_sources(PyObject *self, void *unused);
 /* An int of digits, perhaps behind a '-'; None of no or too many. */
 PyObject *digits_int(const char *digits, size_t len);
 PyObject *msg_get_is_acked(PyObject *self, void *unused);
@@ -737,6 +738,8 @@ enum {
 int publish_arg(State *st, PyObject **a, More *keep);
 PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *js_publish_now(PyObject *self, PyObject *args);
+PyObject *js_increment(PyObject *self, PyObject *args);
+PyObject *js_increment_now(PyObject *self, PyObject *args);
 /* A PubAck, or a PubOutcome, from a message of that kind; take the reference over, also on failure. */
 PyObject *ack_new(State *st, natskit_msg *msg);
 PyObject *outcome_new(State *st, natskit_msg *msg);

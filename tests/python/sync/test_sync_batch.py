@@ -124,6 +124,17 @@ def test_counters(js_url: str) -> None:
         ack = js.publish("s.hits", increment=1, msg_id="once")
         again = js.publish("s.hits", increment=1, msg_id="once")
         assert ack.value == huge - 1 and again.duplicate
+        assert js.increment("s.hits", 7, msg_id="twice") == huge + 6
+        assert js.increment("s.hits", 1) == huge + 7
+        assert js.increment("s.hits", 7, msg_id="twice") == huge + 7  # not counted again
+        stored_one = js.get_last_msg("S", "s.hits")
+        assert stored_one.counter == huge + 7 and stored_one.counter_sources is None
+        with pytest.raises(TypeError):
+            js.increment("s.hits", 1.5)  # type: ignore[arg-type]
+        with pytest.raises(errors.BadSubjectError):
+            js.increment("s.*")
+        with pytest.raises(errors.InvalidError):
+            js.increment("s.hits", 10**4096)
         with pytest.raises(errors.CounterRefusedError):
             js.publish("s.hits", b"no counter")
         with pytest.raises(TypeError):
@@ -238,5 +249,8 @@ def test_stored_counters(js_url: str) -> None:
             seen += pulled.fetch(1, 20)
         assert seen[-1].counter == huge - 1
         sourced = [msg.origin for msg in seen if msg.origin is not None and "counter_sources" in msg.origin]
+        assert seen[-1].counter_sources == {"S": {"s.hits": huge}}
+        last = js.get_last_msg("SUM", "sum.hits", direct=True)
+        assert last.counter == huge - 1 and last.counter_sources == {"S": {"s.hits": huge}}
         assert sourced and sourced[-1]["counter_sources"] == f'{{"S":{{"s.hits":"{huge}"}}}}'
         assert all(msg.origin is not None and msg.origin["increment"] for msg in seen)
