@@ -77,7 +77,8 @@ int32_t nki_stored_msg(const struct nki_json_value *answer, struct nki_str strea
 {
     struct nki_json_value message;
     struct nki_buf body = {0};
-    if (!nki_json_member(answer, NKI_STR("message"), &message) || message.type != NKI_JSON_OBJECT) {
+    if (answer->type != NKI_JSON_OBJECT || !nki_json_member(answer, NKI_STR("message"), &message) ||
+        message.type != NKI_JSON_OBJECT) {
         return NKI_PROTOCOL;
     }
     int32_t status = append_own_headers(&body, &message);
