@@ -18,6 +18,9 @@ static int32_t append_decoded(struct nki_buf *out, const struct nki_json_value *
         return NKI_PROTOCOL;
     }
     struct nki_str text = nki_str_make(value.raw.ptr + 1, value.raw.len - 2); /* base64 needs no escapes */
+    if (text.len == 0) {
+        return NKI_OK;
+    }
     if (!nki_buf_reserve(out, text.len)) {
         return NKI_NO_MEMORY;
     }
