@@ -18,6 +18,9 @@ static int32_t append_decoded(struct nki_buf *out, const struct nki_json_value *
         return NKI_PROTOCOL;
     }
     struct nki_str text = nki_str_make(value.raw.ptr + 1, value.raw.len - 2); /* base64 needs no escapes */
+    if (text.len == 0) {
+        return NKI_OK;
+    }
     if (!nki_buf_reserve(out, text.len)) {
         return NKI_NO_MEMORY;
     }
@@ -77,7 +80,8 @@ int32_t nki_stored_msg(const struct nki_json_value *answer, struct nki_str strea
 {
     struct nki_json_value message;
     struct nki_buf body = {0};
-    if (!nki_json_member(answer, NKI_STR("message"), &message) || message.type != NKI_JSON_OBJECT) {
+    if (answer->type != NKI_JSON_OBJECT || !nki_json_member(answer, NKI_STR("message"), &message) ||
+        message.type != NKI_JSON_OBJECT) {
         return NKI_PROTOCOL;
     }
     int32_t status = append_own_headers(&body, &message);

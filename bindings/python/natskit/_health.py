@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Health", "HealthState"]
 
 
-class HealthState(str, Enum):
+class HealthState(StrEnum):
     """How something is; `HealthState.OK == "ok"`."""
 
     OK = "ok"
