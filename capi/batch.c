@@ -88,33 +88,17 @@ natskit_status natskit_batch_add(natskit_batch batch, const char *subject, size_
     return status;
 }
 
+static int32_t commit(void *batch, int64_t deadline_ns, struct nki_msg **ack, int32_t *outcome,
+                      struct nki_error *err)
+{
+    return nki_batch_commit(batch, deadline_ns, ack, outcome, err);
+}
+
 natskit_status natskit_batch_commit(natskit_batch batch, int64_t timeout_ms, natskit_msg **ack,
                                     int32_t *outcome, natskit_error *err)
 {
-    int32_t ignored;
-    int32_t *known = outcome != NULL ? outcome : &ignored;
-    *known = NATSKIT_OUTCOME_NOT_SENT;
-    if (ack != NULL) {
-        *ack = NULL;
-    }
-    if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
-    }
-    struct nki_handle *handle;
-    int32_t status = nki_capi_pin(batch.id, NATSKIT_KIND_BATCH, "batch", &handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    struct nki_msg *given = NULL;
-    status =
-        nki_batch_commit(handle->object, nki_capi_deadline(timeout_ms), &given, known, nki_capi_err(err));
-    nki_handle_unpin(handle);
-    if (status == NATSKIT_OK && ack != NULL) {
-        *ack = (natskit_msg *)(void *)given;
-    } else {
-        nki_msg_release(given);
-    }
-    return status;
+    static const struct nki_capi_commit call = {NATSKIT_KIND_BATCH, "batch", commit};
+    return nki_capi_commit(&call, batch.id, timeout_ms, ack, outcome, err);
 }
 
 /* Begins it under a handle of its own. */

@@ -213,4 +213,34 @@ void nki_capi_publish_op(struct nki_conn *conn, struct nki_handle *handle, struc
 int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
                            struct nki_msg **reply, natskit_error *err);
 
+/* -- calls that several objects of JetStream have
+ * ----------------------------------------------------------------- */
+
+struct nki_js;
+
+/* What comes with a subscription of what becomes of it. */
+struct nki_capi_pair {
+    int32_t kind;
+    const struct nki_handle_ops *ops;
+    const char *sub_name; /* of the argument for the subscription */
+    int32_t (*open)(struct nki_js *js, natskit_options options, void **object, struct nki_sub **sub,
+                    natskit_error *err);
+};
+
+/* Opens both under handles of their own, or none; `out` and `sub_out` may be NULL, which is an error. */
+natskit_status nki_capi_open_pair(const struct nki_capi_pair *pair, natskit_js js, natskit_options options,
+                                  uint64_t *out, uint64_t *sub_out, natskit_error *err);
+
+/* What is committed: `commit` always sets `*outcome`. */
+struct nki_capi_commit {
+    int32_t kind;
+    const char *what;
+    int32_t (*commit)(void *object, int64_t deadline_ns, struct nki_msg **ack, int32_t *outcome,
+                      struct nki_error *err);
+};
+
+/* `ack` and `outcome` may be NULL. */
+natskit_status nki_capi_commit(const struct nki_capi_commit *call, uint64_t id, int64_t timeout_ms,
+                               natskit_msg **ack, int32_t *outcome, natskit_error *err);
+
 #endif

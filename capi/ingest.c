@@ -14,24 +14,18 @@ static void ingest_destroy(struct nki_handle *handle)
 
 static const struct nki_handle_ops ingest_ops = {ingest_close, ingest_destroy};
 
-/* With both handles reserved. */
-static int32_t open_both(struct nki_js *js, natskit_options options, struct nki_handle *handle,
-                         struct nki_handle *failures_handle, natskit_error *err)
+static int32_t open_both(struct nki_js *js, natskit_options options, void **object, struct nki_sub **failures,
+                         natskit_error *err)
 {
     struct nki_ingest *ingest;
-    struct nki_sub *sub;
     struct nki_capi_options use;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_INGEST, &use, err);
     if (status == NATSKIT_OK) {
-        status = nki_ingest_open(js, use.options, &ingest, &sub, nki_capi_err(err));
+        status = nki_ingest_open(js, use.options, &ingest, failures, nki_capi_err(err));
         nki_capi_options_done(&use);
     }
     if (status == NATSKIT_OK) {
-        nki_handle_publish(handle, &ingest_ops, ingest, NULL);
-        nki_handle_publish(failures_handle, &nki_capi_sub_ops, sub, NULL);
-    } else {
-        nki_handle_cancel(handle);
-        nki_handle_cancel(failures_handle);
+        *object = ingest;
     }
     return status;
 }
@@ -39,39 +33,9 @@ static int32_t open_both(struct nki_js *js, natskit_options options, struct nki_
 natskit_status natskit_ingest_open(natskit_js js, natskit_options options, natskit_ingest *out,
                                    natskit_sub *failures, natskit_error *err)
 {
-    if (out == NULL || failures == NULL) {
-        return nki_capi_invalid(err,
-                                out == NULL ? "out: the pointer is NULL" : "failures: the pointer is NULL");
-    }
-    out->id = 0;
-    failures->id = 0;
-    struct nki_handle *js_handle;
-    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", &js_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    uint64_t failures_id;
-    struct nki_handle *handle;
-    struct nki_handle *failures_handle;
-    status = nki_handle_reserve(NATSKIT_KIND_INGEST, &id, &handle);
-    if (status == NATSKIT_OK) {
-        status = nki_handle_reserve(NATSKIT_KIND_SUB, &failures_id, &failures_handle);
-        if (status != NATSKIT_OK) {
-            nki_handle_cancel(handle);
-        }
-    }
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = open_both(js_handle->object, options, handle, failures_handle, err);
-    }
-    if (status == NATSKIT_OK) {
-        out->id = id;
-        failures->id = failures_id;
-    }
-    nki_handle_unpin(js_handle);
-    return status;
+    static const struct nki_capi_pair pair = {NATSKIT_KIND_INGEST, &ingest_ops, "failures", open_both};
+    return nki_capi_open_pair(&pair, js, options, out != NULL ? &out->id : NULL,
+                              failures != NULL ? &failures->id : NULL, err);
 }
 
 natskit_status natskit_ingest_close(natskit_ingest ingest)
@@ -128,33 +92,17 @@ natskit_status natskit_ingest_room_start(natskit_ingest ingest, natskit_options 
     return nki_capi_start(&start, ingest.id, options, timeout_ms, op, err);
 }
 
+static int32_t commit(void *ingest, int64_t deadline_ns, struct nki_msg **ack, int32_t *outcome,
+                      struct nki_error *err)
+{
+    return nki_ingest_commit(ingest, deadline_ns, ack, outcome, err);
+}
+
 natskit_status natskit_ingest_commit(natskit_ingest ingest, int64_t timeout_ms, natskit_msg **ack,
                                      int32_t *outcome, natskit_error *err)
 {
-    int32_t ignored;
-    int32_t *known = outcome != NULL ? outcome : &ignored;
-    *known = NATSKIT_OUTCOME_NOT_SENT;
-    if (ack != NULL) {
-        *ack = NULL;
-    }
-    if (!nki_capi_timeout_ok(timeout_ms)) {
-        return nki_capi_invalid(err, "timeout_ms is less than -1");
-    }
-    struct nki_handle *handle;
-    int32_t status = nki_capi_pin(ingest.id, NATSKIT_KIND_INGEST, "ingest", &handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    struct nki_msg *given = NULL;
-    status =
-        nki_ingest_commit(handle->object, nki_capi_deadline(timeout_ms), &given, known, nki_capi_err(err));
-    nki_handle_unpin(handle);
-    if (status == NATSKIT_OK && ack != NULL) {
-        *ack = (natskit_msg *)(void *)given;
-    } else {
-        nki_msg_release(given);
-    }
-    return status;
+    static const struct nki_capi_commit call = {NATSKIT_KIND_INGEST, "ingest", commit};
+    return nki_capi_commit(&call, ingest.id, timeout_ms, ack, outcome, err);
 }
 
 static int32_t begin_commit(void *ingest, uint64_t unused, int64_t deadline_ns, struct nki_op **op,

@@ -28,19 +28,13 @@ static int32_t open_it(struct nki_js *js, natskit_options options, struct nki_pu
     return status;
 }
 
-/* With both handles reserved. */
-static int32_t open_both(struct nki_js *js, natskit_options options, struct nki_handle *handle,
-                         struct nki_handle *acks_handle, natskit_error *err)
+static int32_t open_both(struct nki_js *js, natskit_options options, void **object, struct nki_sub **acks,
+                         natskit_error *err)
 {
     struct nki_publisher *publisher;
-    struct nki_sub *sub;
-    int32_t status = open_it(js, options, &publisher, &sub, err);
+    int32_t status = open_it(js, options, &publisher, acks, err);
     if (status == NATSKIT_OK) {
-        nki_handle_publish(handle, &publisher_ops, publisher, NULL);
-        nki_handle_publish(acks_handle, &nki_capi_sub_ops, sub, NULL);
-    } else {
-        nki_handle_cancel(handle);
-        nki_handle_cancel(acks_handle);
+        *object = publisher;
     }
     return status;
 }
@@ -48,38 +42,9 @@ static int32_t open_both(struct nki_js *js, natskit_options options, struct nki_
 natskit_status natskit_publisher_open(natskit_js js, natskit_options options, natskit_publisher *out,
                                       natskit_sub *acks, natskit_error *err)
 {
-    if (out == NULL || acks == NULL) {
-        return nki_capi_invalid(err, out == NULL ? "out: the pointer is NULL" : "acks: the pointer is NULL");
-    }
-    out->id = 0;
-    acks->id = 0;
-    struct nki_handle *js_handle;
-    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", &js_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    uint64_t acks_id;
-    struct nki_handle *handle;
-    struct nki_handle *acks_handle;
-    status = nki_handle_reserve(NATSKIT_KIND_PUBLISHER, &id, &handle);
-    if (status == NATSKIT_OK) {
-        status = nki_handle_reserve(NATSKIT_KIND_SUB, &acks_id, &acks_handle);
-        if (status != NATSKIT_OK) {
-            nki_handle_cancel(handle);
-        }
-    }
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = open_both(js_handle->object, options, handle, acks_handle, err);
-    }
-    if (status == NATSKIT_OK) {
-        out->id = id;
-        acks->id = acks_id;
-    }
-    nki_handle_unpin(js_handle);
-    return status;
+    static const struct nki_capi_pair pair = {NATSKIT_KIND_PUBLISHER, &publisher_ops, "acks", open_both};
+    return nki_capi_open_pair(&pair, js, options, out != NULL ? &out->id : NULL,
+                              acks != NULL ? &acks->id : NULL, err);
 }
 
 natskit_status natskit_publisher_close(natskit_publisher publisher)
