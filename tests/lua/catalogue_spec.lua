@@ -331,7 +331,7 @@ function steps.proceed(self)
 end
 
 function steps.script(self)
-    self.server:wait(self.patience * 1000)
+    self.server:wait(self.patience)
 end
 
 function steps.answering(self)
@@ -438,7 +438,7 @@ local function play(case, without)
         ended, trouble = pcall(tap.close, tap)
     elseif not real then
         if without then
-            ended = pcall(server.wait, server, patience * 1000)
+            ended = pcall(server.wait, server, patience)
             server:close(true)
         else
             ended, trouble = pcall(server.close, server)
