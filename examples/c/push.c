@@ -4,18 +4,18 @@
 
 #include <string.h>
 
-#define Z NATSKIT_ZLEN
 enum { JOBS = 20, CHUNKS_MAX = 64 };
 
 static natskit_error err;
 
+/* snippet: share */
 static natskit_sub subscribe_worker(natskit_js js)
 {
     natskit_options options;
     natskit_sub sub;
     check(natskit_options_open(NATSKIT_OPTIONS_PUSH, &options), "options");
-    check(natskit_options_set(options, "queue", Z, "workers", Z, &err), "queue");
-    natskit_status status = natskit_js_subscribe(js, "push.c.*", Z, options, 5000, &sub, &err);
+    check(natskit_options_set(options, "queue", NATSKIT_ZLEN, "workers", NATSKIT_ZLEN, &err), "queue");
+    natskit_status status = natskit_js_subscribe(js, "push.c.*", NATSKIT_ZLEN, options, 5000, &sub, &err);
     if (status != NATSKIT_OK) {
         fprintf(stderr, "subscribe: %s\n", err.text);
     }
@@ -30,7 +30,8 @@ static void share(natskit_js js)
     natskit_sub workers[2] = {subscribe_worker(js), subscribe_worker(js)};
     unsigned done[2] = {0, 0};
     for (int i = 0; i < JOBS; i++) {
-        check(natskit_js_publish(js, "push.c.job", Z, no_headers, "x", 1, 2000, NULL, NULL, &err), "publish");
+        check(natskit_js_publish(js, "push.c.job", NATSKIT_ZLEN, no_headers, "x", 1, 2000, NULL, NULL, &err),
+              "publish");
     }
     while (done[0] + done[1] < JOBS) {
         for (int i = 0; i < 2; i++) {
@@ -50,7 +51,9 @@ static void share(natskit_js js)
         check(natskit_sub_close(workers[i]), "close");
     }
 }
+/* snippet end */
 
+/* snippet: save */
 struct backup {
     natskit_json answer; /* config and state */
     natskit_msg *chunks[CHUNKS_MAX];
@@ -62,7 +65,7 @@ static void save(natskit_js js, struct backup *backup)
     natskit_json args;
     natskit_sub sub;
     natskit_status status;
-    check(natskit_json_parse("{\"stream\":\"PUSH_C\"}", Z, &args, &err), "arguments");
+    check(natskit_json_parse("{\"stream\":\"PUSH_C\"}", NATSKIT_ZLEN, &args, &err), "arguments");
     check(natskit_js_snapshot(js, args, 5000, &sub, &backup->answer, &err), "snapshot");
     check(natskit_json_close(args), "close arguments");
     backup->count = 0;
@@ -74,41 +77,45 @@ static void save(natskit_js js, struct backup *backup)
     check(natskit_sub_close(sub), "close");
     printf("saved: %s\n", backup->count > 0 ? "all chunks" : "nothing");
 }
+/* snippet end */
 
-static void restore(natskit_conn conn, natskit_js js, struct backup *backup)
+/* snippet: restore */
+static void restore(natskit_js js, struct backup *backup)
 {
-    natskit_json args, answer;
+    natskit_json args, answer, info;
+    uint64_t messages = 0;
     char subject[256];
     size_t len;
-    check(natskit_json_parse("{\"stream\":\"PUSH_C\"}", Z, &args, &err), "arguments");
-    check(natskit_json_set_json(args, "/config", Z, backup->answer, "/config", Z, &err), "config");
-    check(natskit_json_set_json(args, "/state", Z, backup->answer, "/state", Z, &err), "state");
-    check(natskit_js_call(js, "stream.restore", Z, args, 5000, &answer, &err), "restore");
-    check(natskit_json_text(answer, "/deliver_subject", Z, subject, sizeof subject - 1, &len, &err),
+    check(natskit_json_parse("{\"stream\":\"PUSH_C\"}", NATSKIT_ZLEN, &args, &err), "arguments");
+    check(natskit_json_set_json(args, "/config", NATSKIT_ZLEN, backup->answer, "/config", NATSKIT_ZLEN, &err),
+          "config");
+    check(natskit_json_set_json(args, "/state", NATSKIT_ZLEN, backup->answer, "/state", NATSKIT_ZLEN, &err),
+          "state");
+    check(natskit_js_call(js, "stream.restore", NATSKIT_ZLEN, args, 5000, &answer, &err), "restore");
+    check(natskit_json_get_string(answer, "/deliver_subject", NATSKIT_ZLEN, subject, sizeof subject, &len,
+                                  &err),
           "subject");
     check(natskit_json_close(answer), "close answer");
     check(natskit_json_close(args), "close arguments");
-    for (size_t i = 0; i <= backup->count; i++) { /* an empty message ends it */
-        natskit_message_view view = {0};
-        natskit_msg *reply;
-        if (i < backup->count) {
-            check(natskit_msg_view(backup->chunks[i], &view, sizeof view), "chunk");
-        }
-        check(natskit_request(conn, subject + 1, len - 2, no_headers, view.data, view.data_len, 5000, &reply,
-                              &err),
+    for (size_t i = 0; i < backup->count; i++) {
+        natskit_message_view view;
+        check(natskit_msg_view(backup->chunks[i], &view, sizeof view), "chunk");
+        check(natskit_js_restore_chunk(js, subject, len, view.data, view.data_len, 5000, NULL, &err),
               "chunk");
-        check(natskit_msg_release(reply), "release");
-        if (i < backup->count) {
-            check(natskit_msg_release(backup->chunks[i]), "release chunk");
-        }
+        check(natskit_msg_release(backup->chunks[i]), "release chunk");
     }
+    /* An empty one ends it, and is answered with what the stream is then. */
+    check(natskit_js_restore_chunk(js, subject, len, NULL, 0, 5000, &info, &err), "end");
+    check(natskit_json_get_uint(info, "/state/messages", NATSKIT_ZLEN, &messages, &err), "messages");
+    printf("restored: %llu messages\n", (unsigned long long)messages);
+    check(natskit_json_close(info), "close info");
     check(natskit_json_close(backup->answer), "close state");
 }
+/* snippet end */
 
 int main(void)
 {
     struct backup backup;
-    uint64_t messages = 0;
     natskit_conn conn = connect_or_exit();
     natskit_js js = jetstream_or_exit(conn);
     js_do(js, "stream.create",
@@ -116,11 +123,7 @@ int main(void)
     share(js);
     save(js, &backup);
     js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
-    restore(conn, js, &backup);
-    natskit_json info = js_call_or_exit(js, "stream.info", "{\"stream\":\"PUSH_C\"}");
-    check(natskit_json_get_uint(info, "/state/messages", Z, &messages, &err), "messages");
-    printf("restored: %llu messages\n", (unsigned long long)messages);
-    check(natskit_json_close(info), "close info");
+    restore(js, &backup);
     js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
     check(natskit_js_close(js), "close context");
     check(natskit_conn_close(conn, 1000), "close");

@@ -8,6 +8,7 @@ local js <close> = assert(nc:jetstream { timeout = 5 })
 
 assert(js:add_stream { name = "PUSH_LUA", subjects = { "push.lua.*" }, storage = "file" })
 
+-- snippet: share
 -- The members of a queue find their consumer by its name; a message is acked when its handler has returned.
 local done = 0
 local workers = {}
@@ -27,10 +28,12 @@ while done < 20 do
 end
 print(("shared: %d jobs done once"):format(done))
 print("consumer: " .. assert(workers[2]:push_info()).consumer)
+-- snippet end
 for _, worker in ipairs(workers) do
     worker:close()
 end
 
+-- snippet: snapshot
 -- The messages of a snapshot are chunks, which go to a file, say.
 local snapshot, info = js:snapshot("PUSH_LUA")
 local chunks = {}
@@ -39,12 +42,8 @@ for msg in assert(snapshot):messages() do
 end
 snapshot:close()
 assert(js:delete_stream("PUSH_LUA"))
-local where = assert(js:call("stream.restore", { stream = "PUSH_LUA", config = info.config, state = info.state }))
-for _, chunk in ipairs(chunks) do
-    assert(nc:request(where.deliver_subject, chunk))
-end
-assert(nc:request(where.deliver_subject, "")) -- the end
-local messages = assert(js:stream_info("PUSH_LUA")).state.messages
-print(("restored: %d messages"):format(messages))
-assert(messages == 20)
+local restored = assert(js:restore(info, chunks)) -- or a function that gives one chunk after the other
+print(("restored: %d messages"):format(restored.state.messages))
+-- snippet end
+assert(restored.state.messages == 20)
 assert(js:delete_stream("PUSH_LUA"))

@@ -16,6 +16,7 @@ async def main() -> None:
         js = nc.jetstream()
         await js.add_stream(name=STREAM, subjects=[f"{STREAM}.*"], storage="file")
 
+        # snippet: share
         # The members of a queue find their consumer by its name; a message is acked when its handler has returned.
         done: list[str] = []
         workers = [
@@ -28,19 +29,24 @@ async def main() -> None:
             await asyncio.sleep(0.01)  # [async]
         print(f"shared: {len(set(done))} jobs done once")
         print(f"consumer: {workers[1].consumer[1] if workers[1].consumer else None}")
+        # snippet end
         for worker in workers:
             await worker.unsubscribe()
 
+        # snippet: snapshot
         # A snapshot is an iterator over bytes, which go to a file, say.
         async with await js.admin.snapshot(STREAM) as snapshot:
             chunks = [chunk async for chunk in snapshot]
         await js.delete_stream(STREAM)
         info = await js.admin.restore(snapshot.config, snapshot.state, chunks)
         print(f"restored: {info.state.messages} messages")
+        # snippet end
 
+        # snippet: trace
         # What servers say about a message's way, without delivering it.
         tree = await js.admin.trace(f"{STREAM}.job")
         print(f"trace: {tree['trace']['events'][0]['type']}, {tree['missing']} missing")
+        # snippet end
         await js.delete_stream(STREAM)
 
 

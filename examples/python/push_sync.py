@@ -17,6 +17,7 @@ def main() -> None:
         js = nc.jetstream()
         js.add_stream(name=STREAM, subjects=[f"{STREAM}.*"], storage="file")
 
+        # snippet: share
         # The members of a queue find their consumer by its name; a message is acked when its handler has returned.
         done: list[str] = []
         workers = [
@@ -28,19 +29,24 @@ def main() -> None:
             nc.dispatch(1)
         print(f"shared: {len(set(done))} jobs done once")
         print(f"consumer: {workers[1].consumer[1] if workers[1].consumer else None}")
+        # snippet end
         for worker in workers:
             worker.unsubscribe()
 
+        # snippet: snapshot
         # A snapshot is an iterator over bytes, which go to a file, say.
         with js.admin.snapshot(STREAM) as snapshot:
             chunks = [chunk for chunk in snapshot]
         js.delete_stream(STREAM)
         info = js.admin.restore(snapshot.config, snapshot.state, chunks)
         print(f"restored: {info.state.messages} messages")
+        # snippet end
 
+        # snippet: trace
         # What servers say about a message's way, without delivering it.
         tree = js.admin.trace(f"{STREAM}.job")
         print(f"trace: {tree['trace']['events'][0]['type']}, {tree['missing']} missing")
+        # snippet end
         js.delete_stream(STREAM)
 
 
