@@ -8,8 +8,10 @@ local js <close> = assert(nc:jetstream { timeout = 5 })
 
 local config = { durable_name = "meter", deliver_policy = "new" }
 assert(js:add_stream { name = "READINGS_LUA", subjects = { "readings.lua" }, storage = "memory" })
-local consumer = assert(assert(js:stream("READINGS_LUA")):add_consumer(config))
+-- snippet: short
+local consumer = assert(assert(js:stream("READINGS_LUA")):add_consumer(config)) -- js:consumer: one that exists
 
+-- snippet end
 local function fill()
     for number = 1, 100 do
         assert(js:publish("readings.lua", "reading " .. number))
