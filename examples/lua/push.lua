@@ -1,5 +1,5 @@
--- A push consumer whose messages two workers share; then its stream is saved and restored. Needs a server with
--- JetStream.
+-- A push consumer whose messages two workers share; then its stream is saved and restored, a message is traced, and the
+-- server tells of the stream's end. Needs a server with JetStream.
 local nats = require "natskit"
 
 local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
@@ -46,4 +46,30 @@ local restored = assert(js:restore(info, chunks)) -- or a function that gives on
 print(("restored: %d messages"):format(restored.state.messages))
 -- snippet end
 assert(restored.state.messages == 20)
+
+-- snippet: trace
+-- What servers say about a message's way, without delivering it.
+local inbox = assert(nc:new_inbox())
+local told = assert(nc:subscribe(inbox))
+assert(nc:publish("push.lua.job", "", { trace_destination = inbox, trace_only = true }))
+local events = {}
+local tree
+repeat
+    events[#events + 1] = assert(told:next(5)).data
+    tree = assert(nats.trace_tree(events))
+until tree.missing == 0
+print(("trace: %s"):format(tree.trace.events[1].type))
+-- snippet end
+
+-- snippet: advisories
+-- What servers tell of streams and consumers.
+local advisories = assert(nc:subscribe("$JS.EVENT.ADVISORY.>"))
 assert(js:delete_stream("PUSH_LUA"))
+for msg in advisories:messages(5) do
+    local kind, data = nats.advisory(msg)
+    if kind == "stream_action" and data.stream == "PUSH_LUA" then
+        print("advisory: " .. data.action)
+        break
+    end
+end
+-- snippet end

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A push consumer whose messages two workers share; then its stream is saved and restored. Needs JetStream."""
+"""A push consumer whose messages two workers share; then its stream is saved and restored, a message is traced, and the
+server tells of the stream's end. Needs JetStream."""
 
 import asyncio  # [async]
 import os
@@ -47,7 +48,16 @@ async def main() -> None:
         tree = await js.admin.trace(f"{STREAM}.job")
         print(f"trace: {tree['trace']['events'][0]['type']}, {tree['missing']} missing")
         # snippet end
+
+        # snippet: advisories
+        # What servers tell of streams and consumers.
+        advisories = await js.advisories()
         await js.delete_stream(STREAM)
+        async for advisory in advisories:
+            if advisory.kind == "stream_action" and advisory.data["stream"] == STREAM:
+                print(f"advisory: {advisory.data['action']}")
+                break
+        # snippet end
 
 
 if __name__ == "__main__":

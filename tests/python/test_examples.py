@@ -119,6 +119,7 @@ EXPECTED = {
         "consumer: workers",
         "restored: 20 messages",
         "trace: in, 0 missing",
+        "advisory: delete",
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "direct_get": [
