@@ -1,5 +1,6 @@
 /* A push consumer: two workers share its messages, which it delivers by itself and which they ack. Then the
- * stream is saved, deleted and restored. Needs a server with JetStream. */
+ * stream is saved, deleted and restored, a message is traced, and the server tells of the stream's end. Needs
+ * a server with JetStream. */
 #include "example.h"
 
 #include <string.h>
@@ -113,6 +114,76 @@ static void restore(natskit_js js, struct backup *backup)
 }
 /* snippet end */
 
+/* snippet: trace */
+/* The data of a message as JSON. */
+static natskit_json take_json(natskit_sub sub)
+{
+    natskit_msg *msg;
+    natskit_message_view view;
+    natskit_json json;
+    check(natskit_sub_next(sub, 5000, &msg), "next");
+    check(natskit_msg_view(msg, &view, sizeof view), "view");
+    check(natskit_json_parse(view.data, view.data_len, &json, &err), "data");
+    natskit_msg_release(msg);
+    return json;
+}
+
+/* What servers say about a message's way, without delivering it. */
+static void trace(natskit_conn conn)
+{
+    char inbox[64] = ""; /* what is copied has no NUL of its own */
+    char type[16];
+    size_t len;
+    natskit_headers headers;
+    natskit_json events, tree;
+    uint64_t missing;
+    check(natskit_conn_new_inbox(conn, inbox, sizeof inbox, &len), "inbox");
+    natskit_sub told = subscribe_or_exit(conn, inbox, NULL);
+    check(natskit_headers_open(&headers), "headers");
+    check(natskit_headers_add(headers, NATSKIT_HEADER_TRACE_DEST, NATSKIT_ZLEN, inbox, len, &err), "header");
+    check(natskit_headers_add(headers, NATSKIT_HEADER_TRACE_ONLY, NATSKIT_ZLEN, "true", 4, &err), "header");
+    check(natskit_publish(conn, "push.c.job", NATSKIT_ZLEN, NULL, 0, headers, "x", 1, 1000), "publish");
+    check(natskit_json_open(NATSKIT_JSON_ARRAY, &events), "events");
+    do {
+        natskit_json event = take_json(told);
+        check(natskit_json_set_json(events, "/-", NATSKIT_ZLEN, event, "", 0, &err), "event");
+        check(natskit_trace_tree(events, &tree, &err), "tree");
+        check(natskit_json_get_uint(tree, "/missing", NATSKIT_ZLEN, &missing, &err), "missing");
+        check(natskit_json_get_string(tree, "/trace/events/0/type", NATSKIT_ZLEN, type, sizeof type, &len,
+                                      &err),
+              "type");
+        natskit_json_close(event);
+        natskit_json_close(tree);
+    } while (missing > 0);
+    printf("trace: %.*s\n", (int)len, type);
+    natskit_json_close(events);
+    natskit_headers_close(headers);
+    natskit_sub_close(told);
+}
+/* snippet end */
+
+/* snippet: advisories */
+/* Deletes the stream, and hears of it from the server. */
+static void end(natskit_conn conn, natskit_js js)
+{
+    char stream[64] = "", action[16];
+    size_t stream_len, action_len;
+    natskit_sub advisories = subscribe_or_exit(conn, NATSKIT_ADVISORIES, NULL);
+    js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
+    for (int found = 0; !found;) {
+        natskit_json advisory = take_json(advisories);
+        found = natskit_json_get_string(advisory, "/stream", NATSKIT_ZLEN, stream, sizeof stream, &stream_len,
+                                        &err) == NATSKIT_OK &&
+                natskit_json_get_string(advisory, "/action", NATSKIT_ZLEN, action, sizeof action, &action_len,
+                                        &err) == NATSKIT_OK &&
+                stream_len == 6 && memcmp(stream, "PUSH_C", 6) == 0;
+        natskit_json_close(advisory);
+    }
+    printf("advisory: %.*s\n", (int)action_len, action);
+    natskit_sub_close(advisories);
+}
+/* snippet end */
+
 int main(void)
 {
     struct backup backup;
@@ -124,7 +195,8 @@ int main(void)
     save(js, &backup);
     js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
     restore(js, &backup);
-    js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
+    trace(conn);
+    end(conn, js);
     check(natskit_js_close(js), "close context");
     check(natskit_conn_close(conn, 1000), "close");
     return natskit_shutdown(5000) == NATSKIT_OK ? 0 : 1;

@@ -154,7 +154,8 @@ static void test_push(void **state)
 {
     (void)state;
     run_example("push", (const char *const[]){"shared: 20 jobs done once", "consumer: workers of PUSH_C",
-                                              "saved: all chunks", "restored: 20 messages", NULL});
+                                              "saved: all chunks", "restored: 20 messages", "trace: in",
+                                              "advisory: delete", NULL});
 }
 
 static void test_direct_get(void **state)
