@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project's documents say what is so: links, their headings and paths exist, commands of ours that they show do, too,
 C code names what natskit.h has, code in Python and Lua can be read by them, snippets are as in the examples, which are all
-listed, and docs/README.md leads to every page.
+listed, code that users read is such a snippet or is marked as an outline, and docs/README.md leads to every page.
 
 docs.py          says what is wrong
 docs.py --write  takes the snippets over from the examples
 
 A snippet is a block of code behind a line `<!-- examples/c/pubsub.c: loop -->`: the region of that file between its lines
-`snippet: loop` and `snippet end`, both within comments.
+`snippet: loop` and `snippet end`, both within comments; regions of one name are joined, and those of several names too. A block behind a line
+`<!-- outline -->` shows a form and is no part of a program: names in it stand for what the reader has.
 """
 import ast
 import functools
@@ -25,9 +26,10 @@ from style import ROOT, tracked  # noqa: E402
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s#]*)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-SNIPPET = re.compile(r"^<!-- (examples/[\w./-]+): ([\w-]+) -->\n```(\w+)\n(.*?)^```$", re.M | re.S)
+SNIPPET = re.compile(r"^<!-- (examples/[\w./-]+): ([\w -]+) -->\n```(\w+)\n(.*?)^```$", re.M | re.S)
 FACES = re.compile(r"^ *# \[(?:async|end|sync\b[^\n]*)\][^\n]*\n|  # \[async\]$", re.M)  # marks for generate_sync.py
 REGION = re.compile(r"^[^\n]*\bsnippet: ([\w-]+)[^\n]*\n(.*?)^[^\n]*\bsnippet end\b", re.M | re.S)
+UNMARKED = re.compile(r"(?<! -->)\n```(?:c|python|lua)\n")
 NAME = re.compile(r"\b(natskit_\w+|NATSKIT_\w+)\b")
 QUOTED = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"(?:^|[\s`(])(\./(?:check|demo)|tools/[\w.-]+|cmake --preset)((?:[ \t]+[\w./-]+)*)")
@@ -81,11 +83,13 @@ def link(file, target, heading):
     return None
 
 
-def region(path, name):
-    """A region of an example, as a snippet shows it; None if it has none of that name."""
+def region(path, names):
+    """Regions of an example, as a snippet shows them; None if it has none of one of the names."""
     text = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else ""
-    found = dict(REGION.findall(text)).get(name)
-    return None if found is None else textwrap.dedent(FACES.sub("", found))
+    found = {}
+    for name, part in REGION.findall(text):
+        found[name] = found.get(name, "") + textwrap.dedent(FACES.sub("", part))
+    return "".join(found[name] for name in names.split()) if found.keys() >= set(names.split()) else None
 
 
 def snippets(file, report):
@@ -125,6 +129,14 @@ def code(file, names, report):
         elif language == "lua":
             lua.append((line, block))
     return lua
+
+
+def origins(file, report):
+    """Blocks of code for users that nothing runs, and that do not say so."""
+    if file == ROOT / "README.md" or file.relative_to(ROOT).parts[0] in ("docs", "bindings"):
+        text = file.read_text(encoding="utf-8")
+        for match in UNMARKED.finditer(text):
+            report(line_of(text, match.start()) + 1, "code that is taken from no example, and not marked: <!-- outline -->")
 
 
 def inline(file, names, report):
@@ -203,6 +215,7 @@ def main():
             file.write_text(snippets(file, lambda number, text: None), encoding="utf-8")
         check(file, report)
         snippets(file, report)
+        origins(file, report)
         inline(file, names, report)
         lua += [(name, line, block) for line, block in code(file, names, report)]
     read_lua(lua, tell)

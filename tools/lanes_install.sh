@@ -104,9 +104,10 @@ by_destdir() { # install, move, use, uninstall
 
 # looks_in FOLDER COMMAND...: the paths that a host prints have this folder
 looks_in() {
-    local folder=$1
+    local folder=$1 said
     shift
-    "$@" | grep -qF "$folder" && return 0
+    said=$("$@") # not by a pipe: who reads no further breaks it
+    [[ $said == *"$folder"* ]] && return 0
     echo "$folder is not where this looks: $*"
     return 1
 }

@@ -24,6 +24,7 @@ static void add(natskit_batch batch, const char *subject, const char *text, nats
     }
 }
 
+/* snippet: batch */
 /* Both messages are stored, or none: the second only if nobody has changed the stock. */
 static natskit_status order(const char *stock, const char *seen)
 {
@@ -50,6 +51,7 @@ static natskit_status order(const char *stock, const char *seen)
     natskit_batch_close(batch);
     return status;
 }
+/* snippet end */
 
 static void publish(const char *subject, const char *text, natskit_headers headers, natskit_msg **ack)
 {
@@ -61,6 +63,7 @@ static void publish(const char *subject, const char *text, natskit_headers heade
     }
 }
 
+/* snippet: counter */
 static void count(const char *by)
 {
     natskit_msg *msg;
@@ -73,7 +76,9 @@ static void count(const char *by)
     printf("counter: %.*s\n", (int)ack.value_len, ack.value);
     natskit_msg_release(msg);
 }
+/* snippet end */
 
+/* snippet: schedule */
 /* One message each second, until another message ends it. */
 static void schedule(void)
 {
@@ -103,6 +108,7 @@ static void schedule(void)
     check(natskit_headers_close(headers), "close");
     printf("schedule: ended\n");
 }
+/* snippet end */
 
 int main(void)
 {

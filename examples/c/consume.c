@@ -1,5 +1,5 @@
-/* Consuming without end: messages come ahead of the program, status events tell what happens in between, a
- * drain ends it in good order. Needs a server with JetStream. */
+/* A consumer: some messages, one, and all without end: they come ahead of the program, status events tell
+ * what happens in between, a drain ends it in good order. Needs a server with JetStream. */
 #include "example.h"
 
 #define MESSAGES 100
@@ -24,6 +24,38 @@ static void make_consumer(natskit_js js)
           "\"deliver_policy\":\"new\"}}");
 }
 
+/* snippet: short */
+/* At most 10 messages, or those that have come after a second. */
+static void fetch(natskit_js js)
+{
+    natskit_options options;
+    natskit_sub sub;
+    natskit_msg *msg;
+    int fetched = 0;
+    check(natskit_options_open(NATSKIT_OPTIONS_FETCH, &options), "options");
+    check(natskit_options_set_int(options, "max_msgs", NATSKIT_ZLEN, 10, &err), err.text);
+    check(natskit_options_set_int(options, "expires_ms", NATSKIT_ZLEN, 1000, &err), err.text);
+    check(natskit_js_fetch(js, "READINGS_C", NATSKIT_ZLEN, "meter", NATSKIT_ZLEN, options, &sub, &err),
+          "fetch");
+    check(natskit_options_close(options), "options");
+    while (natskit_sub_next(sub, -1, &msg) == NATSKIT_OK) { /* it ends by itself */
+        check(natskit_msg_ack(msg), "ack");                 /* or ..._nak, ..._term, ..._in_progress */
+        natskit_msg_release(msg);
+        fetched++;
+    }
+    printf("fetched: %d\n", fetched);
+    natskit_sub_close(sub);
+}
+
+static void take_one(natskit_js js)
+{
+    natskit_msg *msg;
+    check(natskit_js_next(js, "READINGS_C", NATSKIT_ZLEN, "meter", NATSKIT_ZLEN, 1000, &msg, &err), "next");
+    check(natskit_msg_ack_confirm(msg, 1000, &err), "ack"); /* waits until the server has it */
+    natskit_msg_release(msg);
+}
+
+/* Whatever comes, as long as the subscription lives: natskit_sub_next as above. */
 static natskit_sub consume(natskit_js js)
 {
     natskit_options options;
@@ -37,7 +69,9 @@ static natskit_sub consume(natskit_js js)
     check(natskit_options_close(options), "options");
     return sub;
 }
+/* snippet end */
 
+/* snippet: watching */
 static void show(const natskit_status_view *status)
 {
     switch (status->type) {
@@ -68,6 +102,7 @@ static int32_t handle(natskit_msg *msg)
     natskit_msg_release(msg);
     return status.type;
 }
+/* snippet end */
 
 static void handle_some(natskit_sub sub, int count)
 {
@@ -112,9 +147,11 @@ int main(void)
           "{\"config\":{\"name\":\"READINGS_C\",\"subjects\":[\"readings.c\"],\"storage\":\"memory\"}}");
     make_consumer(js);
 
-    natskit_sub sub = consume(js);
     fill(js);
-    handle_some(sub, MESSAGES);
+    fetch(js);
+    take_one(js);
+    natskit_sub sub = consume(js);
+    handle_some(sub, MESSAGES - 11);
 
     /* Somebody deletes the consumer: consuming waits until it is there again, and goes on. */
     js_do(js, "consumer.delete", "{\"stream\":\"READINGS_C\",\"consumer\":\"meter\"}");

@@ -17,6 +17,7 @@ static void store(natskit_js js, const char *room, const char *reading)
           "publish");
 }
 
+/* snippet: one */
 /* Gives the reference back. */
 static void show(const char *what, natskit_msg *msg)
 {
@@ -28,6 +29,8 @@ static void show(const char *what, natskit_msg *msg)
     natskit_msg_release(msg);
 }
 
+/* snippet end */
+/* snippet: page */
 /* Shows what comes; MAX_REACHED says that it is all. */
 static void show_all(const char *what, natskit_sub sub)
 {
@@ -41,6 +44,7 @@ static void show_all(const char *what, natskit_sub sub)
     check(natskit_sub_close(sub), "close");
 }
 
+/* snippet end */
 int main(void)
 {
     char text[200];
@@ -60,13 +64,16 @@ int main(void)
     store(js, "hall", "20.7");
     store(js, "hall", "21.0");
 
+    /* snippet: one */
     /* One, by its sequence, and the last one of a subject. */
     check(natskit_js_get_msg(js, stream, NATSKIT_ZLEN, 2, NULL, 0, 0, 0, 2000, &msg, &err), "get");
     show("second", msg);
     (void)snprintf(text, sizeof text, "%s.hall", stream);
     check(natskit_js_get_msg(js, stream, NATSKIT_ZLEN, 0, text, NATSKIT_ZLEN, 0, 0, 2000, &msg, &err), "get");
     show("hall", msg);
+    /* snippet end */
 
+    /* snippet: page */
     /* Two messages from the second on. */
     check(natskit_options_open(NATSKIT_OPTIONS_GET_BATCH, &options), "options");
     check(natskit_options_set_int(options, "seq", NATSKIT_ZLEN, 2, &err), "seq");
@@ -74,10 +81,13 @@ int main(void)
     check(natskit_js_get_batch(js, stream, NATSKIT_ZLEN, options, &sub, &err), "get a batch");
     check(natskit_options_close(options), "close options");
     show_all("page", sub);
+    /* snippet end */
 
+    /* snippet: last */
     /* The last message of each subject: the state that they make up. */
     check(natskit_js_get_last(js, stream, NATSKIT_ZLEN, no_options, &sub, &err), "get the last");
     show_all("now", sub);
+    /* snippet end */
 
     (void)snprintf(text, sizeof text, "{\"stream\":\"%s\"}", stream);
     js_do(js, "stream.delete", text);

@@ -1,4 +1,5 @@
-/* What happens to a connection, as events: here it is made to reconnect, and closed. */
+/* What happens to a connection, as events: here it is made to reconnect, and closed. Between that the program
+ * looks whether it works, at its last lines of the protocol, and at all that lives in the process. */
 #include "example.h"
 
 static natskit_error err;
@@ -23,9 +24,55 @@ static void print_until(natskit_sub events, int32_t type)
     /* snippet end */
 }
 
+/* snippet: health */
+static void show_health(natskit_sub sub)
+{
+    natskit_health now;
+    check(natskit_sub_health(sub, &now, sizeof now), "health"); /* natskit_conn_health: of a connection */
+    if (now.state > NATSKIT_HEALTH_DEGRADED) {
+        printf("health: it does not work for %lld ms: %s\n", (long long)now.since_ms, now.text);
+    } else {
+        printf("health: it works\n");
+    }
+}
+/* snippet end */
+
+/* snippet: trace */
+static natskit_conn connect_with_trace(void)
+{
+    natskit_options options;
+    natskit_conn conn;
+    check(natskit_options_open(NATSKIT_OPTIONS_CONNECT, &options), "options");
+    check(natskit_options_set_int(options, "trace_lines", NATSKIT_ZLEN, 100, &err), "trace_lines");
+    check(natskit_connect(server_url(), NATSKIT_ZLEN, options, 5000, &conn, &err), "connect");
+    natskit_options_close(options);
+    return conn;
+}
+
+/* [{"time_ns":...,"out":true,"cut":false,"line":"PUB events.c 24"},...] */
+static void show_trace(natskit_conn conn)
+{
+    static char text[1 << 16];
+    size_t len;
+    check(natskit_conn_trace(conn, text, sizeof text, &len), "trace");
+    printf("trace: %.*s\n", (int)len, text);
+}
+/* snippet end */
+
+/* snippet: dump */
+/* {"version":...,"objects":[{"handle":...,"kind":"connection","state":"connected",...},...]} */
+static void show_dump(void)
+{
+    static char text[1 << 20];
+    size_t len;
+    check(natskit_dump(text, sizeof text, &len), "dump");
+    printf("dump: %.*s\n", (int)len, text);
+}
+/* snippet end */
+
 int main(void)
 {
-    natskit_conn conn = connect_or_exit();
+    natskit_conn conn = connect_with_trace();
     natskit_sub events;
     natskit_conn_info info;
     check(natskit_conn_events(conn, no_options, &events, &err), "events");
@@ -44,6 +91,9 @@ int main(void)
            (unsigned long long)info.epoch);
     natskit_msg_release(msg);
 
+    show_health(sub);
+    show_trace(conn);
+    show_dump();
     natskit_sub_close(sub);
     check(natskit_conn_close(conn, 1000), "close");
     print_until(events, NATSKIT_EVENT_CLOSED);

@@ -76,6 +76,7 @@ static inline natskit_js jetstream_or_exit(natskit_conn conn)
     return js;
 }
 
+/* snippet: call */
 /* Makes a call of the JetStream API; `args` is JSON. The answer has to be closed. */
 static inline natskit_json js_call_or_exit(natskit_js js, const char *name, const char *args)
 {
@@ -95,5 +96,6 @@ static inline void js_do(natskit_js js, const char *name, const char *args)
 {
     natskit_json_close(js_call_or_exit(js, name, args));
 }
+/* snippet end */
 
 #endif

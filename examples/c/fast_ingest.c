@@ -9,6 +9,7 @@ enum { LINES = 10000 };
 
 static natskit_js js;
 
+/* snippet: ingest */
 static natskit_status put(natskit_ingest fast, uint64_t line, natskit_headers headers)
 {
     char text[32];
@@ -33,6 +34,7 @@ static void end(natskit_ingest fast)
     }
 }
 
+/* snippet end */
 int main(void)
 {
     natskit_conn conn = connect_or_exit();
@@ -43,6 +45,7 @@ int main(void)
     js_do(js, "stream.create",
           "{\"config\":{\"name\":\"FAST_C\",\"subjects\":[\"fast.c.>\"],\"storage\":\"memory\","
           "\"allow_batched\":true}}");
+    /* snippet: ingest */
     check(natskit_ingest_open(js, no_options, &fast, &failures, NULL), "ingest");
     for (uint64_t i = 1; i <= LINES; i++) {
         check(put(fast, i, no_headers), "publish");
@@ -50,6 +53,7 @@ int main(void)
     end(fast);
     check(natskit_ingest_close(fast), "close");
     check(natskit_sub_close(failures), "close");
+    /* snippet end */
 
     check(natskit_headers_open(&headers), "headers");
     check(natskit_headers_set(headers, "Nats-Expected-Last-Sequence", NATSKIT_ZLEN, "7", NATSKIT_ZLEN,

@@ -1,19 +1,22 @@
 /* The shortest program that shows something: one connection publishes, and receives what it has published. */
-#include "example.h"
+/* snippet: hello */
+#include <natskit.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 int main(void)
 {
-    const char *url = server_url();
-    /* snippet: hello */
+    const char *url = getenv("NATS_URL");
+    natskit_options defaults = {0};
+    natskit_headers none = {0};
     natskit_conn conn;
     natskit_sub sub;
     natskit_msg *msg;
     natskit_message_view view;
     natskit_error err;
-    natskit_options defaults = {0};
-    natskit_headers none = {0};
 
-    if (natskit_connect(url, NATSKIT_ZLEN, defaults, 5000, &conn, &err) != NATSKIT_OK ||
+    if (natskit_connect(url != NULL ? url : "nats://127.0.0.1:4222", NATSKIT_ZLEN, defaults, 5000, &conn,
+                        &err) != NATSKIT_OK ||
         natskit_subscribe(conn, "greet.*", NATSKIT_ZLEN, NULL, 0, defaults, &sub, &err) != NATSKIT_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
@@ -27,6 +30,6 @@ int main(void)
     }
     natskit_sub_close(sub);
     natskit_conn_close(conn, 1000);
-    /* snippet end */
     return 0;
 }
+/* snippet end */

@@ -8,22 +8,13 @@
 
 static natskit_error err;
 
-/* A call about buckets, with its arguments as JSON. */
-static void call(natskit_js js, const char *what, const char *text)
-{
-    natskit_json args, answer;
-    check(natskit_json_parse(text, NATSKIT_ZLEN, &args, &err), "arguments");
-    check(natskit_js_call(js, what, NATSKIT_ZLEN, args, 5000, &answer, &err), what);
-    natskit_json_close(args);
-    natskit_json_close(answer);
-}
-
 struct account {
     const char *key;
     int amount;
     uint64_t revision; /* 0: it has none */
 };
 
+/* snippet: transaction */
 /* Reads both, of one moment. */
 static void look(natskit_kv kv, struct account accounts[2])
 {
@@ -81,6 +72,7 @@ static void move(natskit_js js, natskit_kv kv, const char *from, const char *to,
     } while (status == NATSKIT_WRONG_LAST);
     check(status, "commit");
 }
+/* snippet end */
 
 int main(void)
 {
@@ -93,7 +85,7 @@ int main(void)
     check(natskit_js_open(conn, no_options, &js, &err), "context");
     (void)snprintf(args, sizeof args,
                    "{\"config\":{\"bucket\":\"%s\",\"storage\":\"memory\",\"allow_atomic\":true}}", name);
-    call(js, "kv.create", args);
+    js_do(js, "kv.create", args);
     check(natskit_kv_open(js, name, NATSKIT_ZLEN, &kv, &err), "bucket");
     check(natskit_kv_write(kv, NATSKIT_KV_PUT, "joe", NATSKIT_ZLEN, "100", 3, 0, 0, 2000, NULL, &err), "put");
 
@@ -105,7 +97,7 @@ int main(void)
 
     check(natskit_kv_close(kv), "close the bucket");
     (void)snprintf(args, sizeof args, "{\"bucket\":\"%s\"}", name);
-    call(js, "kv.delete", args);
+    js_do(js, "kv.delete", args);
     check(natskit_js_close(js), "close the context");
     check(natskit_conn_close(conn, 1000), "close");
     return 0;

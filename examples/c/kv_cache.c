@@ -8,16 +8,7 @@
 
 static natskit_error err;
 
-/* A call about buckets, with its arguments as JSON. */
-static void call(natskit_js js, const char *what, const char *text)
-{
-    natskit_json args, answer;
-    check(natskit_json_parse(text, NATSKIT_ZLEN, &args, &err), "arguments");
-    check(natskit_js_call(js, what, NATSKIT_ZLEN, args, 5000, &answer, &err), what);
-    natskit_json_close(args);
-    natskit_json_close(answer);
-}
-
+/* snippet: codec */
 static natskit_kv open_bucket(natskit_js js, const char *name)
 {
     natskit_kv kv;
@@ -28,6 +19,7 @@ static natskit_kv open_bucket(natskit_js js, const char *name)
     natskit_options_close(options);
     return kv;
 }
+/* snippet end */
 
 static void put(natskit_kv kv, const char *key, const char *value)
 {
@@ -36,6 +28,7 @@ static void put(natskit_kv kv, const char *key, const char *value)
         "put");
 }
 
+/* snippet: modify */
 /* One more, whoever else does the same meanwhile. */
 static int increment(natskit_kv kv, const char *key)
 {
@@ -59,7 +52,9 @@ static int increment(natskit_kv kv, const char *key)
         }
     }
 }
+/* snippet end */
 
+/* snippet: sweep */
 static void delete_sessions(natskit_kv kv)
 {
     natskit_options options;
@@ -73,6 +68,7 @@ static void delete_sessions(natskit_kv kv)
     natskit_json_close(answer);
     natskit_options_close(options);
 }
+/* snippet end */
 
 int main(void)
 {
@@ -86,12 +82,13 @@ int main(void)
     (void)snprintf(name, sizeof name, "cached_%ld", (long)getpid());
     check(natskit_js_open(conn, no_options, &js, &err), "context");
     (void)snprintf(args, sizeof args, "{\"config\":{\"bucket\":\"%s\",\"storage\":\"memory\"}}", name);
-    call(js, "kv.create", args);
+    js_do(js, "kv.create", args);
     natskit_kv kv = open_bucket(js, name);
     put(kv, "/db/host", "10.0.0.7");
     put(kv, "/sessions/1", "joe");
     put(kv, "/sessions/2", "pam");
 
+    /* snippet: cache */
     check(natskit_kv_cache(kv, no_options, &watch, &err), "cache");
     check(natskit_sub_next(watch, 5000, &msg), "what there is"); /* says that it is complete */
     natskit_msg_release(msg);
@@ -101,6 +98,7 @@ int main(void)
            (const char *)entry.value);
     natskit_msg_release(msg);
     expect(NATSKIT_KEY_NOT_FOUND, natskit_kv_cached(kv, "/db/port", NATSKIT_ZLEN, &msg), "look up");
+    /* snippet end */
 
     increment(kv, "/visits");
     printf("visits: %d\n", increment(kv, "/visits"));
@@ -109,7 +107,7 @@ int main(void)
     check(natskit_sub_close(watch), "close the cache");
     check(natskit_kv_close(kv), "close the bucket");
     (void)snprintf(args, sizeof args, "{\"bucket\":\"%s\"}", name);
-    call(js, "kv.delete", args);
+    js_do(js, "kv.delete", args);
     check(natskit_js_close(js), "close the context");
     check(natskit_conn_close(conn, 1000), "close");
     return 0;

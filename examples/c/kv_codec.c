@@ -9,16 +9,6 @@
 
 static natskit_error err;
 
-/* A call about buckets, with its arguments as JSON. */
-static void call(natskit_js js, const char *what, const char *text)
-{
-    natskit_json args, answer;
-    check(natskit_json_parse(text, NATSKIT_ZLEN, &args, &err), "arguments");
-    check(natskit_js_call(js, what, NATSKIT_ZLEN, args, 5000, &answer, &err), what);
-    natskit_json_close(args);
-    natskit_json_close(answer);
-}
-
 /* Runs of one byte become their length and the byte, behind an 'r'. At most 2 * len + 1 bytes. */
 static size_t pack(const char *value, size_t len, unsigned char *out)
 {
@@ -129,7 +119,7 @@ int main(void)
     (void)snprintf(name, sizeof name, "tenants_%ld", (long)getpid());
     check(natskit_js_open(conn, no_options, &js, &err), "context");
     (void)snprintf(args, sizeof args, "{\"config\":{\"bucket\":\"%s\",\"storage\":\"memory\"}}", name);
-    call(js, "kv.create", args);
+    js_do(js, "kv.create", args);
     check(natskit_kv_open(js, name, NATSKIT_ZLEN, &kv, &err), "bucket");
 
     const struct tenant red = {kv, "red"};
@@ -155,7 +145,7 @@ int main(void)
 
     check(natskit_kv_close(kv), "close the bucket");
     (void)snprintf(args, sizeof args, "{\"bucket\":\"%s\"}", name);
-    call(js, "kv.delete", args);
+    js_do(js, "kv.delete", args);
     check(natskit_js_close(js), "close the context");
     check(natskit_conn_close(conn, 1000), "close");
     return 0;

@@ -8,20 +8,6 @@
 static natskit_error err;
 static char stream[32]; /* one of its own for each run */
 
-/* Makes a call with these arguments. */
-static void call(natskit_js js, const char *name, const char *text)
-{
-    natskit_json args, answer;
-    check(natskit_json_parse(text, NATSKIT_ZLEN, &args, &err), "arguments");
-    natskit_status status = natskit_js_call(js, name, NATSKIT_ZLEN, args, 5000, &answer, &err);
-    if (status != NATSKIT_OK) {
-        fprintf(stderr, "%s: %s\n", name, err.text);
-    }
-    check(status, name);
-    natskit_json_close(args);
-    natskit_json_close(answer);
-}
-
 static void store(natskit_js js, const char *room, const char *reading)
 {
     char subject[64];
@@ -31,6 +17,7 @@ static void store(natskit_js js, const char *room, const char *reading)
           "publish");
 }
 
+/* snippet: replay */
 /* Options as names and values, up to a NULL. */
 static natskit_sub read_with(natskit_js js, const char *const *pairs)
 {
@@ -70,6 +57,7 @@ static void replay(natskit_js js, const char *what, const char *policy)
     expect(NATSKIT_MAX_REACHED, natskit_sub_reason(sub, &err), "its reason");
     check(natskit_sub_close(sub), "close");
 }
+/* snippet end */
 
 /* From a place on, of one subject, and what follows. */
 static void follow(natskit_js js)
@@ -105,7 +93,7 @@ int main(void)
     (void)snprintf(text, sizeof text,
                    "{\"config\":{\"name\":\"%s\",\"subjects\":[\"%s.*\"],\"storage\":\"memory\"}}", stream,
                    stream);
-    call(js, "stream.create", text);
+    js_do(js, "stream.create", text);
 
     store(js, "hall", "20.5");
     store(js, "attic", "31.0");
@@ -116,7 +104,7 @@ int main(void)
     follow(js);
 
     (void)snprintf(text, sizeof text, "{\"stream\":\"%s\"}", stream);
-    call(js, "stream.delete", text);
+    js_do(js, "stream.delete", text);
     check(natskit_js_close(js), "close the context");
     check(natskit_conn_close(conn, 1000), "close");
     return 0;

@@ -7,15 +7,17 @@
 
 static natskit_error err;
 
+/* snippet: one */
 /* One message, of which the ack is waited for. */
 static void publish_one(natskit_js js, const char *text, natskit_headers headers)
 {
     natskit_msg *msg;
     natskit_pub_ack ack;
+    int32_t outcome;
     natskit_status status = natskit_js_publish(js, "example.c.orders", NATSKIT_ZLEN, headers, text,
-                                               strlen(text), 5000, &msg, NULL, &err);
+                                               strlen(text), 5000, &msg, &outcome, &err);
     if (status != NATSKIT_OK) {
-        fprintf(stderr, "%s\n", err.text);
+        fprintf(stderr, "%s%s\n", err.text, outcome == NATSKIT_OUTCOME_UNKNOWN ? "; it may be stored" : "");
     }
     check(status, "publish");
     check(natskit_msg_pub_ack(msg, &ack, sizeof ack), "ack");
@@ -36,6 +38,7 @@ static void publish_with_id(natskit_js js)
     publish_one(js, "order 1", headers);
     natskit_headers_close(headers);
 }
+/* snippet end */
 
 /* snippet: publisher */
 /* Takes what is known by now, and gives how many are stored. */
@@ -77,6 +80,7 @@ static void publish_many(natskit_js js)
 }
 /* snippet end */
 
+/* snippet: manage */
 static void show_number(natskit_json json, const char *what, const char *path)
 {
     int64_t number;
@@ -85,19 +89,26 @@ static void show_number(natskit_json json, const char *what, const char *path)
     natskit_json_close(json);
 }
 
+/* snippet end */
 int main(void)
 {
     natskit_conn conn = connect_or_exit();
     natskit_js js = jetstream_or_exit(conn);
 
+    /* snippet: manage */
     /* Times are nanoseconds: messages are kept for a day. */
     js_do(js, "stream.create",
           "{\"config\":{\"name\":\"EXAMPLE_C\",\"subjects\":[\"example.c.>\"],\"storage\":\"memory\","
           "\"max_age\":86400000000000}}");
+    js_do(js, "consumer.create",
+          "{\"stream\":\"EXAMPLE_C\",\"config\":{\"durable_name\":\"worker\",\"ack_policy\":\"explicit\","
+          "\"ack_wait\":30000000000}}");
+
+    /* snippet end */
     publish_one(js, "order 0", no_headers);
     publish_with_id(js);
     publish_many(js);
-
+    /* snippet: manage */
     /* An update changes what it names, and keeps the rest. */
     show_number(js_call_or_exit(js, "stream.update",
                                 "{\"config\":{\"name\":\"EXAMPLE_C\",\"description\":\"of an example\"}}"),
@@ -110,6 +121,7 @@ int main(void)
     show_number(js_call_or_exit(js, "stream.purge", "{\"stream\":\"EXAMPLE_C\",\"keep\":2}"), "purged",
                 "/purged");
     js_do(js, "stream.delete", "{\"stream\":\"EXAMPLE_C\"}");
+    /* snippet end */
     printf("deleted\n");
 
     check(natskit_js_close(js), "close the context");

@@ -3,6 +3,7 @@
  * is of. */
 #include "example.h"
 
+/* snippet: connect */
 static natskit_conn connect_by_websocket(void)
 {
     natskit_options options;
@@ -26,6 +27,7 @@ static natskit_conn connect_by_websocket(void)
     natskit_options_close(options);
     return conn;
 }
+/* snippet end */
 
 int main(void)
 {

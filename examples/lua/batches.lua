@@ -14,6 +14,7 @@ assert(js:add_stream {
     name = "COUNT_LUA", subjects = { "count.lua.>" }, storage = "memory", allow_msg_counter = true, allow_direct = true,
 })
 
+-- snippet: batch
 -- Both messages are stored, or none: the second only if nobody has changed the stock.
 local function order(stock, seen)
     local batch <close> = assert(js:batch())
@@ -27,14 +28,22 @@ local function order(stock, seen)
     end
     return code
 end
+-- snippet end
 
 assert(order("93 left", 0) == nil)
 assert(order("86 left", 1) == "wrong_last")
 
+-- snippet: counter
 for _, by in ipairs { 5, -2, "100000000000000000000" } do -- digits where an integer is too small
     print("counter: " .. assert(js:increment("count.lua.visits", by)))
 end
+-- snippet end
+-- snippet: last
+local last = assert(js:get_msg("COUNT_LUA", { last_by_subj = "count.lua.visits" }))
+print("read: " .. last.counter) -- last.counter_sources: what was added up of other streams
+-- snippet end
 
+-- snippet: schedule
 -- One message each second, until another message ends it.
 assert(js:publish("batch.lua.plan", "tick", { schedule = "@every 1s", schedule_target = "batch.lua.tick" }))
 assert(js:add_consumer("BATCH_LUA", { durable_name = "ticks", filter_subject = "batch.lua.tick" }))
@@ -46,6 +55,7 @@ for _ = 1, 2 do
 end
 assert(js:publish("batch.lua.stop", "", { unschedule = "batch.lua.plan" }))
 print "schedule: ended"
+-- snippet end
 
 assert(js:delete_stream("BATCH_LUA"))
 assert(js:delete_stream("COUNT_LUA"))

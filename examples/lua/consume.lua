@@ -1,5 +1,5 @@
--- Consuming without end: messages come ahead of the program, status events tell what happens in between, a drain
--- ends it in good order. Needs a server with JetStream.
+-- A consumer: some messages, one, and all without end: they come ahead of the program, status events tell what happens
+-- in between, a drain ends it in good order. Needs a server with JetStream.
 local nats = require "natskit"
 
 local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
@@ -8,15 +8,30 @@ local js <close> = assert(nc:jetstream { timeout = 5 })
 
 local config = { durable_name = "meter", deliver_policy = "new" }
 assert(js:add_stream { name = "READINGS_LUA", subjects = { "readings.lua" }, storage = "memory" })
-local consumer = assert(assert(js:stream("READINGS_LUA")):add_consumer(config))
+-- snippet: short
+local consumer = assert(assert(js:stream("READINGS_LUA")):add_consumer(config)) -- js:consumer: one that exists
 
+-- snippet end
 local function fill()
     for number = 1, 100 do
         assert(js:publish("readings.lua", "reading " .. number))
     end
 end
 
+fill()
+-- snippet: short
+local fetched = assert(consumer:fetch(10, { timeout = 1 })) -- those that there are after a second
+for _, msg in ipairs(fetched) do
+    assert(msg:ack()) -- or nak(delay), term(reason), in_progress()
+end
+print(("fetched: %d"):format(#fetched))
+
+local one = assert(consumer:next(1))
+assert(one:ack_sync()) -- waits until the server has the ack
+
+-- snippet end
 -- Handles what comes until there were `count` messages, or a status that `stop` knows.
+-- snippet: short
 local sub = assert(consumer:consume { max_msgs = 50, heartbeat = 0.5, status_events = true })
 local function handle(count, stop)
     local handled = 0
@@ -37,9 +52,9 @@ local function handle(count, stop)
     end
     error(select(2, sub:reason()))
 end
+-- snippet end
 
-fill()
-handle(100, {})
+handle(89, {})
 
 -- Somebody deletes the consumer: consuming waits until it is there again, and goes on.
 assert(consumer:delete())

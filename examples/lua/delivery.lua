@@ -18,10 +18,12 @@ local ack = assert(js:publish("delivery.lua.kept", "hello"))
 -- snippet end
 print(("acked: number %d of %s"):format(ack.seq, ack.stream))
 
+-- snippet: outcome
 -- Where no stream takes the subject nothing acks.
-local none, message, code = js:publish("delivery.lua.nobody", "hello")
-print(("not acked: %s"):format(message))
-assert(none == nil and code == "no_stream")
+local none, message, code, _, _, outcome = js:publish("delivery.lua.nobody", "hello")
+print(("not acked: %s, %s"):format(message, outcome)) -- "unknown" would say that it may be stored
+assert(none == nil and code == "no_stream" and outcome ~= "unknown")
+-- snippet end
 
 print(("in doubt: %d messages"):format(nc:stats().unconfirmed))
 assert(js:delete_stream("DELIVERY_LUA"))

@@ -14,11 +14,13 @@ for i = 1, 20 do
 end
 assert(nc:flush())
 
+-- snippet: drain
 assert(nc:start_drain(10)) -- the server sends no more
 for msg in jobs:messages() do -- ends after the last one that has come
     assert(msg:respond(msg.data .. " is done"))
 end
 assert(nc:closed()) -- when all replies are at the server, and it was closed
+-- snippet end
 
 local count = 0
 while count < 20 do -- a batch is what is there

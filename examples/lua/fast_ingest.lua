@@ -10,6 +10,7 @@ assert(js:add_stream {
     name = "FAST_LUA", subjects = { "fast.lua.>" }, storage = "memory", allow_batched = true,
 })
 
+-- snippet: ingest
 local fast = assert(js:ingest())
 for i = 1, 10000 do
     assert(fast:publish("fast.lua.log", "line " .. i)) -- waits only while as many are under way as the stream takes
@@ -18,6 +19,8 @@ local ack = assert(fast:commit())
 print(("stored: %d messages, the last as %d"):format(ack.count, ack.seq))
 fast:close()
 
+-- snippet end
+-- snippet: ingest
 local other = assert(js:ingest())
 assert(other:publish("fast.lua.log", "line 1"))
 assert(other:publish("fast.lua.log", "line 2", { expected_last_seq = 7 })) -- which the stream refuses
@@ -26,4 +29,5 @@ assert(none == nil)
 local info = other:info()
 print(("ended: %s; stored up to %d of %d"):format(message, info.acked, info.published))
 other:close()
+-- snippet end
 assert(js:delete_stream("FAST_LUA"))

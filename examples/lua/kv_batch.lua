@@ -10,6 +10,7 @@ assert(js:create_or_update_kv { bucket = "ACCOUNTS_LUA", storage = "memory", all
 local kv <close> = assert(js:kv "ACCOUNTS_LUA")
 assert(kv:put("joe", "100"))
 
+-- snippet: transaction
 local function move(from, to, amount)
     while true do -- again, whenever somebody else was faster
         local found = assert(kv:get_many { from, to })
@@ -26,6 +27,7 @@ local function move(from, to, amount)
         assert(code == "wrong_last", message)
     end
 end
+-- snippet end
 
 print("revisions: " .. table.concat(move("joe", "pam", 40), ", ")) -- who has no account yet
 move("pam", "joe", 10)

@@ -6,6 +6,7 @@ local url = os.getenv("NATS_URL") or "nats://127.0.0.1:4222"
 local nc <close> = assert(nats.connect(url, { name = "example kv_codec" }))
 local js <close> = assert(nc:jetstream { timeout = 5 })
 
+-- snippet: codec
 -- Keys of one tenant: `host` is stored as `red.host`.
 local function tenant(name)
     local prefix = name .. "."
@@ -48,10 +49,13 @@ local packed = {
     end,
 }
 
+-- snippet end
 assert(js:create_kv { bucket = "TENANTS_LUA", storage = "memory" })
 local stored <close> = assert(js:kv "TENANTS_LUA") -- as it is
+-- snippet: codec
 local red <close> = assert(js:kv("TENANTS_LUA", { key_codec = tenant "red", value_codec = packed }))
 local blue <close> = assert(js:kv("TENANTS_LUA", { key_codec = tenant "blue", value_codec = packed }))
+-- snippet end
 
 assert(red:put("host", "10.0.0.7"))
 assert(blue:put("host", "10.0.0.8"))

@@ -11,6 +11,7 @@ for _, reading in ipairs { { "hall", "20.5" }, { "attic", "31.0" }, { "hall", "2
     assert(js:publish("replay.lua." .. reading[1], reading[2]))
 end
 
+-- snippet: replay
 -- What there is: the loop ends by itself.
 local all = {}
 for msg in js:ordered("REPLAY_LUA", { ends = true }) do
@@ -23,6 +24,7 @@ assert(#all == 4)
 for msg in js:ordered("REPLAY_LUA", { deliver_policy = "last_per_subject", ends = true }) do
     print(("now: %s %s"):format(msg.subject, msg.data))
 end
+-- snippet end
 
 -- From a place on, of one subject, and what follows: none is lost or comes twice, whatever happens.
 local seen = {}

@@ -8,6 +8,7 @@ local js <close> = assert(nc:jetstream { timeout = 5 })
 local account = assert(js:account_info())
 print(("account: %d streams"):format(account.streams))
 
+-- snippet: manage
 local info = assert(js:create_or_update_stream {
     name = "EXAMPLE_LUA",
     subjects = { "example.lua.>" },
@@ -20,8 +21,11 @@ local stream = assert(js:stream("EXAMPLE_LUA"))
 assert(stream:update { description = "changes what is given, and that alone" })
 assert(stream:purge())
 
+-- snippet end
+-- snippet: one
 local ack = assert(js:publish("example.lua.orders", "order 1", { headers = { Number = "1" }, msg_id = "1" }))
 print(("stored: %s %d"):format(ack.stream, ack.seq))
+-- snippet end
 
 -- snippet: publisher
 do -- many at once
@@ -39,14 +43,19 @@ do -- many at once
     end
 end
 -- snippet end
+-- snippet: manage
 info = assert(stream:info { subjects_filter = ">" })
 print(("state: %d messages of example.lua.orders"):format(info.state.subjects["example.lua.orders"]))
 
+-- snippet end
 local last = assert(stream:get_msg { last_by_subj = "example.lua.orders" })
 print(("last: %s, header Number %s"):format(last.data, last.headers.Number[1]))
 
+-- snippet: manage
 local worker = assert(stream:add_consumer { durable_name = "worker", ack_wait = 30, backoff = { 0.5, 2, 60 },
     max_deliver = 4 })
+
+-- snippet end
 local msgs, _, reason = assert(worker:fetch(2, { timeout = 5 }))
 for _, msg in ipairs(msgs) do
     print("fetched: " .. msg.data)
@@ -69,4 +78,6 @@ local _, message, code, err_code = js:add_stream { name = "EXAMPLE_LUA", subject
 print(("refused: %s (%s, %d)"):format(message, code, err_code))
 assert(code == "already_exists")
 
+-- snippet: manage
 assert(stream:delete())
+-- snippet end

@@ -2,6 +2,7 @@
 -- name the file of the authority that the server's certificate is of.
 local nats = require "natskit"
 
+-- snippet: connect
 local url = os.getenv("NATS_URL") or "ws://127.0.0.1:8080"
 local nc <close> = assert(nats.connect(url, {
     ws_headers = { "X-Application: example" },
@@ -9,6 +10,7 @@ local nc <close> = assert(nats.connect(url, {
 }))
 local info = nc:info()
 print(("connected by %s, TLS %s"):format(info.url, info.tls and "yes" or "no"))
+-- snippet end
 
 local sub = assert(nc:subscribe("greet.*"))
 assert(nc:publish("greet.joe", "hello"))

@@ -12,6 +12,7 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: batch
 def order(js: natskit.JetStreamContext, stock: str, seen: int) -> None:
     """Both messages are stored, or none: the second only if nobody has changed the stock."""
     with js.batch() as batch:
@@ -19,8 +20,10 @@ def order(js: natskit.JetStreamContext, stock: str, seen: int) -> None:
         batch.add("batch.stock", stock, expected_last_subject_seq=seen)
     assert batch.ack is not None
     print(f"batch: {batch.ack.batch_size} messages, the last as {batch.ack.seq}")
+# snippet end
 
 
+# snippet: schedule
 def schedule(js: natskit.JetStreamContext) -> None:
     """One message each second, until another message ends it."""
     ticks = js.pull_subscribe("batch.tick", stream="BATCH")
@@ -32,6 +35,7 @@ def schedule(js: natskit.JetStreamContext) -> None:
             msg.ack()
     js.publish("batch.stop", unschedule="batch.plan")
     print("schedule: ended")
+# snippet end
 
 
 def main() -> None:
@@ -44,12 +48,20 @@ def main() -> None:
             name="COUNT", subjects=["count.>"], storage="memory", allow_msg_counter=True, allow_direct=True
         )
         order(js, "93 left", 0)
+        # snippet: batch
         try:
             order(js, "86 left", 1)
         except errors.WrongLastSequenceError as error:  # outcome "unknown": it may be stored all the same
             print(f"batch: {error}; {'nobody knows' if error.outcome == 'unknown' else 'nothing of it is stored'}")
+        # snippet end
+        # snippet: counter
         for by in (5, -2, 10**20):
             print(f"counter: {js.increment('count.visits', by)}")
+        # snippet end
+        # snippet: last
+        last = js.get_last_msg("COUNT", "count.visits")
+        print(f"read: {last.counter}, of other streams {last.counter_sources}")
+        # snippet end
         schedule(js)
         js.delete_stream("BATCH")
         js.delete_stream("COUNT")

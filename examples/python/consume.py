@@ -11,16 +11,21 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: open
 async def store(js: natskit.JetStreamContext, numbers: range) -> None:
     for number in numbers:
         await js.publish("jobs.new", f"job {number}")  # returns once the stream has the message
 
 
+# snippet end
 async def main() -> None:
     async with natskit.connect(URL, name="example consume") as nc:
+        # snippet: open
         js = nc.jetstream()
         await js.add_stream(name="JOBS", subjects=["jobs.*"], retention="workqueue")
         await js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
+
+        # snippet end
         # snippet: consume
         worker = await js.consumer("JOBS", "worker")
 
@@ -43,6 +48,7 @@ async def main() -> None:
         # snippet end
 
         # Somebody deletes the consumer: consuming waits until it is there again, and goes on.
+        # snippet: watching
         sub = worker.consume(status_events=True, heartbeat=0.5)
         await worker.delete()
         async for item in sub:
@@ -55,6 +61,7 @@ async def main() -> None:
             if item.type in ("consumer_deleted", "consumer_not_found"):
                 await js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
                 await store(js, range(10, 11))
+        # snippet end
         await sub.drain()  # asks for no more; what has come has to be taken, but nothing is left here
 
         try:

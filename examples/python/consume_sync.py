@@ -12,16 +12,21 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: open
 def store(js: natskit.JetStreamContext, numbers: range) -> None:
     for number in numbers:
         js.publish("jobs.new", f"job {number}")  # returns once the stream has the message
 
 
+# snippet end
 def main() -> None:
     with natskit.connect(URL, name="example consume") as nc:
+        # snippet: open
         js = nc.jetstream()
         js.add_stream(name="JOBS", subjects=["jobs.*"], retention="workqueue")
         js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
+
+        # snippet end
         # snippet: consume
         worker = js.consumer("JOBS", "worker")
 
@@ -44,6 +49,7 @@ def main() -> None:
         # snippet end
 
         # Somebody deletes the consumer: consuming waits until it is there again, and goes on.
+        # snippet: watching
         sub = worker.consume(status_events=True, heartbeat=0.5)
         worker.delete()
         for item in sub:
@@ -56,6 +62,7 @@ def main() -> None:
             if item.type in ("consumer_deleted", "consumer_not_found"):
                 js.add_consumer("JOBS", durable_name="worker", ack_wait=30)
                 store(js, range(10, 11))
+        # snippet end
         sub.drain()  # asks for no more; what has come has to be taken, but nothing is left here
 
         try:

@@ -24,6 +24,7 @@ async def publish(nc: natskit.Client, js: natskit.JetStreamContext) -> None:
     print(f"acked: number {ack.seq} of {ack.stream}")
 
 
+# snippet: outcome
 async def publish_to_nobody(js: natskit.JetStreamContext) -> None:
     """Where no stream takes the subject nothing acks, and the outcome tells that nothing is stored."""
     try:
@@ -33,6 +34,7 @@ async def publish_to_nobody(js: natskit.JetStreamContext) -> None:
         assert error.outcome != "unknown"
     else:
         raise AssertionError("a stream took it")
+# snippet end
 
 
 async def main() -> None:

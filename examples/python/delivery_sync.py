@@ -25,6 +25,7 @@ def publish(nc: natskit.Client, js: natskit.JetStreamContext) -> None:
     print(f"acked: number {ack.seq} of {ack.stream}")
 
 
+# snippet: outcome
 def publish_to_nobody(js: natskit.JetStreamContext) -> None:
     """Where no stream takes the subject nothing acks, and the outcome tells that nothing is stored."""
     try:
@@ -34,6 +35,7 @@ def publish_to_nobody(js: natskit.JetStreamContext) -> None:
         assert error.outcome != "unknown"
     else:
         raise AssertionError("a stream took it")
+# snippet end
 
 
 def main() -> None:

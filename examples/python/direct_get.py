@@ -24,17 +24,23 @@ async def main() -> None:
         for room, reading in READINGS:
             await js.publish(f"{STREAM}.{room}", reading)
 
+        # snippet: one
         # One, by its sequence, and the last one of a subject.
         show("second", await js.get_msg(STREAM, 2, direct=True))
         show("hall", await js.get_last_msg(STREAM, f"{STREAM}.hall", direct=True))
+        # snippet end
 
+        # snippet: page
         # Two messages from the second on; the loop raises if they cannot be read.
         async for msg in js.get_batch(STREAM, 2, seq=2):
             show("page", msg)
+        # snippet end
 
+        # snippet: last
         # The last message of each subject: the state that they make up.
         async for msg in js.get_last_msgs_for(STREAM):
             show("now", msg)
+        # snippet end
         await js.delete_stream(STREAM)
 
 

@@ -25,17 +25,23 @@ def main() -> None:
         for room, reading in READINGS:
             js.publish(f"{STREAM}.{room}", reading)
 
+        # snippet: one
         # One, by its sequence, and the last one of a subject.
         show("second", js.get_msg(STREAM, 2, direct=True))
         show("hall", js.get_last_msg(STREAM, f"{STREAM}.hall", direct=True))
+        # snippet end
 
+        # snippet: page
         # Two messages from the second on; the loop raises if they cannot be read.
         for msg in js.get_batch(STREAM, 2, seq=2):
             show("page", msg)
+        # snippet end
 
+        # snippet: last
         # The last message of each subject: the state that they make up.
         for msg in js.get_last_msgs_for(STREAM):
             show("now", msg)
+        # snippet end
         js.delete_stream(STREAM)
 
 

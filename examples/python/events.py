@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to a connection, as events: here it is made to reconnect, and closed."""
+"""What happens to a connection, as events: here it is made to reconnect, and closed. Between that the program looks
+whether it works, at its last lines of the protocol, and at all that lives in the process."""
 
 import asyncio  # [async]
 import os
@@ -20,7 +21,9 @@ async def print_until(events: natskit.Events, kind: str) -> None:
 
 
 async def main() -> None:
-    nc = await natskit.connect(URL, name="example events")
+    # snippet: trace
+    nc = await natskit.connect(URL, name="example events", trace_lines=100)
+    # snippet end
     events = nc.events()
     sub = await nc.subscribe("events.py")
 
@@ -29,6 +32,22 @@ async def main() -> None:
     await print_until(events, "reconnected")
     msg = await sub.next_msg(timeout=5)  # the subscription is there again
     print(f"received {msg.text!r} after {nc.stats()['reconnects']} reconnect")
+
+    # snippet: health
+    now = sub.health()  # nc.health(), watcher.health(), ...
+    if now.works:
+        print("health: it works")
+    else:
+        print(f"health: {now.state.value} for {now.since} s: {now.text}")
+    # snippet end
+    # snippet: trace
+    for line in nc.trace():
+        print("trace:", line["time_ns"], ">>" if line["out"] else "<<", line["line"])
+    # snippet end
+    # snippet: dump
+    for thing in natskit.dump()["objects"]:
+        print("dump:", thing["kind"], thing.get("state"), thing.get("subject"), thing.get("pending_msgs"))
+    # snippet end
 
     await nc.close()
     await print_until(events, "closed")

@@ -15,11 +15,15 @@ async def main() -> None:
     async with natskit.connect(URL, name="example fast ingest") as nc:
         js = nc.jetstream()
         await js.add_stream(name="FAST", subjects=["fast.>"], storage="memory", allow_batched=True)
+        # snippet: ingest
         async with js.ingest() as fast:
             for i in range(1, 10001):
                 await fast.publish("fast.log", f"line {i}")
         assert fast.ack is not None
         print(f"stored: {fast.ack.batch_size} messages, the last as {fast.ack.seq}")
+
+        # snippet end
+        # snippet: ingest
         try:
             async with js.ingest() as fast:
                 await fast.publish("fast.log", "line 1")
@@ -27,6 +31,7 @@ async def main() -> None:
         except errors.WrongLastSequenceError as error:
             stats = fast.stats()
             print(f"ended: {error}; stored up to {stats['acked']} of {stats['published']}")
+        # snippet end
         await js.delete_stream("FAST")
 
 

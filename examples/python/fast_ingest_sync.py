@@ -16,11 +16,15 @@ def main() -> None:
     with natskit.connect(URL, name="example fast ingest") as nc:
         js = nc.jetstream()
         js.add_stream(name="FAST", subjects=["fast.>"], storage="memory", allow_batched=True)
+        # snippet: ingest
         with js.ingest() as fast:
             for i in range(1, 10001):
                 fast.publish("fast.log", f"line {i}")
         assert fast.ack is not None
         print(f"stored: {fast.ack.batch_size} messages, the last as {fast.ack.seq}")
+
+        # snippet end
+        # snippet: ingest
         try:
             with js.ingest() as fast:
                 fast.publish("fast.log", "line 1")
@@ -28,6 +32,7 @@ def main() -> None:
         except errors.WrongLastSequenceError as error:
             stats = fast.stats()
             print(f"ended: {error}; stored up to {stats['acked']} of {stats['published']}")
+        # snippet end
         js.delete_stream("FAST")
 
 

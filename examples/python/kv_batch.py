@@ -11,6 +11,7 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: transaction
 async def move(kv: natskit.KeyValue, source: str, target: str, amount: int) -> list[int]:
     while True:  # again, whenever somebody else was faster
         found = await kv.get_many([source, target])
@@ -23,6 +24,7 @@ async def move(kv: natskit.KeyValue, source: str, target: str, amount: int) -> l
             return batch.revisions
         except errors.WrongLastSequenceError:
             continue
+# snippet end
 
 
 async def main() -> None:

@@ -12,6 +12,7 @@ from natskit import errors
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: transaction
 def move(kv: natskit.KeyValue, source: str, target: str, amount: int) -> list[int]:
     while True:  # again, whenever somebody else was faster
         found = kv.get_many([source, target])
@@ -24,6 +25,7 @@ def move(kv: natskit.KeyValue, source: str, target: str, amount: int) -> list[in
             return batch.revisions
         except errors.WrongLastSequenceError:
             continue
+# snippet end
 
 
 def main() -> None:

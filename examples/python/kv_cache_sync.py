@@ -14,23 +14,39 @@ URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 def main() -> None:
     with natskit.connect(URL, name="example kv_cache") as nc:
         js = nc.jetstream()
+        # snippet: make
         js.create_or_update_key_value(bucket="CACHED", storage="memory")
+        js.update_key_value(bucket="CACHED", history=5)  # and leaves the rest as it is
+        print(f"there is: {'CACHED' in js.key_value_names()}")
+        # snippet end
+        # snippet: codec
         kv = js.key_value("CACHED", codec="path")
+        # snippet end
         kv.put("/db/host", b"10.0.0.7")
         kv.put("/sessions/1", b"joe")
         kv.put("/sessions/2", b"pam")
 
+        # snippet: cache
         with kv.cache() as cache:  # looking up takes no round trip; it follows the bucket
             print(f"at hand: {cache['/db/host'].value.decode()}, port: {cache.get('/db/port')}")
+        # snippet end
 
+        # snippet: modify
         for _ in range(2):  # whoever else does the same meanwhile
             kv.modify("/visits", lambda value: b"%d" % (int(value or 0) + 1))
+        # snippet end
         print(f"visits: {(kv.get('/visits')).value.decode()}")
 
-        print(f"sessions deleted: {kv.delete_all('/sessions/*')}")
+        # snippet: sweep
+        count = kv.delete_all("/sessions/*")  # purge_all: with their history
+        kv.purge_deletes(olderthan=0)  # what the deletes have left
+        print(f"sessions deleted: {count}")
+        # snippet end
+        # snippet: make
         status = kv.status()
         print(f"{status.bucket}: {status.values} entries of {kv.keys()}")
         js.delete_key_value("CACHED")
+        # snippet end
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import natskit
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: codec
 class Tenant:
     """Keys of one tenant: `host` is stored as `red.host`."""
 
@@ -41,12 +42,15 @@ class Packed:
         return zlib.decompress(stored[1:]) if stored[:1] == b"z" else stored[1:]
 
 
+# snippet end
 async def main() -> None:
     async with natskit.connect(URL, name="example kv_codec") as nc:
         js = nc.jetstream()
         stored = await js.create_key_value(bucket="TENANTS", storage="memory")  # as it is
+        # snippet: codec
         red = js.kv("TENANTS", key_codec=Tenant("red"), value_codec=Packed())
         blue = js.kv("TENANTS", key_codec=Tenant("blue"), value_codec=Packed())
+        # snippet end
 
         await red.put("host", b"10.0.0.7")
         await blue.put("host", b"10.0.0.8")

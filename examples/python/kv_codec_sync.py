@@ -12,6 +12,7 @@ import natskit.sync as natskit
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
 
+# snippet: codec
 class Tenant:
     """Keys of one tenant: `host` is stored as `red.host`."""
 
@@ -42,12 +43,15 @@ class Packed:
         return zlib.decompress(stored[1:]) if stored[:1] == b"z" else stored[1:]
 
 
+# snippet end
 def main() -> None:
     with natskit.connect(URL, name="example kv_codec") as nc:
         js = nc.jetstream()
         stored = js.create_key_value(bucket="TENANTS", storage="memory")  # as it is
+        # snippet: codec
         red = js.kv("TENANTS", key_codec=Tenant("red"), value_codec=Packed())
         blue = js.kv("TENANTS", key_codec=Tenant("blue"), value_codec=Packed())
+        # snippet end
 
         red.put("host", b"10.0.0.7")
         blue.put("host", b"10.0.0.8")

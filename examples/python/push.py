@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A push consumer whose messages two workers share; then its stream is saved and restored. Needs JetStream."""
+"""A push consumer whose messages two workers share; then its stream is saved and restored, a message is traced, and the
+server tells of the stream's end. Needs JetStream."""
 
 import asyncio  # [async]
 import os
@@ -16,6 +17,7 @@ async def main() -> None:
         js = nc.jetstream()
         await js.add_stream(name=STREAM, subjects=[f"{STREAM}.*"], storage="file")
 
+        # snippet: share
         # The members of a queue find their consumer by its name; a message is acked when its handler has returned.
         done: list[str] = []
         workers = [
@@ -28,20 +30,34 @@ async def main() -> None:
             await asyncio.sleep(0.01)  # [async]
         print(f"shared: {len(set(done))} jobs done once")
         print(f"consumer: {workers[1].consumer[1] if workers[1].consumer else None}")
+        # snippet end
         for worker in workers:
             await worker.unsubscribe()
 
+        # snippet: snapshot
         # A snapshot is an iterator over bytes, which go to a file, say.
         async with await js.admin.snapshot(STREAM) as snapshot:
             chunks = [chunk async for chunk in snapshot]
         await js.delete_stream(STREAM)
         info = await js.admin.restore(snapshot.config, snapshot.state, chunks)
         print(f"restored: {info.state.messages} messages")
+        # snippet end
 
+        # snippet: trace
         # What servers say about a message's way, without delivering it.
         tree = await js.admin.trace(f"{STREAM}.job")
         print(f"trace: {tree['trace']['events'][0]['type']}, {tree['missing']} missing")
+        # snippet end
+
+        # snippet: advisories
+        # What servers tell of streams and consumers.
+        advisories = await js.advisories()
         await js.delete_stream(STREAM)
+        async for advisory in advisories:
+            if advisory.kind == "stream_action" and advisory.data["stream"] == STREAM:
+                print(f"advisory: {advisory.data['action']}")
+                break
+        # snippet end
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ async def main() -> None:
         for room, reading in READINGS:
             await js.publish(f"{STREAM}.{room}", reading)
 
+        # snippet: replay
         # What there is: the loop ends by itself.
         async for msg in js.ordered(STREAM, ends=True):
             print(f"all: {msg.metadata.sequence.stream}, {msg.subject.split('.')[1]} {msg.text}")
@@ -25,6 +26,7 @@ async def main() -> None:
         # The last message of each subject: the state that they make up.
         async for msg in js.ordered(STREAM, deliver_policy="last_per_subject", ends=True):
             print(f"now: {msg.subject.split('.')[1]} {msg.text}")
+        # snippet end
 
         # From a place on, of one subject, and what follows: none is lost or comes twice, whatever happens.
         hall = js.ordered(

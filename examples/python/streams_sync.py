@@ -19,6 +19,7 @@ def main() -> None:
         account = js.account_info()
         print(f"account: {account.streams} streams of {account.limits.max_streams}")
 
+        # snippet: manage
         config = api.StreamConfig(
             "EXAMPLE",
             subjects=["example.>"],
@@ -32,12 +33,15 @@ def main() -> None:
         info = js.update_stream(name="EXAMPLE", description="changes what is said, and that alone")
         print(f"updated: {info.config.description!r}, still {info.config.max_age:.0f} s")
 
+        # snippet end
         for number in range(4):
             js.publish("example.orders", f"order {number}", headers={"Number": str(number)})
+        # snippet: one
         ack = js.publish("example.orders", "order 4", headers={"Number": "4"})
         print(f"published: number {ack.seq} of {ack.stream}")
         again = [js.publish("example.ids", b"once", msg_id="a") for _ in range(2)]
         print(f"with an id: {[ack.duplicate for ack in again]}")
+        # snippet end
         # snippet: publisher
         with js.publisher(max_pending=100) as pub:  # its end waits for the acks, and raises the first failure
             for number in range(998):
@@ -45,17 +49,21 @@ def main() -> None:
             pub.publish_batch([("example.many", b"milk"), ("example.many", b"bread", {"Shelf": "3"})])
         # snippet end
         print(f"publisher: {pub.stats()['acked']} acked")
+        # snippet: manage
         stream = js.stream("EXAMPLE")
         info = stream.info(">")
         print(f"state: {info.state.messages} messages, {info.state.subjects}")
 
+        # snippet end
         msg = stream.get_last_msg("example.orders")
         print(f"last: {msg.seq} {msg.data!r} {msg.headers and dict(msg.headers)}")
 
+        # snippet: manage
         consumer = stream.add_consumer(durable_name="worker", ack_wait=0.5, backoff=[0.5, 2, 60], max_deliver=4)
         print(f"consumer: {consumer.name}, {consumer.cached_info.num_pending} to be delivered")
         print(f"names: {js.stream_names('example.*')} {stream.consumer_names()}")
 
+        # snippet end
         try:
             js.add_stream(name="EXAMPLE", subjects=["other"])
         except errors.AlreadyExistsError as error:
@@ -65,8 +73,10 @@ def main() -> None:
         except errors.NotFoundError as error:
             print(f"not found: {error.text}")
 
+        # snippet: manage
         print(f"purged: {stream.purge(keep=2)}")
         print(f"deleted: {stream.delete()}")
+        # snippet end
 
 
 if __name__ == "__main__":

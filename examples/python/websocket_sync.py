@@ -12,9 +12,11 @@ URL = os.environ.get("NATS_URL", "ws://127.0.0.1:8080")
 
 
 def main() -> None:
+    # snippet: connect
     headers = ["X-Application: example"]
     with natskit.connect(URL, ws_headers=headers, tls_ca_file=os.environ.get("NATS_CA")) as nc:
         print(f"connected by {nc.connected_url}, TLS {'yes' if nc.tls else 'no'}")
+    # snippet end
         sub = nc.subscribe("greet.*")
         nc.publish("greet.joe", b"hello")
         msg = sub.next_msg(timeout=1)

@@ -63,10 +63,11 @@ static void test_request_many(void **state)
 static void test_kv_watch(void **state)
 {
     (void)state;
-    run_example("kv_watch", (const char *const[]){
-                                "watch: db.host = '10.0.0.7' (revision 1)",
-                                "watch: db.port = '5432' (revision 2)", "watch: that was all there was",
-                                "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
+    run_example("kv_watch",
+                (const char *const[]){
+                    "get: db.host = '10.0.0.7' (revision 1)", "watch: db.host = '10.0.0.7' (revision 1)",
+                    "watch: db.port = '5432' (revision 2)", "watch: that was all there was",
+                    "create: the key has a value", "watch: leader has gone (revision 4)", NULL});
 }
 
 static void test_kv_batch(void **state)
@@ -136,7 +137,7 @@ static void test_consume(void **state)
 {
     (void)state;
     run_example("consume",
-                (const char *const[]){"handled: 100", "status: there is no such consumer",
+                (const char *const[]){"fetched: 10", "handled: 89", "status: there is no such consumer",
                                       "status: messages come again", "handled: 50", "drained: ", NULL});
 }
 
@@ -153,7 +154,8 @@ static void test_push(void **state)
 {
     (void)state;
     run_example("push", (const char *const[]){"shared: 20 jobs done once", "consumer: workers of PUSH_C",
-                                              "saved: all chunks", "restored: 20 messages", NULL});
+                                              "saved: all chunks", "restored: 20 messages", "trace: in",
+                                              "advisory: delete", NULL});
 }
 
 static void test_direct_get(void **state)
@@ -175,9 +177,11 @@ static void test_headers(void **state)
 static void test_events(void **state)
 {
     (void)state;
-    run_example("events", (const char *const[]){
-                              "event: disconnected nats://127.0.0.1:", "event: reconnected ",
-                              "received 'sent after the reconnect' by transport 2", "event: closed ", NULL});
+    run_example("events",
+                (const char *const[]){"event: disconnected nats://127.0.0.1:", "event: reconnected ",
+                                      "received 'sent after the reconnect' by transport 2",
+                                      "health: it works", "\"line\":\"PUB events.c 24\"",
+                                      "\"kind\":\"subscription\"", "event: closed ", NULL});
 }
 
 static void test_delivery(void **state)

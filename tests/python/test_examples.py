@@ -37,6 +37,9 @@ EXPECTED = {
         "event: disconnected nats://127.0.0.1:",
         "event: reconnected nats://127.0.0.1:",
         "received 'sent after the reconnect' after 1 reconnect",
+        "health: it works",
+        "trace: ",
+        "dump: subscription None events.py 0",
         "event: closed nats://127.0.0.1:",
     ],
     "hello": ["greet.joe: hello"],
@@ -72,8 +75,9 @@ EXPECTED = {
     "kv_cache": [
         "at hand: 10.0.0.7, port: None",
         "visits: 2",
+        "there is: True",
         "sessions deleted: 2",
-        "CACHED: 4 entries of ['/db/host', '/visits']",
+        "CACHED: 3 entries of ['/db/host', '/visits']",
     ],
     "kv_codec": [
         "red: host b'10.0.0.7', 1500 bytes of notes",
@@ -115,6 +119,7 @@ EXPECTED = {
         "consumer: workers",
         "restored: 20 messages",
         "trace: in, 0 missing",
+        "advisory: delete",
     ],
     "queue_group": ["queue group: 30 jobs, 30 done once"],
     "direct_get": [
@@ -182,6 +187,7 @@ EXPECTED = {
         "counter: 5",
         "counter: 3",
         "counter: 100000000000000000003",
+        "read: 100000000000000000003, of other streams None",
         "schedule: tick, made by batch.plan",
         "schedule: ended",
     ],
@@ -233,7 +239,9 @@ def test_example(request: pytest.FixtureRequest, name: str, face: str) -> None:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # asyncio's debug mode tells of slow callbacks, too, which are a loaded machine's.
+    complaints = [line for line in done.stderr.splitlines() if not re.fullmatch(r"Executing <.* took [\d.]+ seconds", line)]
+    assert (done.returncode, complaints) == (0, [])
     lines = done.stdout.splitlines()
     for text in EXPECTED[name]:
         assert any(line.startswith(text) for line in lines), f"{text!r} is missing in {lines}"

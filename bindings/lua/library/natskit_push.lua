@@ -70,7 +70,7 @@ local js = {}
 ---@param stream string
 ---@param options? {no_consumers?: boolean, chunk_size?: integer, window_size?: integer, jsck?: boolean, timeout?: number}
 ---@return natskit.sub? sub
----@return {config: table, state: table}|string info or message
+---@return any info {config: table, state: table}; of a failure its message
 ---@return natskit.code? code
 function js:snapshot(stream, options) end
 
