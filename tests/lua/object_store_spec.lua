@@ -201,6 +201,22 @@ cases["what objects are"] = function(_, js)
     assert.are.equal(2, #assert(store:list { deleted = true }))
 end
 
+-- One that is put while it is listed comes again: here it stands there twice.
+cases["a list has each object once"] = function(_, js)
+    local store = make(js)
+    assert(store:put("a", "1"))
+    assert(store:put("b", "1"))
+    local stored = assert(js:get_msg("OBJ_S", { last_by_subj = "$O.S.M.YQ==" }))
+    local ack = assert(js:publish("$O.S.M.eA==", stored.data))
+    local infos = assert(store:list())
+    assert.are.equal(2, #infos)
+    assert.are.equal("b", infos[1].name)
+    assert.are.equal("a", infos[2].name)
+    assert.are.equal(ack.seq, infos[2].revision)
+    assert(js:publish("$O.S.M.eQ==", "no object"))
+    assert.are.equal(2, #assert(store:list()))
+end
+
 cases["links"] = function(_, js)
     local store = make(js)
     local other = make(js, { bucket = "T" })

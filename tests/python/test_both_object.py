@@ -295,6 +295,19 @@ async def test_delete_and_list(js_url: str) -> None:
             await store.delete("d")
 
 
+async def test_a_list_has_each_object_once(js_url: str) -> None:
+    """One that is put while it is listed comes again: here it stands there twice."""
+    async with natskit.connect(js_url) as nc:
+        store = await made(nc)
+        js = nc.jetstream()
+        await store.put("a", b"1")
+        await store.put("b", b"1")
+        stored = await js.get_last_msg("OBJ_S", "$O.S.M.YQ==")
+        ack = await js.publish("$O.S.M.eA==", stored.data)
+        infos = await store.list()
+        assert [(info.name, info.revision) for info in infos] == [("b", ack.seq - 1), ("a", ack.seq)]
+
+
 async def test_links(js_url: str) -> None:
     async with natskit.connect(js_url) as nc:
         store = await made(nc)

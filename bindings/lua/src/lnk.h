@@ -720,8 +720,9 @@ int lnk_is_entry(const natskit_msg *msg);
 void lnk_entry_to_key(lua_State *L);
 /* Puts the entry on top into a table under its key, and pops it. */
 void lnk_entry_file(lua_State *L, int table);
-/* Leaves each key of a list once: one that is written while it is listed comes again. */
-void lnk_keys_once(lua_State *L, int list);
+/* Leaves each key of a list once, of infos the last of each object, and nothing else: one that is written
+ * while it is listed comes again. */
+void lnk_once(lua_State *L, int list);
 
 /* User values of an entry whose bucket has codecs; another has none. */
 #define LNK_ENTRY_CODECS 1
@@ -830,9 +831,9 @@ int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
 int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
 /* The watch on top, and what a loop over it needs behind it: 4 values. */
 int lnk_sub_watch(lua_State *L);
-enum lnk_entries_as { LNK_ENTRIES, LNK_KEYS, LNK_BY_KEY };
+enum lnk_entries_as { LNK_ENTRIES, LNK_KEYS, LNK_BY_KEY, LNK_INFOS };
 /* The entries of the watch on top, which ends with what there is, in place of all slots: a list of them, or
- * of their keys, or a table by their keys. */
+ * of their keys, or a table by their keys; or a list of infos. */
 int lnk_sub_entries(lua_State *L, enum lnk_entries_as as, int64_t timeout_ms);
 /* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
 natskit_msg *lnk_sub_shift(lnk_sub *sub);

@@ -473,7 +473,7 @@ static int store_watch(lua_State *L)
     return failed != 0 ? failed : lnk_sub_watch(L);
 }
 
-/* store:list([{deleted =, timeout =}]) -> list of infos */
+/* store:list([{deleted =, timeout =}]) -> list of infos, of each object one */
 static int store_list(lua_State *L)
 {
     int deleted;
@@ -484,7 +484,7 @@ static int store_list(lua_State *L)
     set_flag(L, options, "ends", 1);
     set_flag(L, options, "ignore_deletes", !deleted);
     int failed = begin_watch(L, options, "list");
-    return failed != 0 ? failed : lnk_sub_entries(L, LNK_ENTRIES, timeout_ms);
+    return failed != 0 ? failed : lnk_sub_entries(L, LNK_INFOS, timeout_ms);
 }
 
 /* -- registration -----------------------------------------------------------------------------------------

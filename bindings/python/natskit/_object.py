@@ -392,7 +392,8 @@ class ObjectStore(_natskit.AsyncObjectStore):
         wishes = {"ends": True, "ignore_deletes": ignore_deletes or None}
         pairs = _options.pairs(_natskit.OPTIONS_OBJECT_WATCH, wishes)
         infos = await self._all(f"{self._name}: list", pairs, self._limit(timeout))
-        return [info for info in infos if isinstance(info, ObjectInfo)]
+        latest = {info.name: info for info in infos if isinstance(info, ObjectInfo)}  # one that is put again comes twice
+        return sorted(latest.values(), key=lambda info: info.revision)
 
     def watch(
         self,

@@ -271,6 +271,19 @@ def test_delete_and_list(js_url: str) -> None:
             store.delete("d")
 
 
+def test_a_list_has_each_object_once(js_url: str) -> None:
+    """One that is put while it is listed comes again: here it stands there twice."""
+    with natskit.connect(js_url) as nc:
+        store = made(nc)
+        js = nc.jetstream()
+        store.put("a", b"1")
+        store.put("b", b"1")
+        stored = js.get_last_msg("OBJ_S", "$O.S.M.YQ==")
+        ack = js.publish("$O.S.M.eA==", stored.data)
+        infos = store.list()
+        assert [(info.name, info.revision) for info in infos] == [("b", ack.seq - 1), ("a", ack.seq)]
+
+
 def test_links(js_url: str) -> None:
     with natskit.connect(js_url) as nc:
         store = made(nc)
