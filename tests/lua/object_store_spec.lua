@@ -312,6 +312,9 @@ describe("object stores", function()
         local put, got = output:match("^(%-?%d+)%s+(%-?%d+)")
         local most = (mib >= 256 and 32 or 24) * 1024
         assert.is_true(tonumber(put) < most and tonumber(got) < most, output)
+        if os.getenv("NATSKIT_OBJECT_MIB") then
+            print(("%d MiB: grown by %s and %s KiB"):format(mib, put, got))
+        end
     end)
 
     it("raises for misuse", function()

@@ -152,6 +152,9 @@ async def test_files(js_url: str) -> None:
         assert together == data
         with pytest.raises(ValueError):
             await store.open("a", "ab")
+        for said in ({"meta": {"description": "x"}}, {"description": "x"}):
+            with pytest.raises(TypeError):
+                await store.open("a", **said)  # type: ignore[call-overload]
 
 
 async def test_given_up(js_url: str) -> None:

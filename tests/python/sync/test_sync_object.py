@@ -153,6 +153,9 @@ def test_files(js_url: str) -> None:
         assert together == data
         with pytest.raises(ValueError):
             store.open("a", "ab")
+        for said in ({"meta": {"description": "x"}}, {"description": "x"}):
+            with pytest.raises(TypeError):
+                store.open("a", **said)  # type: ignore[call-overload]
 
 
 def test_given_up(js_url: str) -> None:
