@@ -201,6 +201,25 @@ cases["what objects are"] = function(_, js)
     assert.are.equal(2, #assert(store:list { deleted = true }))
 end
 
+cases["stores are changed and listed"] = function(_, js)
+    assert.are.same({}, assert(js:object_store_names()))
+    local store = make(js)
+    assert(store:put("a", "1"))
+    assert(make(js, { bucket = "T", description = "as it was" }))
+    assert(js:create_kv { bucket = "S", storage = "memory" })
+    local names = assert(js:object_store_names { timeout = 5 })
+    table.sort(names)
+    assert.are.same({ "S", "T" }, names)
+    store = assert(js:update_object_store({ bucket = "T", max_bytes = 1000000 }, { timeout = 5 }))
+    assert.are.equal("T", store.bucket)
+    local config = assert(store:status()).config
+    assert.are.equal(1000000, config.max_bytes)
+    assert.are.equal("as it was", config.description)
+    helper.fails("stream_not_found", js:update_object_store { bucket = "NONE" })
+    helper.raises("what", js.update_object_store, js, { bucket = "T", what = 1 })
+    helper.raises("what", js.object_store_names, js, { what = 1 })
+end
+
 -- One that is put while it is listed comes again: here it stands there twice.
 cases["a list has each object once"] = function(_, js)
     local store = make(js)

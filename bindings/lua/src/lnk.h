@@ -265,7 +265,8 @@ enum lnk_gives {
     LNK_GIVES_TRUE,
     LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
-    LNK_GIVES_LIST, /* a member that is a list */
+    LNK_GIVES_LIST,   /* a member that is a list */
+    LNK_GIVES_STORES, /* a list of streams, as the object stores that they are */
     LNK_GIVES_STREAM,
     LNK_GIVES_CONSUMER,
     LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
@@ -758,6 +759,10 @@ void lnk_store_io_register(lua_State *L, int state_index);
 int lnk_js_object_store(lua_State *L);        /* js:object_store */
 int lnk_js_open_object_store(lua_State *L);   /* js:open_object_store */
 int lnk_js_create_object_store(lua_State *L); /* js:create_object_store */
+int lnk_js_update_object_store(lua_State *L); /* js:update_object_store */
+int lnk_js_object_store_names(lua_State *L);  /* js:object_store_names */
+/* Replaces the names of streams in the list on top by those of stores; others are left out. */
+void lnk_stores_of_streams(lua_State *L);
 int lnk_js_delete_object_store(lua_State *L); /* js:delete_object_store */
 /* The store at 1. */
 lnk_store *lnk_check_store(lua_State *L);
