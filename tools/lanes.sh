@@ -446,7 +446,7 @@ marathon_of() {
         timeout --kill-after=10 "$limit" "build/$preset/tests/$program"
 }
 
-lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, a million replayed messages, 50 lame ducks
+lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, a million replayed messages, 50 lame ducks, objects of 256 MiB
     local bad=0
     checked "100,000,000 random calls" marathon_of dev 3600 capi/capi_battery NATSKIT_CALLS=100000000 || bad=1
     checked "10,000,000 random calls with the address sanitizer" \
@@ -459,6 +459,8 @@ lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and live
     checked "20 kills under load" marathon_of dev 600 integration/integration_life NATSKIT_KILLS=20 || bad=1
     checked "a million messages replayed" marathon_of dev 3600 soak/js_replay NATSKIT_REPLAY_MSGS=1000000 || bad=1
     checked "50 lame ducks under load" marathon_of dev 900 integration/integration_lame_duck NATSKIT_DUCKS=50 || bad=1
+    run_pytest dev NATSKIT_OBJECT_MIB=256 -- -s tests/python/test_object_memory.py || bad=1
+    run_busted dev NATSKIT_OBJECT_MIB=256 -- --filter='little memory' tests/lua/object_store_spec.lua || bad=1
     return $bad
 }
 

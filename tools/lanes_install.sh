@@ -304,7 +304,7 @@ lane_types() { # types of the Python package, where PyPI and npm have the checke
     build release || return 1
     if tool_venv types 'mypy>=1.18' 'pip>=24'; then
         checked "mypy, the package" mypy_passes bindings/python/natskit || bad=1
-        checked "mypy, the examples" mypy_passes examples/python/*.py tests/install/smoke.py || bad=1
+        checked "mypy, the examples" mypy_passes examples/python/*.py tests/install/smoke.py tests/install/typed.py || bad=1
         checked "stubtest" stubtest_passes || bad=1
     fi
     if tool_node pyright; then

@@ -19,7 +19,8 @@ SUB_C = ("sub_batch", "sub_next")
 SUB_PY = ("sub_iter", "sub_batch", "sub_cb", "sub_next")
 JETSTREAM_C = {"js_pub": ("js_pub", "js_pub_failures"), "js_consume": ("js_consume_batch", "js_consume_next")}
 JETSTREAM_PY = {"js_consume": ("js_consume_batch", "js_consume_iter")}
-JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_get64": (), "kv_keys": (), "kv_cached": (), "kv_put": ()}
+JETSTREAM_LUA = {"js_consume": ("js_consume_batch", "js_consume_iter"), "kv_watch": (), "kv_get": (), "kv_get64": (),
+                 "kv_keys": (), "kv_cached": (), "kv_put": ()}
 
 # ns that a message takes in the server, which is the limit of a client that is fast
 JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watch": 4000, "kv_get": 250000, "kv_get64": 25000,

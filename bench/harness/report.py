@@ -4,6 +4,7 @@
 import os
 import platform
 import statistics
+from dataclasses import replace
 
 from .execute import DISTURBED
 from .matrix import Case, cases
@@ -123,7 +124,8 @@ def judged(found, target):
     base = 1.0
     if target.against:
         # CPU of 64 in flight is compared with the peer's best way, as its rate is.
-        base = best(found, case, target.against, target.against_ways, target.metric, target.relation)
+        other = replace(target, case=target.against_case or target.case)
+        base = best(found, as_case(other), target.against, target.against_ways, target.metric, target.relation)
     if ours is None or not base:
         return None
     ratio = ours / base
@@ -147,7 +149,7 @@ def targets(found):
         verdict = judged(found, t)
         metric = {"cpu": "CPU", "rate": "rate", "p50_us": "p50", "threads": "threads", "each_kib": "KiB"}[t.metric]
         sign = "≤" if t.relation == "<=" else "≥"
-        limit = f"{sign} {t.limit:g}" + (" ×" if t.against else "")
+        limit = f"{sign} {t.limit:g} ×" if t.against else f"{sign} {value_text(t.metric, t.limit)}"
         row = [t.title, t.peer, ", ".join(w.removeprefix("sub_") for w in t.ways), metric]
         if verdict is None:
             missing += 1
@@ -156,7 +158,7 @@ def targets(found):
             ratio, ours, base, good = verdict
             passed, failed = passed + good, failed + (not good)
             against = value_text(t.metric, base) if t.against else ""
-            reached = f"{ratio:.3g}" + (" ×" if t.against else "")
+            reached = f"{ratio:.3g} ×" if t.against else value_text(t.metric, ours)
             row += [value_text(t.metric, ours), t.against, against, limit, reached, "pass" if good else "**FAIL**"]
         lines.append("| " + " | ".join(row) + " |")
     return lines, passed, failed, missing

@@ -24,6 +24,7 @@ class Target:
     against: str = ""  # "" for a plain number
     against_ways: tuple = ()
     where: str = WIRE
+    against_case: str = ""  # "": the same
 
 
 def pub():
@@ -116,6 +117,13 @@ def jetstream():
                 yield Target(title, peer, case, 128, (), "rate", ">=", 1, NATS_C, its, JETSTREAM)
 
 
+def cached():
+    """What is plain of KV: 64 in flight beside one at a time, and the cache, which no peer has."""
+    yield Target("KV, 64 gets in flight, to one", C, "kv_get64", 128, (), "rate", ">=", 5, C, (), JETSTREAM, "kv_get")
+    for peer, rate in ((C, 1e6), (PY, 5e5), (ASYNC, 5e5)):
+        yield Target("KV, look-up in a cache", peer, "kv_cached", 128, (), "rate", ">=", rate, "", (), JETSTREAM)
+
+
 def objects():
     size = 64 << 20
     for title, case, rate, cpu in (("object of 64 MiB, put", "obj_put", 1.15, 0.75), ("object of 64 MiB, get", "obj_get", 1.2, 0.5)):
@@ -138,4 +146,4 @@ def rest():
 
 
 def every():
-    return [*pub(), *sub(), *req(), *jetstream(), *objects(), *rest()]
+    return [*pub(), *sub(), *req(), *jetstream(), *cached(), *objects(), *rest()]

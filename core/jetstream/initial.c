@@ -36,7 +36,8 @@ void nki_initial_answer(struct nki_initial *initial, const struct nki_json_value
     initial->answered = true;
     initial->expected = come + nki_ordered_number(answer, NKI_STR("num_pending"));
     if (come == 0 && created_ns > 0 && initial->own_times) {
-        initial->made_ns = created_ns - (is_clustered(answer) ? NKI_ORDERED_SKEW_NS : 0);
+        bool vague = initial->unsure || is_clustered(answer);
+        initial->made_ns = created_ns - (vague ? NKI_ORDERED_SKEW_NS : 0);
     }
 }
 

@@ -28,7 +28,8 @@ enum nki_initial_step {
 
 struct nki_initial {
     enum nki_initial_need need;
-    bool own_times; /* the stream itself has given its messages their times: it is no mirror */
+    bool own_times; /* the stream itself has given its messages their times: it is no mirror, */
+    bool unsure;    /* or that is not known: a mirror lags by up to NKI_ORDERED_SKEW_NS */
     unsigned looks;
     /* Of the present consumer. */
     bool answered;     /* its making, so that the next two are known */

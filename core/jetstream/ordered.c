@@ -478,7 +478,8 @@ static struct nki_ordered *make(struct nki_js *js, const struct nki_ordered_para
     ordered->headers_only = params->headers_only;
     ordered->marks_done = params->marks_done;
     ordered->ends_done = params->ends_done;
-    ordered->initial = (struct nki_initial){.need = params->need, .own_times = !params->mirror};
+    ordered->initial = (struct nki_initial){
+        .need = params->need, .own_times = !params->mirror, .unsure = params->maybe_mirror};
     ordered->heartbeat_ns = params->heartbeat_ms * NKI_NS_PER_MS;
     ordered->map = params->map;
     ordered->flags = params->flags;

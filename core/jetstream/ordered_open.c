@@ -78,6 +78,8 @@ static int32_t open_with(struct nki_js *js, struct nki_str stream, const struct 
         .headers_only = nki_options_bool(options, NKI_OPT_ORDERED_headers_only),
         .marks_done = !ends && nki_options_bool(options, NKI_OPT_ORDERED_marker),
         .ends_done = ends,
+        .need = NKI_INITIAL_ALL,
+        .maybe_mirror = true,
         .heartbeat_ms = nki_options_int(options, NKI_OPT_ORDERED_heartbeat_ms),
     };
     int32_t status = read_begin(&params, options, err);

@@ -46,6 +46,8 @@ int32_t nki_object_watch(struct nki_object_store *store, const struct nki_object
         .start_time = NKI_STR(""),
         .marks_done = params->marks && !params->ends,
         .ends_done = params->ends,
+        .need = NKI_INITIAL_ALL,
+        .maybe_mirror = true,
         .heartbeat_ms = HEARTBEAT_MS,
         .map = map,
         .flags = params->ignore_deletes ? IGNORE_DELETES : 0,

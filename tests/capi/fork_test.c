@@ -58,8 +58,30 @@ struct objects {
     natskit_js js;
     natskit_kv kv;
     natskit_sub watch;
+    natskit_object_store store;
+    natskit_object_writer writer; /* half way */
+    natskit_object_reader reader;
+    natskit_sub objects;
     natskit_msg *msg;
 };
+
+static void open_store(struct objects *all)
+{
+    static const char config[] =
+        "{\"name\":\"OBJ_FORK\",\"subjects\":[\"$O.FORK.C.>\",\"$O.FORK.M.>\"],\"storage\":\"memory\","
+        "\"discard\":\"new\",\"allow_rollup_hdrs\":true,\"allow_direct\":true}";
+    const natskit_json none = {0};
+    natskit_msg *info;
+    fx_stream(all->conn, "OBJ_FORK", config);
+    assert_ok(natskit_object_store_open(all->js, "FORK", Z, &all->store, NULL));
+    assert_ok(
+        natskit_object_put(all->store, "o", Z, none, "inherited", 9, NO_OPTIONS, 10 * SECONDS, &info, NULL));
+    assert_ok(natskit_object_reader_open(all->store, info, &all->reader, NULL));
+    assert_ok(natskit_msg_release(info));
+    assert_ok(natskit_object_writer_open(all->store, "w", Z, none, NO_OPTIONS, &all->writer, NULL));
+    assert_ok(natskit_object_writer_write(all->writer, "x", 1, 10 * SECONDS, NULL, NULL));
+    assert_ok(natskit_object_watch(all->store, NO_OPTIONS, &all->objects, NULL));
+}
 
 static struct objects open_objects(void)
 {
@@ -75,6 +97,7 @@ static struct objects open_objects(void)
     assert_ok(natskit_js_open(all.conn, NO_OPTIONS, &all.js, NULL));
     assert_ok(natskit_kv_open(all.js, "FORK", Z, &all.kv, NULL));
     assert_ok(natskit_kv_watch(all.kv, NO_OPTIONS, &all.watch, NULL));
+    open_store(&all);
     assert_ok(natskit_publish(all.conn, "f", Z, NULL, 0, NO_HEADERS, "inherited", 9, 0));
     assert_ok(natskit_sub_next(all.sub, 10 * SECONDS, &all.msg));
     assert_ok(natskit_flush_start(all.conn, NO_OPTIONS, 10 * SECONDS, &all.op, NULL));
@@ -100,6 +123,40 @@ static int wait_child(pid_t pid)
     assert_int_equal(got, pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static void child_finds_forked_store(const struct objects *all)
+{
+    char byte;
+    size_t len;
+    natskit_op op;
+    natskit_sub sub;
+    natskit_msg *msg;
+    natskit_object_store store;
+    natskit_object_writer writer;
+    natskit_object_progress progress;
+    const natskit_status wanted = NATSKIT_FORKED;
+    const natskit_json none = {0};
+    CHILD_CHECK(natskit_object_store_open(all->js, "b", Z, &store, NULL) == wanted);
+    CHILD_CHECK(natskit_object_info(all->store, "o", Z, 0, -1, &msg, NULL) == wanted);
+    CHILD_CHECK(natskit_object_delete(all->store, "o", Z, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_update(all->store, "o", Z, none, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_link(all->store, "l", Z, "FORK", Z, "o", Z, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_put(all->store, "p", Z, none, "x", 1, NO_OPTIONS, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_watch(all->store, NO_OPTIONS, &sub, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_open(all->store, "p", Z, none, NO_OPTIONS, &writer, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_write(all->writer, "x", 1, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_room_start(all->writer, NO_OPTIONS, -1, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_progress(all->writer, &progress, sizeof progress) == wanted);
+    CHILD_CHECK(natskit_object_writer_finish(all->writer, -1, NULL, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_abort(all->writer, -1, NULL) == wanted);
+    CHILD_CHECK(natskit_object_writer_close(all->writer) == wanted);
+    CHILD_CHECK(natskit_object_reader_read(all->reader, &byte, 1, -1, &len, NULL) == wanted);
+    CHILD_CHECK(natskit_object_reader_ready_start(all->reader, NO_OPTIONS, -1, &op, NULL) == wanted);
+    CHILD_CHECK(natskit_object_reader_progress(all->reader, &progress, sizeof progress) == wanted);
+    CHILD_CHECK(natskit_object_reader_close(all->reader) == wanted);
+    CHILD_CHECK(natskit_sub_next(all->objects, -1, &msg) == wanted);
+    CHILD_CHECK(natskit_object_store_close(all->store) == wanted);
 }
 
 static void child_finds_forked_js(const struct objects *all)
@@ -144,6 +201,7 @@ static void child_finds_forked_js(const struct objects *all)
     CHILD_CHECK(natskit_sub_watch_info(all->watch, &info, sizeof info) == wanted);
     CHILD_CHECK(natskit_sub_next(all->watch, -1, &msg) == wanted);
     CHILD_CHECK(natskit_sub_close(all->watch) == wanted);
+    child_finds_forked_store(all);
     CHILD_CHECK(natskit_kv_close(all->kv) == wanted);
     CHILD_CHECK(natskit_js_close(all->js) == wanted);
     CHILD_CHECK(natskit_json_close(all->json) == wanted);
@@ -209,7 +267,8 @@ static void child_counts_nothing(void)
     CHILD_CHECK(counters.options == 0 && counters.headers == 0 && counters.conns == 0 && counters.subs == 0 &&
                 counters.ops == 0 && counters.waitsets == 0 && counters.jsons == 0 && counters.threads == 0 &&
                 counters.contexts == 0 && counters.publishers == 0 && counters.kvs == 0 &&
-                counters.batches == 0);
+                counters.batches == 0 && counters.object_stores == 0 && counters.object_writers == 0 &&
+                counters.object_readers == 0);
 }
 
 /* All of the library again, with objects of the child's own. */
@@ -261,6 +320,32 @@ static void parent_still_watches(const struct objects *all)
     assert_int_equal(entry.revision, revision);
 }
 
+/* What it has begun to put and to get goes on where it was. */
+static void parent_still_stores(const struct objects *all)
+{
+    char byte;
+    size_t len;
+    natskit_msg *msg;
+    natskit_object_view view = {0};
+    natskit_object_progress before = {0};
+    natskit_object_progress after = {0};
+    assert_ok(natskit_object_writer_progress(all->writer, &before, sizeof before));
+    assert_ok(natskit_object_writer_write(all->writer, "x", 1, 10 * SECONDS, NULL, NULL));
+    assert_ok(natskit_object_writer_progress(all->writer, &after, sizeof after));
+    assert_int_equal(after.bytes, before.bytes + 1);
+    assert_ok(natskit_object_reader_progress(all->reader, &before, sizeof before));
+    assert_ok(natskit_object_reader_read(all->reader, &byte, 1, 10 * SECONDS, &len, NULL));
+    assert_int_equal(byte, "inherited"[before.bytes]);
+    assert_ok(natskit_object_put(all->store, "after", Z, (natskit_json){0}, "x", 1, NO_OPTIONS, 10 * SECONDS,
+                                 NULL, NULL));
+    for (bool came = false; !came;) {
+        assert_ok(natskit_sub_next(all->objects, 10 * SECONDS, &msg));
+        came = natskit_msg_object(msg, &view, sizeof view) == NATSKIT_OK &&
+               fx_is(view.name, view.name_len, "after");
+        assert_ok(natskit_msg_release(msg));
+    }
+}
+
 static void parent_still_works(const struct objects *all)
 {
     natskit_msg *msg;
@@ -279,6 +364,7 @@ static void parent_still_works(const struct objects *all)
     assert_int_equal(info.epoch, 1); /* the child did not touch the parent's socket */
     assert_int_equal(info.state, NATSKIT_STATE_CONNECTED);
     parent_still_watches(all);
+    parent_still_stores(all);
 }
 
 static void test_fork(void **state)

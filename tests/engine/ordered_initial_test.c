@@ -201,21 +201,26 @@ static void test_clocks(void **state)
     static const struct {
         const char *how;
         bool mirror;
+        bool maybe;
         bool tells;
     } rows[] = {
-        {MADE, false, true},
-        {MADE ALONE, false, true},
-        {MADE CLUSTER, false, false},
-        {LONG_SINCE, false, true},
-        {LONG_SINCE CLUSTER, false, true},
-        {LONG_SINCE, true, false},
-        {"\"created\":\"\"", false, false},
+        {MADE, false, false, true},
+        {MADE ALONE, false, false, true},
+        {MADE CLUSTER, false, false, false},
+        {LONG_SINCE, false, false, true},
+        {LONG_SINCE CLUSTER, false, false, true},
+        {LONG_SINCE, true, false, false},
+        {"\"created\":\"\"", false, false, false},
+        {MADE, false, true, false}, /* if it is a mirror it lags */
+        {LONG_SINCE, false, true, true},
+        {LONG_SINCE, true, true, false},
     };
     for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
         struct nki_sub *sub;
         struct asked asked;
         struct nki_ordered_params params = lists;
         params.mirror = rows[i].mirror;
+        params.maybe_mirror = rows[i].maybe;
         struct peer *peer = begin(params, &sub, &asked);
         say_made_as(peer, &asked, rows[i].how, 1);
         say(peer, &asked, 1, 1, 0);

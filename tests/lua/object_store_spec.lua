@@ -201,6 +201,41 @@ cases["what objects are"] = function(_, js)
     assert.are.equal(2, #assert(store:list { deleted = true }))
 end
 
+cases["stores are changed and listed"] = function(_, js)
+    assert.are.same({}, assert(js:object_store_names()))
+    local store = make(js)
+    assert(store:put("a", "1"))
+    assert(make(js, { bucket = "T", description = "as it was" }))
+    assert(js:create_kv { bucket = "S", storage = "memory" })
+    local names = assert(js:object_store_names { timeout = 5 })
+    table.sort(names)
+    assert.are.same({ "S", "T" }, names)
+    store = assert(js:update_object_store({ bucket = "T", max_bytes = 1000000 }, { timeout = 5 }))
+    assert.are.equal("T", store.bucket)
+    local config = assert(store:status()).config
+    assert.are.equal(1000000, config.max_bytes)
+    assert.are.equal("as it was", config.description)
+    helper.fails("stream_not_found", js:update_object_store { bucket = "NONE" })
+    helper.raises("what", js.update_object_store, js, { bucket = "T", what = 1 })
+    helper.raises("what", js.object_store_names, js, { what = 1 })
+end
+
+-- One that is put while it is listed comes again: here it stands there twice.
+cases["a list has each object once"] = function(_, js)
+    local store = make(js)
+    assert(store:put("a", "1"))
+    assert(store:put("b", "1"))
+    local stored = assert(js:get_msg("OBJ_S", { last_by_subj = "$O.S.M.YQ==" }))
+    local ack = assert(js:publish("$O.S.M.eA==", stored.data))
+    local infos = assert(store:list())
+    assert.are.equal(2, #infos)
+    assert.are.equal("b", infos[1].name)
+    assert.are.equal("a", infos[2].name)
+    assert.are.equal(ack.seq, infos[2].revision)
+    assert(js:publish("$O.S.M.eQ==", "no object"))
+    assert.are.equal(2, #assert(store:list()))
+end
+
 cases["links"] = function(_, js)
     local store = make(js)
     local other = make(js, { bucket = "T" })
@@ -296,6 +331,9 @@ describe("object stores", function()
         local put, got = output:match("^(%-?%d+)%s+(%-?%d+)")
         local most = (mib >= 256 and 32 or 24) * 1024
         assert.is_true(tonumber(put) < most and tonumber(got) < most, output)
+        if os.getenv("NATSKIT_OBJECT_MIB") then
+            print(("%d MiB: grown by %s and %s KiB"):format(mib, put, got))
+        end
     end)
 
     it("raises for misuse", function()

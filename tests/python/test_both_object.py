@@ -152,6 +152,9 @@ async def test_files(js_url: str) -> None:
         assert together == data
         with pytest.raises(ValueError):
             await store.open("a", "ab")
+        for said in ({"meta": {"description": "x"}}, {"description": "x"}):
+            with pytest.raises(TypeError):
+                await store.open("a", **said)  # type: ignore[call-overload]
 
 
 async def test_given_up(js_url: str) -> None:
@@ -293,6 +296,19 @@ async def test_delete_and_list(js_url: str) -> None:
         assert (await store.get("b", show_deleted=True)).info.deleted
         with pytest.raises(errors.ObjectNotFoundError):
             await store.delete("d")
+
+
+async def test_a_list_has_each_object_once(js_url: str) -> None:
+    """One that is put while it is listed comes again: here it stands there twice."""
+    async with natskit.connect(js_url) as nc:
+        store = await made(nc)
+        js = nc.jetstream()
+        await store.put("a", b"1")
+        await store.put("b", b"1")
+        stored = await js.get_last_msg("OBJ_S", "$O.S.M.YQ==")
+        ack = await js.publish("$O.S.M.eA==", stored.data)
+        infos = await store.list()
+        assert [(info.name, info.revision) for info in infos] == [("b", ack.seq - 1), ("a", ack.seq)]
 
 
 async def test_links(js_url: str) -> None:

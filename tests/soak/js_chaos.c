@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chaos of JetStream: three servers of one cluster with a stream and a bucket of three replicas each, under
- * load; every few seconds a server is killed and started again, or stopped and continued, or the stream, the
- * bucket, a consumer or the whole JetStream has to elect another leader. For NATSKIT_CHAOS_SECONDS (300).
+ * Chaos of JetStream: three servers of one cluster with a stream, a bucket and a store of three replicas
+ * each, under load; every few seconds a server is killed and started again, or stopped and continued, or the
+ * stream, the bucket, the store, a consumer or the whole JetStream has to elect another leader. For
+ * NATSKIT_CHAOS_SECONDS (300).
  * After each fault everybody has to go on. Afterwards the stream is read back: what was acked is in it once,
  * with its id, at the sequence of its ack; each of its messages was processed by each durable consumer; each
- * revision of the bucket came to each watch once and in order, and INITIAL_DONE once. Prints a line for each
- * fault, with the longest silence of each kind of load, and one in the end.
+ * revision of the bucket came to each watch once and in order, and INITIAL_DONE once; each object that was
+ * read to its end was whole, and is in the end what was put last. Prints a line for each fault, with the
+ * longest silence of each kind of load, and one in the end.
  *
  * Exit code 0, 1 (with the reason and the seed), or 77 without a server. NATSKIT_SEED replays the faults.
  */
@@ -32,12 +34,20 @@ static const char config[] = "accounts {\n"
                              "}\n"
                              "no_auth_user: js\n";
 
-enum { KILL, STOP, STREAM_LEADER, BUCKET_LEADER, CONSUMER_LEADER, META_LEADER, FAULTS };
-static const char *const fault_names[FAULTS] = {
-    "kill", "stop", "leader of the stream", "leader of the bucket", "leader of a consumer", "meta leader"};
-/* Kinds of load, each with its actors: publishers, consumers, writers, watches. */
-enum { KINDS = 4 };
-static const size_t kind_begin[KINDS + 1] = {0, JC_FIRST_TAKER, JC_FIRST_WRITER, JC_FIRST_WATCH, JC_ACTORS};
+enum { KILL, STOP, STREAM_LEADER, BUCKET_LEADER, STORE_LEADER, CONSUMER_LEADER, META_LEADER, FAULTS };
+static const char *const fault_names[FAULTS] = {"kill",
+                                                "stop",
+                                                "leader of the stream",
+                                                "leader of the bucket",
+                                                "leader of the store",
+                                                "leader of a consumer",
+                                                "meta leader"};
+/* Kinds of load, each with its actors. */
+enum { KINDS = 6 };
+static const char *const kind_names[KINDS] = {"publishers", "consumers", "writers",
+                                              "puts",       "gets",      "watches"};
+static const size_t kind_begin[KINDS + 1] = {
+    0, JC_FIRST_TAKER, JC_FIRST_WRITER, JC_FIRST_PUTTER, JC_FIRST_GETTER, JC_FIRST_WATCH, JC_ACTORS};
 
 struct jc jc;
 
@@ -220,11 +230,13 @@ static int leader_of(const char *stream)
 /* Any node, or one whose loss hurts. */
 static int choose_node(struct ts_chance *chance)
 {
-    switch (ts_chance_below(chance, 4)) {
+    switch (ts_chance_below(chance, 5)) {
     case 0:
         return leader_of(JC_STREAM);
     case 1:
         return leader_of("KV_" JC_BUCKET);
+    case 2:
+        return leader_of("OBJ_" JC_STORE);
     default:
         return (int)ts_chance_below(chance, JC_NODES);
     }
@@ -286,6 +298,9 @@ static void harm(uint32_t fault, struct ts_chance *chance, char *what, size_t ca
     case BUCKET_LEADER:
         step_down(jc.admin, "$JS.API.STREAM.LEADER.STEPDOWN.KV_" JC_BUCKET);
         break;
+    case STORE_LEADER:
+        step_down(jc.admin, "$JS.API.STREAM.LEADER.STEPDOWN.OBJ_" JC_STORE);
+        break;
     case CONSUMER_LEADER:
         snprintf(subject, sizeof subject, "$JS.API.CONSUMER.LEADER.STEPDOWN." JC_STREAM ".%s",
                  durables[ts_chance_below(chance, JC_DURABLES)]);
@@ -295,6 +310,16 @@ static void harm(uint32_t fault, struct ts_chance *chance, char *what, size_t ca
         step_down(jc.system, "$JS.API.META.LEADER.STEPDOWN");
         break;
     }
+}
+
+static void print_silences(const int64_t silence_ms[KINDS])
+{
+    printf("longest silence:");
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        printf("%s %s %" PRId64, kind > 0 ? "," : "", kind_names[kind], silence_ms[kind]);
+    }
+    printf(" ms\n");
+    fflush(stdout);
 }
 
 static void do_harm(uint32_t fault, struct ts_chance *chance)
@@ -317,12 +342,9 @@ static void do_harm(uint32_t fault, struct ts_chance *chance)
             longest_ms[fault][kind] = silence_ms[kind];
         }
     }
-    printf("js_chaos: %7" PRId64 " ms: %s: over after %" PRId64 " ms, all go on %" PRId64
-           " ms later; longest silence: publishers %" PRId64 ", consumers %" PRId64 ", writers %" PRId64
-           ", watches %" PRId64 " ms\n",
-           begin_ms - begun_ms, what, over_ms - begin_ms, ts_now_ms() - over_ms, silence_ms[0], silence_ms[1],
-           silence_ms[2], silence_ms[3]);
-    fflush(stdout);
+    printf("js_chaos: %7" PRId64 " ms: %s: over after %" PRId64 " ms, all go on %" PRId64 " ms later; ",
+           begin_ms - begun_ms, what, over_ms - begin_ms, ts_now_ms() - over_ms);
+    print_silences(silence_ms);
     counts[fault]++;
     ts_pause_ms(300 + (int)ts_chance_below(chance, 1500));
 }
@@ -331,7 +353,8 @@ static void do_harm(uint32_t fault, struct ts_chance *chance)
 static void do_all_harm(int64_t seconds)
 {
     struct ts_chance chance = {jc.seed};
-    uint32_t order[FAULTS] = {KILL, STOP, STREAM_LEADER, BUCKET_LEADER, CONSUMER_LEADER, META_LEADER};
+    uint32_t order[FAULTS] = {KILL,       STOP, STREAM_LEADER, BUCKET_LEADER, STORE_LEADER, CONSUMER_LEADER,
+                              META_LEADER};
     int64_t end_ms = ts_now_ms() + seconds * 1000;
     for (uint32_t i = 0; ts_now_ms() < end_ms; i = (i + 1) % FAULTS) {
         uint32_t other = i + ts_chance_below(&chance, FAULTS - i);
@@ -383,6 +406,9 @@ static void prepare(int64_t seconds)
                                                  "fetches",
                                                  "writer 0",
                                                  "writer 1",
+                                                 "puts 0",
+                                                 "puts 1",
+                                                 "gets",
                                                  "watch",
                                                  "watch of writer 0",
                                                  "watch with history",
@@ -404,8 +430,9 @@ static void prepare(int64_t seconds)
     }
     jc_load_open(seconds);
     jc_watch_open(seconds);
+    jc_objects_open();
     for (size_t i = 0; i < JC_ACTORS; i++) {
-        void *(*const work[KINDS])(void *) = {jc_publish, jc_take, jc_write, jc_watch};
+        void *(*const work[KINDS])(void *) = {jc_publish, jc_take, jc_write, jc_put, jc_get, jc_watch};
         size_t kind = KINDS - 1;
         while (i < kind_begin[kind]) {
             kind--;
@@ -444,10 +471,8 @@ static void print_verdict(int64_t seconds, const struct jc_verdict *verdict)
         if (counts[i] == 0) {
             continue;
         }
-        printf("js_chaos: %" PRIu64 " times %s: longest silence: publishers %" PRId64 ", consumers %" PRId64
-               ", writers %" PRId64 ", watches %" PRId64 " ms\n",
-               counts[i], fault_names[i], longest_ms[i][0], longest_ms[i][1], longest_ms[i][2],
-               longest_ms[i][3]);
+        printf("js_chaos: %" PRIu64 " times %s: ", counts[i], fault_names[i]);
+        print_silences(longest_ms[i]);
     }
     printf("js_chaos: %" PRId64 " s, seed %" PRIu64 ": %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
            " step-downs; %" PRIu64 " reconnects; %" PRIu64 " published, %" PRIu64
@@ -457,14 +482,18 @@ static void print_verdict(int64_t seconds, const struct jc_verdict *verdict)
            " redelivered (%" PRIu64 " given back), %" PRIu64 " processed again; %" PRIu64 " fetches, %" PRIu64
            " failed; %" PRIu64 " revisions, %" PRIu64
            " writes failed, none lost, repeated or out of order in %d watches, %" PRIu64 " resets, %" PRIu64
-           " more watches\n",
+           " more watches; %" PRIu64 " puts of objects, %" PRIu64 " failed, %" PRIu64 " gets whole, %" PRIu64
+           " not to their ends, %" PRIu64 " chunks left over\n",
            seconds, jc.seed, counts[KILL], counts[STOP],
-           counts[STREAM_LEADER] + counts[BUCKET_LEADER] + counts[CONSUMER_LEADER] + counts[META_LEADER],
+           counts[STREAM_LEADER] + counts[BUCKET_LEADER] + counts[STORE_LEADER] + counts[CONSUMER_LEADER] +
+               counts[META_LEADER],
            reconnects, published, sum.acked, sum.unknown, sum.rejected, verdict->unknown_stored,
            sum.info.resent, sum.info.retried, sum.duplicates, verdict->stored, JC_DURABLES,
            atomic_load(&jc.redelivered), atomic_load(&jc.naked), verdict->again, atomic_load(&jc.fetches),
            atomic_load(&jc.fetches_failed), verdict->revisions, atomic_load(&jc.writes_failed),
-           JC_WATCHES - 1, verdict->resets, jc.watches[JC_AGAIN].rounds);
+           JC_WATCHES - 1, verdict->resets, jc.watches[JC_AGAIN].rounds, atomic_load(&jc.puts),
+           atomic_load(&jc.puts_failed), atomic_load(&jc.gets), atomic_load(&jc.gets_failed),
+           verdict->chunks_left);
 }
 
 static void clean_up(void)
@@ -504,11 +533,11 @@ int main(void)
     do_all_harm((int64_t)seconds);
     atomic_store(&jc.stop_publishing, true);
     join(0, JC_PUBS);
-    join(JC_FIRST_WRITER, JC_FIRST_WATCH);
+    join(JC_FIRST_WRITER, JC_FIRST_GETTER);
     jc_wait_for_the_rest();
     atomic_store(&jc.stop, true);
     join(JC_FIRST_TAKER, JC_FIRST_WRITER);
-    join(JC_FIRST_WATCH, JC_ACTORS);
+    join(JC_FIRST_GETTER, JC_ACTORS);
     struct jc_verdict verdict = jc_judge();
     print_verdict((int64_t)seconds, &verdict);
     clean_up();

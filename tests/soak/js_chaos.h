@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the parts of the chaos of JetStream share: js_chaos.c (the main thread: cluster, faults), js_load.c
- * (publishers and consumers), js_watch.c (writers and watches of a bucket), js_verdict.c (what the servers
- * hold in the end).
+ * (publishers and consumers), js_watch.c (writers and watches of a bucket), js_objects.c (who puts and gets
+ * objects), js_verdict.c (what the servers hold in the end).
  */
 #ifndef TESTS_SOAK_JS_CHAOS_H
 #define TESTS_SOAK_JS_CHAOS_H
@@ -21,6 +21,7 @@
 
 #define JC_STREAM "ORDERS"
 #define JC_BUCKET "state"
+#define JC_STORE "files"
 
 enum {
     JC_NODES = 3,
@@ -30,13 +31,18 @@ enum {
     JC_WRITERS = 2,
     JC_WATCHES = 4,
     JC_KEYS = 100, /* of each writer */
+    JC_PUTTERS = 2,
+    JC_OBJECTS = 8, /* of each of these */
+    JC_GETTERS = 1,
     JC_CALL_MS = 30000,
     JC_SLICE_MS = 50,
 };
 enum {
     JC_FIRST_TAKER = JC_PUBS,
     JC_FIRST_WRITER = JC_FIRST_TAKER + JC_TAKERS,
-    JC_FIRST_WATCH = JC_FIRST_WRITER + JC_WRITERS,
+    JC_FIRST_PUTTER = JC_FIRST_WRITER + JC_WRITERS,
+    JC_FIRST_GETTER = JC_FIRST_PUTTER + JC_PUTTERS,
+    JC_FIRST_WATCH = JC_FIRST_GETTER + JC_GETTERS,
     JC_ACTORS = JC_FIRST_WATCH + JC_WATCHES,
 };
 
@@ -99,6 +105,10 @@ struct jc {
     _Atomic uint64_t top_revision; /* acked */
     _Atomic uint64_t writes;       /* numbers that the writers gave */
     _Atomic uint64_t writes_failed;
+    _Atomic uint64_t puts;
+    _Atomic uint64_t puts_failed;
+    _Atomic uint64_t gets;        /* that came to their ends */
+    _Atomic uint64_t gets_failed; /* also those whose object was replaced meanwhile */
     atomic_bool stop_publishing;
     atomic_bool stop;
 };
@@ -140,6 +150,11 @@ void jc_note_entry(uint64_t revision, uint64_t writer, uint64_t number, const ch
 /* The writer of a revision. */
 uint64_t jc_writer_of(uint64_t revision);
 
+/* js_objects.c: the same of the store. */
+void jc_objects_open(void);
+void *jc_put(void *index);
+void *jc_get(void *index);
+
 /* js_verdict.c: waits for what is still under way, then compares; ends the program if something is wrong. */
 struct jc_verdict {
     uint64_t stored;
@@ -147,7 +162,10 @@ struct jc_verdict {
     uint64_t again;          /* how often a message was processed once more */
     uint64_t revisions;
     uint64_t resets;
+    uint64_t chunks_left; /* of puts that failed */
 };
+/* js_objects.c: each object is what was put last, and chunks are left only where that failed. */
+void jc_judge_objects(struct jc_verdict *verdict);
 void jc_wait_for_the_rest(void);
 struct jc_verdict jc_judge(void);
 

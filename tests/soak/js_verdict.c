@@ -153,6 +153,7 @@ struct jc_verdict jc_judge(void)
         free(places[i]);
     }
     judge_watches(&verdict);
+    jc_judge_objects(&verdict);
     return verdict;
 }
 

@@ -78,6 +78,21 @@ local js = {}
 ---@return natskit.code? code
 function js:create_object_store(config, options) end
 
+--- Gives a store this configuration; what is not given stays as it is.
+---@param config natskit.ObjectStoreConfig
+---@param options? natskit.CallOptions
+---@return natskit.object_store? store
+---@return string? message
+---@return natskit.code? code "stream_not_found"
+function js:update_object_store(config, options) end
+
+--- The names of all stores.
+---@param options? natskit.CallOptions
+---@return string[]? names
+---@return string? message
+---@return natskit.code? code
+function js:object_store_names(options) end
+
 --- A store that exists.
 ---@param name string
 ---@param options? natskit.CallOptions

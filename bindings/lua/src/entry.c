@@ -99,26 +99,42 @@ void lnk_entry_file(lua_State *L, int table)
     lua_rawset(L, table);
 }
 
-void lnk_keys_once(lua_State *L, int list)
+/* Pushes the key, or the name of the info, that stands at `i`; nothing if it is neither. */
+static int push_name_at(lua_State *L, int list, lua_Integer i)
+{
+    lua_rawgeti(L, list, i);
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "name");
+        lua_remove(L, -2);
+    }
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        return 1;
+    }
+    lua_pop(L, 1);
+    return 0;
+}
+
+void lnk_once(lua_State *L, int list)
 {
     lua_Integer count = (lua_Integer)lua_rawlen(L, list);
     lua_Integer kept = 0;
     lua_newtable(L);
-    int seen = lua_gettop(L);
+    int latest = lua_gettop(L);
     for (lua_Integer i = 1; i <= count; i++) {
-        lua_rawgeti(L, list, i);
-        lua_pushvalue(L, -1);
-        lua_rawget(L, seen);
-        int known = !lua_isnil(L, -1);
-        lua_pop(L, 1);
-        if (known) {
-            lua_pop(L, 1);
-            continue;
+        if (push_name_at(L, list, i)) {
+            lua_pushinteger(L, i);
+            lua_rawset(L, latest);
         }
-        lua_pushvalue(L, -1);
-        lua_pushboolean(L, 1);
-        lua_rawset(L, seen);
-        lua_rawseti(L, list, ++kept);
+    }
+    for (lua_Integer i = 1; i <= count; i++) {
+        if (push_name_at(L, list, i)) {
+            lua_rawget(L, latest);
+            if (lua_tointeger(L, -1) == i) {
+                lua_rawgeti(L, list, i);
+                lua_rawseti(L, list, ++kept);
+            }
+            lua_pop(L, 1);
+        }
     }
     while (count > kept) {
         lua_pushnil(L);

@@ -260,6 +260,10 @@ static int finish_call(lua_State *L, lnk_state *st, lnk_wait *wait, int index, n
     case LNK_GIVES_LIST:
         take_list(L, method->member);
         break;
+    case LNK_GIVES_STORES:
+        take_list(L, method->member);
+        lnk_stores_of_streams(L);
+        break;
     case LNK_GIVES_STREAM:
     case LNK_GIVES_CONSUMER:
         lnk_push_object(L, S_JS, method->gives == LNK_GIVES_STREAM ? LNK_STREAM : LNK_CONSUMER);
@@ -485,6 +489,8 @@ static const luaL_Reg js_funcs[] = {{"call", js_call},
                                     {"object_store", lnk_js_object_store},
                                     {"open_object_store", lnk_js_open_object_store},
                                     {"create_object_store", lnk_js_create_object_store},
+                                    {"update_object_store", lnk_js_update_object_store},
+                                    {"object_store_names", lnk_js_object_store_names},
                                     {"delete_object_store", lnk_js_delete_object_store},
                                     {"close", js_close},
                                     {NULL, NULL}};

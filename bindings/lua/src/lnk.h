@@ -265,7 +265,8 @@ enum lnk_gives {
     LNK_GIVES_TRUE,
     LNK_GIVES_OWNER, /* what it is called for */
     LNK_GIVES_MEMBER,
-    LNK_GIVES_LIST, /* a member that is a list */
+    LNK_GIVES_LIST,   /* a member that is a list */
+    LNK_GIVES_STORES, /* a list of streams, as the object stores that they are */
     LNK_GIVES_STREAM,
     LNK_GIVES_CONSUMER,
     LNK_GIVES_INFO /* an info, which the object that it is called for keeps */
@@ -720,8 +721,9 @@ int lnk_is_entry(const natskit_msg *msg);
 void lnk_entry_to_key(lua_State *L);
 /* Puts the entry on top into a table under its key, and pops it. */
 void lnk_entry_file(lua_State *L, int table);
-/* Leaves each key of a list once: one that is written while it is listed comes again. */
-void lnk_keys_once(lua_State *L, int list);
+/* Leaves each key of a list once, of infos the last of each object, and nothing else: one that is written
+ * while it is listed comes again. */
+void lnk_once(lua_State *L, int list);
 
 /* User values of an entry whose bucket has codecs; another has none. */
 #define LNK_ENTRY_CODECS 1
@@ -757,6 +759,10 @@ void lnk_store_io_register(lua_State *L, int state_index);
 int lnk_js_object_store(lua_State *L);        /* js:object_store */
 int lnk_js_open_object_store(lua_State *L);   /* js:open_object_store */
 int lnk_js_create_object_store(lua_State *L); /* js:create_object_store */
+int lnk_js_update_object_store(lua_State *L); /* js:update_object_store */
+int lnk_js_object_store_names(lua_State *L);  /* js:object_store_names */
+/* Replaces the names of streams in the list on top by those of stores; others are left out. */
+void lnk_stores_of_streams(lua_State *L);
 int lnk_js_delete_object_store(lua_State *L); /* js:delete_object_store */
 /* The store at 1. */
 lnk_store *lnk_check_store(lua_State *L);
@@ -830,9 +836,9 @@ int lnk_sub_outcomes(lua_State *L, int64_t timeout_ms);
 int lnk_sub_outcome(lua_State *L, int64_t timeout_ms);
 /* The watch on top, and what a loop over it needs behind it: 4 values. */
 int lnk_sub_watch(lua_State *L);
-enum lnk_entries_as { LNK_ENTRIES, LNK_KEYS, LNK_BY_KEY };
+enum lnk_entries_as { LNK_ENTRIES, LNK_KEYS, LNK_BY_KEY, LNK_INFOS };
 /* The entries of the watch on top, which ends with what there is, in place of all slots: a list of them, or
- * of their keys, or a table by their keys. */
+ * of their keys, or a table by their keys; or a list of infos. */
 int lnk_sub_entries(lua_State *L, enum lnk_entries_as as, int64_t timeout_ms);
 /* Takes the next message that is ahead, for which the caller has a place already; NULL if there is none. */
 natskit_msg *lnk_sub_shift(lnk_sub *sub);

@@ -73,6 +73,13 @@ int lnk_push_object_info(lua_State *L, const natskit_msg *msg)
 
 static const lnk_method create_call = {
     .kind = LNK_JS, .name = "create_object_store", .call = "stream.create", .gives = LNK_GIVES_OWNER};
+static const lnk_method update_call = {
+    .kind = LNK_JS, .name = "update_object_store", .call = "stream.update", .gives = LNK_GIVES_OWNER};
+static const lnk_method names_call = {.kind = LNK_JS,
+                                      .name = "object_store_names",
+                                      .call = "stream.names",
+                                      .gives = LNK_GIVES_STORES,
+                                      .member = "streams"};
 static const lnk_method open_call = {
     .kind = LNK_JS, .name = "open_object_store", .call = "stream.info", .gives = LNK_GIVES_OWNER};
 static const lnk_method delete_call = {
@@ -188,10 +195,10 @@ int lnk_js_delete_object_store(lua_State *L)
 }
 
 /* Pushes the configuration of the stream behind the store that the table at 2 configures. */
-static natskit_status push_config(lua_State *L, natskit_error *err)
+static natskit_status push_config(lua_State *L, const char *what, natskit_error *err)
 {
     natskit_json stream = {0};
-    natskit_status status = lnk_json_push_doc(L, "create_object_store", 2, "bucket", err);
+    natskit_status status = lnk_json_push_doc(L, what, 2, "bucket", err);
     if (status == NATSKIT_OK) {
         lnk_doc *bucket = lua_touserdata(L, -1);
         status = natskit_object_store_config(bucket->json, &stream, err);
@@ -204,23 +211,23 @@ static natskit_status push_config(lua_State *L, natskit_error *err)
     return status;
 }
 
-/* js:create_object_store(config [, {timeout =}]) */
-int lnk_js_create_object_store(lua_State *L)
+/* A call with the configuration of a store: (js, config [, options]). */
+static int call_configured(lua_State *L, const lnk_method *method)
 {
     natskit_error err;
     lnk_check(L, lnk_state_of(L), 1, LNK_JS);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
     const lnk_js *js = lua_touserdata(L, 1);
-    int64_t timeout_ms = only_timeout(L, 3, "create_object_store", js->timeout_ms);
+    int64_t timeout_ms = only_timeout(L, 3, method->name, js->timeout_ms);
     lua_createtable(L, 0, 1);
-    natskit_status status = push_config(L, &err);
+    natskit_status status = push_config(L, method->name, &err);
     if (status != NATSKIT_OK) {
-        return lnk_fail_or_raise(L, status, &err, "create_object_store");
+        return lnk_fail_or_raise(L, status, &err, method->name);
     }
     lua_setfield(L, 4, "config");
     lua_settop(L, 4);
-    status = lnk_json_push_doc(L, "create_object_store", 4, NULL, &err);
+    status = lnk_json_push_doc(L, method->name, 4, NULL, &err);
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, &err);
     }
@@ -228,15 +235,62 @@ int lnk_js_create_object_store(lua_State *L)
     lua_getfield(L, 2, "bucket");
     lua_replace(L, 2);
     lua_settop(L, 3); /* context, name, document */
-    int failed = open_store(L, 2, "create_object_store");
+    int failed = open_store(L, 2, method->name);
     if (failed != 0) {
         return failed;
     }
     lua_pushvalue(L, 1);
-    lua_pushstring(L, create_call.call);
+    lua_pushstring(L, method->call);
     lua_pushvalue(L, 3);
     lua_copy(L, 4, 1);
-    return lnk_js_begin(L, &create_call, timeout_ms);
+    return lnk_js_begin(L, method, timeout_ms);
+}
+
+/* js:create_object_store(config [, {timeout =}]) */
+int lnk_js_create_object_store(lua_State *L)
+{
+    return call_configured(L, &create_call);
+}
+
+/* js:update_object_store(config [, {timeout =}]) */
+int lnk_js_update_object_store(lua_State *L)
+{
+    return call_configured(L, &update_call);
+}
+
+/* js:object_store_names([{timeout =}]) -> list */
+int lnk_js_object_store_names(lua_State *L)
+{
+    natskit_error err;
+    lnk_check(L, lnk_state_of(L), 1, LNK_JS);
+    lua_settop(L, 2);
+    const lnk_js *js = lua_touserdata(L, 1);
+    int64_t timeout_ms = only_timeout(L, 2, names_call.name, js->timeout_ms);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "$O.*.C.>");
+    lua_setfield(L, 3, "subject");
+    lua_pushvalue(L, 1);
+    lua_pushstring(L, names_call.call);
+    natskit_status status = lnk_json_push_doc(L, names_call.name, 3, "args", &err);
+    return status == NATSKIT_OK ? lnk_js_begin(L, &names_call, timeout_ms) : lnk_fail(L, status, &err);
+}
+
+void lnk_stores_of_streams(lua_State *L)
+{
+    int list = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    lua_Integer kept = 0;
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, i);
+        const char *name = lua_tostring(L, -1);
+        lua_pushnil(L);
+        lua_rawseti(L, list, i);
+        if (name != NULL && strncmp(name, "OBJ_", 4) == 0) {
+            lua_pushstring(L, name + 4);
+            lua_rawseti(L, list, ++kept);
+        }
+        lua_pop(L, 1);
+    }
 }
 
 lnk_store *lnk_check_store(lua_State *L)
@@ -473,7 +527,7 @@ static int store_watch(lua_State *L)
     return failed != 0 ? failed : lnk_sub_watch(L);
 }
 
-/* store:list([{deleted =, timeout =}]) -> list of infos */
+/* store:list([{deleted =, timeout =}]) -> list of infos, of each object one */
 static int store_list(lua_State *L)
 {
     int deleted;
@@ -484,7 +538,7 @@ static int store_list(lua_State *L)
     set_flag(L, options, "ends", 1);
     set_flag(L, options, "ignore_deletes", !deleted);
     int failed = begin_watch(L, options, "list");
-    return failed != 0 ? failed : lnk_sub_entries(L, LNK_ENTRIES, timeout_ms);
+    return failed != 0 ? failed : lnk_sub_entries(L, LNK_INFOS, timeout_ms);
 }
 
 /* -- registration -----------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ enum way {
     WAY_ALL,      /* of a fetch: a list of all until its end */
     WAY_ONE,      /* of a fetch of one message */
     WAY_WATCH,    /* of a watch or an ordered reading, which is its own iterator */
-    WAY_ENTRIES,  /* of a watch that ends with what there is: a list of all */
-    WAY_KEYS,     /* the same, of their keys */
+    WAY_ENTRIES,  /* of a watch that ends with what there is, as enum lnk_entries_as: a list of all */
+    WAY_KEYS,     /* the same, of their keys, each once */
     WAY_BY_KEY,   /* the same, by their keys */
+    WAY_INFOS,    /* of infos, the last of each object */
     WAY_OUTCOMES, /* of a publisher: numbers, as a loop takes them */
     WAY_OUTCOME   /* a table */
 };
@@ -332,7 +333,7 @@ static int push_batch(lua_State *L, lnk_state *st, lnk_sub *sub, lua_Integer mos
 /* Whether a list is made of all that comes until the end. */
 static int is_list(enum way way)
 {
-    return way == WAY_ALL || way == WAY_ENTRIES || way == WAY_KEYS || way == WAY_BY_KEY;
+    return way == WAY_ALL || (way >= WAY_ENTRIES && way <= WAY_INFOS);
 }
 
 /* Adds what is ahead to that list; of all other ways nothing is. */
@@ -414,8 +415,8 @@ static int end_list(lua_State *L, lnk_sub *sub, enum way way, natskit_status sta
     if (reason != NATSKIT_MAX_REACHED) {
         return lnk_js_fail(L, reason, told ? &err : NULL);
     }
-    if (way == WAY_KEYS) {
-        lnk_keys_once(L, S_BATCH);
+    if (way == WAY_KEYS || way == WAY_INFOS) {
+        lnk_once(L, S_BATCH);
     }
     lua_pushvalue(L, S_BATCH);
     return 1;
@@ -652,13 +653,12 @@ static int take_for_loop(lua_State *L, lnk_state *st, lnk_sub *sub, enum way way
 
 static int iterate_messages(lua_State *L)
 {
-    lnk_state *st = lnk_state_of(L);
     lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(U_SUB));
     if (sub->head < sub->count) {
-        lnk_sub_push_next(L, st, sub, lua_upvalueindex(U_SUB));
+        lnk_sub_push_next(L, lnk_state_of(L), sub, lua_upvalueindex(U_SUB));
         return 1;
     }
-    return take_for_loop(L, st, sub, WAY_MESSAGES);
+    return take_for_loop(L, lnk_state_of(L), sub, WAY_MESSAGES);
 }
 
 static int iterate_strings(lua_State *L)
@@ -734,7 +734,7 @@ int lnk_sub_entries(lua_State *L, enum lnk_entries_as as, int64_t timeout_ms)
     lua_settop(L, S_TOP);
     lua_newtable(L);
     lua_replace(L, S_BATCH);
-    return take_k(L, LUA_OK, as == LNK_BY_KEY ? WAY_BY_KEY : as == LNK_KEYS ? WAY_KEYS : WAY_ENTRIES);
+    return take_k(L, LUA_OK, (enum way)(WAY_ENTRIES + (int)as));
 }
 
 /* A loop object as state and last value of `for`: the iterator, which is the watch, gets it and holds the

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
 from . import _handlers, _later, _natskit, _options, errors
 from ._natskit import AsyncWatcher as Watcher
@@ -333,12 +333,41 @@ class ObjectStore(_natskit.AsyncObjectStore):
                     progress(reader.progress)
             return ObjectResult(info, bytes(content) if writeinto is None else None)
 
+    @overload
+    async def open(
+        self, name: str, mode: Literal["r", "rb"] = "rb", *, timeout: float | None = None
+    ) -> ObjectReader: ...
+
+    @overload
+    async def open(
+        self,
+        name: str,
+        mode: Literal["w", "wb"],
+        meta: api.ObjectMeta | Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        **wishes: Any,
+    ) -> ObjectWriter: ...
+
+    @overload
+    async def open(
+        self,
+        name: str,
+        mode: str,
+        meta: api.ObjectMeta | Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        **wishes: Any,
+    ) -> ObjectReader | ObjectWriter: ...
+
     async def open(
         self, name: str, mode: str = "rb", meta: Any = None, *, timeout: float | None = None, **wishes: Any
-    ) -> Any:
+    ) -> ObjectReader | ObjectWriter:
         """The object as a binary file: an ObjectReader, or with mode "wb" an ObjectWriter (with the arguments of
         put()): `async with await store.open("a") as file: ...`."""
         if mode in ("r", "rb"):
+            if meta is not None or wishes:
+                raise TypeError(f"what is said of an object is for mode 'wb', not {mode!r}")
             info = await self._tell("i", name, timeout, _FOLLOW)
             return ObjectReader(self, info, self._limit(timeout))
         if mode not in ("w", "wb"):
@@ -392,7 +421,8 @@ class ObjectStore(_natskit.AsyncObjectStore):
         wishes = {"ends": True, "ignore_deletes": ignore_deletes or None}
         pairs = _options.pairs(_natskit.OPTIONS_OBJECT_WATCH, wishes)
         infos = await self._all(f"{self._name}: list", pairs, self._limit(timeout))
-        return [info for info in infos if isinstance(info, ObjectInfo)]
+        latest = {info.name: info for info in infos if isinstance(info, ObjectInfo)}  # one that is put again comes twice
+        return sorted(latest.values(), key=lambda info: info.revision)
 
     def watch(
         self,

@@ -153,6 +153,9 @@ def test_files(js_url: str) -> None:
         assert together == data
         with pytest.raises(ValueError):
             store.open("a", "ab")
+        for said in ({"meta": {"description": "x"}}, {"description": "x"}):
+            with pytest.raises(TypeError):
+                store.open("a", **said)  # type: ignore[call-overload]
 
 
 def test_given_up(js_url: str) -> None:
@@ -269,6 +272,19 @@ def test_delete_and_list(js_url: str) -> None:
         assert (store.get("b", show_deleted=True)).info.deleted
         with pytest.raises(errors.ObjectNotFoundError):
             store.delete("d")
+
+
+def test_a_list_has_each_object_once(js_url: str) -> None:
+    """One that is put while it is listed comes again: here it stands there twice."""
+    with natskit.connect(js_url) as nc:
+        store = made(nc)
+        js = nc.jetstream()
+        store.put("a", b"1")
+        store.put("b", b"1")
+        stored = js.get_last_msg("OBJ_S", "$O.S.M.YQ==")
+        ack = js.publish("$O.S.M.eA==", stored.data)
+        infos = store.list()
+        assert [(info.name, info.revision) for info in infos] == [("b", ack.seq - 1), ("a", ack.seq)]
 
 
 def test_links(js_url: str) -> None:
