@@ -1309,8 +1309,8 @@ NATSKIT_API natskit_status natskit_publisher_open(natskit_js js, natskit_options
  * natskit_js_publish does (options retries and retry_wait_ms), after a reconnect if it has a header
  * Nats-Msg-Id; then it may come behind others that were published after it. One without that ends with
  * NATSKIT_DISCONNECTED if it was written to the connection that was lost; one that was not is sent by the
- * next. Errors as natskit_publish; NATSKIT_CLOSED and NATSKIT_DRAINING once it has ended: then there is no id
- * and no outcome. */
+ * next, or ends with NATSKIT_TOO_LARGE if the server there takes none of its size. Errors as natskit_publish;
+ * NATSKIT_CLOSED and NATSKIT_DRAINING once it has ended: then there is no id and no outcome. */
 NATSKIT_API natskit_status natskit_publisher_publish(natskit_publisher publisher, const char *subject,
                                                      size_t subject_len, natskit_headers headers,
                                                      const void *data, size_t data_len, int64_t timeout_ms,

@@ -130,7 +130,8 @@ void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
 bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick);
 /* Engine: the server takes bodies (headers and data) of up to `max_body` bytes, and headers or not. It would
  * cut the connection for any other message, so none is accepted from now on, and those that wait are taken
- * out: their control lines are appended to `lines`. Not those of which a part is written, or being written.
+ * out: their control lines are appended to `lines`. Not one of which a part is written, and none while a
+ * write is under way (of a server that changes its mind).
  * False if there is no memory: then nothing was taken out. */
 bool nki_outbox_fit(struct nki_outbox *outbox, uint64_t max_body, bool headers, struct nki_buf *lines);
 /* Engine: the handshake is done: `replay` goes before all that waited, and the outbox is live. False if there
