@@ -14,12 +14,15 @@ static void batch_destroy(struct nki_handle *handle)
 
 static const struct nki_handle_ops batch_ops = {batch_close, batch_destroy};
 
-static int32_t open_it(struct nki_js *js, natskit_options options, struct nki_batch **out, natskit_error *err)
+static int32_t open_it(void *js, const void *how, natskit_options options, void **out, natskit_error *err)
 {
+    (void)how;
     struct nki_capi_options use;
+    struct nki_batch *batch;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_BATCH, &use, err);
     if (status == NATSKIT_OK) {
-        status = nki_batch_open(js, use.options, out, nki_capi_err(err));
+        status = nki_batch_open(js, use.options, &batch, nki_capi_err(err));
+        *out = status == NATSKIT_OK ? batch : NULL;
         nki_capi_options_done(&use);
     }
     return status;
@@ -28,32 +31,9 @@ static int32_t open_it(struct nki_js *js, natskit_options options, struct nki_ba
 natskit_status natskit_batch_open(natskit_js js, natskit_options options, natskit_batch *out,
                                   natskit_error *err)
 {
-    if (out == NULL) {
-        return nki_capi_invalid(err, "out: the pointer is NULL");
-    }
-    out->id = 0;
-    struct nki_handle *js_handle;
-    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", &js_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    struct nki_batch *batch;
-    status = nki_handle_reserve(NATSKIT_KIND_BATCH, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = open_it(js_handle->object, options, &batch, err);
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &batch_ops, batch, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(js_handle);
-    return status;
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_JS, "JetStream context", NATSKIT_KIND_BATCH,
+                                                    &batch_ops, open_it};
+    return nki_capi_open_on(&opening, js.id, NULL, options, out != NULL ? &out->id : NULL, err);
 }
 
 natskit_status natskit_batch_close(natskit_batch batch)

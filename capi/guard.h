@@ -213,10 +213,23 @@ void nki_capi_publish_op(struct nki_conn *conn, struct nki_handle *handle, struc
 int32_t nki_capi_finish_op(struct nki_conn *conn, struct nki_op *op, int64_t deadline_ns,
                            struct nki_msg **reply, natskit_error *err);
 
-/* -- calls that several objects of JetStream have
- * ----------------------------------------------------------------- */
+/* js_common.c: calls that several objects of JetStream have */
 
 struct nki_js;
+
+/* What is opened on another object: its handle holds nothing of the other's. */
+struct nki_capi_opening {
+    int32_t on_kind;
+    const char *on_what;
+    int32_t kind;
+    const struct nki_handle_ops *ops;
+    /* `how`: what it is told beside the options. */
+    int32_t (*open)(void *on, const void *how, natskit_options options, void **object, natskit_error *err);
+};
+
+/* Opens it under a handle of its own; `out` may be NULL, which is an error. */
+natskit_status nki_capi_open_on(const struct nki_capi_opening *opening, uint64_t on, const void *how,
+                                natskit_options options, uint64_t *out, natskit_error *err);
 
 /* What comes with a subscription of what becomes of it. */
 struct nki_capi_pair {

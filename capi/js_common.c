@@ -1,5 +1,37 @@
-/* Calls that several objects of JetStream have: opened with a subscription, committed. Any thread. */
+/* Calls that several objects of JetStream have: opened on another one, alone or with a subscription,
+ * committed. Any thread. */
 #include "capi/guard.h"
+
+natskit_status nki_capi_open_on(const struct nki_capi_opening *opening, uint64_t on, const void *how,
+                                natskit_options options, uint64_t *out, natskit_error *err)
+{
+    if (out == NULL) {
+        return nki_capi_invalid(err, "out: the pointer is NULL");
+    }
+    *out = 0;
+    struct nki_handle *pinned;
+    int32_t status = nki_capi_pin(on, opening->on_kind, opening->on_what, &pinned, err);
+    if (status != NATSKIT_OK) {
+        return status;
+    }
+    uint64_t id;
+    struct nki_handle *handle;
+    status = nki_handle_reserve(opening->kind, &id, &handle);
+    if (status != NATSKIT_OK) {
+        nki_error_set(nki_capi_err(err), status, NULL);
+    } else {
+        void *object = NULL;
+        status = opening->open(pinned->object, how, options, &object, err);
+        if (status == NATSKIT_OK) {
+            nki_handle_publish(handle, opening->ops, object, NULL);
+            *out = id;
+        } else {
+            nki_handle_cancel(handle);
+        }
+    }
+    nki_handle_unpin(pinned);
+    return status;
+}
 
 /* With both handles reserved. */
 static int32_t open_both(const struct nki_capi_pair *pair, struct nki_js *js, natskit_options options,

@@ -193,14 +193,17 @@ static int32_t watch_with(struct nki_kv *kv, const struct nki_options *options, 
     return nki_kv_watch(kv, &params, sub, nki_capi_err(err));
 }
 
-static int32_t watch(struct nki_kv *kv, natskit_options options, struct nki_sub **sub, natskit_error *err)
+static int32_t watch(void *kv, const void *how, natskit_options options, void **out, natskit_error *err)
 {
+    (void)how;
     struct nki_capi_options use;
+    struct nki_sub *sub;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV_WATCH, &use, err);
     if (status == NATSKIT_OK) {
         const struct nki_kv_watch_params all = {.marks = true};
-        status = use.options != NULL ? watch_with(kv, use.options, sub, err)
-                                     : nki_kv_watch(kv, &all, sub, nki_capi_err(err));
+        status = use.options != NULL ? watch_with(kv, use.options, &sub, err)
+                                     : nki_kv_watch(kv, &all, &sub, nki_capi_err(err));
+        *out = status == NATSKIT_OK ? sub : NULL;
         nki_capi_options_done(&use);
     }
     return status;
@@ -208,32 +211,9 @@ static int32_t watch(struct nki_kv *kv, natskit_options options, struct nki_sub 
 
 natskit_status natskit_kv_watch(natskit_kv kv, natskit_options options, natskit_sub *out, natskit_error *err)
 {
-    if (out == NULL) {
-        return nki_capi_invalid(err, "out: the pointer is NULL");
-    }
-    out->id = 0;
-    struct nki_handle *kv_handle;
-    int32_t status = nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", &kv_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    status = nki_handle_reserve(NATSKIT_KIND_SUB, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        struct nki_sub *sub;
-        status = watch(kv_handle->object, options, &sub, err);
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(kv_handle);
-    return status;
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_KV, "bucket", NATSKIT_KIND_SUB,
+                                                    &nki_capi_sub_ops, watch};
+    return nki_capi_open_on(&opening, kv.id, NULL, options, out != NULL ? &out->id : NULL, err);
 }
 
 /* -- views ----------------------------------------------------------------------------------------------- */

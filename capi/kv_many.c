@@ -231,13 +231,16 @@ static int32_t cache_with(struct nki_kv *kv, const struct nki_options *options, 
                              sub, nki_capi_err(err));
 }
 
-static int32_t cache(struct nki_kv *kv, natskit_options options, struct nki_sub **sub, natskit_error *err)
+static int32_t cache(void *kv, const void *how, natskit_options options, void **out, natskit_error *err)
 {
+    (void)how;
     struct nki_capi_options use;
+    struct nki_sub *sub;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV_WATCH, &use, err);
     if (status == NATSKIT_OK) {
-        status = use.options != NULL ? cache_with(kv, use.options, sub, err)
-                                     : nki_kv_cache_open(kv, NULL, 0, false, sub, nki_capi_err(err));
+        status = use.options != NULL ? cache_with(kv, use.options, &sub, err)
+                                     : nki_kv_cache_open(kv, NULL, 0, false, &sub, nki_capi_err(err));
+        *out = status == NATSKIT_OK ? sub : NULL;
         nki_capi_options_done(&use);
     }
     return status;
@@ -271,13 +274,16 @@ static int32_t get_many_with(struct nki_kv *kv, const struct nki_options *option
     return status;
 }
 
-static int32_t get_many(struct nki_kv *kv, natskit_options options, struct nki_sub **sub, natskit_error *err)
+static int32_t get_many(void *kv, const void *how, natskit_options options, void **out, natskit_error *err)
 {
+    (void)how;
     struct nki_capi_options use;
+    struct nki_sub *sub;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_KV_MANY, &use, err);
     if (status == NATSKIT_OK) {
-        status = use.options != NULL ? get_many_with(kv, use.options, sub, err)
+        status = use.options != NULL ? get_many_with(kv, use.options, &sub, err)
                                      : nki_capi_invalid(err, "options: there are no keys in none");
+        *out = status == NATSKIT_OK ? sub : NULL;
         nki_capi_options_done(&use);
     }
     return status;
@@ -285,49 +291,19 @@ static int32_t get_many(struct nki_kv *kv, natskit_options options, struct nki_s
 
 /* -- subscriptions --------------------------------------------------------------------------------------- */
 
-typedef int32_t (*subscribe_fn)(struct nki_kv *kv, natskit_options options, struct nki_sub **sub,
-                                natskit_error *err);
-
-static natskit_status subscribe(natskit_kv kv, natskit_options options, subscribe_fn begin, natskit_sub *out,
-                                natskit_error *err)
-{
-    if (out == NULL) {
-        return nki_capi_invalid(err, "out: the pointer is NULL");
-    }
-    out->id = 0;
-    struct nki_handle *kv_handle;
-    int32_t status = nki_capi_pin(kv.id, NATSKIT_KIND_KV, "bucket", &kv_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    status = nki_handle_reserve(NATSKIT_KIND_SUB, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        struct nki_sub *sub;
-        status = begin(kv_handle->object, options, &sub, err);
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(kv_handle);
-    return status;
-}
-
 natskit_status natskit_kv_cache(natskit_kv kv, natskit_options options, natskit_sub *out, natskit_error *err)
 {
-    return subscribe(kv, options, cache, out, err);
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_KV, "bucket", NATSKIT_KIND_SUB,
+                                                    &nki_capi_sub_ops, cache};
+    return nki_capi_open_on(&opening, kv.id, NULL, options, out != NULL ? &out->id : NULL, err);
 }
 
 natskit_status natskit_kv_get_many(natskit_kv kv, natskit_options options, natskit_sub *out,
                                    natskit_error *err)
 {
-    return subscribe(kv, options, get_many, out, err);
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_KV, "bucket", NATSKIT_KIND_SUB,
+                                                    &nki_capi_sub_ops, get_many};
+    return nki_capi_open_on(&opening, kv.id, NULL, options, out != NULL ? &out->id : NULL, err);
 }
 
 natskit_status natskit_kv_cached(natskit_kv kv, const char *key, size_t key_len, natskit_msg **entry)

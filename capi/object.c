@@ -25,39 +25,30 @@ static void store_destroy(struct nki_handle *handle)
 
 static const struct nki_handle_ops store_ops = {store_close, store_destroy};
 
+/* `how`: the store's name. */
+static int32_t open_store(void *js, const void *how, natskit_options options, void **out, natskit_error *err)
+{
+    (void)options;
+    struct nki_object_store *store;
+    int32_t status = nki_object_store_open(js, *(const struct nki_str *)how, &store, nki_capi_err(err));
+    *out = status == NATSKIT_OK ? store : NULL;
+    return status;
+}
+
 natskit_status natskit_object_store_open(natskit_js js, const char *bucket, size_t bucket_len,
                                          natskit_object_store *out, natskit_error *err)
 {
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_JS, "JetStream context",
+                                                    NATSKIT_KIND_OBJECT_STORE, &store_ops, open_store};
+    struct nki_str name;
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    struct nki_str name;
     if (!nki_capi_str(bucket, bucket_len, &name)) {
         return nki_capi_invalid(err, "bucket: the pointer is NULL");
     }
-    struct nki_handle *js_handle;
-    int32_t status = nki_capi_pin(js.id, NATSKIT_KIND_JS, "JetStream context", &js_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    struct nki_object_store *store;
-    status = nki_handle_reserve(NATSKIT_KIND_OBJECT_STORE, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = nki_object_store_open(js_handle->object, name, &store, nki_capi_err(err));
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &store_ops, store, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(js_handle);
-    return status;
+    return nki_capi_open_on(&opening, js.id, &name, (natskit_options){0}, &out->id, err);
 }
 
 natskit_status natskit_object_store_close(natskit_object_store store)
@@ -325,10 +316,11 @@ natskit_status natskit_object_link_start(natskit_object_store store, const char 
 
 /* -- watching -------------------------------------------------------------------------------------------- */
 
-static int32_t watch(struct nki_object_store *store, natskit_options options, struct nki_sub **sub,
-                     natskit_error *err)
+static int32_t watch(void *store, const void *how, natskit_options options, void **out, natskit_error *err)
 {
+    (void)how;
     struct nki_capi_options use;
+    struct nki_sub *sub;
     int32_t status = nki_capi_options_use(options, NATSKIT_OPTIONS_OBJECT_WATCH, &use, err);
     if (status != NATSKIT_OK) {
         return status;
@@ -343,7 +335,8 @@ static int32_t watch(struct nki_object_store *store, natskit_options options, st
             .ends = nki_options_bool(use.options, NKI_OPT_OBJECT_WATCH_ends),
         };
     }
-    status = nki_object_watch(store, &params, sub, nki_capi_err(err));
+    status = nki_object_watch(store, &params, &sub, nki_capi_err(err));
+    *out = status == NATSKIT_OK ? sub : NULL;
     nki_capi_options_done(&use);
     return status;
 }
@@ -351,32 +344,9 @@ static int32_t watch(struct nki_object_store *store, natskit_options options, st
 natskit_status natskit_object_watch(natskit_object_store store, natskit_options options, natskit_sub *out,
                                     natskit_error *err)
 {
-    if (out == NULL) {
-        return nki_capi_invalid(err, "out: the pointer is NULL");
-    }
-    out->id = 0;
-    struct nki_handle *store_handle;
-    int32_t status = nki_capi_pin(store.id, NATSKIT_KIND_OBJECT_STORE, "object store", &store_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    status = nki_handle_reserve(NATSKIT_KIND_SUB, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        struct nki_sub *sub;
-        status = watch(store_handle->object, options, &sub, err);
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &nki_capi_sub_ops, sub, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(store_handle);
-    return status;
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_OBJECT_STORE, "object store",
+                                                    NATSKIT_KIND_SUB, &nki_capi_sub_ops, watch};
+    return nki_capi_open_on(&opening, store.id, NULL, options, out != NULL ? &out->id : NULL, err);
 }
 
 /* -- views ----------------------------------------------------------------------------------------------- */

@@ -80,40 +80,36 @@ static int32_t open_put(struct nki_object_store *store, struct nki_str name, nat
     return status;
 }
 
+struct put_how {
+    struct nki_str name;
+    natskit_json meta;
+};
+
+static int32_t open_writer(void *store, const void *how, natskit_options options, void **out,
+                           natskit_error *err)
+{
+    const struct put_how *put_how = how;
+    struct nki_object_put *put;
+    int32_t status = open_put(store, put_how->name, put_how->meta, options, &put, err);
+    *out = status == NATSKIT_OK ? put : NULL;
+    return status;
+}
+
 natskit_status natskit_object_writer_open(natskit_object_store store, const char *name, size_t name_len,
                                           natskit_json meta, natskit_options options,
                                           natskit_object_writer *out, natskit_error *err)
 {
-    struct nki_str text;
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_OBJECT_STORE, "object store",
+                                                    NATSKIT_KIND_OBJECT_WRITER, &writer_ops, open_writer};
+    struct put_how how = {.meta = meta};
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
     out->id = 0;
-    if (!nki_capi_str(name, name_len, &text)) {
+    if (!nki_capi_str(name, name_len, &how.name)) {
         return nki_capi_invalid(err, "name: the pointer is NULL");
     }
-    struct nki_handle *store_handle;
-    int32_t status = nki_capi_pin(store.id, NATSKIT_KIND_OBJECT_STORE, "object store", &store_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    struct nki_object_put *put;
-    status = nki_handle_reserve(NATSKIT_KIND_OBJECT_WRITER, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = open_put(store_handle->object, text, meta, options, &put, err);
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &writer_ops, put, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(store_handle);
-    return status;
+    return nki_capi_open_on(&opening, store.id, &how, options, &out->id, err);
 }
 
 natskit_status natskit_object_writer_close(natskit_object_writer writer)
@@ -397,10 +393,23 @@ natskit_status natskit_object_reader_progress(natskit_object_reader reader, nats
 
 /* -- reading --------------------------------------------------------------------------------------------- */
 
+/* `how`: what the object is. */
+static int32_t open_reader(void *store, const void *how, natskit_options options, void **out,
+                           natskit_error *err)
+{
+    (void)options;
+    struct nki_object_get *get;
+    int32_t status = nki_object_get_open(store, (struct nki_msg *)(uintptr_t)how, &get, nki_capi_err(err));
+    *out = status == NATSKIT_OK ? get : NULL;
+    return status;
+}
+
 natskit_status natskit_object_reader_open(natskit_object_store store, const natskit_msg *info,
                                           natskit_object_reader *out, natskit_error *err)
 {
-    struct nki_msg *msg = (struct nki_msg *)(uintptr_t)info;
+    static const struct nki_capi_opening opening = {NATSKIT_KIND_OBJECT_STORE, "object store",
+                                                    NATSKIT_KIND_OBJECT_READER, &reader_ops, open_reader};
+    const struct nki_msg *msg = (const struct nki_msg *)(uintptr_t)info;
     if (out == NULL) {
         return nki_capi_invalid(err, "out: the pointer is NULL");
     }
@@ -409,28 +418,7 @@ natskit_status natskit_object_reader_open(natskit_object_store store, const nats
         return nki_capi_invalid(err, info == NULL ? "info: the pointer is NULL"
                                                   : "info: not a message of kind NATSKIT_MSG_OBJECT");
     }
-    struct nki_handle *store_handle;
-    int32_t status = nki_capi_pin(store.id, NATSKIT_KIND_OBJECT_STORE, "object store", &store_handle, err);
-    if (status != NATSKIT_OK) {
-        return status;
-    }
-    uint64_t id;
-    struct nki_handle *handle;
-    struct nki_object_get *get;
-    status = nki_handle_reserve(NATSKIT_KIND_OBJECT_READER, &id, &handle);
-    if (status != NATSKIT_OK) {
-        nki_error_set(nki_capi_err(err), status, NULL);
-    } else {
-        status = nki_object_get_open(store_handle->object, msg, &get, nki_capi_err(err));
-        if (status == NATSKIT_OK) {
-            nki_handle_publish(handle, &reader_ops, get, NULL);
-            out->id = id;
-        } else {
-            nki_handle_cancel(handle);
-        }
-    }
-    nki_handle_unpin(store_handle);
-    return status;
+    return nki_capi_open_on(&opening, store.id, msg, (natskit_options){0}, &out->id, err);
 }
 
 natskit_status natskit_object_reader_read(natskit_object_reader reader, void *out, size_t cap,

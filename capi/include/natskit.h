@@ -588,7 +588,7 @@ typedef struct natskit_conn_stats {
     uint64_t orphan_msgs;       /* for a subscription that was gone */
     uint64_t late_replies;      /* for a request that was gone */
     uint64_t unconfirmed;       /* written before a disconnect and never confirmed by a PONG */
-    uint64_t unsent;            /* messages still in the outbox when the connection was closed */
+    uint64_t unsent;            /* still in the outbox at the close, or too large for the next server */
     uint64_t reconnects;
     uint64_t subs;           /* live subscriptions */
     uint64_t requests;       /* waiting for their reply */
@@ -1078,14 +1078,16 @@ NATSKIT_API natskit_status natskit_msg_ack_confirm_start(natskit_msg *msg, natsk
 
 /* ------------------------------------------------------------------------------------------------- events */
 
-#define NATSKIT_EVENT_CONNECTED 1         /* first connect */
-#define NATSKIT_EVENT_DISCONNECTED 2      /* `status` and `text` tell why */
-#define NATSKIT_EVENT_RECONNECTING 3      /* a server is tried */
-#define NATSKIT_EVENT_RECONNECTED 4       /* subscriptions were sent again */
-#define NATSKIT_EVENT_SERVERS 5           /* the pool has changed; `count` is its size */
-#define NATSKIT_EVENT_LAME_DUCK 6         /* the server will leave soon; see option move_on_lame_duck */
-#define NATSKIT_EVENT_SLOW_CONSUMER 7     /* begin of an episode; `sid` and `subject` name the subscription */
-#define NATSKIT_EVENT_ASYNC_ERROR 8       /* the server sent -ERR and the connection stays */
+#define NATSKIT_EVENT_CONNECTED 1     /* first connect */
+#define NATSKIT_EVENT_DISCONNECTED 2  /* `status` and `text` tell why */
+#define NATSKIT_EVENT_RECONNECTING 3  /* a server is tried */
+#define NATSKIT_EVENT_RECONNECTED 4   /* subscriptions were sent again */
+#define NATSKIT_EVENT_SERVERS 5       /* the pool has changed; `count` is its size */
+#define NATSKIT_EVENT_LAME_DUCK 6     /* the server will leave soon; see option move_on_lame_duck */
+#define NATSKIT_EVENT_SLOW_CONSUMER 7 /* begin of an episode; `sid` and `subject` name the subscription */
+/* The server sent -ERR and the connection stays. Or (TOO_LARGE, NO_HEADERS) `count` messages that waited are
+ * not sent, of which `subject` is the first one's, since the server takes none like them. */
+#define NATSKIT_EVENT_ASYNC_ERROR 8
 #define NATSKIT_EVENT_STALE 9             /* pings were not answered; the connection is given up */
 #define NATSKIT_EVENT_CLOSED 10           /* the last event */
 #define NATSKIT_EVENT_PING 11             /* option `debug`: a ping goes out; `count` pings are unanswered */
@@ -1307,8 +1309,8 @@ NATSKIT_API natskit_status natskit_publisher_open(natskit_js js, natskit_options
  * natskit_js_publish does (options retries and retry_wait_ms), after a reconnect if it has a header
  * Nats-Msg-Id; then it may come behind others that were published after it. One without that ends with
  * NATSKIT_DISCONNECTED if it was written to the connection that was lost; one that was not is sent by the
- * next. Errors as natskit_publish; NATSKIT_CLOSED and NATSKIT_DRAINING once it has ended: then there is no id
- * and no outcome. */
+ * next, or ends with NATSKIT_TOO_LARGE if the server there takes none of its size. Errors as natskit_publish;
+ * NATSKIT_CLOSED and NATSKIT_DRAINING once it has ended: then there is no id and no outcome. */
 NATSKIT_API natskit_status natskit_publisher_publish(natskit_publisher publisher, const char *subject,
                                                      size_t subject_len, natskit_headers headers,
                                                      const void *data, size_t data_len, int64_t timeout_ms,

@@ -8,8 +8,7 @@
 /* Without another request. One that was sent before may have had its effect. */
 static void finish(struct nki_op *op, int32_t status)
 {
-    int32_t before = nki_op_chain(op)->idle_outcome;
-    nki_op_finish(op, status, before != NKI_OUTCOME_PENDING ? before : NKI_OUTCOME_NOT_SENT, NULL, NULL);
+    nki_op_finish(op, status, nki_op_unsent_outcome(op), NULL, NULL);
 }
 
 static void pause_until(struct nki_engine *engine, struct nki_op *op, int64_t at_ns)
@@ -43,6 +42,13 @@ int32_t nki_op_late_outcome(const struct nki_op *op)
                       : chain->idle ? chain->idle_outcome
                                     : chain->asked_outcome;
     return outcome != NKI_OUTCOME_PENDING ? outcome : NKI_OUTCOME_UNKNOWN;
+}
+
+int32_t nki_op_unsent_outcome(const struct nki_op *op)
+{
+    const struct nki_chain *chain = nki_op_chain(op);
+    int32_t before = chain != NULL ? chain->idle_outcome : NKI_OUTCOME_PENDING;
+    return before != NKI_OUTCOME_PENDING ? before : NKI_OUTCOME_NOT_SENT;
 }
 
 int32_t nki_op_refused_outcome(const struct nki_op *op)

@@ -91,6 +91,8 @@ void nki_engine_chains_resume(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_chain_forget(struct nki_engine *engine, struct nki_op *op);
 /* What is known of a request that was forgotten before it had an answer. */
 int32_t nki_op_late_outcome(const struct nki_op *op);
+/* Of an operation whose last request was not sent: NOT_SENT, unless one before may have had its effect. */
+int32_t nki_op_unsent_outcome(const struct nki_op *op);
 /* Of an operation whose last request was refused by the server: REJECTED, unless one before may have had its
  * effect. */
 int32_t nki_op_refused_outcome(const struct nki_op *op);

@@ -138,7 +138,7 @@ void nki_engine_deny_requests(struct nki_engine *engine, struct nki_str subject,
         }
         struct nki_sub *sub = collect->sub;
         nki_sub_retain(sub);
-        nki_subs_denied(sub, error);
+        nki_subs_refused(sub, error, NKI_OUTCOME_REJECTED);
         nki_engine_end_sub(engine, sub, NKI_PERMISSION, true);
         nki_sub_release(sub);
     }

@@ -451,7 +451,7 @@ static void deny_subscription(struct nki_engine *engine, struct nki_str subject,
     struct nki_sub *sub;
     while ((sub = nki_map_next(&engine->subs.by_sid, &at)) != NULL) {
         if (nki_str_eq(nki_sub_wire_subject(sub), subject) && nki_str_eq(nki_sub_wire_queue(sub), queue)) {
-            nki_subs_denied(sub, error);
+            nki_subs_refused(sub, error, NKI_OUTCOME_REJECTED);
             nki_sub_retain(sub);
             nki_engine_end_sub(engine, sub, NKI_PERMISSION, false);
             nki_sub_release(sub);

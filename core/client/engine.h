@@ -384,6 +384,9 @@ void nki_engine_end_login(struct nki_engine *engine);
 void nki_engine_begin_handshake(struct nki_engine *engine, int64_t now_ns);
 void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t now_ns);
 void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns);
+/* What waits is held to the limits of the server as its INFO tells them (fit.c). False if there is no memory.
+ */
+bool nki_engine_fit(struct nki_engine *engine);
 /* Stops the transport and keeps what was not sent; the state is the caller's to change. */
 void nki_engine_drop_transport(struct nki_engine *engine);
 /* Finishes an operation of the connection's own, if there is one, and drops its reference. */

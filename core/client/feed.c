@@ -21,7 +21,7 @@ void nki_feed_finish(struct nki_feed *feed, int32_t reason, const struct nki_err
     struct nki_sub *sub = feed->sub;
     nki_sub_retain(sub);
     if (error != NULL && error->text[0] != '\0') {
-        nki_subs_denied(sub, error);
+        nki_subs_refused(sub, error, NKI_OUTCOME_REJECTED);
     }
     nki_engine_hand_over(engine); /* so that ending drops nothing unnoticed */
     nki_engine_end_sub(engine, sub, reason, true);
@@ -196,6 +196,18 @@ void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject, 
             nki_feed_finish(feed, NKI_PERMISSION, error);
         }
     }
+}
+
+bool nki_engine_feeds_unsent(struct nki_engine *engine, struct nki_str reply, const struct nki_error *error)
+{
+    struct nki_list *feeds = &engine->subs.feeds;
+    for (struct nki_list *at = feeds->next; at != feeds; at = at->next) {
+        struct nki_feed *feed = NKI_CONTAINER_OF(at, struct nki_feed, node);
+        if (feed->ops->unsent != NULL && feed->ops->unsent(feed, reply, error)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether a drain of the connection waits for it as for a request. */

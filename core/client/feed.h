@@ -31,6 +31,9 @@ struct nki_feed_ops {
     void (*settle)(struct nki_feed *feed);
     /* The server denies publishing to a subject. NULL: denied `asked` ends the subscription. */
     void (*denied)(struct nki_feed *feed, struct nki_str subject, const struct nki_error *error);
+    /* A message with this reply subject, which waited in the outbox, is not sent, since the server takes none
+     * like it. False: it is none of the feed's. NULL: it has none that wait. */
+    bool (*unsent)(struct nki_feed *feed, struct nki_str reply, const struct nki_error *error);
     /* The connection is being drained, which waits until the feed has ended its subscription by itself, as
      * for a request. May do so at once. NULL: it is unsubscribed. */
     void (*drain)(struct nki_feed *feed, int64_t now_ns);
@@ -126,6 +129,8 @@ void nki_engine_feed_begin(struct nki_engine *engine, struct nki_feed *feed, int
 /* The server denies publishing to a subject. */
 void nki_engine_feeds_denied(struct nki_engine *engine, struct nki_str subject,
                              const struct nki_error *error);
+/* A message is not sent: whether it was one of a feed's. */
+bool nki_engine_feeds_unsent(struct nki_engine *engine, struct nki_str reply, const struct nki_error *error);
 /* A transport is there, or lost. */
 void nki_engine_feeds_up(struct nki_engine *engine, int64_t now_ns);
 /* One is about to be there. */

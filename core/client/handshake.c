@@ -118,11 +118,14 @@ static void answer_first_info(struct nki_engine *engine, int64_t now_ns)
     }
 }
 
-/* What is published from now on is held to this server's limits. Not before it has let us in. */
-static void publish_limits(struct nki_engine *engine)
+/* What is published from now on is held to this server's limits: whether they are others than before. Not
+ * before it has let us in. */
+static bool publish_limits(struct nki_engine *engine)
 {
-    atomic_store_explicit(&engine->max_payload, engine->info.max_payload, memory_order_relaxed);
-    atomic_store_explicit(&engine->headers, engine->info.headers, memory_order_relaxed);
+    const struct nki_info *info = &engine->info;
+    int64_t max = atomic_exchange_explicit(&engine->max_payload, info->max_payload, memory_order_relaxed);
+    bool headers = atomic_exchange_explicit(&engine->headers, info->headers, memory_order_relaxed);
+    return max != info->max_payload || headers != info->headers;
 }
 
 void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t now_ns)
@@ -143,8 +146,8 @@ void nki_engine_got_info(struct nki_engine *engine, struct nki_str json, int64_t
         return;
     }
     keep_info(engine, json);
-    if (engine->state == NKI_ENGINE_CONNECTED) {
-        publish_limits(engine);
+    if (engine->state == NKI_ENGINE_CONNECTED && publish_limits(engine)) {
+        (void)nki_engine_fit(engine); /* else the server refuses it, and the next transport does it */
     }
     if (first) {
         answer_first_info(engine, now_ns);
@@ -187,8 +190,8 @@ void nki_engine_got_handshake_pong(struct nki_engine *engine, int64_t now_ns)
     if (engine->state != NKI_ENGINE_WAIT_PONG) {
         return;
     }
-    publish_limits(engine);
-    if (!attach(engine)) {
+    (void)publish_limits(engine);
+    if (!nki_engine_fit(engine) || !attach(engine)) {
         nki_engine_attempt_failed(engine, NKI_NO_MEMORY, "no memory to subscribe again", now_ns);
         return;
     }

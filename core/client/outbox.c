@@ -4,41 +4,29 @@
  * some processors) and each of which begins with a whole frame. So the borders of frames need no bookkeeping
  * while sending: after a disconnect they are found again by walking the frames of the segment that was being
  * sent. */
-#include "client/outbox.h"
+#include "client/outbox_inside.h"
 
 #include "base/alloc.h"
 #include "base/page_cache.h"
 #include "wire/emit.h"
 #include "wire/subject.h"
 
-#define SEGMENT_HEAD ((size_t)4096)
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
 #define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
 #define STREAM_MSGS 8                     /* so many while one write goes on are a stream */
 #define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
 
-struct nki_outbox_segment {
-    struct nki_outbox_segment *next;
-    size_t cap;  /* of data */
-    size_t len;  /* bytes in it */
-    size_t sent; /* of those, accepted by the socket */
-};
-
 static struct nki_page_cache cache =
-    NKI_PAGE_CACHE(SEGMENT_HEAD + SEGMENT_DATA, SEGMENT_HEAD, CACHE_SEGMENTS);
+    NKI_PAGE_CACHE(NKI_SEGMENT_HEAD + SEGMENT_DATA, NKI_SEGMENT_HEAD, CACHE_SEGMENTS);
 
-static uint8_t *segment_data(struct nki_outbox_segment *segment)
+struct nki_outbox_segment *nki_outbox_segment_new(size_t room)
 {
-    return (uint8_t *)segment + SEGMENT_HEAD;
-}
-
-static struct nki_outbox_segment *segment_new(size_t room)
-{
-    size_t cap =
-        room <= SEGMENT_DATA ? SEGMENT_DATA : (room + SEGMENT_HEAD - 1) / SEGMENT_HEAD * SEGMENT_HEAD;
-    struct nki_outbox_segment *segment =
-        cap == SEGMENT_DATA ? nki_page_cache_take(&cache) : nki_pages_alloc(SEGMENT_HEAD + cap, SEGMENT_HEAD);
+    size_t cap = room <= SEGMENT_DATA ? SEGMENT_DATA
+                                      : (room + NKI_SEGMENT_HEAD - 1) / NKI_SEGMENT_HEAD * NKI_SEGMENT_HEAD;
+    struct nki_outbox_segment *segment = cap == SEGMENT_DATA
+                                             ? nki_page_cache_take(&cache)
+                                             : nki_pages_alloc(NKI_SEGMENT_HEAD + cap, NKI_SEGMENT_HEAD);
     if (segment == NULL) {
         return NULL;
     }
@@ -49,12 +37,12 @@ static struct nki_outbox_segment *segment_new(size_t room)
     return segment;
 }
 
-static void segment_free(struct nki_outbox_segment *segment)
+void nki_outbox_segment_free(struct nki_outbox_segment *segment)
 {
     if (segment->cap == SEGMENT_DATA) {
         nki_page_cache_give(&cache, segment);
     } else {
-        nki_pages_free(segment, SEGMENT_HEAD + segment->cap);
+        nki_pages_free(segment, NKI_SEGMENT_HEAD + segment->cap);
     }
 }
 
@@ -73,6 +61,7 @@ int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits)
     memset(outbox, 0, sizeof *outbox);
     outbox->limits = limits;
     outbox->limit = limits.offline;
+    outbox->max_body = outbox->max_header = UINT64_MAX;
     nki_list_init(&outbox->room_ops);
     nki_list_init(&outbox->written_ops);
     int code = pthread_mutex_init(&outbox->mu, NULL);
@@ -85,11 +74,11 @@ int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits)
     return code;
 }
 
-static void drop_segments(struct nki_outbox *outbox)
+void nki_outbox_drop_segments(struct nki_outbox *outbox)
 {
     while (outbox->head != NULL) {
         struct nki_outbox_segment *next = outbox->head->next;
-        segment_free(outbox->head);
+        nki_outbox_segment_free(outbox->head);
         outbox->head = next;
     }
     outbox->tail = NULL;
@@ -100,8 +89,9 @@ static void drop_segments(struct nki_outbox *outbox)
 void nki_outbox_destroy(struct nki_outbox *outbox)
 {
     assert(!outbox->writing && outbox->room_waiters == 0);
-    drop_segments(outbox);
+    nki_outbox_drop_segments(outbox);
     nki_buf_free(&outbox->handshake);
+    nki_buf_free(&outbox->gone);
     pthread_cond_destroy(&outbox->idle);
     pthread_cond_destroy(&outbox->room);
     pthread_mutex_destroy(&outbox->mu);
@@ -112,7 +102,7 @@ static uint8_t *reserve(struct nki_outbox *outbox, size_t len)
 {
     struct nki_outbox_segment *tail = outbox->tail;
     if (tail == NULL || tail == outbox->last || tail->cap - tail->len < len) {
-        struct nki_outbox_segment *segment = segment_new(len);
+        struct nki_outbox_segment *segment = nki_outbox_segment_new(len);
         if (segment == NULL) {
             return NULL;
         }
@@ -123,7 +113,7 @@ static uint8_t *reserve(struct nki_outbox *outbox, size_t len)
         }
         outbox->tail = tail = segment;
     }
-    return segment_data(tail) + tail->len;
+    return nki_outbox_segment_data(tail) + tail->len;
 }
 
 static void commit(struct nki_outbox *outbox, size_t len)
@@ -136,7 +126,7 @@ static void commit(struct nki_outbox *outbox, size_t len)
 
 /* Takes the transmit right if nobody has it (`urgent`: or it is parked) and there may be something to write;
  * with mu held. */
-static bool take_right(struct nki_outbox *outbox, bool urgent)
+bool nki_outbox_take_right(struct nki_outbox *outbox, bool urgent)
 {
     if (outbox->right_taken && !(outbox->parked && (urgent || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES))) {
         outbox->urgent = outbox->urgent || urgent;
@@ -230,9 +220,6 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
     return NKI_OK;
 }
 
-static void tell_room(struct nki_outbox *outbox);
-static void finish_written_ops(struct nki_outbox *outbox, int32_t status);
-
 /* Whether the socket may be given a message straight from its place: nothing waits before it, and nobody
  * writes; with mu held. */
 static bool can_write_direct(const struct nki_outbox *outbox)
@@ -247,7 +234,7 @@ static void keep_frame(struct nki_outbox *outbox, struct nki_outbox_segment *seg
                        int count, size_t sent)
 {
     for (int i = 0; i < count; i++) {
-        memcpy(segment_data(segment) + segment->len, iov[i].iov_base, iov[i].iov_len);
+        memcpy(nki_outbox_segment_data(segment) + segment->len, iov[i].iov_base, iov[i].iov_len);
         segment->len += iov[i].iov_len;
     }
     segment->sent = sent;
@@ -279,7 +266,7 @@ static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing
     iov[count++] = (struct iovec){(void *)(uintptr_t) "\r\n", 2};
     size_t len = iov[0].iov_len + body + 2;
     struct nki_outbox_segment *segment =
-        segment_new(len); /* before, so that nothing is lost for lack of it */
+        nki_outbox_segment_new(len); /* before, so that nothing is lost for lack of it */
     if (segment == NULL) {
         return NKI_NO_MEMORY;
     }
@@ -300,16 +287,25 @@ static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing
     if (sent < len) {
         keep_frame(outbox, segment, iov, count, sent);
     } else {
-        segment_free(segment);
+        nki_outbox_segment_free(segment);
     }
     if (outbox->stream == NULL || !outbox->live) {
         pthread_cond_broadcast(&outbox->idle);
     }
-    tell_room(outbox);
-    finish_written_ops(outbox, NKI_OK);
+    nki_outbox_tell_room(outbox);
+    nki_outbox_finish_written_ops(outbox, NKI_OK);
     *kick = outbox->head != NULL;
     outbox->right_taken = *kick;
     return NKI_OK;
+}
+
+/* Whether the server takes it: NKI_OK, NKI_TOO_LARGE, NKI_NO_HEADERS; with mu held. */
+static inline int32_t check_fit(const struct nki_outbox *outbox, const struct nki_outgoing_msg *msg)
+{
+    if (NKI_UNLIKELY(msg->header_block.len + msg->data.len > outbox->max_body)) {
+        return NKI_TOO_LARGE;
+    }
+    return NKI_UNLIKELY(msg->header_block.len > outbox->max_header) ? NKI_NO_HEADERS : NKI_OK;
 }
 
 /* Whether a message of so many bytes is accepted now: NKI_OK, NKI_WOULD_BLOCK, or why none is; with mu held.
@@ -356,8 +352,11 @@ static int32_t append_locked(struct nki_outbox *outbox, const struct nki_outgoin
         if (NKI_UNLIKELY(outbox->bytes + len > outbox->limit)) {
             /* Before waiting: what was appended must be in somebody's hands, or no room comes. */
             bool mine = i > 0 || outbox->parked;
-            *kick = *kick || (mine && outbox->bytes > 0 && take_right(outbox, true));
+            *kick = *kick || (mine && outbox->bytes > 0 && nki_outbox_take_right(outbox, true));
             status = *kick ? NKI_WOULD_BLOCK : wait_for_room(outbox, len, deadline_ns);
+        }
+        if (status == NKI_OK) {
+            status = check_fit(outbox, msg); /* after the wait, which another server may have ended */
         }
         if (status != NKI_OK) {
             continue; /* ends the loop */
@@ -369,7 +368,7 @@ static int32_t append_locked(struct nki_outbox *outbox, const struct nki_outgoin
         }
     }
     *done = status == NKI_OK ? i : i - 1;
-    *kick = *kick || take_right(outbox, false);
+    *kick = *kick || nki_outbox_take_right(outbox, false);
     return status;
 }
 
@@ -402,13 +401,13 @@ bool nki_outbox_append_soon(struct nki_outbox *outbox, const struct nki_outgoing
     pthread_mutex_lock(&outbox->mu);
     struct nki_outbox_segment *tail = outbox->tail;
     bool soon = tail != NULL && tail != outbox->last && tail->cap - tail->len >= most &&
-                outbox->bytes + most <= outbox->limit;
+                outbox->bytes + most <= outbox->limit && check_fit(outbox, msg) == NKI_OK;
     if (NKI_LIKELY(soon)) {
-        uint8_t *begin = segment_data(tail) + tail->len;
+        uint8_t *begin = nki_outbox_segment_data(tail) + tail->len;
         commit(outbox, (size_t)(put_frame(begin, msg, body) - begin));
         count_accepted(outbox, msg, body);
-        *kick =
-            (!outbox->right_taken || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES) && take_right(outbox, false);
+        *kick = (!outbox->right_taken || outbox->bytes >= NKI_OUTBOX_PARKED_BYTES) &&
+                nki_outbox_take_right(outbox, false);
     }
     pthread_mutex_unlock(&outbox->mu);
     return soon;
@@ -426,7 +425,7 @@ bool nki_outbox_control(struct nki_outbox *outbox, const void *line, size_t len,
             commit(outbox, len);
         }
     }
-    *kick = take_right(outbox, true);
+    *kick = nki_outbox_take_right(outbox, true);
     pthread_mutex_unlock(&outbox->mu);
     return ok;
 }
@@ -440,7 +439,7 @@ static void finish_op(struct nki_op *op, int32_t status)
 }
 
 /* Finishes the operations that wait for room, those whose room is there or (not NKI_OK) all; with mu held. */
-static void finish_room_ops(struct nki_outbox *outbox, int32_t status)
+void nki_outbox_finish_room_ops(struct nki_outbox *outbox, int32_t status)
 {
     for (struct nki_list *at = outbox->room_ops.next, *next; at != &outbox->room_ops; at = next) {
         next = at->next;
@@ -453,7 +452,7 @@ static void finish_room_ops(struct nki_outbox *outbox, int32_t status)
 
 /* Finishes the operations before which all is written, or (not NKI_OK) all; with mu held. They are listed in
  * the order of their places. */
-static void finish_written_ops(struct nki_outbox *outbox, int32_t status)
+void nki_outbox_finish_written_ops(struct nki_outbox *outbox, int32_t status)
 {
     uint64_t written = outbox->appended_bytes - outbox->bytes;
     while (!nki_list_empty(&outbox->written_ops)) {
@@ -473,7 +472,7 @@ void nki_outbox_room(struct nki_outbox *outbox, struct nki_op *op, uint64_t byte
     nki_list_append(&outbox->room_ops, &op->outbox_node);
     int32_t status = room_for(outbox, bytes);
     if (status != NKI_WOULD_BLOCK && status != NKI_DISCONNECTED) {
-        finish_room_ops(outbox, status);
+        nki_outbox_finish_room_ops(outbox, status);
     }
     pthread_mutex_unlock(&outbox->mu);
 }
@@ -484,7 +483,7 @@ void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op)
     nki_op_retain(op);
     op->outbox_bytes = outbox->appended_bytes;
     nki_list_append(&outbox->written_ops, &op->outbox_node);
-    finish_written_ops(outbox, outbox->closed ? NKI_CLOSED : NKI_OK);
+    nki_outbox_finish_written_ops(outbox, outbox->closed ? NKI_CLOSED : NKI_OK);
     pthread_mutex_unlock(&outbox->mu);
 }
 
@@ -494,7 +493,7 @@ void nki_outbox_seal(struct nki_outbox *outbox, int32_t status)
     outbox->sealed = outbox->sealed != 0 ? outbox->sealed : status;
     outbox->limit = 0;
     pthread_cond_broadcast(&outbox->room);
-    finish_room_ops(outbox, outbox->sealed);
+    nki_outbox_finish_room_ops(outbox, outbox->sealed);
     pthread_mutex_unlock(&outbox->mu);
 }
 
@@ -510,7 +509,7 @@ void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op)
 }
 
 /* Tells those who wait for room, once half of the outbox is free again; with mu held. */
-static void tell_room(struct nki_outbox *outbox)
+void nki_outbox_tell_room(struct nki_outbox *outbox)
 {
     if (outbox->bytes > outbox->limit / 2) {
         return;
@@ -518,13 +517,13 @@ static void tell_room(struct nki_outbox *outbox)
     if (outbox->room_waiters > 0) {
         pthread_cond_broadcast(&outbox->room);
     }
-    finish_room_ops(outbox, NKI_OK);
+    nki_outbox_finish_room_ops(outbox, NKI_OK);
 }
 
 uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mu);
-    uint64_t unconfirmed = outbox->accepted_msgs - outbox->confirmed_msgs;
+    uint64_t unconfirmed = nki_outbox_in_doubt(outbox);
     pthread_mutex_unlock(&outbox->mu);
     return unconfirmed;
 }
@@ -563,205 +562,6 @@ void nki_outbox_confirm(struct nki_outbox *outbox, uint64_t accepted)
     pthread_mutex_unlock(&outbox->mu);
 }
 
-void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
-{
-    pthread_mutex_lock(&outbox->mu);
-    assert(!outbox->live && !outbox->writing &&
-           outbox->handshake.len == 0); /* perhaps a filter over the one before */
-    outbox->stream = stream;
-    pthread_mutex_unlock(&outbox->mu);
-    nki_trace_restart(outbox->trace);
-}
-
-bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick)
-{
-    pthread_mutex_lock(&outbox->mu);
-    bool ok = nki_buf_append(&outbox->handshake, data, len);
-    *kick = take_right(outbox, true);
-    pthread_mutex_unlock(&outbox->mu);
-    return ok;
-}
-
-/* After a change of `live`; with mu held. */
-static void set_limit(struct nki_outbox *outbox)
-{
-    uint64_t limit = outbox->live ? outbox->limits.live : outbox->limits.offline;
-    outbox->limit = outbox->sealed != 0 || outbox->closed ? 0 : limit;
-}
-
-/* What is waited for moves back by what goes before it; with mu held. */
-static void move_written_ops(struct nki_outbox *outbox, size_t len)
-{
-    for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
-        NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes += len;
-    }
-}
-
-bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick)
-{
-    struct nki_outbox_segment *first = NULL;
-    if (len > 0) {
-        first = segment_new(len);
-        if (first == NULL) {
-            *kick = false;
-            return false;
-        }
-        memcpy(segment_data(first), replay, len);
-        first->len = len;
-    }
-    pthread_mutex_lock(&outbox->mu);
-    if (first != NULL) {
-        first->next = outbox->head;
-        outbox->head = first;
-        if (outbox->tail == NULL) {
-            outbox->tail = first;
-        }
-        outbox->bytes += len;
-        outbox->appended_bytes += len;
-        move_written_ops(outbox, len);
-    }
-    outbox->live = true;
-    set_limit(outbox);
-    tell_room(outbox);
-    *kick = take_right(outbox, true);
-    pthread_mutex_unlock(&outbox->mu);
-    return true;
-}
-
-uint64_t nki_outbox_hold(struct nki_outbox *outbox)
-{
-    pthread_mutex_lock(&outbox->mu);
-    assert(outbox->live && !outbox->held);
-    outbox->held = true;
-    outbox->last = outbox->tail;
-    uint64_t accepted = outbox->accepted_msgs;
-    pthread_mutex_unlock(&outbox->mu);
-    return accepted;
-}
-
-bool nki_outbox_ahead(struct nki_outbox *outbox, const void *lines, size_t len, bool *kick)
-{
-    struct nki_outbox_segment *segment = segment_new(len);
-    *kick = false;
-    if (segment == NULL) {
-        return false;
-    }
-    memcpy(segment_data(segment), lines, len);
-    segment->len = len;
-    pthread_mutex_lock(&outbox->mu);
-    assert(outbox->held);
-    struct nki_outbox_segment **link = outbox->last != NULL ? &outbox->last->next : &outbox->head;
-    segment->next = *link;
-    *link = segment;
-    if (segment->next == NULL) {
-        outbox->tail = segment;
-    }
-    outbox->last = segment;
-    outbox->bytes += len;
-    outbox->appended_bytes += len;
-    move_written_ops(outbox, len);
-    *kick = take_right(outbox, true);
-    pthread_mutex_unlock(&outbox->mu);
-    return true;
-}
-
-void nki_outbox_release(struct nki_outbox *outbox, bool *kick)
-{
-    pthread_mutex_lock(&outbox->mu);
-    outbox->held = false;
-    outbox->last = NULL;
-    *kick = take_right(outbox, true);
-    pthread_mutex_unlock(&outbox->mu);
-}
-
-/* CONNECT holds secrets: nothing of it stays in memory once it was sent, or given up. */
-static void wipe_handshake(struct nki_outbox *outbox)
-{
-    if (outbox->handshake.data != NULL) {
-        explicit_bzero(outbox->handshake.data, outbox->handshake.cap);
-    }
-    outbox->handshake.len = 0;
-}
-
-/* Keeps of a segment the PUB frames that were not wholly sent; returns how many. */
-static uint64_t keep_unsent(struct nki_outbox_segment *segment)
-{
-    uint8_t *data = segment_data(segment);
-    size_t kept = 0;
-    uint64_t msgs = 0;
-    for (size_t at = 0, len; at < segment->len; at += len) {
-        enum nki_out_kind kind;
-        len = nki_emit_frame_len(data + at, segment->len - at, &kind);
-        if (kind == NKI_OUT_PUB && at + len > segment->sent) {
-            memmove(data + kept, data + at, len);
-            kept += len;
-            msgs++;
-        }
-    }
-    segment->len = kept;
-    segment->sent = 0;
-    return msgs;
-}
-
-uint64_t nki_outbox_detach(struct nki_outbox *outbox)
-{
-    pthread_mutex_lock(&outbox->mu);
-    outbox->live = false;
-    set_limit(outbox);
-    while (outbox->writing) {
-        /* The stream was shut down, so the system call that is under way ends at once. */
-        nki_cond_wait(&outbox->idle, &outbox->mu, NKI_NEVER);
-    }
-    outbox->stream = NULL;
-    wipe_handshake(outbox);
-    uint64_t kept = 0;
-    outbox->bytes = 0;
-    outbox->tail = NULL;
-    outbox->held = false;
-    outbox->last = NULL;
-    for (struct nki_outbox_segment **at = &outbox->head; *at != NULL;) {
-        struct nki_outbox_segment *segment = *at;
-        kept += keep_unsent(segment);
-        if (segment->len == 0) {
-            *at = segment->next;
-            segment_free(segment);
-        } else {
-            outbox->bytes += segment->len;
-            outbox->tail = segment;
-            at = &segment->next;
-        }
-    }
-    uint64_t written = outbox->accepted_msgs - kept;
-    uint64_t unconfirmed = written > outbox->confirmed_msgs ? written - outbox->confirmed_msgs : 0;
-    outbox->confirmed_msgs = written;
-    tell_room(outbox);
-    if (outbox->limits.offline == 0) {
-        pthread_cond_broadcast(&outbox->room); /* nobody waits for the reconnect */
-    }
-    /* What was not written has moved: those who wait for it now wait for all that is there. */
-    for (struct nki_list *op = outbox->written_ops.next; op != &outbox->written_ops; op = op->next) {
-        NKI_CONTAINER_OF(op, struct nki_op, outbox_node)->outbox_bytes = outbox->appended_bytes;
-    }
-    finish_written_ops(outbox, NKI_OK);
-    pthread_mutex_unlock(&outbox->mu);
-    return unconfirmed;
-}
-
-uint64_t nki_outbox_close(struct nki_outbox *outbox)
-{
-    pthread_mutex_lock(&outbox->mu);
-    assert(outbox->stream == NULL);
-    outbox->closed = true;
-    outbox->limit = 0;
-    uint64_t unsent = outbox->accepted_msgs - outbox->confirmed_msgs;
-    drop_segments(outbox);
-    pthread_cond_broadcast(&outbox->room);
-    finish_room_ops(outbox, NKI_CLOSED);
-    finish_written_ops(outbox, NKI_CLOSED);
-    pthread_mutex_unlock(&outbox->mu);
-    return unsent;
-}
-
 /* What is to be written next; with mu held. */
 static int gather(struct nki_outbox *outbox, struct iovec *iov, size_t budget, size_t *total)
 {
@@ -779,7 +579,7 @@ static int gather(struct nki_outbox *outbox, struct iovec *iov, size_t budget, s
     for (struct nki_outbox_segment *segment = outbox->head;
          segment != NULL && more && count < IOV_MAX_SEGMENTS && *total < budget; segment = segment->next) {
         size_t len = segment->len - segment->sent;
-        iov[count++] = (struct iovec){segment_data(segment) + segment->sent, len};
+        iov[count++] = (struct iovec){nki_outbox_segment_data(segment) + segment->sent, len};
         *total += len;
         more = segment != outbox->last;
     }
@@ -792,7 +592,7 @@ static void advance(struct nki_outbox *outbox, size_t len)
     if (outbox->handshake.len > 0) {
         nki_buf_consume(&outbox->handshake, len);
         if (outbox->handshake.len == 0) {
-            wipe_handshake(outbox);
+            nki_outbox_wipe_handshake(outbox);
         }
         return;
     }
@@ -813,10 +613,10 @@ static void advance(struct nki_outbox *outbox, size_t len)
         if (outbox->last == segment) {
             outbox->last = NULL;
         }
-        segment_free(segment);
+        nki_outbox_segment_free(segment);
     }
-    tell_room(outbox);
-    finish_written_ops(outbox, NKI_OK);
+    nki_outbox_tell_room(outbox);
+    nki_outbox_finish_written_ops(outbox, NKI_OK);
 }
 
 /* One system call; the caller holds mu, which is released meanwhile. */

@@ -65,9 +65,12 @@ struct nki_outbox {
     uint64_t accepted_msgs;
     uint64_t accepted_bytes;
     uint64_t confirmed_msgs; /* of those, known to be at the server, or given up as unconfirmed */
-    uint32_t parkings;       /* how often the right was parked */
-    uint64_t burst_msgs;     /* accepted_msgs when the outbox last became non-empty */
-    int64_t burst_ns;        /* and when that was */
+    struct nki_buf gone; /* numbers (uint64_t, rising) of messages that were taken out before the others */
+    uint64_t max_body;   /* what the server takes of one message: headers and data, */
+    uint64_t max_header; /* and headers alone; 0: none */
+    uint32_t parkings;   /* how often the right was parked */
+    uint64_t burst_msgs; /* accepted_msgs when the outbox last became non-empty */
+    int64_t burst_ns;    /* and when that was */
 };
 
 /* 0 or an errno. */
@@ -77,10 +80,10 @@ void nki_outbox_destroy(struct nki_outbox *outbox);
 /* Appends `count` messages (one that is large and finds the outbox empty is written at once, from where it
  * is, and only what the socket does not take is kept), waiting for room until the deadline (0: not at all).
  * NKI_OK, NKI_WOULD_BLOCK, NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING,
- * NKI_CLOSED, NKI_NO_MEMORY; *done tells how many were appended. *kick: the caller now holds the transmit
- * right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait (fail_fast), or there is no room until
- * what was appended here, or left to gather, is written, so the caller uses the right and calls again for the
- * rest. */
+ * NKI_CLOSED, NKI_TOO_LARGE, NKI_NO_HEADERS, NKI_NO_MEMORY; *done tells how many were appended. *kick: the
+ * caller now holds the transmit right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait (fail_fast),
+ * or there is no room until what was appended here, or left to gather, is written, so the caller uses the
+ * right and calls again for the rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
 /* The same for one message that is not large, if there is room at once and in the segment that is being
@@ -109,7 +112,7 @@ void nki_outbox_written(struct nki_outbox *outbox, struct nki_op *op);
 void nki_outbox_seal(struct nki_outbox *outbox, int32_t status);
 /* The operation waits no more for room or writing; harmless if it does not. */
 void nki_outbox_forget_op(struct nki_outbox *outbox, struct nki_op *op);
-/* Messages accepted and not known to be at the server, nor given up as unconfirmed. */
+/* Messages accepted and not known to be at the server, nor given up as unconfirmed, nor taken out. */
 uint64_t nki_outbox_unconfirmed(struct nki_outbox *outbox);
 /* Of the messages accepted so far, those known to be at the server or given up: after a disconnect, all that
  * were written. */
@@ -125,6 +128,12 @@ void nki_outbox_confirm(struct nki_outbox *outbox, uint64_t accepted);
 void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream);
 /* Engine: bytes of the handshake. False if there is no memory. */
 bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick);
+/* Engine: the server takes bodies (headers and data) of up to `max_body` bytes, and headers or not. It would
+ * cut the connection for any other message, so none is accepted from now on, and those that wait are taken
+ * out: their control lines are appended to `lines`. Not one of which a part is written, and none while a
+ * write is under way (of a server that changes its mind).
+ * False if there is no memory: then nothing was taken out. */
+bool nki_outbox_fit(struct nki_outbox *outbox, uint64_t max_body, bool headers, struct nki_buf *lines);
 /* Engine: the handshake is done: `replay` goes before all that waited, and the outbox is live. False if there
  * is no memory. */
 bool nki_outbox_attach(struct nki_outbox *outbox, const void *replay, size_t len, bool *kick);

@@ -81,7 +81,7 @@ static struct nki_op *vacate(struct nki_replies *replies, uint32_t index)
     return op;
 }
 
-struct nki_op *nki_replies_take(struct nki_replies *replies, struct nki_str subject)
+struct nki_op *nki_replies_find(const struct nki_replies *replies, struct nki_str subject)
 {
     uint64_t token;
     if (subject.len > replies->prefix_len && memcmp(subject.ptr, replies->prefix, replies->prefix_len) == 0 &&
@@ -89,11 +89,20 @@ struct nki_op *nki_replies_take(struct nki_replies *replies, struct nki_str subj
         uint32_t index = (uint32_t)(token & (NKI_REPLIES_MAX - 1));
         if (index < replies->cap && replies->slots[index].op != NULL &&
             replies->slots[index].token == token) {
-            return vacate(replies, index);
+            return replies->slots[index].op;
         }
     }
-    replies->late++;
     return NULL;
+}
+
+struct nki_op *nki_replies_take(struct nki_replies *replies, struct nki_str subject)
+{
+    struct nki_op *op = nki_replies_find(replies, subject);
+    if (op == NULL) {
+        replies->late++;
+        return NULL;
+    }
+    return vacate(replies, (uint32_t)(op->token & (NKI_REPLIES_MAX - 1)));
 }
 
 void nki_replies_remove(struct nki_replies *replies, struct nki_op *op)

@@ -38,6 +38,8 @@ void nki_replies_free(struct nki_replies *replies);
 /* Registers the operation (a reference of its own) and writes its reply subject to `subject` (prefix_len +
  * NKI_REPLIES_TOKEN_MAX bytes); its length, or 0 if there is no memory or too many are in flight. */
 size_t nki_replies_add(struct nki_replies *replies, struct nki_op *op, char *subject);
+/* The operation a reply subject belongs to; NULL if there is none. */
+struct nki_op *nki_replies_find(const struct nki_replies *replies, struct nki_str subject);
 /* The operation a reply subject belongs to, taken out of the table with its reference; NULL if there is none.
  */
 struct nki_op *nki_replies_take(struct nki_replies *replies, struct nki_str subject);

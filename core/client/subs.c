@@ -176,7 +176,7 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     }
 }
 
-void nki_subs_denied(struct nki_sub *sub, const struct nki_error *error)
+void nki_subs_refused(struct nki_sub *sub, const struct nki_error *error, int32_t outcome)
 {
     struct nki_error *copy = sub->end_error == NULL ? nki_alloc(sizeof *copy) : NULL;
     if (copy != NULL) {
@@ -184,7 +184,7 @@ void nki_subs_denied(struct nki_sub *sub, const struct nki_error *error)
         sub->end_error = copy;
     }
     if (sub->collect != NULL && sub->collect->op != NULL) {
-        nki_op_finish(sub->collect->op, NKI_PERMISSION, NKI_OUTCOME_REJECTED, NULL, error);
+        nki_op_finish(sub->collect->op, error->status, outcome, NULL, error);
     }
 }
 

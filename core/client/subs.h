@@ -116,8 +116,9 @@ void nki_subs_add_events(struct nki_subs *subs, struct nki_sub *sub);
 /* Out of the table, to those that have ended; a subscription to events is out of its list, and its reference
  * dropped. Harmless if it is not in. What is staged is handed over. */
 void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_reason);
-/* The server ends it with these words: kept if there is memory for them. */
-void nki_subs_denied(struct nki_sub *sub, const struct nki_error *error);
+/* It is about to end for this reason: the words are kept if there is memory for them, and the operation that
+ * waits for a reply finishes, with this outcome. */
+void nki_subs_refused(struct nki_sub *sub, const struct nki_error *error, int32_t outcome);
 /* Nobody will take from it any more: out of those that have ended. Harmless if it is not among them. */
 void nki_subs_forget(struct nki_sub *sub);
 /* The subscription to events that gets the requests to the application, or NULL. */

@@ -406,6 +406,19 @@ static void on_denied(struct nki_feed *feed, struct nki_str subject, const struc
     }
 }
 
+/* The stream sees the gap; this is why there is one. */
+static bool on_unsent(struct nki_feed *feed, struct nki_str reply, const struct nki_error *error)
+{
+    struct nki_ingest *ingest = ingest_of(feed);
+    bool ours = reply.len > ingest->prefix_len && memcmp(reply.ptr, ingest->prefix, ingest->prefix_len) == 0;
+    if (ours) {
+        pthread_mutex_lock(&ingest->window.mu);
+        note(ingest, error);
+        pthread_mutex_unlock(&ingest->window.mu);
+    }
+    return ours;
+}
+
 /* What was published is committed, as far as there is time. */
 static void on_drain(struct nki_feed *feed, int64_t now_ns)
 {
@@ -458,6 +471,7 @@ const struct nki_feed_ops nki_ingest_feed_ops = {
     .tick = on_tick,
     .taken = on_taken,
     .denied = on_denied,
+    .unsent = on_unsent,
     .drain = on_drain,
     .waits = on_waits,
     .end = on_end,

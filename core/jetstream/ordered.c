@@ -196,7 +196,7 @@ static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_n
 static void taken(struct nki_feed *feed, int64_t now_ns)
 {
     (void)now_ns;
-    nki_flow_taken(&of(feed)->flow, feed);
+    nki_flow_taken(&nki_ordered_of_feed(feed)->flow, feed);
 }
 
 /* The server had nothing to send, and does not wait for us. One of these may cross our answer to a request of
@@ -365,7 +365,7 @@ static void control(struct nki_ordered *ordered, struct nki_msg *msg, int64_t no
 
 static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
 {
-    struct nki_ordered *ordered = of(feed);
+    struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     if (ordered->state != NKI_ORDERED_CREATING && ordered->state != NKI_ORDERED_LIVE) {
         nki_msg_release(msg); /* of a consumer that was given up */
     } else if (nki_str_eq(nki_msg_subject(msg), nki_str_make(ordered->subject, ordered->subject_len))) {
@@ -379,7 +379,7 @@ static void message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
 
 static void tick(struct nki_feed *feed, int64_t now_ns)
 {
-    struct nki_ordered *ordered = of(feed);
+    struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     int64_t silence_ns = 2 * ordered->heartbeat_ns;
     switch (ordered->state) {
     case NKI_ORDERED_PAUSING:
@@ -409,7 +409,7 @@ static void tick(struct nki_feed *feed, int64_t now_ns)
 
 static void up(struct nki_feed *feed, int64_t now_ns)
 {
-    struct nki_ordered *ordered = of(feed);
+    struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     if (ordered->created) {
         nki_ordered_send_delete(ordered, ordered->serial - 1); /* it may live on at the server */
     }
@@ -420,7 +420,7 @@ static void up(struct nki_feed *feed, int64_t now_ns)
 
 static void down(struct nki_feed *feed, int64_t now_ns)
 {
-    struct nki_ordered *ordered = of(feed);
+    struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     ordered->state = NKI_ORDERED_DOWN;
     nki_trouble_end(&ordered->trouble, now_ns);
     nki_flow_forget(&ordered->flow);
@@ -433,7 +433,7 @@ static void down(struct nki_feed *feed, int64_t now_ns)
 
 static void end(struct nki_feed *feed, int32_t reason)
 {
-    struct nki_ordered *ordered = of(feed);
+    struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     nki_ready_tell(&ordered->ready, feed->engine);
     if (feed->up && ordered->used) {
         nki_ordered_send_delete(ordered, ordered->serial);
@@ -447,7 +447,7 @@ static void end(struct nki_feed *feed, int32_t reason)
 
 static void settle(struct nki_feed *feed)
 {
-    nki_ready_tell(&of(feed)->ready, feed->engine);
+    nki_ready_tell(&nki_ordered_of_feed(feed)->ready, feed->engine);
 }
 
 const struct nki_feed_ops nki_ordered_ops = {.up = up,

@@ -81,7 +81,7 @@ struct nki_ordered {
     struct nki_buf start_time;
 };
 
-static inline struct nki_ordered *of(struct nki_feed *feed)
+static inline struct nki_ordered *nki_ordered_of_feed(struct nki_feed *feed)
 {
     return NKI_CONTAINER_OF(feed, struct nki_ordered, feed);
 }

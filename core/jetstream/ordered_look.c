@@ -4,7 +4,7 @@
 
 void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health *out)
 {
-    const struct nki_ordered *ordered = of(feed);
+    const struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     struct nki_trouble now = ordered->trouble;
     if (ordered->state == NKI_ORDERED_LIVE && now_ns - ordered->seen_ns >= 2 * ordered->heartbeat_ns) {
         nki_trouble_begin(&now, NKI_HEARTBEATS_MISSED, NKI_STR(""), ordered->seen_ns);
@@ -22,7 +22,7 @@ void nki_ordered_health(struct nki_feed *feed, int64_t now_ns, struct nki_health
 
 static struct nki_ready *ready_of(struct nki_feed *feed)
 {
-    return feed->ops == &nki_ordered_ops ? &of(feed)->ready : NULL;
+    return feed->ops == &nki_ordered_ops ? &nki_ordered_of_feed(feed)->ready : NULL;
 }
 
 int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **op, struct nki_error *err)
@@ -39,7 +39,7 @@ int32_t nki_ordered_info_get(struct nki_sub *sub, struct nki_ordered_info *out)
         }
         return NKI_CLOSED;
     }
-    const struct nki_ordered *ordered = of(feed);
+    const struct nki_ordered *ordered = nki_ordered_of_feed(feed);
     *out = (struct nki_ordered_info){.resets = ordered->resets,
                                      .last_seq = ordered->stream_seq,
                                      .stale_msgs = ordered->stale_msgs,

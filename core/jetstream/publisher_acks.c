@@ -28,6 +28,16 @@ static inline struct nki_publisher_slot *find(struct nki_publisher *publisher, u
     return atomic_load_explicit(&slot->id, memory_order_relaxed) == id ? slot : NULL;
 }
 
+/* That of a reply's subject. *ours: it is one of this publisher's, with or without a slot. */
+static struct nki_publisher_slot *slot_of(struct nki_publisher *publisher, struct nki_str reply, bool *ours)
+{
+    uint64_t id;
+    size_t prefix_len = publisher->prefix_len;
+    *ours = reply.len > prefix_len && memcmp(reply.ptr, publisher->prefix, prefix_len) == 0 &&
+            nki_base62_read(reply.ptr + prefix_len, reply.len - prefix_len, &id);
+    return *ours ? find(publisher, id) : NULL;
+}
+
 /* -- outcomes -------------------------------------------------------------------------------------------- */
 
 /* The message has its outcome: the slot is free. */
@@ -236,14 +246,8 @@ static void end_pauses(struct nki_publisher *publisher, int64_t now_ns)
 static void on_message(struct nki_feed *feed, struct nki_msg *msg, int64_t now_ns)
 {
     struct nki_publisher *publisher = publisher_of(feed);
-    struct nki_str subject = nki_msg_subject(msg);
-    struct nki_publisher_slot *slot = NULL;
-    uint64_t id;
-    /* The server matched the prefix, but anybody may publish there. */
-    if (subject.len > publisher->prefix_len &&
-        nki_base62_read(subject.ptr + publisher->prefix_len, subject.len - publisher->prefix_len, &id)) {
-        slot = find(publisher, id);
-    }
+    bool ours; /* the server matched the prefix, but anybody may publish there */
+    struct nki_publisher_slot *slot = slot_of(publisher, nki_msg_subject(msg), &ours);
     if (NKI_UNLIKELY(slot == NULL || !nki_list_empty(&slot->paused) || slot->waits_up)) {
         bool answers = slot != NULL && !nki_engine_says_nobody(msg);
         if (!answers) {
@@ -485,6 +489,17 @@ static void on_denied(struct nki_feed *feed, struct nki_str subject, const struc
     }
 }
 
+static bool on_unsent(struct nki_feed *feed, struct nki_str reply, const struct nki_error *error)
+{
+    bool ours;
+    struct nki_publisher_slot *slot = slot_of(publisher_of(feed), reply, &ours);
+    if (slot != NULL) {
+        int32_t outcome = slot->doubt ? NKI_OUTCOME_UNKNOWN : NKI_OUTCOME_NOT_SENT;
+        (void)end_without(publisher_of(feed), slot, error->status, outcome, error->text);
+    }
+    return ours; /* one without a slot has its outcome */
+}
+
 static void refuse(struct nki_publisher *publisher, int32_t status)
 {
     pthread_mutex_lock(&publisher->window.mu);
@@ -561,6 +576,7 @@ const struct nki_feed_ops nki_publisher_feed_ops = {
     .taken = on_taken,
     .settle = on_settle,
     .denied = on_denied,
+    .unsent = on_unsent,
     .drain = on_drain,
     .waits = on_waits,
     .end = on_end,

@@ -147,3 +147,35 @@ size_t nki_emit_frame_len(const uint8_t *data, size_t len, enum nki_out_kind *ki
     (void)is_number;
     return line_len + (size_t)body_len + 2;
 }
+
+/* The last word of a line, which is a number; cuts it off. */
+static uint64_t cut_size(struct nki_str *words)
+{
+    size_t at = words->len;
+    while (words->ptr[at - 1] != ' ') {
+        at--;
+    }
+    uint64_t size;
+    bool is_number = nki_str_u64(nki_str_make(words->ptr + at, words->len - at), &size);
+    assert(is_number);
+    (void)is_number;
+    words->len = at - 1;
+    return size;
+}
+
+void nki_emit_read_pub(const uint8_t *data, size_t len, struct nki_emit_pub_line *out)
+{
+    assert(data != NULL && out != NULL);
+    const uint8_t *newline = memchr(data, '\n', len);
+    assert(newline != NULL && newline - data >= 7 && newline[-1] == '\r');
+    bool headers = data[0] == 'H';
+    size_t begin = headers ? 5 : 4;
+    out->len = (size_t)(newline - data) + 1;
+    struct nki_str words = nki_str_make((const char *)data + begin, out->len - 2 - begin);
+    out->body_len = cut_size(&words);
+    out->header_len = headers ? cut_size(&words) : 0;
+    const char *blank = memchr(words.ptr, ' ', words.len);
+    size_t subject_len = blank != NULL ? (size_t)(blank - words.ptr) : words.len;
+    out->subject = nki_str_make(words.ptr, subject_len);
+    out->reply = blank != NULL ? nki_str_make(blank + 1, words.len - subject_len - 1) : NKI_STR("");
+}

@@ -40,4 +40,16 @@ enum nki_out_kind {
  * on anything else. */
 size_t nki_emit_frame_len(const uint8_t *data, size_t len, enum nki_out_kind *kind);
 
+/* The arguments of a PUB or HPUB line; the texts lie in it. */
+struct nki_emit_pub_line {
+    struct nki_str subject;
+    struct nki_str reply;
+    uint64_t header_len;
+    uint64_t body_len; /* headers included */
+    size_t len;        /* of the line itself */
+};
+
+/* Reads one, which this module wrote, back from where it begins; `len` bytes are there and hold it. */
+void nki_emit_read_pub(const uint8_t *data, size_t len, struct nki_emit_pub_line *out);
+
 #endif

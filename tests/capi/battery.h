@@ -70,8 +70,13 @@ void step_batches(struct worker *me);
 /* Makes the stream of those. */
 void begin_ingests(natskit_conn conn);
 void step_ingests(struct worker *me);
+void step_publishers(struct worker *me);
 void step_watch(struct worker *me);
 void step_objects(struct worker *me);
+/* Makes the object that is read; gives up what it is known by. */
+void begin_readers(natskit_conn conn);
+void end_readers(void);
+void step_readers(struct worker *me);
 void step_entry(struct worker *me);
 
 /* battery_service.c */
@@ -86,6 +91,8 @@ void step_add_all(struct worker *me);
 void step_republish(struct worker *me);
 void step_names(struct worker *me);
 void step_first(struct worker *me);
+void step_op(struct worker *me);
+void step_waitset(struct worker *me);
 void ack_some(struct worker *me, natskit_msg *msg);
 
 #endif

@@ -283,6 +283,83 @@ void step_ingests(struct worker *me)
     }
 }
 
+static void open_publisher(struct worker *me)
+{
+    enum sort sort;
+    natskit_publisher publisher = {0};
+    natskit_sub acks = {0};
+    natskit_js js = {pick(me, NATSKIT_KIND_JS, &sort)};
+    natskit_status status = natskit_publisher_open(js, (natskit_options){0}, &publisher, &acks, NULL);
+    if (gave_for(me, "publisher_open", js.id, sort, status) == NATSKIT_OK) {
+        keep(me, NATSKIT_KIND_PUBLISHER, publisher.id);
+        keep(me, NATSKIT_KIND_SUB, acks.id);
+    } else if (publisher.id != 0 || acks.id != 0) {
+        fault(me, "publisher_open", js.id, status, "a failed open leaves no handle");
+    }
+}
+
+static natskit_status publish_some(struct worker *me, natskit_publisher publisher)
+{
+    static const char *const subjects[] = {"btfast.a", "btfast.b", "nobody"};
+    natskit_outgoing out[4];
+    size_t count = below(me, 5);
+    size_t published = 99;
+    if (below(me, 3) > 0) {
+        return natskit_publisher_publish(publisher, subjects[below(me, 3)], Z, (natskit_headers){0}, payload,
+                                         below(me, 200), some_timeout(me), NULL);
+    }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (natskit_outgoing){
+            .subject = subjects[below(me, 3)], .subject_len = Z, .data = payload, .data_len = below(me, 200)};
+    }
+    natskit_status status = natskit_publisher_publish_batch(publisher, out, sizeof out[0], count,
+                                                            some_timeout(me), NULL, &published);
+    if (published > count || (status == NATSKIT_OK && published != count)) {
+        fault(me, "publisher_publish_batch", publisher.id, status, "published does not fit");
+    }
+    return status;
+}
+
+/* Some to a stream, others to none. */
+void step_publishers(struct worker *me)
+{
+    enum sort sort;
+    natskit_op op = {0};
+    natskit_publisher_info info;
+    if (below(me, 6) == 0) {
+        open_publisher(me);
+        return;
+    }
+    natskit_publisher publisher = {pick(me, NATSKIT_KIND_PUBLISHER, &sort)};
+    natskit_status status;
+    switch (below(me, 8)) {
+    case 0:
+        gave_for(me, "publisher_done", publisher.id, sort,
+                 natskit_publisher_done(publisher, some_timeout(me), NULL));
+        return;
+    case 1:
+        status = natskit_publisher_done_start(publisher, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "publisher_done_start", gave_for(me, "publisher_done_start", publisher.id, sort, status),
+                op);
+        return;
+    case 2:
+        status = natskit_publisher_room_start(publisher, (natskit_options){0}, below(me, 100000),
+                                              below(me, 100), &op, NULL);
+        keep_op(me, "publisher_room_start", gave_for(me, "publisher_room_start", publisher.id, sort, status),
+                op);
+        return;
+    case 3:
+        status = natskit_publisher_info_get(publisher, &info, sizeof info);
+        if (gave_for(me, "publisher_info", publisher.id, sort, status) == NATSKIT_OK &&
+            info.published != info.pending + info.acked + info.failed) {
+            fault(me, "publisher_info", publisher.id, 0, "the counters do not add up");
+        }
+        return;
+    default:
+        gave_for(me, "publisher_publish", publisher.id, sort, publish_some(me, publisher));
+    }
+}
+
 static void step_direct(struct worker *me)
 {
     enum sort sort;
@@ -404,6 +481,66 @@ void step_objects(struct worker *me)
     default:
         gave_for(me, "writer_progress", writer.id, sort,
                  natskit_object_writer_progress(writer, &progress, sizeof progress));
+    }
+}
+
+/* What the readers' object is. Set before the workers begin. */
+static natskit_msg *object;
+
+void begin_readers(natskit_conn conn)
+{
+    natskit_js js;
+    natskit_object_store store;
+    fx_stream(conn, "OBJ_BTKV",
+              "{\"name\":\"OBJ_BTKV\",\"subjects\":[\"$O.BTKV.C.>\",\"$O.BTKV.M.>\"],\"storage\":\"memory\","
+              "\"max_bytes\":50000000,\"discard\":\"new\",\"allow_rollup_hdrs\":true,"
+              "\"allow_direct\":true}");
+    assert_ok(natskit_js_open(conn, (natskit_options){0}, &js, NULL));
+    assert_ok(natskit_object_store_open(js, "BTKV", Z, &store, NULL));
+    assert_ok(natskit_object_put(store, "read", Z, (natskit_json){0}, payload, sizeof payload,
+                                 (natskit_options){0}, 10 * SECONDS, &object, NULL));
+    assert_ok(natskit_object_store_close(store));
+    assert_ok(natskit_js_close(js));
+}
+
+void end_readers(void)
+{
+    assert_ok(natskit_msg_release(object));
+}
+
+void step_readers(struct worker *me)
+{
+    char room[4096];
+    enum sort sort;
+    natskit_op op = {0};
+    natskit_object_progress progress;
+    natskit_object_reader reader = {pick(me, NATSKIT_KIND_OBJECT_READER, &sort)};
+    natskit_status status;
+    size_t len = 0;
+    switch (below(me, 6)) {
+    case 0: {
+        natskit_object_store store = {pick(me, NATSKIT_KIND_OBJECT_STORE, &sort)};
+        status = natskit_object_reader_open(store, object, &reader, NULL);
+        if (gave_for(me, "reader_open", store.id, sort, status) == NATSKIT_OK) {
+            keep(me, NATSKIT_KIND_OBJECT_READER, reader.id);
+        }
+        return;
+    }
+    case 1:
+        status = natskit_object_reader_ready_start(reader, (natskit_options){0}, below(me, 100), &op, NULL);
+        keep_op(me, "reader_ready_start", gave_for(me, "reader_ready_start", reader.id, sort, status), op);
+        return;
+    case 2:
+        gave_for(me, "reader_progress", reader.id, sort,
+                 natskit_object_reader_progress(reader, &progress, sizeof progress));
+        return;
+    default:
+        status = natskit_object_reader_read(reader, room, 1 + below(me, sizeof room), some_timeout(me), &len,
+                                            NULL);
+        gave_for(me, "reader_read", reader.id, sort, status);
+        if ((status == NATSKIT_OK) != (len > 0)) {
+            fault(me, "reader_read", reader.id, status, "bytes come with success alone");
+        }
     }
 }
 

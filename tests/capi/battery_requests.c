@@ -1,4 +1,4 @@
-/* The battery's calls around requests and headers that change. Any worker. */
+/* The battery's calls around requests, headers that change, operations and waitsets. Any worker. */
 #include "battery.h"
 
 #include <string.h>
@@ -211,5 +211,76 @@ void ack_some(struct worker *me, natskit_msg *msg)
     }
     if (acked != 7 && acked > 1) {
         fault(me, "ack_batch", 0, 0, "more messages were acked than there are");
+    }
+}
+
+/* -- operations and waitsets ----------------------------------------------------------------------------- */
+
+void step_op(struct worker *me)
+{
+    enum sort sort;
+    natskit_op op = {pick(me, NATSKIT_KIND_OP, &sort)};
+    natskit_error err;
+    natskit_msg *msg;
+    int32_t outcome;
+    switch (below(me, 3)) {
+    case 0:
+        gave_for(me, "op_wait", op.id, sort, natskit_op_wait(op, some_timeout(me)));
+        break;
+    case 1:
+        gave_for(me, "op_result", op.id, sort, natskit_op_result(op, &outcome, &err));
+        break;
+    default:
+        if (gave_for(me, "op_take_msg", op.id, sort, natskit_op_take_msg(op, &msg)) == NATSKIT_OK) {
+            keep_message(me, msg);
+        }
+    }
+}
+
+static uint64_t some_object(struct worker *me)
+{
+    enum sort sort;
+    return pick(me, below(me, 2) == 0 ? NATSKIT_KIND_SUB : NATSKIT_KIND_OP, &sort);
+}
+
+static void collect(struct worker *me, natskit_waitset set, enum sort sort)
+{
+    natskit_ready records[8];
+    size_t count;
+    natskit_status status =
+        natskit_waitset_wait(set, records, sizeof records[0], below(me, 8) + 1, some_timeout(me), &count);
+    gave_for(me, "waitset_wait", set.id, sort, status);
+    if ((status == NATSKIT_OK) != (count > 0)) {
+        fault(me, "waitset_wait", set.id, status, "records come with success alone");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].tag != (records[i].object ^ 1)) {
+            fault(me, "waitset_wait", records[i].object, 0, "the tag is another object's");
+        }
+    }
+}
+
+void step_waitset(struct worker *me)
+{
+    enum sort sort;
+    natskit_waitset set = {pick(me, NATSKIT_KIND_WAITSET, &sort)};
+    uint64_t object = some_object(me);
+    int32_t fd;
+    switch (below(me, 6)) {
+    case 0:
+    case 1:
+        gave(me, "waitset_add", natskit_waitset_add(set, object, object ^ 1));
+        break;
+    case 2:
+        gave(me, "waitset_arm", natskit_waitset_arm(set, object));
+        break;
+    case 3:
+        gave(me, "waitset_remove", natskit_waitset_remove(set, object));
+        break;
+    case 4:
+        gave_for(me, "waitset_fd", set.id, sort, natskit_waitset_fd(set, &fd));
+        break;
+    default:
+        collect(me, set, sort);
     }
 }

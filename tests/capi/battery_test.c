@@ -153,9 +153,10 @@ static natskit_status close_id(struct worker *me, int32_t kind, uint64_t id)
         return natskit_op_close((natskit_op){id});
     case NATSKIT_KIND_JSON:
         return natskit_json_close((natskit_json){id});
-    case NATSKIT_KIND_PUBLISHER: /* nothing opens these */
+    case NATSKIT_KIND_PUBLISHER:
+        return natskit_publisher_close((natskit_publisher){id});
     case NATSKIT_KIND_OBJECT_READER:
-        return NATSKIT_BAD_HANDLE;
+        return natskit_object_reader_close((natskit_object_reader){id});
     case NATSKIT_KIND_INGEST:
         return natskit_ingest_close((natskit_ingest){id});
     case NATSKIT_KIND_BATCH:
@@ -603,77 +604,6 @@ static void step_message(struct worker *me)
     gave(me, "release", natskit_msg_release(msg));
 }
 
-/* -- operations and waitsets ----------------------------------------------------------------------------- */
-
-static void step_op(struct worker *me)
-{
-    enum sort sort;
-    natskit_op op = {pick(me, NATSKIT_KIND_OP, &sort)};
-    natskit_error err;
-    natskit_msg *msg;
-    int32_t outcome;
-    switch (below(me, 3)) {
-    case 0:
-        gave_for(me, "op_wait", op.id, sort, natskit_op_wait(op, some_timeout(me)));
-        break;
-    case 1:
-        gave_for(me, "op_result", op.id, sort, natskit_op_result(op, &outcome, &err));
-        break;
-    default:
-        if (gave_for(me, "op_take_msg", op.id, sort, natskit_op_take_msg(op, &msg)) == NATSKIT_OK) {
-            keep_message(me, msg);
-        }
-    }
-}
-
-static uint64_t some_object(struct worker *me)
-{
-    enum sort sort;
-    return pick(me, below(me, 2) == 0 ? NATSKIT_KIND_SUB : NATSKIT_KIND_OP, &sort);
-}
-
-static void collect(struct worker *me, natskit_waitset set, enum sort sort)
-{
-    natskit_ready records[8];
-    size_t count;
-    natskit_status status =
-        natskit_waitset_wait(set, records, sizeof records[0], below(me, 8) + 1, some_timeout(me), &count);
-    gave_for(me, "waitset_wait", set.id, sort, status);
-    if ((status == NATSKIT_OK) != (count > 0)) {
-        fault(me, "waitset_wait", set.id, status, "records come with success alone");
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (records[i].tag != (records[i].object ^ 1)) {
-            fault(me, "waitset_wait", records[i].object, 0, "the tag is another object's");
-        }
-    }
-}
-
-static void step_waitset(struct worker *me)
-{
-    enum sort sort;
-    natskit_waitset set = {pick(me, NATSKIT_KIND_WAITSET, &sort)};
-    uint64_t object = some_object(me);
-    int32_t fd;
-    switch (below(me, 6)) {
-    case 0:
-    case 1:
-        gave(me, "waitset_add", natskit_waitset_add(set, object, object ^ 1));
-        break;
-    case 2:
-        gave(me, "waitset_arm", natskit_waitset_arm(set, object));
-        break;
-    case 3:
-        gave(me, "waitset_remove", natskit_waitset_remove(set, object));
-        break;
-    case 4:
-        gave_for(me, "waitset_fd", set.id, sort, natskit_waitset_fd(set, &fd));
-        break;
-    default:
-        collect(me, set, sort);
-    }
-}
-
 /* -- the rest -------------------------------------------------------------------------------------------- */
 
 static void step_library(struct worker *me)
@@ -866,6 +796,7 @@ static void test_battery(void **state)
     fx_deliver(conn, "BT", "bt.3", "bt.4"); /* messages that can be acked */
     fx_bucket(conn, "BTKV");
     begin_ingests(conn);
+    begin_readers(conn);
     assert_ok(natskit_conn_close(conn, 0));
     prepare();
     first_connections();
@@ -881,6 +812,7 @@ static void test_battery(void **state)
     for (size_t i = 0; i < MESSAGES; i++) {
         assert_ok(natskit_msg_release(atomic_exchange(&messages[i], NULL)));
     }
+    end_readers();
     (void)fx_check_clean(state);
     const char *violation = ts_tap_check(tap);
     if (violation != NULL) {

@@ -3,19 +3,21 @@
 
 #include <stdio.h>
 
-static void put_request(struct rig *rig, const char *subject, struct nki_str reply)
+static const char *subject_of(const struct ask *ask)
 {
-    struct nki_outgoing_msg msg = {.subject = nki_str_z(subject), .reply = reply, .data = NKI_STR("?")};
+    return ask->subject != NULL ? ask->subject : "ask";
+}
+
+static void put_request(struct rig *rig, const struct ask *ask, struct nki_str reply)
+{
+    struct nki_outgoing_msg msg = {.subject = nki_str_z(subject_of(ask)),
+                                   .reply = reply,
+                                   .data = nki_str_z(ask->data != NULL ? ask->data : "?")};
     size_t done;
     bool kick;
     assert_int_equal(nki_outbox_append(&rig->engine.outbox, &msg, 1, 0, &done, &kick), NKI_OK);
     rig->right = rig->right || kick;
     rig_settle(rig);
-}
-
-static const char *subject_of(const struct ask *ask)
-{
-    return ask->subject != NULL ? ask->subject : "ask";
 }
 
 int64_t ask_deadline(const struct rig *rig, const struct ask *ask)
@@ -51,7 +53,7 @@ struct nki_sub *ask_many(struct rig *rig, struct ask ask)
     assert_non_null(sub);
     assert_int_equal(nki_engine_subscribe(&rig->engine, sub), NKI_OK);
     rig_settle(rig);
-    put_request(rig, subject_of(&ask), nki_sub_subject(sub));
+    put_request(rig, &ask, nki_sub_subject(sub));
     return sub;
 }
 
@@ -65,7 +67,7 @@ struct nki_op *ask_own(struct rig *rig, struct ask ask, uint64_t *sid)
     op->own_sub = sub;
     assert_true(nki_engine_timer(&rig->engine, op, ask_deadline(rig, &ask)));
     rig_settle(rig);
-    put_request(rig, subject_of(&ask), nki_sub_subject(sub));
+    put_request(rig, &ask, nki_sub_subject(sub));
     *sid = sub->sid;
     nki_sub_release(sub);
     return op;
@@ -80,7 +82,7 @@ struct nki_op *ask_mux(struct rig *rig, struct ask ask, char reply[ASK_REPLY_MAX
     assert_int_equal(nki_engine_request(&rig->engine, op, ask_deadline(rig, &ask), reply, &len), NKI_OK);
     reply[len] = '\0';
     rig_settle(rig);
-    put_request(rig, subject_of(&ask), nki_str_make(reply, len));
+    put_request(rig, &ask, nki_str_make(reply, len));
     return op;
 }
 

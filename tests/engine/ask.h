@@ -11,6 +11,7 @@
 struct ask {
     const char *subject; /* NULL: "ask" */
     const char *reply;   /* NULL: "in.box" */
+    const char *data;    /* NULL: "?" */
     int64_t wait_ns;     /* 0: 1 s; NKI_NEVER */
     int64_t stall_ns;
     uint64_t max;

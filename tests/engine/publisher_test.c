@@ -378,6 +378,32 @@ static void test_outgrown(void **state)
     end(&bench);
 }
 
+/* The same for what waited in the outbox: nobody has got it. */
+static void test_outgrown_in_the_outbox(void **state)
+{
+    (void)state;
+    struct bench bench = begin(SETTINGS("ack_wait_ms", "60000"), true);
+    publish(&bench, "small, and written");
+    rig_eof(bench.rig);
+    expect(&bench, 1, NKI_DISCONNECTED, NKI_OUTCOME_UNKNOWN);
+    publish(&bench, "small");
+    publish_with_id(&bench, "much too large for the next one");
+    publish(&bench, "small as well");
+    rig_settle(bench.rig);
+    rig_say(bench.rig, "INFO {\"server_id\":\"B\",\"version\":\"2.10.0\",\"proto\":1,\"headers\":true,"
+                       "\"max_payload\":40}\r\n" RIG_PONG);
+    expect(&bench, 3, NKI_TOO_LARGE, NKI_OUTCOME_NOT_SENT);
+    assert_int_equal(count_written(bench.rig, "much too large"), 0);
+    assert_int_equal(count_written(bench.rig, "PUB "), 2);
+    assert_int_equal(rig_event_count(bench.rig, NKI_EVENT_ASYNC_ERROR), 0); /* who published it is told */
+    ack(&bench, "2", 2);
+    expect(&bench, 2, NKI_OK, NKI_OUTCOME_DONE);
+    /* The numbers of the others are right: both were written, and one of them has its ack. */
+    rig_eof(bench.rig);
+    expect(&bench, 4, NKI_DISCONNECTED, NKI_OUTCOME_UNKNOWN);
+    end(&bench);
+}
+
 /* A pause after 503 that ends without a transport; then one whose first frame is in doubt. */
 static void test_pause_and_reconnect(void **state)
 {
@@ -607,15 +633,25 @@ static void test_denied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),          cmocka_unit_test(test_late_and_forged),
-        cmocka_unit_test(test_failures_only), cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_time_out),      cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_outgrown),      cmocka_unit_test(test_sent_again),
-        cmocka_unit_test(test_order_is_kept), cmocka_unit_test(test_pause_and_reconnect),
-        cmocka_unit_test(test_full),          cmocka_unit_test(test_untaken),
-        cmocka_unit_test(test_ring),          cmocka_unit_test(test_close),
-        cmocka_unit_test(test_unsubscribe),   cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_denied),        cmocka_unit_test(test_in_process),
+        cmocka_unit_test(test_acks),
+        cmocka_unit_test(test_late_and_forged),
+        cmocka_unit_test(test_failures_only),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_time_out),
+        cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_outgrown),
+        cmocka_unit_test(test_outgrown_in_the_outbox),
+        cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_order_is_kept),
+        cmocka_unit_test(test_pause_and_reconnect),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_untaken),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_unsubscribe),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_in_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

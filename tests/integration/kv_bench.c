@@ -1,6 +1,7 @@
 /* See kv_bench.h. */
 #include "kv_bench.h"
 
+#include <stdio.h>
 #include <string.h>
 
 natskit_kv kb_open(natskit_js js, const char *bucket)
@@ -31,6 +32,17 @@ natskit_kv kb_make(natskit_js js, const char *bucket, const char *more)
     assert_ok(natskit_json_close(args));
     assert_ok(natskit_json_close(answer));
     return kb_open(js, bucket);
+}
+
+void kb_delete_all(natskit_js js)
+{
+    natskit_json names = jb_call(js, "kv.names", "%s", "");
+    for (size_t i = 0; i < jb_size(names, "/buckets"); i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "/buckets/%zu", i);
+        jb_do(js, "kv.delete", "{'bucket':%s}", jb_at(names, path));
+    }
+    assert_ok(natskit_json_close(names));
 }
 
 uint64_t kb_write(natskit_kv kv, int32_t action, const char *key, const char *value, uint64_t revision)

@@ -9,6 +9,9 @@
 natskit_kv kb_make(natskit_js js, const char *bucket, const char *more);
 natskit_kv kb_open(natskit_js js, const char *bucket);
 
+/* Deletes all buckets that there are. */
+void kb_delete_all(natskit_js js);
+
 /* Changes that succeed; the revision. */
 uint64_t kb_write(natskit_kv kv, int32_t action, const char *key, const char *value, uint64_t revision);
 uint64_t kb_put(natskit_kv kv, const char *key, const char *value);

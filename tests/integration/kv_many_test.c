@@ -19,13 +19,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    natskit_json names = jb_call(js, "kv.names", "%s", "");
-    for (size_t i = 0; i < jb_size(names, "/buckets"); i++) {
-        char path[32];
-        (void)snprintf(path, sizeof path, "/buckets/%zu", i);
-        jb_do(js, "kv.delete", "{'bucket':%s}", jb_at(names, path));
-    }
-    assert_ok(natskit_json_close(names));
+    kb_delete_all(js);
     assert_ok(natskit_js_close(js));
     assert_ok(natskit_conn_close(conn, WAIT_MS));
     return 0;

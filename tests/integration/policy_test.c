@@ -264,6 +264,58 @@ static void test_a_small_reconnect_buffer(void **state)
     }
 }
 
+/* The next server would cut the connection for each message that is too large for it: none is sent. */
+static void test_a_server_that_takes_less(void **state)
+{
+    (void)state;
+    static const char large[2000];
+    natskit_conn conn = bench_connect();
+    natskit_sub events = open_events(conn);
+    natskit_sub sub = bench_subscribe(conn, "policy.>", NULL);
+    take_down(events);
+    bench_publish(conn, "policy.small", "fits");
+    for (int i = 0; i < 3; i++) {
+        assert_ok(natskit_publish(conn, "policy.large", Z, NULL, 0, NO_HEADERS, large, sizeof large, 0));
+    }
+    natskit_op op;
+    assert_ok(natskit_request_start(conn, "policy.ask", Z, NO_HEADERS, large, sizeof large, NO_OPTIONS,
+                                    WAIT_MS, &op, NULL));
+    bench_publish(conn, "policy.small", "fits, too");
+    struct ts_server *next =
+        ts_server_start(&(struct ts_server_opts){.extra = "max_payload: 1000", .no_jetstream = true});
+    assert_non_null(next);
+    assert_ok(natskit_conn_servers_set(conn, ts_server_url(next), Z, NULL));
+    natskit_event_view view;
+    natskit_msg *msg = next_event(events, NATSKIT_EVENT_ASYNC_ERROR, &view);
+    while (view.status != NATSKIT_TOO_LARGE) { /* of attempts at the one that is gone */
+        assert_ok(natskit_msg_release(msg));
+        msg = next_event(events, NATSKIT_EVENT_ASYNC_ERROR, &view);
+    }
+    assert_int_equal(view.count, 3);
+    assert_int_equal(view.subject_len, strlen("policy.large"));
+    assert_ok(natskit_msg_release(msg));
+    bench_expect_event(events, NATSKIT_EVENT_RECONNECTED);
+    bench_expect(sub, "fits");
+    bench_expect(sub, "fits, too");
+    natskit_error err = {0};
+    int32_t outcome;
+    assert_ok(natskit_op_wait(op, WAIT_MS));
+    assert_status(natskit_op_result(op, &outcome, &err), NATSKIT_TOO_LARGE);
+    assert_int_equal(outcome, NATSKIT_OUTCOME_NOT_SENT);
+    assert_non_null(strstr(err.text, "2000 bytes to \"policy.ask\""));
+    assert_ok(natskit_flush(conn, WAIT_MS));
+    natskit_conn_stats stats;
+    assert_ok(natskit_conn_stats_get(conn, &stats, sizeof stats));
+    assert_int_equal(stats.reconnects, 1);
+    assert_int_equal(stats.unsent, 4);
+    assert_ok(natskit_op_close(op));
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_sub_close(events));
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+    ts_server_free(next);
+    assert_true(ts_server_restart(bench.server));
+}
+
 static void test_levels_of_delivery(void **state)
 {
     (void)state;
@@ -465,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_refused_credentials),
         cmocka_unit_test(test_nothing_is_buffered),
         cmocka_unit_test(test_a_small_reconnect_buffer),
+        cmocka_unit_test(test_a_server_that_takes_less),
         cmocka_unit_test(test_levels_of_delivery),
         cmocka_unit_test(test_a_write_that_stalls),
         cmocka_unit_test(test_forced_reconnect),

@@ -102,6 +102,35 @@ describe("the collector and JetStream", function()
         assert.truthy(output:find("interrupted!", 1, true), output)
     end)
 
+    it("keeps no call from that to which messages come all the time", function()
+        local service = helper.service([[
+            local nc = assert(nats.connect(url))
+            local quit = assert(nc:subscribe("quit"))
+            assert(assert(nc:jetstream()):add_stream { name = "T", subjects = { "t" }, storage = "memory" })
+            print "ready"
+            io.stdout:flush()
+            while not quit:next(0.01) do -- more often than a wait looks after hooks
+                nc:publish("t", "x")
+            end
+            assert(nc:jetstream()):delete_stream("T")
+        ]])
+        local took, output = helper.timed(helper.child, [[
+            local nc = assert(nats.connect(url))
+            local js = assert(nc:jetstream())
+            assert(js:add_consumer("T", { durable_name = "t", max_ack_pending = -1 }))
+            local consumer = assert(js:consumer("T", "t"))
+            interrupt_soon()
+            consumer:fetch(1000000, { timeout = 40 })
+            print "not ended"
+        ]])
+        local nc <close> = helper.connect()
+        assert(nc:publish("quit", ""))
+        assert(nc:flush())
+        service:close()
+        assert.truthy(output:find("interrupted!", 1, true), output)
+        assert.is_true(took < 30, took)
+    end)
+
     it("leaves no memory behind after many calls", function()
         local nc <close> = helper.connect()
         local js <close> = assert(nc:jetstream())

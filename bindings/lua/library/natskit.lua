@@ -342,7 +342,7 @@ function nats.nuid() end
 ---@field orphan_msgs integer for a subscription that was gone
 ---@field late_replies integer for a request that was gone
 ---@field unconfirmed integer written before a disconnect and never confirmed
----@field unsent integer still in the outbox when the connection was closed
+---@field unsent integer still in the outbox when the connection was closed, or too large for the next server
 ---@field reconnects integer
 ---@field subs integer
 ---@field requests integer

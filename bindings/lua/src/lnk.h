@@ -819,10 +819,6 @@ int lnk_msg_origin(lua_State *L);  /* msg:origin */
 int lnk_msg_counter(lua_State *L); /* msg:counter */
 int lnk_ack_batch(lua_State *L);
 
-int lnk_subscribe(lua_State *L);
-int lnk_events(lua_State *L);
-/* Pushes a subscription of the connection at `parent`, to which the caller then gives a handle. */
-lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 /* Closes the subscription: what is queued and ahead is dropped. */
 void lnk_sub_end(lnk_sub *sub);
 /* Waits for the end of the fetch whose subscription is on top, in place of all slots: a list, text and code
@@ -855,6 +851,12 @@ void lnk_sub_push_next(lua_State *L, lnk_state *st, lnk_sub *sub, int at);
 /* health.c */
 int lnk_conn_health(lua_State *L);
 int lnk_sub_health(lua_State *L);
+
+/* subscribe.c */
+int lnk_subscribe(lua_State *L);
+int lnk_events(lua_State *L);
+/* Pushes a subscription of the connection at `parent`, to which the caller then gives a handle. */
+lnk_sub *lnk_push_sub(lua_State *L, int parent, int user_values);
 
 /* sub_info.c */
 int lnk_sub_stats(lua_State *L);

@@ -1184,11 +1184,7 @@ class SyncJetStream:
     ) -> PubAck: ...
     def _room(self, size: int, timeout: float | None, /) -> None: ...
 
-class AsyncPublisher:
-    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
-
-    @property
-    def outcomes(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
+class _AsyncPublishing:
     def publish(
         self,
         subject: str,
@@ -1213,27 +1209,37 @@ class AsyncPublisher:
         unschedule: str | None = None,
         json: Any = None,
     ) -> _Await[int]: ...
-    def publish_batch(
-        self,
-        messages: Iterable[tuple[str, _Payload] | tuple[str, _Payload, _Headers]],
-        *,
-        timeout: float | None = 10.0,
-    ) -> _Await[int]: ...
     def close(self) -> _Await[None]: ...
     def stats(self) -> dict[str, int]: ...
     def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
     def _publish_now(
         self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> _Await[int]: ...
+
+class AsyncPublisher(_AsyncPublishing):
+    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
+
+    @property
+    def outcomes(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
+    def publish_batch(
+        self,
+        messages: Iterable[tuple[str, _Payload] | tuple[str, _Payload, _Headers]],
+        *,
+        timeout: float | None = 10.0,
     ) -> _Await[int]: ...
     def _publish_batch_now(self, messages: list[Any], total: int, left: float | None, /) -> _Await[int]: ...
     def _done(self, timeout: float | None, /) -> _Await[None]: ...
     def _window(self, size: int, timeout: float | None, /) -> _Await[None]: ...
 
-class SyncPublisher:
-    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
+class AsyncIngest(_AsyncPublishing):
+    """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
 
     @property
-    def outcomes(self) -> _SyncSubscriptionFacts[PubOutcome]: ...
+    def failures(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
+    def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
+    def _window(self, timeout: float | None, /) -> _Await[None]: ...
+
+class _SyncPublishing:
     def publish(
         self,
         subject: str,
@@ -1258,94 +1264,32 @@ class SyncPublisher:
         unschedule: str | None = None,
         json: Any = None,
     ) -> int: ...
+    def close(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
+    def _publish_now(
+        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
+    ) -> int: ...
+
+class SyncPublisher(_SyncPublishing):
+    """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
+
+    @property
+    def outcomes(self) -> _SyncSubscriptionFacts[PubOutcome]: ...
     def publish_batch(
         self,
         messages: Iterable[tuple[str, _Payload] | tuple[str, _Payload, _Headers]],
         *,
         timeout: float | None = 10.0,
     ) -> int: ...
-    def close(self) -> None: ...
-    def stats(self) -> dict[str, int]: ...
-    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
-    def _publish_now(
-        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
-    ) -> int: ...
     def _publish_batch_now(self, messages: list[Any], total: int, left: float | None, /) -> int: ...
     def _done(self, timeout: float | None, /) -> None: ...
     def _window(self, size: int, timeout: float | None, /) -> None: ...
 
-class AsyncIngest:
-    """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
-
-    @property
-    def failures(self) -> _AsyncSubscriptionFacts[PubOutcome]: ...
-    def publish(
-        self,
-        subject: str,
-        payload: _Payload = b"",
-        timeout: float | None = 10.0,
-        stream: str | None = None,
-        headers: _Headers = None,
-        msg_ttl: float | timedelta | str | None = None,
-        *,
-        msg_id: str | None = None,
-        expected_last_seq: int | None = None,
-        expected_last_subject_seq: int | None = None,
-        expected_last_subject: str | None = None,
-        expected_last_msg_id: str | None = None,
-        increment: int | None = None,
-        schedule: str | None = None,
-        schedule_target: str | None = None,
-        schedule_source: str | None = None,
-        schedule_ttl: float | timedelta | str | None = None,
-        schedule_time_zone: str | None = None,
-        schedule_rollup: bool = False,
-        unschedule: str | None = None,
-        json: Any = None,
-    ) -> _Await[int]: ...
-    def close(self) -> _Await[None]: ...
-    def stats(self) -> dict[str, int]: ...
-    def _open(self, context: AsyncJetStream, options: _Pairs, /) -> None: ...
-    def _publish_now(
-        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
-    ) -> _Await[int]: ...
-    def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
-    def _window(self, timeout: float | None, /) -> _Await[None]: ...
-
-class SyncIngest:
+class SyncIngest(_SyncPublishing):
     """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
 
     @property
     def failures(self) -> _SyncSubscriptionFacts[PubOutcome]: ...
-    def publish(
-        self,
-        subject: str,
-        payload: _Payload = b"",
-        timeout: float | None = 10.0,
-        stream: str | None = None,
-        headers: _Headers = None,
-        msg_ttl: float | timedelta | str | None = None,
-        *,
-        msg_id: str | None = None,
-        expected_last_seq: int | None = None,
-        expected_last_subject_seq: int | None = None,
-        expected_last_subject: str | None = None,
-        expected_last_msg_id: str | None = None,
-        increment: int | None = None,
-        schedule: str | None = None,
-        schedule_target: str | None = None,
-        schedule_source: str | None = None,
-        schedule_ttl: float | timedelta | str | None = None,
-        schedule_time_zone: str | None = None,
-        schedule_rollup: bool = False,
-        unschedule: str | None = None,
-        json: Any = None,
-    ) -> int: ...
-    def close(self) -> None: ...
-    def stats(self) -> dict[str, int]: ...
-    def _open(self, context: SyncJetStream, options: _Pairs, /) -> None: ...
-    def _publish_now(
-        self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
-    ) -> int: ...
     def _commit(self, timeout: float | None, /) -> PubAck: ...
     def _window(self, timeout: float | None, /) -> None: ...

@@ -1,285 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Publishers, which have many messages under way to streams at once: the bases of natskit.Publisher and
- * natskit.sync.Publisher. What becomes of the messages is told by a subscription. Where the window or the
- * outbox is full, the blocking face waits here, and asyncio gets the coroutine of natskit/_later.py.
+ * natskit.sync.Publisher; what they have beside publishing.c.
  */
-#include "state.h"
+#include "publishing.h"
 
-#define ROOM_TIMEOUT_MS 10000
 /* Messages of a batch that are converted and handed over at once. */
 #define CHUNK 256
 
-typedef struct Publisher {
-    NKPY_HEAD
-    State *st;
-    natskit_publisher handle;
-    PyObject *conn; /* keeps the connection open; NULL before it was opened */
-    PyObject *acks; /* the subscription of the outcomes */
-    Via via;
-    Budget budget;
-    bool closed;
-    natskit_publisher_info last; /* as it was when it was closed */
-} Publisher;
-
-static void publisher_dealloc(PyObject *self);
-
-static PyObject *publisher_make(PyTypeObject *type, int face)
+static natskit_status call_open(natskit_js js, natskit_options options, uint64_t *handle, natskit_sub *told,
+                                natskit_error *err)
 {
-    State *st = base_state(type, publisher_dealloc);
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *self = st == NULL ? NULL : alloc(type, 0);
-    if (self == NULL)
-        return NULL;
-    DATA(Publisher, self)->st = state_hold(st);
-    DATA(Publisher, self)->via.face = face;
-    budget_reset(&DATA(Publisher, self)->budget);
-    return self;
+    natskit_publisher opened = {0};
+    natskit_status status = natskit_publisher_open(js, options, &opened, told, err);
+    *handle = opened.id;
+    return status;
 }
 
-static PyObject *publisher_new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+static natskit_status call_publish(uint64_t handle, const char *subject, size_t subject_len,
+                                   natskit_headers headers, const void *data, size_t data_len,
+                                   int64_t timeout_ms, uint64_t *number)
 {
-    (void)args;
-    (void)kwargs;
-    return publisher_make(type, FACE_ASYNC);
+    return natskit_publisher_publish((natskit_publisher){handle}, subject, subject_len, headers, data,
+                                     data_len, timeout_ms, number);
 }
 
-static PyObject *publisher_new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+static natskit_status call_counters(uint64_t handle, Counters *out)
 {
-    (void)args;
-    (void)kwargs;
-    return publisher_make(type, FACE_SYNC);
+    return natskit_publisher_info_get((natskit_publisher){handle}, &out->publisher, sizeof out->publisher);
 }
 
-/* _open(context, options) */
-static PyObject *publisher_open(PyObject *self, PyObject *args)
+static natskit_status call_close(uint64_t handle)
 {
-    Publisher *pub = DATA(Publisher, self);
-    State *st = pub->st;
-    PyObject *js, *pairs;
-    natskit_options options;
-    natskit_sub acks = {0};
-    natskit_error err = {0};
-    if (!PyArg_ParseTuple(args, "O!O:_open", st->js_type[pub->via.face], &js, &pairs))
-        return NULL;
-    if (pub->handle.id != 0)
-        return raise_text(st, NATSKIT_INVALID, "this publisher was opened before; make a new one");
-    if (options_arg(st, NATSKIT_OPTIONS_PUBLISHER, pairs, &options) < 0)
-        return NULL;
-    natskit_status status = natskit_publisher_open(DATA(Js, js)->handle, options, &pub->handle, &acks, &err);
-    if (options.id != 0)
-        natskit_options_close(options);
-    if (status != NATSKIT_OK)
-        return raise_status(st, status, &err);
-    pub->via = DATA(Js, js)->via;
-    pub->conn = Py_NewRef(DATA(Js, js)->conn);
-    PyObject *none = text_new("", 0);
-    if (none != NULL)
-        pub->acks = sub_new(st, pub->conn, acks, none, none, false);
-    else
-        natskit_sub_close(acks);
-    Py_XDECREF(none);
-    if (pub->acks == NULL)
-        return NULL;
-    DATA(Sub, pub->acks)->outcomes = true;
-    Py_RETURN_NONE;
+    return natskit_publisher_close((natskit_publisher){handle});
 }
 
-static int publisher_clear(PyObject *self)
-{
-    Py_CLEAR(DATA(Publisher, self)->acks);
-    Py_CLEAR(DATA(Publisher, self)->conn);
-    return 0;
-}
-
-static int publisher_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(DATA(Publisher, self)->acks);
-    Py_VISIT(DATA(Publisher, self)->conn);
-    return 0;
-}
-
-static void publisher_dealloc(PyObject *self)
-{
-    Publisher *pub = DATA(Publisher, self);
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    if (pub->handle.id != 0 && !pub->closed)
-        natskit_publisher_close(pub->handle);
-    publisher_clear(self);
-    if (pub->st != NULL)
-        state_drop(pub->st);
-    PyObject_GC_Del(self);
-    Py_DECREF(type);
-}
-
-static PyObject *publisher_close(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    Publisher *pub = DATA(Publisher, self);
-    if (!pub->closed) {
-        natskit_publisher_info_get(pub->handle, &pub->last, sizeof pub->last);
-        natskit_publisher_close(pub->handle);
-    }
-    pub->closed = true;
-    return face_done(pub->st, pub->via.face);
-}
-
-/* ----------------------------------------------------------------------------------------------- no room */
-
-/* What a message needs in the outbox beside its own bytes: its reply subject, and the line's numbers. */
-#define FRAME_BYTES 512
-
-/* Whether it may be the outbox that has no room; else it is the window. In doubt, since it may have been
- * written meanwhile, the window: who waits for that tries again. */
-static bool outbox_full(const Publisher *pub, size_t size)
-{
-    natskit_op op = {0};
-    natskit_error err;
-    int32_t outcome;
-    if (natskit_room_start(pub->via.conn, (natskit_options){0}, size + FRAME_BYTES, NKPY_FOREVER, &op,
-                           NULL) != NATSKIT_OK)
-        return false;
-    bool full = natskit_op_result(op, &outcome, &err) == NATSKIT_PENDING;
-    natskit_op_close(op);
-    return full;
-}
-
-/* Whether asyncio waits after a WOULD_BLOCK. With outbox_full="fail" it does for the window alone. */
-static bool may_wait(const Publisher *pub, size_t size, int64_t timeout_ms)
-{
-    return timeout_ms != 0 && pub->via.face == FACE_ASYNC && !(pub->via.fails && outbox_full(pub, size));
-}
-
-/* Why a message of so many bytes was not accepted. */
-static void *raise_no_room(const Publisher *pub, natskit_status status, size_t size)
-{
-    if (status == NATSKIT_WOULD_BLOCK && !outbox_full(pub, size))
-        return raise_text(pub->st, status, "the publisher's window is full");
-    return raise_refused(pub->st, status, NULL);
-}
-
-/* For block(): WOULD_BLOCK although there is time to wait means that nobody waits for the outbox, and ends
- * the wait. */
-static natskit_status no_wait(natskit_status status, int64_t slice_ms, bool *refused)
-{
-    *refused = status == NATSKIT_WOULD_BLOCK && slice_ms != 0;
-    return *refused ? NATSKIT_OK : status;
-}
-
-/* ------------------------------------------------------------------------------------------- one message */
-
-typedef struct Handover {
-    natskit_publisher handle;
-    const Sending *send;
-    uint64_t id;
-    bool refused;
-} Handover;
-
-static natskit_status handover_block(void *arg, int64_t slice_ms)
-{
-    Handover *h = arg;
-    const Sending *s = h->send;
-    natskit_status status = natskit_publisher_publish(h->handle, s->subject.data, s->subject.len, s->headers,
-                                                      s->payload.data, s->payload.len, slice_ms, &h->id);
-    return no_wait(status, slice_ms, &h->refused);
-}
-
-static natskit_status handover_now(Handover *h)
-{
-    if (h->send->payload.len < (size_t)NKPY_LARGE)
-        return handover_block(h, 0);
-    natskit_status status;
-    Py_BEGIN_ALLOW_THREADS status = handover_block(h, 0);
-    Py_END_ALLOW_THREADS return status;
-}
-
-/* The end of a call that was accepted: the message's number. */
-static PyObject *accepted(Publisher *pub, uint64_t id)
-{
-    PyObject *number = PyLong_FromUnsignedLongLong(id);
-    if (pub->via.face == FACE_SYNC)
-        return number;
-    return ready_new(pub->st, number, budget_spent(&pub->budget));
-}
-
-static PyObject *hand_over(PyObject *self, PyObject *subject, PyObject *payload, PyObject *headers,
-                           int64_t timeout_ms)
-{
-    Publisher *pub = DATA(Publisher, self);
-    State *st = pub->st;
-    Sending send;
-    if (sending_arg(st, &send, subject, payload, NULL, headers) < 0)
-        return NULL;
-    Handover h = {pub->handle, &send, 0, false};
-    natskit_status status = handover_now(&h);
-    int rc = 0;
-    if (status == NATSKIT_WOULD_BLOCK && timeout_ms != 0 && pub->via.face == FACE_SYNC)
-        rc = block(st, handover_block, &h, timeout_ms, &status);
-    status = h.refused ? NATSKIT_WOULD_BLOCK : status;
-    size_t size = sending_size(&send);
-    if (rc == 0 && status == NATSKIT_INVALID)
-        raise_subject(st, &send);
-    sending_done(st, &send);
-    if (rc < 0 || status == NATSKIT_INVALID)
-        return NULL;
-    if (status == NATSKIT_OK)
-        return accepted(pub, h.id);
-    if (status != NATSKIT_WOULD_BLOCK || !may_wait(pub, size, timeout_ms))
-        return h.refused ? raise_refused(st, status, NULL) : raise_no_room(pub, status, size);
-    PyObject *again = Py_BuildValue("(OOO)", subject, or_none(payload), or_none(headers));
-    return later(st, self, "_publish_now", again, size, timeout_ms);
-}
-
-/* publish(subject, payload) of a str and small bytes, the usual call: its number, or 0 if the general way has
- * to find out what there is to say. */
-static uint64_t hand_over_plain(const Publisher *pub, PyObject *subject, PyObject *payload)
-{
-    Py_ssize_t subject_len = 0;
-    uint64_t id = 0;
-    if (!PyUnicode_Check(subject) || !PyBytes_Check(payload) || PyBytes_Size(payload) >= NKPY_LARGE)
-        return 0;
-    const char *text = PyUnicode_AsUTF8AndSize(subject, &subject_len);
-    if (text == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    natskit_status status =
-        natskit_publisher_publish(pub->handle, text, (size_t)subject_len, (natskit_headers){0},
-                                  PyBytes_AsString(payload), (size_t)PyBytes_Size(payload), 0, &id);
-    return status == NATSKIT_OK ? id : 0;
-}
-
-static PyObject *publisher_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const Signature sig = {"publish", A_COUNT, 1, 6, PUBLISH_NAMES};
-    Publisher *pub = DATA(Publisher, self);
-    State *st = pub->st;
-    PyObject *a[A_COUNT];
-    int64_t timeout_ms;
-    More keep;
-    if (nargs == 2 && kwnames == NULL) {
-        uint64_t id = hand_over_plain(pub, args[0], args[1]);
-        if (id != 0)
-            return accepted(pub, id);
-    }
-    if (match(st, &sig, args, nargs, kwnames, a) < 0 ||
-        timeout_arg(st, a[A_TIMEOUT], ROOM_TIMEOUT_MS, &timeout_ms) < 0 || publish_arg(st, a, &keep) < 0)
-        return NULL;
-    PyObject *result = hand_over(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], timeout_ms);
-    more_done(&keep);
-    return result;
-}
-
-/* _publish_now(subject, payload, headers, left): fails with WouldBlockError if there is no room. */
-static PyObject *publisher_publish_now(PyObject *self, PyObject *args)
-{
-    PyObject *subject, *payload, *headers, *left;
-    if (!PyArg_ParseTuple(args, "OOOO:_publish_now", &subject, &payload, &headers, &left))
-        return NULL;
-    return hand_over(self, subject, payload == Py_None ? NULL : payload, headers, 0);
-}
+static const PublishCalls calls = {
+    "publisher", NATSKIT_OPTIONS_PUBLISHER, call_open, call_publish, call_counters, call_close,
+};
 
 /* ---------------------------------------------------------------------------------------- many messages */
 
@@ -301,7 +59,7 @@ static natskit_status chunk_block(void *arg, int64_t slice_ms)
         natskit_publisher_publish_batch(chunk->handle, chunk->out + chunk->done, sizeof chunk->out[0],
                                         chunk->count - chunk->done, slice_ms, NULL, &published);
     chunk->done += published;
-    return no_wait(status, slice_ms, &chunk->refused);
+    return publishing_no_wait(status, slice_ms, &chunk->refused);
 }
 
 static natskit_status chunk_now(Chunk *chunk)
@@ -314,7 +72,7 @@ static natskit_status chunk_now(Chunk *chunk)
 }
 
 /* Why the next message was not accepted; nothing if asyncio will wait for room. */
-static void chunk_raise(const Publisher *pub, const Chunk *chunk, natskit_status status, int64_t timeout_ms)
+static void chunk_raise(const Publishing *pub, const Chunk *chunk, natskit_status status, int64_t timeout_ms)
 {
     const Sending *next = &chunk->send[chunk->done];
     size_t size = status == NATSKIT_WOULD_BLOCK ? sending_size(next) : 0;
@@ -322,8 +80,8 @@ static void chunk_raise(const Publisher *pub, const Chunk *chunk, natskit_status
         raise_subject(pub->st, next);
     else if (chunk->refused)
         raise_refused(pub->st, status, NULL);
-    else if (status != NATSKIT_WOULD_BLOCK || !may_wait(pub, size, timeout_ms))
-        raise_no_room(pub, status, size);
+    else if (status != NATSKIT_WOULD_BLOCK || !publishing_may_wait(pub, size, timeout_ms))
+        publishing_no_room(pub, status, size);
 }
 
 static int chunk_add(State *st, Chunk *chunk, PyObject *item)
@@ -350,7 +108,7 @@ static int chunk_add(State *st, Chunk *chunk, PyObject *item)
     return 0;
 }
 
-static int chunk_publish(const Publisher *pub, Chunk *chunk, PyObject *list, Py_ssize_t at,
+static int chunk_publish(const Publishing *pub, Chunk *chunk, PyObject *list, Py_ssize_t at,
                          int64_t timeout_ms, natskit_status *status)
 {
     State *st = pub->st;
@@ -372,7 +130,7 @@ static int chunk_publish(const Publisher *pub, Chunk *chunk, PyObject *list, Py_
 
 /* Publishes a list from `*at` on and moves `*at`. 1: all; 0: no room (asyncio), `*bytes` are wanted; -1:
  * exception. */
-static int batch_publish(const Publisher *pub, PyObject *list, Py_ssize_t *at, int64_t timeout_ms,
+static int batch_publish(const Publishing *pub, PyObject *list, Py_ssize_t *at, int64_t timeout_ms,
                          size_t *bytes)
 {
     Chunk *chunk = PyMem_Malloc(sizeof *chunk);
@@ -383,7 +141,7 @@ static int batch_publish(const Publisher *pub, PyObject *list, Py_ssize_t *at, i
     natskit_status status = NATSKIT_OK;
     int rc = 0;
     while (rc == 0 && status == NATSKIT_OK && *at < PyList_Size(list)) {
-        chunk->handle = pub->handle;
+        chunk->handle = (natskit_publisher){pub->handle};
         chunk->count = chunk->done = chunk->bytes = 0;
         chunk->refused = false;
         rc = chunk_publish(pub, chunk, list, *at, timeout_ms, &status);
@@ -408,7 +166,7 @@ static PyObject *publisher_publish_batch(PyObject *self, PyObject *const *args, 
                                          PyObject *kwnames)
 {
     static const Signature sig = {"publish_batch", 2, 1, 1, {NAME_messages, NAME_timeout}};
-    Publisher *pub = DATA(Publisher, self);
+    Publishing *pub = DATA(Publishing, self);
     State *st = pub->st;
     PyObject *a[2];
     int64_t timeout_ms;
@@ -423,7 +181,7 @@ static PyObject *publisher_publish_batch(PyObject *self, PyObject *const *args, 
     int rc = batch_publish(pub, list, &at, timeout_ms, &bytes);
     PyObject *result = NULL;
     if (rc > 0) {
-        result = accepted(pub, (uint64_t)total);
+        result = publishing_accepted(pub, (uint64_t)total);
     } else if (rc < 0) {
         batch_failed(st, at);
     } else {
@@ -439,7 +197,7 @@ static PyObject *publisher_publish_batch(PyObject *self, PyObject *const *args, 
  * WouldBlockError if some are left. */
 static PyObject *publisher_publish_batch_now(PyObject *self, PyObject *args)
 {
-    Publisher *pub = DATA(Publisher, self);
+    Publishing *pub = DATA(Publishing, self);
     PyObject *list, *left;
     Py_ssize_t total, at = 0;
     size_t bytes = 0;
@@ -452,8 +210,8 @@ static PyObject *publisher_publish_batch_now(PyObject *self, PyObject *args)
     if (PyList_SetSlice(list, 0, at, NULL) < 0)
         return NULL;
     if (rc > 0)
-        return accepted(pub, (uint64_t)total);
-    raise_no_room(pub, NATSKIT_WOULD_BLOCK, bytes);
+        return publishing_accepted(pub, (uint64_t)total);
+    publishing_no_room(pub, NATSKIT_WOULD_BLOCK, bytes);
     return batch_failed(pub->st, total - rest);
 }
 
@@ -462,14 +220,14 @@ static PyObject *publisher_publish_batch_now(PyObject *self, PyObject *args)
 /* _done(timeout) */
 static PyObject *publisher_done(PyObject *self, PyObject *timeout)
 {
-    const Publisher *pub = DATA(Publisher, self);
+    const Publishing *pub = DATA(Publishing, self);
     int64_t timeout_ms;
     natskit_op op = {0};
     natskit_error err = {0};
     if (timeout_arg(pub->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    natskit_status status =
-        natskit_publisher_done_start(pub->handle, (natskit_options){0}, timeout_ms, &op, &err);
+    natskit_status status = natskit_publisher_done_start((natskit_publisher){pub->handle},
+                                                         (natskit_options){0}, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(pub->st, status, &err);
     return face_finish(pub->st, &pub->via, op, GIVE_NONE);
@@ -478,7 +236,7 @@ static PyObject *publisher_done(PyObject *self, PyObject *timeout)
 /* _window(size, timeout): waits until the window has room for so many bytes. */
 static PyObject *publisher_window(PyObject *self, PyObject *args)
 {
-    const Publisher *pub = DATA(Publisher, self);
+    const Publishing *pub = DATA(Publishing, self);
     PyObject *timeout;
     unsigned long long size;
     int64_t timeout_ms;
@@ -487,8 +245,8 @@ static PyObject *publisher_window(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "KO:_window", &size, &timeout) ||
         timeout_arg(pub->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    natskit_status status =
-        natskit_publisher_room_start(pub->handle, (natskit_options){0}, size, timeout_ms, &op, &err);
+    natskit_status status = natskit_publisher_room_start((natskit_publisher){pub->handle},
+                                                         (natskit_options){0}, size, timeout_ms, &op, &err);
     if (status != NATSKIT_OK)
         return raise_status(pub->st, status, &err);
     return face_finish(pub->st, &pub->via, op, GIVE_NONE);
@@ -497,11 +255,11 @@ static PyObject *publisher_window(PyObject *self, PyObject *args)
 static PyObject *publisher_stats(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    const Publisher *pub = DATA(Publisher, self);
-    natskit_publisher_info i = pub->last;
-    natskit_status status = pub->closed ? NATSKIT_OK : natskit_publisher_info_get(pub->handle, &i, sizeof i);
-    if (status != NATSKIT_OK)
-        return raise_status(pub->st, status, NULL);
+    const Publishing *pub = DATA(Publishing, self);
+    Counters counters;
+    if (publishing_counters(pub, &counters) < 0)
+        return NULL;
+    natskit_publisher_info i = counters.publisher;
     return Py_BuildValue("{sK,sK,sK,sK,sK,sK,sK,sK,sK,sK}", "published", (unsigned long long)i.published,
                          "pending", (unsigned long long)i.pending, "pending_bytes",
                          (unsigned long long)i.pending_bytes, "acked", (unsigned long long)i.acked,
@@ -511,37 +269,23 @@ static PyObject *publisher_stats(PyObject *self, PyObject *unused)
                          (unsigned long long)i.untaken);
 }
 
-static PyObject *publisher_get_outcomes(PyObject *self, void *unused)
-{
-    (void)unused;
-    PyObject *acks = DATA(Publisher, self)->acks;
-    return Py_NewRef(acks == NULL ? Py_None : acks);
-}
-
 /* ------------------------------------------------------------------------------------------------ types */
 
-#define FAST(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef publisher_methods[] = {
-    {"publish", FAST(publisher_publish),
-     "publish($self, subject, payload=b'', timeout=10.0, stream=None, headers=None, msg_ttl=None, *, "
-     "msg_id=None, "
-     "expected_last_seq=None, expected_last_subject_seq=None, expected_last_subject=None, "
-     "expected_last_msg_id=None, increment=None, schedule=None,\n"
-     "    schedule_target=None, schedule_source=None, schedule_ttl=None, schedule_time_zone=None,\n"
-     "    schedule_rollup=False, unschedule=None, json=None)\n--\n\n"
+    {"publish", FAST(publishing_publish),
+     PUBLISHING_SIGNATURE
      "Publishes without waiting for the ack; gives the message's number. Waits only while the window or the "
      "outbox is "
      "full, for at most `timeout` seconds."},
     {"publish_batch", FAST(publisher_publish_batch),
      "publish_batch($self, messages, *, timeout=10.0)\n--\n\n"
      "Publishes tuples (subject, payload[, headers]); gives their number."},
-    {"close", publisher_close, METH_NOARGS,
+    {"close", publishing_close, METH_NOARGS,
      "close($self)\n--\n\nEnds it: of what has no ack yet nobody knows whether it is stored."},
     {"stats", publisher_stats, METH_NOARGS, "stats($self)\n--\n\nCounters of the publisher."},
-    {"_open", publisher_open, METH_VARARGS,
+    {"_open", publishing_open, METH_VARARGS,
      "_open($self, context, options, /)\n--\n\nOpens the publisher; `options` are pairs (name, value)."},
-    {"_publish_now", publisher_publish_now, METH_VARARGS,
+    {"_publish_now", publishing_publish_now, METH_VARARGS,
      "_publish_now($self, subject, payload, headers, left, /)\n--\n\nAs publish; WouldBlockError without "
      "room."},
     {"_publish_batch_now", publisher_publish_batch_now, METH_VARARGS,
@@ -555,29 +299,35 @@ static PyMethodDef publisher_methods[] = {
 };
 
 static PyGetSetDef publisher_getset[] = {
-    {"outcomes", publisher_get_outcomes, NULL,
+    {"outcomes", publishing_get_told, NULL,
      "A subscription to what becomes of the messages: PubOutcome of each, or of failures alone.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static char publisher_doc[] = "A publisher to streams; see natskit.Publisher and natskit.sync.Publisher.";
+static char publisher_doc[] = "A publisher to streams; see natskit.Publishing and natskit.sync.Publisher.";
 
-#define PUBLISHER_SLOTS(make)                                                                                \
-    {Py_tp_doc, publisher_doc}, {Py_tp_new, make}, {Py_tp_dealloc, publisher_dealloc},                       \
-        {Py_tp_traverse, publisher_traverse}, {Py_tp_clear, publisher_clear},                                \
-        {Py_tp_methods, publisher_methods}, {Py_tp_getset, publisher_getset},                                \
-    {                                                                                                        \
-        0, NULL                                                                                              \
-    }
+static PyObject *new_async(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void)args;
+    (void)kwargs;
+    return publishing_make(type, &calls, FACE_ASYNC);
+}
 
-static PyType_Slot async_slots[] = {PUBLISHER_SLOTS(publisher_new_async)};
-static PyType_Slot sync_slots[] = {PUBLISHER_SLOTS(publisher_new_sync)};
+static PyObject *new_sync(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void)args;
+    (void)kwargs;
+    return publishing_make(type, &calls, FACE_SYNC);
+}
 
-#define FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE)
+static PyType_Slot async_slots[] = {
+    PUBLISHING_SLOTS(new_async, publisher_doc, publisher_methods, publisher_getset)};
+static PyType_Slot sync_slots[] = {
+    PUBLISHING_SLOTS(new_sync, publisher_doc, publisher_methods, publisher_getset)};
 
 static PyType_Spec specs[] = {
-    {"natskit._natskit.AsyncPublisher", sizeof(Publisher), 0, FLAGS, async_slots},
-    {"natskit._natskit.SyncPublisher", sizeof(Publisher), 0, FLAGS, sync_slots},
+    {"natskit._natskit.AsyncPublisher", sizeof(Publishing), 0, PUBLISHING_FLAGS, async_slots},
+    {"natskit._natskit.SyncPublisher", sizeof(Publishing), 0, PUBLISHING_FLAGS, sync_slots},
 };
 
 int publisher_init(PyObject *module, State *st)
