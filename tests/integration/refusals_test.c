@@ -15,7 +15,9 @@ static natskit_js js;
 
 static int begin(void **state)
 {
-    (void)bench_begin(state);
+    if (bench_begin(state) != 0) {
+        return 1;
+    }
     conn = bench_connect();
     js = jb_open(conn);
     jb_do(js, "stream.create", "{'config':{'name':'PLAIN','subjects':['plain.>'],'storage':'memory'}}");
