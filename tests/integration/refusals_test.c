@@ -450,6 +450,16 @@ static void test_configurations(void **state)
         {STREAM("'mirror':{'name':'ALL'},'allow_msg_schedules':true"), 10186},
         {STREAM("'sources':[{'name':'ALL'}],'allow_msg_schedules':true"), 10187},
         {STREAM("'mirror':{'name':'ALL'},'allow_msg_counter':true"), 10173},
+        {STREAM("'mirror':{'name':'ALL'},'subject_delete_marker_ttl':1000000000"), 10052},
+        {STREAM("'subjects':['x'],'persist_mode':'async','allow_atomic':true,'storage':'file'"), 10052},
+        {STREAM("'subjects':['x.>'],'republish':{'src':'x.>','dest':'x.y.>'}"), 10052},
+        {STREAM("'subjects':['x.>'],'subject_transform':{'src':'x.>','dest':'y.{{wildcard(3)}}'}"), 10156},
+        {STREAM(
+             "'sources':[{'name':'ALL','filter_subject':'a','subject_transforms':[{'src':'a','dest':'b'}]}]"),
+         10144},
+        {STREAM("'mirror':{'name':'ALL','filter_subject':'a','subject_transforms':[{'src':'a','dest':'b'}]}"),
+         10150},
+        {STREAM("'sources':[{'name':'ALL'},{'name':'ALL'}]"), 10140},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'retention':'workqueue'"), 10052},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'discard':'new','max_msgs':5"), 10052},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'allow_msg_ttl':true"), 10052},
@@ -480,6 +490,7 @@ static void test_configurations(void **state)
         {FLOW("'deliver_subject':'d','flow_control':true,'idle_heartbeat':1000000000,'backoff':[1000000000]"),
          10221},
         {"consumer.reset", "{'stream':'ALL','consumer':'late','seq':1}", 10204},
+        {"consumer.unpin", "{'stream':'ALL','consumer':'late','group':'g'}", 10160},
     };
 #undef PEDANTIC
 #undef FLOW
