@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "jetstream/ensure.h"
 #include "jetstream/fields.h"
+#include "jetstream/source.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -231,8 +232,14 @@ static int32_t make_stream(struct making *making)
     bool updates = call->row->then != NKI_JS_THEN_ENDS;
     const struct nki_doc_node *name = member(making, making->config, NKI_STR("name"));
     int32_t status = append_name(making, &call->subject, NKI_STR("config/name"), name);
-    if (status == NKI_OK && !(append_value(updates ? &call->config : &call->body, making->config) &&
-                              (updates || append_pedantic(making)))) {
+    struct nki_buf *config = updates ? &call->config : &call->body;
+    if (status == NKI_OK && !append_value(config, making->config)) {
+        status = no_memory(making);
+    }
+    if (status == NKI_OK && nki_js_names_domain(making->args, making->config)) {
+        status = nki_js_place_sources(call->row->name, config, making->err);
+    }
+    if (status == NKI_OK && !updates && !append_pedantic(making)) {
         status = no_memory(making);
     }
     if (status == NKI_OK && updates &&
