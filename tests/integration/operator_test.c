@@ -1,5 +1,6 @@
-/* What only operators may do, as the system account of a cluster of three servers: other leaders of all of
- * JetStream, what a server keeps moved away, servers and accounts taken out. */
+/* What only a cluster has, here of three servers: peers, alternates; and what only operators may do, as its
+ * system account: other leaders of all of JetStream, what a server keeps moved away, servers and accounts
+ * taken out. */
 #include "js_bench.h"
 
 #include <stdio.h>
@@ -111,6 +112,29 @@ static void test_peers(void **state)
     EXPECT(calls);
 }
 
+/* Itself, and the mirror. */
+static bool has_alternates(void *arg)
+{
+    (void)arg;
+    natskit_json info = jb_call(user, "stream.info", "{'stream':'ORIGIN'}");
+    size_t count = 0;
+    bool both = natskit_json_size(info, "/alternates", Z, &count, NULL) == NATSKIT_OK && count == 2 &&
+                jb_at(info, "/alternates/0/cluster")[0] != '\0';
+    assert_ok(natskit_json_close(info));
+    return both;
+}
+
+static void test_alternates(void **state)
+{
+    (void)state;
+    const struct call calls[] = {
+        {&user, "stream.create", "{'config':{'name':'ORIGIN','subjects':['o']}}", {0, 0}},
+        {&user, "stream.create", "{'config':{'name':'COPY','mirror':{'name':'ORIGIN'}}}", {0, 0}},
+    };
+    EXPECT(calls);
+    jb_wait(has_alternates, NULL);
+}
+
 static void test_system(void **state)
 {
     (void)state;
@@ -142,6 +166,7 @@ static void test_system(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_peers), cmocka_unit_test(test_system)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_peers), cmocka_unit_test(test_alternates),
+                                       cmocka_unit_test(test_system)};
     return cmocka_run_group_tests(tests, begin, end);
 }
