@@ -457,7 +457,7 @@ lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and live
     checked "60 seconds of signals" marathon_of dev 600 integration/integration_signals NATSKIT_SIGNAL_SECONDS=60 || bad=1
     checked "many lives, ten times" marathon_of dev 1800 integration/integration_many_lives NATSKIT_LIVES=10 || bad=1
     checked "20 kills under load" marathon_of dev 600 integration/integration_life NATSKIT_KILLS=20 || bad=1
-    checked "a million messages replayed" marathon_of dev 3600 soak/js_replay NATSKIT_REPLAY_MSGS=1000000 || bad=1
+    checked "a million messages replayed" marathon_of dev 7200 soak/js_replay NATSKIT_REPLAY_MSGS=1000000 || bad=1
     checked "50 lame ducks under load" marathon_of dev 900 integration/integration_lame_duck NATSKIT_DUCKS=50 || bad=1
     run_pytest dev NATSKIT_OBJECT_MIB=256 -- -s tests/python/test_object_memory.py || bad=1
     run_busted dev NATSKIT_OBJECT_MIB=256 -- --filter='little memory' tests/lua/object_store_spec.lua || bad=1

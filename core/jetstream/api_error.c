@@ -36,6 +36,7 @@ static const struct meaning meanings[] = {
     {10105, NKI_ALREADY_EXISTS},           /* consumer already exists and is still active */
     {10109, NKI_SEALED},                   /* invalid operation on sealed stream */
     {10122, NKI_JS_LIMIT},                 /* stream max bytes exceeds account limit max stream bytes */
+    {10130, NKI_ALREADY_EXISTS},           /* stream name already in use, cannot restore */
     {10148, NKI_ALREADY_EXISTS},           /* consumer already exists */
     {10149, NKI_CONSUMER_NOT_FOUND},       /* consumer does not exist */
     {10164, NKI_WRONG_LAST},               /* wrong last sequence */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "jetstream/ensure.h"
 #include "jetstream/fields.h"
+#include "jetstream/source.h"
 #include "wire/header.h"
 #include "wire/subject.h"
 
@@ -212,6 +213,18 @@ static bool append_prefixed(struct making *making, struct nki_buf *out, struct n
            nki_buf_append_str(out, endpoint);
 }
 
+/* What the server would change of a configuration, it then refuses. `body`: an object, not empty. */
+static bool append_pedantic(struct making *making)
+{
+    const struct nki_doc_node *pedantic = member(making, making->args->root, NKI_STR("pedantic"));
+    if (pedantic == NULL || !nki_js_is_set(pedantic)) {
+        return true;
+    }
+    struct nki_buf *body = &making->call->body;
+    body->len--; /* the brace */
+    return nki_buf_append_str(body, NKI_STR(",\"pedantic\":true}"));
+}
+
 /* A stream's configuration: sent as it is, or kept for the second step. */
 static int32_t make_stream(struct making *making)
 {
@@ -219,7 +232,14 @@ static int32_t make_stream(struct making *making)
     bool updates = call->row->then != NKI_JS_THEN_ENDS;
     const struct nki_doc_node *name = member(making, making->config, NKI_STR("name"));
     int32_t status = append_name(making, &call->subject, NKI_STR("config/name"), name);
-    if (status == NKI_OK && !append_value(updates ? &call->config : &call->body, making->config)) {
+    struct nki_buf *config = updates ? &call->config : &call->body;
+    if (status == NKI_OK && !append_value(config, making->config)) {
+        status = no_memory(making);
+    }
+    if (status == NKI_OK && nki_js_names_domain(making->args, making->config)) {
+        status = nki_js_place_sources(call->row->name, config, making->err);
+    }
+    if (status == NKI_OK && !updates && !append_pedantic(making)) {
         status = no_memory(making);
     }
     if (status == NKI_OK && updates &&
@@ -281,7 +301,8 @@ static bool append_consumer_body(struct making *making, const struct nki_doc_nod
            nki_buf_append_json(&call->body, stream->u.text) &&
            nki_buf_append_str(&call->body, NKI_STR(",\"config\":")) &&
            append_value(&call->body, making->config) &&
-           nki_buf_append_str(&call->body, creates ? NKI_STR(",\"action\":\"create\"}") : NKI_STR("}"));
+           nki_buf_append_str(&call->body, creates ? NKI_STR(",\"action\":\"create\"}") : NKI_STR("}")) &&
+           append_pedantic(making);
 }
 
 /* A consumer's configuration: sent, or kept for the second step. */

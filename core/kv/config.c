@@ -185,7 +185,8 @@ static int32_t append_sources(struct nki_doc *doc, struct nki_str bucket, struct
         if (name.len == 0) {
             return NKI_INVALID;
         }
-        bool same = nki_str_eq(name, bucket) && is_set(doc, source, NKI_STR("external"));
+        bool far = is_set(doc, source, NKI_STR("external")) || is_set(doc, source, NKI_STR("domain"));
+        bool same = nki_str_eq(name, bucket) && far;
         ok = ok && append_source(source, name, same ? NKI_STR("") : bucket, out);
     }
     ok = ok && nki_buf_append(out, "]", 1);

@@ -102,6 +102,7 @@ static const struct value values[] = {
     {"source", "subject_transforms", "[{'src':'o.a','dest':'x.a'}]", "", NULL},
     {"source", "external", "{'api':'$JS.far.API','deliver':'there'}", "", NULL},
     {"source", "consumer", "{'name':'sc','deliver_subject':'sc.to'}", "", NULL},
+    {"source", "domain", "'hub'", "", "'$JS.hub.API'"},
     {"external", "api", "'$JS.far.API'", "", NULL},
     {"external", "deliver", "'there'", "", NULL},
     {"source_consumer", "name", "'sc'", "", NULL},
@@ -175,7 +176,8 @@ static void expect_back(natskit_json info, const char *path, const struct value 
 {
     char at[128];
     bool map = strcmp(value->name, "metadata") == 0;
-    (void)snprintf(at, sizeof at, "%s/%s%s", path, value->name, map ? "/a" : "");
+    bool domain = strcmp(value->name, "domain") == 0; /* is short for another one */
+    (void)snprintf(at, sizeof at, "%s/%s%s", path, domain ? "external/api" : value->name, map ? "/a" : "");
     assert_at(info, at, map ? "'b'" : value->comes != NULL ? value->comes : value->text);
     assert_ok(natskit_json_close(info));
 }
@@ -321,11 +323,52 @@ static int end(void **state)
     return bench_end(state);
 }
 
+/* Of a mirror and of sources `domain` is short for `external`. */
+static void test_domains(void **state)
+{
+    (void)state;
+    natskit_json answer = jb_call(
+        js, "stream.create",
+        "{'pedantic':false,'config':{'name':'FAR','storage':'memory','sources':[{'name':'A','domain':'hub',"
+        "'filter_subject':'a.>'},{'name':'B','domain':''},{'name':'C','domain':null}]}}");
+    assert_at(answer, "/config/sources/0/external/api", "'$JS.hub.API'");
+    assert_at(answer, "/config/sources/0/filter_subject", "'a.>'");
+    assert_at(answer, "/config/sources/0/name", "'A'");
+    assert_at(answer, "/config/sources/1/external", "");
+    assert_at(answer, "/config/sources/2/external", "");
+    assert_ok(natskit_json_close(answer));
+    answer =
+        jb_call(js, "stream.update", "{'config':{'name':'FAR','sources':[{'name':'A','domain':'rim'}]}}");
+    assert_at(answer, "/config/sources/0/external/api", "'$JS.rim.API'");
+    assert_ok(natskit_json_close(answer));
+    jb_do(js, "stream.delete", "{'stream':'FAR'}");
+    answer = jb_call(js, "stream.create_or_update",
+                     "{'config':{'name':'COPY','storage':'memory','mirror':{'name':'A','domain':'hub'}}}");
+    assert_at(answer, "/config/mirror/external/api", "'$JS.hub.API'");
+    assert_ok(natskit_json_close(answer));
+    jb_do(js, "stream.delete", "{'stream':'COPY'}");
+    static const struct {
+        const char *source;
+        const char *fault;
+    } wrong[] = {
+        {"{'name':'A','domain':'hub','external':{'api':'x'}}", "excludes external"},
+        {"{'name':'A','domain':7}", "is no string"},
+        {"{'name':'A','domain':'a.b'}", "config/sources/1/domain"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        natskit_error err =
+            jb_fails(js, NATSKIT_INVALID, "stream.create",
+                     "{'config':{'name':'FAR','sources':[{'name':'B'},%s]}}", wrong[i].source);
+        assert_non_null(strstr(err.text, wrong[i].fault));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_every_field),
+        cmocka_unit_test(test_domains),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

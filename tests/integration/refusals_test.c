@@ -3,6 +3,7 @@
 #include "js_bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LONG_ID                                                                                              \
@@ -14,7 +15,9 @@ static natskit_js js;
 
 static int begin(void **state)
 {
-    (void)bench_begin(state);
+    if (bench_begin(state) != 0) {
+        return 1;
+    }
     conn = bench_connect();
     js = jb_open(conn);
     jb_do(js, "stream.create", "{'config':{'name':'PLAIN','subjects':['plain.>'],'storage':'memory'}}");
@@ -318,6 +321,112 @@ static void test_fast_frames(void **state)
     assert_int_equal(code_of("all.a", "i.500.fail.1.0.$FI"), 0);
 }
 
+/* -- a stream's state -------------------------------------------------------------------------------------
+ */
+
+/* A copy of a value as text, for an argument of a call. */
+static char *copy_at(natskit_json json, const char *path)
+{
+    const char *text = jb_at(json, path);
+    char *copy = malloc(strlen(text) + 1);
+    assert_non_null(copy);
+    return strcpy(copy, text);
+}
+
+/* A stream that was none of counters comes back as one: its last message is no sum. */
+static void test_broken_counter(void **state)
+{
+    (void)state;
+    natskit_sub sub;
+    natskit_json saved;
+    natskit_json answer;
+    natskit_msg *chunk;
+    natskit_error err = {0};
+    jb_do(js, "stream.create", "{'config':{'name':'WORDS','subjects':['words.>']}}");
+    assert_ok(natskit_js_publish(js, "words.a", Z, NO_HEADERS, "word", 4, WAIT_MS, NULL, NULL, NULL));
+    natskit_json args = jb_json("{'stream':'WORDS'}");
+    assert_ok(natskit_js_snapshot(js, args, WAIT_MS, &sub, &saved, NULL));
+    assert_ok(natskit_json_close(args));
+    assert_ok(natskit_sub_next(sub, WAIT_MS, &chunk)); /* one message is one chunk */
+    jb_do(js, "stream.delete", "{'stream':'WORDS'}");
+    assert_ok(natskit_json_set_bool(saved, "/config/allow_msg_counter", Z, 1, NULL));
+    assert_ok(natskit_json_set_string(saved, "/config/name", Z, "SUMS", Z,
+                                      NULL)); /* what was deleted may be in the way */
+    char *config = copy_at(saved, "/config");
+    char *stored = copy_at(saved, "/state");
+    answer = jb_call(js, "stream.restore", "{'stream':'SUMS','config':%s,'state':%s}", config, stored);
+    char *subject = copy_at(answer, "/deliver_subject");
+    subject[strlen(subject) - 1] = '\0'; /* between quotes */
+    assert_ok(natskit_json_close(answer));
+    natskit_message_view view;
+    assert_ok(natskit_msg_view(chunk, &view, sizeof view));
+    assert_ok(natskit_js_restore_chunk(js, subject + 1, Z, view.data, view.data_len, WAIT_MS, NULL, NULL));
+    assert_ok(natskit_js_restore_chunk(js, subject + 1, Z, NULL, 0, WAIT_MS, NULL, &err));
+    const struct row broken = {"words.a", {"Nats-Incr"}, {"+1"}, "", NATSKIT_COUNTER_REFUSED, 10172};
+    expect_refused(&broken);
+    natskit_status status =
+        natskit_js_increment(js, "words.a", Z, "1", Z, NO_HEADERS, WAIT_MS, NULL, NULL, &err);
+    assert_status(status, NATSKIT_COUNTER_REFUSED);
+    assert_int_equal(err.err_code, 10172);
+    assert_string_equal(err.text, "message counter is broken");
+    free(subject);
+    free(stored);
+    free(config);
+    assert_ok(natskit_msg_release(chunk));
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_json_close(saved));
+}
+
+/* How many of some messages that are sent at once a stream has no room for. */
+static int flood(natskit_js to)
+{
+    enum { COUNT = 500 };
+    natskit_op ops[COUNT];
+    int refused = 0;
+    for (int i = 0; i < COUNT; i++) {
+        assert_ok(
+            natskit_js_publish_start(to, "busy", Z, NO_HEADERS, "x", 1, NO_OPTIONS, WAIT_MS, &ops[i], NULL));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        natskit_error err = {0};
+        int32_t outcome = -1;
+        (void)natskit_op_wait(ops[i], WAIT_MS);
+        natskit_status status = natskit_op_result(ops[i], &outcome, &err);
+        if (status != NATSKIT_OK) {
+            assert_status(status, NATSKIT_JS_LIMIT);
+            assert_int_equal(outcome, NATSKIT_OUTCOME_REJECTED);
+            assert_int_equal(err.err_code, 10167);
+            assert_int_equal(err.server_code, 429);
+            assert_string_equal(err.text, "too many requests");
+            refused++;
+        }
+        assert_ok(natskit_op_close(ops[i]));
+    }
+    return refused;
+}
+
+/* A stream whose queue of what comes in has room for one. */
+static void test_too_many_requests(void **state)
+{
+    (void)state;
+    natskit_conn busy;
+    struct ts_server *server = ts_server_start(&(struct ts_server_opts){
+        .config = "listen: \"127.0.0.1:-1\"\nhttp: \"127.0.0.1:-1\"\n"
+                  "jetstream { store_dir: \"@DIR@/store\", max_buffered_msgs: 1 }\n"});
+    assert_non_null(server);
+    assert_ok(natskit_connect(ts_server_url(server), Z, NO_OPTIONS, WAIT_MS, &busy, NULL));
+    natskit_js to = jb_open(busy);
+    jb_do(to, "stream.create", "{'config':{'name':'BUSY','subjects':['busy'],'storage':'memory'}}");
+    int refused = 0;
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; refused == 0 && ts_now_ms() < end_ms;) {
+        refused = flood(to); /* those that come while it stores another */
+    }
+    assert_true(refused > 0);
+    assert_ok(natskit_js_close(to));
+    assert_ok(natskit_conn_close(busy, WAIT_MS));
+    ts_server_free(server);
+}
+
 /* -- configurations -------------------------------------------------------------------------------------- */
 
 struct config_row {
@@ -334,14 +443,30 @@ static void test_configurations(void **state)
     "consumer.create", "{'stream':'ALL','config':{'name':'x','ack_policy':'explicit'," more "}}"
 #define FLOW(more)                                                                                           \
     "consumer.create", "{'stream':'ALL','config':{'name':'x','ack_policy':'flow_control'," more "}}"
+#define PEDANTIC(more)                                                                                       \
+    "consumer.create",                                                                                       \
+        "{'stream':'ALL','pedantic':true,'config':{'name':'x','ack_policy':'flow_control'," more "}}"
     static const struct config_row rows[] = {
         {STREAM("'mirror':{'name':'ALL'},'allow_msg_schedules':true"), 10186},
         {STREAM("'sources':[{'name':'ALL'}],'allow_msg_schedules':true"), 10187},
         {STREAM("'mirror':{'name':'ALL'},'allow_msg_counter':true"), 10173},
+        {STREAM("'mirror':{'name':'ALL'},'subject_delete_marker_ttl':1000000000"), 10052},
+        {STREAM("'subjects':['x'],'persist_mode':'async','allow_atomic':true,'storage':'file'"), 10052},
+        {STREAM("'subjects':['x.>'],'republish':{'src':'x.>','dest':'x.y.>'}"), 10052},
+        {STREAM("'subjects':['x.>'],'subject_transform':{'src':'x.>','dest':'y.{{wildcard(3)}}'}"), 10156},
+        {STREAM(
+             "'sources':[{'name':'ALL','filter_subject':'a','subject_transforms':[{'src':'a','dest':'b'}]}]"),
+         10144},
+        {STREAM("'mirror':{'name':'ALL','filter_subject':'a','subject_transforms':[{'src':'a','dest':'b'}]}"),
+         10150},
+        {STREAM("'sources':[{'name':'ALL'},{'name':'ALL'}]"), 10140},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'retention':'workqueue'"), 10052},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'discard':'new','max_msgs':5"), 10052},
         {STREAM("'subjects':['x'],'allow_msg_counter':true,'allow_msg_ttl':true"), 10052},
         {STREAM("'subjects':['x'],'subject_delete_marker_ttl':1000"), 10052},
+        {"stream.create",
+         "{'pedantic':true,'config':{'name':'X','subjects':['x'],'duplicate_window':0,'max_age':1000000000}}",
+         10157},
         {"stream.update", "{'config':{'name':'COUNT','allow_msg_counter':false}}", 10052},
         {"stream.update", "{'config':{'name':'PLAIN','allow_msg_counter':true}}", 10052},
         {"stream.update", "{'config':{'name':'ALL','allow_msg_ttl':false}}", 10052},
@@ -356,6 +481,8 @@ static void test_configurations(void **state)
         {CONSUMER("'priority_groups':['a']"), 10196},
         {STREAM("'sources':[{'name':'ALL','consumer':{'name':'c'}}]"), 10215},
         {FLOW("'idle_heartbeat':1000000000"), 10218},
+        {PEDANTIC("'deliver_subject':'d'"), 10219},
+        {FLOW("'deliver_subject':'d','max_ack_pending':-1"), 10220},
         {FLOW("'deliver_subject':'d','flow_control':true,'idle_heartbeat':1000000000,'ack_wait':1000000000"),
          10221},
         {FLOW("'deliver_subject':'d','flow_control':true,'idle_heartbeat':1000000000,'max_deliver':3"),
@@ -363,7 +490,9 @@ static void test_configurations(void **state)
         {FLOW("'deliver_subject':'d','flow_control':true,'idle_heartbeat':1000000000,'backoff':[1000000000]"),
          10221},
         {"consumer.reset", "{'stream':'ALL','consumer':'late','seq':1}", 10204},
+        {"consumer.unpin", "{'stream':'ALL','consumer':'late','group':'g'}", 10160},
     };
+#undef PEDANTIC
 #undef FLOW
 #undef STREAM
 #undef CONSUMER
@@ -389,10 +518,11 @@ static void test_configurations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counters),       cmocka_unit_test(test_times_to_live),
-        cmocka_unit_test(test_schedules),      cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_batches_within), cmocka_unit_test(test_batch_limits),
-        cmocka_unit_test(test_fast_frames),    cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_counters),          cmocka_unit_test(test_times_to_live),
+        cmocka_unit_test(test_schedules),         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_batches_within),    cmocka_unit_test(test_batch_limits),
+        cmocka_unit_test(test_fast_frames),       cmocka_unit_test(test_broken_counter),
+        cmocka_unit_test(test_too_many_requests), cmocka_unit_test(test_configurations),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

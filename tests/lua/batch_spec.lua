@@ -142,6 +142,38 @@ cases["messages tell where they come from"] = function(nc, js)
     assert.are.equal("-123456789012345678901234567890", assert(plain:next(20)):counter())
 end
 
+cases["a counter is broken by what was no sum"] = function(_, js)
+    make(js, { storage = "file" }) -- comes back as a stream of counters
+    assert(js:publish("s.a", "word"))
+    local sub, info = assert(js:snapshot("S"))
+    local chunks = {}
+    for msg in sub:messages() do
+        chunks[#chunks + 1] = msg.data
+    end
+    sub:close()
+    assert(js:delete_stream("S"))
+    info.config.name, info.config.allow_msg_counter = "B" .. nats.nuid(), true -- what was deleted may be in the way
+    assert(js:restore(info, chunks))
+    local none, text, code, err_code, _, outcome = js:increment("s.a", 1)
+    assert.are.same({ nil, "message counter is broken", "counter_refused", 10172, "rejected" },
+        { none, text, code, err_code, outcome })
+    assert.are.equal(2, assert(js:increment("s.b", 2)))
+end
+
+cases["acks by flow control have rules of their own"] = function(_, js)
+    make(js)
+    local config = { name = "c", ack_policy = "flow_control", deliver_subject = "d" }
+    local none, text, code, err_code = js:call("consumer.create", { stream = "S", config = config, pedantic = true })
+    assert.are.same({ nil, "flow control ack policy requires flow control", "js_refused", 10219 },
+        { none, text, code, err_code })
+    config.max_ack_pending = -1
+    none, text, code, err_code = js:add_consumer("S", config)
+    assert.are.same({ nil, "flow control ack policy requires max ack pending", "js_refused", 10220 },
+        { none, text, code, err_code })
+    config.max_ack_pending = nil
+    assert.is_true(assert(js:add_consumer("S", config)).config.flow_control)
+end
+
 describe("batches, counters and schedules", function()
     setup(function()
         helper.start()
@@ -153,6 +185,30 @@ describe("batches, counters and schedules", function()
     after_each(helper.nothing_left)
 
     helper.both_ways(it, cases)
+
+    it("are refused by a stream whose queue is full", function()
+        local server <close> = helper.testing.server {
+            config = 'listen: "127.0.0.1:-1"\nhttp: "127.0.0.1:-1"\n'
+                .. 'jetstream { store_dir: "@DIR@/store", max_buffered_msgs: 1 }\n',
+        }
+        local nc <close> = assert(nats.connect(server:url()))
+        local js <close> = assert(nc:jetstream())
+        make(js)
+        local pub <close> = assert(js:publisher { acks = "failures", max_pending = 1000 })
+        local good, text, code, failures
+        local tries = 0
+        repeat
+            for _ = 1, 500 do
+                assert(pub:publish("s.a", "x"))
+            end
+            good, text, code, failures = pub:done(20)
+            tries = tries + 1
+        until not good or tries == 100
+        assert.truthy(text and text:find("too many requests", 1, true), text)
+        local failure = failures[1]
+        assert.are.same({ "js_limit", "js_limit", 10167, 429, "rejected" },
+            { code, failure.code, failure.err_code, failure.server_code, failure.outcome })
+    end)
 
     it("are called rightly, or raise", function()
         helper.with_jetstream(function(_, js)

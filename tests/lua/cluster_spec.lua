@@ -158,3 +158,24 @@ describe("a cluster", function()
         nc:close()
     end)
 end)
+
+describe("a cluster with JetStream", function()
+    it("tells where else a stream is", function()
+        local cluster <close> = testing.cluster(3)
+        local nc <close> = helper.connect(nil, cluster[1]:url())
+        local js <close> = assert(nc:jetstream())
+        for _, config in ipairs { { name = "S", subjects = { "s" } }, { name = "COPY", mirror = { name = "S" } } } do
+            helper.eventually(function() return js:add_stream(config) end)
+        end
+        local names = {}
+        helper.eventually(function()
+            local info = js:stream_info("S")
+            for i, alternate in ipairs(info and info.alternates or {}) do
+                names[i] = alternate.name
+            end
+            return #names == 2
+        end)
+        table.sort(names)
+        assert.are.same({ "COPY", "S" }, names)
+    end)
+end)

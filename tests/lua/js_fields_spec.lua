@@ -95,6 +95,7 @@ local values = {
         subject_transforms = { { { src = "o.>", dest = "p.>" } } },
         external = { { api = "$JS.hub.API", deliver = "deliver.here" } },
         consumer = { { name = "reader", deliver_subject = "deliver.there" } },
+        domain = { "hub" }, -- comes back as external
     },
 }
 local updated = { sealed = true } -- by an update only
@@ -209,6 +210,9 @@ describe("JetStream fields", function()
             assert(js:add_stream { name = "ORIGIN", subjects = { "o.>" } })
             local source = merged(ORIGIN, { [field] = row[1] })
             local info = assert(js:add_stream { name = "FIELDS", sources = { source } })
+            if field == "domain" then
+                source = merged(ORIGIN, { external = { api = "$JS.hub.API" } })
+            end
             holds(info.config.sources[1], source)
             holds(assert(js:stream_info("FIELDS")).config.sources[1], source)
         end)
@@ -323,6 +327,15 @@ describe("JetStream fields", function()
         helper.raises("number of seconds expected at /config/backoff/2", js.add_consumer, js, "W",
             { backoff = { 1, "x" } })
         assert.are.same({}, nats.json.array(js:stream_names()))
+    end)
+
+    it("may name a source's domain", function()
+        local sources = { { name = "A", domain = "hub" }, { name = "B" } }
+        local info = assert(js:add_stream { name = "FAR", sources = sources })
+        assert.are.equal("$JS.hub.API", info.config.sources[1].external.api)
+        assert.is_nil(info.config.sources[2].external)
+        sources[1].external = { api = "x" }
+        helper.raises("config/sources/0/domain excludes external", js.add_stream, js, { name = "X", sources = sources })
     end)
 
     it("may be empty lists and tables, and null", function()

@@ -56,7 +56,7 @@ describe("a bucket of another domain", function()
         use(kv, origin, "A")
         local mirrored = assert(js:create_kv { bucket = "M", history = 5 })
         assert(here:create_kv { bucket = "COPY", history = 5,
-            mirror = { name = "M", external = { api = "$JS.hub.API" } } })
+            mirror = { name = "M", domain = "hub" } })
         use(assert(here:open_kv "COPY"), mirrored, "M")
         there:close()
         nc:close()

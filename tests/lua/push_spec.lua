@@ -59,6 +59,31 @@ cases["a durable one is used again as it is"] = function(_, js)
     assert.is_truthy(text:find("another ack_wait", 1, true))
 end
 
+cases["what there is of the configuration is an option"] = function(_, js)
+    make(js, 2)
+    local options = {
+        durable_name = "d", deliver_subject = "to.me", opt_start_seq = 2, ack_policy = "all", ack_wait = 5,
+        max_deliver = 4, max_ack_pending = 7, replay_policy = "original", rate_limit_bps = 1000000, headers_only = true,
+        flow_control = true, num_replicas = 1, mem_storage = true, description = "why", inactive_threshold = 90,
+    }
+    local wishes = { sample_percent = 30, heartbeat = 0.7, config = { metadata = { a = "b" } } }
+    for name, value in pairs(options) do
+        wishes[name == "durable_name" and "durable" or name] = value
+    end
+    local sub = assert(js:subscribe("s.*", wishes))
+    local config = assert(js:consumer_info("S", "d")).config
+    for name, value in pairs(options) do
+        assert.are.equal(value, config[name], name)
+    end
+    assert.are.same({ "by_start_sequence", "30%", 0.7, "b" },
+        { config.deliver_policy, config.sample_freq, config.idle_heartbeat, config.metadata.a })
+    assert.are.equal(2, assert(sub:next(20)):delivery().stream_seq)
+    sub:close()
+    sub = assert(js:subscribe("", { stream = "S", subjects = { "s.*", "s" }, opt_start_time = "2020-01-02T00:00:00Z" }))
+    assert.are.equal("1 2", take(sub, 2))
+    sub:close()
+end
+
 cases["a pull consumer is found or made"] = function(_, js)
     make(js, 3)
     local consumer = assert(js:pull_subscribe("s.*", { durable = "p", config = { max_deliver = 3 } }))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator  # [async]
+
 import face_async as face
 import natskit
 import pytest
@@ -24,11 +26,59 @@ async def test_snapshot(js_url: str) -> None:
         info = await js.admin.restore(snapshot.config, snapshot.state, chunks)
         assert info.state.messages == 200
         assert (await js.get_msg("AD1", 200)).data == b"199"
+        with pytest.raises(errors.AlreadyExistsError) as there:
+            await js.admin.restore(snapshot.config, snapshot.state, chunks)
+        assert there.value.err_code == 10130
         await js.delete_stream("AD1")
         with pytest.raises(errors.JetStreamError):
             await js.admin.restore({**snapshot.config, "name": f"AD1{face.NAME}"}, snapshot.state, [b"nonsense"])
+        with pytest.raises(TypeError):
+            await js.admin.restore(snapshot.config, snapshot.state, [7])  # type: ignore[list-item]
         with pytest.raises(errors.StreamNotFoundError):
             await js.admin.snapshot("NONE")
+
+
+async def test_restored_as_it_comes(js_url: str) -> None:
+    """Chunks of a file, of which one may be empty; for asyncio those of what is still to come, too."""
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        names = [f"AD4{face.NAME}{letter}" for letter in "ABC"]  # what was deleted may be in the way for a while
+        await js.add_stream(name=names[0], subjects=["AD4.>"], storage="file")
+        await js.publish("AD4.m", bytes(5000))
+        async with await js.admin.snapshot(names[0], chunk_size=1024) as snapshot:
+            chunks = [chunk async for chunk in snapshot]
+        await js.delete_stream(names[0])
+        configs = [{**snapshot.config, "name": name} for name in names]
+        info = await js.admin.restore(configs[1], snapshot.state, (part for part in [b"", *chunks, b""]), timeout=20)
+        assert (info.config.name, info.state.messages) == (names[1], 1)
+        await js.delete_stream(names[1])
+
+        # [async]
+        async def later() -> AsyncIterator[bytes]:
+            yield b""
+            for chunk in chunks:
+                yield chunk
+
+        info = await js.admin.restore(configs[2], snapshot.state, later())
+        # [end]
+        # [sync] info = js.admin.restore(configs[2], snapshot.state, iter(chunks))
+        assert info.state.messages == 1
+
+
+async def test_chunks(js_url: str) -> None:
+    """One chunk, as the core sends it."""
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        name = f"AD5{face.NAME}"
+        await js.add_stream(name=name, subjects=["AD5.>"], storage="file")
+        async with await js.admin.snapshot(name) as snapshot:
+            await js.delete_stream(name)
+        answer = await js.call("stream.restore", stream=name, config=snapshot.config, state=snapshot.state)
+        assert await js._restore_chunk(answer["deliver_subject"], bytearray(b"x"), 20) is None
+        with pytest.raises(errors.BadSubjectError):
+            await js._restore_chunk("a..b", b"x", 20)
+        with pytest.raises(errors.NoRespondersError):
+            await js._restore_chunk("nobody.there", b"x", 20)
 
 
 async def test_given_up(js_url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import natskit
 import pytest
-from natskit import _natskit
+from natskit import _natskit, errors
 from natskit.js import api
 
 LARGE = 2**53 + 1  # no double holds it
@@ -101,6 +101,7 @@ SOURCE: dict[str, tuple[Any, dict[str, Any]]] = {
     "subject_transforms": ([api.SubjectTransform("o.>", "p.>")], {}),
     "external": (api.ExternalStream("$JS.hub.API", "deliver.here"), {}),
     "consumer": (api.StreamConsumerSource("reader", "deliver.there"), {}),
+    "domain": ("hub", {}),  # comes back as external
 }
 UPDATED = {"sealed"}  # by an update only
 KEPT_BY_SERVER = "_nats."
@@ -174,9 +175,24 @@ async def test_source(js_url: str, field: str) -> None:
         info = await js.add_stream(config)
         assert info.config.sources is not None
         told = info.config.sources[0]
+        if field == "domain":
+            field, value = "external", api.ExternalStream("$JS.hub.API", "")
         assert same(field, getattr(told, field), value)
         assert told.extra == {}
         assert (await js.stream_info("FIELDS")).config.sources == [told]
+
+
+async def test_domain_of_a_source(js_url: str) -> None:
+    async with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        info = await js.add_stream(name="FAR", sources=[{"name": "A", "domain": "hub"}, api.StreamSource("B")])
+        assert info.config.sources is not None
+        far, near = info.config.sources
+        assert far.external is not None and far.external.api == "$JS.hub.API" and near.external is None
+        again = await js.update_stream(name="FAR", sources=[api.StreamSource("A", domain="rim")])
+        assert again.config.sources is not None and again.config.sources[0].external == api.ExternalStream("$JS.rim.API", "")
+        with pytest.raises(errors.InvalidError, match="config/sources/0/domain excludes external"):
+            await js.add_stream(name="F", sources=[{"name": "A", "domain": "hub", "external": {"api": "x"}}])
 
 
 async def test_sequences_are_exact(js_url: str) -> None:

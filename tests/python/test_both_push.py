@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from typing import Any
+
 import face_async as face
 import natskit
 import pytest
@@ -69,6 +72,48 @@ async def test_durable(js_url: str) -> None:
         with pytest.raises(errors.StreamNotFoundError):
             await js.subscribe("no.where")
         await js.delete_stream("PU2")
+
+
+OPTIONS: dict[str, Any] = {
+    "durable": "d",
+    "deliver_subject": "to.me",
+    "opt_start_seq": 2,
+    "ack_policy": "all",
+    "ack_wait": 5,
+    "max_deliver": 4,
+    "max_ack_pending": 7,
+    "replay_policy": "original",
+    "rate_limit_bps": 1000000,
+    "headers_only": True,
+    "flow_control": True,
+    "num_replicas": 1,
+    "mem_storage": True,
+    "description": "why",
+    "inactive_threshold": 90.0,
+    "idle_heartbeat": 0.7,
+}
+
+
+async def test_every_option(js_url: str) -> None:
+    """What there is of the consumer's configuration is a keyword, too."""
+    async with natskit.connect(js_url) as nc:
+        js = await filled(nc, "PU9")
+        sub = await js.subscribe("PU9.m", sample_percent=30, subjects="PU9.x", config={"metadata": {"a": "b"}}, **OPTIONS)
+        config = (await js.consumer_info("PU9", "d")).config
+        for name, value in OPTIONS.items():
+            is_name = {"durable": "durable_name"}.get(name, name)
+            assert getattr(config, is_name) == value, name
+        assert (config.deliver_policy, config.sample_freq) == ("by_start_sequence", "30%")
+        assert config.filter_subjects == ["PU9.x", "PU9.m"] and config.metadata is not None and config.metadata["a"] == "b"
+        assert (await sub.next_msg(20)).metadata.sequence.stream == 2
+        await sub.close()
+        for begin in (datetime(2020, 1, 2, tzinfo=timezone.utc), "2020-01-02T00:00:00Z"):
+            sub = await js.subscribe("", stream="PU9", subjects=["PU9.>"], opt_start_time=begin)
+            assert await take(sub, 2) == ["1", "2"]
+            await sub.close()
+        with pytest.raises(errors.InvalidError, match="sample_percent: 200 is out of bounds"):
+            await js.subscribe("PU9.>", sample_percent=200)
+        await js.delete_stream("PU9")
 
 
 async def handled(nc: natskit.Client, seen: list[str], count: int) -> None:

@@ -8,7 +8,8 @@
  * guests, begin somewhere in what there is, lose their consumers before anything new is stored or while it
  * is, and are taken late. Each reader has to see exactly the sequences that there are from its begin on, none
  * twice; all of them the same messages; and the messages have to be those that were published, each once.
- * Prints one line in the end.
+ * Nothing of it is a matter of time: whatever goes on at all goes on, and what stands still for minutes
+ * fails. Tells on stderr of each round, and prints one line in the end, as docs/measured.md has it.
  *
  * Exit code 0, 1 (with the reason and the seed), or 77 without a server. NATSKIT_SEED replays the choices.
  */
@@ -31,7 +32,12 @@
 #define NO_OPTIONS ((natskit_options){0})
 
 enum { NODES = 3, SUBJECTS = 7, ROUNDS = 12, ROUND_MIN = 100, ROUND_MAX = 20000 };
-enum { CALL_MS = 30000, SLICE_MS = 50, READY_MS = 90000, GOES_ON_MS = 120000, BATCH = 256 };
+enum { CALL_MS = 5000, SLICE_MS = 50, BATCH = 256, SHUTDOWN_MS = 30000 };
+enum { GOES_ON_MS = 300000, GETS_IN_MS = 600000 }; /* for what may stand still on a machine under load */
+/* Messages under way, and the time for the ack of each: one that comes when its message was given up is of no
+ * use, so a cluster that is late with all of them would never be ahead: then fewer are sent. */
+enum { WINDOW = 1024, WINDOW_MIN = 16, ACK_WAIT_MS = 10000, PAUSE_MIN_MS = 20, PAUSE_MAX_MS = 2000 };
+#define DUPLICATES_NS "1800000000000" /* what is published again comes before that */
 enum { BACK = 500, ALL_READ = 5000 }; /* how far before the end a guest begins; how much one reads of all */
 enum { ALL, NEW, LAST, LAST_PER_SUBJECT, BY_SEQ, BY_TIME, POLICIES };
 static const char *const policies[POLICIES] = {
@@ -65,6 +71,8 @@ static struct {
     _Atomic uint32_t *number; /* of each sequence: the message's number + 1 as the first reader saw it */
     uint64_t *number_of;      /* of each id of the publisher, modulo its length */
     uint64_t ids;
+    uint64_t *again; /* numbers of messages that may not be in the stream */
+    uint64_t sent_again;
     uint64_t counts[FAULTS];
     uint64_t guests;
     uint64_t read_by_guests;
@@ -93,6 +101,27 @@ __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *for
         }                                                                                                    \
     } while (0)
 
+/* A number as people read it: 1,000,000. */
+struct grouped {
+    char at[32];
+};
+
+static struct grouped grouped(uint64_t number)
+{
+    char digits[24];
+    struct grouped out;
+    size_t len = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number);
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
+            out.at[used++] = ',';
+        }
+        out.at[used++] = digits[i];
+    }
+    out.at[used] = '\0';
+    return out;
+}
+
 /* -- calls ----------------------------------------------------------------------------------------------- */
 
 /* In its arguments ' stands for ". False: the server refuses, or does not answer. */
@@ -107,7 +136,7 @@ __attribute__((format(printf, 3, 0))) static bool try_call(const char *name, nat
         *at = *at == '\'' ? '"' : *at;
     }
     CHECK(natskit_json_parse(text, Z, &wanted, &err) == NATSKIT_OK, "%s: %s", name, err.text);
-    natskit_status status = natskit_js_call(rp.js, name, Z, wanted, CALL_MS / 6, answer, &err);
+    natskit_status status = natskit_js_call(rp.js, name, Z, wanted, CALL_MS, answer, &err);
     natskit_json_close(wanted);
     return status == NATSKIT_OK;
 }
@@ -116,7 +145,7 @@ __attribute__((format(printf, 3, 0))) static bool try_call(const char *name, nat
 __attribute__((format(printf, 2, 3))) static natskit_json call(const char *name, const char *format, ...)
 {
     natskit_json answer;
-    int64_t deadline_ms = ts_now_ms() + 2 * CALL_MS;
+    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
     for (;;) {
         va_list args;
         va_start(args, format);
@@ -144,13 +173,19 @@ __attribute__((format(printf, 2, 3))) static bool ask(const char *name, const ch
     return done;
 }
 
-static uint64_t last_seq(void)
+/* A leader that is new may lag behind. */
+static void wait_stored(uint64_t seq)
 {
-    uint64_t seq;
-    natskit_json info = call("stream.info", "{'stream':'R'}");
-    CHECK(natskit_json_get_uint(info, "/state/last_seq", Z, &seq, NULL) == NATSKIT_OK, "no last_seq");
-    natskit_json_close(info);
-    return seq;
+    uint64_t last = 0;
+    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
+    while (last != seq) {
+        natskit_json info = call("stream.info", "{'stream':'R'}");
+        CHECK(natskit_json_get_uint(info, "/state/last_seq", Z, &last, NULL) == NATSKIT_OK, "no last_seq");
+        natskit_json_close(info);
+        CHECK(last <= seq && ts_now_ms() < deadline_ms, "%" PRIu64 " messages are %" PRIu64 " in the stream",
+              seq, last);
+        ts_pause_ms(last == seq ? 0 : SLICE_MS);
+    }
 }
 
 static void text_of(natskit_json json, const char *path, char *out, size_t cap)
@@ -162,62 +197,114 @@ static void text_of(natskit_json json, const char *path, char *out, size_t cap)
 
 /* -- writing --------------------------------------------------------------------------------------------- */
 
-static void publish(uint64_t number, natskit_headers headers)
+/* Of one portion. New ones are sent while none is to be sent again, so that these are never more than a
+ * window. */
+struct writer {
+    natskit_headers headers;
+    uint64_t next; /* the first that is new, and the end */
+    uint64_t end;
+    uint64_t acked;
+    uint64_t under_way;
+    uint64_t window;
+    size_t again;          /* of rp.again */
+    int64_t pause_ms;      /* grows while nothing gets in */
+    int64_t not_before_ms; /* any of them is sent again */
+    int64_t deadline_ms;   /* for anything to get in */
+};
+
+/* False: there is no room for it. */
+static bool publish(struct writer *writer, uint64_t number)
 {
     char subject[16];
     char id_text[24];
     uint64_t id;
     int len = snprintf(id_text, sizeof id_text, "%" PRIu64, number);
-    CHECK(natskit_headers_clear(headers) == NATSKIT_OK &&
-              natskit_headers_add(headers, "Nats-Msg-Id", Z, id_text, (size_t)len, NULL) == NATSKIT_OK,
+    CHECK(natskit_headers_clear(writer->headers) == NATSKIT_OK &&
+              natskit_headers_add(writer->headers, "Nats-Msg-Id", Z, id_text, (size_t)len, NULL) ==
+                  NATSKIT_OK,
           "headers");
     (void)snprintf(subject, sizeof subject, "r.%" PRIu64, number % SUBJECTS);
     natskit_status status =
-        natskit_publisher_publish(rp.publisher, subject, Z, headers, &number, sizeof number, GOES_ON_MS, &id);
-    CHECK(status == NATSKIT_OK, "publishing: %d", status);
+        natskit_publisher_publish(rp.publisher, subject, Z, writer->headers, &number, sizeof number, 0, &id);
+    CHECK(status == NATSKIT_OK || status == NATSKIT_WOULD_BLOCK, "publishing: %d", status);
+    if (status != NATSKIT_OK) {
+        return false;
+    }
     rp.number_of[id % rp.ids] = number;
+    writer->under_way++;
+    return true;
 }
 
-/* Takes outcomes; what is not known to be in the stream is published again. Returns how many got in. */
-static uint64_t take_outcomes(int64_t wait_ms, natskit_headers headers)
+/* False: there is nothing to send now, or no room for it. */
+static bool send_one(struct writer *writer)
+{
+    if (writer->under_way >= writer->window) {
+        return false;
+    }
+    if (writer->again > 0) {
+        if (ts_now_ms() < writer->not_before_ms || !publish(writer, rp.again[writer->again - 1])) {
+            return false;
+        }
+        writer->again--;
+        rp.sent_again++;
+        return true;
+    }
+    if (writer->next == writer->end || !publish(writer, writer->next)) {
+        return false;
+    }
+    writer->next++;
+    return true;
+}
+
+/* Takes outcomes; what is not known to be in the stream is to be sent again. */
+static void take_outcomes(struct writer *writer, int64_t wait_ms)
 {
     natskit_msg *msgs[BATCH];
-    uint64_t acked = 0;
+    uint64_t before = writer->acked;
     size_t count = 0;
     (void)natskit_sub_next_batch(rp.acks, msgs, BATCH, wait_ms, &count);
     for (size_t i = 0; i < count; i++) {
         natskit_pub_ack ack;
         CHECK(natskit_msg_pub_ack(msgs[i], &ack, sizeof ack) == NATSKIT_OK, "no outcome");
         if (ack.status == NATSKIT_OK) {
-            acked++;
+            writer->acked++;
         } else {
-            publish(rp.number_of[ack.id % rp.ids], headers);
+            CHECK(writer->again < rp.ids, "more to be sent again than a window holds");
+            rp.again[writer->again++] = rp.number_of[ack.id % rp.ids];
         }
         natskit_msg_release(msgs[i]);
     }
-    return acked;
+    writer->under_way -= count;
+    if (writer->acked > before) {
+        uint64_t wider = writer->window + writer->acked - before;
+        writer->window = wider < WINDOW ? wider : WINDOW;
+        writer->pause_ms = 0;
+        writer->deadline_ms = ts_now_ms() + GETS_IN_MS;
+    } else if (count > 0) {
+        int64_t longer_ms = writer->pause_ms == 0 ? PAUSE_MIN_MS : writer->pause_ms * 2;
+        writer->pause_ms = longer_ms < PAUSE_MAX_MS ? longer_ms : PAUSE_MAX_MS;
+        writer->not_before_ms = ts_now_ms() + writer->pause_ms;
+        writer->window = writer->window / 2 > WINDOW_MIN ? writer->window / 2 : WINDOW_MIN;
+    }
 }
 
 /* A portion of the messages, until each is in the stream. */
 static void *write_portion(void *unused)
 {
     (void)unused;
-    natskit_headers headers;
-    uint64_t acked = 0;
-    CHECK(natskit_headers_open(&headers) == NATSKIT_OK, "headers");
-    for (uint64_t i = 0; i < rp.portion; i++) {
-        publish(rp.published + i, headers);
-        acked += take_outcomes(0, headers);
+    struct writer writer = {.next = rp.published,
+                            .end = rp.published + rp.portion,
+                            .window = WINDOW,
+                            .deadline_ms = ts_now_ms() + GETS_IN_MS};
+    CHECK(natskit_headers_open(&writer.headers) == NATSKIT_OK, "headers");
+    while (writer.acked < rp.portion) {
+        bool sent = send_one(&writer);
+        take_outcomes(&writer, sent ? 0 : SLICE_MS);
+        CHECK(ts_now_ms() < writer.deadline_ms, "%" PRIu64 " messages do not get in",
+              rp.portion - writer.acked);
     }
-    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
-    while (acked < rp.portion) {
-        CHECK(ts_now_ms() < deadline_ms, "%" PRIu64 " messages do not get in", rp.portion - acked);
-        uint64_t more = take_outcomes(SLICE_MS, headers);
-        acked += more;
-        deadline_ms = more > 0 ? ts_now_ms() + GOES_ON_MS : deadline_ms;
-    }
-    rp.published += rp.portion;
-    natskit_headers_close(headers);
+    rp.published = writer.end;
+    natskit_headers_close(writer.headers);
     return NULL;
 }
 
@@ -325,13 +412,18 @@ static void *read_all(void *arg)
     return NULL;
 }
 
+/* As long as each goes on. */
 static void wait_for_readers(uint64_t seq)
 {
-    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
     for (int i = 0; i < POLICIES; i++) {
-        while (atomic_load(&rp.readers[i].at) < seq) {
-            CHECK(ts_now_ms() < deadline_ms, "reader %s stays at %" PRIu64 " of %" PRIu64, policies[i],
-                  atomic_load(&rp.readers[i].at), seq);
+        uint64_t was = 0;
+        uint64_t at = 0;
+        int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
+        while ((at = atomic_load(&rp.readers[i].at)) < seq) {
+            deadline_ms = at > was ? ts_now_ms() + GOES_ON_MS : deadline_ms;
+            was = at;
+            CHECK(ts_now_ms() < deadline_ms, "reader %s stays at %" PRIu64 " of %" PRIu64, policies[i], at,
+                  seq);
             ts_pause_ms(2);
         }
     }
@@ -426,7 +518,7 @@ static uint64_t move_consumer(const char *name)
     uint64_t done = 0;
     (void)snprintf(text, sizeof text, "{\"stream\":\"R\",\"consumer\":\"%s\"}", name);
     CHECK(natskit_json_parse(text, Z, &wanted, NULL) == NATSKIT_OK, "JSON");
-    if (natskit_js_call(rp.js, "consumer.info", Z, wanted, CALL_MS / 6, &info, NULL) == NATSKIT_OK) {
+    if (natskit_js_call(rp.js, "consumer.info", Z, wanted, CALL_MS, &info, NULL) == NATSKIT_OK) {
         size_t len = 0;
         bool known = natskit_json_get_string(info, "/cluster/leader", Z, server, sizeof server - 1, &len,
                                              NULL) == NATSKIT_OK;
@@ -469,7 +561,7 @@ static int leader(void)
 {
     char name[64] = "";
     size_t len = 0;
-    int64_t deadline_ms = ts_now_ms() + CALL_MS;
+    int64_t deadline_ms = ts_now_ms() + GOES_ON_MS;
     while (len == 0) { /* none is told of while it is elected */
         natskit_json info = call("stream.info", "{'stream':'R'}");
         (void)natskit_json_get_string(info, "/cluster/leader", Z, name, sizeof name - 1, &len, NULL);
@@ -496,7 +588,7 @@ static void harm(int fault, struct ts_chance *chance)
         ts_server_kill(ts_cluster_node(rp.cluster, node));
         ts_pause_ms(ts_chance_below(chance, 2000));
         CHECK(ts_server_restart(ts_cluster_node(rp.cluster, node)), "node %d does not start again", node + 1);
-        CHECK(ts_cluster_wait_ready(rp.cluster, READY_MS), "no cluster");
+        CHECK(ts_cluster_wait_ready(rp.cluster, GOES_ON_MS), "no cluster");
         break;
     }
     default:
@@ -545,12 +637,15 @@ static void go_round(uint64_t round, struct ts_chance *chance)
         harm(fault, chance);
     }
     pthread_join(writer, NULL);
-    uint64_t is = last_seq();
-    CHECK(is == rp.published, "%" PRIu64 " messages are %" PRIu64 " in the stream", rp.published, is);
-    wait_for_readers(is);
+    wait_stored(rp.published);
+    wait_for_readers(rp.published);
     for (int i = 0; i < POLICIES; i++) {
-        read_guest(guests[i], i, was, is);
+        read_guest(guests[i], i, was, rp.published);
     }
+    fprintf(stderr, "js_replay: %s of %s messages read after a %s, %s; %s sent again so far; %" PRId64 " s\n",
+            grouped(rp.published).at, grouped(rp.total).at, fault_names[fault],
+            rests ? "at rest" : "while they came", grouped(rp.sent_again).at,
+            (ts_now_ms() - rp.begun_ms) / 1000);
 }
 
 static void judge(void)
@@ -572,14 +667,14 @@ static void print_figure(void)
     for (int i = 0; i < POLICIES; i++) {
         rp.resets += info_of(rp.readers[i].sub, policies[i]).resets;
     }
-    printf("js_replay: seed %" PRIu64 ": %" PRIu64 " messages, read by %d readers as they are, and %" PRIu64
-           " of them by %" PRIu64 " guests, none lost, repeated or out of order; %" PRIu64
-           " consumers made anew;",
-           rp.seed, rp.total, POLICIES, rp.read_by_guests, rp.guests, rp.resets);
+    printf("js_replay: seed %" PRIu64 ": %s messages, read by %d readers as they are, and %s of them by %s "
+           "guests, none lost, repeated or out of order; %s sent again; %s consumers made anew;",
+           rp.seed, grouped(rp.total).at, POLICIES, grouped(rp.read_by_guests).at, grouped(rp.guests).at,
+           grouped(rp.sent_again).at, grouped(rp.resets).at);
     for (int i = 0; i < FAULTS; i++) {
-        printf(" %" PRIu64 " %ss%s", rp.counts[i], fault_names[i], i + 1 < FAULTS ? "," : "");
+        printf(" %s %ss%s", grouped(rp.counts[i]).at, fault_names[i], i + 1 < FAULTS ? "," : "");
     }
-    printf("; %" PRId64 " s\n", (ts_now_ms() - rp.begun_ms) / 1000);
+    printf("; %s s\n", grouped((uint64_t)(ts_now_ms() - rp.begun_ms) / 1000).at);
 }
 
 /* -- begin and end --------------------------------------------------------------------------------------- */
@@ -598,7 +693,7 @@ static natskit_conn connect_to(void)
               natskit_options_set_int(options, "reconnect_wait_ms", Z, 50, NULL) == NATSKIT_OK &&
               natskit_options_set_int(options, "reconnect_wait_max_ms", Z, 1000, NULL) == NATSKIT_OK,
           "options");
-    CHECK(natskit_connect(urls, Z, options, CALL_MS, &conn, &err) == NATSKIT_OK, "connect: %s", err.text);
+    CHECK(natskit_connect(urls, Z, options, GOES_ON_MS, &conn, &err) == NATSKIT_OK, "connect: %s", err.text);
     natskit_options_close(options);
     return conn;
 }
@@ -608,6 +703,8 @@ static void open_publisher(void)
     natskit_options options;
     CHECK(natskit_options_open(NATSKIT_OPTIONS_PUBLISHER, &options) == NATSKIT_OK &&
               natskit_options_set_int(options, "retries", Z, -1, NULL) == NATSKIT_OK &&
+              natskit_options_set_int(options, "max_pending", Z, WINDOW, NULL) == NATSKIT_OK &&
+              natskit_options_set_int(options, "ack_wait_ms", Z, ACK_WAIT_MS, NULL) == NATSKIT_OK &&
               natskit_publisher_open(rp.js, options, &rp.publisher, &rp.acks, NULL) == NATSKIT_OK,
           "publisher");
     natskit_options_close(options);
@@ -620,10 +717,12 @@ static void prepare(void)
     rp.ids = 1u << 16;
     rp.number = calloc(rp.total + 1, sizeof *rp.number);
     rp.number_of = calloc(rp.ids, sizeof *rp.number_of);
-    CHECK(rp.number != NULL && rp.number_of != NULL, "no memory");
+    rp.again = calloc(rp.ids, sizeof *rp.again);
+    CHECK(rp.number != NULL && rp.number_of != NULL && rp.again != NULL, "no memory");
     rp.conn = connect_to();
     CHECK(natskit_js_open(rp.conn, NO_OPTIONS, &rp.js, NULL) == NATSKIT_OK, "context");
-    natskit_json_close(call("stream.create", "{'config':{'name':'R','subjects':['r.*'],'num_replicas':3}}"));
+    natskit_json_close(call("stream.create", "{'config':{'name':'R','subjects':['r.*'],'num_replicas':3,"
+                                             "'duplicate_window':" DUPLICATES_NS "}}"));
     open_publisher();
     for (int i = 0; i < POLICIES; i++) {
         struct reader *reader = &rp.readers[i];
@@ -649,9 +748,10 @@ static void clean_up(void)
     natskit_js_close(rp.js);
     natskit_conn_close(rp.conn, 1000);
     ts_cluster_free(rp.cluster);
-    CHECK(natskit_shutdown(CALL_MS) == NATSKIT_OK, "shutdown");
+    CHECK(natskit_shutdown(SHUTDOWN_MS) == NATSKIT_OK, "shutdown");
     free(rp.number);
     free(rp.number_of);
+    free(rp.again);
 }
 
 int main(void)

@@ -412,7 +412,14 @@ void ts_server_kill(struct ts_server *server)
 bool ts_server_restart(struct ts_server *server)
 {
     ts_server_stop(server);
-    return launch(server);
+    int64_t deadline = ts_now_ms() + server->timeout_ms;
+    while (!launch(server)) { /* what dials may have been given one of its ports meanwhile, for a while */
+        if (ts_now_ms() > deadline || !ts_server_log_contains(server, "address already in use")) {
+            return false;
+        }
+        ts_pause_ms(100);
+    }
+    return true;
 }
 
 /* waitid() instead of a pause: the caller may rely on the server's silence from here on. */

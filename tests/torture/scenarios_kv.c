@@ -227,9 +227,9 @@ void tt_scenario_snapshot(void)
     natskit_op op = {0};
     natskit_conn conn = tt_connect();
     natskit_js js = tt_js(conn, NO_OPTIONS);
-    (void)tt_js_call(
-        js, "stream.create",
-        tt_json("{\"config\":{\"name\":\"SNAP\",\"subjects\":[\"snap\"],\"storage\":\"file\"}}"));
+    (void)tt_js_call(js, "stream.create",
+                     tt_json("{\"config\":{\"name\":\"SNAP\",\"subjects\":[\"snap\"],\"storage\":\"file\","
+                             "\"sources\":[{\"name\":\"NOWHERE\",\"domain\":\"far\"}]}}"));
     natskit_json args = tt_json("{\"stream\":\"SNAP\"}");
     natskit_sub sub = tt_js_snapshot(conn, js, args, &answer);
     natskit_msg *msg = NULL;

@@ -89,6 +89,7 @@
 ---@field subject_transforms? natskit.SubjectTransform[] subjects, and how they are changed
 ---@field external? natskit.ExternalStream of a stream of another account or domain
 ---@field consumer? natskit.SourceConsumer the durable consumer that it is read by (API level 4)
+---@field domain? string its domain: short for an external with the prefix of that, as which it comes back
 
 --- Where a stream of another account or domain is found.
 ---@class natskit.ExternalStream

@@ -163,28 +163,26 @@ class Admin:
 
         Args:
             timeout: seconds for each answer.
+
+        Raises:
+            JetStreamError: the server refuses the stream, or what it has got of it.
+            NoRespondersError: it has given the restore up.
         """
-        wait = timeout if timeout is not None else self._js._timeout if self._js._timeout is not None else 5.0
-        where = await self._js.call("stream.restore", timeout=wait, stream=config["name"], config=config, state=state)
+        js = self._js
+        wait = js._timeout if timeout is None else timeout
+        where = await js.call("stream.restore", timeout=wait, stream=config["name"], config=config, state=state)
         subject = where["deliver_subject"]
         # [async]
         if isinstance(chunks, AsyncIterable):
             async for chunk in chunks:
-                await self._restore_chunk(subject, chunk, wait)
+                if chunk:
+                    await js._restore_chunk(subject, chunk, wait)
             chunks = ()
         # [end]
         for chunk in chunks:
-            await self._restore_chunk(subject, chunk, wait)
-        return api.StreamInfo(await self._restore_chunk(subject, b"", wait))
-
-    async def _restore_chunk(self, subject: str, chunk: bytes, timeout: float) -> dict[str, Any]:
-        """Each chunk is answered by nothing, the end by the stream's info, either by an error."""
-        reply = await self._js._client.request(subject, chunk, timeout=timeout)
-        answer: dict[str, Any] = _later.json_decode(bytes(reply.data).decode()) if reply.data else {}
-        if "error" in answer:
-            error = answer["error"]
-            raise errors.JetStreamError(f"the snapshot is not taken: {error.get('description', error)}")
-        return answer
+            if chunk:  # an empty one would be the end
+                await js._restore_chunk(subject, chunk, wait)
+        return api.StreamInfo(await js._restore_chunk(subject, b"", wait))
 
     # ------------------------------------------------------------------------------------------- leaders
 

@@ -533,8 +533,19 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
         name: str | None = None,
         bind: bool | None = None,
         deliver_subject: str | None = None,
+        subjects: str | Iterable[str] | None = None,
+        opt_start_seq: int | None = None,
+        opt_start_time: datetime | str | None = None,
         ack_policy: str | None = None,
         ack_wait: float | None = None,
+        max_deliver: int | None = None,
+        max_ack_pending: int | None = None,
+        replay_policy: str | None = None,
+        rate_limit_bps: int | None = None,
+        sample_percent: int | None = None,
+        num_replicas: int | None = None,
+        mem_storage: bool | None = None,
+        description: str | None = None,
         max_msgs: int | None = None,
         destroy: str | None = None,
         status_events: bool | None = None,
@@ -554,7 +565,12 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
             durable: name of a consumer that stays; `name` of one that the server forgets when nobody is subscribed.
                 With `bind` it has to exist.
             stream: without it the one that takes the subject.
-            config: other fields of the consumer's configuration.
+            config: other fields of the consumer's configuration, and those that have a keyword here: deliver_policy,
+                opt_start_seq, opt_start_time (a datetime with a time zone, or a text as RFC 3339 has it), ack_policy,
+                ack_wait (seconds), max_deliver, max_ack_pending, replay_policy, rate_limit_bps, num_replicas,
+                mem_storage, description.
+            subjects: more subjects of the stream (filter_subjects); with them `subject` may be "".
+            sample_percent: acks that the server tells of, as advisories.
             ordered_consumer: ordered() of these messages instead.
             idle_heartbeat: seconds between two signs of life of the server, by default 5 without a queue.
             flow_control: whether the server waits for slow taking, so that nothing is dropped; by default without a
@@ -584,8 +600,19 @@ class JetStreamContext(_natskit.AsyncJetStream, Buckets, Stores):
             "name": name,
             "bind": bind,
             "deliver_subject": deliver_subject,
+            "subjects": [subjects] if isinstance(subjects, str) else subjects,
+            "opt_start_seq": opt_start_seq,
+            "opt_start_time": _values.time_text("opt_start_time", opt_start_time) if opt_start_time else None,
             "ack_policy": ack_policy,
             "ack_wait_ms": _options.milliseconds("ack_wait", ack_wait),
+            "max_deliver": max_deliver,
+            "max_ack_pending": max_ack_pending,
+            "replay_policy": replay_policy,
+            "rate_limit_bps": rate_limit_bps,
+            "sample_percent": sample_percent,
+            "num_replicas": num_replicas,
+            "mem_storage": mem_storage,
+            "description": description,
             "max_msgs": max_msgs,
             "destroy": destroy,
             "status_events": status_events,

@@ -1097,6 +1097,12 @@ class AsyncJetStream:
     def _snapshot(
         self, arguments: str, timeout: float | None, /
     ) -> tuple[AsyncSubscription, _Await[dict[str, Any]]]: ...
+    def _restore_chunk(
+        self, subject: str, chunk: _Payload, timeout: float | None, /
+    ) -> _Await[Any]: ...
+    def _restore_chunk_now(
+        self, subject: str, chunk: _Payload, headers: None, left: float | None, /
+    ) -> _Await[Any]: ...
     def publish(
         self,
         subject: str,
@@ -1155,6 +1161,10 @@ class SyncJetStream:
         self, subject: str, options: _Pairs, timeout: float | None, /
     ) -> tuple[SyncSubscription, dict[str, Any]]: ...
     def _snapshot(self, arguments: str, timeout: float | None, /) -> tuple[SyncSubscription, dict[str, Any]]: ...
+    def _restore_chunk(self, subject: str, chunk: _Payload, timeout: float | None, /) -> Any: ...
+    def _restore_chunk_now(
+        self, subject: str, chunk: _Payload, headers: None, left: float | None, /
+    ) -> Any: ...
     def publish(
         self,
         subject: str,

@@ -321,6 +321,12 @@ static PyMethodDef js_methods[] = {
     {"_snapshot", js_snapshot, METH_VARARGS,
      "_snapshot($self, arguments, timeout, /)\n--\n\nThe subscription to a snapshot's chunks, and what waits "
      "for its state."},
+    {"_restore_chunk", js_restore_chunk, METH_VARARGS,
+     "_restore_chunk($self, subject, chunk, timeout, /)\n--\n\nGives a chunk of a snapshot back; gives the "
+     "stream's info for an empty one."},
+    {"_restore_chunk_now", js_restore_chunk_now, METH_VARARGS,
+     "_restore_chunk_now($self, subject, chunk, headers, left, /)\n--\n\nAs _restore_chunk; WouldBlockError "
+     "without room."},
     {"_room", js_room, METH_VARARGS,
      "_room($self, size, timeout, /)\n--\n\nWaits until the outbox has room for so many bytes."},
     {NULL, NULL, 0, NULL},

@@ -188,10 +188,20 @@ int publish_arg(State *st, PyObject **a, More *keep)
 
 /* ------------------------------------------------------------------------------------------ one message */
 
+/* What the payload is. */
+enum {
+    STORED, /* a message */
+    ADDED,  /* the digits of what a counter gets */
+    CHUNK   /* of a snapshot on its way back; empty: its end */
+};
+
+/* The method that does it again, once there is room. */
+static const char *const again_of[] = {"_publish_now", "_increment_now", "_restore_chunk_now"};
+
 typedef struct PublishCall {
     const Js *js;
     const Sending *send;
-    bool adds; /* the payload is the digits of what a counter gets */
+    int what;
     int64_t deadline;
     natskit_op op;
     natskit_error err;
@@ -200,10 +210,14 @@ typedef struct PublishCall {
 static natskit_status publish_try(PublishCall *call)
 {
     const Sending *s = call->send;
-    if (call->adds)
+    if (call->what == ADDED)
         return natskit_js_increment_start(call->js->handle, s->subject.data, s->subject.len, s->payload.data,
                                           s->payload.len, s->headers, (natskit_options){0},
                                           left_ms(call->deadline), &call->op, &call->err);
+    if (call->what == CHUNK)
+        return natskit_js_restore_chunk_start(call->js->handle, s->subject.data, s->subject.len,
+                                              s->payload.data, s->payload.len, (natskit_options){0},
+                                              left_ms(call->deadline), &call->op, &call->err);
     return natskit_js_publish_start(call->js->handle, s->subject.data, s->subject.len, s->headers,
                                     s->payload.data, s->payload.len, (natskit_options){0},
                                     left_ms(call->deadline), &call->op, &call->err);
@@ -228,9 +242,8 @@ static natskit_status publish_begin(PublishCall *call)
     Py_END_ALLOW_THREADS return status;
 }
 
-/* `adds`: the payload is what is added to a counter. `first`: it may wait for room in the outbox; else it
- * fails with WouldBlockError. */
-static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, PyObject *headers, bool adds,
+/* `first`: it may wait for room in the outbox; else it fails with WouldBlockError. */
+static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, PyObject *headers, int what,
                          int64_t timeout_ms, bool first)
 {
     const Js *js = DATA(Js, self);
@@ -238,14 +251,15 @@ static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, P
     Sending send;
     if (sending_arg(st, &send, subject, payload, NULL, headers) < 0)
         return NULL;
-    PublishCall call = {js, &send, adds, deadline_of(timeout_ms), {0}, {0}};
+    PublishCall call = {js, &send, what, deadline_of(timeout_ms), {0}, {0}};
     natskit_status status = publish_begin(&call);
     bool waits = first && timeout_ms != 0 && !js->via.fails;
     int rc = 0;
     if (status == NATSKIT_WOULD_BLOCK && waits && js->via.face == FACE_SYNC)
         rc = block(st, publish_block, &call, timeout_ms, &status);
     size_t size = sending_size(&send);
-    if (rc == 0 && status == NATSKIT_INVALID && call.err.status == NATSKIT_INVALID && adds &&
+    int gives = what != CHUNK ? GIVE_ACK : send.payload.len == 0 ? GIVE_JSON : GIVE_NONE;
+    if (rc == 0 && status == NATSKIT_INVALID && call.err.status == NATSKIT_INVALID && what == ADDED &&
         natskit_subject_check(send.subject.data, send.subject.len, 0, NULL) == NATSKIT_OK)
         raise_status(st, status, &call.err); /* too many digits */
     else if (rc == 0 && status == NATSKIT_INVALID)
@@ -254,11 +268,11 @@ static PyObject *publish(PyObject *self, PyObject *subject, PyObject *payload, P
     if (rc < 0 || status == NATSKIT_INVALID)
         return NULL;
     if (status == NATSKIT_OK)
-        return face_finish(st, &js->via, call.op, GIVE_ACK);
+        return face_finish(st, &js->via, call.op, gives);
     if (status != NATSKIT_WOULD_BLOCK || !waits)
         return raise_refused(st, status, &call.err);
     PyObject *again = Py_BuildValue("(OOO)", subject, or_none(payload), or_none(headers));
-    return later(st, self, adds ? "_increment_now" : "_publish_now", again, size, timeout_ms);
+    return later(st, self, again_of[what], again, size, timeout_ms);
 }
 
 PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -273,7 +287,7 @@ PyObject *js_publish(PyObject *self, PyObject *const *args, Py_ssize_t nargs, Py
         timeout_arg(st, a[A_TIMEOUT] == Py_None ? NULL : a[A_TIMEOUT], js->timeout_ms, &timeout_ms) < 0 ||
         publish_arg(st, a, &keep) < 0)
         return NULL;
-    PyObject *result = publish(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], false, timeout_ms, true);
+    PyObject *result = publish(self, a[A_SUBJECT], a[A_PAYLOAD], a[A_HEADERS], STORED, timeout_ms, true);
     more_done(&keep);
     return result;
 }
@@ -286,7 +300,7 @@ PyObject *js_publish_now(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOOO:_publish_now", &subject, &payload, &headers, &left) ||
         timeout_arg(DATA(Js, self)->st, left, NKPY_FOREVER, &timeout_ms) < 0)
         return NULL;
-    return publish(self, subject, payload == Py_None ? NULL : payload, headers, false, timeout_ms, false);
+    return publish(self, subject, payload == Py_None ? NULL : payload, headers, STORED, timeout_ms, false);
 }
 
 /* (subject, digits, headers, seconds) */
@@ -299,7 +313,7 @@ static PyObject *increment(PyObject *self, PyObject *args, bool first)
         timeout_arg(js->st, timeout == Py_None ? NULL : timeout, first ? js->timeout_ms : NKPY_FOREVER,
                     &timeout_ms) < 0)
         return NULL;
-    return publish(self, subject, digits, headers, true, timeout_ms, first);
+    return publish(self, subject, digits, headers, ADDED, timeout_ms, first);
 }
 
 PyObject *js_increment(PyObject *self, PyObject *args)
@@ -310,6 +324,28 @@ PyObject *js_increment(PyObject *self, PyObject *args)
 PyObject *js_increment_now(PyObject *self, PyObject *args)
 {
     return increment(self, args, false);
+}
+
+/* _restore_chunk(subject, chunk, timeout) */
+PyObject *js_restore_chunk(PyObject *self, PyObject *args)
+{
+    PyObject *subject, *chunk, *timeout;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "OOO:_restore_chunk", &subject, &chunk, &timeout) ||
+        timeout_arg(DATA(Js, self)->st, timeout, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
+    return publish(self, subject, chunk, NULL, CHUNK, timeout_ms, true);
+}
+
+/* _restore_chunk_now(subject, chunk, headers, left): it has no headers */
+PyObject *js_restore_chunk_now(PyObject *self, PyObject *args)
+{
+    PyObject *subject, *chunk, *none, *left;
+    int64_t timeout_ms;
+    if (!PyArg_ParseTuple(args, "OOOO:_restore_chunk_now", &subject, &chunk, &none, &left) ||
+        timeout_arg(DATA(Js, self)->st, left, NKPY_FOREVER, &timeout_ms) < 0)
+        return NULL;
+    return publish(self, subject, chunk, NULL, CHUNK, timeout_ms, false);
 }
 
 /* ------------------------------------------------------------------------------------------------- acks */

@@ -694,6 +694,8 @@ PyObject *js_consume(PyObject *self, PyObject *args);
 PyObject *js_ordered(PyObject *self, PyObject *args);
 PyObject *js_push(PyObject *self, PyObject *args);
 PyObject *js_snapshot(PyObject *self, PyObject *args);
+PyObject *js_restore_chunk(PyObject *self, PyObject *args);
+PyObject *js_restore_chunk_now(PyObject *self, PyObject *args);
 PyObject *trace_tree(PyObject *module, PyObject *value);
 PyObject *js_calls(PyObject *module, PyObject *unused);
 PyObject *js_fields(PyObject *module, PyObject *unused);

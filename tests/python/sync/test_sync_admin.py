@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+
 import face_sync as face
 import natskit.sync as natskit
 import pytest
@@ -26,11 +27,51 @@ def test_snapshot(js_url: str) -> None:
         info = js.admin.restore(snapshot.config, snapshot.state, chunks)
         assert info.state.messages == 200
         assert (js.get_msg("AD1", 200)).data == b"199"
+        with pytest.raises(errors.AlreadyExistsError) as there:
+            js.admin.restore(snapshot.config, snapshot.state, chunks)
+        assert there.value.err_code == 10130
         js.delete_stream("AD1")
         with pytest.raises(errors.JetStreamError):
             js.admin.restore({**snapshot.config, "name": f"AD1{face.NAME}"}, snapshot.state, [b"nonsense"])
+        with pytest.raises(TypeError):
+            js.admin.restore(snapshot.config, snapshot.state, [7])  # type: ignore[list-item]
         with pytest.raises(errors.StreamNotFoundError):
             js.admin.snapshot("NONE")
+
+
+def test_restored_as_it_comes(js_url: str) -> None:
+    """Chunks of a file, of which one may be empty; for asyncio those of what is still to come, too."""
+    with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        names = [f"AD4{face.NAME}{letter}" for letter in "ABC"]  # what was deleted may be in the way for a while
+        js.add_stream(name=names[0], subjects=["AD4.>"], storage="file")
+        js.publish("AD4.m", bytes(5000))
+        with js.admin.snapshot(names[0], chunk_size=1024) as snapshot:
+            chunks = [chunk for chunk in snapshot]
+        js.delete_stream(names[0])
+        configs = [{**snapshot.config, "name": name} for name in names]
+        info = js.admin.restore(configs[1], snapshot.state, (part for part in [b"", *chunks, b""]), timeout=20)
+        assert (info.config.name, info.state.messages) == (names[1], 1)
+        js.delete_stream(names[1])
+
+        info = js.admin.restore(configs[2], snapshot.state, iter(chunks))
+        assert info.state.messages == 1
+
+
+def test_chunks(js_url: str) -> None:
+    """One chunk, as the core sends it."""
+    with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        name = f"AD5{face.NAME}"
+        js.add_stream(name=name, subjects=["AD5.>"], storage="file")
+        with js.admin.snapshot(name) as snapshot:
+            js.delete_stream(name)
+        answer = js.call("stream.restore", stream=name, config=snapshot.config, state=snapshot.state)
+        assert js._restore_chunk(answer["deliver_subject"], bytearray(b"x"), 20) is None
+        with pytest.raises(errors.BadSubjectError):
+            js._restore_chunk("a..b", b"x", 20)
+        with pytest.raises(errors.NoRespondersError):
+            js._restore_chunk("nobody.there", b"x", 20)
 
 
 def test_given_up(js_url: str) -> None:

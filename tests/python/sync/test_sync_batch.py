@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors
+from natskit_testing import Server
 
 
 def made(nc: natskit.Client, **config: Any) -> natskit.JetStreamContext:
@@ -254,3 +256,49 @@ def test_stored_counters(js_url: str) -> None:
         assert last.counter == huge - 1 and last.counter_sources == {"S": {"s.hits": huge}}
         assert sourced and sourced[-1]["counter_sources"] == f'{{"S":{{"s.hits":"{huge}"}}}}'
         assert all(msg.origin is not None and msg.origin["increment"] for msg in seen)
+
+
+def test_broken_counter(js_url: str) -> None:
+    """A stream that was none of counters comes back as one: its last message is no sum."""
+    with natskit.connect(js_url) as nc:
+        js = made(nc, storage="file")
+        js.publish("s.a", b"word")
+        with js.admin.snapshot("S") as snapshot:
+            chunks = [chunk for chunk in snapshot]
+        js.delete_stream("S")
+        config = {**snapshot.config, "name": f"BROKEN{face.NAME}", "allow_msg_counter": True}
+        js.admin.restore(config, snapshot.state, chunks)
+        with pytest.raises(errors.CounterRefusedError, match="message counter is broken") as caught:
+            js.increment("s.a")
+        assert (caught.value.err_code, caught.value.outcome) == (10172, "rejected")
+        assert js.increment("s.b", 2) == 2
+
+
+def test_too_many_requests() -> None:
+    """A stream whose queue of what comes in has room for one."""
+    config = 'listen: "127.0.0.1:-1"\nhttp: "127.0.0.1:-1"\n'
+    with Server(config + 'jetstream { store_dir: "@DIR@/store", max_buffered_msgs: 1 }\n') as server:
+        with natskit.connect(server.url) as nc:
+            js = made(nc)
+            with pytest.raises(errors.JetStreamLimitError, match="too many requests") as caught:
+                for _ in range(100):
+                    with js.publisher() as pub:
+                        pub.publish_batch([("s.a", b"x")] * 500)
+            error = caught.value
+            assert (error.server_code, error.err_code, error.outcome) == (429, 10167, "rejected")
+            assert all(outcome.error.err_code == 10167 for outcome in error.failures)
+
+
+def test_acks_by_flow_control(js_url: str) -> None:
+    """What a consumer whose acks are the answers of flow control has to have."""
+    with natskit.connect(js_url) as nc:
+        js = made(nc)
+        config = {"name": "c", "ack_policy": "flow_control", "deliver_subject": "d"}
+        with pytest.raises(errors.APIError, match="requires flow control") as caught:
+            js.call("consumer.create", stream="S", config=config, pedantic=True)
+        assert caught.value.err_code == 10219
+        with pytest.raises(errors.APIError, match="requires max ack pending") as caught:
+            js.add_consumer("S", config, max_ack_pending=-1)
+        assert caught.value.err_code == 10220
+        info = js.add_consumer("S", config)
+        assert (info.config.flow_control, info.config.idle_heartbeat) == (True, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import natskit.sync as natskit
 import pytest
-from natskit import _natskit
+from natskit import _natskit, errors
 from natskit.js import api
 
 LARGE = 2**53 + 1  # no double holds it
@@ -103,6 +103,7 @@ SOURCE: dict[str, tuple[Any, dict[str, Any]]] = {
     "subject_transforms": ([api.SubjectTransform("o.>", "p.>")], {}),
     "external": (api.ExternalStream("$JS.hub.API", "deliver.here"), {}),
     "consumer": (api.StreamConsumerSource("reader", "deliver.there"), {}),
+    "domain": ("hub", {}),  # comes back as external
 }
 UPDATED = {"sealed"}  # by an update only
 KEPT_BY_SERVER = "_nats."
@@ -176,9 +177,24 @@ def test_source(js_url: str, field: str) -> None:
         info = js.add_stream(config)
         assert info.config.sources is not None
         told = info.config.sources[0]
+        if field == "domain":
+            field, value = "external", api.ExternalStream("$JS.hub.API", "")
         assert same(field, getattr(told, field), value)
         assert told.extra == {}
         assert (js.stream_info("FIELDS")).config.sources == [told]
+
+
+def test_domain_of_a_source(js_url: str) -> None:
+    with natskit.connect(js_url) as nc:
+        js = nc.jetstream()
+        info = js.add_stream(name="FAR", sources=[{"name": "A", "domain": "hub"}, api.StreamSource("B")])
+        assert info.config.sources is not None
+        far, near = info.config.sources
+        assert far.external is not None and far.external.api == "$JS.hub.API" and near.external is None
+        again = js.update_stream(name="FAR", sources=[api.StreamSource("A", domain="rim")])
+        assert again.config.sources is not None and again.config.sources[0].external == api.ExternalStream("$JS.rim.API", "")
+        with pytest.raises(errors.InvalidError, match="config/sources/0/domain excludes external"):
+            js.add_stream(name="F", sources=[{"name": "A", "domain": "hub", "external": {"api": "x"}}])
 
 
 def test_sequences_are_exact(js_url: str) -> None:

@@ -29,6 +29,7 @@ static void test_meanings(void **state)
         {404, 10037, "no message found", NKI_MSG_NOT_FOUND},
         {400, 10043, "sequence 7 not found", NKI_MSG_NOT_FOUND},
         {400, 10058, "stream name already in use with a different configuration", NKI_ALREADY_EXISTS},
+        {400, 10130, "stream name already in use, cannot restore", NKI_ALREADY_EXISTS},
         {400, 10148, "consumer already exists", NKI_ALREADY_EXISTS},
         {400, 10105, "consumer already exists and is still active", NKI_ALREADY_EXISTS},
         {400, 10013, "consumer name already in use", NKI_ALREADY_EXISTS},

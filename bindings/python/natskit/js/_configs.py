@@ -213,6 +213,7 @@ class StreamSource(Config):
         subject_transforms: subjects, and how they are changed.
         external: of a stream of another account or domain.
         consumer: the durable consumer that it is read by. API level 4.
+        domain: its domain: short for an external with the prefix of that, as which it comes back.
         extra: fields that are not known here, as a server sends and takes them.
     """
 
@@ -223,6 +224,7 @@ class StreamSource(Config):
     subject_transforms: list[SubjectTransform] | None = None
     external: ExternalStream | None = None
     consumer: StreamConsumerSource | None = None
+    domain: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     _FIELDS: ClassVar[dict[str, Kind]] = {
@@ -233,6 +235,7 @@ class StreamSource(Config):
         "subject_transforms": OBJECTS(SubjectTransform),
         "external": OBJECT(ExternalStream),
         "consumer": OBJECT(StreamConsumerSource),
+        "domain": STRING,
     }
 
 
