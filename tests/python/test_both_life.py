@@ -228,8 +228,7 @@ async def test_objects_die_in_any_order(url: str) -> None:
 async def test_permission_events() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://u:p@{plain}") as nc:
+        async with natskit.connect(server.url.replace("://", "://u:p@")) as nc:
             events = nc.events()
             await nc.publish("forbidden.fruit", b"")
             await nc.flush()
@@ -564,8 +563,7 @@ async def test_functions_of_errors() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     log = Log()
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://u:p@{plain}", error_cb=log.errors.append) as nc:
+        async with natskit.connect(server.url.replace("://", "://u:p@"), error_cb=log.errors.append) as nc:
             await nc.publish("forbidden.fruit", b"")
             await nc.flush()
         assert [type(error) for error in log.errors] == [errors.PermissionsError]

@@ -230,8 +230,7 @@ def test_objects_die_in_any_order(url: str) -> None:
 def test_permission_events() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        with natskit.connect(f"nats://u:p@{plain}") as nc:
+        with natskit.connect(server.url.replace("://", "://u:p@")) as nc:
             events = nc.events()
             nc.publish("forbidden.fruit", b"")
             nc.flush()
@@ -566,8 +565,7 @@ def test_functions_of_errors() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     log = Log()
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        with natskit.connect(f"nats://u:p@{plain}", error_cb=log.errors.append) as nc:
+        with natskit.connect(server.url.replace("://", "://u:p@"), error_cb=log.errors.append) as nc:
             nc.publish("forbidden.fruit", b"")
             nc.flush()
         assert [type(error) for error in log.errors] == [errors.PermissionsError]
