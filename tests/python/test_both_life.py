@@ -12,7 +12,7 @@ import face_async as face
 import natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server, Tap, wait_for
+from natskit_testing import SCHEME, Server, Tap, wait_for
 
 
 async def types_until(events: natskit.Events, last: str) -> list[str]:
@@ -278,7 +278,8 @@ async def test_written(server: Server, own_tap: Tap) -> None:
         await face.join(work)
         assert nc.stats()["pending_out_bytes"] == 0
         await nc.flush()
-        assert own_tap.stats()["pub"] == 2
+        if SCHEME != "wss":  # where the tap does not see what TLS hides
+            assert own_tap.stats()["pub"] == 2
         work = face.spawn(nc.written, None)
     await face.join(work)
 

@@ -14,7 +14,7 @@ import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server, Tap, wait_for
+from natskit_testing import SCHEME, Server, Tap, wait_for
 
 
 def types_until(events: natskit.Events, last: str) -> list[str]:
@@ -280,7 +280,8 @@ def test_written(server: Server, own_tap: Tap) -> None:
         face.join(work)
         assert nc.stats()["pending_out_bytes"] == 0
         nc.flush()
-        assert own_tap.stats()["pub"] == 2
+        if SCHEME != "wss":  # where the tap does not see what TLS hides
+            assert own_tap.stats()["pub"] == 2
         work = face.spawn(nc.written, None)
     face.join(work)
 
