@@ -82,7 +82,7 @@ static void add_status(struct out *out, const char *key, int32_t status)
     }
 }
 
-static void add_health(struct out *out, const struct nki_health *health)
+static void add_health(struct out *out, const struct nki_health *health, int64_t now_ns)
 {
     static const char *const states[] = {
         [NKI_HEALTH_OK] = "ok",
@@ -94,6 +94,9 @@ static void add_health(struct out *out, const struct nki_health *health)
     };
     add_text(out, "health", nki_str_z(states[health->state]));
     add_text(out, "health_text", nki_str_z(health->text));
+    add_number(out, "since_ms", nki_health_ms(health->since_ns, now_ns));
+    add_number(out, "activity_ms", nki_health_ms(health->activity_ns, now_ns));
+    add_number(out, "beat_ms", nki_health_ms(health->beat_ns, now_ns));
 }
 
 struct number {
@@ -139,8 +142,8 @@ static void add_conn(struct out *out, struct nki_conn *conn)
     add_status(out, "last_error", now.reason);
     add_text(out, "last_error_text", nki_str_z(now.reason_text));
     struct nki_health health;
-    (void)nki_conn_health(conn, &health);
-    add_health(out, &health);
+    int64_t now_ns = nki_conn_health(conn, &health);
+    add_health(out, &health, now_ns);
     add_text(out, "waits_for", nki_str_z(now.late));
     ADD_NUMBERS(out, {"transports", now.epoch}, {"reconnects", counts.reconnects}, {"subs", counts.subs},
                 {"requests", counts.requests}, {"in_msgs", counts.in_msgs}, {"in_bytes", counts.in_bytes},
@@ -185,8 +188,8 @@ static void add_sub(struct out *out, uint64_t id, struct nki_sub *sub)
     add_status(out, "ended_by", reason == NKI_PENDING ? NKI_OK : reason);
     add_text(out, "ended_by_text", reason == NKI_PENDING ? NKI_STR("") : nki_str_z(error.text));
     struct nki_health health;
-    (void)nki_sub_health(sub, &health);
-    add_health(out, &health);
+    int64_t now_ns = nki_sub_health(sub, &health);
+    add_health(out, &health, now_ns);
     ADD_NUMBERS(out, {"sid", nki_sub_sid(sub)}, {"received", now.received}, {"taken", now.taken},
                 {"pending_msgs", now.pending_msgs}, {"pending_bytes", now.pending_bytes},
                 {"high_msgs", now.high_msgs}, {"high_bytes", now.high_bytes},

@@ -1,23 +1,16 @@
 /* Whether something works. Any thread; waits for nothing but the locks of its connection. */
 #include "client/health.h"
 
-#include "base/clock.h"
 #include "capi/guard.h"
-
-static int64_t ms_since(int64_t then_ns, int64_t now_ns)
-{
-    int64_t ns = then_ns == NKI_NEVER ? -NKI_NS_PER_MS : now_ns - then_ns;
-    return then_ns != NKI_NEVER && ns < 0 ? 0 : ns / NKI_NS_PER_MS; /* clocks of two cores */
-}
 
 static natskit_status give(const struct nki_health *now, int64_t now_ns, natskit_health *health, size_t size)
 {
     natskit_health filled = {
         .state = (int32_t)now->state,
         .reason = now->reason,
-        .since_ms = ms_since(now->since_ns, now_ns),
-        .activity_ms = ms_since(now->activity_ns, now_ns),
-        .beat_ms = ms_since(now->beat_ns, now_ns),
+        .since_ms = nki_health_ms(now->since_ns, now_ns),
+        .activity_ms = nki_health_ms(now->activity_ns, now_ns),
+        .beat_ms = nki_health_ms(now->beat_ns, now_ns),
     };
     _Static_assert(sizeof filled.text == sizeof now->text, "texts are as long");
     memcpy(filled.text, now->text, sizeof filled.text);

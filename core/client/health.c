@@ -187,3 +187,9 @@ int64_t nki_sub_health(struct nki_sub *sub, struct nki_health *out)
     pthread_mutex_unlock(&conn->engine_mu);
     return now_ns;
 }
+
+int64_t nki_health_ms(int64_t then_ns, int64_t now_ns)
+{
+    int64_t ns = then_ns == NKI_NEVER ? -NKI_NS_PER_MS : now_ns - then_ns;
+    return then_ns != NKI_NEVER && ns < 0 ? 0 : ns / NKI_NS_PER_MS; /* clocks of two cores */
+}

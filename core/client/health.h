@@ -30,6 +30,9 @@ struct nki_health {
 int64_t nki_conn_health(struct nki_conn *conn, struct nki_health *out);
 int64_t nki_sub_health(struct nki_sub *sub, struct nki_health *out);
 
+/* Milliseconds from one of its times until then; -1: it is NKI_NEVER. */
+int64_t nki_health_ms(int64_t then_ns, int64_t now_ns);
+
 struct nki_engine;
 void nki_engine_health(const struct nki_engine *engine, int64_t now_ns, struct nki_health *out);
 void nki_engine_sub_health(const struct nki_engine *engine, struct nki_sub *sub, int64_t now_ns,

@@ -147,8 +147,8 @@ static int32_t protocol_error(struct tls *tls)
                        number == SSL_R_RECORD_LENGTH_MISMATCH || number == SSL_R_HTTP_REQUEST)) {
         return nki_error_set(
             &tls->error, NKI_TLS,
-            "what the server sends is not TLS (%s); option tls_first is for servers that begin "
-            "with it",
+            "what the server sends is not TLS (%s); option tls_first, and TLS with WebSocket, are for "
+            "servers that begin with it",
             reason);
     }
     return nki_error_set(&tls->error, NKI_TLS,

@@ -49,6 +49,22 @@ static void expect(const char *format, ...)
     free(text);
 }
 
+/* In the object whose text holds `which`, the number behind `key` is this, or, if `low` is 0, any from then
+ * on. */
+static void expect_ms(const char *which, const char *key, int64_t low)
+{
+    char *text = dump();
+    const char *at = strstr(text, which);
+    at = at != NULL ? strstr(at, key) : NULL;
+    if (at == NULL) {
+        fail_msg("%s of %s is not in %s", key, which, text);
+        return;
+    }
+    int64_t value = strtoll(at + strlen(key), NULL, 10);
+    assert_true(low < 0 ? value == low : value >= low);
+    free(text);
+}
+
 static void test_objects(void **state)
 {
     (void)state;
@@ -68,6 +84,11 @@ static void test_objects(void **state)
            ",\"subject\":\"dump.>\",\"queue\":\"group\",\"live\":true",
            sub.id, conn.id);
     expect("\"received\":3,\"taken\":0,\"pending_msgs\":3"); /* the request, too */
+    expect_ms("\"subject\":\"dump.>\"", "\"since_ms\":", 0);
+    expect_ms("\"subject\":\"dump.>\"", "\"activity_ms\":", 0);
+    expect_ms("\"subject\":\"dump.>\"", "\"beat_ms\":", -1); /* no consumer feeds it */
+    expect_ms("\"kind\":\"connection\"", "\"activity_ms\":", 0);
+    expect_ms("\"kind\":\"connection\"", "\"beat_ms\":", 0);
     expect("{\"handle\":%" PRIu64 ",\"kind\":\"operation\",\"connection\":%" PRIu64
            ",\"done\":false,\"error\":null",
            op.id, conn.id);

@@ -205,7 +205,7 @@ describe("events", function()
 
     it("ask how long a pause is to be, and take the answer", function()
         local nc = helper.connect({ reconnect_wait = 60, reconnect_wait_max = 60, answer_timeout = 60,
-            reconnect_jitter = 0 })
+            reconnect_jitter = 0, reconnect_jitter_tls = 0 })
         local events, plain = assert(nc:events({ answers = true })), assert(nc:events())
         helper.fails("busy", nc:events({ answers = true }))
         helper.server:kill()

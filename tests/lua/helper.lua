@@ -8,7 +8,11 @@ local uv = require "luv"
 local nats = require "natskit"
 local testing = require "testing"
 
-local helper = { testing = testing, root = here .. "/../.." }
+local helper = {
+    testing = testing,
+    root = here .. "/../..",
+    scheme = os.getenv("NATSKIT_TEST_SCHEME") or "nats", -- how servers are spoken to: also "ws" and "wss"
+}
 
 -- ./check names the programs; by hand those of the build are taken that NATSKIT_BUILD names.
 if not os.getenv("NK_TAP") then

@@ -24,7 +24,10 @@ describe("bad input", function()
     after_each(function()
         -- What the bad input had sent would stand before the PING of this flush.
         assert.is_true(nc:flush())
-        assert.are.equal(before + #"PING\r\n", tap:stats().bytes_up)
+        if helper.scheme ~= "wss" then -- what TLS makes of it is no fixed number of bytes
+            local frame = helper.scheme == "ws" and 6 or 0
+            assert.are.equal(before + frame + #"PING\r\n", tap:stats().bytes_up)
+        end
         nc:close()
         tap:close()
         helper.nothing_left()

@@ -459,6 +459,12 @@ end)
 describe("TLS", function()
     local config
 
+    --- Of the server's own listener, also where all others are spoken to by WebSocket.
+    local function start(options)
+        helper.start(options)
+        helper.url = "nats://127.0.0.1:" .. helper.server:port()
+    end
+
     setup(function()
         config = ("tls { cert_file: %s, key_file: %s, %%s }"):format(path("server.pem"),
             path("server.key"))
@@ -469,7 +475,7 @@ describe("TLS", function()
     end)
 
     it("is told by info", function()
-        helper.start({ extra = config:format(""), jetstream = false })
+        start({ extra = config:format(""), jetstream = false })
         local nc = helper.connect({ tls_ca_file = path("ca.pem") })
         works(nc)
         local info = nc:info()
@@ -496,7 +502,7 @@ describe("TLS", function()
     end)
 
     it("is not there without it", function()
-        helper.start()
+        start()
         local nc = helper.connect()
         local info = nc:info()
         assert.is_false(info.tls)
@@ -509,7 +515,7 @@ describe("TLS", function()
     end)
 
     it("comes first, and with a client's certificate", function()
-        helper.start({
+        start({
             extra = config:format(("ca_file: %s, verify: true, handshake_first: true"):format(path("ca.pem"))),
             jetstream = false,
         })

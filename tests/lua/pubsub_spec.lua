@@ -303,7 +303,9 @@ describe("publish and subscribe", function()
         assert.are.equal(10, stats.out_msgs)
         assert.are.equal(10, stats.in_msgs)
         assert.are.equal(1, stats.subs)
-        assert.are.equal(10, tap:stats().pub)
+        if helper.scheme ~= "wss" then -- the tap does not see what TLS hides
+            assert.are.equal(10, tap:stats().pub)
+        end
     end)
 
     it("keeps the memory of messages that nobody holds low", function()

@@ -277,4 +277,30 @@ describe("a service", function()
             one:close()
         end
     end)
+
+    it("passes over answers that are none", function()
+        local service = open()
+        local questions = assert(nc:subscribe("$SRV.INFO"))
+        assert(nc:flush())
+        local wrong = {
+            '{"id": "c", "name": "c",","version": "1.0.0"}', "", "[]", "3", '{"id": "c", "name": "c"}',
+            '{"id": "c", "name": "c", "version": 1}', ("["):rep(100000),
+        }
+        local next_one, _, _, answers = client:discover("info", { max_wait = 60, max_msgs = #wrong + 2 })
+        local question = assert(questions:next(20))
+        for _, text in ipairs(wrong) do
+            assert(question:respond(text))
+        end
+        assert(question:respond('{"id": "b", "name": "bare", "version": "1.0.0", "new": 1}'))
+        local found = {}
+        for one in next_one do
+            found[one.name] = one
+        end
+        assert.are.same(service:info(), found.sums)
+        assert.are.same({ id = "b", name = "bare", version = "1.0.0", new = 1 }, found.bare)
+        assert.are.equal(#wrong, answers:stats().handler_errors)
+        answers:close()
+        questions:close()
+        service:close()
+    end)
 end)

@@ -86,9 +86,9 @@ async def test_the_pool_is_set_wrongly(url: str) -> None:
         nc.set_server_pool(url)
 
 
-async def test_a_port_instead_of_urls(tap: Tap) -> None:
-    async with natskit.connect(port=tap.port) as nc:
-        assert nc.connected_url == tap.url
+async def test_a_port_instead_of_urls(shared_server: Server, tap: Tap) -> None:
+    async with natskit.connect(port=shared_server.port) as nc:
+        assert nc.connected_url == f"nats://127.0.0.1:{shared_server.port}"
     with pytest.raises(errors.InvalidError, match="option port"):
         await natskit.connect(tap.url, port=tap.port)
     with pytest.raises(errors.InvalidError, match="option port"):

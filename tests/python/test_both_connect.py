@@ -74,7 +74,7 @@ async def test_leaving_the_block_sends_what_was_published(url: str) -> None:
 
 
 async def test_servers_in_many_forms(url: str) -> None:
-    dead = f"nats://127.0.0.1:{closed_port()}"
+    dead = f"{url.partition('://')[0]}://127.0.0.1:{closed_port()}"
     address = url.removeprefix("nats://")
     for servers in (url, address, [url], (url,), f"{dead}, {url}", [dead, url]):
         async with natskit.connect(servers) as nc:
@@ -210,27 +210,27 @@ async def test_silent_server_ends_by_the_deadline() -> None:
 
 async def test_user_and_password() -> None:
     with Server(extra=AUTH, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://{plain}", user="alice", password="wonder land") as nc:
+        scheme, _, plain = server.url.partition("://")
+        async with natskit.connect(f"{scheme}://{plain}", user="alice", password="wonder land") as nc:
             assert nc.is_connected
-        async with natskit.connect(f"nats://alice:wonder%20land@{plain}") as nc:
-            assert nc.connected_url == f"nats://{plain}"
+        async with natskit.connect(f"{scheme}://alice:wonder%20land@{plain}") as nc:
+            assert nc.connected_url == f"{scheme}://{plain}"
         with pytest.raises(errors.AuthError) as caught:
-            await natskit.connect(f"nats://{plain}", user="alice", password="wrong pass")
+            await natskit.connect(f"{scheme}://{plain}", user="alice", password="wrong pass")
         assert "wrong pass" not in str(caught.value)
         with pytest.raises(errors.AuthError):
-            await natskit.connect(f"nats://{plain}")
+            await natskit.connect(f"{scheme}://{plain}")
 
 
 async def test_token() -> None:
     with Server(extra=TOKEN, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://{plain}", token="s3cret") as nc:
+        scheme, _, plain = server.url.partition("://")
+        async with natskit.connect(f"{scheme}://{plain}", token="s3cret") as nc:
             assert nc.is_connected
-        async with natskit.connect(f"nats://s3cret@{plain}") as nc:
+        async with natskit.connect(f"{scheme}://s3cret@{plain}") as nc:
             assert nc.is_connected
         with pytest.raises(errors.AuthError):
-            await natskit.connect(f"nats://{plain}", token="other")
+            await natskit.connect(f"{scheme}://{plain}", token="other")
 
 
 async def test_a_client_that_was_never_connected() -> None:

@@ -12,7 +12,7 @@ import face_async as face
 import natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server, Tap, wait_for
+from natskit_testing import SCHEME, Server, Tap, wait_for
 
 
 async def types_until(events: natskit.Events, last: str) -> list[str]:
@@ -228,8 +228,7 @@ async def test_objects_die_in_any_order(url: str) -> None:
 async def test_permission_events() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://u:p@{plain}") as nc:
+        async with natskit.connect(server.url.replace("://", "://u:p@")) as nc:
             events = nc.events()
             await nc.publish("forbidden.fruit", b"")
             await nc.flush()
@@ -279,7 +278,8 @@ async def test_written(server: Server, own_tap: Tap) -> None:
         await face.join(work)
         assert nc.stats()["pending_out_bytes"] == 0
         await nc.flush()
-        assert own_tap.stats()["pub"] == 2
+        if SCHEME != "wss":  # where the tap does not see what TLS hides
+            assert own_tap.stats()["pub"] == 2
         work = face.spawn(nc.written, None)
     await face.join(work)
 
@@ -564,8 +564,7 @@ async def test_functions_of_errors() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     log = Log()
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        async with natskit.connect(f"nats://u:p@{plain}", error_cb=log.errors.append) as nc:
+        async with natskit.connect(server.url.replace("://", "://u:p@"), error_cb=log.errors.append) as nc:
             await nc.publish("forbidden.fruit", b"")
             await nc.flush()
         assert [type(error) for error in log.errors] == [errors.PermissionsError]

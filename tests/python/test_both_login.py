@@ -16,7 +16,7 @@ import face_async as face
 import natskit
 import pytest
 from natskit import errors, nkeys
-from natskit_testing import Server, wallet
+from natskit_testing import SCHEME, Server, wallet
 
 PASSWORD = "pw-Marker-7f3a"
 OTHER = "pw-Marker-7f3a-2"
@@ -68,6 +68,11 @@ def secure() -> Iterator[Server]:
     """One that wants TLS."""
     with Server(extra=tls_config(), jetstream=False) as made:
         yield made
+
+
+def own(server: Server) -> str:
+    """Its listener for nats://, also where all others are spoken to by WebSocket."""
+    return f"nats://127.0.0.1:{server.port}"
 
 
 async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
@@ -393,8 +398,8 @@ async def test_callbacks_of_nats_py(operated: Server, guarded: Server) -> None:
 # --------------------------------------------------------------------------------------------------- TLS
 
 
-async def test_facts_of_tls(secure: Server, url: str) -> None:
-    async with natskit.connect(secure.url, tls_ca_file=Path(path("ca.pem"))) as nc:
+async def test_facts_of_tls(secure: Server, shared_server: Server) -> None:
+    async with natskit.connect(own(secure), tls_ca_file=Path(path("ca.pem"))) as nc:
         await works(nc)
         assert nc.tls is True and nc.tls_insecure is False and nc.tls_resumed is False
         assert nc.tls_version == "TLSv1.3"
@@ -403,26 +408,27 @@ async def test_facts_of_tls(secure: Server, url: str) -> None:
         await until(lambda: nc.is_connected and nc.stats()["reconnects"] == 1)
         assert nc.tls_resumed is True
     assert nc.tls is False and nc.tls_version == ""
-    async with natskit.connect(secure.url, tls_insecure=True) as nc:
+    async with natskit.connect(own(secure), tls_insecure=True) as nc:
         assert nc.tls is True and nc.tls_insecure is True
-    async with natskit.connect(url) as nc:
+    async with natskit.connect(own(shared_server)) as nc:
         facts = (nc.tls, nc.tls_version, nc.tls_cipher, nc.tls_insecure, nc.tls_resumed)
         assert facts == (False, "", "", False, False)
 
 
-async def test_what_tls_refuses(secure: Server, url: str) -> None:
+async def test_what_tls_refuses(secure: Server, shared_server: Server) -> None:
+    if SCHEME != "wss":  # there all processes of the tests believe its authority
+        with pytest.raises(errors.CertificateError):
+            await natskit.connect(own(secure))
     with pytest.raises(errors.CertificateError):
-        await natskit.connect(secure.url)
+        await natskit.connect(own(secure), tls_ca_file=path("other-ca.pem"))
     with pytest.raises(errors.CertificateError):
-        await natskit.connect(secure.url, tls_ca_file=path("other-ca.pem"))
-    with pytest.raises(errors.CertificateError):
-        await natskit.connect(secure.url, tls_ca_file=path("ca.pem"), tls_hostname="nats.example")
+        await natskit.connect(own(secure), tls_ca_file=path("ca.pem"), tls_hostname="nats.example")
     with pytest.raises(errors.SecureConnRequiredError):
-        await natskit.connect(secure.url, tls="off")
+        await natskit.connect(own(secure), tls="off")
     with pytest.raises(errors.SecureConnRequiredError):
-        await natskit.connect(url, tls="require")
+        await natskit.connect(own(shared_server), tls="require")
     with pytest.raises(errors.CredentialsError):
-        await natskit.connect(secure.url, tls_ca_file=path("none.pem"))
+        await natskit.connect(own(secure), tls_ca_file=path("none.pem"))
 
 
 async def test_client_certificate_and_tls_first() -> None:
@@ -436,11 +442,11 @@ async def test_client_certificate_and_tls_first() -> None:
             "tls_hostname": "localhost",
             "tls_handshake_first": True,
         }
-        async with natskit.connect(server.url, **options) as nc:
+        async with natskit.connect(own(server), **options) as nc:
             await works(nc)
         del options["tls_cert_file"], options["tls_key_file"]
         with pytest.raises(errors.Error):
-            await natskit.connect(server.url, **options)
+            await natskit.connect(own(server), **options)
 
 
 async def test_no_context_of_ssl(url: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import natskit
 import pytest
 from natskit import errors
-from natskit_testing import Tap
+from natskit_testing import SCHEME, Tap
 
 SEED = int(os.environ.get("NATSKIT_SEED", time.time_ns() % 1_000_000_007))
 SLOW = "libasan" in os.environ.get("LD_PRELOAD", "")
@@ -36,20 +36,22 @@ def number(msg: Any) -> int:
     return int.from_bytes(msg.data[:4], "big")
 
 
-async def moment(chance: random.Random) -> None:
-    """No time at all, some turns of the loop, or up to a millisecond."""
+async def moment(chance: random.Random, longest: float = 1e-3) -> None:
+    """No time at all, some turns of the loop, or up to so many seconds."""
     kind = chance.randrange(4)
     if kind == 1:
         for _ in range(chance.randrange(1, 4)):
             await asyncio.sleep(0)
     elif kind > 1:
-        await asyncio.sleep(chance.random() / 1000)
+        await asyncio.sleep(chance.random() * longest)
 
 
-async def cut(chance: random.Random, call: Callable[[], Awaitable[Any]]) -> tuple[bool, Any]:
+async def cut(
+    chance: random.Random, call: Callable[[], Awaitable[Any]], longest: float = 1e-3
+) -> tuple[bool, Any]:
     """Awaits call() and cuts it short, maybe: (whether it ended by itself, what it gave)."""
     way = chance.choice(["cancel", "timeout", "wait_for"])
-    seconds = chance.choice([0, 0, 1e-4, 1e-3]) * chance.random()
+    seconds = chance.choice([0, 0, longest / 10, longest]) * chance.random()
     try:
         if way == "timeout":
             async with asyncio.timeout(seconds):
@@ -57,7 +59,7 @@ async def cut(chance: random.Random, call: Callable[[], Awaitable[Any]]) -> tupl
         if way == "wait_for":
             return True, await asyncio.wait_for(call(), seconds)
         task = asyncio.ensure_future(call())
-        await moment(chance)
+        await moment(chance, longest)
         task.cancel()
         return True, await task
     except (TimeoutError, asyncio.CancelledError) as error:
@@ -247,8 +249,9 @@ async def test_flushing(url: str, chance: random.Random) -> None:
 async def test_connecting_and_closing(url: str, chance: random.Random) -> None:
     """A connect that is cut short leaves no connection, a close that is cut short no open one."""
     whole_ones = cut_closes = 0
+    longest = 2e-2 if SCHEME == "wss" else 1e-3  # a handshake takes some milliseconds
     for _ in range(ROUNDS // 4):
-        whole, nc = await cut(chance, lambda: natskit.connect(url, timeout=20))
+        whole, nc = await cut(chance, lambda: natskit.connect(url, timeout=20), longest)
         if not whole:
             continue
         whole_ones += 1

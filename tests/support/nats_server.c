@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXTRA_PORTS = 9, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 10000 };
+enum { EXTRA_PORTS = 9, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 10000, START_ATTEMPTS = 5 };
 
 struct ts_server {
     struct ts_proc proc;
@@ -323,6 +323,32 @@ static bool keep_streams_folder(const char *dir)
     return good;
 }
 
+/* Whether it has ended because somebody else had taken a port between its choice and its use. */
+static bool port_was_taken(const struct ts_server *server)
+{
+    size_t len = 0;
+    char *log = ts_read_file(server->log_path, &len);
+    bool taken = log && strstr(log, "address already in use");
+    free(log);
+    return taken;
+}
+
+/* Writes the configuration and starts the program; of ports that were chosen for it others are tried. */
+static bool launch_first(struct ts_server *server, const char *config, const struct ts_server_opts *opts)
+{
+    for (int attempt = 1;; attempt++) {
+        if (write_config(server, config, opts->extra) && launch(server)) {
+            return true;
+        }
+        if (attempt == START_ATTEMPTS || opts->port || !port_was_taken(server) || remove(server->log_path)) {
+            return false;
+        }
+        ts_proc_stop(&server->proc, 0);
+        server->port = server->monitor_port = server->ws_port = 0;
+        memset(server->extra_ports, 0, sizeof server->extra_ports);
+    }
+}
+
 struct ts_server *ts_server_start(const struct ts_server_opts *given)
 {
     struct ts_server_opts opts = given ? *given : (struct ts_server_opts){0};
@@ -346,7 +372,7 @@ struct ts_server *ts_server_start(const struct ts_server_opts *given)
     }
     enlist(server);
     bool good = (opts.config || opts.no_jetstream || keep_streams_folder(server->dir)) &&
-                write_config(server, config.at, opts.extra) && launch(server);
+                launch_first(server, config.at, &opts);
     ts_buf_free(&config);
     if (!good) {
         ts_server_free(server);

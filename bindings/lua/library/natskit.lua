@@ -573,7 +573,7 @@ function conn:new_inbox() end
 ---@field max integer
 ---@field draining boolean
 ---@field holds integer loops that run, and 1 while messages that were taken ahead wait; a drain waits for them
----@field handler_errors integer errors of its handler
+---@field handler_errors integer errors of its handler; of nc:discover: answers that are none, which were passed over
 ---@field reason? natskit.code why it ended: "unsubscribed", "max_reached", "closed", ...; nil while it lives
 
 --- A subscription. Collecting it closes it.

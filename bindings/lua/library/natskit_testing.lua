@@ -64,7 +64,7 @@ function server:command(command) end
 ---@return string url
 function server:url() end
 
---- The port of that URL.
+--- The port of that URL; with NATSKIT_TEST_SCHEME that for nats://.
 ---@return integer port
 function server:port() end
 

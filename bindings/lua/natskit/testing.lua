@@ -192,7 +192,7 @@ function Server:url()
     return self:command("url")
 end
 
---- The port of that URL.
+--- The port of that URL; with NATSKIT_TEST_SCHEME that for nats://.
 function Server:port()
     return integer(self:command("port"))
 end

@@ -451,18 +451,39 @@ static int service_tostring(lua_State *L)
 /* -- discovery --------------------------------------------------------------------------------------------
  */
 
-/* What a call of the subscription gave: a message becomes what it holds. */
+/* Whether the value on top is what services answer: whoever may publish can answer, and some are wrong. */
+static int is_answer(lua_State *L)
+{
+    static const char *const texts[] = {"id", "name", "version"};
+    int good = lua_istable(L, -1);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && good; i++) {
+        good = lua_getfield(L, -1, texts[i]) == LUA_TSTRING;
+        lua_pop(L, 1);
+    }
+    return good;
+}
+
+/* What a call of the subscription gave: a message becomes what it holds; one that is no answer is counted,
+ * and the next one is asked for. */
 static int discovered_k(lua_State *L, int resumed, lua_KContext context)
 {
     (void)resumed;
     (void)context;
-    const lnk_msg *msg = lua_gettop(L) > 0 ? lnk_test(L, lnk_state_of(L), 1, LNK_MSG) : NULL;
-    natskit_message_view view;
-    if (msg == NULL || natskit_msg_view(msg->msg, &view, sizeof view) != NATSKIT_OK) {
-        return lua_gettop(L);
+    for (;;) {
+        const lnk_msg *msg = lua_gettop(L) > 0 ? lnk_test(L, lnk_state_of(L), 1, LNK_MSG) : NULL;
+        natskit_message_view view;
+        if (msg == NULL || natskit_msg_view(msg->msg, &view, sizeof view) != NATSKIT_OK) {
+            return lua_gettop(L);
+        }
+        if (lnk_json_decode_text(L, view.data, view.data_len) == 1 && is_answer(L)) {
+            return 1;
+        }
+        lnk_sub *sub = lua_touserdata(L, lua_upvalueindex(2));
+        sub->errors++;
+        lua_settop(L, 0);
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_callk(L, 0, LUA_MULTRET, 0, discovered_k);
     }
-    int results = lnk_json_decode_text(L, view.data, view.data_len);
-    return results == 1 ? 1 : luaL_error(L, "discover: an answer that is no JSON");
 }
 
 /* The iterator; upvalue 2 is the subscription of the answers. */

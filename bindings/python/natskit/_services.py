@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 DEFAULT_PREFIX = "$SRV"
 DEFAULT_QUEUE_GROUP = "q"
@@ -55,6 +56,8 @@ class _Told:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Made of what a service has answered; members that are not known are left out."""
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}  # type: ignore[attr-defined]
+        if known.get("metadata", ...) is None:
+            del known["metadata"]
         if "endpoints" in known:
             part = EndpointStats if cls is ServiceStats else EndpointInfo
             known["endpoints"] = [part.from_dict(each) for each in known["endpoints"] or ()]
@@ -125,3 +128,16 @@ class ServiceStats(_Told):
     metadata: Metadata = field(default_factory=dict)
     endpoints: list[EndpointStats] = field(default_factory=list)
     type: str = STATS_RESPONSE_TYPE
+
+
+_Answer = TypeVar("_Answer", ServicePing, ServiceInfo, ServiceStats)
+
+
+def read_answer(kind: type[_Answer], data: bytes) -> _Answer | None:
+    """What a service has answered; None if that is no answer of one: whoever may publish can answer, and some are wrong."""
+    try:
+        told = json.loads(data)
+        texts = all(isinstance(told[name], str) for name in ("id", "name", "version"))
+        return kind.from_dict(told) if texts else None
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        return None

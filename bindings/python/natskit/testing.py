@@ -208,7 +208,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port of that url."""
+        """The port of that url; with NATSKIT_TEST_SCHEME that for nats://."""
         return int(self.command("port"))
 
     @property

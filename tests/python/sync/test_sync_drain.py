@@ -14,7 +14,7 @@ import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server, Tap, wait_for
+from natskit_testing import SCHEME, Server, Tap, wait_for
 
 
 class Service:
@@ -336,7 +336,9 @@ def test_server_is_away_and_comes_back(server: Server, own_tap: Tap) -> None:
     assert not work.done()
     server.restart()
     face.join(work)
-    assert nc.is_closed and own_tap.stats()["pub"] == before + 10
+    assert nc.is_closed
+    if SCHEME != "wss":  # where the tap does not see what TLS hides
+        assert own_tap.stats()["pub"] == before + 10
     assert nc.stats()["unsent"] == 0
 
 

@@ -14,7 +14,7 @@ import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors
-from natskit_testing import Server, Tap, wait_for
+from natskit_testing import SCHEME, Server, Tap, wait_for
 
 
 def types_until(events: natskit.Events, last: str) -> list[str]:
@@ -230,8 +230,7 @@ def test_objects_die_in_any_order(url: str) -> None:
 def test_permission_events() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        with natskit.connect(f"nats://u:p@{plain}") as nc:
+        with natskit.connect(server.url.replace("://", "://u:p@")) as nc:
             events = nc.events()
             nc.publish("forbidden.fruit", b"")
             nc.flush()
@@ -281,7 +280,8 @@ def test_written(server: Server, own_tap: Tap) -> None:
         face.join(work)
         assert nc.stats()["pending_out_bytes"] == 0
         nc.flush()
-        assert own_tap.stats()["pub"] == 2
+        if SCHEME != "wss":  # where the tap does not see what TLS hides
+            assert own_tap.stats()["pub"] == 2
         work = face.spawn(nc.written, None)
     face.join(work)
 
@@ -566,8 +566,7 @@ def test_functions_of_errors() -> None:
     config = 'authorization { users = [ { user: "u", password: "p", permissions: { publish: "ok.>" } } ] }'
     log = Log()
     with Server(extra=config, jetstream=False) as server:
-        plain = server.url.rpartition("@")[2].removeprefix("nats://")
-        with natskit.connect(f"nats://u:p@{plain}", error_cb=log.errors.append) as nc:
+        with natskit.connect(server.url.replace("://", "://u:p@"), error_cb=log.errors.append) as nc:
             nc.publish("forbidden.fruit", b"")
             nc.flush()
         assert [type(error) for error in log.errors] == [errors.PermissionsError]

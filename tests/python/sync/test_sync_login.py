@@ -18,7 +18,7 @@ import face_sync as face
 import natskit.sync as natskit
 import pytest
 from natskit import errors, nkeys
-from natskit_testing import Server, wallet
+from natskit_testing import SCHEME, Server, wallet
 
 PASSWORD = "pw-Marker-7f3a"
 OTHER = "pw-Marker-7f3a-2"
@@ -70,6 +70,11 @@ def secure() -> Iterator[Server]:
     """One that wants TLS."""
     with Server(extra=tls_config(), jetstream=False) as made:
         yield made
+
+
+def own(server: Server) -> str:
+    """Its listener for nats://, also where all others are spoken to by WebSocket."""
+    return f"nats://127.0.0.1:{server.port}"
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
@@ -395,8 +400,8 @@ def test_callbacks_of_nats_py(operated: Server, guarded: Server) -> None:
 # --------------------------------------------------------------------------------------------------- TLS
 
 
-def test_facts_of_tls(secure: Server, url: str) -> None:
-    with natskit.connect(secure.url, tls_ca_file=Path(path("ca.pem"))) as nc:
+def test_facts_of_tls(secure: Server, shared_server: Server) -> None:
+    with natskit.connect(own(secure), tls_ca_file=Path(path("ca.pem"))) as nc:
         works(nc)
         assert nc.tls is True and nc.tls_insecure is False and nc.tls_resumed is False
         assert nc.tls_version == "TLSv1.3"
@@ -405,26 +410,27 @@ def test_facts_of_tls(secure: Server, url: str) -> None:
         until(lambda: nc.is_connected and nc.stats()["reconnects"] == 1)
         assert nc.tls_resumed is True
     assert nc.tls is False and nc.tls_version == ""
-    with natskit.connect(secure.url, tls_insecure=True) as nc:
+    with natskit.connect(own(secure), tls_insecure=True) as nc:
         assert nc.tls is True and nc.tls_insecure is True
-    with natskit.connect(url) as nc:
+    with natskit.connect(own(shared_server)) as nc:
         facts = (nc.tls, nc.tls_version, nc.tls_cipher, nc.tls_insecure, nc.tls_resumed)
         assert facts == (False, "", "", False, False)
 
 
-def test_what_tls_refuses(secure: Server, url: str) -> None:
+def test_what_tls_refuses(secure: Server, shared_server: Server) -> None:
+    if SCHEME != "wss":  # there all processes of the tests believe its authority
+        with pytest.raises(errors.CertificateError):
+            natskit.connect(own(secure))
     with pytest.raises(errors.CertificateError):
-        natskit.connect(secure.url)
+        natskit.connect(own(secure), tls_ca_file=path("other-ca.pem"))
     with pytest.raises(errors.CertificateError):
-        natskit.connect(secure.url, tls_ca_file=path("other-ca.pem"))
-    with pytest.raises(errors.CertificateError):
-        natskit.connect(secure.url, tls_ca_file=path("ca.pem"), tls_hostname="nats.example")
+        natskit.connect(own(secure), tls_ca_file=path("ca.pem"), tls_hostname="nats.example")
     with pytest.raises(errors.SecureConnRequiredError):
-        natskit.connect(secure.url, tls="off")
+        natskit.connect(own(secure), tls="off")
     with pytest.raises(errors.SecureConnRequiredError):
-        natskit.connect(url, tls="require")
+        natskit.connect(own(shared_server), tls="require")
     with pytest.raises(errors.CredentialsError):
-        natskit.connect(secure.url, tls_ca_file=path("none.pem"))
+        natskit.connect(own(secure), tls_ca_file=path("none.pem"))
 
 
 def test_client_certificate_and_tls_first() -> None:
@@ -438,11 +444,11 @@ def test_client_certificate_and_tls_first() -> None:
             "tls_hostname": "localhost",
             "tls_handshake_first": True,
         }
-        with natskit.connect(server.url, **options) as nc:
+        with natskit.connect(own(server), **options) as nc:
             works(nc)
         del options["tls_cert_file"], options["tls_key_file"]
         with pytest.raises(errors.Error):
-            natskit.connect(server.url, **options)
+            natskit.connect(own(server), **options)
 
 
 def test_no_context_of_ssl(url: str) -> None:

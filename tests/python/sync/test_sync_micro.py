@@ -255,3 +255,23 @@ def test_discovery(url: str) -> None:
         left.close()
         for one in (*twins, other):
             one.close()
+
+
+def test_answers_that_are_none(url: str) -> None:
+    with natskit.connect(url) as nc, natskit.connect(url) as client:
+        service = natskit.micro.add_service(nc, name="right", version="1.0.0")
+        bare = b'{"id": "b", "name": "bare", "version": "1.0.0", "metadata": null, "endpoints": null, "new": 1}'
+        wrong = (b"[" * 100000, b'{"id": "c", "name": "c",","version": "1.0.0"}', b"", b"[]", b"3", b'{"id": "c", "name": "c"}')
+        wrong += (b'{"id": "c", "name": "c", "version": 1}', b'{"id": "c", "name": "c", "version": "1", "endpoints": [3]}')
+        with nc.subscribe("$SRV.INFO") as questions:
+            nc.flush()
+            found = natskit.micro.info(client, stall=None, max_wait=60, max_msgs=len(wrong) + 2)
+            question = questions.next_msg(20)
+            for text in (*wrong, bare):
+                question.respond(text)
+            assert {one.name: one for one in [one for one in found]} == {
+                "bare": natskit.micro.ServiceInfo("b", "bare", "1.0.0"),
+                "right": service.info(),
+            }
+            assert found.malformed == len(wrong)
+        service.close()

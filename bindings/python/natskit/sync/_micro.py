@@ -12,6 +12,7 @@ from __future__ import annotations
 import json as _json
 import threading
 from collections.abc import Iterator, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -26,6 +27,7 @@ from .._services import (
     ServiceInfo,
     ServicePing,
     ServiceStats,
+    read_answer,
 )
 from ..errors import ServiceError
 
@@ -423,9 +425,15 @@ def add_service(
 class Discovery(Generic[_T]):
     """The answers of services, an iterator that ends by itself; nobody who answers is an answer, too."""
 
-    def __init__(self, sub: Subscription, read: Callable[[dict[str, Any]], _T]) -> None:
+    def __init__(self, sub: Subscription, read: Callable[[bytes], _T | None]) -> None:
         self._sub = sub
         self._read = read
+        self._malformed = 0
+
+    @property
+    def malformed(self) -> int:
+        """Answers that were passed over, because they are not what a service answers."""
+        return self._malformed
 
     @property
     def reason(self) -> errors.Error | None:
@@ -435,7 +443,11 @@ class Discovery(Generic[_T]):
     def __iter__(self) -> Iterator[_T]:
         try:
             for msg in self._sub:
-                yield self._read(msg.json())
+                one = self._read(msg.data)
+                if one is None:
+                    self._malformed += 1
+                else:
+                    yield one
         except errors.NoRespondersError:
             return
 
@@ -447,7 +459,7 @@ class Discovery(Generic[_T]):
 def _discover(
     nc: Client,
     verb: int,
-    read: Callable[[dict[str, Any]], _T],
+    read: Callable[[bytes], _T | None],
     who: tuple[str, str, str],
     limits: tuple[float, int, float | None],
 ) -> Discovery[_T]:
@@ -480,7 +492,7 @@ def ping(
         max_msgs: after so many services (0: no limit),
         stall: when no other one has answered for so many seconds (None: no limit).
     """
-    return _discover(nc, _PING, ServicePing.from_dict, (name, id, prefix), (max_wait, max_msgs, stall))
+    return _discover(nc, _PING, partial(read_answer, ServicePing), (name, id, prefix), (max_wait, max_msgs, stall))
 
 
 def info(
@@ -494,7 +506,7 @@ def info(
     stall: float | None = 0.3,
 ) -> Discovery[ServiceInfo]:
     """Asks services what endpoints they have; as ping()."""
-    return _discover(nc, _INFO, ServiceInfo.from_dict, (name, id, prefix), (max_wait, max_msgs, stall))
+    return _discover(nc, _INFO, partial(read_answer, ServiceInfo), (name, id, prefix), (max_wait, max_msgs, stall))
 
 
 def stats(
@@ -508,7 +520,7 @@ def stats(
     stall: float | None = 0.3,
 ) -> Discovery[ServiceStats]:
     """Asks services for their statistics; as ping()."""
-    return _discover(nc, _STATS, ServiceStats.from_dict, (name, id, prefix), (max_wait, max_msgs, stall))
+    return _discover(nc, _STATS, partial(read_answer, ServiceStats), (name, id, prefix), (max_wait, max_msgs, stall))
 
 
 def raise_for_error(msg: Msg) -> Msg:
