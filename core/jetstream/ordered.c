@@ -134,6 +134,25 @@ static bool skips_some(const struct nki_ordered *ordered, const struct nki_ack_s
            !ordered->by_time && place->time_ns > ordered->begin_ns - NKI_ORDERED_SKEW_NS;
 }
 
+/* A server that comes back makes the consumers that only it had anew, under their names and as they were
+ * asked for: what is new or last then begins where the stream is now. Before the first message a place behind
+ * the one that was told when it was made is the only sign of that; so it is, too, if what lies between was
+ * not asked for, or is gone. True: the next consumer begins at the place itself. With last_per_subject what
+ * was replaced since is the same to who has got nothing yet, until it was said that there is nothing. */
+static bool lost_its_begin(struct nki_ordered *ordered, uint64_t behind, int64_t now_ns)
+{
+    bool moves = ordered->deliver == NKI_DELIVER_NEW || ordered->deliver == NKI_DELIVER_LAST ||
+                 (ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && ordered->initial_done);
+    if (!moves || !ordered->placed || ordered->by_seq || ordered->by_time || ordered->since ||
+        ordered->consumer_seq > 0 || behind <= ordered->stream_seq) {
+        return false;
+    }
+    ordered->looks = true;
+    nki_ordered_send_delete(ordered, ordered->serial);
+    nki_ordered_create(ordered, now_ns);
+    return true;
+}
+
 /* A message of the stream. */
 static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_ns)
 {
@@ -147,6 +166,10 @@ static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_n
     if (place.consumer_seq != ordered->consumer_seq + 1) {
         nki_msg_release(msg);
         nki_ordered_reset(ordered, now_ns); /* one was lost on the way */
+        return;
+    }
+    if (lost_its_begin(ordered, place.stream_seq - 1, now_ns)) {
+        nki_msg_release(msg);
         return;
     }
     ordered->consumer_seq++;
@@ -229,6 +252,10 @@ static void status(struct nki_ordered *ordered, const struct nki_msg *msg, int64
     if (nki_header_find(block, NKI_STR("Nats-Last-Consumer"), NKI_MATCH_EXACT, 0, &value) &&
         nki_str_u64(value, &last) && last != ordered->consumer_seq) {
         nki_ordered_reset(ordered, now_ns);
+        return;
+    }
+    if (nki_header_find(block, NKI_STR("Nats-Last-Stream"), NKI_MATCH_EXACT, 0, &value) &&
+        nki_str_u64(value, &last) && lost_its_begin(ordered, last, now_ns)) {
         return;
     }
     alive(ordered, now_ns);

@@ -296,6 +296,59 @@ static void expect_flow(struct peer *peer, const char *subject)
     assert_string_equal(pub.data, "");
 }
 
+/* A server that was killed makes the consumer anew, as it was asked for: what it passes over so is read from
+ * where the first one began. A message tells, or a heartbeat if there is none. */
+static void test_made_anew_by_the_server(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct nki_sub *sub;
+        struct asked asked;
+        struct peer *peer = peer_new();
+        open_with(peer,
+                  (struct nki_ordered_params){.deliver = i % 2 == 0 ? NKI_DELIVER_NEW : NKI_DELIVER_LAST},
+                  &sub);
+        expect_create(peer, &asked,
+                      i % 2 == 0 ? "\"deliver_policy\":\"new\"" : "\"deliver_policy\":\"last\"");
+        say_made(peer, &asked, 6, i % 2);
+        if (i < 2) {
+            say(peer, &asked, 9, 1, 0);
+        } else {
+            say_block(peer, &asked, "",
+                      "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 0\r\nNats-Last-Stream: 8\r\n\r\n");
+        }
+        expect_next(peer, &asked, "\"opt_start_seq\":7");
+        expect_empty(peer, sub);
+        say_made(peer, &asked, 6, 3);
+        say(peer, &asked, 8, 1, 1); /* 7 is gone: nothing to begin anew for */
+        ordered_take(peer, sub, "8");
+        say(peer, &asked, 9, 2, 0);
+        ordered_take(peer, sub, "9");
+        assert_int_equal(info_of(sub).resets, 0);
+        ordered_close(peer, sub);
+    }
+}
+
+/* What is told in time begins nothing anew. */
+static void test_begun_in_place(void **state)
+{
+    (void)state;
+    struct nki_sub *sub;
+    struct asked asked;
+    struct peer *peer = peer_new();
+    open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_NEW}, &sub);
+    expect_create(peer, &asked, "\"deliver_policy\":\"new\"");
+    say_made(peer, &asked, 6, 0);
+    say_block(peer, &asked, "",
+              "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 0\r\nNats-Last-Stream: 6\r\n\r\n");
+    say(peer, &asked, 7, 1, 0);
+    ordered_take(peer, sub, "7");
+    say(peer, &asked, 20, 2, 0);
+    ordered_take(peer, sub, "20");
+    peer_expect_none(peer);
+    ordered_close(peer, sub);
+}
+
 static void test_flow(void **state)
 {
     (void)state;
@@ -737,6 +790,8 @@ int main(void)
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_last_is_known),
+        cmocka_unit_test(test_made_anew_by_the_server),
+        cmocka_unit_test(test_begun_in_place),
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_stalled),
         cmocka_unit_test(test_flow_to_nowhere),
