@@ -87,9 +87,12 @@ static void restore(natskit_js js, struct backup *backup)
     uint64_t messages = 0;
     char subject[256];
     size_t len;
-    check(natskit_json_parse("{\"stream\":\"PUSH_C\"}", NATSKIT_ZLEN, &args, &err), "arguments");
+    /* Under another name: the server may still be busy with what it has deleted. */
+    check(natskit_json_parse("{\"stream\":\"PUSH_C_BACK\"}", NATSKIT_ZLEN, &args, &err), "arguments");
     check(natskit_json_set_json(args, "/config", NATSKIT_ZLEN, backup->answer, "/config", NATSKIT_ZLEN, &err),
           "config");
+    check(natskit_json_set_string(args, "/config/name", NATSKIT_ZLEN, "PUSH_C_BACK", NATSKIT_ZLEN, &err),
+          "name");
     check(natskit_json_set_json(args, "/state", NATSKIT_ZLEN, backup->answer, "/state", NATSKIT_ZLEN, &err),
           "state");
     check(natskit_js_call(js, "stream.restore", NATSKIT_ZLEN, args, 5000, &answer, &err), "restore");
@@ -169,14 +172,14 @@ static void end(natskit_conn conn, natskit_js js)
     char stream[64] = "", action[16];
     size_t stream_len, action_len;
     natskit_sub advisories = subscribe_or_exit(conn, NATSKIT_ADVISORIES, NULL);
-    js_do(js, "stream.delete", "{\"stream\":\"PUSH_C\"}");
+    js_do(js, "stream.delete", "{\"stream\":\"PUSH_C_BACK\"}");
     for (int found = 0; !found;) {
         natskit_json advisory = take_json(advisories);
         found = natskit_json_get_string(advisory, "/stream", NATSKIT_ZLEN, stream, sizeof stream, &stream_len,
                                         &err) == NATSKIT_OK &&
                 natskit_json_get_string(advisory, "/action", NATSKIT_ZLEN, action, sizeof action, &action_len,
                                         &err) == NATSKIT_OK &&
-                stream_len == 6 && memcmp(stream, "PUSH_C", 6) == 0;
+                stream_len == 11 && memcmp(stream, "PUSH_C_BACK", 11) == 0;
         natskit_json_close(advisory);
     }
     printf("advisory: %.*s\n", (int)action_len, action);

@@ -42,6 +42,7 @@ for msg in assert(snapshot):messages() do
 end
 snapshot:close()
 assert(js:delete_stream("PUSH_LUA"))
+info.config.name = "PUSH_LUA_BACK" -- the server may still be busy with what it has deleted
 local restored = assert(js:restore(info, chunks)) -- or a function that gives one chunk after the other
 print(("restored: %d messages"):format(restored.state.messages))
 -- snippet end
@@ -64,10 +65,10 @@ print(("trace: %s"):format(tree.trace.events[1].type))
 -- snippet: advisories
 -- What servers tell of streams and consumers.
 local advisories = assert(nc:subscribe("$JS.EVENT.ADVISORY.>"))
-assert(js:delete_stream("PUSH_LUA"))
+assert(js:delete_stream("PUSH_LUA_BACK"))
 for msg in advisories:messages(5) do
     local kind, data = nats.advisory(msg)
-    if kind == "stream_action" and data.stream == "PUSH_LUA" then
+    if kind == "stream_action" and data.stream == "PUSH_LUA_BACK" then
         print("advisory: " .. data.action)
         break
     end

@@ -9,6 +9,7 @@ import natskit
 
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 STREAM = f"PUSH_{os.getpid()}"
+BACK = f"{STREAM}_BACK"
 JOBS = 20
 
 
@@ -39,7 +40,8 @@ async def main() -> None:
         async with await js.admin.snapshot(STREAM) as snapshot:
             chunks = [chunk async for chunk in snapshot]
         await js.delete_stream(STREAM)
-        info = await js.admin.restore(snapshot.config, snapshot.state, chunks)
+        # Under another name: the server may still be busy with what it has deleted.
+        info = await js.admin.restore({**snapshot.config, "name": BACK}, snapshot.state, chunks)
         print(f"restored: {info.state.messages} messages")
         # snippet end
 
@@ -52,9 +54,9 @@ async def main() -> None:
         # snippet: advisories
         # What servers tell of streams and consumers.
         advisories = await js.advisories()
-        await js.delete_stream(STREAM)
+        await js.delete_stream(BACK)
         async for advisory in advisories:
-            if advisory.kind == "stream_action" and advisory.data["stream"] == STREAM:
+            if advisory.kind == "stream_action" and advisory.data["stream"] == BACK:
                 print(f"advisory: {advisory.data['action']}")
                 break
         # snippet end

@@ -111,6 +111,7 @@ static void restore(const char *stream, struct backup *backup)
     char subject[128];
     char state[2048];
     size_t len = 0;
+    assert_ok(natskit_json_set_string(backup->answer, "/config/name", Z, stream, Z, NULL));
     assert_ok(natskit_json_text(backup->answer, "/config", Z, config, sizeof config, &len, NULL));
     config[len] = '\0';
     assert_ok(natskit_json_text(backup->answer, "/state", Z, state, sizeof state, &len, NULL));
@@ -187,9 +188,9 @@ static void test_snapshot(void **state)
     take_backup("SNAP", &backup);
     assert_at(backup.answer, "/state/messages", "200");
     jb_do(js, "stream.delete", "{'stream':'SNAP'}");
-    restore("SNAP", &backup);
+    restore("BACK", &backup); /* under another name: what was deleted may be in the way */
     natskit_json message = {0};
-    natskit_json args = jb_json("{'stream':'SNAP','seq':200}");
+    natskit_json args = jb_json("{'stream':'BACK','seq':200}");
     natskit_status status = NATSKIT_TIMEOUT;
     for (int64_t end_ms = ts_now_ms() + WAIT_MS; status != NATSKIT_OK && ts_now_ms() < end_ms;) {
         status = natskit_js_call(js, "stream.message.get", Z, args, 2000, &message,

@@ -23,13 +23,14 @@ async def test_snapshot(js_url: str) -> None:
                 chunks.append(chunk)
         assert len(chunks) > 1 and snapshot.state["messages"] == 200
         await js.delete_stream("AD1")
-        info = await js.admin.restore(snapshot.config, snapshot.state, chunks)
+        back = {**snapshot.config, "name": "AD1BACK"}  # what was deleted may be in the way
+        info = await js.admin.restore(back, snapshot.state, chunks)
         assert info.state.messages == 200
-        assert (await js.get_msg("AD1", 200)).data == b"199"
+        assert (await js.get_msg("AD1BACK", 200)).data == b"199"
         with pytest.raises(errors.AlreadyExistsError) as there:
-            await js.admin.restore(snapshot.config, snapshot.state, chunks)
+            await js.admin.restore(back, snapshot.state, chunks)
         assert there.value.err_code == 10130
-        await js.delete_stream("AD1")
+        await js.delete_stream("AD1BACK")
         with pytest.raises(errors.JetStreamError):
             await js.admin.restore({**snapshot.config, "name": f"AD1{face.NAME}"}, snapshot.state, [b"nonsense"])
         with pytest.raises(TypeError):

@@ -24,13 +24,14 @@ def test_snapshot(js_url: str) -> None:
                 chunks.append(chunk)
         assert len(chunks) > 1 and snapshot.state["messages"] == 200
         js.delete_stream("AD1")
-        info = js.admin.restore(snapshot.config, snapshot.state, chunks)
+        back = {**snapshot.config, "name": "AD1BACK"}  # what was deleted may be in the way
+        info = js.admin.restore(back, snapshot.state, chunks)
         assert info.state.messages == 200
-        assert (js.get_msg("AD1", 200)).data == b"199"
+        assert (js.get_msg("AD1BACK", 200)).data == b"199"
         with pytest.raises(errors.AlreadyExistsError) as there:
-            js.admin.restore(snapshot.config, snapshot.state, chunks)
+            js.admin.restore(back, snapshot.state, chunks)
         assert there.value.err_code == 10130
-        js.delete_stream("AD1")
+        js.delete_stream("AD1BACK")
         with pytest.raises(errors.JetStreamError):
             js.admin.restore({**snapshot.config, "name": f"AD1{face.NAME}"}, snapshot.state, [b"nonsense"])
         with pytest.raises(TypeError):
