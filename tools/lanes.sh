@@ -452,7 +452,14 @@ marathon_of() {
         timeout --kill-after=10 "$limit" "build/$preset/tests/$program"
 }
 
-lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, a million replayed messages, 50 lame ducks, objects of 256 MiB
+large_objects_of_peers() { # the object of 256 MiB that this library and others read of each other
+    local folder venv
+    find_peers
+    [ -n "$folder$venv" ] || return 77
+    build dev && NATSKIT_OBJECT_MIB=256 with_peer object "$folder" "$venv"
+}
+
+lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and lives, 60 s of signals, 20 kills, a million replayed messages, 50 lame ducks, objects of 256 MiB, of other clients too
     local bad=0
     checked "100,000,000 random calls" marathon_of dev 3600 capi/capi_battery NATSKIT_CALLS=100000000 || bad=1
     checked "10,000,000 random calls with the address sanitizer" \
@@ -467,6 +474,7 @@ lane_marathon() { # tests with great numbers: 10^8 calls, 10,000 drains and live
     checked "50 lame ducks under load" marathon_of dev 900 integration/integration_lame_duck NATSKIT_DUCKS=50 || bad=1
     run_pytest dev NATSKIT_OBJECT_MIB=256 -- -s tests/python/test_object_memory.py || bad=1
     run_busted dev NATSKIT_OBJECT_MIB=256 -- --filter='little memory' tests/lua/object_store_spec.lua || bad=1
+    checked "objects of 256 MiB of other clients" large_objects_of_peers || bad=1
     return $bad
 }
 
@@ -538,8 +546,9 @@ lane_nats_py() { # natskit.compat.nats against nats-py itself, where PyPI has it
     NATSKIT_NATS_PY=$root/$venv/bin/python run_pytest dev -- tests/python/test_compat.py
 }
 
-lane_peers() { # services, buckets and objects of the reference (npm `nats`) and of nats-py, where their registries are there
-    local folder=build/peers venv=build/venv-peers
+# find_peers: sets the caller's folder and venv to where the reference (npm `nats`) and nats-py are, "" where they cannot be had
+find_peers() {
+    folder=build/peers venv=build/venv-peers
     command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || skip "node and npm are not installed"
     if command -v npm >/dev/null 2>&1 && [ ! -d $folder/node_modules/nats ]; then
         mkdir -p $folder
@@ -552,11 +561,21 @@ lane_peers() { # services, buckets and objects of the reference (npm `nats`) and
     fi
     [ -d $folder/node_modules/nats ] || folder=
     [ -e $venv/ready ] && venv=$root/$venv/bin/python || venv=
+}
+
+with_peer() { # name argument...: a program of tests/peers
+    local name=$1
+    shift
+    PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev "$python" "tests/peers/${name}_peer.py" "$@"
+}
+
+lane_peers() { # services, buckets and objects of the reference (npm `nats`) and of nats-py, where their registries are there
+    local folder venv
+    find_peers
     [ -n "$folder$venv" ] || return 0
     build dev || return 1
-    export PYTHONPATH=$root/build/dev/python NATSKIT_BUILD=$root/build/dev
-    [ -z "$folder" ] || "$python" tests/peers/services_peer.py $folder || return 1
-    "$python" tests/peers/kv_peer.py "$folder" "$venv" && "$python" tests/peers/object_peer.py "$folder" "$venv"
+    [ -z "$folder" ] || with_peer services "$folder" || return 1
+    with_peer kv "$folder" "$venv" && with_peer object "$folder" "$venv"
 }
 
 lane_secrets() { # no output of the lanes before it holds a secret of the tests

@@ -1,14 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Object stores of the reference (npm `nats`), as the other end of object_peer.py. `write URL STORE ROWS`: makes a store and
-// puts what object_peer.py lists. `read URL STORE NAMES`: what they are, and the digests of what was read, as JSON.
+// puts what object_peer.py lists. `read URL STORE NAMES`: what they are, and the digests of what was read, as JSON. What is
+// larger than WHOLE goes piece by piece, so that nothing holds it.
 "use strict";
 
 const { createHash } = require("crypto");
 const { connect, headers, StorageType } = require("nats");
 
+const WHOLE = 16 << 20;
+const PIECE = 251 * 4096;
+
 function content(size) {
     return Uint8Array.from({ length: size }, (_, i) => i % 251);
+}
+
+// The same as a stream. The client publishes as fast as it can read, and only waits for the acks at the end; the flush has
+// it wait for the server at each piece.
+function stream(nc, size) {
+    const piece = content(PIECE);
+    let left = size;
+    return new ReadableStream({
+        async pull(controller) {
+            controller.enqueue(piece.slice(0, Math.min(left, PIECE)));
+            left -= Math.min(left, PIECE);
+            if (left === 0) {
+                controller.close();
+            }
+            await nc.flush();
+        },
+    });
 }
 
 function block(rows) {
@@ -36,7 +57,11 @@ async function write(nc, store, rows) {
             if (row.chunk_size) {
                 meta.options = { max_chunk_size: row.chunk_size };
             }
-            await os.putBlob(meta, content(row.size));
+            if (row.size > WHOLE) {
+                await os.put(meta, stream(nc, row.size), { timeout: 60000 });
+            } else {
+                await os.putBlob(meta, content(row.size));
+            }
             if (row.deleted) {
                 await os.delete(row.name);
             }
@@ -54,6 +79,23 @@ function headersOf(info) {
     return block ? filled(Object.fromEntries(block.keys().map((name) => [name, block.values(name)]))) : null;
 }
 
+async function digest(os, name, size) {
+    const hash = createHash("sha256");
+    if (size > WHOLE) {
+        const { data, error } = await os.get(name);
+        for await (const piece of data) {
+            hash.update(piece);
+        }
+        const wrong = await error;
+        if (wrong) {
+            throw wrong;
+        }
+    } else {
+        hash.update(await os.getBlob(name));
+    }
+    return hash.digest("hex");
+}
+
 async function read(nc, store, names) {
     const os = await nc.jetstream().views.os(store);
     const found = {};
@@ -64,7 +106,6 @@ async function read(nc, store, names) {
             continue;
         }
         const link = info.options && info.options.link;
-        const whole = link && !link.name ? null : await os.getBlob(name);
         found[name] = {
             size: info.size || 0,
             chunks: info.chunks || 0,
@@ -72,7 +113,7 @@ async function read(nc, store, names) {
             headers: headersOf(info),
             metadata: filled(info.metadata),
             link: link ? [link.bucket, link.name || null] : null,
-            sha256: whole && createHash("sha256").update(whole).digest("hex"),
+            sha256: link && !link.name ? null : await digest(os, name, info.size),
         };
     }
     const listed = (await os.list()).map((info) => info.name).sort();

@@ -3,6 +3,8 @@
 odd names, descriptions, headers, metadata, links, and what was deleted.
 
     object_peer.py FOLDER PYTHON   where npm has installed the one, and the interpreter that has the other; either may be ""
+
+With NATSKIT_OBJECT_MIB it is one object of that size instead, and the program prints how long each took.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,11 @@ from natskit_testing import Server  # noqa: E402
 Rows = list[dict[str, Any]]
 Peer = Callable[..., Awaitable[Any]]
 
+LARGE_MIB = int(os.environ.get("NATSKIT_OBJECT_MIB", "0"))
+MOST_SECONDS = 600 if LARGE_MIB else 120
+
+WHOLE = 16 << 20  # what is larger goes piece by piece
+PIECE = 251 * 4096
 CHUNK = 128 * 1024
 SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 10 << 20]
 
@@ -57,13 +65,40 @@ def content(size: int) -> bytes:
     return (bytes(range(251)) * (size // 251 + 1))[:size]
 
 
+def pieces(size: int) -> Iterator[bytes]:
+    """The same, piece by piece."""
+    piece = content(PIECE)
+    for begin in range(0, size, PIECE):
+        yield piece[: size - begin]
+
+
+class Digest:
+    """A file that keeps the digest of what is written into it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def content_digest(size: int) -> str:
+    taken = Digest()
+    for piece in pieces(size):
+        taken.write(piece)
+    return taken.hexdigest()
+
+
 def described(row: dict[str, Any], bucket: str, sizes: dict[str, int]) -> dict[str, Any] | None:
     """What a reader has to find."""
     if row.get("deleted"):
         return None
     size = row.get("size", 0)
     link = [bucket, row["link"]] if "link" in row else [bucket, None] if "store" in row else None
-    whole = None if "store" in row else content(sizes[row["link"]] if "link" in row else size)
     return {
         "size": size,
         "chunks": -(-size // row.get("chunk_size", CHUNK)),
@@ -71,7 +106,7 @@ def described(row: dict[str, Any], bucket: str, sizes: dict[str, int]) -> dict[s
         "headers": row.get("headers"),
         "metadata": row.get("metadata"),
         "link": link,
-        "sha256": None if whole is None else hashlib.sha256(whole).hexdigest(),
+        "sha256": None if "store" in row else content_digest(sizes[row["link"]] if "link" in row else size),
     }
 
 
@@ -95,9 +130,18 @@ async def ours_writes(nc: natskit.Client, bucket: str, rows: Rows) -> None:
             await store.add_bucket_link(row["name"], store)
         else:
             said = {key: row.get(key) for key in ("description", "headers", "metadata", "chunk_size")}
-            await store.put(row["name"], content(row["size"]), **said)
+            size = row["size"]
+            await store.put(row["name"], pieces(size) if size > WHOLE else content(size), **said)
             if row.get("deleted"):
                 await store.delete(row["name"])
+
+
+async def object_digest(store: natskit.ObjectStore, name: str, size: int) -> str:
+    if size <= WHOLE:
+        return hashlib.sha256((await store.get(name)).data or b"").hexdigest()
+    taken = Digest()
+    await store.get(name, taken)
+    return taken.hexdigest()
 
 
 async def ours_reads(nc: natskit.Client, bucket: str, names: list[str]) -> dict[str, Any]:
@@ -110,7 +154,6 @@ async def ours_reads(nc: natskit.Client, bucket: str, names: list[str]) -> dict[
             seen[name] = None
             continue
         to_store = info.link is not None and info.link[1] is None
-        data = None if to_store else (await store.get(name)).data or b""
         seen[name] = {
             "size": info.size,
             "chunks": info.chunks,
@@ -118,7 +161,7 @@ async def ours_reads(nc: natskit.Client, bucket: str, names: list[str]) -> dict[
             "headers": info.headers or None,
             "metadata": info.metadata or None,
             "link": list(info.link) if info.link is not None else None,
-            "sha256": None if data is None else hashlib.sha256(data).hexdigest(),
+            "sha256": None if to_store else await object_digest(store, name, info.size),
         }
     return {"found": seen, "listed": sorted(info.name for info in await store.list())}
 
@@ -130,7 +173,7 @@ async def run(command: list[str], environment: dict[str, str]) -> Any:
     process = await asyncio.create_subprocess_exec(
         *command, env={**os.environ, **environment}, stdout=subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 120)
+    said, _ = await asyncio.wait_for(process.communicate(), MOST_SECONDS)
     expect(process.returncode, 0, f"the end of {command[0]}")
     return json.loads(said)
 
@@ -172,6 +215,27 @@ async def both_ways(nc: natskit.Client, url: str, who: str, peer: Peer, rows: Ro
     print(f"{who} and this library read each other's objects")
 
 
+async def large(nc: natskit.Client, url: str, who: str, peer: Peer) -> None:
+    """One large object each way. The seconds of the other one include the start and the end of its process."""
+    rows: Rows = [{"name": "large", "size": LARGE_MIB << 20}]
+    names = ["large"]
+
+    async def timed(what: str, doing: Awaitable[Any], bucket: str = "") -> None:
+        begin = time.monotonic()
+        got = await doing
+        print(f"{LARGE_MIB} MiB, {what}: {time.monotonic() - begin:.1f} s", flush=True)
+        if bucket:
+            expect_rows(got, found(rows, bucket), what)
+
+    await timed("this library puts", ours_writes(nc, "OURS", rows))
+    await timed("this library gets its own", ours_reads(nc, "OURS", names), "OURS")
+    await timed(f"{who} gets this library's", peer("read", url, "OURS", json.dumps(names)), "OURS")
+    await nc.jetstream().delete_object_store("OURS")
+    await timed(f"{who} puts", peer("write", url, "THEIRS", json.dumps(rows)))
+    await timed(f"this library gets {who}'s", ours_reads(nc, "THEIRS", names), "THEIRS")
+    await timed(f"{who} gets its own", peer("read", url, "THEIRS", json.dumps(names)), "THEIRS")
+
+
 async def main(folder: str, python: str) -> None:
     rounds: list[tuple[str, Peer, Rows, Rows]] = []
     if folder:
@@ -183,7 +247,10 @@ async def main(folder: str, python: str) -> None:
     for who, peer, rows, shown in rounds:
         with Server(jetstream=True) as server:
             async with natskit.connect(server.url) as nc:
-                await both_ways(nc, server.url, who, peer, rows, shown)
+                if LARGE_MIB:
+                    await large(nc, server.url, who, peer)
+                else:
+                    await both_ways(nc, server.url, who, peer, rows, shown)
 
 
 if __name__ == "__main__":
