@@ -634,6 +634,7 @@ static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *to
     ptrdiff_t written = nki_trace_write(outbox->trace, stream, iov, count);
     pthread_mutex_lock(&outbox->mu);
     outbox->writing = false;
+    outbox->begun = stream->begun;
     if (outbox->stream == NULL || !outbox->live) {
         pthread_cond_broadcast(&outbox->idle);
     }

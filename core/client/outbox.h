@@ -60,6 +60,7 @@ struct nki_outbox {
     bool parked;                     /* ... and may be taken */
     bool urgent;                     /* somebody waits for what was appended while another held the right */
     bool writing;                    /* the holder is in a system call */
+    bool begun;                      /* as the stream says: see there */
     int32_t sealed;                  /* what messages are refused with; 0: they are accepted */
     bool closed;
     uint64_t accepted_msgs;
@@ -130,8 +131,8 @@ void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
 bool nki_outbox_handshake(struct nki_outbox *outbox, const void *data, size_t len, bool *kick);
 /* Engine: the server takes bodies (headers and data) of up to `max_body` bytes, and headers or not. It would
  * cut the connection for any other message, so none is accepted from now on, and those that wait are taken
- * out: their control lines are appended to `lines`. Not one of which a part is written, and none while a
- * write is under way (of a server that changes its mind).
+ * out: their control lines are appended to `lines`. Not one of which a part is written; and, of a server that
+ * changes its mind, none while a write is under way, or while the stream is to be given the same bytes again.
  * False if there is no memory: then nothing was taken out. */
 bool nki_outbox_fit(struct nki_outbox *outbox, uint64_t max_body, bool headers, struct nki_buf *lines);
 /* Engine: the handshake is done: `replay` goes before all that waited, and the outbox is live. False if there

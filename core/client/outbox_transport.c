@@ -10,6 +10,7 @@ void nki_outbox_set_stream(struct nki_outbox *outbox, struct nki_stream *stream)
     assert(!outbox->live && !outbox->writing &&
            outbox->handshake.len == 0); /* perhaps a filter over the one before */
     outbox->stream = stream;
+    outbox->begun = false;
     pthread_mutex_unlock(&outbox->mu);
     nki_trace_restart(outbox->trace);
 }
@@ -377,7 +378,7 @@ bool nki_outbox_fit(struct nki_outbox *outbox, uint64_t max_body, bool headers, 
     outbox->max_body = max_body;
     outbox->max_header = headers ? max_body : 0;
     struct misfits found = {0};
-    if (!(outbox->writing && outbox->live)) {
+    if (!outbox->live || !(outbox->writing || outbox->begun)) {
         found = look_through(outbox);
     }
     bool ok = true;

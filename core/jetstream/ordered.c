@@ -25,6 +25,7 @@ static void destroy(struct nki_ordered *ordered)
     nki_buf_free(&ordered->filters);
     nki_buf_free(&ordered->filter);
     nki_buf_free(&ordered->start_time);
+    nki_msg_release(ordered->kept);
     nki_js_release(ordered->js);
     nki_free(ordered);
 }
@@ -91,8 +92,52 @@ static void look_whether_done(struct nki_ordered *ordered, bool nothing_pending,
 
 /* -- what comes ------------------------------------------------------------------------------------------ */
 
+/* Hands a message on to who reads. False: that was the end of it. */
+static bool hand_on(struct nki_ordered *ordered, struct nki_msg *msg, const struct nki_ack_subject *place)
+{
+    ordered->stream_seq = place->stream_seq;
+    ordered->stream_time_ns =
+        place->time_ns > ordered->stream_time_ns ? place->time_ns : ordered->stream_time_ns;
+    ordered->placed = true;
+    ordered->by_time = false;
+    ordered->since_came = ordered->since;
+    msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
+    if (msg != NULL && ordered->sink != NULL) {
+        int32_t status = ordered->sink->message(ordered->sink_context, msg);
+        if (status != NKI_OK) {
+            nki_feed_finish(&ordered->feed, status, NULL);
+            return false;
+        }
+    } else if (msg != NULL) {
+        nki_feed_stage(&ordered->feed, msg);
+        nki_ready_staged(&ordered->ready, &ordered->feed);
+    }
+    return true;
+}
+
+/* All before this sequence has come: so does the message that waited for it, unless it came once more. False:
+ * that was the end. */
+static bool hand_on_kept(struct nki_ordered *ordered, uint64_t before)
+{
+    struct nki_ack_subject place;
+    struct nki_msg *msg = ordered->kept;
+    if (msg == NULL || !nki_ack_subject_parse(nki_msg_reply(msg), &place) ||
+        (place.stream_seq >= before && place.stream_seq > ordered->stream_seq)) {
+        return true;
+    }
+    ordered->kept = NULL;
+    if (place.stream_seq <= ordered->stream_seq) {
+        nki_msg_release(msg);
+        return true;
+    }
+    return hand_on(ordered, msg, &place);
+}
+
 static void count_rewind(struct nki_ordered *ordered)
 {
+    if (ordered->sink == NULL) {
+        (void)hand_on_kept(ordered, UINT64_MAX); /* of the stream before */
+    }
     ordered->rewinds++;
     if (ordered->sink != NULL && ordered->sink->rewound != NULL) {
         ordered->sink->rewound(ordered->sink_context);
@@ -115,14 +160,16 @@ static bool begin_anew(struct nki_ordered *ordered)
     ordered->caught = false;
     ordered->initial.looks = 0;
     ordered->stream_seq = 0;
+    nki_msg_release(ordered->kept); /* it comes anew, too */
+    ordered->kept = NULL;
     return true;
 }
 
 /* The stream is another one, or has lost its end. */
 static void rewind_to(struct nki_ordered *ordered, uint64_t stream_seq)
 {
-    ordered->stream_seq = stream_seq;
     count_rewind(ordered);
+    ordered->stream_seq = stream_seq;
 }
 
 /* With last_per_subject a consumer that is made before all that there was at the begin has come begins with
@@ -136,21 +183,25 @@ static bool skips_some(const struct nki_ordered *ordered, const struct nki_ack_s
 
 /* A server that comes back makes the consumers that only it had anew, under their names and as they were
  * asked for: what is new or last then begins where the stream is now. Before the first message a place behind
- * the one that was told when it was made is the only sign of that; so it is, too, if what lies between was
- * not asked for, or is gone. True: the next consumer begins at the place itself. With last_per_subject what
- * was replaced since is the same to who has got nothing yet, until it was said that there is nothing. */
-static bool lost_its_begin(struct nki_ordered *ordered, uint64_t behind, int64_t now_ns)
+ * the one that was told when it was made is the only sign of that. With filters it is none unless the stream
+ * is known to keep what was delivered: what lies between may be of other subjects, and what is on its way
+ * would be lost. With last_per_subject what was replaced since is the same to who has got nothing yet. */
+static bool may_have_lost_its_begin(const struct nki_ordered *ordered, uint64_t behind)
 {
-    bool moves = ordered->deliver == NKI_DELIVER_NEW || ordered->deliver == NKI_DELIVER_LAST ||
-                 (ordered->deliver == NKI_DELIVER_LAST_PER_SUBJECT && ordered->initial_done);
-    if (!moves || !ordered->placed || ordered->by_seq || ordered->by_time || ordered->since ||
-        ordered->consumer_seq > 0 || behind <= ordered->stream_seq) {
-        return false;
-    }
+    bool moves = ordered->deliver == NKI_DELIVER_NEW || ordered->deliver == NKI_DELIVER_LAST;
+    return moves && (ordered->filters.len == 0 || ordered->keeps) && ordered->placed && !ordered->by_seq &&
+           !ordered->by_time && ordered->consumer_seq == 0 && behind > ordered->stream_seq;
+}
+
+/* The next consumer begins at the place itself. `msg`, if there is one, waits for what that finds before it:
+ * a stream may keep no message that was delivered. */
+static void begin_in_place(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_ns)
+{
+    nki_msg_release(ordered->kept);
+    ordered->kept = msg;
     ordered->looks = true;
     nki_ordered_send_delete(ordered, ordered->serial);
     nki_ordered_create(ordered, now_ns);
-    return true;
 }
 
 /* A message of the stream. */
@@ -168,8 +219,8 @@ static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_n
         nki_ordered_reset(ordered, now_ns); /* one was lost on the way */
         return;
     }
-    if (lost_its_begin(ordered, place.stream_seq - 1, now_ns)) {
-        nki_msg_release(msg);
+    if (may_have_lost_its_begin(ordered, place.stream_seq - 1)) {
+        begin_in_place(ordered, msg, now_ns);
         return;
     }
     ordered->consumer_seq++;
@@ -187,6 +238,10 @@ static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_n
             return;
         }
     }
+    if (!hand_on_kept(ordered, place.stream_seq)) {
+        nki_msg_release(msg);
+        return;
+    }
     if (ordered->by_time ? !later : place.stream_seq <= ordered->stream_seq) {
         ordered->stale_msgs++;
         nki_msg_release(msg); /* it came by a consumer before */
@@ -195,24 +250,10 @@ static void take(struct nki_ordered *ordered, struct nki_msg *msg, int64_t now_n
         ordered->since = true;
         nki_ordered_reset(ordered, now_ns);
         return;
-    } else {
-        ordered->stream_seq = place.stream_seq;
-        ordered->stream_time_ns = later ? place.time_ns : ordered->stream_time_ns;
-        ordered->placed = true;
-        ordered->by_time = false;
-        ordered->since_came = ordered->since;
-        msg = ordered->map != NULL ? ordered->map(msg, ordered->flags) : msg;
-        if (msg != NULL && ordered->sink != NULL) {
-            int32_t status = ordered->sink->message(ordered->sink_context, msg);
-            if (status != NKI_OK) {
-                nki_feed_finish(&ordered->feed, status, NULL);
-                return;
-            }
-        } else if (msg != NULL) {
-            nki_feed_stage(&ordered->feed, msg);
-            nki_ready_staged(&ordered->ready, &ordered->feed);
-        }
+    } else if (!hand_on(ordered, msg, &place)) {
+        return;
     }
+    (void)hand_on_kept(ordered, 0); /* only lets it go */
     look_whether_done(ordered, false, now_ns);
 }
 
@@ -254,8 +295,13 @@ static void status(struct nki_ordered *ordered, const struct nki_msg *msg, int64
         nki_ordered_reset(ordered, now_ns);
         return;
     }
-    if (nki_header_find(block, NKI_STR("Nats-Last-Stream"), NKI_MATCH_EXACT, 0, &value) &&
-        nki_str_u64(value, &last) && lost_its_begin(ordered, last, now_ns)) {
+    bool has_last = nki_header_find(block, NKI_STR("Nats-Last-Stream"), NKI_MATCH_EXACT, 0, &value) &&
+                    nki_str_u64(value, &last);
+    if (has_last && may_have_lost_its_begin(ordered, last)) {
+        begin_in_place(ordered, NULL, now_ns);
+        return;
+    }
+    if (has_last && !hand_on_kept(ordered, last + 1)) {
         return;
     }
     alive(ordered, now_ns);
@@ -348,7 +394,9 @@ static void not_made(struct nki_ordered *ordered, const struct nki_error *error,
     bool transient = nobody ? ordered->unheard < UNHEARD_TRIES
                             : error->server_code == 503 && !nki_js_never_enabled(error->err_code);
     if ((!ordered->there && !transient) || ordered->missing >= MISSING_TRIES) {
-        nki_feed_finish(&ordered->feed, error->status, error);
+        if (hand_on_kept(ordered, UINT64_MAX)) {
+            nki_feed_finish(&ordered->feed, error->status, error);
+        }
     } else {
         nki_ordered_pause(ordered, now_ns);
     }
@@ -503,6 +551,7 @@ static struct nki_ordered *make(struct nki_js *js, const struct nki_ordered_para
     ordered->deliver = params->deliver;
     ordered->start_seq = params->start_seq;
     ordered->headers_only = params->headers_only;
+    ordered->keeps = params->keeps;
     ordered->marks_done = params->marks_done;
     ordered->ends_done = params->ends_done;
     ordered->initial = (struct nki_initial){

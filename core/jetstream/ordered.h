@@ -43,7 +43,8 @@ struct nki_ordered_params {
     bool ends_done;  /* it ends then, with NKI_MAX_REACHED */
     /* When what there was at the begin has come. EXACT: it may end with NKI_SNAPSHOT_CHANGED. */
     enum nki_initial_need need;
-    bool mirror;       /* of another stream, whose times its messages have */
+    bool keeps;  /* a message stays in the stream though it was delivered: nothing is lost by asking again */
+    bool mirror; /* of another stream, whose times its messages have */
     bool maybe_mirror; /* that is not known */
     int64_t heartbeat_ms;
     /* What becomes of a message on its way to the queue, or NULL: the message, or another in its place, or

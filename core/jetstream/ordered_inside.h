@@ -25,6 +25,7 @@ struct nki_ordered {
     enum nki_deliver deliver;
     uint64_t start_seq;
     bool headers_only;
+    bool keeps;
     bool marks_done;
     bool ends_done;
     struct nki_initial initial;
@@ -55,6 +56,7 @@ struct nki_ordered {
     size_t name_len;
     uint64_t consumer_seq;      /* of the last message */
     uint64_t stream_seq;        /* up to which all has come */
+    struct nki_msg *kept;       /* one that came before what lies before it; a reference, or NULL */
     int64_t stream_time_ns;     /* when the latest of that was stored; at least the first consumer's begin */
     int64_t begin_ns;           /* when the first consumer was made; 0: not known */
     uint64_t begin_serial;      /* its number */

@@ -91,6 +91,7 @@ int32_t nki_kv_watch(struct nki_kv *kv, const struct nki_kv_watch_params *params
             .marks_done = params->marks && !params->ends,
             .ends_done = params->ends,
             .need = NKI_INITIAL_ALL,
+            .keeps = true,
             .mirror = nki_kv_is_mirror(kv),
             .heartbeat_ms = HEARTBEAT_MS,
             .map = map,

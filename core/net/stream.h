@@ -44,6 +44,9 @@ struct nki_stream {
     bool buffered; /* bytes may wait in the stream itself: read again, whatever a poll of the descriptor says
                     */
     bool wants_write; /* reading goes on when the descriptor is writable */
+
+    /* the writer's */
+    bool begun; /* the stream holds the begin of what it has not accepted: it is to be given the same again */
 };
 
 static inline ptrdiff_t nki_stream_read(struct nki_stream *stream, const struct iovec *iov, int count)

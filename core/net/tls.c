@@ -370,6 +370,7 @@ static ptrdiff_t tls_write(struct nki_stream *stream, const struct iovec *iov, i
     if (tls->error.status == 0) {
         ERR_clear_error();
         result = write_all(tls, (struct place){iov, count, 0});
+        stream->begun = tls->record_count > 0;
     }
     pthread_mutex_unlock(&tls->mu);
     return result;

@@ -308,6 +308,7 @@ static size_t left_in(const struct place *place)
 static void take(struct place *place, uint8_t *to, size_t len, const uint8_t *mask)
 {
     for (size_t done = 0; done < len;) {
+        assert(place->count > 0);
         size_t left = place->iov->iov_len - place->at;
         size_t step = len - done < left ? len - done : left;
         if (to != NULL && step > 0) {
@@ -370,6 +371,7 @@ static ptrdiff_t ws_write(struct nki_stream *stream, const struct iovec *iov, in
         atomic_store(&stream->sys_errno, EPIPE);
     } else {
         result = write_all(ws, (struct place){iov, count, 0});
+        stream->begun = untold(ws) > 0;
     }
     pthread_mutex_unlock(&ws->mu);
     return result;

@@ -47,6 +47,7 @@ int32_t nki_object_watch(struct nki_object_store *store, const struct nki_object
         .marks_done = params->marks && !params->ends,
         .ends_done = params->ends,
         .need = NKI_INITIAL_ALL,
+        .keeps = true,
         .maybe_mirror = true,
         .heartbeat_ms = HEARTBEAT_MS,
         .map = map,

@@ -102,6 +102,15 @@ void say_heartbeat(struct peer *peer, const struct asked *asked, int last)
     say_block(peer, asked, "", block);
 }
 
+void say_place(struct peer *peer, const struct asked *asked, int last, int stream_seq)
+{
+    char block[200];
+    snprintf(block, sizeof block,
+             "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %d\r\nNats-Last-Stream: %d\r\n\r\n", last,
+             stream_seq);
+    say_block(peer, asked, "", block);
+}
+
 static void say_at(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
                    int time_ns, int pending)
 {

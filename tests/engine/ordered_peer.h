@@ -33,6 +33,8 @@ void say_answer(struct peer *peer, const struct asked *asked, const char *text);
 void say_made(struct peer *peer, const struct asked *asked, int before, int pending);
 void say_block(struct peer *peer, const struct asked *asked, const char *reply, const char *block);
 void say_heartbeat(struct peer *peer, const struct asked *asked, int last);
+/* One that says where in the stream the consumer is, too. */
+void say_place(struct peer *peer, const struct asked *asked, int last, int stream_seq);
 /* The message `seq` of the stream, of a consumer of this name, to where `asked` delivers. */
 void say_of(struct peer *peer, const struct asked *asked, const char *name, int seq, int consumer_seq,
             int pending);

@@ -296,35 +296,108 @@ static void expect_flow(struct peer *peer, const char *subject)
     assert_string_equal(pub.data, "");
 }
 
-/* A server that was killed makes the consumer anew, as it was asked for: what it passes over so is read from
- * where the first one began. A message tells, or a heartbeat if there is none. */
+/* What tells of a consumer that does not begin where it was said: a message, or a heartbeat if there is none.
+ */
+static struct peer *remade(enum nki_deliver deliver, bool by_message, struct nki_sub **sub,
+                           struct asked *asked)
+{
+    struct peer *peer = peer_new();
+    open_with(peer, (struct nki_ordered_params){.deliver = deliver}, sub);
+    expect_create(peer, asked,
+                  deliver == NKI_DELIVER_NEW ? "\"deliver_policy\":\"new\"" : "\"deliver_policy\":\"last\"");
+    say_made(peer, asked, 6, 0);
+    if (by_message) {
+        say(peer, asked, 9, 1, 0);
+    } else {
+        say_place(peer, asked, 0, 8);
+    }
+    expect_next(peer, asked, "\"opt_start_seq\":7");
+    expect_empty(peer, *sub);
+    return peer;
+}
+
+/* A server that was killed makes the consumer anew, as it was asked for: what that passes over is read from
+ * where the first one began. */
 static void test_made_anew_by_the_server(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++) {
         struct nki_sub *sub;
         struct asked asked;
-        struct peer *peer = peer_new();
-        open_with(peer,
-                  (struct nki_ordered_params){.deliver = i % 2 == 0 ? NKI_DELIVER_NEW : NKI_DELIVER_LAST},
-                  &sub);
-        expect_create(peer, &asked,
-                      i % 2 == 0 ? "\"deliver_policy\":\"new\"" : "\"deliver_policy\":\"last\"");
-        say_made(peer, &asked, 6, i % 2);
-        if (i < 2) {
-            say(peer, &asked, 9, 1, 0);
-        } else {
-            say_block(peer, &asked, "",
-                      "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 0\r\nNats-Last-Stream: 8\r\n\r\n");
-        }
-        expect_next(peer, &asked, "\"opt_start_seq\":7");
-        expect_empty(peer, sub);
-        say_made(peer, &asked, 6, 3);
+        struct peer *peer = remade(i % 2 == 0 ? NKI_DELIVER_NEW : NKI_DELIVER_LAST, i < 2, &sub, &asked);
+        say_made(peer, &asked, 6, 2);
         say(peer, &asked, 8, 1, 1); /* 7 is gone: nothing to begin anew for */
         ordered_take(peer, sub, "8");
         say(peer, &asked, 9, 2, 0);
         ordered_take(peer, sub, "9");
+        expect_empty(peer, sub);
         assert_int_equal(info_of(sub).resets, 0);
+        ordered_close(peer, sub);
+    }
+}
+
+/* The message that told it is not lost though the stream has it no more. */
+static void test_message_that_told(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct nki_sub *sub;
+        struct asked asked;
+        struct peer *peer = remade(NKI_DELIVER_NEW, true, &sub, &asked);
+        if (how == 3) {
+            ordered_close(peer, sub);
+            continue;
+        }
+        say_made(peer, &asked, 6, 1);
+        say(peer, &asked, 8, 1, 0);
+        ordered_take(peer, sub, "8");
+        say_place(peer, &asked, 1, 8); /* a server that has not got it yet */
+        expect_empty(peer, sub);
+        if (how == 0) {
+            say(peer, &asked, 12, 2, 0);
+            ordered_take(peer, sub, "9");
+            ordered_take(peer, sub, "12");
+        } else if (how == 1) {
+            say_place(peer, &asked, 1, 9);
+            ordered_take(peer, sub, "9");
+        } else { /* the next consumer tells */
+            peer_cut(peer);
+            expect_delete(peer, &asked);
+            expect_create(peer, &asked, "\"opt_start_seq\":9");
+            say_made(peer, &asked, 8, 0);
+            say_place(peer, &asked, 0, 9);
+            ordered_take(peer, sub, "9");
+        }
+        expect_empty(peer, sub);
+        say_place(peer, &asked, how == 0 ? 2 : how == 1 ? 1 : 0, 12);
+        peer_expect_none(peer);
+        ordered_close(peer, sub);
+    }
+}
+
+/* With filters a place further on says nothing, unless the stream keeps what it has delivered. */
+static void test_filtered_place(void **state)
+{
+    (void)state;
+    const struct nki_str filters[] = {NKI_STR("a.b"), NKI_STR("c")};
+    for (int keeps = 0; keeps < 2; keeps++) {
+        struct nki_sub *sub;
+        struct asked asked;
+        struct peer *peer = peer_new();
+        open_with(peer,
+                  (struct nki_ordered_params){
+                      .deliver = NKI_DELIVER_NEW, .filters = filters, .filter_count = 2, .keeps = keeps != 0},
+                  &sub);
+        expect_create(peer, &asked, "\"deliver_policy\":\"new\"");
+        say_made(peer, &asked, 6, 0);
+        say(peer, &asked, 9, 1, 0);
+        if (keeps) {
+            expect_next(peer, &asked, "\"opt_start_seq\":7");
+            say_made(peer, &asked, 6, 1);
+            say(peer, &asked, 9, 1, 0);
+        }
+        ordered_take(peer, sub, "9");
+        expect_empty(peer, sub);
         ordered_close(peer, sub);
     }
 }
@@ -339,8 +412,7 @@ static void test_begun_in_place(void **state)
     open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_NEW}, &sub);
     expect_create(peer, &asked, "\"deliver_policy\":\"new\"");
     say_made(peer, &asked, 6, 0);
-    say_block(peer, &asked, "",
-              "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 0\r\nNats-Last-Stream: 6\r\n\r\n");
+    say_place(peer, &asked, 0, 6);
     say(peer, &asked, 7, 1, 0);
     ordered_take(peer, sub, "7");
     say(peer, &asked, 20, 2, 0);
@@ -791,6 +863,8 @@ int main(void)
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_last_is_known),
         cmocka_unit_test(test_made_anew_by_the_server),
+        cmocka_unit_test(test_message_that_told),
+        cmocka_unit_test(test_filtered_place),
         cmocka_unit_test(test_begun_in_place),
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_stalled),

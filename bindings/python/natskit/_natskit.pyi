@@ -1194,7 +1194,7 @@ class SyncJetStream:
     ) -> PubAck: ...
     def _room(self, size: int, timeout: float | None, /) -> None: ...
 
-class _AsyncPublishing:
+class _AsyncPublishingFacts:
     def publish(
         self,
         subject: str,
@@ -1226,7 +1226,7 @@ class _AsyncPublishing:
         self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
     ) -> _Await[int]: ...
 
-class AsyncPublisher(_AsyncPublishing):
+class AsyncPublisher(_AsyncPublishingFacts):
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
@@ -1241,7 +1241,7 @@ class AsyncPublisher(_AsyncPublishing):
     def _done(self, timeout: float | None, /) -> _Await[None]: ...
     def _window(self, size: int, timeout: float | None, /) -> _Await[None]: ...
 
-class AsyncIngest(_AsyncPublishing):
+class AsyncIngest(_AsyncPublishingFacts):
     """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
 
     @property
@@ -1249,7 +1249,7 @@ class AsyncIngest(_AsyncPublishing):
     def _commit(self, timeout: float | None, /) -> _Await[PubAck]: ...
     def _window(self, timeout: float | None, /) -> _Await[None]: ...
 
-class _SyncPublishing:
+class _SyncPublishingFacts:
     def publish(
         self,
         subject: str,
@@ -1281,7 +1281,7 @@ class _SyncPublishing:
         self, subject: str, payload: _Payload | None, headers: _Headers, left: float | None, /
     ) -> int: ...
 
-class SyncPublisher(_SyncPublishing):
+class SyncPublisher(_SyncPublishingFacts):
     """A publisher to streams; see natskit.Publisher and natskit.sync.Publisher."""
 
     @property
@@ -1296,7 +1296,7 @@ class SyncPublisher(_SyncPublishing):
     def _done(self, timeout: float | None, /) -> None: ...
     def _window(self, size: int, timeout: float | None, /) -> None: ...
 
-class SyncIngest(_SyncPublishing):
+class SyncIngest(_SyncPublishingFacts):
     """Fast ingest; see natskit.Ingest and natskit.sync.Ingest."""
 
     @property
