@@ -52,9 +52,9 @@ static natskit_status push_args(lua_State *L, natskit_error *err)
         if (is_argument(name)) {
             lua_setfield(L, args, name);
         } else if (strcmp(name, "timeout") != 0) {
-            luaL_error(L,
-                       "snapshot: unknown option '%s' (known: timeout no_consumers chunk_size window_size jsck)",
-                       luaL_tolstring(L, -2, NULL));
+            luaL_error(
+                L, "snapshot: unknown option '%s' (known: timeout no_consumers chunk_size window_size jsck)",
+                luaL_tolstring(L, -2, NULL));
         }
     }
     lua_pushvalue(L, S_STREAM);
