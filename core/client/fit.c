@@ -51,6 +51,7 @@ struct own {
 /* The first place at or behind that of the subject's hash that is empty, or of a request that waits there. */
 static struct nki_sub **place_of(const struct own *own, struct nki_str subject, bool empty)
 {
+    assert(own->places != NULL);
     size_t at = (size_t)nki_str_hash(subject) & own->mask;
     while (own->places[at] != NULL &&
            (empty || !own->places[at]->live || !nki_str_eq(nki_sub_subject(own->places[at]), subject))) {
