@@ -137,11 +137,14 @@ natskit_status natskit_js_next_with(natskit_js js, const char *stream, size_t st
     }
     target.js = handle->object;
     struct nki_capi_options use;
+    struct nki_pull_whom whom;
     status = nki_capi_options_use(options, NATSKIT_OPTIONS_FETCH, &use, err);
     if (status == NATSKIT_OK) {
-        status =
-            nki_js_next(&target, use.options, timeout_ms, (struct nki_msg **)(void *)msg, nki_capi_err(err));
-        nki_capi_options_done(&use);
+        status = nki_pull_whom_read(&whom, use.options, nki_capi_err(err));
+        nki_capi_options_done(&use); /* not held over the wait */
+    }
+    if (status == NATSKIT_OK) {
+        status = nki_js_next(&target, &whom, timeout_ms, (struct nki_msg **)(void *)msg, nki_capi_err(err));
     }
     nki_handle_unpin(handle);
     return status;

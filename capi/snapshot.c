@@ -185,7 +185,7 @@ natskit_status natskit_js_restore_chunk(natskit_js js, const char *subject, size
         status = nki_capi_finish_op(inner->conn, op, begin.deadline_ns, &reply, err);
     }
     nki_handle_unpin(handle);
-    if (status == NATSKIT_OK && info != NULL && data_len == 0) {
+    if (status == NATSKIT_OK && info != NULL && msg.data.len == 0) {
         status = nki_capi_json_read(nki_msg_data(reply), info, err);
     }
     nki_msg_release(reply);

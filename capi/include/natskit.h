@@ -1653,7 +1653,8 @@ NATSKIT_API natskit_status natskit_sub_pull_info(natskit_sub sub, natskit_pull_i
 NATSKIT_API natskit_status natskit_js_ordered(natskit_js js, const char *stream, size_t stream_len,
                                               natskit_options options, natskit_sub *out, natskit_error *err);
 
-/* Counters of a watch, and of a stream that is read in order. */
+/* Counters of a watch, and of a stream that is read in order. A consumer that is made only to look for what
+ * was replaced meanwhile, or to read from where it began, is no reset. */
 typedef struct natskit_watch_info {
     uint64_t resets;      /* consumers that were made after the first */
     uint64_t last_seq;    /* sequence in the stream (of a watch: revision) up to which all has come */

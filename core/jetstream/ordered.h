@@ -72,7 +72,8 @@ int32_t nki_ordered_ready(struct nki_sub *sub, int64_t deadline_ns, struct nki_o
                           struct nki_error *err);
 
 struct nki_ordered_info {
-    uint64_t resets;     /* consumers that were made after the first */
+    uint64_t resets;     /* consumers that were made after the first, but those that are made only to look for
+                            what was replaced meanwhile, or to read from where it began */
     uint64_t last_seq;   /* sequence in the stream up to which all has come */
     uint64_t stale_msgs; /* of consumers before the present one, and repeated ones: passed over */
     uint64_t rewinds;    /* the stream was found to end before that: another of its name, or after a loss */

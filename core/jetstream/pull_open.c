@@ -183,25 +183,36 @@ int32_t nki_js_consume(const struct nki_pull_target *target, const struct nki_op
     return begin(target, options, true, out, err);
 }
 
-/* Whom the message is for, as options of a fetch tell; `out` has nothing else set. */
-static int32_t read_whom(struct nki_pull_params *out, const struct nki_options *options,
-                         struct nki_error *err)
+int32_t nki_pull_whom_read(struct nki_pull_whom *out, const struct nki_options *options,
+                           struct nki_error *err)
 {
-    *out = (struct nki_pull_params){.max_msgs = 1};
+    struct nki_pull_params *params = &out->params;
+    *out = (struct nki_pull_whom){.params.max_msgs = 1};
     if (options == NULL) {
         return NKI_OK;
     }
     assert(nki_options_scope(options) == NKI_SCOPE_FETCH);
-    out->bind = nki_options_bool(options, NKI_OPT_FETCH_bind);
-    out->pin = nki_options_str(options, NKI_OPT_FETCH_pin_id);
-    return read_group(out, options, &fetch_names, err);
+    params->bind = nki_options_bool(options, NKI_OPT_FETCH_bind);
+    params->pin = nki_options_str(options, NKI_OPT_FETCH_pin_id);
+    int32_t status = read_group(params, options, &fetch_names, err);
+    if (status == NKI_OK) { /* their lengths were checked */
+        out->group_len = params->group.len;
+        out->pin_len = params->pin.len;
+        memcpy(out->group, params->group.ptr, out->group_len);
+        memcpy(out->pin, params->pin.ptr, out->pin_len);
+    }
+    params->group = NKI_STR("");
+    params->pin = NKI_STR("");
+    return status;
 }
 
 /* One fetch of one message. NKI_TIMEOUT: there was none. */
-static int32_t next_once(const struct nki_pull_target *target, const struct nki_pull_params *whom,
+static int32_t next_once(const struct nki_pull_target *target, const struct nki_pull_whom *whom,
                          int64_t wait_ms, struct nki_msg **out, struct nki_error *err)
 {
-    struct nki_pull_params params = *whom;
+    struct nki_pull_params params = whom->params;
+    params.group = nki_str_make(whom->group, whom->group_len);
+    params.pin = nki_str_make(whom->pin, whom->pin_len);
     params.no_wait = wait_ms == 0;
     int64_t expires_ms = wait_ms == 0 ? target->js->timeout_ms : wait_ms;
     params.expires_ns = expires_ms * NKI_NS_PER_MS;
@@ -222,14 +233,9 @@ static int32_t next_once(const struct nki_pull_target *target, const struct nki_
     return status;
 }
 
-int32_t nki_js_next(const struct nki_pull_target *target, const struct nki_options *options,
+int32_t nki_js_next(const struct nki_pull_target *target, const struct nki_pull_whom *whom,
                     int64_t timeout_ms, struct nki_msg **out, struct nki_error *err)
 {
-    struct nki_pull_params whom;
-    int32_t fault = read_whom(&whom, options, err);
-    if (fault != NKI_OK) {
-        return fault;
-    }
     int64_t deadline_ns = nki_deadline_ns(nki_clock_now_ns(), timeout_ms);
     if (timeout_ms == 0) {
         struct nki_conn_status conn;
@@ -245,7 +251,7 @@ int32_t nki_js_next(const struct nki_pull_target *target, const struct nki_optio
             left_ms = until_ms < left_ms ? until_ms : left_ms;
             left_ms = left_ms < 1 ? 1 : left_ms;
         }
-        int32_t status = next_once(target, &whom, left_ms, out, err);
+        int32_t status = next_once(target, whom, left_ms, out, err);
         bool over = timeout_ms == 0 || (timeout_ms > 0 && nki_clock_now_ns() >= deadline_ns);
         if (status != NKI_TIMEOUT || over) {
             return status == NKI_TIMEOUT ? nki_error_set(err, NKI_TIMEOUT, NULL) : status;

@@ -3,6 +3,8 @@
  * client writes is read by the oracle with the limits of the present server. */
 #include "ask.h"
 
+#include "client/feed.h"
+
 #include "base/alloc.h"
 
 #include <stdio.h>
@@ -132,6 +134,83 @@ static void test_requests(void **state)
     rig_free(rig);
 }
 
+static void put_reply(struct rig *rig, const char *reply)
+{
+    struct nki_outgoing_msg msg = {
+        .subject = NKI_STR("large"), .reply = nki_str_z(reply), .data = NKI_STR(LARGE)};
+    size_t done;
+    bool kick;
+    assert_int_equal(nki_outbox_append(&rig->engine.outbox, &msg, 1, 0, &done, &kick), NKI_OK);
+    rig->right = rig->right || kick;
+    rig_settle(rig);
+}
+
+static int feed_asked;
+
+static bool feed_unsent(struct nki_feed *feed, struct nki_str reply, const struct nki_error *error)
+{
+    (void)feed;
+    assert_int_equal(error->status, NKI_TOO_LARGE);
+    feed_asked++;
+    return nki_str_eq(reply, NKI_STR("_INBOX.feed.1"));
+}
+
+/* Nobody looks for who waits for a reply that this connection has not made: the event counts them. */
+static void test_foreign_replies(void **state)
+{
+    (void)state;
+    static const struct nki_feed_ops ops = {.unsent = feed_unsent};
+    struct nki_feed feed = {.ops = &ops};
+    uint64_t sid;
+    struct rig *rig = rig_new(ONE_SERVER, NULL, 5000);
+    rig_hello(rig);
+    struct nki_op *op = ask_own(rig, (struct ask){.wait_ns = RIG_MS(60000), .reply = "mine"}, &sid);
+    rig->deaf = true;
+    put_reply(rig, "min");
+    put_reply(rig, "mine.1");
+    put_reply(rig, "_INBOXES.feed.1");
+    put_reply(rig, "_INBOX");
+    put_reply(rig, "_INBOX.feed.1");
+    put_reply(rig, "_INBOX.feed.2");
+    nki_list_append(&rig->engine.subs.feeds, &feed.node);
+    feed_asked = 0;
+    ts_oracle_set_max_payload(rig->oracle, SMALL);
+    say_info(rig, SMALL, true);
+    nki_list_remove(&feed.node);
+    assert_int_equal(feed_asked, 2);
+    assert_int_equal(rig_event(rig, NKI_EVENT_ASYNC_ERROR)->count, 5);
+    assert_int_equal(rig->engine.counts.unsent, 6);
+    rig->deaf = false;
+    nki_engine_writing(&rig->engine, false, rig->now_ns);
+    rig_settle(rig);
+    say_msg(rig, sid, "yes");
+    assert_int_equal(rig_op_status(op), NKI_OK);
+    rig_free(rig);
+}
+
+/* Each line ends one request of its reply, in the order in which they were made. */
+static void test_many_own(void **state)
+{
+    (void)state;
+    char replies[20][16];
+    struct nki_sub *subs[20];
+    struct rig *rig = begin();
+    for (int i = 0; i < 20; i++) {
+        struct ask ask = {.wait_ns = RIG_MS(60000), .keep = true, .reply = replies[i]};
+        (void)snprintf(replies[i], sizeof replies[i], "many.%d", i % 8);
+        ask.data = i < 8 || i >= 16 ? LARGE : "fits";
+        subs[i] = ask_many(rig, ask);
+    }
+    hello(rig, SMALL, true);
+    for (int i = 0; i < 20; i++) { /* the last four end those that were made before them */
+        bool ended = i < 12;
+        assert_int_equal(rig_end_reason(subs[i]), ended ? NKI_TOO_LARGE : 0);
+        close_sub(rig, subs[i]);
+    }
+    assert_int_equal(rig_event_count(rig, NKI_EVENT_ASYNC_ERROR), 0);
+    rig_free(rig);
+}
+
 /* Its request was given up before: nobody waits for the reply, so an event tells. */
 static void test_nobody_waits_any_more(void **state)
 {
@@ -226,8 +305,9 @@ static void test_without_memory(void **state)
     int failed = 0;
     for (bool refused = true; refused; points++) {
         struct rig *rig = begin();
+        struct nki_sub *many =
+            ask_many(rig, (struct ask){.wait_ns = NKI_NEVER, .keep = true, .reply = "many"});
         rig_publish(rig, "one", LARGE);
-        rig_publish(rig, "two", "fits");
         rig_settle(rig);
         ts_oracle_set_max_payload(rig->oracle, SMALL);
         say_info(rig, SMALL, true);
@@ -241,11 +321,12 @@ static void test_without_memory(void **state)
             rig_pass(rig, 5000);
             hello(rig, SMALL, true);
         }
+        close_sub(rig, many);
         assert_int_equal(count_written(rig, "PUB "), 1);
         assert_int_equal(rig->engine.counts.unsent, 1);
         rig_free(rig);
     }
-    assert_true(failed >= 2); /* for the lines, and for the numbers */
+    assert_true(failed >= 4); /* for the lines, for the numbers, and for the requests */
 }
 
 int main(void)
@@ -253,6 +334,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publishes),
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_foreign_replies),
+        cmocka_unit_test(test_many_own),
         cmocka_unit_test(test_nobody_waits_any_more),
         cmocka_unit_test(test_no_headers),
         cmocka_unit_test(test_changes_its_mind),

@@ -105,7 +105,10 @@ static void take_backup(const char *stream, struct backup *backup)
     assert_true(backup->count > 1);
 }
 
-static void restore(const char *stream, struct backup *backup)
+/* How a restore says that there are no more chunks. */
+enum end_of_chunks { BY_OP, BY_TEXT };
+
+static void restore(const char *stream, struct backup *backup, enum end_of_chunks end)
 {
     char config[2048];
     char subject[128];
@@ -129,10 +132,17 @@ static void restore(const char *stream, struct backup *backup)
         assert_ok(natskit_msg_release(backup->chunks[i]));
     }
     natskit_op op;
-    assert_ok(natskit_js_restore_chunk_start(js, subject, Z, NULL, 0, NO_OPTIONS, WAIT_MS, &op, NULL));
-    assert_ok(natskit_op_wait(op, WAIT_MS));
-    assert_ok(natskit_op_json(op, &answer, NULL));
-    assert_ok(natskit_op_close(op));
+    switch (end) {
+    case BY_OP:
+        assert_ok(natskit_js_restore_chunk_start(js, subject, Z, NULL, 0, NO_OPTIONS, WAIT_MS, &op, NULL));
+        assert_ok(natskit_op_wait(op, WAIT_MS));
+        assert_ok(natskit_op_json(op, &answer, NULL));
+        assert_ok(natskit_op_close(op));
+        break;
+    case BY_TEXT: /* "" of a length that is left to the library */
+        assert_ok(natskit_js_restore_chunk(js, subject, Z, "", Z, WAIT_MS, &answer, NULL));
+        break;
+    }
     assert_at(answer, "/error", "");
     assert_at(answer, "/state/messages", "200");
     assert_ok(natskit_json_close(answer));
@@ -188,7 +198,7 @@ static void test_snapshot(void **state)
     take_backup("SNAP", &backup);
     assert_at(backup.answer, "/state/messages", "200");
     jb_do(js, "stream.delete", "{'stream':'SNAP'}");
-    restore("BACK", &backup); /* under another name: what was deleted may be in the way */
+    restore("BACK", &backup, BY_OP); /* under another name: what was deleted may be in the way */
     natskit_json message = {0};
     natskit_json args = jb_json("{'stream':'BACK','seq':200}");
     natskit_status status = NATSKIT_TIMEOUT;
@@ -200,6 +210,9 @@ static void test_snapshot(void **state)
     assert_ok(natskit_json_close(args));
     assert_at(message, "/message/subject", "'SNAP.m'");
     assert_ok(natskit_json_close(message));
+    take_backup("BACK", &backup);
+    jb_do(js, "stream.delete", "{'stream':'BACK'}");
+    restore("TEXT", &backup, BY_TEXT);
 }
 
 /* -- leaders --------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* One message of a priority group: who is pinned stays so from call to call, and what a group asks for. */
 #include "js_bench.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,10 +102,52 @@ static void test_refused(void **state)
     assert_ok(natskit_options_close(options));
 }
 
+static bool one_waits(void *arg)
+{
+    (void)arg;
+    natskit_json info = jb_call(js, "consumer.info", "{'stream':'N','consumer':'w'}");
+    bool waits = strcmp(jb_at(info, "/num_waiting"), "1") == 0;
+    assert_ok(natskit_json_close(info));
+    return waits;
+}
+
+/* With the options at `arg`. */
+static void *wait_for_next(void *arg)
+{
+    const natskit_options *options = arg;
+    natskit_msg *msg;
+    assert_ok(natskit_js_next_with(js, "N", Z, "w", Z, *options, 2 * WAIT_MS, &msg, NULL));
+    assert_ok(natskit_msg_release(msg));
+    return NULL;
+}
+
+/* A wait has taken what it needs of its options: others change and use them meanwhile. */
+static void test_options_are_free(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    natskit_msg *msg;
+    natskit_options options;
+    jb_do(
+        js, "consumer.create",
+        "{'stream':'N','config':{'name':'w','durable_name':'w','ack_policy':'none','deliver_policy':'new'}}");
+    assert_ok(natskit_options_open(NATSKIT_OPTIONS_FETCH, &options));
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_next, &options), 0);
+    jb_wait(one_waits, NULL);
+    assert_ok(natskit_options_set(options, "bind", Z, "true", Z, NULL));
+    assert_true(one_waits(NULL)); /* still: that took no longer than it */
+    assert_status(natskit_js_next_with(js, "N", Z, "w", Z, options, 0, &msg, NULL), NATSKIT_TIMEOUT);
+    assert_true(one_waits(NULL));
+    assert_ok(natskit_js_publish(js, "n", Z, NO_HEADERS, "x", 1, WAIT_MS, NULL, NULL, NULL));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ok(natskit_options_close(options));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_pinned), TEST(test_overflow), TEST(test_refused)};
+    const struct CMUnitTest tests[] = {TEST(test_pinned), TEST(test_overflow), TEST(test_refused),
+                                       TEST(test_options_are_free)};
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

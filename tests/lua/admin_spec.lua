@@ -46,6 +46,16 @@ cases["a stream is saved and restored"] = function(_, js)
     assert.are.same({ nil, "stream_not_found" }, { none, code })
 end
 
+cases["a restore's time is that of its first call, too"] = function(nc)
+    local sub = assert(nc:subscribe("silent.>")) -- so that somebody is asked, who says nothing
+    local js <close> = assert(nc:jetstream { prefix = "silent", timeout = 90 })
+    local info = { config = { name = "S" }, state = { messages = 0 } }
+    local took, none, _, code = helper.timed(js.restore, js, info, {}, { timeout = 0.2 })
+    assert.are.same({ nil, "timeout" }, { none, code })
+    assert.is_true(took < 60)
+    sub:close()
+end
+
 cases["servers tell what happens"] = function(nc, js)
     local sub = assert(nc:subscribe("$JS.EVENT.ADVISORY.>"))
     assert(nc:flush())
@@ -120,6 +130,11 @@ describe("operators", function()
         local js <close> = assert(nc:jetstream())
         helper.raises("string expected", js.snapshot, js)
         helper.raises("table expected", js.snapshot, js, "S", 1)
+        helper.raises("snapshot: unknown option 'chunks'", js.snapshot, js, "S", { chunks = 1 })
+        helper.raises("timeout: ", js.snapshot, js, "S", { timeout = "x" })
+        local info = { config = { name = "S" }, state = { messages = 0 } }
+        helper.raises("restore: unknown option 'timeouts'", js.restore, js, info, {}, { timeouts = 1 })
+        helper.raises("table expected", js.restore, js, info, {}, 1)
         helper.raises("list of strings expected", nats.trace_tree, { 1 })
         helper.raises("table expected", nats.trace_tree, "x")
         helper.raises("msg", nats.advisory, "x")

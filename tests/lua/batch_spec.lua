@@ -90,6 +90,8 @@ cases["counters of any size"] = function(_, js)
     assert.are.equal(-4, assert(js:increment("s.more", 1, { timeout = 20 })))
     assert.are.equal(-4, assert(js:increment("s.more", "-10", { msg_id = "once" }))) -- counted before
     assert.are.equal(-4, assert(js:get_msg("S", { last_by_subj = "s.more" })).counter)
+    assert.are.equal(-3, assert(js:increment("s.more", nil, { msg_id = "by one" })))
+    assert.are.equal(-3, assert(js:increment("s.more", nil, { msg_id = "by one" })))
     helper.raises("integer or its digits", js.increment, js, "s.more", 1.5)
     helper.raises("whole number", js.increment, js, "s.more", "many")
     helper.raises("integer or its digits", js.publish, js, "s.hits", "", { increment = 1.5 })

@@ -256,6 +256,40 @@ async def test_stored_counters(js_url: str) -> None:
         assert all(msg.origin is not None and msg.origin["increment"] for msg in seen)
 
 
+async def test_sources_of_strangers(js_url: str) -> None:
+    """Anybody may write the header: what is no document of sums is None, and nothing raises or is cut."""
+    good = '{"S":{"s.a":"-12","s.b":"0"},"T":{}}'
+    texts = [
+        '{"S":{"s.a":"many"}}',
+        '{"S":{"s.a":"-"}}',
+        '{"S":{"s.a":"1_0"}}',
+        '{"S":{"s.a":" 1"}}',
+        '{"S":{"s.a":"1.5"}}',
+        '{"S":{"s.a":""}}',
+        '{"S":{"s.a":"' + "1" * 4097 + '"}}',
+        '{"S":{"s.a":1.5}}',
+        '{"S":{"s.a":1}}',
+        '{"S":{"s.a":null}}',
+        '{"S":{"s.a":["1"]}}',
+        '{"S":{"s.b":"1","s.a":true}}',
+        '{"S":"1"}',
+        '{"T":{"s.a":"1"},"S":[]}',
+        '["S"]',
+        '"S"',
+        "7",
+        "{",
+    ]
+    async with natskit.connect(js_url) as nc:
+        sub = await nc.subscribe("plain")
+        for text in [good, *texts]:
+            await nc.publish("plain", b"{}", headers={"Nats-Counter-Sources": text})
+        assert (await sub.next_msg(20)).counter_sources == {"S": {"s.a": -12, "s.b": 0}, "T": {}}
+        for text in texts:
+            assert (await sub.next_msg(20)).counter_sources is None, text
+        await nc.publish("plain", b"{}")
+        assert (await sub.next_msg(20)).counter_sources is None
+
+
 async def test_broken_counter(js_url: str) -> None:
     """A stream that was none of counters comes back as one: its last message is no sum."""
     async with natskit.connect(js_url) as nc:

@@ -48,6 +48,24 @@ int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent)
     return lua_isnoneornil(L, index) ? absent : lnk_check_ms(L, index, name);
 }
 
+int64_t lnk_only_timeout(lua_State *L, int index, const char *what, int64_t absent)
+{
+    int64_t timeout_ms = absent;
+    if (lua_isnoneornil(L, index)) {
+        return absent;
+    }
+    luaL_checktype(L, index, LUA_TTABLE);
+    int top = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_settop(L, top + 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        if (strcmp(name, "timeout") != 0) {
+            luaL_error(L, "%s: unknown option '%s' (known: timeout)", what, luaL_tolstring(L, -2, NULL));
+        }
+        timeout_ms = lnk_check_ms(L, -1, "timeout");
+    }
+    return timeout_ms;
+}
+
 /* The flag of a send option, or 0. */
 static unsigned send_option(const char *key)
 {

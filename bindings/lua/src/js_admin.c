@@ -31,15 +31,31 @@ static int finish_snapshot(lua_State *L, lnk_state *st, lnk_wait *wait, int inde
     return 2;
 }
 
+static int is_argument(const char *name)
+{
+    static const char *const known[] = {"no_consumers", "chunk_size", "window_size", "jsck"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i]) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* The arguments: the options with the stream's name. Leaves the document on top. */
 static natskit_status push_args(lua_State *L, natskit_error *err)
 {
-    static const char *const known[] = {"no_consumers", "chunk_size", "window_size", "jsck"};
     lua_newtable(L);
     int args = lua_gettop(L);
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        lua_getfield(L, S_OPTIONS, known[i]);
-        lua_setfield(L, args, known[i]);
+    for (lua_pushnil(L); lua_next(L, S_OPTIONS) != 0; lua_settop(L, args + 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        if (is_argument(name)) {
+            lua_setfield(L, args, name);
+        } else if (strcmp(name, "timeout") != 0) {
+            luaL_error(
+                L, "snapshot: unknown option '%s' (known: timeout no_consumers chunk_size window_size jsck)",
+                luaL_tolstring(L, -2, NULL));
+        }
     }
     lua_pushvalue(L, S_STREAM);
     lua_setfield(L, args, "stream");
@@ -205,15 +221,8 @@ int lnk_js_restore(lua_State *L)
     luaL_checktype(L, R_INFO, LUA_TTABLE);
     int listed = lua_istable(L, R_CHUNKS);
     luaL_argexpected(L, listed || lua_isfunction(L, R_CHUNKS), R_CHUNKS, "list of strings or function");
-    int64_t timeout_ms = js->timeout_ms;
-    if (!lua_isnil(L, R_OPTIONS)) {
-        luaL_checktype(L, R_OPTIONS, LUA_TTABLE);
-        lua_getfield(L, R_OPTIONS, "timeout");
-        timeout_ms = lnk_opt_ms(L, -1, "timeout", timeout_ms);
-    }
+    int64_t timeout_ms = lnk_only_timeout(L, R_OPTIONS, "restore", js->timeout_ms);
     lua_settop(L, R_TOP);
-    lua_pushinteger(L, (lua_Integer)timeout_ms);
-    lua_replace(L, R_OPTIONS);
     lua_getfield(L, R_JS, "call");
     lua_pushvalue(L, R_JS);
     lua_pushliteral(L, "stream.restore");
@@ -225,7 +234,10 @@ int lnk_js_restore(lua_State *L)
     lua_setfield(L, -2, "config");
     lua_getfield(L, R_INFO, "state");
     lua_setfield(L, -2, "state");
-    lua_callk(L, 3, FAILED_VALUES, BEGUN, restore_k);
+    lua_pushvalue(L, R_OPTIONS); /* its timeout is that of this call and of each chunk */
+    lua_pushinteger(L, (lua_Integer)timeout_ms);
+    lua_replace(L, R_OPTIONS);
+    lua_callk(L, 4, FAILED_VALUES, BEGUN, restore_k);
     return restore_k(L, LUA_OK, BEGUN);
 }
 

@@ -351,8 +351,9 @@ int lnk_js_increment(lua_State *L)
     const lnk_js *js = lnk_check(L, lnk_state_of(L), S_WHO, LNK_JS);
     luaL_checkstring(L, S_SUBJECT);
     if (lua_isnoneornil(L, S_DATA)) {
-        lua_settop(L, S_DATA - 1);
+        lua_settop(L, S_OPTIONS);
         lua_pushliteral(L, "1");
+        lua_replace(L, S_DATA);
     } else if (lua_type(L, S_DATA) != LUA_TSTRING && !lua_isinteger(L, S_DATA)) {
         return luaL_argerror(L, S_DATA, "integer or its digits expected");
     }

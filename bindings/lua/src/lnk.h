@@ -385,6 +385,8 @@ int lnk_status(lua_State *L); /* nats.status */
 int64_t lnk_check_ms(lua_State *L, int index, const char *name);
 /* The same for an argument that may be absent or nil. */
 int64_t lnk_opt_ms(lua_State *L, int index, const char *name, int64_t absent);
+/* The timeout of the table of options of `what` at `index` (or nil): raises if that holds anything else. */
+int64_t lnk_only_timeout(lua_State *L, int index, const char *what, int64_t absent);
 /* Reads the table of send options at `index` (or nil), of which `allowed` are known, and pushes reply and
  * headers (each may be nil). Returns the timeout. */
 int64_t lnk_send_options(lua_State *L, int index, unsigned allowed, int64_t timeout_ms);

@@ -92,25 +92,6 @@ static const lnk_method status_call = {.kind = LNK_STORE,
 static const lnk_method seal_call = {
     .kind = LNK_STORE, .name = "seal", .call = "stream.update", .gives = LNK_GIVES_TRUE};
 
-/* The timeout of the table of options at `index`, which holds nothing else. */
-static int64_t only_timeout(lua_State *L, int index, const char *what, int64_t absent)
-{
-    int64_t timeout_ms = absent;
-    if (lua_isnoneornil(L, index)) {
-        return absent;
-    }
-    luaL_checktype(L, index, LUA_TTABLE);
-    int top = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_settop(L, top + 1)) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-        if (strcmp(name, "timeout") != 0) {
-            luaL_error(L, "%s: unknown option '%s' (known: timeout)", what, luaL_tolstring(L, -2, NULL));
-        }
-        timeout_ms = lnk_check_ms(L, -1, "timeout");
-    }
-    return timeout_ms;
-}
-
 /* Pushes the store whose name is at `index`, of the context at 1. Returns 0, or the number of results of a
  * failure. */
 static int open_store(lua_State *L, int index, const char *what)
@@ -176,7 +157,7 @@ static int call_named(lua_State *L, const lnk_method *method)
         return failed;
     }
     const lnk_store *store = lua_touserdata(L, 4);
-    int64_t timeout_ms = only_timeout(L, 3, method->name, store->timeout_ms);
+    int64_t timeout_ms = lnk_only_timeout(L, 3, method->name, store->timeout_ms);
     lua_replace(L, 1);
     lua_createtable(L, 0, 1);
     return call_stream(L, method, timeout_ms);
@@ -219,7 +200,7 @@ static int call_configured(lua_State *L, const lnk_method *method)
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
     const lnk_js *js = lua_touserdata(L, 1);
-    int64_t timeout_ms = only_timeout(L, 3, method->name, js->timeout_ms);
+    int64_t timeout_ms = lnk_only_timeout(L, 3, method->name, js->timeout_ms);
     lua_createtable(L, 0, 1);
     natskit_status status = push_config(L, method->name, &err);
     if (status != NATSKIT_OK) {
@@ -265,7 +246,7 @@ int lnk_js_object_store_names(lua_State *L)
     lnk_check(L, lnk_state_of(L), 1, LNK_JS);
     lua_settop(L, 2);
     const lnk_js *js = lua_touserdata(L, 1);
-    int64_t timeout_ms = only_timeout(L, 2, names_call.name, js->timeout_ms);
+    int64_t timeout_ms = lnk_only_timeout(L, 2, names_call.name, js->timeout_ms);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "$O.*.C.>");
     lua_setfield(L, 3, "subject");
@@ -304,7 +285,7 @@ static int about_stream(lua_State *L, const lnk_method *method)
     if (store->store.id == 0) {
         return lnk_fail(L, NATSKIT_CLOSED, NULL);
     }
-    int64_t timeout_ms = only_timeout(L, 2, method->name, store->timeout_ms);
+    int64_t timeout_ms = lnk_only_timeout(L, 2, method->name, store->timeout_ms);
     lua_createtable(L, 0, 1);
     return call_stream(L, method, timeout_ms);
 }

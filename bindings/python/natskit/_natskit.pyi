@@ -327,7 +327,9 @@ class _MsgFacts:
     @property
     def counter(self) -> int | None: ...
     @property
-    def counter_sources(self) -> dict[str, dict[str, int]] | None: ...
+    def counter_sources(self) -> dict[str, dict[str, int]] | None:
+        """What was added up of other streams: ``{stream: {subject: sum}}``. None without the header, and if that holds
+        anything else than digits in this shape: whoever may publish to the subject may write it."""
     @property
     def is_acked(self) -> bool: ...
 
@@ -809,7 +811,9 @@ class StoredMsg:
     @property
     def counter(self) -> int | None: ...
     @property
-    def counter_sources(self) -> dict[str, dict[str, int]] | None: ...
+    def counter_sources(self) -> dict[str, dict[str, int]] | None:
+        """What was added up of other streams: ``{stream: {subject: sum}}``. None without the header, and if that holds
+        anything else than digits in this shape: whoever may publish to the subject may write it."""
     @property
     def stream(self) -> str: ...
     @property

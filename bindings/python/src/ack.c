@@ -435,27 +435,53 @@ PyObject *msg_get_counter(PyObject *self, void *unused)
     return digits_int(digits, status == NATSKIT_OK ? len : 0);
 }
 
-/* In {"STREAM": {"subject": "digits"}} the digits become int. */
-static int digits_to_ints(PyObject *sources)
+/* The number of a str of digits, perhaps behind a '-'; None for all else. */
+static PyObject *sum_of(PyObject *value)
+{
+    Py_ssize_t len = 0;
+    const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &len) : "";
+    if (text == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+            return NULL;
+        PyErr_Clear();
+        len = 0;
+    }
+    Py_ssize_t at = len > 0 && text[0] == '-' ? 1 : 0;
+    if (at == len)
+        Py_RETURN_NONE;
+    for (; at < len; at++)
+        if (text[at] < '0' || text[at] > '9')
+            Py_RETURN_NONE;
+    return digits_int(text, (size_t)len);
+}
+
+/* In {"subject": "digits"} the digits become int: 1; 0: it is something else; -1: raised. */
+static int totals_to_ints(PyObject *totals)
+{
+    PyObject *subject;
+    PyObject *digits;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(totals, &at, &subject, &digits)) {
+        PyObject *number = sum_of(digits);
+        int is_sum = number != Py_None;
+        int rc = number == NULL ? -1 : PyDict_SetItem(totals, subject, number); /* the key stays */
+        Py_XDECREF(number);
+        if (rc < 0 || !is_sum)
+            return rc;
+    }
+    return 1;
+}
+
+/* The same of {"STREAM": {"subject": "digits"}}. */
+static int sources_to_ints(PyObject *sources)
 {
     PyObject *stream;
     PyObject *totals;
     Py_ssize_t at = 0;
-    while (PyDict_Next(sources, &at, &stream, &totals)) {
-        PyObject *subject;
-        PyObject *digits;
-        Py_ssize_t inner = 0;
-        if (!PyDict_Check(totals))
-            continue;
-        while (PyDict_Next(totals, &inner, &subject, &digits)) {
-            PyObject *number = PyObject_CallFunctionObjArgs((PyObject *)&PyLong_Type, digits, NULL);
-            int rc = number == NULL ? -1 : PyDict_SetItem(totals, subject, number); /* the key stays */
-            Py_XDECREF(number);
-            if (rc < 0)
-                return -1;
-        }
-    }
-    return 0;
+    int rc = PyDict_Check(sources);
+    while (rc == 1 && PyDict_Next(sources, &at, &stream, &totals))
+        rc = PyDict_Check(totals) ? totals_to_ints(totals) : 0;
+    return rc;
 }
 
 PyObject *msg_get_counter_sources(PyObject *self, void *unused)
@@ -465,7 +491,7 @@ PyObject *msg_get_counter_sources(PyObject *self, void *unused)
     natskit_json document;
     natskit_error err = {0};
     natskit_status status = natskit_msg_counter_sources(msg->msg, &document, &err);
-    if (status == NATSKIT_NOT_FOUND)
+    if (status == NATSKIT_NOT_FOUND || status == NATSKIT_INVALID || status == NATSKIT_LIMIT)
         Py_RETURN_NONE;
     if (status != NATSKIT_OK) {
         raise_status(msg->st, status, &err);
@@ -473,7 +499,9 @@ PyObject *msg_get_counter_sources(PyObject *self, void *unused)
     }
     PyObject *sources = js_decode(msg->st, document);
     (void)natskit_json_close(document);
-    if (sources != NULL && PyDict_Check(sources) && digits_to_ints(sources) < 0)
-        Py_CLEAR(sources);
-    return sources;
+    int rc = sources == NULL ? -1 : sources_to_ints(sources);
+    if (rc == 1)
+        return sources;
+    Py_XDECREF(sources);
+    return rc == 0 ? Py_NewRef(Py_None) : NULL;
 }
