@@ -1661,7 +1661,7 @@ typedef struct natskit_watch_info {
     uint64_t passed;      /* messages of consumers before, or that came again: passed over */
     uint64_t rewinds;     /* the stream was found to end before that: another of its name, or after a loss */
     int32_t live;         /* 1: its consumer is there, as far as is known */
-    int32_t initial_done; /* 1: what there was at the begin has come */
+    int32_t initial_done; /* 1: what there was at the begin has come (without `marker` and `ends`: as many) */
 } natskit_watch_info;
 
 /* Fills `info` of a subscription of natskit_js_ordered or natskit_kv_watch. NATSKIT_NOT_FOUND if it has

@@ -73,12 +73,13 @@ static int32_t open_with(struct nki_js *js, struct nki_str stream, const struct 
 {
     struct nki_str subjects[SUBJECTS_MAX];
     bool ends = nki_options_bool(options, NKI_OPT_ORDERED_ends);
+    bool marks = !ends && nki_options_bool(options, NKI_OPT_ORDERED_marker);
     struct nki_ordered_params params = {
         .stream = stream,
         .headers_only = nki_options_bool(options, NKI_OPT_ORDERED_headers_only),
-        .marks_done = !ends && nki_options_bool(options, NKI_OPT_ORDERED_marker),
+        .marks_done = marks,
         .ends_done = ends,
-        .need = NKI_INITIAL_ALL,
+        .need = marks || ends ? NKI_INITIAL_ALL : NKI_INITIAL_COUNT, /* no look that nobody asks for */
         .maybe_mirror = true,
         .heartbeat_ms = nki_options_int(options, NKI_OPT_ORDERED_heartbeat_ms),
     };
