@@ -175,6 +175,11 @@ function helper.with_jetstream(case)
     local js = assert(nc:jetstream { timeout = 20 })
     for _, name in ipairs(assert(js:stream_names())) do
         assert(js:delete_stream(name))
+        -- nats-server 2.15.1 may answer before the files are gone; a stream that is made anew takes over what is left.
+        local files = helper.server:command "dir" .. "/store/jetstream/$G/streams/" .. name
+        testing.wait_for(function()
+            return not os.rename(files, files)
+        end, 20, "the end of the stream's files")
     end
     case(nc, js, tap)
     js:close()

@@ -69,6 +69,9 @@ def js_url(shared_jetstream: Server) -> Iterator[str]:
         js = nc.jetstream()
         for name in js.stream_names():
             js.delete_stream(name)
+    # nats-server 2.15.1 may answer before the files are gone; a stream that is made anew takes over what is left.
+    streams = shared_jetstream.dir / "store/jetstream/$G/streams"
+    wait_for(lambda: not any(entry.is_dir() for entry in streams.iterdir()), 20.0, "the end of the streams' files")
 
 
 @pytest.fixture
