@@ -28,6 +28,9 @@ JETSTREAM_COST = {"js_pub": 6000, "js_consume": 4000, "js_fetch": 4000, "kv_watc
 CONSUMING, ACK_COST = ("js_consume", "js_fetch"), 10000
 OBJECTS, OBJECT_SIZES, CHUNK = ("obj_put", "obj_get"), (128, 64 << 20), 128 << 10
 NO_JETSTREAM = {case: () for case in (*JETSTREAM_COST, *OBJECTS)}
+NO_CACHE = {"kv_cached": ()}
+# Debian's nats.c is older than its object stores.
+NATS_C = {**NO_CACHE, **({} if os.environ.get("NATS_C_PREFIX") else {case: () for case in OBJECTS})}
 
 
 @dataclass
@@ -68,7 +71,7 @@ def peers(build):
                     "js_pub_stall": 60000, "js_consume": 30000, "js_consume_push": 8000, "js_fetch": 30000, "kv_watch": 20000}
     sub_py = {"sub": SUB_PY, **JETSTREAM_PY}
     ways_nats_py = {"sub": ("sub_iter", "sub_cb", "sub_next"), "js_pub": ("js_pub", "js_pub_stall"),
-                    "js_consume": ("js_consume_push", "js_consume_fetch"), "kv_watch": ("kv_watch_iter", "kv_watch_updates")}
+                    "js_consume": ("js_consume_push", "js_consume_fetch"), "kv_watch": ("kv_watch_iter", "kv_watch_updates"), **NO_CACHE}
     sub_lua = {"sub": ("sub_iter", "sub_msgs", "sub_batch", "sub_next"), **JETSTREAM_LUA}
     uvloop = site / "uvloop"
     return [
@@ -76,7 +79,7 @@ def peers(build):
              {"pub": 150, "sub": 150, "req64": 20000}, ours=True),
         Peer("nats.c", [str(programs / "nats_c")],
              {"sub": ("sub_next", "sub_cb"), "req64": ("req64", "req64_inbox"), "idle_subs": ("idle_subs", "idle_subs_sync"),
-              "js_consume": ("js_consume_push", "js_consume_fetch")},
+              "js_consume": ("js_consume_push", "js_consume_fetch"), **NATS_C},
              {"pub": 250, "sub": 1000, "req64": 60000}, programs / "nats_c", install),
         Peer("natskit-py", [*here, str(script / "natskit_sync.py")], sub_py, sync_cost, ours=True),
         Peer("natskit-py-async", [*here, str(script / "natskit_async.py")], sub_py, async_cost, ours=True),
