@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #define GATHER_NS (100 * INT64_C(1000))    /* for which frames of a stream gather */
+#define GATHER_MAX_NS (4 * GATHER_NS)      /* ... of callers who write them when they wait for answers */
 #define DIRECT_BODY ((size_t)32 * NKI_KIB) /* from here on a body is read to its place without a copy */
 
 void nki_transport_release(struct nki_transport *transport)
@@ -172,8 +173,11 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
     if (!atomic_load_explicit(&conn->gathering, memory_order_acquire)) {
         return false;
     }
-    if (conn->gather_ns == NKI_NEVER || now_ns < conn->gather_ns) {
-        conn->gather_ns = conn->gather_ns == NKI_NEVER ? now_ns + GATHER_NS : conn->gather_ns;
+    if (conn->gather_ns == NKI_NEVER) {
+        conn->gather_step_ns = GATHER_NS;
+        conn->gather_ns = now_ns + GATHER_NS;
+    }
+    if (now_ns < conn->gather_ns) {
         return false;
     }
     bool moves;
@@ -181,7 +185,10 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
     if (right) {
         atomic_store_explicit(&conn->waits, false, memory_order_relaxed); /* nobody has come for it */
     }
-    conn->gather_ns = right || moves ? now_ns + GATHER_NS : NKI_NEVER;
+    int64_t longer_ns = 2 * conn->gather_step_ns;
+    bool waits = atomic_load_explicit(&conn->waits, memory_order_relaxed);
+    conn->gather_step_ns = !waits ? GATHER_NS : longer_ns < GATHER_MAX_NS ? longer_ns : GATHER_MAX_NS;
+    conn->gather_ns = right || moves ? now_ns + conn->gather_step_ns : NKI_NEVER;
     if (!right && !moves) {
         atomic_store_explicit(&conn->gathering, false, memory_order_release);
         right = nki_outbox_unpark(&conn->engine.outbox); /* parked before the flag was cleared */
