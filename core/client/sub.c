@@ -191,7 +191,8 @@ static void tell_taken(struct nki_sub *sub, bool enough)
 bool nki_sub_hold(struct nki_sub *sub, bool on)
 {
     bool ok = nki_inlet_hold(&sub->inlet, on);
-    if (ok && !on) {
+    /* Only then: the engine lock is the reader's for most of the time when messages stream in. */
+    if (ok && !on && nki_inlet_drained(&sub->inlet)) {
         tell_taken(sub, false);
     }
     return ok;
