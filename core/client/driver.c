@@ -404,7 +404,7 @@ static void transmit_turn(struct nki_conn *conn)
     } else if (result == NKI_OUTBOX_PARKED) {
         look_after_right(conn);
     } else if (result == NKI_OUTBOX_AGAIN) {
-        pthread_mutex_lock(&conn->engine_mu);
+        nki_conn_lock(conn);
         int64_t at = conn->armed_ns;
         if (conn->transport == NULL || conn->engine.stream == NULL) {
             nki_driver_pass_right(conn); /* lost meanwhile: the next turn gives the right back */
@@ -415,7 +415,7 @@ static void transmit_turn(struct nki_conn *conn)
             at = next_look_ns(conn);
         }
         conn->armed_ns = at;
-        pthread_mutex_unlock(&conn->engine_mu);
+        nki_conn_unlock(conn);
         nki_loop_arm(conn, at);
     }
 }
@@ -423,7 +423,7 @@ static void transmit_turn(struct nki_conn *conn)
 bool nki_driver_service(struct nki_conn *conn)
 {
     struct nki_engine *engine = &conn->engine;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock_in_turn(conn);
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
     conn->io_ready = false;
@@ -463,7 +463,7 @@ bool nki_driver_service(struct nki_conn *conn)
         at = NKI_NEVER; /* it may be freed without the loop's knowing: nothing of it may stay in a list */
     }
     conn->armed_ns = at;
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     nki_loop_arm(conn, at);
     if (right) {
         transmit_turn(conn);

@@ -37,7 +37,7 @@ static void look(const struct nki_conn *conn, struct reading *reading)
 /* Takes the reading right; with no lock held. False if there is no transport or somebody reads. */
 static bool take_reading(struct nki_conn *conn, struct reading *reading)
 {
-    if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
+    if (!nki_conn_try_lock(conn)) {
         return false; /* somebody reads right now, and will complete this caller if it is its turn */
     }
     struct nki_transport *transport = conn->transport;
@@ -54,13 +54,13 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
         reading->transport = transport;
         look(conn, reading);
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return free_to_take;
 }
 
 static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     if (conn->transport == transport) {
         conn->reader = NKI_READER_LOOP;
         nki_driver_interest(conn);
@@ -68,7 +68,7 @@ static void give_reading_back(struct nki_conn *conn, struct nki_transport *trans
             nki_loop_post(conn); /* no poll of the descriptor would tell */
         }
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     nki_transport_release(transport);
 }
 
@@ -108,7 +108,7 @@ static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *b
     if (bytes) {
         begin_feeding(reading);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock_in_turn(conn);
     bool mine = conn->transport == transport && conn->engine.stream != NULL;
     if (mine && bytes) {
         nki_driver_read(conn, buffer);
@@ -118,7 +118,7 @@ static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *b
         look(conn, reading);
     }
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }
