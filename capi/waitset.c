@@ -210,10 +210,14 @@ static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records,
     uint64_t reads = nki_waitset_reads(set);
     struct nki_handle *handle = reads != 0 ? pin_conn(reads) : NULL;
     if (handle != NULL) {
+        nki_waitset_feed(set);
         nki_lease_read(handle->object, set);
         nki_handle_unpin(handle);
     }
     int32_t status = nki_waitset_wait(set, records, cap, 0, count);
+    if (handle != NULL) {
+        nki_waitset_fed(set);
+    }
     bool results = *count > 0 && reads == 0;
     for (size_t i = 0; i < *count && results; i++) {
         results = records[i].kind == NATSKIT_KIND_OP;

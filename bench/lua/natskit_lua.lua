@@ -24,11 +24,15 @@ function cases.pub(b, nc)
     measure.begin()
     if b.headers then
         for _ = 1, b.n do
-            assert(nc:publish(subject, payload, options))
+            if not nc:publish(subject, payload, options) then
+                error "publish"
+            end
         end
     else
         for _ = 1, b.n do
-            assert(nc:publish(subject, payload))
+            if not nc:publish(subject, payload) then
+                error "publish"
+            end
         end
     end
     assert(nc:flush(60))

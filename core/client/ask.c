@@ -8,14 +8,14 @@
 static int32_t ask(struct nki_conn *conn, const struct nki_outgoing_msg *msg, struct nki_sub *sub,
                    struct nki_op *op, int64_t timer_ns, struct nki_error *err)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_subscribe(&conn->engine, sub);
     if (status == NKI_OK && op != NULL) {
         op->own_sub = sub;
         status = nki_engine_timer(&conn->engine, op, timer_ns) ? NKI_OK : NKI_NO_MEMORY;
     }
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (status == NKI_OK) {
         struct nki_outgoing_msg with_reply = *msg;
         size_t published;

@@ -32,6 +32,7 @@ void nki_conn_release(struct nki_conn *conn)
         close(conn->nudge_fd);
     }
     pthread_mutex_destroy(&conn->engine_mu);
+    pthread_mutex_destroy(&conn->turn_mu);
     nki_free(conn);
 }
 
@@ -48,6 +49,7 @@ static struct nki_conn *conn_new(const struct nki_conn_params *params, struct nk
     }
     atomic_init(&conn->refs, 1);
     pthread_mutex_init(&conn->engine_mu, NULL);
+    pthread_mutex_init(&conn->turn_mu, NULL);
     conn->nudge_fd = -1;
     conn->armed_ns = NKI_NEVER;
     conn->gather_ns = NKI_NEVER;
@@ -105,7 +107,7 @@ uint64_t nki_conn_origin(const struct nki_conn *conn)
 static void leave(struct nki_conn *conn)
 {
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }
@@ -237,11 +239,11 @@ static int32_t send_request(struct nki_conn *conn, const struct nki_outgoing_msg
     op->asked = nki_str_hash(msg->subject);
     op->asks = true;
     NKI_PROBE(request__begin, conn->engine.origin, op, msg->subject.ptr, msg->subject.len);
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     assert(conn->engine.replies.prefix_len + NKI_REPLIES_TOKEN_MAX <= sizeof reply);
     status = nki_engine_request(&conn->engine, op, timer_ns, reply, &reply_len);
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right && room_ns != 0) {
         use_right(conn, AT_ONCE); /* whoever waits for room must not hold what makes it */
         right = false;
@@ -338,7 +340,7 @@ int32_t nki_conn_flush(struct nki_conn *conn, int64_t deadline_ns, bool timed, s
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_flush(&conn->engine, op, timed ? deadline_ns : NKI_NEVER);
     leave(conn);
     return give_op(status, op, out, err);
@@ -360,7 +362,7 @@ int32_t nki_conn_room(struct nki_conn *conn, uint64_t bytes, int64_t deadline_ns
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = begin_timed(conn, op, deadline_ns);
     leave(conn);
     if (status == NKI_OK) {
@@ -376,7 +378,7 @@ int32_t nki_conn_promise(struct nki_conn *conn, int64_t deadline_ns, bool timed,
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = begin_timed(conn, op, timed ? deadline_ns : NKI_NEVER);
     leave(conn);
     return give_op(status, op, out, err);
@@ -389,7 +391,7 @@ int32_t nki_conn_written(struct nki_conn *conn, int64_t deadline_ns, struct nki_
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = begin_timed(conn, op, deadline_ns);
     leave(conn);
     if (status == NKI_OK) {
@@ -405,7 +407,7 @@ int32_t nki_conn_closed(struct nki_conn *conn, int64_t deadline_ns, struct nki_o
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     bool ok = nki_engine_closed_op(&conn->engine, op, deadline_ns);
     leave(conn);
     return give_op(ok ? NKI_OK : NKI_NO_MEMORY, op, out, err);
@@ -417,7 +419,7 @@ int32_t nki_conn_drain(struct nki_conn *conn, int64_t deadline_ns, struct nki_op
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_drain(&conn->engine, op, deadline_ns, nki_clock_now_ns());
     leave(conn);
     return give_op(status, op, out, err);
@@ -425,7 +427,7 @@ int32_t nki_conn_drain(struct nki_conn *conn, int64_t deadline_ns, struct nki_op
 
 int32_t nki_conn_reconnect(struct nki_conn *conn, struct nki_error *err)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_reconnect(&conn->engine, nki_clock_now_ns());
     leave(conn);
     return status == NKI_OK ? NKI_OK : nki_error_set(err, status, NULL);
@@ -439,7 +441,7 @@ int32_t nki_conn_answer_auth(struct nki_conn *conn, uint64_t request, const stru
     if (status != NKI_OK) {
         return status;
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     status = nki_engine_answer_auth(&conn->engine, request, &read, nki_clock_now_ns());
     leave(conn);
     nki_answer_free(&read);
@@ -450,7 +452,7 @@ int32_t nki_conn_answer_auth(struct nki_conn *conn, uint64_t request, const stru
 
 int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t delay_ms)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_answer_delay(&conn->engine, request, delay_ms, nki_clock_now_ns());
     leave(conn);
     return status;
@@ -459,7 +461,7 @@ int32_t nki_conn_answer_delay(struct nki_conn *conn, uint64_t request, int64_t d
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op)
 {
     nki_op_close(op); /* first: nobody who waits for it may see it end by what the engine does now */
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     nki_engine_cancel(&conn->engine, op);
     nki_engine_drain_step(&conn->engine, nki_clock_now_ns()); /* which may have waited for the request */
     leave(conn);
@@ -473,7 +475,7 @@ int32_t nki_conn_close_start(struct nki_conn *conn, int64_t deadline_ns, struct 
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
     nki_op_retain(op);
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     nki_engine_close_linger(&conn->engine, op, deadline_ns, nki_clock_now_ns());
     nki_lease_end(conn); /* whoever closes it may collect no more */
     leave(conn);
@@ -486,7 +488,7 @@ int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns)
     struct nki_op *op = NULL;
     int32_t status = deadline_ns == 0 ? NKI_OK : nki_conn_close_start(conn, deadline_ns, &op, NULL);
     if (op == NULL) {
-        pthread_mutex_lock(&conn->engine_mu);
+        nki_conn_lock(conn);
         nki_engine_close(&conn->engine, NULL, nki_clock_now_ns());
         leave(conn);
         return status;
@@ -506,7 +508,7 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
         [NKI_ENGINE_CONNECTED] = NKI_STATE_CONNECTED,  [NKI_ENGINE_BACKOFF] = NKI_STATE_CONNECTING,
         [NKI_ENGINE_CLOSED] = NKI_STATE_CLOSED,        [NKI_ENGINE_WAIT_UPGRADE] = NKI_STATE_CONNECTING,
     };
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     const struct nki_engine *engine = &conn->engine;
     out->state = states[engine->state];
     if (out->state == NKI_STATE_CONNECTING && engine->was_connected) {
@@ -531,12 +533,12 @@ void nki_conn_status_get(struct nki_conn *conn, struct nki_conn_status *out)
     out->tls_resumed = conn->tls.resumed;
     nki_str_copy(out->tls_version, sizeof out->tls_version, nki_str_z(conn->tls.version));
     nki_str_copy(out->tls_cipher, sizeof out->tls_cipher, nki_str_z(conn->tls.cipher));
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
 }
 
 void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     const struct nki_engine *engine = &conn->engine;
     *out = (struct nki_conn_counts){
         .in_msgs = engine->counts.in_msgs,
@@ -552,17 +554,17 @@ void nki_conn_counts_get(struct nki_conn *conn, struct nki_conn_counts *out)
         .abandoned_msgs = engine->counts.abandoned_msgs,
     };
     nki_outbox_counts_get(&conn->engine.outbox, &out->out_msgs, &out->out_bytes, &out->pending_out_bytes);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
 }
 
 size_t nki_conn_server_info(struct nki_conn *conn, char *out, size_t cap)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     size_t len = conn->engine.info_json.len;
     if (len > 0 && len <= cap) {
         memcpy(out, conn->engine.info_json.data, len);
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return len;
 }
 
@@ -573,8 +575,8 @@ bool nki_conn_trace(struct nki_conn *conn, struct nki_buf *out)
 
 size_t nki_conn_new_inbox(struct nki_conn *conn, char *out, size_t cap)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     size_t len = nki_engine_new_inbox(&conn->engine, out, cap);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return len;
 }

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #define GATHER_NS (100 * INT64_C(1000))    /* for which frames of a stream gather */
+#define GATHER_MAX_NS (4 * GATHER_NS)      /* ... of callers who write them when they wait for answers */
 #define DIRECT_BODY ((size_t)32 * NKI_KIB) /* from here on a body is read to its place without a copy */
 
 void nki_transport_release(struct nki_transport *transport)
@@ -172,8 +173,11 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
     if (!atomic_load_explicit(&conn->gathering, memory_order_acquire)) {
         return false;
     }
-    if (conn->gather_ns == NKI_NEVER || now_ns < conn->gather_ns) {
-        conn->gather_ns = conn->gather_ns == NKI_NEVER ? now_ns + GATHER_NS : conn->gather_ns;
+    if (conn->gather_ns == NKI_NEVER) {
+        conn->gather_step_ns = GATHER_NS;
+        conn->gather_ns = now_ns + GATHER_NS;
+    }
+    if (now_ns < conn->gather_ns) {
         return false;
     }
     bool moves;
@@ -181,7 +185,10 @@ static bool end_gathering(struct nki_conn *conn, int64_t now_ns)
     if (right) {
         atomic_store_explicit(&conn->waits, false, memory_order_relaxed); /* nobody has come for it */
     }
-    conn->gather_ns = right || moves ? now_ns + GATHER_NS : NKI_NEVER;
+    int64_t longer_ns = 2 * conn->gather_step_ns;
+    bool waits = atomic_load_explicit(&conn->waits, memory_order_relaxed);
+    conn->gather_step_ns = !waits ? GATHER_NS : longer_ns < GATHER_MAX_NS ? longer_ns : GATHER_MAX_NS;
+    conn->gather_ns = right || moves ? now_ns + conn->gather_step_ns : NKI_NEVER;
     if (!right && !moves) {
         atomic_store_explicit(&conn->gathering, false, memory_order_release);
         right = nki_outbox_unpark(&conn->engine.outbox); /* parked before the flag was cleared */
@@ -397,7 +404,7 @@ static void transmit_turn(struct nki_conn *conn)
     } else if (result == NKI_OUTBOX_PARKED) {
         look_after_right(conn);
     } else if (result == NKI_OUTBOX_AGAIN) {
-        pthread_mutex_lock(&conn->engine_mu);
+        nki_conn_lock(conn);
         int64_t at = conn->armed_ns;
         if (conn->transport == NULL || conn->engine.stream == NULL) {
             nki_driver_pass_right(conn); /* lost meanwhile: the next turn gives the right back */
@@ -408,7 +415,7 @@ static void transmit_turn(struct nki_conn *conn)
             at = next_look_ns(conn);
         }
         conn->armed_ns = at;
-        pthread_mutex_unlock(&conn->engine_mu);
+        nki_conn_unlock(conn);
         nki_loop_arm(conn, at);
     }
 }
@@ -416,7 +423,7 @@ static void transmit_turn(struct nki_conn *conn)
 bool nki_driver_service(struct nki_conn *conn)
 {
     struct nki_engine *engine = &conn->engine;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock_in_turn(conn);
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
     conn->io_ready = false;
@@ -456,7 +463,7 @@ bool nki_driver_service(struct nki_conn *conn)
         at = NKI_NEVER; /* it may be freed without the loop's knowing: nothing of it may stay in a list */
     }
     conn->armed_ns = at;
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     nki_loop_arm(conn, at);
     if (right) {
         transmit_turn(conn);

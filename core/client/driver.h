@@ -25,7 +25,8 @@ enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER, NKI_READER_SET };
 
 struct nki_conn {
     atomic_uint refs;
-    pthread_mutex_t engine_mu;
+    pthread_mutex_t engine_mu; /* the engine lock; taken by the functions below */
+    pthread_mutex_t turn_mu;   /* held by the one who is next to get it */
 
     /* guarded by engine_mu */
     struct nki_engine engine;
@@ -53,7 +54,8 @@ struct nki_conn {
     atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
     /* the I/O thread's own */
-    int64_t gather_ns;    /* when it looks after a parked right; NKI_NEVER */
+    int64_t gather_ns; /* when it looks after a parked right; NKI_NEVER */
+    int64_t gather_step_ns;
     uint32_t gather_seen; /* its mark of the last look (outbox.h) */
     struct nki_prepare *prepare;
     struct nki_tls_config *tls_config; /* of the last attempt that had one */
@@ -71,6 +73,39 @@ struct nki_conn {
     bool posted;
     bool added;
 };
+
+/* The engine lock. A reader has it for most of the time when messages stream in, and lets go of it for some
+ * nanoseconds between two turns: too short for a thread that sleeps until it is free. So who finds it taken
+ * stands at the turnstile, and a reader goes through there each time, behind the one who waits. */
+static inline void nki_conn_lock_in_turn(struct nki_conn *conn)
+{
+    pthread_mutex_lock(&conn->turn_mu);
+    pthread_mutex_lock(&conn->engine_mu);
+    pthread_mutex_unlock(&conn->turn_mu);
+}
+
+static inline void nki_conn_lock(struct nki_conn *conn)
+{
+    if (NKI_UNLIKELY(pthread_mutex_trylock(&conn->engine_mu) != 0)) {
+        nki_conn_lock_in_turn(conn);
+    }
+}
+
+static inline void nki_conn_unlock(struct nki_conn *conn)
+{
+    pthread_mutex_unlock(&conn->engine_mu);
+}
+
+/* False if it is taken, or somebody waits for it. */
+static inline bool nki_conn_try_lock(struct nki_conn *conn)
+{
+    if (pthread_mutex_trylock(&conn->turn_mu) != 0) {
+        return false;
+    }
+    bool taken = pthread_mutex_trylock(&conn->engine_mu) == 0;
+    pthread_mutex_unlock(&conn->turn_mu);
+    return taken;
+}
 
 /* With the engine lock: TLS or WebSocket is to begin and its filter is not there yet. Nothing may be read
  * then; what waits would wake its reader again and again. */

@@ -264,7 +264,7 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
     if (sub == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     /* As a request it would be let in, and waited for. */
     bool refused = waits_for(feed) && conn->engine.draining && conn->engine.state != NKI_ENGINE_CLOSED;
     int32_t status = refused ? NKI_DRAINING : nki_engine_subscribe(&conn->engine, sub);
@@ -272,7 +272,7 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
         nki_engine_feed_begin(&conn->engine, feed, nki_clock_now_ns());
     }
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }
@@ -286,10 +286,10 @@ int32_t nki_conn_subscribe_feed(struct nki_conn *conn, const struct nki_sub_para
 
 struct nki_feed *nki_sub_feed_lock(struct nki_sub *sub)
 {
-    pthread_mutex_lock(&sub->conn->engine_mu);
+    nki_conn_lock(sub->conn);
     struct nki_feed *feed = sub->live && sub->collect != NULL ? sub->collect->feed : NULL;
     if (feed == NULL) {
-        pthread_mutex_unlock(&sub->conn->engine_mu);
+        nki_conn_unlock(sub->conn);
     }
     return feed;
 }
@@ -298,7 +298,7 @@ void nki_sub_feed_unlock(struct nki_sub *sub)
 {
     struct nki_conn *conn = sub->conn;
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }

@@ -116,10 +116,10 @@ void nki_engine_health(const struct nki_engine *engine, int64_t now_ns, struct n
 
 int64_t nki_conn_health(struct nki_conn *conn, struct nki_health *out)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int64_t now_ns = nki_clock_now_ns();
     nki_engine_health(&conn->engine, now_ns, out);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return now_ns;
 }
 
@@ -181,10 +181,10 @@ void nki_engine_sub_health(const struct nki_engine *engine, struct nki_sub *sub,
 int64_t nki_sub_health(struct nki_sub *sub, struct nki_health *out)
 {
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int64_t now_ns = nki_clock_now_ns();
     nki_engine_sub_health(&conn->engine, sub, now_ns, out);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return now_ns;
 }
 

@@ -46,7 +46,7 @@ static void begin(struct nki_conn *conn, struct nki_waitset *set, int64_t now_ns
 
 void nki_lease_offer(struct nki_conn *conn, struct nki_waitset *set)
 {
-    if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
+    if (!nki_conn_try_lock(conn)) {
         return;
     }
     int64_t now_ns = nki_clock_now_ns();
@@ -59,7 +59,7 @@ void nki_lease_offer(struct nki_conn *conn, struct nki_waitset *set)
             begin(conn, set, now_ns);
         }
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
 }
 
 /* With the engine lock: reads for the set as long as that is well. */
@@ -85,7 +85,7 @@ static void read_lent(struct nki_conn *conn)
 
 void nki_lease_read(struct nki_conn *conn, struct nki_waitset *set)
 {
-    if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
+    if (!nki_conn_try_lock(conn)) {
         return; /* somebody is at it; the descriptor stays readable if something is left */
     }
     bool right = false;
@@ -93,7 +93,7 @@ void nki_lease_read(struct nki_conn *conn, struct nki_waitset *set)
         read_lent(conn);
         right = nki_driver_settle(conn);
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }

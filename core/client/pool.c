@@ -137,10 +137,10 @@ bool nki_servers_emit(const struct nki_servers *servers, struct nki_buf *out)
 
 int32_t nki_conn_servers_set(struct nki_conn *conn, struct nki_str urls, struct nki_error *err)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_servers_set(&conn->engine, urls, err, nki_clock_now_ns());
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }
@@ -149,8 +149,8 @@ int32_t nki_conn_servers_set(struct nki_conn *conn, struct nki_str urls, struct 
 
 int32_t nki_conn_servers(struct nki_conn *conn, struct nki_buf *out)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     bool ok = nki_servers_emit(&conn->engine.servers, out);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return ok ? NKI_OK : NKI_NO_MEMORY;
 }

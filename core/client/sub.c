@@ -35,7 +35,7 @@ void nki_sub_release(struct nki_sub *sub)
 static void leave(struct nki_conn *conn)
 {
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_pass_right(conn);
     }
@@ -68,7 +68,7 @@ int32_t nki_conn_subscribe(struct nki_conn *conn, const struct nki_sub_params *p
     if (sub == NULL) {
         return NKI_NO_MEMORY;
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_subscribe(&conn->engine, sub);
     leave(conn);
     if (status != NKI_OK) {
@@ -89,7 +89,7 @@ int32_t nki_conn_events(struct nki_conn *conn, const struct nki_events_params *p
     }
     sub->debug = params->debug;
     sub->answers = params->answers;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = NKI_OK;
     if (conn->engine.state == NKI_ENGINE_CLOSED) {
         status = nki_error_set(err, NKI_CLOSED, NULL);
@@ -102,7 +102,7 @@ int32_t nki_conn_events(struct nki_conn *conn, const struct nki_events_params *p
             nki_engine_ask_auth(&conn->engine); /* the question may have come first */
         }
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (status != NKI_OK) {
         nki_sub_release(sub);
         return status;
@@ -118,17 +118,17 @@ struct nki_inlet *nki_sub_inlet(struct nki_sub *sub)
 
 uint64_t nki_sub_sid(const struct nki_sub *sub)
 {
-    pthread_mutex_lock(&sub->conn->engine_mu);
+    nki_conn_lock(sub->conn);
     uint64_t sid = sub->sid;
-    pthread_mutex_unlock(&sub->conn->engine_mu);
+    nki_conn_unlock(sub->conn);
     return sid;
 }
 
 uint64_t nki_sub_max(struct nki_sub *sub)
 {
-    pthread_mutex_lock(&sub->conn->engine_mu);
+    nki_conn_lock(sub->conn);
     uint64_t max = sub->max;
-    pthread_mutex_unlock(&sub->conn->engine_mu);
+    nki_conn_unlock(sub->conn);
     return max;
 }
 
@@ -154,22 +154,22 @@ int32_t nki_sub_reason(struct nki_sub *sub, struct nki_error *err)
     if (stats.end_reason == NKI_OK) {
         return NKI_PENDING;
     }
-    pthread_mutex_lock(&sub->conn->engine_mu);
+    nki_conn_lock(sub->conn);
     bool told = sub->end_error != NULL && sub->end_error->status == stats.end_reason;
     if (told && err != NULL) {
         *err = *sub->end_error; /* with the server's code */
     } else if (!told) {
         nki_error_set(err, stats.end_reason, NULL);
     }
-    pthread_mutex_unlock(&sub->conn->engine_mu);
+    nki_conn_unlock(sub->conn);
     return stats.end_reason;
 }
 
 bool nki_sub_draining(struct nki_sub *sub)
 {
-    pthread_mutex_lock(&sub->conn->engine_mu);
+    nki_conn_lock(sub->conn);
     bool draining = sub->drain != NKI_DRAIN_NONE;
-    pthread_mutex_unlock(&sub->conn->engine_mu);
+    nki_conn_unlock(sub->conn);
     return draining;
 }
 
@@ -178,10 +178,10 @@ bool nki_sub_draining(struct nki_sub *sub)
 static void tell_taken(struct nki_sub *sub, bool enough)
 {
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     nki_engine_taken(&conn->engine, sub, enough, nki_clock_now_ns());
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(
             conn); /* a feed asks for more: waking another thread for it costs as much as a write */
@@ -191,7 +191,8 @@ static void tell_taken(struct nki_sub *sub, bool enough)
 bool nki_sub_hold(struct nki_sub *sub, bool on)
 {
     bool ok = nki_inlet_hold(&sub->inlet, on);
-    if (ok && !on) {
+    /* Only then: the engine lock is the reader's for most of the time when messages stream in. */
+    if (ok && !on && nki_inlet_drained(&sub->inlet)) {
         tell_taken(sub, false);
     }
     return ok;
@@ -204,7 +205,7 @@ int32_t nki_sub_drain(struct nki_sub *sub, int64_t deadline_ns, struct nki_op **
     if (op == NULL) {
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     int32_t status = nki_engine_drain_sub(&conn->engine, sub, op, deadline_ns, nki_clock_now_ns());
     leave(conn);
     if (status != NKI_OK) {
@@ -283,7 +284,7 @@ int32_t nki_sub_take(struct nki_sub *sub, struct nki_msg **out, size_t cap, bool
 int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
 {
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     bool fed = max > 0 && sub->live && sub->collect != NULL && sub->collect->feed != NULL;
     /* What a server counts for a feed are not the messages that it hands over. */
     int32_t status = fed ? NKI_INVALID : nki_engine_unsubscribe(&conn->engine, sub, max);
@@ -295,7 +296,7 @@ int32_t nki_sub_unsubscribe(struct nki_sub *sub, uint64_t max)
 void nki_sub_end(struct nki_sub *sub)
 {
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     if (nki_engine_unsubscribe(&conn->engine, sub, 0) != NKI_OK) {
         nki_subs_remove(&conn->engine.subs, sub, NKI_UNSUBSCRIBED);
     }
@@ -308,7 +309,7 @@ void nki_sub_close(struct nki_sub *sub)
     /* Closed first, so that nothing is queued any more, whatever the unsubscribing comes to. */
     nki_inlet_close(&sub->inlet);
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     nki_engine_close_sub(&conn->engine, sub, nki_clock_now_ns());
     leave(conn);
 }
@@ -316,7 +317,7 @@ void nki_sub_close(struct nki_sub *sub)
 void nki_sub_leave(struct nki_sub *sub)
 {
     struct nki_conn *conn = sub->conn;
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     if (sub->live && sub->drain == NKI_DRAIN_NONE) {
         sub->left = true;
     } else {

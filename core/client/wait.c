@@ -15,11 +15,13 @@
 
 /* What the reader waits for. */
 struct reading {
+    struct nki_waitable *waitable; /* one of these two; nobody is woken for whoever feeds it himself */
+    struct nki_waitset *set;
     struct nki_transport *transport; /* a reference */
     int fd;
-    int wake_fd; /* of what else may end the wait; -1: nothing */
     short events;
     bool buffered; /* there is something to read, whatever the descriptor says */
+    bool fed;      /* the set */
 };
 
 /* With the engine lock, as the reader. */
@@ -35,7 +37,7 @@ static void look(const struct nki_conn *conn, struct reading *reading)
 /* Takes the reading right; with no lock held. False if there is no transport or somebody reads. */
 static bool take_reading(struct nki_conn *conn, struct reading *reading)
 {
-    if (pthread_mutex_trylock(&conn->engine_mu) != 0) {
+    if (!nki_conn_try_lock(conn)) {
         return false; /* somebody reads right now, and will complete this caller if it is its turn */
     }
     struct nki_transport *transport = conn->transport;
@@ -52,13 +54,13 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
         reading->transport = transport;
         look(conn, reading);
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     return free_to_take;
 }
 
 static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport)
 {
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock(conn);
     if (conn->transport == transport) {
         conn->reader = NKI_READER_LOOP;
         nki_driver_interest(conn);
@@ -66,26 +68,49 @@ static void give_reading_back(struct nki_conn *conn, struct nki_transport *trans
             nki_loop_post(conn); /* no poll of the descriptor would tell */
         }
     }
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     nki_transport_release(transport);
+}
+
+/* What this caller makes ready it looks at next, before it waits. */
+static void begin_feeding(struct reading *reading)
+{
+    if (reading->set != NULL) {
+        nki_waitset_feed(reading->set);
+        reading->fed = true;
+        return;
+    }
+    pthread_mutex_lock(&reading->waitable->mu);
+    reading->waitable->nudge_fd = NKI_NUDGE_FEEDING;
+    pthread_mutex_unlock(&reading->waitable->mu);
+}
+
+/* Waits until there may be something to read. False if nothing is. */
+static bool wait_for_bytes(struct nki_conn *conn, struct reading *reading, int64_t deadline_ns)
+{
+    struct pollfd fds[3] = {
+        {.fd = reading->fd, .events = reading->events},
+        {.fd = conn->nudge_fd, .events = POLLIN},
+        {.fd = reading->set != NULL ? nki_waitset_wake_fd(reading->set) : -1, .events = POLLIN}};
+    bool buffered = reading->buffered;
+    int count = poll(fds, 3, buffered ? 0 : nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
+    if (count > 0 && fds[1].revents != 0) {
+        nki_wake_clear(conn->nudge_fd);
+    }
+    return buffered || (count > 0 && fds[0].revents != 0);
 }
 
 /* Waits for bytes and feeds them. False when the transport is gone. */
 static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *buffer, int64_t deadline_ns)
 {
     struct nki_transport *transport = reading->transport;
-    struct pollfd fds[3] = {{.fd = reading->fd, .events = reading->events},
-                            {.fd = conn->nudge_fd, .events = POLLIN},
-                            {.fd = reading->wake_fd, .events = POLLIN}};
-    bool buffered = reading->buffered;
-    int count = poll(fds, reading->wake_fd >= 0 ? 3 : 2,
-                     buffered ? 0 : nki_deadline_poll_ms(nki_clock_now_ns(), deadline_ns));
-    if (count > 0 && fds[1].revents != 0) {
-        nki_wake_clear(conn->nudge_fd);
+    bool bytes = wait_for_bytes(conn, reading, deadline_ns);
+    if (bytes) {
+        begin_feeding(reading);
     }
-    pthread_mutex_lock(&conn->engine_mu);
+    nki_conn_lock_in_turn(conn);
     bool mine = conn->transport == transport && conn->engine.stream != NULL;
-    if (mine && (buffered || (count > 0 && fds[0].revents != 0))) {
+    if (mine && bytes) {
         nki_driver_read(conn, buffer);
         mine = conn->engine.stream != NULL;
     }
@@ -93,7 +118,7 @@ static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *b
         look(conn, reading);
     }
     bool right = nki_driver_settle(conn);
-    pthread_mutex_unlock(&conn->engine_mu);
+    nki_conn_unlock(conn);
     if (right) {
         nki_driver_transmit(conn);
     }
@@ -105,29 +130,27 @@ static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *b
 static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*ready)(struct nki_waitable *),
                   int64_t deadline_ns)
 {
-    if (waitable->nudge_fd >= 0) {
+    if (waitable->nudge_fd != NKI_NUDGE_NOBODY) {
         return false; /* another caller reads for this object */
     }
     pthread_mutex_unlock(&waitable->mu);
     uint8_t *buffer = NULL;
-    struct reading reading = {.wake_fd = -1};
+    struct reading reading = {.waitable = waitable};
     bool taken = take_reading(conn, &reading);
     if (taken) {
         buffer = nki_driver_buffer_take();
     }
     pthread_mutex_lock(&waitable->mu);
-    bool go_on = buffer != NULL && waitable->nudge_fd < 0;
+    bool go_on = buffer != NULL && waitable->nudge_fd == NKI_NUDGE_NOBODY;
     bool drove = go_on;
-    if (go_on) {
-        waitable->nudge_fd = conn->nudge_fd;
-    }
     while (go_on && !ready(waitable) && nki_clock_now_ns() < deadline_ns) {
+        waitable->nudge_fd = conn->nudge_fd;
         pthread_mutex_unlock(&waitable->mu);
         go_on = read_once(conn, &reading, buffer, deadline_ns);
         pthread_mutex_lock(&waitable->mu);
     }
     if (drove) {
-        waitable->nudge_fd = -1;
+        waitable->nudge_fd = NKI_NUDGE_NOBODY;
     }
     if (taken) {
         pthread_mutex_unlock(&waitable->mu);
@@ -169,7 +192,7 @@ static bool op_ready(struct nki_waitable *waitable)
 int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
                           size_t cap, int64_t deadline_ns, size_t *count)
 {
-    struct reading reading = {.wake_fd = nki_waitset_wake_fd(set)};
+    struct reading reading = {.set = set};
     if (!take_reading(conn, &reading)) {
         return NKI_WOULD_BLOCK;
     }
@@ -179,6 +202,10 @@ int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct
     while (status == NKI_WOULD_BLOCK && go_on && nki_clock_now_ns() < deadline_ns) {
         go_on = read_once(conn, &reading, buffer, deadline_ns);
         status = nki_waitset_wait(set, records, cap, 0, count);
+        if (reading.fed) {
+            nki_waitset_fed(set);
+            reading.fed = false;
+        }
     }
     give_reading_back(conn, reading.transport);
     nki_driver_buffer_give(buffer);

@@ -13,7 +13,7 @@ int nki_waitable_init(struct nki_waitable *waitable)
         return code;
     }
     waitable->waiters = 0;
-    waitable->nudge_fd = -1;
+    waitable->nudge_fd = NKI_NUDGE_NOBODY;
     waitable->closed = false;
     waitable->link = (struct nki_wait_link){.set = NULL};
     return 0;

@@ -8,13 +8,16 @@
 #include "base/wake.h"
 #include "delivery/waitset.h"
 
+#define NKI_NUDGE_NOBODY (-1)  /* drives it */
+#define NKI_NUDGE_FEEDING (-2) /* it feeds, and looks again before it sleeps */
+
 struct nki_waitable {
     pthread_mutex_t mu;
     pthread_cond_t cond;
     /* guarded by mu */
     uint32_t waiters : 31;
     uint32_t closed : 1; /* the handle was closed */
-    int nudge_fd;        /* raised for the caller that drives the connection meanwhile; -1: nobody */
+    int nudge_fd; /* raised for the caller that drives the connection meanwhile, unless it is one of those */
     struct nki_wait_link link;
 };
 

@@ -1,6 +1,7 @@
 /* Waitsets: see waitset.h. The wake descriptor is raised when the list of ready objects becomes non-empty and
  * cleared when it becomes empty, both under the set's mutex, so that it is readable if and only if records
- * wait (or the set is closed). */
+ * wait (or the set is closed). Only while somebody feeds, who collects next, it is left as it is: raising it
+ * for himself would cost two system calls. */
 #include "delivery/waitset.h"
 
 #include "base/alloc.h"
@@ -21,7 +22,9 @@ struct nki_waitset {
     pthread_mutex_t mu;
     /* guarded by mu */
     struct nki_list ready;
-    int poll_fd; /* with `fd` in it, and what is watched; -1: not asked for. `fd`: there was no other */
+    int poll_fd;      /* with `fd` in it, and what is watched; -1: not asked for. `fd`: there was no other */
+    uint32_t feeding; /* how many do */
+    bool raised;      /* `fd` is */
     bool closed;
 };
 
@@ -44,6 +47,8 @@ struct nki_waitset *nki_waitset_new(struct nki_error *err)
     set->poll_fd = -1;
     pthread_mutex_init(&set->mu, NULL);
     nki_list_init(&set->ready);
+    set->feeding = 0;
+    set->raised = false;
     set->closed = false;
     return set;
 }
@@ -74,6 +79,37 @@ void nki_waitset_close(struct nki_waitset *set)
         set->closed = true;
         nki_wake_raise(set->fd);
     }
+    pthread_mutex_unlock(&set->mu);
+}
+
+/* With mu held: after a change of the list. */
+static void tell(struct nki_waitset *set)
+{
+    bool raised = !nki_list_empty(&set->ready);
+    if (raised == set->raised || set->closed || (raised && set->feeding > 0)) {
+        return;
+    }
+    set->raised = raised;
+    if (raised) {
+        nki_wake_raise(set->fd);
+    } else {
+        nki_wake_clear(set->fd);
+    }
+}
+
+void nki_waitset_feed(struct nki_waitset *set)
+{
+    pthread_mutex_lock(&set->mu);
+    set->feeding++;
+    pthread_mutex_unlock(&set->mu);
+}
+
+void nki_waitset_fed(struct nki_waitset *set)
+{
+    pthread_mutex_lock(&set->mu);
+    assert(set->feeding > 0);
+    set->feeding--;
+    tell(set);
     pthread_mutex_unlock(&set->mu);
 }
 
@@ -152,9 +188,7 @@ static size_t collect(struct nki_waitset *set, struct nki_wait_record *records, 
         link->state = NKI_LINK_DISARMED;
         records[count++] = (struct nki_wait_record){link->object, link->tag, link->kind, 0};
     }
-    if (count > 0 && nki_list_empty(&set->ready)) {
-        nki_wake_clear(set->fd);
-    }
+    tell(set);
     return count;
 }
 
@@ -189,20 +223,15 @@ int32_t nki_waitset_wait(struct nki_waitset *set, struct nki_wait_record *record
 
 static void list_locked(struct nki_wait_link *link)
 {
-    bool first = nki_list_empty(&link->set->ready);
     nki_list_append(&link->set->ready, &link->node);
     link->state = NKI_LINK_LISTED;
-    if (first) {
-        nki_wake_raise(link->set->fd);
-    }
+    tell(link->set);
 }
 
 static void unlist_locked(struct nki_wait_link *link)
 {
     nki_list_remove(&link->node);
-    if (nki_list_empty(&link->set->ready) && !link->set->closed) {
-        nki_wake_clear(link->set->fd);
-    }
+    tell(link->set);
 }
 
 int32_t nki_link_add(struct nki_wait_link *link, struct nki_waitset *set, uint64_t object, int32_t kind,

@@ -485,7 +485,7 @@ void nki_publisher_info_get(struct nki_publisher *publisher, struct nki_publishe
 {
     struct nki_inlet_stats stats;
     nki_inlet_stats_get(nki_sub_inlet(publisher->sub), &stats);
-    pthread_mutex_lock(&publisher->conn->engine_mu);
+    nki_conn_lock(publisher->conn);
     pthread_mutex_lock(&publisher->window.mu);
     uint64_t issued = atomic_load_explicit(&publisher->issued, memory_order_relaxed);
     *out = (struct nki_publisher_info){
@@ -502,5 +502,5 @@ void nki_publisher_info_get(struct nki_publisher *publisher, struct nki_publishe
         .reason = publisher->ended,
     };
     pthread_mutex_unlock(&publisher->window.mu);
-    pthread_mutex_unlock(&publisher->conn->engine_mu);
+    nki_conn_unlock(publisher->conn);
 }

@@ -149,21 +149,6 @@ static int take_all(natskit_sub sub, enum reader reader, int *seen, int count)
     return came;
 }
 
-/* The server has sent what it may while nothing is taken. */
-static void wait_for_stall(natskit_sub sub, uint64_t less_than)
-{
-    natskit_sub_stats stats = {0};
-    uint64_t came = UINT64_MAX;
-    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.received != came || stats.received == 0;) {
-        assert_true(ts_now_ms() < end_ms);
-        came = stats.received;
-        ts_pause_ms(300);
-        assert_ok(natskit_flush(conn, WAIT_MS));
-        assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
-    }
-    assert_true(stats.received < less_than);
-}
-
 /* One that has come is written again, then one that has not: as many as there were have come before that. */
 static void test_replaced_before_its_turn(void **state)
 {
@@ -175,7 +160,7 @@ static void test_replaced_before_its_turn(void **state)
             assert_ok(write_one(writer_js, reader, i, SIZE));
         }
         natskit_sub sub = read_by(reader);
-        wait_for_stall(sub, COUNT);
+        jb_wait_stalled(conn, sub, COUNT);
         assert_ok(write_one(writer_js, reader, 0, 1));
         assert_ok(write_one(writer_js, reader, COUNT - 1, 1));
         assert_int_equal(take_all(sub, reader, seen, COUNT), COUNT);

@@ -192,3 +192,17 @@ void jb_wait(bool (*condition)(void *arg), void *arg)
     }
     assert_true(met);
 }
+
+void jb_wait_stalled(natskit_conn conn, natskit_sub sub, uint64_t less_than)
+{
+    natskit_sub_stats stats = {0};
+    uint64_t came = UINT64_MAX;
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.received != came || stats.received == 0;) {
+        assert_true(ts_now_ms() < end_ms);
+        came = stats.received;
+        ts_pause_ms(300);
+        assert_ok(natskit_flush(conn, WAIT_MS));
+        assert_ok(natskit_sub_stats_get(sub, &stats, sizeof stats));
+    }
+    assert_true(stats.received < less_than);
+}

@@ -40,4 +40,7 @@ void jb_wait_ready(natskit_js js);
 /* Waits until `condition(arg)` or fails after WAIT_MS. */
 void jb_wait(bool (*condition)(void *arg), void *arg);
 
+/* Waits until the server has sent what it may while nothing is taken, which must be less than all. */
+void jb_wait_stalled(natskit_conn conn, natskit_sub sub, uint64_t less_than);
+
 #endif

@@ -73,21 +73,6 @@ static int take_all(natskit_sub watch, bool ends, int *seen, int count)
     return keys;
 }
 
-/* The server has sent what it may while nothing is taken. */
-static void wait_for_stall(natskit_sub watch, uint64_t less_than)
-{
-    natskit_sub_stats stats = {0};
-    uint64_t came = UINT64_MAX;
-    for (int64_t end_ms = ts_now_ms() + WAIT_MS; stats.received != came || stats.received == 0;) {
-        assert_true(ts_now_ms() < end_ms);
-        came = stats.received;
-        ts_pause_ms(300);
-        assert_ok(natskit_flush(conn, WAIT_MS));
-        assert_ok(natskit_sub_stats_get(watch, &stats, sizeof stats));
-    }
-    assert_true(stats.received < less_than);
-}
-
 /* One that has come is written again, then one that has not: as many as there were have come before that. */
 static void test_replaced_before_its_turn(void **state)
 {
@@ -103,7 +88,7 @@ static void test_replaced_before_its_turn(void **state)
             assert_ok(natskit_kv_write(kv, NATSKIT_KV_PUT, key, Z, value, SIZE, 0, 0, WAIT_MS, NULL, NULL));
         }
         natskit_sub watch = watch_all(kv, ends);
-        wait_for_stall(watch, COUNT);
+        jb_wait_stalled(conn, watch, COUNT);
         kb_put(kv, "k.0", "again");
         name_key(key, COUNT - 1);
         kb_put(kv, key, "again");

@@ -90,6 +90,50 @@ static void test_two_sets(void **state)
     assert_int_equal(nki_alloc_bytes(), before);
 }
 
+/* Who feeds and then collects is not woken by himself; others are, for what he leaves. */
+static void test_feeding(void **state)
+{
+    (void)state;
+    uint64_t before = nki_alloc_bytes();
+    struct nki_waitset *set = nki_waitset_new(NULL);
+    struct nki_wait_link links[2] = {{.set = NULL}, {.set = NULL}};
+    struct nki_wait_record records[2];
+    size_t count;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(nki_link_add(&links[i], set, i + 1, 3, i), NKI_OK);
+        nki_link_arm(&links[i], false);
+    }
+    nki_waitset_feed(set);
+    nki_link_ready(&links[0]);
+    nki_link_ready(&links[1]);
+    assert_false(readable(set));
+    assert_int_equal(nki_waitset_wait(set, records, 1, 0, &count), NKI_OK);
+    assert_false(readable(set));
+    nki_waitset_fed(set);
+    assert_true(readable(set)); /* one is left */
+    nki_waitset_feed(set);
+    nki_link_arm(&links[0], true);
+    assert_true(readable(set)); /* it was before */
+    assert_int_equal(nki_waitset_wait(set, records, 2, 0, &count), NKI_OK);
+    assert_int_equal(count, 2);
+    assert_false(readable(set));
+    nki_waitset_feed(set); /* a second thread, for another connection */
+    nki_link_arm(&links[0], true);
+    nki_waitset_fed(set);
+    assert_false(readable(set));
+    nki_waitset_fed(set);
+    assert_true(readable(set));
+    nki_waitset_feed(set);
+    nki_waitset_close(set);
+    assert_true(readable(set));
+    nki_link_remove(&links[0]);
+    nki_link_remove(&links[1]);
+    nki_waitset_fed(set);
+    assert_true(readable(set));
+    nki_waitset_release(set);
+    assert_int_equal(nki_alloc_bytes(), before);
+}
+
 /* The descriptor to be polled tells of what the set watches, too; the other one does not. */
 static void test_watching(void **state)
 {
@@ -334,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_one_shot),
         cmocka_unit_test(test_two_sets),
         cmocka_unit_test(test_without_memory_or_descriptors),
+        cmocka_unit_test(test_feeding),
         cmocka_unit_test(test_watching),
         cmocka_unit_test(test_random_against_a_model),
         cmocka_unit_test(test_no_wake_up_is_lost),
