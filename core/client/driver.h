@@ -26,7 +26,7 @@ enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER, NKI_READER_SET };
 struct nki_conn {
     atomic_uint refs;
     pthread_mutex_t engine_mu; /* the engine lock; taken by the functions below */
-    pthread_mutex_t turn_mu;   /* held by the one who is next to get it */
+    pthread_mutex_t turn_mu;   /* held by the one who waits for it; the others wait for that */
 
     /* guarded by engine_mu */
     struct nki_engine engine;
@@ -76,7 +76,8 @@ struct nki_conn {
 
 /* The engine lock. A reader has it for most of the time when messages stream in, and lets go of it for some
  * nanoseconds between two turns: too short for a thread that sleeps until it is free. So who finds it taken
- * stands at the turnstile, and a reader goes through there each time, behind the one who waits. */
+ * stands at the turnstile, and a reader goes through there each time, behind the one who waits. That may keep
+ * the I/O thread until a caller that was woken runs. Among callers the first to come gets it, as always. */
 static inline void nki_conn_lock_in_turn(struct nki_conn *conn)
 {
     pthread_mutex_lock(&conn->turn_mu);
@@ -96,7 +97,7 @@ static inline void nki_conn_unlock(struct nki_conn *conn)
     pthread_mutex_unlock(&conn->engine_mu);
 }
 
-/* False if it is taken, or somebody waits for it. */
+/* False if it is taken, or somebody is at the turnstile. */
 static inline bool nki_conn_try_lock(struct nki_conn *conn)
 {
     if (pthread_mutex_trylock(&conn->turn_mu) != 0) {

@@ -4,8 +4,8 @@
  * the right taken sleeps on its object's condition.
  *
  * Locks: waitable.mu is below the engine lock, so it is released before that is taken. The reader polls
- * without a lock; a completion by somebody else, a close and a hang-up raise the connection's nudge
- * descriptor. */
+ * without a lock; a completion by somebody else and a close meanwhile, and a hang-up, raise the connection's
+ * nudge descriptor. */
 #include "client/wait.h"
 
 #include "base/clock.h"
@@ -72,7 +72,7 @@ static void give_reading_back(struct nki_conn *conn, struct nki_transport *trans
     nki_transport_release(transport);
 }
 
-/* What this caller makes ready it looks at next, before it waits. */
+/* With the engine lock: what this caller makes ready it looks at next, before it waits. */
 static void begin_feeding(struct reading *reading)
 {
     if (reading->set != NULL) {
@@ -105,12 +105,10 @@ static bool read_once(struct nki_conn *conn, struct reading *reading, uint8_t *b
 {
     struct nki_transport *transport = reading->transport;
     bool bytes = wait_for_bytes(conn, reading, deadline_ns);
-    if (bytes) {
-        begin_feeding(reading);
-    }
     nki_conn_lock_in_turn(conn);
     bool mine = conn->transport == transport && conn->engine.stream != NULL;
     if (mine && bytes) {
+        begin_feeding(reading);
         nki_driver_read(conn, buffer);
         mine = conn->engine.stream != NULL;
     }

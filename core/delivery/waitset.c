@@ -1,7 +1,7 @@
 /* Waitsets: see waitset.h. The wake descriptor is raised when the list of ready objects becomes non-empty and
  * cleared when it becomes empty, both under the set's mutex, so that it is readable if and only if records
- * wait (or the set is closed). Only while somebody feeds, who collects next, it is left as it is: raising it
- * for himself would cost two system calls. */
+ * wait (or the set is closed). Only while somebody feeds, who collects next, it is not raised: for himself
+ * that would cost two system calls. */
 #include "delivery/waitset.h"
 
 #include "base/alloc.h"

@@ -39,17 +39,18 @@ void nki_waitset_close(struct nki_waitset *set);
 /* What a caller that waits has to do before: a number for whoever uses the set; 0: nothing. Any thread. */
 void nki_waitset_set_hint(struct nki_waitset *set, uint64_t hint);
 uint64_t nki_waitset_hint(struct nki_waitset *set);
-/* Readable if records wait, and for whatever the set watches; made when first asked for. */
+/* Readable if records wait (but see nki_waitset_feed), and for whatever the set watches; made when first
+ * asked for. */
 int nki_waitset_fd(struct nki_waitset *set);
-/* Readable if and only if records wait that nobody who feeds is about to collect, or the set is closed. */
+/* Readable if and only if records wait, or the set is closed; but see nki_waitset_feed. */
 int nki_waitset_wake_fd(const struct nki_waitset *set);
 /* Makes the first one readable when `fd` is, too: for one at a time, and if somebody has asked for it. `by`,
  * a number other than 0, is told by nki_waitset_reads meanwhile. */
 bool nki_waitset_watch(struct nki_waitset *set, int fd, uint64_t by);
 void nki_waitset_unwatch(struct nki_waitset *set, int fd);
 uint64_t nki_waitset_reads(struct nki_waitset *set);
-/* By who reads and feeds a connection, and collects between the two: what he makes ready wakes nobody before
- * the second, and then only what he has left. */
+/* By who reads and feeds a connection, and collects between the two: what becomes ready wakes nobody before
+ * the second, and then only what he has left. Not to be waited in between. */
 void nki_waitset_feed(struct nki_waitset *set);
 void nki_waitset_fed(struct nki_waitset *set);
 /* NKI_OK with *count > 0, NKI_TIMEOUT, NKI_WOULD_BLOCK (deadline 0), NKI_CLOSED. */

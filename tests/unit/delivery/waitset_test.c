@@ -285,17 +285,53 @@ struct producer {
     uint64_t seed;
 };
 
+static void take(struct hall *hall, const struct nki_wait_record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct thing *thing = &hall->things[records[i].object];
+        if (atomic_fetch_add(&thing->collected, 1) != 0) {
+            atomic_fetch_add(&hall->faults, 1);
+        }
+        pthread_mutex_lock(&thing->mu);
+        uint64_t some = thing->queued > 1 ? thing->queued / 2 : thing->queued;
+        thing->queued -= some;
+        atomic_fetch_add(&hall->taken, some);
+        atomic_fetch_sub(&thing->collected, 1);
+        nki_link_arm(&thing->link, thing->queued > 0);
+        pthread_mutex_unlock(&thing->mu);
+    }
+}
+
+static void produce(struct hall *hall, struct nki_rand *rand)
+{
+    struct thing *thing = &hall->things[nki_rand_below(rand, THINGS)];
+    pthread_mutex_lock(&thing->mu);
+    thing->queued++;
+    nki_link_ready(&thing->link);
+    pthread_mutex_unlock(&thing->mu);
+}
+
+/* Now and then as one who feeds, and collects a part of what is ready before he lets others be woken. */
 static void *run_producer(void *arg)
 {
     struct producer *self = arg;
+    struct hall *hall = self->hall;
     struct nki_rand rand;
     nki_rand_seed(&rand, self->seed);
     for (int i = 0; i < EACH; i++) {
-        struct thing *thing = &self->hall->things[nki_rand_below(&rand, THINGS)];
-        pthread_mutex_lock(&thing->mu);
-        thing->queued++;
-        nki_link_ready(&thing->link);
-        pthread_mutex_unlock(&thing->mu);
+        bool feeds = nki_rand_below(&rand, 4) == 0;
+        if (feeds) {
+            nki_waitset_feed(hall->set);
+        }
+        produce(hall, &rand);
+        if (feeds) {
+            struct nki_wait_record record;
+            size_t count;
+            if (nki_waitset_wait(hall->set, &record, 1, 0, &count) == NKI_OK) {
+                take(hall, &record, count);
+            }
+            nki_waitset_fed(hall->set);
+        }
     }
     return NULL;
 }
@@ -307,19 +343,7 @@ static void *run_collector(void *arg)
     size_t count;
     /* With NKI_NEVER: a wake-up that gets lost would hang here. */
     while (nki_waitset_wait(hall->set, records, 4, NKI_NEVER, &count) == NKI_OK) {
-        for (size_t i = 0; i < count; i++) {
-            struct thing *thing = &hall->things[records[i].object];
-            if (atomic_fetch_add(&thing->collected, 1) != 0) {
-                atomic_fetch_add(&hall->faults, 1);
-            }
-            pthread_mutex_lock(&thing->mu);
-            uint64_t some = thing->queued > 1 ? thing->queued / 2 : thing->queued;
-            thing->queued -= some;
-            atomic_fetch_add(&hall->taken, some);
-            atomic_fetch_sub(&thing->collected, 1);
-            nki_link_arm(&thing->link, thing->queued > 0);
-            pthread_mutex_unlock(&thing->mu);
-        }
+        take(hall, records, count);
     }
     return NULL;
 }
