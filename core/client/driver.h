@@ -76,21 +76,20 @@ struct nki_conn {
 
 /* The engine lock. A reader has it for most of the time when messages stream in, and lets go of it for some
  * nanoseconds between two turns: too short for a thread that sleeps until it is free. So who finds it taken
- * stands at the turnstile, and a reader goes through there each time, behind the one who waits. That may keep
- * the I/O thread until a caller that was woken runs. Among callers the first to come gets it, as always. */
-static inline void nki_conn_lock_in_turn(struct nki_conn *conn)
-{
-    pthread_mutex_lock(&conn->turn_mu);
-    pthread_mutex_lock(&conn->engine_mu);
-    pthread_mutex_unlock(&conn->turn_mu);
-}
-
+ * stands at the turnstile, and a reader goes through there each time, behind the one who waits; but a thread
+ * that does not get a processor then may not keep the I/O thread from all other connections, so the reader
+ * waits for a limited time. Among callers the first to come gets it, as always. */
 static inline void nki_conn_lock(struct nki_conn *conn)
 {
     if (NKI_UNLIKELY(pthread_mutex_trylock(&conn->engine_mu) != 0)) {
-        nki_conn_lock_in_turn(conn);
+        pthread_mutex_lock(&conn->turn_mu);
+        pthread_mutex_lock(&conn->engine_mu);
+        pthread_mutex_unlock(&conn->turn_mu);
     }
 }
+
+/* By a reader. */
+void nki_conn_lock_in_turn(struct nki_conn *conn);
 
 static inline void nki_conn_unlock(struct nki_conn *conn)
 {

@@ -8,12 +8,11 @@
 
 #define TURN_NS (INT64_C(200) * 1000) /* about what a full turn of reading takes */
 #define BUSY 4
-#define TIMES 50
-/* With the turnstile one each, without it four to thirty. */
-#define TURNS_MAX (3 * TIMES)
+#define TIMES 30
 
 struct crowd {
     struct nki_conn *conn;
+    bool fair;
     atomic_bool stop;
     atomic_long turns;
 };
@@ -37,7 +36,11 @@ static void *read_on(void *arg)
 {
     struct crowd *crowd = arg;
     while (!atomic_load(&crowd->stop)) {
-        nki_conn_lock_in_turn(crowd->conn);
+        if (crowd->fair) {
+            nki_conn_lock_in_turn(crowd->conn);
+        } else {
+            pthread_mutex_lock(&crowd->conn->engine_mu);
+        }
         for (int64_t end_ns = nki_clock_now_ns() + TURN_NS; nki_clock_now_ns() < end_ns;) {
         }
         atomic_fetch_add(&crowd->turns, 1);
@@ -55,10 +58,10 @@ static void *compute(void *arg)
     return NULL;
 }
 
-static void test_a_reader_does_not_starve_callers(void **state)
+/* For how many turns of the reader a caller waits, TIMES times together. */
+static long wait_beside(bool fair)
 {
-    (void)state;
-    struct crowd crowd = {.stop = false};
+    struct crowd crowd = {.fair = fair};
     pthread_t reader;
     pthread_t busy[BUSY];
     setup_conn(&crowd);
@@ -66,27 +69,35 @@ static void test_a_reader_does_not_starve_callers(void **state)
     for (int i = 0; i < BUSY; i++) {
         assert_int_equal(pthread_create(&busy[i], NULL, compute, &crowd), 0);
     }
-    while (atomic_load(&crowd.turns) == 0) {
-        sched_yield();
-    }
     long waited = 0;
     for (int i = 0; i < TIMES; i++) {
         long before = atomic_load(&crowd.turns);
-        nki_conn_lock(crowd.conn);
-        long after = atomic_load(&crowd.turns);
-        waited += after - before;
-        nki_conn_unlock(crowd.conn);
-        while (atomic_load(&crowd.turns) == after) { /* until the reader has it again */
+        while (atomic_load(&crowd.turns) == before) { /* until the reader goes on */
             sched_yield();
         }
+        before = atomic_load(&crowd.turns);
+        nki_conn_lock(crowd.conn);
+        waited += atomic_load(&crowd.turns) - before;
+        nki_conn_unlock(crowd.conn);
     }
     atomic_store(&crowd.stop, true);
     assert_int_equal(pthread_join(reader, NULL), 0);
     for (int i = 0; i < BUSY; i++) {
         assert_int_equal(pthread_join(busy[i], NULL), 0);
     }
-    assert_in_range(waited, 0, TURNS_MAX);
     free_conn(&crowd);
+    return waited;
+}
+
+/* At the turnstile it is one turn, or a few if the machine is busy with other things, too; then a mutex alone
+ * is worse by an order of magnitude. */
+static void test_a_reader_does_not_starve_callers(void **state)
+{
+    (void)state;
+    long waited = wait_beside(true);
+    if (waited > 3 * TIMES) {
+        assert_in_range(waited, 0, wait_beside(false) / 2);
+    }
 }
 
 static void *lock_once(void *arg)
