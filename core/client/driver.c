@@ -422,7 +422,7 @@ static void transmit_turn(struct nki_conn *conn)
     } else if (result == NKI_OUTBOX_PARKED) {
         look_after_right(conn);
     } else if (result == NKI_OUTBOX_AGAIN) {
-        nki_conn_lock(conn);
+        nki_conn_lock_in_turn(conn);
         int64_t at = conn->armed_ns;
         if (conn->transport == NULL || conn->engine.stream == NULL) {
             nki_driver_pass_right(conn); /* lost meanwhile: the next turn gives the right back */

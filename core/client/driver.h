@@ -88,7 +88,7 @@ static inline void nki_conn_lock(struct nki_conn *conn)
     }
 }
 
-/* By a reader. */
+/* By the I/O thread, and by a caller that reads. */
 void nki_conn_lock_in_turn(struct nki_conn *conn);
 
 static inline void nki_conn_unlock(struct nki_conn *conn)
