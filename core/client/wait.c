@@ -175,9 +175,7 @@ int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
         if (drive(conn, waitable, ready, deadline_ns) || ready(waitable)) {
             continue;
         }
-        waitable->waiters++;
-        nki_cond_wait(&waitable->cond, &waitable->mu, deadline_ns);
-        waitable->waiters--;
+        nki_waitable_sleep(waitable, deadline_ns);
     }
     return NKI_OK;
 }
