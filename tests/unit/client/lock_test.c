@@ -4,6 +4,7 @@
 #include "../base/cmocka_all.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <sched.h>
 
 #define TURN_NS (INT64_C(200) * 1000) /* about what a full turn of reading takes */
@@ -89,15 +90,35 @@ static long wait_beside(bool fair)
     return waited;
 }
 
-/* At the turnstile it is one turn, or a few if the machine is busy with other things, too; then a mutex alone
- * is worse by an order of magnitude. */
+/* At the turnstile it is one turn each, or a few if the machine is busy with other things, too; then a mutex
+ * alone is worse by some times. Whoever measures beside others may have to do it more than once. */
 static void test_a_reader_does_not_starve_callers(void **state)
 {
     (void)state;
-    long waited = wait_beside(true);
-    if (waited > 3 * TIMES) {
-        assert_in_range(waited, 0, wait_beside(false) / 2);
+    bool fair = false;
+    for (int tries = 0; tries < 3 && !fair; tries++) {
+        long waited = wait_beside(true);
+        fair = waited <= 3 * TIMES || waited <= wait_beside(false) / 2;
     }
+    assert_true(fair);
+}
+
+/* Who stands at the turnstile and does not run keeps a reader for a short time only. */
+static void test_a_reader_does_not_wait_forever(void **state)
+{
+    (void)state;
+    struct crowd crowd = {.stop = false};
+    setup_conn(&crowd);
+    assert_int_equal(pthread_mutex_lock(&crowd.conn->turn_mu), 0);
+    nki_conn_lock_in_turn(crowd.conn);
+    nki_conn_unlock(crowd.conn);
+    assert_int_equal(pthread_mutex_trylock(&crowd.conn->turn_mu), EBUSY); /* it was left alone */
+    assert_int_equal(pthread_mutex_unlock(&crowd.conn->turn_mu), 0);
+    nki_conn_lock_in_turn(crowd.conn);
+    assert_int_equal(pthread_mutex_trylock(&crowd.conn->turn_mu), 0); /* it was passed */
+    assert_int_equal(pthread_mutex_unlock(&crowd.conn->turn_mu), 0);
+    nki_conn_unlock(crowd.conn);
+    free_conn(&crowd);
 }
 
 static void *lock_once(void *arg)
@@ -137,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_reader_does_not_starve_callers),
+        cmocka_unit_test(test_a_reader_does_not_wait_forever),
         cmocka_unit_test(test_trying),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
