@@ -32,7 +32,7 @@ void nki_waitable_destroy(struct nki_waitable *waitable)
 
 static bool make_cond(struct nki_waitable *waitable)
 {
-    pthread_cond_t *cond = nki_alloc(sizeof(pthread_cond_t));
+    pthread_cond_t *cond = nki_alloc(sizeof *cond);
     if (cond == NULL || nki_cond_init(cond) != 0) {
         nki_free(cond);
         return false;
