@@ -175,7 +175,9 @@ int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
         if (drive(conn, waitable, ready, deadline_ns) || ready(waitable)) {
             continue;
         }
-        nki_waitable_sleep(waitable, deadline_ns);
+        waitable->waiters++;
+        nki_cond_wait(&waitable->cond, &waitable->mu, deadline_ns);
+        waitable->waiters--;
     }
     return NKI_OK;
 }

@@ -45,23 +45,23 @@ struct nki_inlet {
     uint32_t limit_msgs;
     uint32_t pending_msgs;
     uint32_t high_msgs;
-    uint32_t holds : 29;       /* of those who handle messages that they have taken */
-    uint32_t slow : 1;         /* in an episode of drops: ends when the queue was emptied to half */
-    uint32_t watched : 1;      /* the queue has ended, and the engine waits until it is drained */
-    uint32_t counts_ahead : 1; /* somebody asks how much waits */
+    uint32_t holds; /* of those who handle messages that they have taken */
     int32_t end_reason;
-    uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
     int64_t end_ns;
     int64_t slow_ns;
+    bool slow;           /* in an episode of drops: ends when the queue was emptied to half */
+    bool watched;        /* the queue has ended, and the engine waits until it is drained */
+    bool counts_ahead;   /* somebody asks how much waits */
+    uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
     /* What a taker has taken ahead of who will get it: for the engine it waits. */
-    uint64_t ahead_bytes;
     uint32_t ahead_msgs;
+    uint64_t ahead_bytes;
 
     /* the reader's, under the engine lock */
-    uint32_t staged_msgs;
     struct nki_msg *staged_head;
     struct nki_msg *staged_tail;
     uint64_t staged_bytes;
+    uint32_t staged_msgs;
 };
 
 /* 0 or an errno. */

@@ -13,8 +13,8 @@
 
 struct nki_waitable {
     pthread_mutex_t mu;
+    pthread_cond_t cond;
     /* guarded by mu */
-    pthread_cond_t *cond; /* made when somebody sleeps for the first time: of most objects nobody does */
     uint32_t waiters : 31;
     uint32_t closed : 1; /* the handle was closed */
     int nudge_fd; /* raised for the caller that drives the connection meanwhile, unless it is one of those */
@@ -24,18 +24,15 @@ struct nki_waitable {
 /* 0 or an errno. */
 int nki_waitable_init(struct nki_waitable *waitable);
 void nki_waitable_destroy(struct nki_waitable *waitable);
-/* With mu held, which is given up meanwhile: sleeps until it is signalled, or for no reason, or until the
- * deadline. */
-void nki_waitable_sleep(struct nki_waitable *waitable, int64_t deadline_ns);
 
 /* With mu held: it became ready; `all` wakes every blocked caller, otherwise one. */
 static inline void nki_waitable_signal(struct nki_waitable *waitable, bool all)
 {
     if (waitable->waiters > 0) {
         if (all) {
-            pthread_cond_broadcast(waitable->cond);
+            pthread_cond_broadcast(&waitable->cond);
         } else {
-            pthread_cond_signal(waitable->cond);
+            pthread_cond_signal(&waitable->cond);
         }
     }
     if (waitable->nudge_fd >= 0) {

@@ -285,7 +285,9 @@ static int32_t take_waiting(struct nki_inlet *inlet, struct nki_msg **out, size_
 {
     pthread_mutex_lock(&inlet->wait.mu);
     while (!nki_inlet_ready_locked(inlet)) {
-        nki_waitable_sleep(&inlet->wait, NKI_NEVER);
+        inlet->wait.waiters++;
+        nki_cond_wait(&inlet->wait.cond, &inlet->wait.mu, NKI_NEVER);
+        inlet->wait.waiters--;
     }
     int32_t status = nki_inlet_take_locked(inlet, out, cap, count);
     pthread_mutex_unlock(&inlet->wait.mu);

@@ -157,7 +157,9 @@ static void *run_wait(void *arg)
     pthread_barrier_wait(&race->barrier);
     pthread_mutex_lock(&op->wait.mu);
     while (!nki_op_ready_locked(op)) {
-        nki_waitable_sleep(&op->wait, NKI_NEVER);
+        op->wait.waiters++;
+        nki_cond_wait(&op->wait.cond, &op->wait.mu, NKI_NEVER);
+        op->wait.waiters--;
     }
     pthread_mutex_unlock(&op->wait.mu);
     struct nki_msg *msg;
