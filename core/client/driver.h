@@ -54,9 +54,9 @@ struct nki_conn {
     atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
     /* the I/O thread's own */
-    int64_t gather_ns; /* when it looks after a parked right; NKI_NEVER */
-    int64_t gather_step_ns;
-    uint32_t gather_seen; /* its mark of the last look (outbox.h) */
+    int64_t gather_ns;      /* when it looks after a parked right; NKI_NEVER */
+    int64_t gather_step_ns; /* to the next look after that */
+    uint32_t gather_seen;   /* its mark of the last look (outbox.h) */
     struct nki_prepare *prepare;
     struct nki_tls_config *tls_config; /* of the last attempt that had one */
     bool tls_prepared;                 /* ... which is this one */

@@ -8,8 +8,8 @@
 #include "base/wake.h"
 #include "delivery/waitset.h"
 
-#define NKI_NUDGE_NOBODY (-1)  /* drives it */
-#define NKI_NUDGE_FEEDING (-2) /* it feeds, and looks again before it sleeps */
+#define NKI_NUDGE_NOBODY (-1)  /* nobody drives it */
+#define NKI_NUDGE_FEEDING (-2) /* who drives it feeds, and looks again before he sleeps */
 
 struct nki_waitable {
     pthread_mutex_t mu;
