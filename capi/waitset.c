@@ -122,6 +122,12 @@ static bool ready_locked(const struct pair *pair)
     return nki_op_ready_locked(pair->handle->object);
 }
 
+/* Of a subscription or an operation. */
+static struct nki_conn *conn_of(const struct nki_handle *handle, int32_t kind)
+{
+    return kind == NATSKIT_KIND_SUB ? nki_sub_conn(handle->object) : handle->parent;
+}
+
 natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uint64_t tag)
 {
     struct pair pair;
@@ -134,8 +140,10 @@ natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uin
         status = NATSKIT_CLOSED;
     } else {
         status = nki_link_add(link, pair.set, object, pair.kind, tag);
+        uint64_t conn = nki_conn_origin(conn_of(pair.handle, pair.kind));
+        nki_waitset_add_of(pair.set, conn);
         if (pair.kind == NATSKIT_KIND_OP) { /* its request may wait with others until somebody waits for it */
-            nki_waitset_set_hint(pair.set, nki_conn_origin(pair.handle->parent));
+            nki_waitset_set_hint(pair.set, conn);
         }
     }
     if (status == NATSKIT_OK) {
@@ -187,28 +195,54 @@ static struct nki_handle *pin_conn(uint64_t id)
     return nki_handle_pin(id, NATSKIT_KIND_CONN, &handle) == NATSKIT_OK ? handle : NULL;
 }
 
-/* Waits while reading for the connection of the operation that was added last, whose requests go out before;
- * those of other connections do soon. NATSKIT_WOULD_BLOCK: the I/O thread reads, or another caller, or there
- * is nothing to read. */
+/* Waits, and reads meanwhile: for the connection of the operation that was added last, whose requests go out
+ * before (those of other connections do soon), else for the one of all subscriptions, if they stream. */
 static int32_t wait_reading(struct nki_waitset *set, struct nki_wait_record *records, size_t cap,
                             int64_t deadline_ns, size_t *count)
 {
-    uint64_t hint = nki_waitset_hint(set);
-    struct nki_handle *handle = hint != 0 ? pin_conn(hint) : NULL;
-    int32_t status = NATSKIT_WOULD_BLOCK;
-    if (handle != NULL) {
-        nki_conn_before_wait(handle->object);
-        status = nki_conn_wait_set(handle->object, set, records, cap, deadline_ns, count);
-        nki_handle_unpin(handle);
+    uint64_t asks = nki_waitset_hint(set);
+    uint64_t only = nki_waitset_only(set);
+    struct nki_handle *handle = asks != 0 ? pin_conn(asks) : only != 0 ? pin_conn(only) : NULL;
+    if (handle == NULL) {
+        return nki_waitset_wait(set, records, cap, deadline_ns, count);
     }
+    struct nki_conn *conn = handle->object;
+    nki_conn_retain(conn);
+    nki_handle_unpin(handle); /* it may be closed while others are waited for */
+    int32_t status = NATSKIT_WOULD_BLOCK;
+    if (asks != 0) {
+        nki_conn_before_wait(conn);
+        status = nki_conn_wait_set(conn, set, records, cap, only != 0, deadline_ns, count);
+    }
+    if (status == NATSKIT_WOULD_BLOCK) {
+        status = nki_conn_wait_stream(conn, set, records, cap, only != 0, deadline_ns, count);
+    }
+    nki_conn_release(conn);
     return status;
 }
 
-/* Collects for a caller that polls the descriptor: who waits for results alone may read for himself. */
+/* A caller that polls the descriptor got something of this connection: he may read for himself the next time.
+ */
+static void offer(struct nki_waitset *set, const struct nki_wait_record *record)
+{
+    struct nki_handle *handle;
+    if (nki_handle_pin(record->object, record->kind, &handle) == NATSKIT_OK) {
+        nki_lease_offer(conn_of(handle, record->kind), set);
+        nki_handle_unpin(handle);
+    }
+}
+
+/* Collects for a caller that polls the descriptor. */
 static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records, size_t cap, size_t *count)
 {
+    uint64_t caller = nki_waitset_answer(set);
+    struct nki_handle *handle = caller != 0 ? pin_conn(caller) : NULL;
+    if (handle != NULL) {
+        nki_conn_write_parked(handle->object);
+        nki_handle_unpin(handle);
+    }
     uint64_t reads = nki_waitset_reads(set);
-    struct nki_handle *handle = reads != 0 ? pin_conn(reads) : NULL;
+    handle = reads != 0 ? pin_conn(reads) : NULL;
     if (handle != NULL) {
         nki_waitset_feed(set);
         nki_lease_read(handle->object, set);
@@ -218,15 +252,8 @@ static int32_t collect(struct nki_waitset *set, struct nki_wait_record *records,
     if (handle != NULL) {
         nki_waitset_fed(set);
     }
-    bool results = *count > 0 && reads == 0;
-    for (size_t i = 0; i < *count && results; i++) {
-        results = records[i].kind == NATSKIT_KIND_OP;
-    }
-    uint64_t hint = nki_waitset_hint(set);
-    handle = results && hint != 0 ? pin_conn(hint) : NULL;
-    if (handle != NULL) {
-        nki_lease_offer(handle->object, set);
-        nki_handle_unpin(handle);
+    if (*count > 0 && reads == 0) {
+        offer(set, &records[*count - 1]);
     }
     return status;
 }
@@ -239,11 +266,7 @@ static int32_t wait_ours(struct nki_waitset *set, struct nki_wait_record *record
     }
     int32_t status = nki_waitset_wait(set, records, cap, 0, count);
     if (status == NATSKIT_WOULD_BLOCK) {
-        int64_t deadline_ns = nki_capi_deadline(timeout_ms);
-        status = wait_reading(set, records, cap, deadline_ns, count);
-        if (status == NATSKIT_WOULD_BLOCK) {
-            status = nki_waitset_wait(set, records, cap, deadline_ns, count);
-        }
+        status = wait_reading(set, records, cap, nki_capi_deadline(timeout_ms), count);
     }
     return status;
 }

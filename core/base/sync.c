@@ -5,12 +5,24 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NAME_MAX_LEN 15 /* the kernel's limit */
+#define NS_PER_SECOND INT64_C(1000000000)
+
+/* Where a long is narrower than the time, the call that takes the latter has a number of its own. */
+#ifdef SYS_futex_time64
+#define FUTEX_CALL (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define FUTEX_CALL SYS_futex
+#endif
 
 static _Atomic uint64_t running;
 
@@ -35,6 +47,12 @@ int nki_cond_init(pthread_cond_t *cond)
     return failed;
 }
 
+static struct timespec timespec_of(int64_t ns)
+{
+    ns = ns < 0 ? 0 : ns; /* long past; a negative time is none for the system */
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND)};
+}
+
 bool nki_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
 {
     if (deadline_ns == NKI_NEVER) {
@@ -43,14 +61,28 @@ bool nki_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadlin
         (void)failed;
         return true;
     }
-    if (deadline_ns < 0) {
-        deadline_ns = 0; /* long past; a negative time is none for the system */
-    }
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / INT64_C(1000000000)),
-                             .tv_nsec = (long)(deadline_ns % INT64_C(1000000000))};
+    struct timespec until = timespec_of(deadline_ns);
     int failed = pthread_cond_timedwait(cond, mutex, &until);
     assert(failed == 0 || failed == ETIMEDOUT);
     return failed == 0;
+}
+
+bool nki_small_cond_wait(struct nki_small_cond *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+    struct timespec until = timespec_of(deadline_ns);
+    unsigned seen = atomic_load_explicit(&cond->wakes, memory_order_relaxed);
+    pthread_mutex_unlock(mutex);
+    long failed = syscall(FUTEX_CALL, &cond->wakes, FUTEX_WAIT_BITSET_PRIVATE, seen,
+                          deadline_ns != NKI_NEVER ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+    bool in_time = failed == 0 || errno != ETIMEDOUT;
+    pthread_mutex_lock(mutex);
+    return in_time;
+}
+
+void nki_small_cond_wake(struct nki_small_cond *cond, bool all)
+{
+    atomic_fetch_add_explicit(&cond->wakes, 1, memory_order_relaxed);
+    (void)syscall(FUTEX_CALL, &cond->wakes, FUTEX_WAKE_PRIVATE, all ? INT_MAX : 1, NULL, NULL, 0);
 }
 
 static void *trampoline(void *arg)

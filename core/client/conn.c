@@ -151,7 +151,7 @@ static void use_right(struct nki_conn *conn, enum urgency urgency)
         nki_driver_transmit(conn);
     } else if (urgency == IN_STREAM ? stream : atomic_load_explicit(&conn->waits, memory_order_relaxed)) {
         nki_driver_park_right(conn);
-    } else {
+    } else if (urgency == IN_STREAM || !nki_lease_call(conn)) {
         nki_driver_pass_right(conn);
     }
 }

@@ -112,14 +112,21 @@ int32_t nki_conn_wait_op(struct nki_conn *conn, struct nki_op *op, int64_t deadl
 /* By a caller that has asked something of the connection and is about to wait for it with a set: writes the
  * requests that have gathered. */
 void nki_conn_before_wait(struct nki_conn *conn);
-/* By a caller that polls a set's descriptor: after it has collected nothing but results of the connection,
- * and (the set reads for the connection: nki_waitset_reads) before it collects. */
+/* By a loop that was called for that (nki_waitset_answer). */
+void nki_conn_write_parked(struct nki_conn *conn);
+/* By a caller that polls a set's descriptor: after it has collected something of the connection, and (the set
+ * reads for the connection: nki_waitset_reads) before it collects. */
 void nki_lease_offer(struct nki_conn *conn, struct nki_waitset *set);
 void nki_lease_read(struct nki_conn *conn, struct nki_waitset *set);
 /* nki_waitset_wait, reading the connection's socket itself: NKI_WOULD_BLOCK if it may not, or no longer, and
- * at the deadline. The set may hold objects of others, too. */
+ * at the deadline. The set may hold objects of others, too; `again`: it does not, so that the next wait with
+ * it is for this connection as well. */
 int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
-                          size_t cap, int64_t deadline_ns, size_t *count);
+                          size_t cap, bool again, int64_t deadline_ns, size_t *count);
+/* nki_waitset_wait with a deadline (not 0) by a caller that counts as waiting for the connection: reads
+ * itself while a stream comes, else leaves that to others. */
+int32_t nki_conn_wait_stream(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                             size_t cap, bool again, int64_t deadline_ns, size_t *count);
 /* Nobody wants the operation's result any more: forgets its token and timer, and marks it closed. The caller
  * keeps its reference. */
 void nki_conn_cancel(struct nki_conn *conn, struct nki_op *op);

@@ -109,6 +109,7 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         iov[count++] = (struct iovec){buffer, NKI_TURN_BYTES};
         ptrdiff_t got = nki_stream_read(engine->stream, iov, count);
         if (got == NKI_STREAM_AGAIN) {
+            conn->emptied = true;
             break;
         }
         if (got < 0) {
@@ -125,7 +126,9 @@ void nki_driver_read(struct nki_conn *conn, uint8_t *buffer)
         nki_engine_feed(engine, buffer, (size_t)got - direct, now_ns);
         total += (size_t)got;
         /* Less than asked for: the socket is empty. TLS may begin between two reads. */
-        more = (size_t)got == room + NKI_TURN_BYTES && !nki_engine_before_filter(engine);
+        bool all = (size_t)got < room + NKI_TURN_BYTES;
+        conn->emptied = conn->emptied || all;
+        more = !all && !nki_engine_before_filter(engine);
     }
     conn->unread = engine->stream != NULL && !nki_engine_before_filter(engine) && engine->stream->buffered;
 }
@@ -172,8 +175,11 @@ static void look_after_right(struct nki_conn *conn)
 
 void nki_driver_park_right(struct nki_conn *conn)
 {
-    nki_outbox_park(&conn->engine.outbox);
-    look_after_right(conn);
+    if (nki_outbox_park(&conn->engine.outbox)) {
+        look_after_right(conn);
+    } else {
+        nki_driver_transmit(conn);
+    }
 }
 
 void nki_driver_before_wait(struct nki_conn *conn)
@@ -462,8 +468,13 @@ bool nki_driver_service(struct nki_conn *conn)
         nki_engine_writing(engine, false, now_ns);
         right = true;
     }
+    if (ready && conn->reader == NKI_READER_KEPT) {
+        nki_lease_end(conn); /* what is not polled for bytes tells of its end */
+    }
     if ((ready || conn->unread) && conn->transport != NULL && conn->reader == NKI_READER_LOOP) {
+        nki_lease_before_read(conn);
         nki_driver_read(conn, nki_loop_buffer());
+        nki_lease_after_read(conn, now_ns);
     }
     if (now_ns >= nki_engine_deadline_ns(engine)) {
         nki_engine_tick(engine, now_ns);

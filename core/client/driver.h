@@ -21,7 +21,12 @@ struct nki_transport {
     struct nki_stream *stream;
 };
 
-enum nki_reader { NKI_READER_LOOP, NKI_READER_CALLER, NKI_READER_SET };
+enum nki_reader {
+    NKI_READER_LOOP,   /* the I/O thread */
+    NKI_READER_CALLER, /* a blocked caller */
+    NKI_READER_SET,    /* who collects from a waitset */
+    NKI_READER_KEPT    /* nobody just now: the caller who has read is about to come again */
+};
 
 struct nki_conn {
     atomic_uint refs;
@@ -36,18 +41,28 @@ struct nki_conn {
     bool unread;                /* bytes wait in the stream itself */
     bool filtering;             /* a filter (TLS, WebSocket) is there, its handshake under way */
     struct nki_tls_state tls;   /* of a transport that is secured */
-    struct nki_waitset *lessee; /* of the reading right: a reference, or NULL */
-    int64_t lease_ns;           /* when the I/O thread looks whether that is used */
-    int64_t offered_ns;         /* when results were last collected; later than now: not to be lent before */
+    struct nki_waitset *lessee; /* to whom the reading right is lent: a reference, or NULL */
+    int64_t lease_ns;           /* when the I/O thread looks whether the right is used; NKI_NEVER */
+    int64_t used_ns;            /* when it last could have been lent or kept; later than now: not before */
     bool lease_used;            /* since its last look */
-    uint32_t interest;          /* of the transport's descriptor, as the I/O thread waits for it */
-    bool tx_waiting;  /* the I/O thread holds the transmit right and waits until the socket takes more */
-    int64_t armed_ns; /* when the I/O thread looks at this connection at the latest */
+    struct nki_sub *streaming;  /* to whom a lent read has brought a stream; no reference, may be gone */
+    uint64_t streamed;          /* messages that were taken of that when the loop last looked */
+    bool emptied;               /* a read found less than it asked for, since `full_ns` was set */
+    int64_t full_ns;            /* since when those who have it have not emptied the socket */
+    uint64_t full_bytes;        /* what had come until then */
+    uint64_t full_msgs;
+    uint32_t interest; /* of the transport's descriptor, as the I/O thread waits for it */
+    bool tx_waiting;   /* the I/O thread holds the transmit right and waits until the socket takes more */
+    int64_t armed_ns;  /* when the I/O thread looks at this connection at the latest */
 
     /* the transmit right's holder's */
     int64_t last_msg_ns; /* when a publish last found the outbox idle */
     uint64_t last_msgs;  /* and how many had been accepted then */
     uint64_t last_bytes;
+
+    atomic_uint waiting; /* callers that wait for something to come, reading or asleep */
+    atomic_bool kept;    /* the reader is NKI_READER_KEPT */
+    atomic_bool lent;    /* ... or NKI_READER_SET */
 
     atomic_bool tx_owed;   /* the transmit right was passed to the I/O thread */
     atomic_bool waits;     /* callers ask and then wait: until they wait their requests may gather */
@@ -170,10 +185,23 @@ void nki_driver_start_resolving(struct nki_conn *conn, int64_t now_ns);
 /* Puts the server's name before the text. */
 void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error);
 
-/* lease.c. With the engine lock: takes the right back from a waitset, harmless if it is not lent; the I/O
- * thread, when it is due: does so if nobody uses it. */
+/* lease.c. With the engine lock: gives the right that is lent or kept back to the I/O thread, harmless if it
+ * is neither; the I/O thread, when it is due: does so if nobody uses it. */
 void nki_lease_end(struct nki_conn *conn);
 void nki_lease_look(struct nki_conn *conn, int64_t now_ns);
+/* With the engine lock. By a caller that has read, and counts as waiting: keeps the right for the next time,
+ * or returns false, and the reader is as before or the I/O thread. */
+bool nki_lease_keep(struct nki_conn *conn, int64_t now_ns);
+/* By the I/O thread around a read: keeps it for a caller who slept until what that has brought. */
+void nki_lease_before_read(struct nki_conn *conn);
+void nki_lease_after_read(struct nki_conn *conn, int64_t now_ns);
+/* With no lock held, by who counts as waiting: that he sleeps for this now, a waitable or a waitset, or NULL
+ * for something of which others need not know. False: he need not, since the right is to be had. */
+bool nki_lease_may_sleep(struct nki_conn *conn, const void *what);
+/* With no lock held, by the holder of the transmit right, who has requests that need not be written each for
+ * itself: parks the right for the event loop to which reading is lent, which is made to collect before it
+ * waits again. False: there is none. */
+bool nki_lease_call(struct nki_conn *conn);
 
 void nki_transport_release(struct nki_transport *transport);
 

@@ -110,9 +110,9 @@ void nki_engine_emit(struct nki_engine *engine, struct nki_event *event)
         if (msg == NULL) {
             (void)nki_inlet_missed(&sub->inlet, 1);
         } else {
-            bool episode;
+            struct nki_inlet_handed handed;
             nki_inlet_stage(&sub->inlet, msg);
-            nki_inlet_flush(&sub->inlet, 0, &episode);
+            nki_inlet_flush(&sub->inlet, 0, &handed);
         }
         sub->arrived++;
         if (sub->max > 0 && sub->arrived >= sub->max) {
@@ -152,18 +152,24 @@ void nki_engine_hand_over(struct nki_engine *engine)
 {
     nki_engine_feeds_settle(engine);
     nki_msg_count_made(&engine->slab);
-    struct nki_list *dirty = &engine->subs.dirty;
+    struct nki_subs *subs = &engine->subs;
+    struct nki_list *dirty = &subs->dirty;
     while (!nki_list_empty(dirty)) {
         struct nki_sub *sub = NKI_CONTAINER_OF(dirty->next, struct nki_sub, dirty);
         nki_list_remove(&sub->dirty);
-        bool episode;
+        struct nki_inlet_handed handed;
         sub->arrived_ns = sub->inlet.staged_msgs > 0 ? engine->heard_ns : sub->arrived_ns;
-        uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &episode);
+        unsigned sleeps = atomic_load(&subs->sleeps);
+        uint64_t drops = nki_inlet_flush(&sub->inlet, 0, &handed);
+        if (handed.woken != NULL) {
+            subs->woken = handed.woken;
+            subs->woken_after = sleeps;
+        }
         engine->counts.dropped_msgs += drops;
         if (NKI_UNLIKELY(drops > 0)) {
             NKI_PROBE(drop, engine->origin, sub->sid, drops);
         }
-        if (episode) {
+        if (handed.episode) {
             emit_slow(engine, sub, drops);
         }
         if (sub->max > 0 && sub->arrived >= sub->max && sub->live) {

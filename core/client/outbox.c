@@ -7,6 +7,7 @@
 #include "client/outbox_inside.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/page_cache.h"
 #include "wire/emit.h"
 #include "wire/subject.h"
@@ -14,8 +15,9 @@
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
 #define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
-#define STREAM_MSGS 8                     /* so many while one write goes on are a stream */
-#define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
+#define STREAM_MSGS 8                         /* so many while one write goes on are a stream */
+#define DIRECT_MIN ((size_t)32 * NKI_KIB)     /* from here on copying costs more than a system call */
+#define DIRECT_APART_NS (100 * INT64_C(1000)) /* of messages that are not large enough for a write each */
 
 static struct nki_page_cache cache =
     NKI_PAGE_CACHE(NKI_SEGMENT_HEAD + SEGMENT_DATA, NKI_SEGMENT_HEAD, CACHE_SEGMENTS);
@@ -149,11 +151,15 @@ static void park(struct nki_outbox *outbox)
     outbox->parkings++;
 }
 
-void nki_outbox_park(struct nki_outbox *outbox)
+bool nki_outbox_park(struct nki_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mu);
-    park(outbox);
+    bool parks = !outbox->urgent;
+    if (parks) {
+        park(outbox);
+    }
     pthread_mutex_unlock(&outbox->mu);
+    return parks;
 }
 
 bool nki_outbox_unpark(struct nki_outbox *outbox)
@@ -220,11 +226,18 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
     return NKI_OK;
 }
 
-/* Whether the socket may be given a message straight from its place: nothing waits before it, and nobody
- * writes; with mu held. */
-static bool can_write_direct(const struct nki_outbox *outbox)
+/* Whether the socket is to be given a message straight from its place: nothing waits before it, nobody
+ * writes, and no stream of such messages comes, of which several are better written together: the server is
+ * woken for each write. With mu held. */
+static bool can_write_direct(struct nki_outbox *outbox, size_t len)
 {
-    return outbox->live && !outbox->held && outbox->stream != NULL && outbox->head == NULL &&
+    if (NKI_LIKELY(len < DIRECT_MIN)) {
+        return false;
+    }
+    int64_t before_ns = outbox->large_ns;
+    outbox->large_ns = nki_clock_now_ns();
+    bool apart = outbox->large_ns - before_ns >= DIRECT_APART_NS || len >= NKI_OUTBOX_PARKED_BYTES;
+    return apart && outbox->live && !outbox->held && outbox->stream != NULL && outbox->head == NULL &&
            outbox->handshake.len == 0 && (!outbox->right_taken || outbox->parked);
 }
 
@@ -361,7 +374,7 @@ static int32_t append_locked(struct nki_outbox *outbox, const struct nki_outgoin
         if (status != NKI_OK) {
             continue; /* ends the loop */
         }
-        if (NKI_UNLIKELY(msg->data.len >= DIRECT_MIN) && direct && can_write_direct(outbox)) {
+        if (direct && can_write_direct(outbox, msg->data.len)) {
             status = write_direct(outbox, msg, kick);
         } else {
             status = append_one(outbox, msg);

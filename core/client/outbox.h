@@ -72,19 +72,20 @@ struct nki_outbox {
     uint32_t parkings;   /* how often the right was parked */
     uint64_t burst_msgs; /* accepted_msgs when the outbox last became non-empty */
     int64_t burst_ns;    /* and when that was */
+    int64_t large_ns;    /* when a message that can be written from its place last came */
 };
 
 /* 0 or an errno. */
 int nki_outbox_init(struct nki_outbox *outbox, struct nki_outbox_limits limits);
 void nki_outbox_destroy(struct nki_outbox *outbox);
 
-/* Appends `count` messages (one that is large and finds the outbox empty is written at once, from where it
- * is, and only what the socket does not take is kept), waiting for room until the deadline (0: not at all).
- * NKI_OK, NKI_WOULD_BLOCK, NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline), NKI_DRAINING,
- * NKI_CLOSED, NKI_TOO_LARGE, NKI_NO_HEADERS, NKI_NO_MEMORY; *done tells how many were appended. *kick: the
- * caller now holds the transmit right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait (fail_fast),
- * or there is no room until what was appended here, or left to gather, is written, so the caller uses the
- * right and calls again for the rest. */
+/* Appends `count` messages (one that is large and alone and finds the outbox empty is written at once, from
+ * where it is, and only what the socket does not take is kept), waiting for room until the deadline (0: not
+ * at all). NKI_OK, NKI_WOULD_BLOCK, NKI_TIMEOUT, NKI_DISCONNECTED (nothing is accepted offline),
+ * NKI_DRAINING, NKI_CLOSED, NKI_TOO_LARGE, NKI_NO_HEADERS, NKI_NO_MEMORY; *done tells how many were appended.
+ * *kick: the caller now holds the transmit right. NKI_WOULD_BLOCK in spite of a deadline: nobody is to wait
+ * (fail_fast), or there is no room until what was appended here, or left to gather, is written, so the caller
+ * uses the right and calls again for the rest. */
 int32_t nki_outbox_append(struct nki_outbox *outbox, const struct nki_outgoing_msg *msgs, size_t count,
                           int64_t deadline_ns, size_t *done, bool *kick);
 /* The same for one message that is not large, if there is room at once and in the segment that is being
@@ -165,8 +166,9 @@ enum nki_outbox_result nki_outbox_transmit(struct nki_outbox *outbox, size_t bud
 /* The same, but the right may be parked (never NKI_OUTBOX_PARKED above). */
 enum nki_outbox_result nki_outbox_transmit_stream(struct nki_outbox *outbox, size_t budget);
 
-/* With the transmit right: parks it. Takes it back: false if it was not parked (any more). */
-void nki_outbox_park(struct nki_outbox *outbox);
+/* With the transmit right: parks it; false, and the caller keeps it, if somebody waits for what is there.
+ * Takes it back: false if it was not parked (any more). */
+bool nki_outbox_park(struct nki_outbox *outbox) __attribute__((warn_unused_result));
 bool nki_outbox_unpark(struct nki_outbox *outbox);
 /* Somebody waits for what was appended: true if the right was parked and is now the caller's; else whoever
  * holds it will not park it before all of this is written. */

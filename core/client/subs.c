@@ -161,8 +161,8 @@ void nki_subs_remove(struct nki_subs *subs, struct nki_sub *sub, int32_t end_rea
     }
     if (!nki_list_empty(&sub->dirty)) {
         nki_list_remove(&sub->dirty);
-        bool episode;
-        nki_inlet_flush(&sub->inlet, end_reason, &episode);
+        struct nki_inlet_handed handed;
+        nki_inlet_flush(&sub->inlet, end_reason, &handed);
     } else {
         nki_inlet_end(&sub->inlet, end_reason);
     }

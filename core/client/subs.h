@@ -74,6 +74,13 @@ struct nki_subs {
     struct nki_heap timers;    /* struct nki_collect.timer */
     struct nki_list ended;     /* whose handles may live on, a reference each: a drain waits for them, too.
                                   Events only if they are being drained */
+
+    /* For who reads (lease.c): callers that sleep until somebody else has read for them. */
+    _Atomic(const void *)
+        asleep;           /* what the last of them waits for, a waitable or a waitset; to be compared */
+    atomic_uint sleeps;   /* how often one began to sleep */
+    const void *woken;    /* whom messages woke last; set to NULL by who wants to know */
+    unsigned woken_after; /* `sleeps` before that */
 };
 
 static inline struct nki_str nki_sub_subject(const struct nki_sub *sub)

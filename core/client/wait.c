@@ -13,6 +13,8 @@
 
 #include <poll.h>
 
+#define STREAM_NS (2 * NKI_NS_PER_MS) /* for which a set reads on when no more of a stream comes */
+
 /* What the reader waits for. */
 struct reading {
     struct nki_waitable *waitable; /* one of these two; nobody is woken for whoever feeds it himself */
@@ -38,7 +40,10 @@ static void look(const struct nki_conn *conn, struct reading *reading)
 static bool take_reading(struct nki_conn *conn, struct reading *reading)
 {
     if (!nki_conn_try_lock(conn)) {
-        return false; /* somebody reads right now, and will complete this caller if it is its turn */
+        if (!atomic_load(&conn->kept) && !atomic_load(&conn->lent)) {
+            return false; /* somebody reads right now, and will complete this caller if it is its turn */
+        }
+        nki_conn_lock(conn);
     }
     struct nki_transport *transport = conn->transport;
     bool free_to_take = transport != NULL && conn->engine.stream != NULL && conn->reader != NKI_READER_CALLER;
@@ -46,9 +51,15 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
         conn->nudge_fd = nki_wake_open();
         free_to_take = conn->nudge_fd >= 0;
     }
+    if (!free_to_take) {
+        nki_lease_end(conn); /* who may not have it sleeps, and the I/O thread has to read */
+    }
     if (free_to_take) {
-        nki_lease_end(conn);
+        if (conn->reader == NKI_READER_SET) {
+            nki_lease_end(conn);
+        }
         conn->reader = NKI_READER_CALLER;
+        atomic_store(&conn->kept, false);
         nki_driver_interest(conn);
         atomic_fetch_add_explicit(&transport->refs, 1, memory_order_relaxed);
         reading->transport = transport;
@@ -58,10 +69,12 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
     return free_to_take;
 }
 
-static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport)
+/* `again`: this caller has read, and may come again soon. */
+static void give_reading_back(struct nki_conn *conn, struct nki_transport *transport, bool again)
 {
     nki_conn_lock(conn);
-    if (conn->transport == transport) {
+    bool kept = again && conn->transport == transport && nki_lease_keep(conn, nki_clock_now_ns());
+    if (!kept && conn->transport == transport) {
         conn->reader = NKI_READER_LOOP;
         nki_driver_interest(conn);
         if (conn->unread) {
@@ -152,34 +165,42 @@ static bool drive(struct nki_conn *conn, struct nki_waitable *waitable, bool (*r
     }
     if (taken) {
         pthread_mutex_unlock(&waitable->mu);
-        give_reading_back(conn, reading.transport);
+        give_reading_back(conn, reading.transport, drove);
         nki_driver_buffer_give(buffer);
         pthread_mutex_lock(&waitable->mu);
     }
     return drove;
 }
 
+/* Until somebody else has made it ready, perhaps; not at all if the right is to be had after all. */
+static void sleep_locked(struct nki_conn *conn, struct nki_waitable *waitable, int64_t deadline_ns)
+{
+    if (nki_lease_may_sleep(conn, waitable)) {
+        waitable->waiters++;
+        nki_small_cond_wait(&waitable->cond, &waitable->mu, deadline_ns);
+        waitable->waiters--;
+    }
+}
+
 int32_t nki_wait_locked(struct nki_conn *conn, struct nki_waitable *waitable,
                         bool (*ready)(struct nki_waitable *), int64_t deadline_ns)
 {
+    if (ready(waitable)) {
+        return NKI_OK;
+    }
     /* While this caller sleeps or reads, the object may not go away: the caller holds a reference of it. */
-    if (!ready(waitable)) {
-        pthread_mutex_unlock(&waitable->mu);
-        nki_driver_before_wait(conn);
-        pthread_mutex_lock(&waitable->mu);
-    }
-    while (!ready(waitable)) {
-        if (nki_clock_now_ns() >= deadline_ns) {
-            return NKI_TIMEOUT;
+    pthread_mutex_unlock(&waitable->mu);
+    nki_driver_before_wait(conn);
+    pthread_mutex_lock(&waitable->mu);
+    atomic_fetch_add(&conn->waiting, 1);
+    bool in_time = true;
+    while (!ready(waitable) && (in_time = nki_clock_now_ns() < deadline_ns)) {
+        if (!drive(conn, waitable, ready, deadline_ns) && !ready(waitable)) {
+            sleep_locked(conn, waitable, deadline_ns);
         }
-        if (drive(conn, waitable, ready, deadline_ns) || ready(waitable)) {
-            continue;
-        }
-        waitable->waiters++;
-        nki_cond_wait(&waitable->cond, &waitable->mu, deadline_ns);
-        waitable->waiters--;
     }
-    return NKI_OK;
+    atomic_fetch_sub(&conn->waiting, 1);
+    return in_time ? NKI_OK : NKI_TIMEOUT;
 }
 
 static bool op_ready(struct nki_waitable *waitable)
@@ -187,8 +208,9 @@ static bool op_ready(struct nki_waitable *waitable)
     return nki_op_ready_locked(NKI_CONTAINER_OF(waitable, struct nki_op, wait));
 }
 
-int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
-                          size_t cap, int64_t deadline_ns, size_t *count)
+/* Counted as waiting. */
+static int32_t wait_reading(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                            size_t cap, bool again, int64_t deadline_ns, size_t *count)
 {
     struct reading reading = {.set = set};
     if (!take_reading(conn, &reading)) {
@@ -198,6 +220,7 @@ int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct
     bool go_on = buffer != NULL;
     int32_t status = nki_waitset_wait(set, records, cap, 0, count); /* it may have come meanwhile */
     while (status == NKI_WOULD_BLOCK && go_on && nki_clock_now_ns() < deadline_ns) {
+        (void)nki_waitset_answer(set); /* meant for a loop, and can wait */
         go_on = read_once(conn, &reading, buffer, deadline_ns);
         status = nki_waitset_wait(set, records, cap, 0, count);
         if (reading.fed) {
@@ -205,8 +228,36 @@ int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct
             reading.fed = false;
         }
     }
-    give_reading_back(conn, reading.transport);
+    give_reading_back(conn, reading.transport, again && *count > 0);
     nki_driver_buffer_give(buffer);
+    return status;
+}
+
+int32_t nki_conn_wait_set(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                          size_t cap, bool again, int64_t deadline_ns, size_t *count)
+{
+    atomic_fetch_add(&conn->waiting, 1);
+    int32_t status = wait_reading(conn, set, records, cap, again, deadline_ns, count);
+    atomic_fetch_sub(&conn->waiting, 1);
+    return status;
+}
+
+int32_t nki_conn_wait_stream(struct nki_conn *conn, struct nki_waitset *set, struct nki_wait_record *records,
+                             size_t cap, bool again, int64_t deadline_ns, size_t *count)
+{
+    int32_t status = NKI_WOULD_BLOCK;
+    atomic_fetch_add(&conn->waiting, 1);
+    while (status == NKI_WOULD_BLOCK) {
+        if (atomic_load(&conn->kept) || atomic_load(&conn->lent)) {
+            int64_t until_ns = nki_clock_now_ns() + STREAM_NS;
+            until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+            status = wait_reading(conn, set, records, cap, again, until_ns, count);
+        }
+        if (status == NKI_WOULD_BLOCK && nki_lease_may_sleep(conn, again ? set : NULL)) {
+            status = nki_waitset_wait(set, records, cap, deadline_ns, count);
+        }
+    }
+    atomic_fetch_sub(&conn->waiting, 1);
     return status;
 }
 
@@ -220,6 +271,11 @@ static void will_wait(struct nki_conn *conn)
 void nki_conn_before_wait(struct nki_conn *conn)
 {
     will_wait(conn);
+    nki_driver_before_wait(conn);
+}
+
+void nki_conn_write_parked(struct nki_conn *conn)
+{
     nki_driver_before_wait(conn);
 }
 

@@ -79,7 +79,7 @@ static void set_slow(struct nki_inlet *inlet, bool slow)
     inlet->slow_ns = nki_clock_now_ns();
 }
 
-uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode)
+uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, struct nki_inlet_handed *handed)
 {
     struct nki_msg *head = inlet->staged_head;
     struct nki_msg *tail = inlet->staged_tail;
@@ -103,8 +103,8 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
         dropped = append_what_fits(inlet, head);
     }
     uint64_t drops = inlet->dropped_msgs - dropped_before;
-    *episode = drops > 0 && !inlet->slow && !inlet->wait.closed;
-    if (*episode) {
+    *handed = (struct nki_inlet_handed){.episode = drops > 0 && !inlet->slow && !inlet->wait.closed};
+    if (handed->episode) {
         set_slow(inlet, true);
     }
     bool ends = end_reason != 0 && inlet->end_reason == 0;
@@ -113,7 +113,7 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *epis
         inlet->end_ns = nki_clock_now_ns();
     }
     if (inlet->head != NULL || ends) {
-        nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
+        handed->woken = nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
     }
     pthread_mutex_unlock(&inlet->wait.mu);
     nki_msg_release_chain(dropped);
@@ -274,7 +274,7 @@ bool nki_inlet_hold(struct nki_inlet *inlet, bool on)
     pthread_mutex_lock(&inlet->wait.mu);
     bool ok = on || inlet->holds > 0;
     if (ok) {
-        inlet->holds = on ? inlet->holds + 1 : inlet->holds - 1;
+        inlet->holds += on ? 1 : -1;
     }
     pthread_mutex_unlock(&inlet->wait.mu);
     return ok;

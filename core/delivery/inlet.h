@@ -31,6 +31,7 @@ struct nki_inlet_stats {
     bool slow;
 };
 
+/* Without holes, and what takers use for each message apart from what the reader does. */
 struct nki_inlet {
     struct nki_waitable wait;
     /* guarded by wait.mu */
@@ -38,30 +39,30 @@ struct nki_inlet {
     struct nki_msg *tail;
     uint64_t taken; /* what was received is that, what waits and what was dropped */
     uint64_t pending_bytes;
+    uint32_t pending_msgs;
+    uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
+    /* What a taker has taken ahead of who will get it: for the engine it waits. */
+    uint64_t ahead_bytes;
+    uint32_t ahead_msgs;
+    uint32_t holds : 29;       /* of those who handle messages that they have taken */
+    uint32_t slow : 1;         /* in an episode of drops: ends when the queue was emptied to half */
+    uint32_t watched : 1;      /* the queue has ended, and the engine waits until it is drained */
+    uint32_t counts_ahead : 1; /* somebody asks how much waits */
+    uint64_t limit_bytes;
     uint64_t high_bytes;
     uint64_t dropped_msgs;
     uint64_t dropped_bytes;
-    uint64_t limit_bytes;
-    uint32_t limit_msgs;
-    uint32_t pending_msgs;
-    uint32_t high_msgs;
-    uint32_t holds; /* of those who handle messages that they have taken */
-    int32_t end_reason;
     int64_t end_ns;
     int64_t slow_ns;
-    bool slow;           /* in an episode of drops: ends when the queue was emptied to half */
-    bool watched;        /* the queue has ended, and the engine waits until it is drained */
-    bool counts_ahead;   /* somebody asks how much waits */
-    uint32_t tell_after; /* messages to be taken before the engine is told; 0: it is not */
-    /* What a taker has taken ahead of who will get it: for the engine it waits. */
-    uint32_t ahead_msgs;
-    uint64_t ahead_bytes;
+    uint32_t limit_msgs;
+    uint32_t high_msgs;
+    int32_t end_reason;
 
     /* the reader's, under the engine lock */
+    uint32_t staged_msgs;
     struct nki_msg *staged_head;
     struct nki_msg *staged_tail;
     uint64_t staged_bytes;
-    uint32_t staged_msgs;
 };
 
 /* 0 or an errno. */
@@ -83,9 +84,14 @@ static inline void nki_inlet_stage(struct nki_inlet *inlet, struct nki_msg *msg)
     inlet->staged_bytes += msg->slot_bytes;
 }
 
+struct nki_inlet_handed {
+    bool episode;      /* a new episode of drops began */
+    const void *woken; /* who slept until this: the waitable, or its waitset; NULL: nobody. To be compared */
+};
+
 /* The reader's: hands over what is staged, and ends the queue if `end_reason` is not 0. Returns the number of
- * messages dropped, and sets *episode when a new episode of drops began. */
-uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, bool *episode);
+ * messages dropped. */
+uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, struct nki_inlet_handed *handed);
 
 /* Messages that found no memory: counted as received and dropped. Returns whether an episode of drops began.
  */

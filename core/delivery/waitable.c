@@ -7,11 +7,7 @@ int nki_waitable_init(struct nki_waitable *waitable)
     if (code != 0) {
         return code;
     }
-    code = nki_cond_init(&waitable->cond);
-    if (code != 0) {
-        pthread_mutex_destroy(&waitable->mu);
-        return code;
-    }
+    waitable->cond = (struct nki_small_cond)NKI_SMALL_COND;
     waitable->waiters = 0;
     waitable->nudge_fd = NKI_NUDGE_NOBODY;
     waitable->closed = false;
@@ -23,6 +19,5 @@ void nki_waitable_destroy(struct nki_waitable *waitable)
 {
     assert(waitable->waiters == 0);
     nki_link_remove(&waitable->link);
-    pthread_cond_destroy(&waitable->cond);
     pthread_mutex_destroy(&waitable->mu);
 }

@@ -13,7 +13,7 @@
 
 struct nki_waitable {
     pthread_mutex_t mu;
-    pthread_cond_t cond;
+    struct nki_small_cond cond;
     /* guarded by mu */
     uint32_t waiters : 31;
     uint32_t closed : 1; /* the handle was closed */
@@ -25,20 +25,19 @@ struct nki_waitable {
 int nki_waitable_init(struct nki_waitable *waitable);
 void nki_waitable_destroy(struct nki_waitable *waitable);
 
-/* With mu held: it became ready; `all` wakes every blocked caller, otherwise one. */
-static inline void nki_waitable_signal(struct nki_waitable *waitable, bool all)
+/* With mu held: it became ready; `all` wakes every blocked caller, otherwise one. Gives who slept for it: the
+ * waitable, or the waitset in which it was listed just now, or NULL. */
+static inline const void *nki_waitable_signal(struct nki_waitable *waitable, bool all)
 {
+    const void *woken = waitable->waiters > 0 ? waitable : NULL;
     if (waitable->waiters > 0) {
-        if (all) {
-            pthread_cond_broadcast(&waitable->cond);
-        } else {
-            pthread_cond_signal(&waitable->cond);
-        }
+        nki_small_cond_wake(&waitable->cond, all);
     }
     if (waitable->nudge_fd >= 0) {
         nki_wake_raise(waitable->nudge_fd);
     }
-    nki_link_ready(&waitable->link);
+    bool listed = nki_link_ready(&waitable->link);
+    return listed && woken == NULL ? waitable->link.set : woken;
 }
 
 #endif

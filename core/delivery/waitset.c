@@ -1,7 +1,7 @@
 /* Waitsets: see waitset.h. The wake descriptor is raised when the list of ready objects becomes non-empty and
  * cleared when it becomes empty, both under the set's mutex, so that it is readable if and only if records
- * wait (or the set is closed). Only while somebody feeds, who collects next, it is not raised: for himself
- * that would cost two system calls. */
+ * wait (or the set is closed, or called). Only while somebody feeds, who collects next, it is not raised: for
+ * himself that would cost two system calls. */
 #include "delivery/waitset.h"
 
 #include "base/alloc.h"
@@ -14,11 +14,15 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#define MIXED UINT64_MAX
+
 struct nki_waitset {
     atomic_uint refs;
     int fd;
     atomic_uint_fast64_t hint;
-    atomic_uint_fast64_t reads; /* for whom; written with mu held */
+    atomic_uint_fast64_t reads;  /* for whom; written with mu held */
+    atomic_uint_fast64_t only;   /* connection of all objects; 0: there was none, MIXED: they are several */
+    atomic_uint_fast64_t called; /* by whom, 0: by nobody; written with mu held */
     pthread_mutex_t mu;
     /* guarded by mu */
     struct nki_list ready;
@@ -44,6 +48,8 @@ struct nki_waitset *nki_waitset_new(struct nki_error *err)
     atomic_init(&set->refs, 1);
     atomic_init(&set->hint, 0);
     atomic_init(&set->reads, 0);
+    atomic_init(&set->only, 0);
+    atomic_init(&set->called, 0);
     set->poll_fd = -1;
     pthread_mutex_init(&set->mu, NULL);
     nki_list_init(&set->ready);
@@ -82,10 +88,15 @@ void nki_waitset_close(struct nki_waitset *set)
     pthread_mutex_unlock(&set->mu);
 }
 
-/* With mu held: after a change of the list. */
+static bool is_called(const struct nki_waitset *set)
+{
+    return atomic_load_explicit(&set->called, memory_order_relaxed) != 0;
+}
+
+/* With mu held: after a change of the list, or of `called`. */
 static void tell(struct nki_waitset *set)
 {
-    bool raised = !nki_list_empty(&set->ready);
+    bool raised = !nki_list_empty(&set->ready) || is_called(set);
     if (raised == set->raised || set->closed || (raised && set->feeding > 0)) {
         return;
     }
@@ -95,6 +106,26 @@ static void tell(struct nki_waitset *set)
     } else {
         nki_wake_clear(set->fd);
     }
+}
+
+void nki_waitset_call(struct nki_waitset *set, uint64_t by)
+{
+    pthread_mutex_lock(&set->mu);
+    atomic_store_explicit(&set->called, by, memory_order_relaxed);
+    tell(set);
+    pthread_mutex_unlock(&set->mu);
+}
+
+uint64_t nki_waitset_answer(struct nki_waitset *set)
+{
+    if (NKI_LIKELY(!is_called(set))) {
+        return 0;
+    }
+    pthread_mutex_lock(&set->mu);
+    uint64_t by = atomic_exchange_explicit(&set->called, 0, memory_order_relaxed);
+    tell(set);
+    pthread_mutex_unlock(&set->mu);
+    return by;
 }
 
 void nki_waitset_feed(struct nki_waitset *set)
@@ -123,6 +154,22 @@ void nki_waitset_set_hint(struct nki_waitset *set, uint64_t hint)
 uint64_t nki_waitset_hint(struct nki_waitset *set)
 {
     return atomic_load_explicit(&set->hint, memory_order_relaxed);
+}
+
+void nki_waitset_add_of(struct nki_waitset *set, uint64_t conn)
+{
+    uint64_t only = 0;
+    if (!atomic_compare_exchange_strong_explicit(&set->only, &only, conn, memory_order_relaxed,
+                                                 memory_order_relaxed) &&
+        only != conn) {
+        atomic_store_explicit(&set->only, MIXED, memory_order_relaxed);
+    }
+}
+
+uint64_t nki_waitset_only(struct nki_waitset *set)
+{
+    uint64_t only = atomic_load_explicit(&set->only, memory_order_relaxed);
+    return only != MIXED ? only : 0;
 }
 
 int nki_waitset_wake_fd(const struct nki_waitset *set)
@@ -214,6 +261,7 @@ int32_t nki_waitset_wait(struct nki_waitset *set, struct nki_wait_record *record
         if (now >= deadline_ns) {
             return NKI_TIMEOUT;
         }
+        (void)nki_waitset_answer(set); /* was meant for a loop that polls it as well, and can wait */
         struct pollfd pfd = {.fd = set->fd, .events = POLLIN};
         poll(&pfd, 1, nki_deadline_poll_ms(now, deadline_ns)); /* EINTR: looked at again */
     }
@@ -294,11 +342,13 @@ void nki_link_arm(struct nki_wait_link *link, bool ready)
     pthread_mutex_unlock(&set->mu);
 }
 
-void nki_link_ready_slow(struct nki_wait_link *link)
+bool nki_link_ready_slow(struct nki_wait_link *link)
 {
     pthread_mutex_lock(&link->set->mu);
-    if (link->state == NKI_LINK_ARMED) {
+    bool armed = link->state == NKI_LINK_ARMED;
+    if (armed) {
         list_locked(link);
     }
     pthread_mutex_unlock(&link->set->mu);
+    return armed;
 }

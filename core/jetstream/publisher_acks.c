@@ -308,9 +308,8 @@ static void finish_done(struct nki_publisher *publisher, uint64_t oldest)
             return;
         }
         if (!handed_over) {
-            bool episode;
-            nki_inlet_flush(nki_sub_inlet(publisher->feed.sub), 0,
-                            &episode); /* before anybody is told that it is there */
+            struct nki_inlet_handed handed; /* before anybody is told that it is there */
+            nki_inlet_flush(nki_sub_inlet(publisher->feed.sub), 0, &handed);
             handed_over = true;
         }
         nki_list_remove(&op->engine_node);

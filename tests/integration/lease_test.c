@@ -180,6 +180,42 @@ static void test_a_stream_comes(void **state)
     echo_stop(&echo);
 }
 
+/* Many in flight: their requests gather, and the loop that reads writes them before it waits again. */
+static void test_many_in_flight(void **state)
+{
+    (void)state;
+    struct echo echo;
+    struct loop loop;
+    natskit_op ops[64];
+    echo_start(&echo);
+    loop_open(&loop);
+    until_lent(&loop, &echo);
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 64; i++) {
+            ops[i] = ask(&loop);
+        }
+        for (int i = 0; i < 64; i++) {
+            natskit_ready ready = turn(&loop);
+            natskit_msg *reply;
+            assert_ok(natskit_op_take_msg((natskit_op){ready.object}, &reply));
+            assert_ok(natskit_msg_release(reply));
+        }
+        for (int i = 0; i < 64; i++) {
+            assert_ok(natskit_op_close(ops[i]));
+        }
+        if (round % 50 == 49) { /* nobody collects while they are asked: they go out nevertheless */
+            natskit_op op = ask(&loop);
+            natskit_op other = ask(&loop);
+            assert_ok(natskit_op_wait(op, WAIT_MS));
+            assert_ok(natskit_op_wait(other, WAIT_MS));
+            assert_ok(natskit_op_close(op));
+            assert_ok(natskit_op_close(other));
+        }
+    }
+    loop_close(&loop);
+    echo_stop(&echo);
+}
+
 static void test_the_connection_is_lost(void **state)
 {
     (void)state;
@@ -310,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_loop_does_something_else),
         cmocka_unit_test(test_a_stream_comes),
+        cmocka_unit_test(test_many_in_flight),
         cmocka_unit_test(test_the_connection_is_lost),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_two_loops),

@@ -7,6 +7,7 @@
 #include "refuse.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -72,6 +73,86 @@ static void test_wait_ends_at_the_deadline(void **state)
     }
     assert_true(nki_clock_now_ns() >= deadline_ns);
     pthread_mutex_unlock(&meeting.lock);
+}
+
+/* -- small conditions ------------------------------------------------------------------------------------ */
+
+static void test_small_wait_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    struct nki_small_cond cond = NKI_SMALL_COND;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    assert_int_equal(sizeof cond, 4);
+    pthread_mutex_lock(&lock);
+    assert_false(nki_small_cond_wait(&cond, &lock, 0));
+    assert_false(nki_small_cond_wait(&cond, &lock, INT64_MIN));
+    int64_t deadline_ns = nki_clock_now_ns() + 20 * NKI_NS_PER_MS;
+    while (nki_small_cond_wait(&cond, &lock, deadline_ns)) {
+        assert_true(nki_clock_now_ns() < deadline_ns + 10000 * NKI_NS_PER_MS);
+    }
+    assert_true(nki_clock_now_ns() >= deadline_ns);
+    pthread_mutex_unlock(&lock);
+}
+
+#define SLEEPERS 4
+#define TOKENS 2000
+
+/* Tokens put down one by one, and taken by several threads. */
+struct table {
+    pthread_mutex_t lock;
+    struct nki_small_cond cond;
+    unsigned tokens;
+    unsigned taken;
+    unsigned asleep;
+    bool closed;
+};
+
+static void *take_tokens(void *arg)
+{
+    struct table *table = arg;
+    pthread_mutex_lock(&table->lock);
+    while (table->tokens > 0 || !table->closed) {
+        if (table->tokens > 0) {
+            table->tokens--;
+            table->taken++;
+            continue;
+        }
+        table->asleep++;
+        assert_true(nki_small_cond_wait(&table->cond, &table->lock, NKI_NEVER));
+        table->asleep--;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return NULL;
+}
+
+/* Each wake-up reaches one who sleeps, and that of all reaches all: else this would not end. */
+static void test_small_wakes_one_or_all(void **state)
+{
+    (void)state;
+    struct table table = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = NKI_SMALL_COND};
+    pthread_t threads[SLEEPERS];
+    for (int i = 0; i < SLEEPERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_tokens, &table), 0);
+    }
+    for (unsigned i = 0; i < TOKENS; i++) {
+        pthread_mutex_lock(&table.lock);
+        table.tokens++;
+        nki_small_cond_wake(&table.cond, false);
+        pthread_mutex_unlock(&table.lock);
+        for (bool all = false; !all && i % 8 == 0; sched_yield()) {
+            pthread_mutex_lock(&table.lock);
+            all = table.asleep == SLEEPERS && table.tokens == 0;
+            pthread_mutex_unlock(&table.lock);
+        }
+    }
+    pthread_mutex_lock(&table.lock);
+    table.closed = true;
+    nki_small_cond_wake(&table.cond, true);
+    pthread_mutex_unlock(&table.lock);
+    for (int i = 0; i < SLEEPERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(table.taken, TOKENS);
 }
 
 static void test_thread_has_name_mask_and_is_counted(void **state)
@@ -180,6 +261,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wait_ends_at_the_deadline),
+        cmocka_unit_test(test_small_wait_ends_at_the_deadline),
+        cmocka_unit_test(test_small_wakes_one_or_all),
         cmocka_unit_test(test_thread_has_name_mask_and_is_counted),
         cmocka_unit_test(test_thread_that_cannot_start),
         cmocka_unit_test(test_many_threads_leave_nothing),

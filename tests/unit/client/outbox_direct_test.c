@@ -1,6 +1,8 @@
 /* Writing from the caller's memory, and the parked right: what a publisher does beyond appending. */
 #include "outbox_rig.h"
 
+#include "base/clock.h"
+
 #define LARGE ((size_t)40000)
 
 static uint64_t waiting(struct nki_outbox *outbox)
@@ -29,6 +31,7 @@ static void test_nothing_is_kept(void **state)
     bool kick;
     begin(&outbox, &fake, NKI_MIB);
     for (uint64_t number = 0; number < 10; number++) {
+        outbox.large_ns = 0; /* the last one came long ago */
         assert_int_equal(publish(&outbox, number, LARGE, number % 2 == 0, 0, &kick), NKI_OK);
         assert_false(kick);
         assert_int_equal(fake.seen_count, number + 1); /* in the call */
@@ -37,6 +40,31 @@ static void test_nothing_is_kept(void **state)
     }
     assert_int_equal(nki_outbox_accepted(&outbox), 10);
     assert_int_equal(nki_outbox_unconfirmed(&outbox), 10);
+    end(&outbox);
+    fake_free(&fake);
+}
+
+/* One that follows another closely is appended, unless it is enough for a write of its own. */
+static void test_a_stream_gathers(void **state)
+{
+    (void)state;
+    struct nki_outbox outbox;
+    struct fake fake;
+    bool kick;
+    begin(&outbox, &fake, NKI_MIB);
+    assert_int_equal(publish(&outbox, 0, LARGE, false, 0, &kick), NKI_OK);
+    assert_int_equal(fake.seen_count, 1);
+    outbox.large_ns = nki_clock_now_ns() + NKI_NS_PER_MS * 60000; /* so that this one follows closely */
+    assert_int_equal(publish(&outbox, 1, LARGE, false, 0, &kick), NKI_OK);
+    assert_true(kick);
+    assert_int_equal(fake.seen_count, 1);
+    assert_true(waiting(&outbox) > LARGE);
+    assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
+    outbox.large_ns = nki_clock_now_ns() + NKI_NS_PER_MS * 60000;
+    assert_int_equal(publish(&outbox, 2, NKI_OUTBOX_PARKED_BYTES, false, 0, &kick), NKI_OK);
+    assert_false(kick);
+    assert_int_equal(fake.seen_count, 3);
+    assert_int_equal(waiting(&outbox), 0);
     end(&outbox);
     fake_free(&fake);
 }
@@ -132,7 +160,7 @@ static void test_a_parked_right(void **state)
     assert_false(nki_outbox_unpark(&outbox)); /* nobody parked it */
     assert_int_equal(publish(&outbox, 0, 10, false, 0, &kick), NKI_OK);
     assert_true(kick);
-    nki_outbox_park(&outbox);
+    assert_true(nki_outbox_park(&outbox));
     /* Frames gather, until they are enough. */
     uint64_t number = 1;
     while (!kick || number == 1) {
@@ -145,12 +173,12 @@ static void test_a_parked_right(void **state)
 
     /* A control line takes it at once, and so does a message that is written from its place. */
     assert_int_equal(publish(&outbox, number++, 10, false, 0, &kick), NKI_OK);
-    nki_outbox_park(&outbox);
+    assert_true(nki_outbox_park(&outbox));
     assert_true(nki_outbox_control(&outbox, "PING\r\n", 6, &kick));
     assert_true(kick);
     assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
     assert_int_equal(publish(&outbox, number++, 10, false, 0, &kick), NKI_OK);
-    nki_outbox_park(&outbox);
+    assert_true(nki_outbox_park(&outbox));
     assert_true(nki_outbox_unpark(&outbox));
     assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
     assert_int_equal(fake.seen_count, number);
@@ -277,7 +305,7 @@ static void test_a_right_that_is_parked_for_long(void **state)
     for (uint64_t number = 0; number < 3; number++) {
         assert_int_equal(publish(&outbox, number, 10, false, 0, &kick), NKI_OK);
         assert_true(kick);
-        nki_outbox_park(&outbox);
+        assert_true(nki_outbox_park(&outbox));
         assert_false(nki_outbox_unpark_old(&outbox, &seen, &moves));
         assert_true(moves);
         if (number == 2) {
@@ -304,7 +332,7 @@ static void test_no_room_takes_a_parked_right(void **state)
     begin(&outbox, &fake, 1000);
     assert_int_equal(publish(&outbox, 0, 900, false, 0, &kick), NKI_OK);
     assert_true(kick);
-    nki_outbox_park(&outbox);
+    assert_true(nki_outbox_park(&outbox));
     assert_int_equal(publish(&outbox, 1, 900, false, NKI_NEVER, &kick), NKI_WOULD_BLOCK);
     assert_true(kick);
     assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
@@ -319,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_kept),
+        cmocka_unit_test(test_a_stream_gathers),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_order_is_kept),
         cmocka_unit_test(test_a_batch_keeps_the_right),

@@ -48,8 +48,8 @@ static void stage(struct nki_inlet *inlet, uint64_t number)
 
 static uint64_t flush(struct nki_inlet *inlet)
 {
-    bool episode;
-    return nki_inlet_flush(inlet, 0, &episode);
+    struct nki_inlet_handed handed;
+    return nki_inlet_flush(inlet, 0, &handed);
 }
 
 static int32_t take(struct nki_inlet *inlet, struct nki_msg **out, size_t cap, size_t *count)
@@ -157,11 +157,12 @@ static void random_flush(struct nki_inlet *inlet, struct model *model, struct nk
         nki_inlet_stage(inlet, msg);
     }
     uint64_t drops;
-    bool episode;
+    struct nki_inlet_handed handed;
     bool expected;
     model_flush(model, numbers, sizes, count, &drops, &expected);
-    assert_int_equal(nki_inlet_flush(inlet, 0, &episode), drops);
-    assert_int_equal(episode, expected);
+    assert_int_equal(nki_inlet_flush(inlet, 0, &handed), drops);
+    assert_int_equal(handed.episode, expected);
+    assert_null(handed.woken);
 }
 
 static void random_take(struct nki_inlet *inlet, struct model *model, struct nki_rand *rand)
@@ -226,11 +227,11 @@ static void test_ends(void **state)
 {
     (void)state;
     struct nki_inlet inlet;
-    bool episode;
+    struct nki_inlet_handed handed;
     init(&inlet, UNLIMITED);
     stage(&inlet, 1);
     stage(&inlet, 2);
-    assert_int_equal(nki_inlet_flush(&inlet, NKI_MAX_REACHED, &episode), 0);
+    assert_int_equal(nki_inlet_flush(&inlet, NKI_MAX_REACHED, &handed), 0);
     nki_inlet_end(&inlet, NKI_CLOSED); /* the first reason stays */
     assert_int_equal(stats_of(&inlet).end_reason, NKI_MAX_REACHED);
     assert_int_equal(take_one(&inlet), 1);
@@ -240,29 +241,57 @@ static void test_ends(void **state)
     nki_inlet_destroy(&inlet);
     init(&inlet, UNLIMITED);
     nki_inlet_end(&inlet, NKI_UNSUBSCRIBED);
-    assert_int_equal(nki_inlet_flush(&inlet, NKI_CLOSED, &episode), 0);
+    assert_int_equal(nki_inlet_flush(&inlet, NKI_CLOSED, &handed), 0);
     assert_int_equal(stats_of(&inlet).end_reason, NKI_UNSUBSCRIBED);
     nki_inlet_destroy(&inlet);
+}
+
+static const void *woken_by(struct nki_inlet *inlet, uint64_t number)
+{
+    struct nki_inlet_handed handed;
+    stage(inlet, number);
+    assert_int_equal(nki_inlet_flush(inlet, 0, &handed), 0);
+    return handed.woken;
+}
+
+/* Who sleeps for the messages themselves, or with a set in which the queue is armed. */
+static void test_tells_who_is_woken(void **state)
+{
+    (void)state;
+    struct nki_inlet inlet;
+    struct nki_waitset *set = nki_waitset_new(NULL);
+    init(&inlet, UNLIMITED);
+    assert_null(woken_by(&inlet, 1));
+    inlet.wait.waiters = 1;
+    assert_ptr_equal(woken_by(&inlet, 2), &inlet.wait);
+    inlet.wait.waiters = 0;
+    assert_int_equal(nki_link_add(&inlet.wait.link, set, 1, 1, 1), NKI_OK);
+    nki_link_arm(&inlet.wait.link, false);
+    assert_ptr_equal(woken_by(&inlet, 3), set);
+    assert_null(woken_by(&inlet, 4)); /* it is listed, and he knows */
+    nki_inlet_destroy(&inlet);
+    nki_waitset_close(set);
+    nki_waitset_release(set);
 }
 
 static void test_closing_drops_and_counts(void **state)
 {
     (void)state;
     struct nki_inlet inlet;
-    bool episode;
+    struct nki_inlet_handed handed;
     init(&inlet, (struct nki_inlet_limits){2, 100000});
     stage(&inlet, 1);
     stage(&inlet, 2);
     stage(&inlet, 3);
-    assert_int_equal(nki_inlet_flush(&inlet, 0, &episode), 1);
-    assert_true(episode);
+    assert_int_equal(nki_inlet_flush(&inlet, 0, &handed), 1);
+    assert_true(handed.episode);
     assert_int_equal(take_one(&inlet), 1);
     nki_inlet_close(&inlet);
     nki_inlet_close(&inlet);
     assert_int_equal(take_one(&inlet), NKI_CLOSED);
     stage(&inlet, 4);
-    assert_int_equal(nki_inlet_flush(&inlet, NKI_CLOSED, &episode), 1);
-    assert_false(episode); /* nobody is slow who has gone */
+    assert_int_equal(nki_inlet_flush(&inlet, NKI_CLOSED, &handed), 1);
+    assert_false(handed.episode); /* nobody is slow who has gone */
     assert_int_equal(take_one(&inlet), NKI_CLOSED);
     struct nki_inlet_stats stats = stats_of(&inlet);
     assert_int_equal(stats.received, 4);
@@ -286,7 +315,7 @@ static int32_t take_waiting(struct nki_inlet *inlet, struct nki_msg **out, size_
     pthread_mutex_lock(&inlet->wait.mu);
     while (!nki_inlet_ready_locked(inlet)) {
         inlet->wait.waiters++;
-        nki_cond_wait(&inlet->wait.cond, &inlet->wait.mu, NKI_NEVER);
+        nki_small_cond_wait(&inlet->wait.cond, &inlet->wait.mu, NKI_NEVER);
         inlet->wait.waiters--;
     }
     int32_t status = nki_inlet_take_locked(inlet, out, cap, count);
@@ -441,8 +470,8 @@ static void test_in_a_waitset(void **state)
     assert_int_equal(poll(&pfd, 1, 0), 0);
     assert_false(reported(set));
     stage(&inlet, 6);
-    bool episode;
-    nki_inlet_flush(&inlet, NKI_MAX_REACHED, &episode);
+    struct nki_inlet_handed handed;
+    nki_inlet_flush(&inlet, NKI_MAX_REACHED, &handed);
     assert_true(reported(set));
     assert_int_equal(take_one(&inlet), 6);
     assert_true(reported(set)); /* emptied, and it has ended: that is news */
@@ -461,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_in_order, begin, end),
         cmocka_unit_test_setup_teardown(test_limits_against_a_model, begin, end),
         cmocka_unit_test_setup_teardown(test_ends, begin, end),
+        cmocka_unit_test_setup_teardown(test_tells_who_is_woken, begin, end),
         cmocka_unit_test_setup_teardown(test_closing_drops_and_counts, begin, end),
         cmocka_unit_test_setup_teardown(test_takers_of_many_threads, begin, end),
         cmocka_unit_test_setup_teardown(test_taken_ahead, begin, end),

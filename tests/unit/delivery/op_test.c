@@ -158,7 +158,7 @@ static void *run_wait(void *arg)
     pthread_mutex_lock(&op->wait.mu);
     while (!nki_op_ready_locked(op)) {
         op->wait.waiters++;
-        nki_cond_wait(&op->wait.cond, &op->wait.mu, NKI_NEVER);
+        nki_small_cond_wait(&op->wait.cond, &op->wait.mu, NKI_NEVER);
         op->wait.waiters--;
     }
     pthread_mutex_unlock(&op->wait.mu);

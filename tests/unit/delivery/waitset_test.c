@@ -169,6 +169,64 @@ static void test_watching(void **state)
     close(other);
 }
 
+static void test_of_one_connection(void **state)
+{
+    (void)state;
+    struct nki_waitset *set = nki_waitset_new(NULL);
+    assert_int_equal(nki_waitset_only(set), 0);
+    nki_waitset_add_of(set, 7);
+    nki_waitset_add_of(set, 7);
+    assert_int_equal(nki_waitset_only(set), 7);
+    nki_waitset_add_of(set, 8);
+    assert_int_equal(nki_waitset_only(set), 0);
+    nki_waitset_add_of(set, 8);
+    assert_int_equal(nki_waitset_only(set), 0);
+    nki_waitset_release(set);
+}
+
+/* A set that is called is readable until whoever polls it answers, and a caller that waits does not mind. */
+static void test_calling(void **state)
+{
+    (void)state;
+    struct nki_waitset *set = nki_waitset_new(NULL);
+    struct nki_wait_link link = {.set = NULL};
+    struct nki_wait_record record;
+    size_t count;
+    assert_int_equal(nki_waitset_answer(set), 0);
+    nki_waitset_call(set, 7);
+    nki_waitset_call(set, 8);
+    assert_true(readable(set));
+    assert_int_equal(nki_waitset_wait(set, &record, 1, 0, &count), NKI_WOULD_BLOCK);
+    assert_true(readable(set));
+    assert_int_equal(nki_waitset_answer(set), 8);
+    assert_false(readable(set));
+    assert_int_equal(nki_waitset_answer(set), 0);
+    /* beside a record */
+    assert_int_equal(nki_link_add(&link, set, 1, 1, 5), NKI_OK);
+    nki_link_arm(&link, true);
+    nki_waitset_call(set, 9);
+    assert_int_equal(nki_waitset_wait(set, &record, 1, 0, &count), NKI_OK);
+    assert_true(readable(set));
+    assert_int_equal(nki_waitset_answer(set), 9);
+    assert_false(readable(set));
+    nki_link_arm(&link, true);
+    nki_waitset_call(set, 9);
+    assert_int_equal(nki_waitset_answer(set), 9);
+    assert_true(readable(set));
+    nki_link_remove(&link);
+    assert_false(readable(set));
+    /* who waits does not spin until the loop answers */
+    nki_waitset_call(set, 9);
+    assert_int_equal(nki_waitset_wait(set, &record, 1, nki_clock_now_ns() + NKI_NS_PER_MS, &count),
+                     NKI_TIMEOUT);
+    assert_false(readable(set));
+    nki_waitset_close(set);
+    nki_waitset_call(set, 9);
+    assert_int_equal(nki_waitset_answer(set), 9);
+    assert_true(readable(set));
+    nki_waitset_release(set);
+}
+
 static void test_without_memory_or_descriptors(void **state)
 {
     (void)state;
@@ -404,6 +462,8 @@ int main(void)
         cmocka_unit_test(test_without_memory_or_descriptors),
         cmocka_unit_test(test_feeding),
         cmocka_unit_test(test_watching),
+        cmocka_unit_test(test_of_one_connection),
+        cmocka_unit_test(test_calling),
         cmocka_unit_test(test_random_against_a_model),
         cmocka_unit_test(test_no_wake_up_is_lost),
     };
