@@ -109,6 +109,9 @@ struct nki_capi_block {
 /* `*out` is NULL for {0} and for an empty set. */
 int32_t nki_capi_headers_take(natskit_headers headers, struct nki_capi_block **out);
 void nki_capi_block_release(struct nki_capi_block *block); /* NULL is allowed */
+/* The same for a send that does not wait: the block is valid until *handle is unpinned. NATSKIT_OK with
+ * *handle NULL: it is not lent, and has to be taken. */
+int32_t nki_capi_headers_borrow(natskit_headers headers, struct nki_handle **handle, struct nki_str *block);
 
 static inline struct nki_str nki_capi_block_str(const struct nki_capi_block *block)
 {

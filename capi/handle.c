@@ -251,10 +251,19 @@ int32_t nki_handle_pin(uint64_t id, int32_t kind, struct nki_handle **out)
         if (NKI_UNLIKELY(word >> 32 != want)) {
             return mismatch(word, id);
         }
-    } while (!atomic_compare_exchange_weak_explicit(&handle->word, &word, word + 1, memory_order_acquire,
+        /* In the one order of all, so that what is_alone did not count comes after it. */
+    } while (!atomic_compare_exchange_weak_explicit(&handle->word, &word, word + 1, memory_order_seq_cst,
                                                     memory_order_relaxed));
     *out = handle;
     return NATSKIT_OK;
+}
+
+bool nki_handle_is_alone(const struct nki_handle *handle)
+{
+    uint64_t word = atomic_load(&handle->word);
+    uint32_t ours =
+        (word & WORD_CLOSING) != 0 ? 1 : 2; /* the caller's, and that of the table until it is closed */
+    return (uint32_t)word <= ours;
 }
 
 void nki_handle_unpin(struct nki_handle *handle)

@@ -48,6 +48,9 @@ void nki_handle_cancel(struct nki_handle *handle);
 /* NATSKIT_OK, NATSKIT_BAD_HANDLE, NATSKIT_CLOSED or NATSKIT_FORKED. What is pinned lives until the unpin. */
 int32_t nki_handle_pin(uint64_t id, int32_t kind, struct nki_handle **out);
 void nki_handle_unpin(struct nki_handle *handle);
+/* By who has pinned it: false if somebody else has, too. What the caller stored before (in the one order of
+ * all, memory_order_seq_cst) is seen by whoever pins it later. */
+bool nki_handle_is_alone(const struct nki_handle *handle);
 
 /* Invalidates the id; exactly one caller gets NATSKIT_OK, and with it the pin that kept the object alive, to
  * be given back with nki_handle_unpin. */

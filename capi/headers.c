@@ -1,7 +1,12 @@
 /* Headers to be sent: a handle that holds an encoded block. Any thread.
  *
  * A publish may wait for room while it sends the block, and adding to the same handle must not wait for that:
- * so the block is shared by count and copied before it changes while somebody sends it. */
+ * so the block is shared by count and copied before it changes while somebody sends it.
+ *
+ * A publish that does not wait, as nearly all, borrows it instead: no mutex, no count but the pin of the
+ * handle. Whoever changes it calls it back first, and looks whether anybody else has the handle pinned. If so
+ * that block is left alone to the end of the handle, and none is lent any more: headers that one thread
+ * changes while others send them are rare. */
 #include "base/alloc.h"
 #include "capi/guard.h"
 #include "jetstream/stored.h"
@@ -10,6 +15,8 @@
 struct headers {
     pthread_mutex_t mu;
     struct nki_capi_block *block; /* guarded by mu; NULL: empty */
+    struct nki_capi_block *lost;  /* guarded by mu: was lent when it was to change; NULL: none was */
+    _Atomic(const struct nki_capi_block *) lent; /* `block`, when it may be borrowed; written with mu held */
 };
 
 static struct nki_capi_block *block_new(void)
@@ -39,6 +46,7 @@ static void headers_destroy(struct nki_handle *handle)
 {
     struct headers *headers = handle->object;
     nki_capi_block_release(headers->block);
+    nki_capi_block_release(headers->lost);
     pthread_mutex_destroy(&headers->mu);
     nki_free(headers);
 }
@@ -64,6 +72,8 @@ natskit_status natskit_headers_open(natskit_headers *out)
     }
     pthread_mutex_init(&headers->mu, NULL);
     headers->block = NULL;
+    headers->lost = NULL;
+    atomic_init(&headers->lent, NULL);
     nki_handle_publish(handle, &headers_ops, headers, NULL);
     out->id = id;
     return NATSKIT_OK;
@@ -72,6 +82,28 @@ natskit_status natskit_headers_open(natskit_headers *out)
 natskit_status natskit_headers_close(natskit_headers headers)
 {
     return nki_handle_close(headers.id, NATSKIT_KIND_HEADERS);
+}
+
+/* With the mutex held, before a change: who pins the handle from now on finds nothing lent, and whoever has
+ * found it has the handle pinned before. */
+static void call_back_locked(struct headers *headers, const struct nki_handle *handle)
+{
+    if (atomic_load_explicit(&headers->lent, memory_order_relaxed) == NULL) {
+        return;
+    }
+    atomic_store(&headers->lent, NULL);
+    if (!nki_handle_is_alone(handle)) {
+        headers->lost = headers->block;
+        atomic_fetch_add_explicit(&headers->block->refs, 1, memory_order_relaxed);
+    }
+}
+
+/* With the mutex held, after a change. */
+static void lend_locked(struct headers *headers)
+{
+    if (headers->lost == NULL && headers->block != NULL && headers->block->buf.len > 0) {
+        atomic_store(&headers->lent, headers->block);
+    }
 }
 
 /* With the mutex held: whether nobody sends the block now. No new sender can appear meanwhile. */
@@ -114,11 +146,13 @@ static natskit_status change(natskit_headers id, change_block *apply, const void
     }
     struct headers *headers = handle->object;
     pthread_mutex_lock(&headers->mu);
+    call_back_locked(headers, handle);
     if (own_block_locked(headers)) {
         status = apply(&headers->block->buf, args, err);
     } else {
         status = nki_error_set(nki_capi_err(err), NATSKIT_NO_MEMORY, NULL);
     }
+    lend_locked(headers);
     pthread_mutex_unlock(&headers->mu);
     nki_handle_unpin(handle);
     return status;
@@ -281,6 +315,7 @@ natskit_status natskit_headers_clear(natskit_headers id)
     }
     struct headers *headers = handle->object;
     pthread_mutex_lock(&headers->mu);
+    call_back_locked(headers, handle);
     if (headers->block != NULL && alone_locked(headers)) {
         headers->block->buf.len = 0; /* the memory serves the next message */
     } else {
@@ -311,5 +346,22 @@ int32_t nki_capi_headers_take(natskit_headers id, struct nki_capi_block **out)
     }
     pthread_mutex_unlock(&headers->mu);
     nki_handle_unpin(handle);
+    return NATSKIT_OK;
+}
+
+int32_t nki_capi_headers_borrow(natskit_headers id, struct nki_handle **handle, struct nki_str *block)
+{
+    int32_t status = nki_handle_pin(id.id, NATSKIT_KIND_HEADERS, handle);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        return status;
+    }
+    struct headers *headers = (*handle)->object;
+    const struct nki_capi_block *lent = atomic_load(&headers->lent);
+    if (NKI_UNLIKELY(lent == NULL)) {
+        nki_handle_unpin(*handle);
+        *handle = NULL;
+        return NATSKIT_OK;
+    }
+    *block = nki_capi_block_str(lent);
     return NATSKIT_OK;
 }

@@ -8,7 +8,44 @@
 
 typedef int32_t sender(struct nki_conn *conn, const struct nki_outgoing_msg *msg, int64_t deadline_ns);
 
-/* Sends on a connection by id, with the headers of a handle. */
+/* First without a deadline. */
+static inline natskit_status send_or_wait(struct nki_conn *conn, const struct nki_outgoing_msg *msg,
+                                          int64_t timeout_ms, sender *send)
+{
+    natskit_status status = send(conn, msg, 0);
+    if (NKI_UNLIKELY(status == NATSKIT_WOULD_BLOCK && timeout_ms != 0)) {
+        status = send(conn, msg, nki_capi_deadline(timeout_ms));
+    }
+    return status;
+}
+
+/* With the headers of a handle: borrowed for a send that does not wait, taken for one that may. */
+static natskit_status send_headers(struct nki_conn *conn, struct nki_outgoing_msg *msg,
+                                   natskit_headers headers, int64_t timeout_ms, sender *send)
+{
+    struct nki_handle *lender;
+    natskit_status status = nki_capi_headers_borrow(headers, &lender, &msg->header_block);
+    if (NKI_UNLIKELY(status != NATSKIT_OK)) {
+        return status;
+    }
+    if (NKI_LIKELY(lender != NULL)) {
+        status = send(conn, msg, 0);
+        nki_handle_unpin(lender);
+        if (NKI_LIKELY(status != NATSKIT_WOULD_BLOCK || timeout_ms == 0)) {
+            return status;
+        }
+    }
+    struct nki_capi_block *block;
+    status = nki_capi_headers_take(headers, &block);
+    if (status == NATSKIT_OK) {
+        msg->header_block = nki_capi_block_str(block);
+        status = send_or_wait(conn, msg, timeout_ms, send);
+    }
+    nki_capi_block_release(block);
+    return status;
+}
+
+/* Sends on a connection by id. */
 static inline natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *msg, natskit_headers headers,
                                      int64_t timeout_ms, sender *send)
 {
@@ -17,20 +54,8 @@ static inline natskit_status send_on(uint64_t conn_id, struct nki_outgoing_msg *
     if (NKI_UNLIKELY(status != NATSKIT_OK)) {
         return status;
     }
-    struct nki_capi_block *block = NULL;
-    if (headers.id != 0) {
-        status = nki_capi_headers_take(headers, &block);
-        msg->header_block = nki_capi_block_str(block);
-    }
-    if (status == NATSKIT_OK) {
-        status = send(handle->object, msg, 0);
-        if (NKI_UNLIKELY(status == NATSKIT_WOULD_BLOCK && timeout_ms != 0)) {
-            status = send(handle->object, msg, nki_capi_deadline(timeout_ms));
-        }
-    }
-    if (block != NULL) {
-        nki_capi_block_release(block);
-    }
+    status = headers.id == 0 ? send_or_wait(handle->object, msg, timeout_ms, send)
+                             : send_headers(handle->object, msg, headers, timeout_ms, send);
     nki_handle_unpin(handle);
     return status;
 }

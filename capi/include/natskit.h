@@ -1157,9 +1157,9 @@ NATSKIT_API natskit_status natskit_waitset_wait(natskit_waitset waitset, natskit
                                                 size_t *count);
 
 /* Gives a descriptor that is readable when records wait to be collected. It may be readable when bytes of a
- * connection have come, too: then natskit_waitset_wait, which is called with time 0, handles them, and brings
- * what has become ready by that, perhaps nothing (NATSKIT_WOULD_BLOCK). It belongs to the waitset, stays the
- * same until that is closed, and must only be polled. */
+ * connection have come, or requests wait to be sent, too: then natskit_waitset_wait, which is called with
+ * time 0, sees to that, and brings what has become ready by it, perhaps nothing (NATSKIT_WOULD_BLOCK). It
+ * belongs to the waitset, stays the same until that is closed, and must only be polled. */
 NATSKIT_API natskit_status natskit_waitset_fd(natskit_waitset waitset, int32_t *fd);
 
 /* Wakes blocked callers with NATSKIT_CLOSED and releases the handle; the objects live on. The descriptor is

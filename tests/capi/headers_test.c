@@ -338,9 +338,13 @@ static void test_add_all(void **state)
 
 /* -- changed while it is sent ---------------------------------------------------------------------------- */
 
+#define HANDLES                                                                                              \
+    30 /* once one was changed while it was sent, its block is not lent any more: new ones are needed */
+
 struct sender {
     natskit_conn conn;
-    natskit_headers headers;
+    natskit_headers headers[HANDLES];
+    atomic_int current;
     atomic_bool stop;
     atomic_int failed;
 };
@@ -349,7 +353,8 @@ static void *send_all(void *arg)
 {
     struct sender *sender = arg;
     while (!atomic_load(&sender->stop)) {
-        if (natskit_publish(sender->conn, "h", Z, NULL, 0, sender->headers, "x", 1, 1000) != NATSKIT_OK) {
+        natskit_headers headers = sender->headers[atomic_load(&sender->current)];
+        if (natskit_publish(sender->conn, "h", Z, NULL, 0, headers, "x", 1, 1000) != NATSKIT_OK) {
             atomic_fetch_add(&sender->failed, 1);
         }
     }
@@ -378,7 +383,10 @@ static void test_changed_while_sent(void **state)
     static struct sender sender;
     pthread_t threads[2];
     sender.conn = fx_connect();
-    sender.headers = open_headers();
+    for (int i = 0; i < HANDLES; i++) {
+        sender.headers[i] = open_headers();
+    }
+    atomic_store(&sender.current, 0);
     natskit_sub sub = subscribe(sender.conn, "h");
     atomic_store(&sender.stop, false);
     for (size_t i = 0; i < 2; i++) {
@@ -386,10 +394,12 @@ static void test_changed_while_sent(void **state)
     }
     for (int turn = 0; turn < 300; turn++) {
         char text[16];
-        assert_ok(natskit_headers_clear(sender.headers));
+        natskit_headers headers = sender.headers[turn % HANDLES];
+        assert_ok(natskit_headers_clear(headers));
+        atomic_store(&sender.current, turn % HANDLES);
         for (int i = 0; i < 20; i++) {
             (void)snprintf(text, sizeof text, "%d", i);
-            assert_ok(natskit_headers_add(sender.headers, "N", Z, text, Z, NULL));
+            assert_ok(natskit_headers_add(headers, "N", Z, text, Z, NULL));
         }
         natskit_msg *msg = next(sub);
         expect_whole(msg);
