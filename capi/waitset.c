@@ -141,7 +141,9 @@ natskit_status natskit_waitset_add(natskit_waitset waitset, uint64_t object, uin
     } else {
         status = nki_link_add(link, pair.set, object, pair.kind, tag);
         uint64_t conn = nki_conn_origin(conn_of(pair.handle, pair.kind));
-        nki_waitset_add_of(pair.set, conn);
+        if (status == NATSKIT_OK) {
+            nki_waitset_add_of(pair.set, conn);
+        }
         if (pair.kind == NATSKIT_KIND_OP) { /* its request may wait with others until somebody waits for it */
             nki_waitset_set_hint(pair.set, conn);
         }

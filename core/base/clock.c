@@ -2,7 +2,8 @@
 #include "base/clock.h"
 
 #include <limits.h>
-#include <time.h>
+
+#define NS_PER_SECOND INT64_C(1000000000)
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -10,7 +11,7 @@ static int64_t read_clock(clockid_t clock)
     int failed = clock_gettime(clock, &now);
     assert(failed == 0); /* both clocks exist everywhere, and the address is ours */
     (void)failed;
-    return (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
 
 int64_t nki_clock_now_ns(void)
@@ -21,6 +22,12 @@ int64_t nki_clock_now_ns(void)
 int64_t nki_clock_wall_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+struct timespec nki_clock_timespec(int64_t ns)
+{
+    ns = ns < 0 ? 0 : ns;
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND)};
 }
 
 int64_t nki_deadline_ns(int64_t now_ns, int64_t timeout_ms)

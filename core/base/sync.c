@@ -3,6 +3,7 @@
 #include "base/sync.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,11 +12,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NAME_MAX_LEN 15 /* the kernel's limit */
-#define NS_PER_SECOND INT64_C(1000000000)
 
 /* Where a long is narrower than the time, the call that takes the latter has a number of its own. */
 #ifdef SYS_futex_time64
@@ -47,12 +46,6 @@ int nki_cond_init(pthread_cond_t *cond)
     return failed;
 }
 
-static struct timespec timespec_of(int64_t ns)
-{
-    ns = ns < 0 ? 0 : ns; /* long past; a negative time is none for the system */
-    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND)};
-}
-
 bool nki_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
 {
     if (deadline_ns == NKI_NEVER) {
@@ -61,7 +54,7 @@ bool nki_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadlin
         (void)failed;
         return true;
     }
-    struct timespec until = timespec_of(deadline_ns);
+    struct timespec until = nki_clock_timespec(deadline_ns);
     int failed = pthread_cond_timedwait(cond, mutex, &until);
     assert(failed == 0 || failed == ETIMEDOUT);
     return failed == 0;
@@ -69,7 +62,7 @@ bool nki_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadlin
 
 bool nki_small_cond_wait(struct nki_small_cond *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
 {
-    struct timespec until = timespec_of(deadline_ns);
+    struct timespec until = nki_clock_timespec(deadline_ns);
     unsigned seen = atomic_load_explicit(&cond->wakes, memory_order_relaxed);
     pthread_mutex_unlock(mutex);
     long failed = syscall(FUTEX_CALL, &cond->wakes, FUTEX_WAIT_BITSET_PRIVATE, seen,

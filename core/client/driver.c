@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <time.h>
 
-#define NS_PER_SECOND (1000 * NKI_NS_PER_MS)
 #define TURNSTILE_NS (2 * NKI_NS_PER_MS)   /* for which a reader lets callers go first */
 #define GATHER_NS (100 * INT64_C(1000))    /* for which frames of a stream gather */
 #define GATHER_MAX_NS (4 * GATHER_NS)      /* ... of callers who write them when they wait for answers */
@@ -20,9 +18,8 @@ void nki_conn_lock_in_turn(struct nki_conn *conn)
 {
     bool in_turn = pthread_mutex_trylock(&conn->turn_mu) == 0;
     if (NKI_UNLIKELY(!in_turn)) {
-        int64_t until_ns = nki_clock_wall_ns() + TURNSTILE_NS; /* the clock of pthread_mutex_timedlock */
-        struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SECOND),
-                                 .tv_nsec = (long)(until_ns % NS_PER_SECOND)};
+        /* By the clock of pthread_mutex_timedlock. */
+        struct timespec until = nki_clock_timespec(nki_clock_wall_ns() + TURNSTILE_NS);
         in_turn = pthread_mutex_timedlock(&conn->turn_mu, &until) == 0;
     }
     pthread_mutex_lock(&conn->engine_mu);

@@ -189,6 +189,10 @@ void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error);
  * is neither; the I/O thread, when it is due: does so if nobody uses it. */
 void nki_lease_end(struct nki_conn *conn);
 void nki_lease_look(struct nki_conn *conn, int64_t now_ns);
+/* With the engine lock, by a caller: he is the reader from now on, whoever was. */
+void nki_lease_take(struct nki_conn *conn);
+/* Whether it is lent or kept, so that a caller who wants it need not wait for a read. Any thread, no lock. */
+bool nki_lease_is_there(const struct nki_conn *conn);
 /* With the engine lock. By a caller that has read, and counts as waiting: keeps the right for the next time,
  * or returns false, and the reader is as before or the I/O thread. */
 bool nki_lease_keep(struct nki_conn *conn, int64_t now_ns);

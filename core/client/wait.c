@@ -40,7 +40,7 @@ static void look(const struct nki_conn *conn, struct reading *reading)
 static bool take_reading(struct nki_conn *conn, struct reading *reading)
 {
     if (!nki_conn_try_lock(conn)) {
-        if (!atomic_load(&conn->kept) && !atomic_load(&conn->lent)) {
+        if (!nki_lease_is_there(conn)) {
             return false; /* somebody reads right now, and will complete this caller if it is its turn */
         }
         nki_conn_lock(conn);
@@ -55,12 +55,7 @@ static bool take_reading(struct nki_conn *conn, struct reading *reading)
         nki_lease_end(conn); /* who may not have it sleeps, and the I/O thread has to read */
     }
     if (free_to_take) {
-        if (conn->reader == NKI_READER_SET) {
-            nki_lease_end(conn);
-        }
-        conn->reader = NKI_READER_CALLER;
-        atomic_store(&conn->kept, false);
-        nki_driver_interest(conn);
+        nki_lease_take(conn);
         atomic_fetch_add_explicit(&transport->refs, 1, memory_order_relaxed);
         reading->transport = transport;
         look(conn, reading);
@@ -248,7 +243,7 @@ int32_t nki_conn_wait_stream(struct nki_conn *conn, struct nki_waitset *set, str
     int32_t status = NKI_WOULD_BLOCK;
     atomic_fetch_add(&conn->waiting, 1);
     while (status == NKI_WOULD_BLOCK) {
-        if (atomic_load(&conn->kept) || atomic_load(&conn->lent)) {
+        if (nki_lease_is_there(conn)) {
             int64_t until_ns = nki_clock_now_ns() + STREAM_NS;
             until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
             status = wait_reading(conn, set, records, cap, again, until_ns, count);

@@ -116,3 +116,29 @@ void bench_expect_event(natskit_sub events, int32_t type)
         assert_ok(natskit_msg_release(msg));
     }
 }
+
+static void *run_echo(void *arg)
+{
+    struct bench_echo *echo = arg;
+    natskit_msg *request;
+    while (natskit_sub_next(echo->sub, -1, &request) == NATSKIT_OK) {
+        (void)natskit_msg_respond(request, NO_HEADERS, "!", 1, WAIT_MS);
+        (void)natskit_msg_release(request);
+    }
+    return NULL;
+}
+
+void bench_echo_start(struct bench_echo *echo, const char *url)
+{
+    assert_ok(natskit_connect(url, Z, NO_OPTIONS, WAIT_MS, &echo->conn, NULL));
+    echo->sub = bench_subscribe(echo->conn, "echo", NULL);
+    assert_ok(natskit_flush(echo->conn, WAIT_MS));
+    assert_int_equal(pthread_create(&echo->thread, NULL, run_echo, echo), 0);
+}
+
+void bench_echo_stop(struct bench_echo *echo)
+{
+    assert_ok(natskit_sub_close(echo->sub));
+    pthread_join(echo->thread, NULL);
+    assert_ok(natskit_conn_close(echo->conn, WAIT_MS));
+}

@@ -12,6 +12,7 @@
 
 #include <natskit.h>
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "support/nats_server.h"
@@ -50,6 +51,15 @@ natskit_sub bench_subscribe(natskit_conn conn, const char *subject, const char *
 void bench_publish(natskit_conn conn, const char *subject, const char *text);
 /* The next message's data are `text`. */
 void bench_expect(natskit_sub sub, const char *text);
+/* Answers each request to "echo" with "!", in a thread of its own, on a connection that others may use, too.
+ */
+struct bench_echo {
+    natskit_conn conn;
+    natskit_sub sub;
+    pthread_t thread;
+};
+void bench_echo_start(struct bench_echo *echo, const char *url);
+void bench_echo_stop(struct bench_echo *echo);
 /* Waits for an event of this type, releasing those before it. */
 void bench_expect_event(natskit_sub events, int32_t type);
 

@@ -8,40 +8,6 @@
 
 #define STREAM 400000
 
-/* Answers requests. */
-struct peer {
-    natskit_conn conn;
-    natskit_sub echo;
-    pthread_t thread;
-};
-
-static void *run_peer(void *arg)
-{
-    struct peer *peer = arg;
-    natskit_msg *request;
-    while (natskit_sub_next(peer->echo, -1, &request) == NATSKIT_OK) {
-        (void)natskit_msg_respond(request, NO_HEADERS, "!", 1, WAIT_MS);
-        (void)natskit_msg_release(request);
-    }
-    return NULL;
-}
-
-static void peer_start(struct peer *peer)
-{
-    /* not by way of the tap, which cuts all at once */
-    assert_ok(natskit_connect(ts_server_url(bench.server), Z, NO_OPTIONS, WAIT_MS, &peer->conn, NULL));
-    peer->echo = bench_subscribe(peer->conn, "echo", NULL);
-    assert_ok(natskit_flush(peer->conn, WAIT_MS));
-    assert_int_equal(pthread_create(&peer->thread, NULL, run_peer, peer), 0);
-}
-
-static void peer_stop(struct peer *peer)
-{
-    assert_ok(natskit_sub_close(peer->echo));
-    pthread_join(peer->thread, NULL);
-    assert_ok(natskit_conn_close(peer->conn, WAIT_MS));
-}
-
 /* By now the right is kept, most of the time. */
 static void ask_often(natskit_conn conn)
 {
@@ -67,8 +33,8 @@ static void wait_until_received(natskit_sub sub, uint64_t wanted)
 static void test_the_caller_does_something_else(void **state)
 {
     (void)state;
-    struct peer peer;
-    peer_start(&peer);
+    struct bench_echo peer;
+    bench_echo_start(&peer, ts_server_url(bench.server));
     natskit_conn conn = bench_connect();
     natskit_sub quiet = bench_subscribe(conn, "quiet", NULL);
     for (uint64_t round = 1; round <= 20; round++) {
@@ -78,7 +44,7 @@ static void test_the_caller_does_something_else(void **state)
     }
     assert_ok(natskit_sub_close(quiet));
     assert_ok(natskit_conn_close(conn, WAIT_MS));
-    peer_stop(&peer);
+    bench_echo_stop(&peer);
 }
 
 /* -- others that wait ------------------------------------------------------------------------------------ */
@@ -121,8 +87,8 @@ static void *take_all_by_set(void *arg)
 static void test_others_wait(void **state)
 {
     (void)state;
-    struct peer peer;
-    peer_start(&peer);
+    struct bench_echo peer;
+    bench_echo_start(&peer, ts_server_url(bench.server));
     natskit_conn conn = bench_connect();
     struct other next = {.sub = bench_subscribe(conn, "quiet", NULL)};
     struct other set = {.sub = bench_subscribe(conn, "quiet", NULL)};
@@ -145,7 +111,7 @@ static void test_others_wait(void **state)
     pthread_join(set.thread, NULL);
     assert_ok(natskit_sub_close(set.sub));
     assert_ok(natskit_conn_close(conn, WAIT_MS));
-    peer_stop(&peer);
+    bench_echo_stop(&peer);
 }
 
 static void *ask_on(void *arg)
@@ -164,8 +130,8 @@ static void *ask_on(void *arg)
 static void test_many_ask(void **state)
 {
     (void)state;
-    struct peer peer;
-    peer_start(&peer);
+    struct bench_echo peer;
+    bench_echo_start(&peer, ts_server_url(bench.server));
     struct other asking = {.conn = bench_connect()};
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
@@ -175,7 +141,7 @@ static void test_many_ask(void **state)
         pthread_join(threads[i], NULL);
     }
     assert_ok(natskit_conn_close(asking.conn, WAIT_MS));
-    peer_stop(&peer);
+    bench_echo_stop(&peer);
 }
 
 /* -- streams --------------------------------------------------------------------------------------------- */
@@ -272,8 +238,8 @@ static void test_a_stream_is_left(void **state)
 static void test_the_connection_is_lost(void **state)
 {
     (void)state;
-    struct peer peer;
-    peer_start(&peer);
+    struct bench_echo peer;
+    bench_echo_start(&peer, ts_server_url(bench.server));
     natskit_conn conn = bench_connect();
     natskit_sub events;
     assert_ok(natskit_conn_events(conn, NO_OPTIONS, &events, NULL));
@@ -282,14 +248,14 @@ static void test_the_connection_is_lost(void **state)
         if (round % 2 == 0) {
             assert_ok(natskit_conn_reconnect(conn, NULL));
         } else {
-            assert_true(ts_tap_command(bench.tap, "cut"));
+            assert_true(ts_tap_command(bench.tap, "cut")); /* not that of the peer */
         }
         bench_expect_event(events, NATSKIT_EVENT_RECONNECTED);
     }
     ask_often(conn);
     assert_ok(natskit_conn_close(conn, WAIT_MS));
     assert_ok(natskit_sub_close(events));
-    peer_stop(&peer);
+    bench_echo_stop(&peer);
 }
 
 int main(void)

@@ -12,38 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-struct echo {
-    natskit_conn conn;
-    natskit_sub sub;
-    pthread_t thread;
-};
-
-static void *run_echo(void *arg)
-{
-    struct echo *echo = arg;
-    natskit_msg *request;
-    while (natskit_sub_next(echo->sub, -1, &request) == NATSKIT_OK) {
-        (void)natskit_msg_respond(request, NO_HEADERS, "!", 1, WAIT_MS);
-        (void)natskit_msg_release(request);
-    }
-    return NULL;
-}
-
-static void echo_start(struct echo *echo)
-{
-    echo->conn = bench_connect();
-    echo->sub = bench_subscribe(echo->conn, "echo", NULL);
-    assert_ok(natskit_flush(echo->conn, WAIT_MS));
-    assert_int_equal(pthread_create(&echo->thread, NULL, run_echo, echo), 0);
-}
-
-static void echo_stop(struct echo *echo)
-{
-    assert_ok(natskit_sub_close(echo->sub));
-    pthread_join(echo->thread, NULL);
-    assert_ok(natskit_conn_close(echo->conn, WAIT_MS));
-}
-
 /* The loop, with a connection that also gets noise from the other one, which the loop does not wait for. */
 struct loop {
     natskit_conn conn;
@@ -107,7 +75,7 @@ static void asked(struct loop *loop, natskit_op op, natskit_status wanted)
 }
 
 /* Asks until the loop reads by itself. */
-static void until_lent(struct loop *loop, struct echo *echo)
+static void until_lent(struct loop *loop, struct bench_echo *echo)
 {
     int64_t end_ms = ts_now_ms() + WAIT_MS;
     long before = loop->spurious;
@@ -139,9 +107,9 @@ static void wait_for_noise(struct loop *loop)
 static void test_the_loop_does_something_else(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&loop);
     for (int round = 0; round < 5; round++) {
         until_lent(&loop, &echo);
@@ -156,7 +124,7 @@ static void test_the_loop_does_something_else(void **state)
     }
     wait_for_noise(&loop);
     loop_close(&loop);
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 /* More than a loop should read by itself. */
@@ -164,9 +132,9 @@ static void test_a_stream_comes(void **state)
 {
     (void)state;
     static char large[32 * 1024];
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&loop);
     until_lent(&loop, &echo);
     for (int i = 0; i < 400; i++) {
@@ -177,17 +145,17 @@ static void test_a_stream_comes(void **state)
     }
     wait_for_noise(&loop);
     loop_close(&loop);
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 /* Many in flight: their requests gather, and the loop that reads writes them before it waits again. */
 static void test_many_in_flight(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
     natskit_op ops[64];
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&loop);
     until_lent(&loop, &echo);
     for (int round = 0; round < 200; round++) {
@@ -213,15 +181,75 @@ static void test_many_in_flight(void **state)
         }
     }
     loop_close(&loop);
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
+}
+
+/* Collects until all noise has been read, so that no bytes are left. */
+static void collect_noise(struct loop *loop)
+{
+    natskit_sub_stats stats = {0};
+    int64_t end_ms = ts_now_ms() + WAIT_MS;
+    while (stats.received < (uint64_t)loop->noisy) {
+        natskit_ready ready;
+        size_t count;
+        assert_true(ts_now_ms() < end_ms);
+        assert_status(natskit_waitset_wait(loop->waitset, &ready, sizeof ready, 1, 0, &count),
+                      NATSKIT_WOULD_BLOCK);
+        assert_ok(natskit_sub_stats_get(loop->noise, &stats, sizeof stats));
+    }
+}
+
+/* Requests that nobody answers, asked faster than one by one: then no bytes come, and still the descriptor is
+ * readable, for the loop is to write them. */
+static void test_the_loop_is_called(void **state)
+{
+    (void)state;
+    struct bench_echo echo;
+    struct loop loop;
+    natskit_op ops[8];
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
+    natskit_sub silent = bench_subscribe(echo.conn, "silent", NULL);
+    assert_ok(natskit_flush(echo.conn, WAIT_MS));
+    loop_open(&loop);
+    uint64_t asked = 0;
+    bool called = false;
+    for (int64_t end_ms = ts_now_ms() + WAIT_MS; !called; asked += 8) {
+        assert_true(ts_now_ms() < end_ms);
+        until_lent(&loop, &echo);
+        collect_noise(&loop);
+        for (int i = 0; i < 8; i++) {
+            assert_ok(natskit_request_start(loop.conn, "silent", Z, NO_HEADERS, "?", 1, NO_OPTIONS, WAIT_MS,
+                                            &ops[i], NULL));
+        }
+        struct pollfd pfd = {.fd = loop.fd, .events = POLLIN};
+        called = poll(&pfd, 1, 0) == 1;
+        if (called) {
+            natskit_ready ready;
+            size_t count;
+            assert_status(natskit_waitset_wait(loop.waitset, &ready, sizeof ready, 1, 0, &count),
+                          NATSKIT_WOULD_BLOCK);
+            assert_int_equal(poll(&pfd, 1, 0), 0);
+        }
+        for (int i = 0; i < 8; i++) {
+            assert_ok(natskit_op_close(ops[i]));
+        }
+    }
+    natskit_msg *request;
+    for (uint64_t i = 0; i < asked; i++) {
+        assert_ok(natskit_sub_next(silent, WAIT_MS, &request));
+        assert_ok(natskit_msg_release(request));
+    }
+    assert_ok(natskit_sub_close(silent));
+    loop_close(&loop);
+    bench_echo_stop(&echo);
 }
 
 static void test_the_connection_is_lost(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&loop);
     natskit_sub events;
     assert_ok(natskit_conn_events(loop.conn, NO_OPTIONS, &events, NULL));
@@ -233,16 +261,16 @@ static void test_the_connection_is_lost(void **state)
     }
     assert_ok(natskit_sub_close(events));
     loop_close(&loop);
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 /* Each of them first, and the flush of the close is confirmed in time. */
 static void test_closing(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     for (int first = 0; first < 3; first++) {
         loop_open(&loop);
         until_lent(&loop, &echo);
@@ -264,16 +292,16 @@ static void test_closing(void **state)
         assert_ok(natskit_sub_close(loop.noise));
         (void)natskit_conn_close(loop.conn, 0);
     }
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 /* One connection, two loops: the right is lent to one of them, and the other gets its results. */
 static void test_two_loops(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop one;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&one);
     struct loop other = {.conn = one.conn};
     assert_ok(natskit_waitset_open(&other.waitset));
@@ -286,7 +314,7 @@ static void test_two_loops(void **state)
     }
     assert_ok(natskit_waitset_close(other.waitset));
     loop_close(&one);
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 /* -- a blocking wait reads, too ---------------------------------------------------------------------------
@@ -302,11 +330,11 @@ static void *run_close(void *arg)
 static void test_a_wait_reads(void **state)
 {
     (void)state;
-    struct echo echo;
+    struct bench_echo echo;
     struct loop loop;
     natskit_ready ready;
     size_t count;
-    echo_start(&echo);
+    bench_echo_start(&echo, ts_tap_url(bench.tap));
     loop_open(&loop);
     for (int i = 0; i < 500; i++) {
         natskit_op op = ask(&loop);
@@ -338,7 +366,7 @@ static void test_a_wait_reads(void **state)
     pthread_join(closer, NULL);
     assert_ok(natskit_sub_close(loop.noise));
     assert_ok(natskit_conn_close(loop.conn, WAIT_MS));
-    echo_stop(&echo);
+    bench_echo_stop(&echo);
 }
 
 int main(void)
@@ -347,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_the_loop_does_something_else),
         cmocka_unit_test(test_a_stream_comes),
         cmocka_unit_test(test_many_in_flight),
+        cmocka_unit_test(test_the_loop_is_called),
         cmocka_unit_test(test_the_connection_is_lost),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_two_loops),

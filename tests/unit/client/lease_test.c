@@ -155,7 +155,8 @@ static void test_who_keeps_up(void **state)
     assert_int_equal(keeps_for_ms(&rig, 3000, 400000, 0), 250);
     assert_int_equal(keeps_for_ms(&rig, 3000, 400000, 200), 1000);
     assert_int_equal(keeps_for_ms(&rig, 4000, 0, 0), 1000);
-    assert_int_equal(keeps_for_ms(&rig, 0, 512000, 0), 1000);
+    assert_int_equal(keeps_for_ms(&rig, 0, 2000000, 0), 1000);
+    assert_int_equal(keeps_for_ms(&rig, 3999, 1999999, 0), 250);
     /* Then the I/O thread has one read; who waits for what that brings may go on. */
     assert_int_equal(keeps_for_ms(&rig, 3000, 400000, 0), 250);
     assert_true(read_again(&rig, MS));
