@@ -300,7 +300,7 @@ static enum nki_chain_next refused(struct nki_js_call *call, const struct nki_js
     if (call->then == NKI_JS_THEN_UPDATES_OR_CREATES && end->error.err_code == NOT_FOUND_STREAM) {
         return create(call);
     }
-    return end->error.server_code == 503 && try_again(call) ? NKI_CHAIN_WAITS : NKI_CHAIN_ENDS;
+    return nki_js_may_pass(&end->error) && try_again(call) ? NKI_CHAIN_WAITS : NKI_CHAIN_ENDS;
 }
 
 static enum nki_chain_next answered(struct nki_js_call *call, struct nki_msg *msg, struct nki_chain_end *end)

@@ -3,11 +3,14 @@
 #include "jetstream/api_error.h"
 
 #include <limits.h>
+#include <string.h>
 
 #define UNAVAILABLE 503
+#define CONSUMER_CREATE 10012 /* the description tells why */
 #define NOT_FOR_ACCOUNT 10039
 #define NOT_AT_ALL 10076
 #define STORE_FAILED 10077 /* the description tells of what */
+#define STREAM_INVALID 10096
 
 struct meaning {
     int32_t err_code;
@@ -126,7 +129,11 @@ int32_t nki_js_read_error(const struct nki_json_value *error, struct nki_error *
     return status;
 }
 
-bool nki_js_never_enabled(int32_t err_code)
+bool nki_js_may_pass(const struct nki_error *error)
 {
-    return err_code == NOT_FOR_ACCOUNT || err_code == NOT_AT_ALL;
+    int32_t err_code = error->err_code;
+    bool closing = err_code == STREAM_INVALID ||
+                   (err_code == CONSUMER_CREATE && strcmp(error->text, "invalid stream") == 0);
+    bool never = err_code == NOT_FOR_ACCOUNT || err_code == NOT_AT_ALL;
+    return closing || (error->server_code == UNAVAILABLE && !never);
 }

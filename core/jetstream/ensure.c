@@ -392,7 +392,7 @@ static enum nki_chain_next refused(struct ensure *ensure, const struct nki_json_
     if (faster && !ensure->made_only && ensure->consumer.len > 0 && ensure->looks < LOOKS_MAX) {
         return asks(ensure, end, ask_info(ensure));
     }
-    if (end->error.server_code == 503 && !nki_js_never_enabled(code)) {
+    if (nki_js_may_pass(&end->error)) {
         return try_again(ensure, end);
     }
     return ends(ensure, end);

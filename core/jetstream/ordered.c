@@ -391,8 +391,7 @@ static void not_made(struct nki_ordered *ordered, const struct nki_error *error,
     ordered->missing = error->status == NKI_STREAM_NOT_FOUND ? ordered->missing + 1 : 0;
     bool nobody = error->status == NKI_JS_NOT_ENABLED && error->err_code == 0;
     ordered->unheard = nobody ? ordered->unheard + 1 : 0;
-    bool transient = nobody ? ordered->unheard < UNHEARD_TRIES
-                            : error->server_code == 503 && !nki_js_never_enabled(error->err_code);
+    bool transient = nobody ? ordered->unheard < UNHEARD_TRIES : nki_js_may_pass(error);
     if ((!ordered->there && !transient) || ordered->missing >= MISSING_TRIES) {
         if (hand_on_kept(ordered, UINT64_MAX)) {
             nki_feed_finish(&ordered->feed, error->status, error);

@@ -197,7 +197,7 @@ static bool refused(struct nki_object_task *task, const struct nki_json_value *a
     end->status = nki_js_read_error(&error, &end->error);
     end->outcome = NKI_OUTCOME_REJECTED;
     *next = NKI_CHAIN_ENDS;
-    if (end->error.server_code == 503 && !nki_js_never_enabled(end->error.err_code)) {
+    if (nki_js_may_pass(&end->error)) {
         *next = again(task, end, end->status);
     }
     return true;

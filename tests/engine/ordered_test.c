@@ -612,22 +612,25 @@ static void test_first_errors(void **state)
     }
 }
 
-/* JetStream that does not answer is waited for, longer and longer. */
+/* JetStream that does not answer is waited for, longer and longer; and a stream that is just being closed,
+ * too: the server knows next whether it is still there. */
 static void test_pauses(void **state)
 {
     (void)state;
     static const int64_t pauses[] = {250, 500, 1000, 2000, 4000, 5000, 5000, 5000};
+    static const char *const texts[] = {
+        "{\"error\":{\"code\":503,\"err_code\":10008,\"description\":\"later\"}}",
+        "{\"error\":{\"code\":500,\"err_code\":10096,\"description\":\"stream not valid\"}}"};
     struct nki_sub *sub;
     struct asked asked;
     struct peer *peer = peer_new();
     open_with(peer, (struct nki_ordered_params){.deliver = NKI_DELIVER_ALL}, &sub);
     for (size_t i = 0; i < NKI_ARRAY_LEN(pauses); i++) {
         expect_create(peer, &asked, "all");
-        if (i % 2 == 0) {
+        if (i % 3 == 2) {
             say_block(peer, &asked, "", NOBODY);
         } else {
-            say_answer(peer, &asked,
-                       "{\"error\":{\"code\":503,\"err_code\":10008,\"description\":\"later\"}}");
+            say_answer(peer, &asked, texts[i % 3]);
         }
         peer_pass(peer, pauses[i] - 1);
         peer_expect_none(peer);

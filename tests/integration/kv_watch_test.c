@@ -471,7 +471,7 @@ static void test_slow_taking(void **state)
 static void test_bucket_made_anew(void **state)
 {
     (void)state;
-    natskit_kv kv = kb_make(js, bucket, ",'storage':'memory','history':5");
+    natskit_kv kv = kb_make(js, bucket, ",'storage':'memory','history':10");
     const natskit_sub watches[] = {KB_WATCH(kv, "history", "true"), KB_WATCH(kv, "updates_only", "true"),
                                    KB_WATCH(kv, "keys", ">")};
     for (size_t i = 0; i < 3; i++) {
@@ -486,7 +486,7 @@ static void test_bucket_made_anew(void **state)
         }
     }
     jb_do(writer_js, "stream.delete", "{'stream':'KV_%s'}", bucket);
-    assert_ok(natskit_kv_close(kb_make(writer_js, bucket, ",'storage':'memory','history':5")));
+    assert_ok(natskit_kv_close(kb_make(writer_js, bucket, ",'storage':'memory','history':10")));
     assert_int_equal(kb_put(kv, "a", "1"), 1); /* before the watch knows of it */
     assert_int_equal(kb_put(kv, "b", "2"), 2);
     for (size_t i = 0; i < 3; i++) {

@@ -109,12 +109,35 @@ static void test_long_description(void **state)
     assert_true(strlen(error.text) > 400);
 }
 
+static void test_may_pass(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        bool may;
+    } rows[] = {
+        {"{\"code\":503,\"err_code\":10008,\"description\":\"temporarily unavailable\"}", true},
+        {"{\"code\":503,\"err_code\":10039,\"description\":\"not enabled for account\"}", false},
+        {"{\"code\":503,\"err_code\":10076,\"description\":\"not enabled\"}", false},
+        {"{\"code\":500,\"err_code\":10096,\"description\":\"stream not valid\"}", true},
+        {"{\"code\":500,\"err_code\":10012,\"description\":\"invalid stream\"}", true},
+        {"{\"code\":500,\"err_code\":10012,\"description\":\"consumer replica count exceeds\"}", false},
+        {"{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}", false},
+    };
+    for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
+        struct nki_error error;
+        (void)read_text(rows[i].json, &error);
+        assert_int_equal(nki_js_may_pass(&error), rows[i].may);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meanings),
         cmocka_unit_test(test_odd_ones),
         cmocka_unit_test(test_long_description),
+        cmocka_unit_test(test_may_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
