@@ -10,8 +10,8 @@
  * server's description, and returns the status. What is no error object is NKI_JS_REFUSED, too: whoever sends
  * it does not say that it was done. */
 int32_t nki_js_read_error(const struct nki_json_value *error, struct nki_error *out);
-/* Whether the error may be over in a moment: the service is not available, other than for want of JetStream; or
- * the stream is being closed by the server, which knows next whether it is still there. */
+/* Whether the error may be over in a moment: the service is not available, other than for want of JetStream;
+ * or the stream is being closed by the server, which knows next whether it is still there. */
 bool nki_js_may_pass(const struct nki_error *error);
 
 #endif

@@ -65,8 +65,12 @@ uint32_t tt_registry_number(uint64_t sub, uint32_t number)
     pthread_mutex_lock(&mu);
     int at = find(NATSKIT_KIND_SUB, sub);
     if (at >= 0) { /* else it was closed meanwhile */
-        before = tt_registry.things[at].last;
-        tt_registry.things[at].last = number;
+        struct tt_thing *thing = &tt_registry.things[at];
+        uint64_t *came = &thing->came[number / 64 % (TT_NUMBERS / 64)];
+        uint64_t bit = UINT64_C(1) << number % 64;
+        before = (*came & bit) != 0 ? number : thing->last;
+        thing->last = number;
+        *came |= bit;
     }
     pthread_mutex_unlock(&mu);
     return before;
