@@ -103,7 +103,6 @@ int nki_job_start(struct nki_job *job, const struct nki_job_ops *ops, int notify
 void nki_job_start_done(struct nki_job *job, const struct nki_job_ops *ops, int notify_fd)
 {
     fill(job, ops, notify_fd, NKI_JOB_DONE);
-    nki_wake_raise(notify_fd);
 }
 
 bool nki_job_done(struct nki_job *job)

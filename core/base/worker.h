@@ -29,7 +29,7 @@ struct nki_job {
 /* Fills `job` and hands it over; `notify_fd` must stay open until the job is freed or done. 0 or an errno,
  * then nothing has begun. */
 int nki_job_start(struct nki_job *job, const struct nki_job_ops *ops, int notify_fd);
-/* Fills a job that needs no helper: it is done, and notify_fd raised. */
+/* Fills a job that needs no helper: it is done, and notify_fd is not raised for that. */
 void nki_job_start_done(struct nki_job *job, const struct nki_job_ops *ops, int notify_fd);
 bool nki_job_done(struct nki_job *job);
 /* Forgets the job; one that runs is freed when it returns, and notify_fd is not touched any more. */

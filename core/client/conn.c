@@ -78,7 +78,9 @@ int32_t nki_conn_open(const struct nki_conn_params *params, struct nki_conn **ou
         nki_op_retain(connect_op);
         nki_engine_start(&conn->engine, connect_op, params->deadline_ns, nki_clock_now_ns());
         status = nki_loop_add(conn, err);
-        if (status != NKI_OK) {
+        if (status == NKI_OK) {
+            nki_driver_begin(conn);
+        } else {
             nki_engine_close(&conn->engine, NULL, 0);
         }
     }
@@ -496,6 +498,8 @@ int32_t nki_conn_close(struct nki_conn *conn, int64_t deadline_ns)
     nki_conn_wait_op(conn, op, NKI_NEVER); /* the close has its own deadline */
     status = nki_op_result(op, NULL, NULL);
     nki_op_release(op);
+    nki_conn_lock(conn);
+    leave(conn); /* whoever closed it for us has hung up, too */
     return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #define TURNSTILE_NS (2 * NKI_NS_PER_MS)   /* for which a reader lets callers go first */
 #define GATHER_NS (100 * INT64_C(1000))    /* for which frames of a stream gather */
@@ -145,17 +146,6 @@ void nki_driver_interest(struct nki_conn *conn)
     }
 }
 
-bool nki_driver_settle(struct nki_conn *conn)
-{
-    struct nki_engine *engine = &conn->engine;
-    bool kick = (engine->want & NKI_WANT_KICK) != 0;
-    engine->want &= ~NKI_WANT_KICK;
-    if (engine->want != 0 || nki_engine_deadline_ns(engine) < conn->armed_ns) {
-        nki_loop_post(conn);
-    }
-    return kick;
-}
-
 void nki_driver_pass_right(struct nki_conn *conn)
 {
     atomic_store_explicit(&conn->tx_owed, true, memory_order_release);
@@ -232,11 +222,11 @@ static void stop_resolving(struct nki_conn *conn)
     if (conn->resolve != NULL) {
         nki_resolve_free(conn->resolve);
         conn->resolve = NULL;
-        nki_loop_resolving(-1);
+        nki_loop_asking(conn, -1);
     }
 }
 
-/* I/O thread, engine lock: lets go of the transport or of the attempt to get one. */
+/* Lets go of the transport or of the attempt to get one. */
 static void hang_up(struct nki_conn *conn)
 {
     if (conn->dial != NULL) {
@@ -255,11 +245,12 @@ static void hang_up(struct nki_conn *conn)
     conn->unread = false;
     if (conn->transport != NULL) {
         nki_lease_end(conn);
-        nki_loop_unwatch(conn, conn->transport->stream->fd);
+        nki_loop_unwatch(conn, conn->transport->stream->fd); /* which the end of it would wake */
+        nki_stream_shutdown(conn->transport->stream);
         nki_transport_release(conn->transport);
         conn->transport = NULL;
         conn->reader = NKI_READER_LOOP;
-        if (conn->nudge_fd >= 0) {
+        if (conn->nudge_fd >= 0 && atomic_load(&conn->waiting) > 0) {
             nki_wake_raise(conn->nudge_fd); /* a caller that reads finds out at once */
         }
     }
@@ -273,12 +264,12 @@ void nki_driver_start_resolving(struct nki_conn *conn, int64_t now_ns)
 {
     const struct nki_url *url = &conn->engine.servers.current->url;
     struct nki_error error;
+    nki_loop_asking(conn, +1);
     conn->resolve = nki_resolve_start(url->host, url->port, nki_loop_wake_fd(), &error);
     if (conn->resolve == NULL) {
+        nki_loop_asking(conn, -1);
         nki_engine_lost(&conn->engine, &error, now_ns);
-        return;
     }
-    nki_loop_resolving(+1);
 }
 
 void nki_driver_name_error(struct nki_conn *conn, struct nki_error *error)
@@ -403,6 +394,8 @@ static void carry_out(struct nki_conn *conn, int64_t now_ns)
     }
 }
 
+/* -- timers and ends ------------------------------------------------------------------------------------- */
+
 /* With the engine lock: when the I/O thread has to look at the connection at the latest. */
 static int64_t next_look_ns(const struct nki_conn *conn)
 {
@@ -415,6 +408,74 @@ static int64_t next_look_ns(const struct nki_conn *conn)
     }
     return conn->gather_ns < at ? conn->gather_ns : at;
 }
+
+static void arm(struct nki_conn *conn, int64_t at_ns)
+{
+    conn->armed_ns = at_ns;
+    nki_loop_arm(conn, at_ns);
+}
+
+void nki_driver_arm(struct nki_conn *conn)
+{
+    int64_t at_ns = next_look_ns(conn);
+    if (at_ns < conn->armed_ns) {
+        arm(conn, at_ns);
+    }
+}
+
+/* The connection is closed: whoever did that hangs up. The I/O thread drops it when it looks next. */
+static void end(struct nki_conn *conn)
+{
+    if (!conn->ended) {
+        conn->ended = true;
+        conn->engine.want = 0;
+        hang_up(conn);
+        conn->armed_ns = NKI_NEVER;
+        nki_loop_retire(conn, nki_clock_now_ns());
+    }
+    if (conn->nudge_fd >= 0 && atomic_load(&conn->waiting) == 0) { /* else when it is dropped */
+        (void)close(conn->nudge_fd);
+        conn->nudge_fd = -1;
+    }
+}
+
+bool nki_driver_settle(struct nki_conn *conn)
+{
+    struct nki_engine *engine = &conn->engine;
+    bool kick = (engine->want & NKI_WANT_KICK) != 0;
+    engine->want &= ~NKI_WANT_KICK;
+    if (NKI_UNLIKELY(engine->state == NKI_ENGINE_CLOSED)) {
+        end(conn);
+    } else if (NKI_UNLIKELY(engine->want != 0)) {
+        nki_loop_post(conn);
+    } else {
+        nki_driver_arm(conn);
+    }
+    return kick;
+}
+
+/* What the I/O thread is to do with the transport from here on. */
+static void poll_on(struct nki_conn *conn)
+{
+    nki_driver_interest(conn);
+    if (conn->unread && conn->reader == NKI_READER_LOOP) {
+        nki_loop_post(conn); /* no poll would tell; other connections have their turn before */
+    }
+}
+
+void nki_driver_begin(struct nki_conn *conn)
+{
+    nki_conn_lock(conn);
+    carry_out(conn, nki_clock_now_ns());
+    poll_on(conn);
+    bool right = nki_driver_settle(conn);
+    nki_conn_unlock(conn);
+    if (right) {
+        nki_driver_transmit(conn);
+    }
+}
+
+/* -- the I/O thread -------------------------------------------------------------------------------------- */
 
 /* One turn of writing with the transmit right; whatever is left waits for the poller or the next turn. */
 static void transmit_turn(struct nki_conn *conn)
@@ -435,9 +496,8 @@ static void transmit_turn(struct nki_conn *conn)
             nki_driver_interest(conn);
             at = next_look_ns(conn);
         }
-        conn->armed_ns = at;
+        arm(conn, at);
         nki_conn_unlock(conn);
-        nki_loop_arm(conn, at);
     }
 }
 
@@ -479,18 +539,11 @@ bool nki_driver_service(struct nki_conn *conn)
     carry_out(conn, now_ns);
     right = right || (engine->want & NKI_WANT_KICK) != 0;
     engine->want &= ~NKI_WANT_KICK;
-    nki_driver_interest(conn);
-    if (conn->unread && conn->reader == NKI_READER_LOOP) {
-        nki_loop_post(conn); /* the others have their turn before */
-    }
+    poll_on(conn);
     int64_t at = next_look_ns(conn);
     bool ended = engine->state == NKI_ENGINE_CLOSED;
-    if (ended) {
-        at = NKI_NEVER; /* it may be freed without the loop's knowing: nothing of it may stay in a list */
-    }
-    conn->armed_ns = at;
+    arm(conn, ended ? NKI_NEVER : at);
     nki_conn_unlock(conn);
-    nki_loop_arm(conn, at);
     if (right) {
         transmit_turn(conn);
     }

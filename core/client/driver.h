@@ -5,7 +5,8 @@
  * blocked caller takes the right over (wait.c), polls the socket without a lock, and gives it back; to a
  * waitset it is lent (lease.c). Writing:
  * the transmit right of the outbox (outbox.h), wherever it is: at a caller, with the I/O thread (`tx_waiting`
- * or `tx_owed`), or nobody. Dialing, hanging up and timers are the I/O thread's alone. */
+ * or `tx_owed`), or nobody. Dialing, hanging up and timers are the I/O thread's; but who opens a connection
+ * begins to dial himself, and who closes it hangs up. */
 #ifndef NKI_CLIENT_DRIVER_H
 #define NKI_CLIENT_DRIVER_H
 
@@ -37,10 +38,11 @@ struct nki_conn {
     struct nki_engine engine;
     struct nki_transport *transport; /* NULL: none, or hanging up */
     enum nki_reader reader;
-    int nudge_fd;               /* wakes the caller that reads; -1 until one did */
-    bool unread;                /* bytes wait in the stream itself */
-    bool filtering;             /* a filter (TLS, WebSocket) is there, its handshake under way */
-    struct nki_tls_state tls;   /* of a transport that is secured */
+    int nudge_fd;             /* wakes the caller that reads; -1 until one did, not closed while one waits */
+    bool unread;              /* bytes wait in the stream itself */
+    bool ended;               /* closed, and hung up by who did that */
+    bool filtering;           /* a filter (TLS, WebSocket) is there, its handshake under way */
+    struct nki_tls_state tls; /* of a transport that is secured */
     struct nki_waitset *lessee; /* to whom the reading right is lent: a reference, or NULL */
     int64_t lease_ns;           /* when the I/O thread looks whether the right is used; NKI_NEVER */
     int64_t used_ns;            /* when it last could have been lent or kept; later than now: not before */
@@ -68,25 +70,27 @@ struct nki_conn {
     atomic_bool waits;     /* callers ask and then wait: until they wait their requests may gather */
     atomic_bool gathering; /* it looks after a right that is parked (outbox.h), or is about to */
 
-    /* the I/O thread's own */
-    int64_t gather_ns;      /* when it looks after a parked right; NKI_NEVER */
-    int64_t gather_step_ns; /* to the next look after that */
-    uint32_t gather_seen;   /* its mark of the last look (outbox.h) */
+    /* guarded by engine_mu: the attempt to get a transport, and a look after a parked right */
     struct nki_prepare *prepare;
     struct nki_tls_config *tls_config; /* of the last attempt that had one */
     bool tls_prepared;                 /* ... which is this one */
     struct nki_resolve *resolve;
     struct nki_tcp_dial *dial;
-    struct nki_list run_node;   /* in the list of those to be looked at now */
-    struct nki_list live_node;  /* in the list of those that have not ended */
-    struct nki_list timer_node; /* in the list of deadlines, earliest first */
-    int64_t timer_ns;
+    int64_t gather_ns;      /* when the I/O thread looks after a parked right; NKI_NEVER */
+    int64_t gather_step_ns; /* to the next look after that */
+    uint32_t gather_seen;   /* its mark of the last look (outbox.h) */
+
+    /* the I/O thread's own */
+    struct nki_list run_node; /* in the list of those to be looked at now */
     bool io_ready;
 
     /* guarded by the loop's mutex */
     struct nki_list post_node;
+    struct nki_list live_node;  /* in the list of those that have not ended */
+    struct nki_list timer_node; /* in the list of deadlines, earliest first */
+    int64_t timer_ns;
     bool posted;
-    bool added;
+    int asking; /* questions to the helper thread that are open */
 };
 
 /* The engine lock. A reader has it for most of the time when messages stream in, and lets go of it for some
@@ -155,8 +159,14 @@ void nki_driver_forget(void);
 void nki_driver_read(struct nki_conn *conn, uint8_t *buffer);
 /* With the engine lock: tells the I/O thread's poller what to wait for. */
 void nki_driver_interest(struct nki_conn *conn);
-/* After an engine call by any thread, with the engine lock: hands to the I/O thread what only it may do.
- * Returns whether the caller now holds the transmit right, to be used by nki_driver_transmit after unlocking.
+/* By who opens it, without locks: begins to dial. What takes longer than a system call, such as the name of a
+ * server, goes on in the I/O thread. */
+void nki_driver_begin(struct nki_conn *conn);
+/* With the engine lock: sees to it that the I/O thread looks at the connection when the next thing is due. */
+void nki_driver_arm(struct nki_conn *conn);
+/* After an engine call by any thread, with the engine lock: hangs up a connection that is closed, and hands
+ * to the I/O thread what else is to be done. Returns whether the caller now holds the transmit right, to be
+ * used by nki_driver_transmit after unlocking.
  */
 bool nki_driver_settle(struct nki_conn *conn);
 /* With the transmit right, without locks: writes once, and passes the right on if something is left. */
@@ -171,12 +181,12 @@ void nki_driver_before_wait(struct nki_conn *conn);
  * left to do. */
 bool nki_driver_service(struct nki_conn *conn);
 
-/* secure.c, with the engine lock. The I/O thread: begins the TLS handshake that the engine wants, once what
+/* secure.c, with the engine lock. Who dials: begins the TLS handshake that the engine wants, once what
  * it needs is prepared; begins the upgrade to WebSocket. The reader: a step of either. */
 void nki_driver_begin_tls(struct nki_conn *conn, int64_t now_ns);
 void nki_driver_begin_upgrade(struct nki_conn *conn, int64_t now_ns);
 void nki_driver_step_filter(struct nki_conn *conn, int64_t now_ns);
-/* The I/O thread: reads what an attempt needs of files, then goes on with it. */
+/* Has read what an attempt needs of files, then goes on with it. */
 void nki_driver_prepare(struct nki_conn *conn, uint32_t what, int64_t now_ns);
 void nki_driver_step_prepare(struct nki_conn *conn, int64_t now_ns);
 void nki_driver_stop_preparing(struct nki_conn *conn);
@@ -211,19 +221,22 @@ void nki_transport_release(struct nki_transport *transport);
 
 /* loop.c: the I/O thread. */
 
-/* Gives the connection to the I/O thread, which is started on need. */
+/* Gives the connection to the I/O thread, which is started on need; it does not look at it yet. */
 int32_t nki_loop_add(struct nki_conn *conn, struct nki_error *err);
-/* Has the I/O thread look at the connection. Any thread. */
+/* Has the I/O thread look at the connection: now, or at this time, which takes the place of the one before.
+ * Any thread. */
 void nki_loop_post(struct nki_conn *conn);
-/* The following by the I/O thread, or with the engine lock where they name a transport's descriptor. */
+void nki_loop_arm(struct nki_conn *conn, int64_t at_ns);
+/* The connection has ended, and is to be dropped soon. */
+void nki_loop_retire(struct nki_conn *conn, int64_t now_ns);
+/* With the engine lock. */
 bool nki_loop_watch(struct nki_conn *conn, int fd, uint32_t events, struct nki_error *err);
 void nki_loop_change(struct nki_conn *conn, int fd, uint32_t events);
 void nki_loop_unwatch(struct nki_conn *conn, int fd);
-/* The I/O thread's own. */
-void nki_loop_arm(struct nki_conn *conn, int64_t at_ns);
-uint8_t *nki_loop_buffer(void);
-/* The descriptor that the resolver raises, and how many questions more (or fewer) it is asked. */
+/* The descriptor that the helper thread raises; and, before it is asked, one question more, or one less. */
 int nki_loop_wake_fd(void);
-void nki_loop_resolving(int more);
+void nki_loop_asking(struct nki_conn *conn, int more);
+/* The I/O thread's own. */
+uint8_t *nki_loop_buffer(void);
 
 #endif

@@ -458,14 +458,13 @@ void nki_engine_fed_body(struct nki_engine *engine, size_t len)
     nki_parser_body_skip(&engine->parser, len);
 }
 
-/* The transport is of no use any more: stops it, keeps what was not sent. */
+/* The transport is of no use any more: keeps what was not sent. */
 void nki_engine_drop_transport(struct nki_engine *engine)
 {
     drop_incoming(engine);
     nki_engine_hand_over(engine);
     nki_parser_reset(&engine->parser);
     if (engine->stream != NULL) {
-        nki_stream_shutdown(engine->stream);
         engine->counts.unconfirmed += nki_outbox_detach(&engine->outbox);
         engine->stream = NULL;
     }

@@ -44,7 +44,7 @@ enum nki_engine_state {
 
 /* What the engine asks of its driver. */
 #define NKI_WANT_DIAL 1u     /* connect to servers.current, then nki_engine_connected or nki_engine_lost */
-#define NKI_WANT_HANGUP 2u   /* the transport was shut down: let go of it (before dialing again) */
+#define NKI_WANT_HANGUP 2u   /* shut the transport down and let go of it (before dialing again) */
 #define NKI_WANT_KICK 4u     /* the engine holds the transmit right of the outbox: take it over */
 #define NKI_WANT_TLS 8u      /* secure the transport, then nki_engine_secured or nki_engine_lost */
 #define NKI_WANT_UPGRADE 16u /* upgrade it to WebSocket, then nki_engine_upgraded or nki_engine_lost */

@@ -112,9 +112,7 @@ static void begin(struct nki_conn *conn, int64_t now_ns)
     if (conn->lease_ns == NKI_NEVER) {
         conn->lease_ns = now_ns + LEASE_NS;
     }
-    if (conn->lease_ns < conn->armed_ns) {
-        nki_loop_post(conn); /* to look after it */
-    }
+    nki_driver_arm(conn);
 }
 
 /* -- kept ------------------------------------------------------------------------------------------------ */

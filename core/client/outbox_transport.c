@@ -202,7 +202,7 @@ uint64_t nki_outbox_detach(struct nki_outbox *outbox)
     outbox->live = false;
     set_limit(outbox);
     while (outbox->writing) {
-        /* The stream was shut down, so the system call that is under way ends at once. */
+        /* No write blocks, so the one that is under way ends at once. */
         nki_cond_wait(&outbox->idle, &outbox->mu, NKI_NEVER);
     }
     outbox->stream = NULL;

@@ -13,15 +13,15 @@ void nki_driver_prepare(struct nki_conn *conn, uint32_t what, int64_t now_ns)
     if (conn->tls_config != NULL) {
         nki_tls_config_retain(conn->tls_config);
     }
+    nki_loop_asking(conn, +1);
     conn->prepare =
         nki_prepare_start(conn->engine.options, what, conn->tls_config, nki_loop_wake_fd(), &error);
     if (conn->prepare == NULL) {
+        nki_loop_asking(conn, -1);
         nki_tls_config_release(conn->tls_config);
         nki_driver_name_error(conn, &error);
         nki_engine_lost(&conn->engine, &error, now_ns);
-        return;
     }
-    nki_loop_resolving(+1);
 }
 
 void nki_driver_stop_preparing(struct nki_conn *conn)
@@ -29,7 +29,7 @@ void nki_driver_stop_preparing(struct nki_conn *conn)
     if (conn->prepare != NULL) {
         nki_prepare_free(conn->prepare);
         conn->prepare = NULL;
-        nki_loop_resolving(-1);
+        nki_loop_asking(conn, -1);
     }
 }
 

@@ -28,7 +28,8 @@ void nki_addrs_shuffle(struct nki_addrs *addrs, struct nki_rand *rand);
 struct nki_resolve; /* one question */
 
 /* Asks; NULL with `err` if there is no memory or no thread. `notify_fd` (see base/wake.h) is raised when the
- * answer is there; it must stay open until the question was freed or nki_resolve_done said true. */
+ * answer has come, unless it was there at once; it must stay open until the question was freed or
+ * nki_resolve_done said true. */
 struct nki_resolve *nki_resolve_start(const char *host, uint16_t port, int notify_fd, struct nki_error *err);
 /* Whether the answer is there: then `*status` is 0 and `addrs` filled, or a status with `err`. */
 bool nki_resolve_done(struct nki_resolve *resolve, int32_t *status, struct nki_addrs *addrs,

@@ -78,7 +78,8 @@ static void hang_up(struct sim *sim)
     sim_policy_lost(sim, sim->link != NULL && sim->link->hello, sim->link != NULL && sim->link->refused);
     if (sim->link != NULL) {
         struct sim_link *link = sim->link;
-        SIM_CHECK(sim, link->shut, "a transport is let go of that was not shut down");
+        SIM_CHECK(sim, sim->engine.stream == NULL, "a transport is let go of that is still used");
+        nki_stream_shutdown(&link->stream);
         sim_link_end(link);
         sim_app_lost(sim);
         sim->link = NULL;

@@ -27,6 +27,7 @@ enum {
     FAILURES = 200 / SCALE,
     SUBSCRIBES = 2000 / SCALE,
     GROWTH_KIB = 1024,
+    ALLOWED_BYTES = 2048 * 1024, /* for caches; a connection has 12 KiB */
     SILENT_MS = 10
 };
 
@@ -160,6 +161,35 @@ static void test_connections(void **state)
     many("connections", CONNECTS, open_and_close, &turn);
 }
 
+static uint64_t allocated_bytes(void)
+{
+    natskit_counters now;
+    assert_ok(natskit_counters_get(&now, sizeof now));
+    return now.allocated_bytes;
+}
+
+/* Whoever closes a connection has closed its socket when the call returns; its memory goes soon after, while
+ * others live on. */
+static void test_closed_at_once(void **state)
+{
+    (void)state;
+    natskit_conn other = bench_connect();
+    int descriptors = count_entries("/proc/self/fd");
+    uint64_t turn = 0;
+    open_and_close(&turn);
+    uint64_t enough = allocated_bytes() + ALLOWED_BYTES;
+    while (turn < CONNECTS) {
+        open_and_close(&turn);
+        assert_in_range(count_entries("/proc/self/fd"), 0, descriptors);
+    }
+    int64_t deadline_ms = ts_now_ms() + WAIT_MS;
+    while (allocated_bytes() > enough && ts_now_ms() < deadline_ms) {
+        ts_pause_ms(1);
+    }
+    assert_in_range(allocated_bytes(), 0, enough);
+    assert_ok(natskit_conn_close(other, WAIT_MS));
+}
+
 static void test_subscriptions(void **state)
 {
     (void)state;
@@ -261,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_closed_at_once),
         cmocka_unit_test(test_subscriptions),
         cmocka_unit_test(test_failed_connects),
     };

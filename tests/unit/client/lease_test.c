@@ -22,13 +22,14 @@ static void begin(struct rig *rig)
     struct nki_conn *conn = rig->conn;
     assert_int_equal(pthread_mutex_init(&conn->engine_mu, NULL), 0);
     assert_int_equal(pthread_mutex_init(&conn->turn_mu, NULL), 0);
+    nki_list_init(&conn->live_node); /* no I/O thread */
     rig->stream.fd = -1;
     rig->transport.stream = &rig->stream;
     conn->transport = &rig->transport;
     conn->engine.stream = &rig->stream;
     conn->engine.state = NKI_ENGINE_CONNECTED;
     conn->lease_ns = NKI_NEVER;
-    conn->armed_ns = START_NS; /* the I/O thread is on its way: it need not be woken */
+    conn->armed_ns = INT64_MIN; /* the I/O thread looks soon enough */
     atomic_store(&conn->waiting, 1);
 }
 

@@ -173,7 +173,7 @@ static void test_literals_need_no_thread(void **state)
         int fd = nki_wake_open();
         struct nki_resolve *question = nki_resolve_start(rows[i][0], 4222, fd, &err);
         assert_true(nki_resolve_done(question, &status, &addrs, &err));
-        assert_true(raised(fd, 0));
+        assert_false(raised(fd, 0)); /* who asks looks himself */
         assert_int_equal(status, NKI_OK);
         assert_int_equal(addrs.count, 1);
         assert_string_equal(text_of(&addrs.list[0], text, sizeof text), rows[i][1]);
@@ -393,9 +393,10 @@ static void *ask_often(void *arg)
         int32_t status = 1;
         int fd = nki_wake_open();
         struct nki_resolve *question = nki_resolve_start(i % 3 == 0 ? "::1" : "families:46", 1, fd, NULL);
+        bool there = question != NULL && nki_resolve_done(question, &status, &addrs, NULL);
         if (question == NULL ||
-            (i % 5 != 0 && (!raised(fd, 10000) || !nki_resolve_done(question, &status, &addrs, NULL) ||
-                            status != NKI_OK))) {
+            (i % 5 != 0 && ((!there && !raised(fd, 10000)) ||
+                            !nki_resolve_done(question, &status, &addrs, NULL) || status != NKI_OK))) {
             return arg;
         }
         nki_resolve_free(question);
