@@ -47,6 +47,8 @@ enum lnk_slot {
     LNK_UV_WAITS,      /* tag -> subscription or operation in the waitset; weak, so it keeps nothing alive */
     LNK_UV_ANSWERERS,  /* connection with option reconnect_delay or auth -> true; weak, too */
     LNK_UV_HANDLED,    /* subscription with a handler -> true; weak, too */
+    LNK_UV_WAITERS,    /* subscription -> tokens of suspended coroutines, in order; weak, too */
+    LNK_UV_CLOSED,     /* subscription that is closed -> {subject, queue, sid}; weak, too */
     LNK_UV_SPAWN,      /* the scheduler's, or nil: handlers are called by the pump itself then */
     LNK_UV_ON_ERROR,   /* function of nats.on_handler_error, or nil */
     LNK_UV_JSON_ARRAY, /* metatable that marks a table as an array of JSON */
@@ -109,7 +111,6 @@ typedef struct lnk_conn {
 typedef struct lnk_sub {
     natskit_sub sub;        /* 0: closed */
     natskit_conn conn;      /* the one that its messages are published again on */
-    uint64_t sid;           /* 0: not asked for yet */
     uint64_t turn;          /* number of the run of its handler that goes on, or 0 */
     uint64_t tag;           /* in the waitset; 0: not in it */
     uint64_t waitset;       /* in which it was put */
@@ -133,15 +134,13 @@ typedef struct lnk_sub {
 
 /* User values of a subscription; the last two only if it has a handler, or the last if it watches a bucket.
  */
-#define LNK_SUB_PARENT 1  /* the connection, which must not be collected before it */
-#define LNK_SUB_WAITERS 2 /* tokens of suspended coroutines, in order; nil until there was one */
-#define LNK_SUB_TEXTS 3   /* {subject, queue}, once it is closed; before, the library is asked */
-#define LNK_SUB_VALUES 3
-#define LNK_SUB_CODECS 4 /* as of the bucket */
-#define LNK_SUB_WATCH_VALUES 4
-#define LNK_SUB_HANDLER 4
-#define LNK_SUB_ON_ERROR 5
-#define LNK_SUB_HANDLED_VALUES 5
+#define LNK_SUB_PARENT 1 /* the connection, which must not be collected before it */
+#define LNK_SUB_VALUES 1
+#define LNK_SUB_CODECS 2 /* as of the bucket */
+#define LNK_SUB_WATCH_VALUES 2
+#define LNK_SUB_HANDLER 2
+#define LNK_SUB_ON_ERROR 3
+#define LNK_SUB_HANDLED_VALUES 3
 
 typedef struct lnk_msg {
     natskit_msg *msg; /* NULL: closed */
@@ -313,6 +312,11 @@ static inline void lnk_push_slot(lua_State *L, enum lnk_slot slot)
 {
     lua_getiuservalue(L, lua_upvalueindex(1), slot);
 }
+
+/* Pushes what a weak table of the state has for the object at this absolute index, and returns its type; or
+ * puts there what is on top of the stack, which stays. */
+int lnk_push_of(lua_State *L, enum lnk_slot slot, int index);
+void lnk_set_of(lua_State *L, enum lnk_slot slot, int index);
 
 /* Gives the userdata on top of the stack its metatable. */
 static inline void lnk_set_meta(lua_State *L, enum lnk_kind kind)
@@ -868,7 +872,7 @@ int lnk_js_ordered(lua_State *L);
 /* Why it has ended; 0 while it lives. */
 natskit_status lnk_sub_end_reason(const lnk_sub *sub);
 /* What the one at 1 was subscribed with stays known after its end. */
-void lnk_sub_keep_texts(lua_State *L, const lnk_sub *sub);
+void lnk_sub_keep(lua_State *L, const lnk_sub *sub);
 /* Adds the fields to the table of methods on top, and replaces that by the function for __index. */
 void lnk_sub_add_fields(lua_State *L, int state_index);
 

@@ -23,6 +23,24 @@ void *lnk_check(lua_State *L, const lnk_state *st, int index, enum lnk_kind kind
     return data;
 }
 
+int lnk_push_of(lua_State *L, enum lnk_slot slot, int index)
+{
+    lnk_push_slot(L, slot);
+    lua_pushvalue(L, index);
+    int type = lua_rawget(L, -2);
+    lua_remove(L, -2);
+    return type;
+}
+
+void lnk_set_of(lua_State *L, enum lnk_slot slot, int index)
+{
+    lnk_push_slot(L, slot);
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
 void *lnk_new(lua_State *L, enum lnk_kind kind, size_t size, int user_values)
 {
     void *data = lua_newuserdatauv(L, size, user_values);
@@ -183,6 +201,10 @@ static void open_state(lua_State *L)
     lua_setiuservalue(L, index, LNK_UV_ANSWERERS);
     push_weak(L, "k");
     lua_setiuservalue(L, index, LNK_UV_HANDLED);
+    push_weak(L, "k");
+    lua_setiuservalue(L, index, LNK_UV_WAITERS);
+    push_weak(L, "k");
+    lua_setiuservalue(L, index, LNK_UV_CLOSED);
     st->end_ms = -1;
     st->last_call = UINT64_MAX;
 

@@ -410,10 +410,9 @@ static int enlist(lua_State *L, lnk_state *st, lnk_sub *sub)
     if (sub->tag == 0) {
         sub->tag = ++st->token;
     }
-    if (lua_getiuservalue(L, S_SUB, LNK_SUB_WAITERS) != LUA_TTABLE) {
+    if (lnk_push_of(L, LNK_UV_WAITERS, S_SUB) != LUA_TTABLE) {
         lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, S_SUB, LNK_SUB_WAITERS);
+        lnk_set_of(L, LNK_UV_WAITERS, S_SUB);
     }
     lua_pushvalue(L, S_TOKEN);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
@@ -425,7 +424,7 @@ static int enlist(lua_State *L, lnk_state *st, lnk_sub *sub)
 static void delist(lua_State *L)
 {
     lua_Integer token = lua_tointeger(L, S_TOKEN);
-    if (lua_getiuservalue(L, S_SUB, LNK_SUB_WAITERS) == LUA_TTABLE) {
+    if (lnk_push_of(L, LNK_UV_WAITERS, S_SUB) == LUA_TTABLE) {
         lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
         lua_Integer kept = 0;
         for (lua_Integer i = 1; i <= count; i++) {
@@ -775,7 +774,7 @@ static int sub_close(lua_State *L)
     const lnk_sub *sub = lnk_check(L, st, 1, LNK_SUB);
     lua_settop(L, 1);
     if (sub->sub.id != 0) {
-        lnk_sub_keep_texts(L, sub);
+        lnk_sub_keep(L, sub);
     }
     if (sub->handled) {
         lnk_handler_drop(L, 1);

@@ -18,21 +18,27 @@ natskit_status lnk_sub_end_reason(const lnk_sub *sub)
                                                                                : NATSKIT_CLOSED;
 }
 
-/* Index of a text in LNK_SUB_TEXTS. */
-enum text { T_SUBJECT = 1, T_QUEUE };
+/* Index of what is kept of a closed subscription, in LNK_UV_CLOSED. */
+enum kept { T_SUBJECT = 1, T_QUEUE, T_SID };
+
+/* Pushes what was kept of the closed subscription at 1, or nil. */
+static int push_kept(lua_State *L, enum kept which)
+{
+    if (lnk_push_of(L, LNK_UV_CLOSED, 1) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, which);
+    }
+    return 1;
+}
 
 /* Pushes a text of the subscription at 1, or nil. */
-static int push_text(lua_State *L, const lnk_sub *sub, enum text which)
+static int push_text(lua_State *L, const lnk_sub *sub, enum kept which)
 {
     char usual[256];
     size_t len = 0;
     natskit_status (*get)(natskit_sub, char *, size_t, size_t *) =
         which == T_SUBJECT ? natskit_sub_subject : natskit_sub_queue;
     if (sub->sub.id == 0) {
-        if (lua_getiuservalue(L, 1, LNK_SUB_TEXTS) == LUA_TTABLE) {
-            lua_rawgeti(L, -1, which);
-        }
-        return 1;
+        return push_kept(L, which);
     }
     natskit_status status = get(sub->sub, usual, sizeof usual, &len);
     if (status == NATSKIT_OK) {
@@ -48,14 +54,31 @@ static int push_text(lua_State *L, const lnk_sub *sub, enum text which)
     return 1;
 }
 
-void lnk_sub_keep_texts(lua_State *L, const lnk_sub *sub)
+static int push_sid(lua_State *L, const lnk_sub *sub)
 {
-    lua_createtable(L, 2, 0);
-    for (int which = T_SUBJECT; which <= T_QUEUE; which++) {
-        push_text(L, sub, (enum text)which);
-        lua_rawseti(L, -2, which);
+    natskit_sub_stats stats;
+    memset(&stats, 0, sizeof stats);
+    if (sub->sub.id == 0) {
+        push_kept(L, T_SID);
+        lua_pushinteger(L, lua_tointeger(L, -1));
+        return 1;
     }
-    lua_setiuservalue(L, 1, LNK_SUB_TEXTS);
+    (void)natskit_sub_stats_get(sub->sub, &stats, sizeof stats);
+    lua_pushinteger(L, (lua_Integer)stats.sid);
+    return 1;
+}
+
+void lnk_sub_keep(lua_State *L, const lnk_sub *sub)
+{
+    lua_createtable(L, T_SID, 0);
+    push_text(L, sub, T_SUBJECT);
+    lua_rawseti(L, -2, T_SUBJECT);
+    push_text(L, sub, T_QUEUE);
+    lua_rawseti(L, -2, T_QUEUE);
+    push_sid(L, sub);
+    lua_rawseti(L, -2, T_SID);
+    lnk_set_of(L, LNK_UV_CLOSED, 1);
+    lua_pop(L, 1);
 }
 
 static void set_integer(lua_State *L, const char *name, uint64_t value)
@@ -143,17 +166,6 @@ int lnk_sub_unsubscribe(lua_State *L)
     lua_Integer max = luaL_optinteger(L, 2, 0);
     luaL_argcheck(L, max >= 0, 2, "a number of messages is not negative");
     return lnk_result(L, natskit_sub_unsubscribe(sub->sub, (uint64_t)max), NULL);
-}
-
-static int push_sid(lua_State *L, lnk_sub *sub)
-{
-    natskit_sub_stats stats;
-    memset(&stats, 0, sizeof stats);
-    if (sub->sid == 0 && natskit_sub_stats_get(sub->sub, &stats, sizeof stats) == NATSKIT_OK) {
-        sub->sid = stats.sid;
-    }
-    lua_pushinteger(L, (lua_Integer)sub->sid);
-    return 1;
 }
 
 /* sub.field or sub:method; upvalue 2 is the dispatch table */

@@ -188,9 +188,10 @@ void lnk_throw(lua_State *L, int error_index)
  * lose the wake-up if that coroutine is gone meanwhile. */
 static void wake_waiters(lua_State *L, int index, int error_index)
 {
-    if (lua_getiuservalue(L, index, LNK_SUB_WAITERS) == LUA_TTABLE) {
+    if (lnk_push_of(L, LNK_UV_WAITERS, index) == LUA_TTABLE) {
         lua_pushnil(L);
-        lua_setiuservalue(L, index, LNK_SUB_WAITERS);
+        lnk_set_of(L, LNK_UV_WAITERS, index);
+        lua_pop(L, 1);
         lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
         for (lua_Integer i = 1; i <= count; i++) {
             lua_rawgeti(L, -1, i);
