@@ -245,7 +245,7 @@ static void hang_up(struct nki_conn *conn)
     conn->unread = false;
     if (conn->transport != NULL) {
         nki_lease_end(conn);
-        nki_loop_unwatch(conn, conn->transport->stream->fd); /* which the end of it would wake */
+        nki_loop_unwatch(conn, conn->transport->stream->fd); /* its end is not for the poller */
         nki_stream_shutdown(conn->transport->stream);
         nki_transport_release(conn->transport);
         conn->transport = NULL;

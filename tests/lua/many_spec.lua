@@ -326,13 +326,18 @@ describe("what is asked of the connection", function()
         assert.is_nil(events.queue)
         assert.are.equal(0, events.sid)
         events:close()
+        assert.are.equal(0, events.sid)
+        local sid = sub.sid
         sub:close()
         assert.are.equal("a.*", sub.subject)
         assert.are.equal("q", sub.queue)
+        assert.are.equal(sid, sub.sid)
         local long = ("token."):rep(100) .. "end"
         local other = assert(nc:subscribe(long))
+        local known = other:stats().sid
         assert.are.equal(long, other.subject)
         other:close()
+        assert.are.equal(known, other.sid) -- not asked for before
         other:close()
         assert.are.equal(long, other.subject)
         assert.is_nil(other.queue)
