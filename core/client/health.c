@@ -142,8 +142,9 @@ static void live_health(const struct nki_engine *engine, const struct nki_sub *s
     if (events) {
         set(out, NKI_HEALTH_OK, NKI_OK, 0, ""); /* these come without a connection, too */
     }
-    out->since_ns =
-        out->state != NKI_HEALTH_OK || out->since_ns > sub->made_ns ? out->since_ns : sub->made_ns;
+    if (out->state == NKI_HEALTH_OK && out->since_ns < stats->since_ns) {
+        out->since_ns = stats->since_ns;
+    }
     bool reached = out->state == NKI_HEALTH_OK || out->state == NKI_HEALTH_DEGRADED;
     if (reached && feed != NULL && feed->ops->health != NULL) {
         feed->ops->health(feed, now_ns, out);
@@ -152,14 +153,12 @@ static void live_health(const struct nki_engine *engine, const struct nki_sub *s
         return;
     }
     if (stats->slow) {
-        setf(out, NKI_HEALTH_DEGRADED, NKI_SLOW_CONSUMER, stats->slow_ns,
+        setf(out, NKI_HEALTH_DEGRADED, NKI_SLOW_CONSUMER, stats->since_ns,
              "%llu messages wait in the queue, %llu were dropped", (unsigned long long)stats->pending_msgs,
              (unsigned long long)stats->dropped_msgs);
     } else if (sub->drain != NKI_DRAIN_NONE) {
         set(out, NKI_HEALTH_DEGRADED, NKI_DRAINING, drain_ns(engine, sub->drain_op),
             "the subscription is being drained");
-    } else if (stats->slow_ns > out->since_ns) {
-        out->since_ns = stats->slow_ns;
     }
 }
 
@@ -173,7 +172,7 @@ void nki_engine_sub_health(const struct nki_engine *engine, struct nki_sub *sub,
         return;
     }
     bool told = sub->end_error != NULL && sub->end_error->status == stats.end_reason;
-    set(out, NKI_HEALTH_ENDED, stats.end_reason, stats.end_ns, told ? sub->end_error->text : "");
+    set(out, NKI_HEALTH_ENDED, stats.end_reason, stats.since_ns, told ? sub->end_error->text : "");
     out->activity_ns = activity_ns(sub);
     out->beat_ns = NKI_NEVER;
 }

@@ -7,7 +7,6 @@
 #include "client/outbox_inside.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/page_cache.h"
 #include "wire/emit.h"
 #include "wire/subject.h"
@@ -15,9 +14,8 @@
 #define SEGMENT_DATA ((size_t)256 * NKI_KIB) /* hand-over between threads wants large buffers */
 #define CACHE_SEGMENTS 8                     /* kept for reuse: 2 MiB */
 #define IOV_MAX_SEGMENTS 16
-#define STREAM_MSGS 8                         /* so many while one write goes on are a stream */
-#define DIRECT_MIN ((size_t)32 * NKI_KIB)     /* from here on copying costs more than a system call */
-#define DIRECT_APART_NS (100 * INT64_C(1000)) /* of messages that are not large enough for a write each */
+#define STREAM_MSGS 8                     /* so many while one write goes on are a stream */
+#define DIRECT_MIN ((size_t)32 * NKI_KIB) /* from here on copying costs more than a system call */
 
 static struct nki_page_cache cache =
     NKI_PAGE_CACHE(NKI_SEGMENT_HEAD + SEGMENT_DATA, NKI_SEGMENT_HEAD, CACHE_SEGMENTS);
@@ -226,19 +224,12 @@ static int32_t append_one(struct nki_outbox *outbox, const struct nki_outgoing_m
     return NKI_OK;
 }
 
-/* Whether the socket is to be given a message straight from its place: nothing waits before it, nobody
- * writes, and no stream of such messages comes, of which several are better written together: the server is
- * woken for each write. With mu held. */
-static bool can_write_direct(struct nki_outbox *outbox, size_t len)
+/* Whether the socket is to be given a message straight from its place: nothing waits before it, and nobody
+ * writes. With mu held. */
+static bool can_write_direct(const struct nki_outbox *outbox, size_t len)
 {
-    if (NKI_LIKELY(len < DIRECT_MIN)) {
-        return false;
-    }
-    int64_t before_ns = outbox->large_ns;
-    outbox->large_ns = nki_clock_now_ns();
-    bool apart = outbox->large_ns - before_ns >= DIRECT_APART_NS || len >= NKI_OUTBOX_PARKED_BYTES;
-    return apart && outbox->live && !outbox->held && outbox->stream != NULL && outbox->head == NULL &&
-           outbox->handshake.len == 0 && (!outbox->right_taken || outbox->parked);
+    return NKI_UNLIKELY(len >= DIRECT_MIN) && outbox->live && !outbox->held && outbox->stream != NULL &&
+           outbox->head == NULL && outbox->handshake.len == 0 && (!outbox->right_taken || outbox->parked);
 }
 
 /* What the socket did not take of a frame that is written from its place is put before what was appended

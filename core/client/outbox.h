@@ -21,10 +21,8 @@
 #include "client/trace.h"
 #include "net/stream.h"
 
-/* With so much the right does not stay parked: a write that pays, and that together with a message stays
- * below a multiple of the largest packet of the loopback interface (64 KiB without headers), since a small
- * rest costs a packet and a wake-up of its own. */
-#define NKI_OUTBOX_PARKED_BYTES ((size_t)180 * NKI_KIB)
+/* With so much the right does not stay parked: a write that pays. */
+#define NKI_OUTBOX_PARKED_BYTES ((size_t)110 * NKI_KIB)
 
 struct nki_outbox_segment;
 
@@ -72,7 +70,6 @@ struct nki_outbox {
     uint32_t parkings;   /* how often the right was parked */
     uint64_t burst_msgs; /* accepted_msgs when the outbox last became non-empty */
     int64_t burst_ns;    /* and when that was */
-    int64_t large_ns;    /* when a message that can be written from its place last came */
 };
 
 /* 0 or an errno. */

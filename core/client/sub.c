@@ -50,7 +50,7 @@ static struct nki_sub *new_sub(struct nki_conn *conn, const struct nki_sub_param
         return NULL;
     }
     sub->conn = conn;
-    sub->made_ns = nki_clock_now_ns();
+    sub->inlet.since_ns = nki_clock_now_ns();
     nki_conn_retain(conn);
     struct nki_collect first = {.deadline_ns = nki_clock_now_ns() + params->first_ns};
     if (params->first_ns > 0 && !nki_sub_collect(sub, &first)) {

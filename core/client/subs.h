@@ -45,7 +45,6 @@ struct nki_sub {
     uint64_t sid;            /* 0: to events; another one once a feed was moved */
     uint64_t max;            /* messages after which it ends; 0: never */
     uint64_t arrived;        /* messages that have come for it */
-    int64_t made_ns;         /* 0: in tests of the engine */
     int64_t arrived_ns;      /* when the last message came; 0: none has, NKI_NEVER: not from the server */
     uint64_t arrived_before; /* of those, by earlier transports, whose server counts no more */
     bool live;               /* in the table, or in the list for events */

@@ -76,7 +76,16 @@ static struct nki_msg *append_what_fits(struct nki_inlet *inlet, struct nki_msg 
 static void set_slow(struct nki_inlet *inlet, bool slow)
 {
     inlet->slow = slow;
-    inlet->slow_ns = nki_clock_now_ns();
+    if (inlet->end_reason == 0) {
+        inlet->since_ns = nki_clock_now_ns();
+    }
+}
+
+/* With the mutex held. */
+static void set_end(struct nki_inlet *inlet, int32_t reason)
+{
+    inlet->end_reason = reason;
+    inlet->since_ns = nki_clock_now_ns();
 }
 
 uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, struct nki_inlet_handed *handed)
@@ -109,8 +118,7 @@ uint64_t nki_inlet_flush(struct nki_inlet *inlet, int32_t end_reason, struct nki
     }
     bool ends = end_reason != 0 && inlet->end_reason == 0;
     if (ends) {
-        inlet->end_reason = end_reason;
-        inlet->end_ns = nki_clock_now_ns();
+        set_end(inlet, end_reason);
     }
     if (inlet->head != NULL || ends) {
         handed->woken = nki_waitable_signal(&inlet->wait, msgs > 1 || ends);
@@ -137,8 +145,7 @@ void nki_inlet_end(struct nki_inlet *inlet, int32_t end_reason)
     assert(end_reason != 0);
     pthread_mutex_lock(&inlet->wait.mu);
     if (inlet->end_reason == 0) {
-        inlet->end_reason = end_reason;
-        inlet->end_ns = nki_clock_now_ns();
+        set_end(inlet, end_reason);
         nki_waitable_signal(&inlet->wait, true);
     }
     pthread_mutex_unlock(&inlet->wait.mu);
@@ -210,8 +217,7 @@ void nki_inlet_stats_get(struct nki_inlet *inlet, struct nki_inlet_stats *out)
         .dropped_bytes = inlet->dropped_bytes,
         .limits = {inlet->limit_msgs, inlet->limit_bytes},
         .end_reason = inlet->end_reason,
-        .end_ns = inlet->end_ns,
-        .slow_ns = inlet->slow_ns,
+        .since_ns = inlet->since_ns,
         .slow = inlet->slow,
     };
     pthread_mutex_unlock(&inlet->wait.mu);

@@ -26,8 +26,7 @@ struct nki_inlet_stats {
     uint64_t dropped_bytes;
     struct nki_inlet_limits limits;
     int32_t end_reason;
-    int64_t end_ns;  /* monotonic */
-    int64_t slow_ns; /* when `slow` last changed; 0: it never did */
+    int64_t since_ns; /* monotonic: when it ended, else when `slow` last changed, else when it was made */
     bool slow;
 };
 
@@ -52,8 +51,7 @@ struct nki_inlet {
     uint64_t high_bytes;
     uint64_t dropped_msgs;
     uint64_t dropped_bytes;
-    int64_t end_ns;
-    int64_t slow_ns;
+    int64_t since_ns; /* as in the stats; 0 at first in tests of the engine */
     uint32_t limit_msgs;
     uint32_t high_msgs;
     int32_t end_reason;

@@ -246,6 +246,29 @@ static void test_ends(void **state)
     nki_inlet_destroy(&inlet);
 }
 
+/* Since when it is as it is: the end of one that was slow stays when the queue is emptied after it. */
+static void test_since_when(void **state)
+{
+    (void)state;
+    struct nki_inlet inlet;
+    init(&inlet, (struct nki_inlet_limits){1, 1000000});
+    assert_int_equal(stats_of(&inlet).since_ns, 0);
+    stage(&inlet, 1);
+    stage(&inlet, 2);
+    assert_int_equal(flush(&inlet), 1);
+    int64_t slow_ns = stats_of(&inlet).since_ns;
+    assert_true(stats_of(&inlet).slow && slow_ns > 0);
+    while (nki_clock_now_ns() == slow_ns) {
+    }
+    nki_inlet_end(&inlet, NKI_UNSUBSCRIBED);
+    int64_t end_ns = stats_of(&inlet).since_ns;
+    assert_true(end_ns > slow_ns);
+    assert_int_equal(take_one(&inlet), 1);
+    assert_false(stats_of(&inlet).slow);
+    assert_int_equal(stats_of(&inlet).since_ns, end_ns);
+    nki_inlet_destroy(&inlet);
+}
+
 static const void *woken_by(struct nki_inlet *inlet, uint64_t number)
 {
     struct nki_inlet_handed handed;
@@ -490,6 +513,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_in_order, begin, end),
         cmocka_unit_test_setup_teardown(test_limits_against_a_model, begin, end),
         cmocka_unit_test_setup_teardown(test_ends, begin, end),
+        cmocka_unit_test_setup_teardown(test_since_when, begin, end),
         cmocka_unit_test_setup_teardown(test_tells_who_is_woken, begin, end),
         cmocka_unit_test_setup_teardown(test_closing_drops_and_counts, begin, end),
         cmocka_unit_test_setup_teardown(test_takers_of_many_threads, begin, end),

@@ -43,6 +43,7 @@ static struct {
     bool deaf;              /* poll sees nothing */
     bool interrupt_connect; /* it goes on behind the error */
     size_t cut_sends;       /* most bytes that one sendmsg takes; 0: all */
+    size_t least, most;     /* bytes that one was given */
     int send_flags;
 } sys;
 
@@ -120,6 +121,12 @@ ssize_t __wrap_readv(int fd, const struct iovec *iov, int count)
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     sys.send_flags = flags;
+    size_t len = 0;
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        len += msg->msg_iov[i].iov_len;
+    }
+    sys.least = sys.least == 0 || len < sys.least ? len : sys.least;
+    sys.most = len > sys.most ? len : sys.most;
     if (fails(&sys.sendmsg)) {
         return -1;
     }
@@ -534,6 +541,53 @@ static void test_carries_bytes_both_ways(void **state)
     close(peer);
 }
 
+/* Describes `len` bytes at `data` by up to 16 parts. */
+static int split(struct iovec *parts, uint8_t *data, size_t len)
+{
+    int count = 0;
+    for (size_t part = 1; len > 0; part = part * 3 + 1) {
+        part = part < len && count < 15 ? part : len;
+        parts[count++] = (struct iovec){data, part};
+        data += part;
+        len -= part;
+    }
+    return count;
+}
+
+/* What is greater than a packet of the loopback interface goes in pieces of one size, and arrives as it was.
+ */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {1, 61440, 61441, 65536 + 26, 131098, 200000, 400000};
+    static uint8_t data[400000];
+    static uint8_t out[sizeof data];
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i * 7 + i / 251);
+    }
+    for (size_t row = 0; row < sizeof lens / sizeof lens[0]; row++) {
+        int peer;
+        size_t len = lens[row];
+        size_t got = 0;
+        struct iovec parts[16];
+        struct nki_stream *stream = connected(&peer);
+        for (size_t sent = 0; sent < len || got < len;) {
+            sys.least = sys.most = 0;
+            ptrdiff_t n =
+                sent < len ? nki_stream_write(stream, parts, split(parts, data + sent, len - sent)) : 0;
+            assert_true(n >= 0 || n == NKI_STREAM_AGAIN);
+            assert_in_range(sys.most, 0, 61440);
+            assert_in_range(sys.most - sys.least, 0, 7);
+            sent += n > 0 ? (size_t)n : 0;
+            ssize_t more = recv(peer, out + got, len - got, MSG_DONTWAIT);
+            got += more > 0 ? (size_t)more : 0;
+        }
+        assert_memory_equal(out, data, len);
+        nki_stream_free(stream);
+        close(peer);
+    }
+}
+
 static void test_full_socket_says_again(void **state)
 {
     (void)state;
@@ -673,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup(test_ipv6_error_text, reset),
         cmocka_unit_test_setup(test_without_memory, reset),
         cmocka_unit_test_setup(test_carries_bytes_both_ways, reset),
+        cmocka_unit_test_setup(test_pieces, reset),
         cmocka_unit_test_setup(test_full_socket_says_again, reset),
         cmocka_unit_test_setup(test_end_of_the_other_side, reset),
         cmocka_unit_test_setup(test_reset_by_the_other_side, reset),
