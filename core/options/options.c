@@ -60,7 +60,7 @@ struct text {
 struct value {
     const struct nki_option_row *row;
     int64_t number;     /* INTEGER, BOOLEAN, DURATION; CHOICE: which word */
-    struct text *texts; /* STRING, TEXT: one; LIST: the entries */
+    struct text *texts; /* STRING, TEXT: one, or none if it is empty; LIST: the entries */
     size_t count;
     size_t cap; /* of texts */
 };
@@ -71,14 +71,25 @@ struct nki_options {
     struct value values[];
 };
 
+/* The rows of a scope are together. */
+static const struct nki_option_row *rows_of(int32_t scope, size_t *count)
+{
+    size_t first = 0;
+    while (first < NKI_ARRAY_LEN(rows) && rows[first].scope != scope) {
+        first++;
+    }
+    *count = 0;
+    while (first + *count < NKI_ARRAY_LEN(rows) && rows[first + *count].scope == scope) {
+        (*count)++;
+    }
+    return &rows[first];
+}
+
 const struct nki_option_row *nki_option_at(int32_t scope, size_t index)
 {
-    for (size_t i = 0; i < NKI_ARRAY_LEN(rows); i++) {
-        if (rows[i].scope == scope && index-- == 0) {
-            return &rows[i];
-        }
-    }
-    return NULL;
+    size_t count;
+    const struct nki_option_row *row = rows_of(scope, &count);
+    return index < count ? row + index : NULL;
 }
 
 /* -- texts -------------------------------------------------------------------------------------------------
@@ -171,12 +182,12 @@ static int32_t set_string(struct value *value, struct nki_str given, struct nki_
     if (check_clean(row, given, err) != NKI_OK) {
         return NKI_INVALID;
     }
-    struct text *texts = nki_calloc(1, sizeof *texts);
-    if (texts == NULL || !make_text(texts, given.ptr, given.len)) {
+    struct text *texts = given.len > 0 ? nki_calloc(1, sizeof *texts) : NULL;
+    if (given.len > 0 && (texts == NULL || !make_text(texts, given.ptr, given.len))) {
         nki_free(texts);
         return nki_error_set(err, NKI_NO_MEMORY, NULL);
     }
-    replace_texts(value, texts, 1);
+    replace_texts(value, texts, given.len > 0);
     return NKI_OK;
 }
 
@@ -315,10 +326,8 @@ static int32_t set_from_text(struct value *value, struct nki_str given, struct n
 /* All values at their types' zeros. */
 static struct nki_options *new_empty(enum nki_scope scope)
 {
-    size_t count = 0;
-    while (nki_option_at((int32_t)scope, count) != NULL) {
-        count++;
-    }
+    size_t count;
+    const struct nki_option_row *row = rows_of((int32_t)scope, &count);
     struct nki_options *options = nki_calloc(1, sizeof *options + count * sizeof options->values[0]);
     if (options == NULL) {
         return NULL;
@@ -326,7 +335,7 @@ static struct nki_options *new_empty(enum nki_scope scope)
     options->scope = scope;
     options->count = count;
     for (size_t i = 0; i < count; i++) {
-        options->values[i].row = nki_option_at((int32_t)scope, i);
+        options->values[i].row = row + i;
     }
     return options;
 }
@@ -466,20 +475,16 @@ int32_t nki_options_add(struct nki_options *options, struct nki_str name, struct
 
 static const struct value *value_of(const struct nki_options *options, enum nki_option_id id)
 {
-    for (size_t i = 0; i < options->count; i++) {
-        if (options->values[i].row->id == (size_t)id) {
-            return &options->values[i];
-        }
-    }
-    assert(!"an option of another scope");
-    return NULL;
+    size_t at = (size_t)id - options->values[0].row->id;
+    assert(at < options->count && "an option of another scope");
+    return &options->values[at];
 }
 
 struct nki_str nki_options_str(const struct nki_options *options, enum nki_option_id id)
 {
     const struct value *value = value_of(options, id);
     assert(value->row->type == NKI_OPTION_STRING || value->row->type == NKI_OPTION_TEXT);
-    return nki_str_make(value->texts[0].ptr, value->texts[0].len);
+    return value->count > 0 ? nki_str_make(value->texts[0].ptr, value->texts[0].len) : NKI_STR("");
 }
 
 int64_t nki_options_int(const struct nki_options *options, enum nki_option_id id)

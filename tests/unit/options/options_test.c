@@ -404,7 +404,7 @@ static void test_without_memory_the_old_value_stays(void **state)
         assert_int_equal(nki_alloc_bytes(), before);
         rounds++;
     }
-    assert_true(rounds > 30);
+    assert_true(rounds > 15);
     assert_int_equal(leaks, 0);
 }
 
