@@ -65,9 +65,9 @@ def peers(build):
     site = next(iter(sorted((PEERS / "venv/lib").glob("python3*/site-packages"))), PEERS / "venv")
     script = BENCH / "python"
     install = "bench/install-peers"
-    sync_cost = {"pub": 250, "sub": 350, "req64": 60000}
-    async_cost = {"pub": 400, "sub": 400, "req64": 30000}
-    nats_py_cost = {"pub": 2500, "sub": 15000, "sub_cb": 6000, "req64": 50000, "js_pub": 25000,
+    sync_cost = {"pub": 250, "sub": 350, "req64": 40000}
+    async_cost = {"pub": 400, "sub": 400, "req64": 8500}
+    nats_py_cost = {"pub": 2500, "sub": 15000, "sub_cb": 6000, "req64": 25000, "js_pub": 25000,
                     "js_pub_stall": 60000, "js_consume": 30000, "js_consume_push": 8000, "js_fetch": 30000, "kv_watch": 20000}
     sub_py = {"sub": SUB_PY, **JETSTREAM_PY}
     ways_nats_py = {"sub": ("sub_iter", "sub_cb", "sub_next"), "js_pub": ("js_pub", "js_pub_stall"),
@@ -76,11 +76,11 @@ def peers(build):
     uvloop = site / "uvloop"
     return [
         Peer("natskit-c", [str(programs / "natskit")], {"sub": SUB_C, "req64": ("req64", "req64_order"), **JETSTREAM_C},
-             {"pub": 150, "sub": 150, "req64": 20000}, ours=True),
+             {"pub": 150, "sub": 150, "req64": 6000}, ours=True),
         Peer("nats.c", [str(programs / "nats_c")],
              {"sub": ("sub_next", "sub_cb"), "req64": ("req64", "req64_inbox"), "idle_subs": ("idle_subs", "idle_subs_sync"),
               "js_consume": ("js_consume_push", "js_consume_fetch"), **NATS_C},
-             {"pub": 250, "sub": 1000, "req64": 60000}, programs / "nats_c", install),
+             {"pub": 250, "sub": 1000, "req64": 30000}, programs / "nats_c", install),
         Peer("natskit-py", [*here, str(script / "natskit_sync.py")], sub_py, sync_cost, ours=True),
         Peer("natskit-py-async", [*here, str(script / "natskit_async.py")], sub_py, async_cost, ours=True),
         Peer("natskit-py-async+uvloop", [*venv, str(script / "natskit_async.py"), "uvloop"], sub_py, async_cost, uvloop,
@@ -92,7 +92,7 @@ def peers(build):
              {"pub": 1500, "sub": 3000, "req64": 60000, "js_pub": 80000, "js_consume": 8000, "js_fetch": 15000,
               "kv_watch": 10000}, PEERS / "node/node_modules/nats", install),
         Peer("natskit-lua", [lua, str(BENCH / "lua/natskit_lua.lua")], sub_lua,
-             {"pub": 250, "sub": 500, "req64": 30000}, ours=True),
+             {"pub": 250, "sub": 500, "req64": 10000}, ours=True),
         Peer("lua-nats", [lua, str(BENCH / "lua/lua_nats.lua")], {"sub": ("sub_cb",), "req": (), "req64": (), **NO_JETSTREAM},
              {"pub": 8000, "sub": 4000}, PEERS / "lua/nats.lua", "LUA_NATS=<folder> bench/install-peers"),
     ]
