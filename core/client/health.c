@@ -131,6 +131,13 @@ static int64_t activity_ns(const struct nki_sub *sub)
     return sub->arrived_ns != 0 ? sub->arrived_ns : NKI_NEVER;
 }
 
+static void be_ok_since(struct nki_health *health, int64_t since_ns)
+{
+    if (health->state == NKI_HEALTH_OK && health->since_ns < since_ns) {
+        health->since_ns = since_ns;
+    }
+}
+
 static void live_health(const struct nki_engine *engine, const struct nki_sub *sub,
                         const struct nki_inlet_stats *stats, int64_t now_ns, struct nki_health *out)
 {
@@ -142,8 +149,8 @@ static void live_health(const struct nki_engine *engine, const struct nki_sub *s
     if (events) {
         set(out, NKI_HEALTH_OK, NKI_OK, 0, ""); /* these come without a connection, too */
     }
-    if (out->state == NKI_HEALTH_OK && out->since_ns < stats->since_ns) {
-        out->since_ns = stats->since_ns;
+    if (stats->dropped_msgs == 0) { /* it never was slow */
+        be_ok_since(out, stats->since_ns);
     }
     bool reached = out->state == NKI_HEALTH_OK || out->state == NKI_HEALTH_DEGRADED;
     if (reached && feed != NULL && feed->ops->health != NULL) {
@@ -159,6 +166,8 @@ static void live_health(const struct nki_engine *engine, const struct nki_sub *s
     } else if (sub->drain != NKI_DRAIN_NONE) {
         set(out, NKI_HEALTH_DEGRADED, NKI_DRAINING, drain_ns(engine, sub->drain_op),
             "the subscription is being drained");
+    } else {
+        be_ok_since(out, stats->since_ns);
     }
 }
 

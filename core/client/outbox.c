@@ -286,6 +286,7 @@ static int32_t write_direct(struct nki_outbox *outbox, const struct nki_outgoing
     ptrdiff_t written = nki_trace_write(outbox->trace, stream, iov, count);
     pthread_mutex_lock(&outbox->mu);
     outbox->writing = false;
+    outbox->begun = stream->begun;
     size_t sent = written > 0 ? (size_t)written : 0;
     outbox->bytes -= sent;
     if (sent < len) {
@@ -623,7 +624,7 @@ static void advance(struct nki_outbox *outbox, size_t len)
     nki_outbox_finish_written_ops(outbox, NKI_OK);
 }
 
-/* One system call; the caller holds mu, which is released meanwhile. */
+/* One write of the stream; the caller holds mu, which is released meanwhile. */
 static ptrdiff_t write_some(struct nki_outbox *outbox, size_t budget, size_t *total)
 {
     struct iovec iov[IOV_MAX_SEGMENTS] NKI_UNINIT;

@@ -1,6 +1,6 @@
 /* The TLS filter: see tls.h.
  *
- * Encrypted bytes are collected in memory and written in one system call. TLS takes plain text for good as
+ * Encrypted bytes are collected in memory and written at once. TLS takes plain text for good as
  * soon as it encrypts it, but what the outbox believes to be written must be with the system: so write
  * reports the plain text of those records only that went out whole (the server cannot read a part of one),
  * and remembers what else it has encrypted, which the next write is given again.
@@ -18,7 +18,7 @@
 #include <openssl/x509v3.h>
 
 #define RECORD_MAX ((size_t)16 * NKI_KIB) /* plain text in one record */
-#define RECORDS 8                         /* that are encrypted for one system call */
+#define RECORDS 8                         /* that are encrypted for one write */
 
 struct record {
     size_t plain; /* bytes of plain text */
@@ -299,7 +299,7 @@ static struct iovec next_plain(struct place *place, uint8_t *copy)
     return (struct iovec){copy, len};
 }
 
-/* Encrypts until there is enough for one system call; false for an error. */
+/* Encrypts until there is enough for one write; false for an error. */
 static bool encrypt(struct tls *tls, struct place *place)
 {
     uint8_t copy[RECORD_MAX] NKI_UNINIT;

@@ -283,6 +283,7 @@ static void answer_push(struct peer *peer)
 static void test_push(void **state)
 {
     (void)state;
+    char data[16];
     struct nki_sub *sub;
     struct nki_op *op;
     struct peer *peer = peer_new();
@@ -306,6 +307,16 @@ static void test_push(void **state)
     assert_true(peer_send(peer, "to.us", "to.us", "", "NATS/1.0 100 Idle Heartbeat\r\n\r\n", ""));
     expect(of_sub(rig, sub, 0), NKI_HEALTH_OK, NKI_OK, rig->now_ns);
     assert_int_equal(of_sub(rig, sub, 0).beat_ns, rig->now_ns);
+    nki_inlet_limit(&sub->inlet, (struct nki_inlet_limits){1, 1000000});
+    for (int i = 0; i < 2; i++) {
+        assert_true(peer_send(peer, "to.us", "data", "$JS.ACK.S.d.1.1.1.1.0", "", "x"));
+    }
+    assert_int_equal(of_sub(rig, sub, 0).reason, NKI_SLOW_CONSUMER);
+    int64_t heard_ns = rig->now_ns;
+    peer_pass(peer, BEAT_MS);
+    assert_true(rig_take(sub, data, sizeof data)); /* by the clock of the process, which is far ahead */
+    expect(of_sub(rig, sub, 2 * BEAT_MS), NKI_HEALTH_SILENT, NKI_HEARTBEATS_MISSED, heard_ns);
+    assert_true(of_sub(rig, sub, 0).since_ns > heard_ns);
     assert_true(peer_send(peer, "to.us", "to.us", "", "NATS/1.0 409 Leadership Change\r\n\r\n", ""));
     expect(of_sub(rig, sub, 0), NKI_HEALTH_DEGRADED, NKI_NO_RESPONDERS, rig->now_ns);
     peer_cut(peer);

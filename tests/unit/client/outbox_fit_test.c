@@ -259,6 +259,36 @@ static void test_begun(void **state)
     fake_free(&fake);
 }
 
+/* The same of a message that was written from its place. */
+static void test_begun_directly(void **state)
+{
+    (void)state;
+    struct nki_outbox outbox;
+    struct fake fake;
+    struct nki_buf lines = {0};
+    bool kick;
+    init(&outbox, NKI_MIB);
+    fake_init(&fake, SIZE_MAX, 0, SIZE_MAX);
+    connect_to(&outbox, &fake);
+    assert_true(go_live(&outbox));
+    assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
+    unsigned calls = fake.calls;
+    fake.again = 1; /* takes nothing */
+    fake.stream.begun = true;
+    assert_int_equal(publish(&outbox, 0, 40000, false, 0, &kick), NKI_OK);
+    assert_int_equal(fake.calls, calls + 1);
+    assert_true(kick);
+    assert_true(nki_outbox_fit(&outbox, 100, true, &lines));
+    assert_int_equal(lines.len, 0);
+    fake.stream.begun = false;
+    fake.again = 0;
+    assert_int_equal(drain(&outbox, 1000000), NKI_OUTBOX_EMPTY);
+    assert_int_equal(fake.seen_count, 1);
+    nki_buf_free(&lines);
+    end(&outbox);
+    fake_free(&fake);
+}
+
 /* What is held stays so when all that was not is taken out. */
 static void test_held(void **state)
 {
@@ -294,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_at_random),
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_begun),
+        cmocka_unit_test(test_begun_directly),
         cmocka_unit_test(test_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,7 @@ static struct {
     bool interrupt_connect; /* it goes on behind the error */
     size_t cut_sends;       /* most bytes that one sendmsg takes; 0: all */
     size_t least, most;     /* bytes that one was given */
+    int good_sends;         /* before the fault of sendmsg */
     int send_flags;
 } sys;
 
@@ -127,7 +128,9 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     sys.least = sys.least == 0 || len < sys.least ? len : sys.least;
     sys.most = len > sys.most ? len : sys.most;
-    if (fails(&sys.sendmsg)) {
+    if (sys.good_sends > 0) {
+        sys.good_sends--;
+    } else if (fails(&sys.sendmsg)) {
         return -1;
     }
     if (sys.cut_sends > 0) {
@@ -545,7 +548,7 @@ static void test_carries_bytes_both_ways(void **state)
 static int split(struct iovec *parts, uint8_t *data, size_t len)
 {
     int count = 0;
-    for (size_t part = 1; len > 0; part = part * 3 + 1) {
+    for (size_t part = 0; len > 0; part = part * 3 + 1) {
         part = part < len && count < 15 ? part : len;
         parts[count++] = (struct iovec){data, part};
         data += part;
@@ -579,10 +582,33 @@ static void test_pieces(void **state)
             assert_in_range(sys.most, 0, 61440);
             assert_in_range(sys.most - sys.least, 0, 7);
             sent += n > 0 ? (size_t)n : 0;
+            wait_for(peer, POLLIN);
             ssize_t more = recv(peer, out + got, len - got, MSG_DONTWAIT);
             got += more > 0 ? (size_t)more : 0;
         }
         assert_memory_equal(out, data, len);
+        nki_stream_free(stream);
+        close(peer);
+    }
+}
+
+/* What went before a piece that does not go counts as written; the next write tells why. */
+static void test_a_piece_that_does_not_go(void **state)
+{
+    (void)state;
+    static const struct {
+        int error;
+        ptrdiff_t told;
+    } rows[] = {{EAGAIN, NKI_STREAM_AGAIN}, {EPIPE, NKI_STREAM_ERROR}};
+    static char data[100000];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int peer;
+        struct nki_stream *stream = connected(&peer);
+        struct iovec iov = {data, sizeof data};
+        sys.good_sends = 1;
+        sys.sendmsg = (struct fault){2, rows[i].error};
+        assert_int_equal(nki_stream_write(stream, &iov, 1), 50000);
+        assert_int_equal(nki_stream_write(stream, &iov, 1), rows[i].told);
         nki_stream_free(stream);
         close(peer);
     }
@@ -728,6 +754,7 @@ int main(void)
         cmocka_unit_test_setup(test_without_memory, reset),
         cmocka_unit_test_setup(test_carries_bytes_both_ways, reset),
         cmocka_unit_test_setup(test_pieces, reset),
+        cmocka_unit_test_setup(test_a_piece_that_does_not_go, reset),
         cmocka_unit_test_setup(test_full_socket_says_again, reset),
         cmocka_unit_test_setup(test_end_of_the_other_side, reset),
         cmocka_unit_test_setup(test_reset_by_the_other_side, reset),

@@ -301,10 +301,14 @@ static void test_unknown_names(void **state)
     assert_int_equal(nki_options_set(options, nki_str_make("name\0", 5), NKI_STR("x"), NULL),
                      NKI_UNKNOWN_OPTION);
     nki_options_free(options);
-    struct nki_error err;
-    options = make(NKI_SCOPE_REQUEST); /* a scope without rows yet */
-    assert_int_equal(set(options, "any", "1", &err), NKI_UNKNOWN_OPTION);
-    nki_options_free(options);
+    for (int32_t scope = NKI_SCOPE_CONNECT; scope < NKI_SCOPE_COUNT; scope++) {
+        struct nki_error err;
+        options = make((enum nki_scope)scope);
+        assert_int_equal(set(options, "any", "1", &err), NKI_UNKNOWN_OPTION);
+        assert_non_null(strstr(err.text, ": no option \"any\""));
+        assert_null(strstr(err.text, "(null)")); /* each scope has a name */
+        nki_options_free(options);
+    }
 }
 
 static void test_scopes_are_apart(void **state)
