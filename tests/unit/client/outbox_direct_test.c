@@ -1,7 +1,6 @@
 /* Writing from the caller's memory, and the parked right: what a publisher does beyond appending. */
 #include "outbox_rig.h"
 
-
 #define LARGE ((size_t)40000)
 
 static uint64_t waiting(struct nki_outbox *outbox)

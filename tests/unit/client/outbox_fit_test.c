@@ -321,11 +321,8 @@ static void test_held(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_at_random),
-        cmocka_unit_test(test_written),
-        cmocka_unit_test(test_begun),
-        cmocka_unit_test(test_begun_directly),
-        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_at_random),      cmocka_unit_test(test_written), cmocka_unit_test(test_begun),
+        cmocka_unit_test(test_begun_directly), cmocka_unit_test(test_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
