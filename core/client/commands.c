@@ -257,8 +257,9 @@ void nki_engine_pong(struct nki_engine *engine, int64_t now_ns)
     engine->pings.unanswered = 0;
     engine->pong_ns = now_ns;
     NKI_PROBE(pong, engine->origin, engine->pings.count);
-    if (engine->pings.count == 0) {
-        return; /* nobody asked: ignored */
+    uint32_t held = engine->move.phase >= NKI_MOVE_SETTLE ? engine->move.held_pings : 0;
+    if (engine->pings.count <= held) {
+        return; /* nobody asked, or not yet: ignored */
     }
     struct nki_ping ping = take_ping(&engine->pings);
     nki_outbox_confirm(&engine->outbox, ping.mark);
@@ -364,12 +365,13 @@ void nki_engine_close_linger(struct nki_engine *engine, struct nki_op *op, int64
     engine->close_deadline_ns = deadline_ns;
     nki_engine_move_cancel(engine);
     bool connected = engine->state == NKI_ENGINE_CONNECTED;
+    struct nki_ping ping = {.kind = NKI_PING_CLOSES};
+    /* Before the look and the last ping: a publish under way in another thread is confirmed by it, or
+     * refused. */
+    nki_outbox_seal(&engine->outbox, engine->draining ? NKI_DRAINING : NKI_CLOSED);
     /* What a PONG has confirmed needs no other one. Without a connection what was sent over the last one is
      * in doubt for good: only what was not sent counts. */
     bool something = nki_outbox_unconfirmed(&engine->outbox) > 0;
-    struct nki_ping ping = {.kind = NKI_PING_CLOSES};
-    /* Before the last ping: a publish under way in another thread is confirmed by it, or refused. */
-    nki_outbox_seal(&engine->outbox, engine->draining ? NKI_DRAINING : NKI_CLOSED);
     if (now_ns >= deadline_ns || !something) {
         engine->confirmed = !something;
         nki_engine_close(engine, NULL, now_ns);

@@ -50,6 +50,10 @@ static void close_after_outage(struct nki_engine *engine, int64_t now_ns)
 static void check_liveness(struct nki_engine *engine, int64_t now_ns)
 {
     int64_t max = nki_options_int(engine->options, NKI_OPT_CONNECT_max_pings_out);
+    if (engine->move.phase == NKI_MOVE_SETTLE && now_ns < engine->move.at_ns) {
+        engine->ping_ns = engine->move.at_ns; /* until then pings are held, and nobody can answer them */
+        return;
+    }
     if (engine->pings.unanswered >= max) {
         struct nki_error error;
         nki_error_set(&error, NKI_STALE, "%s: %u pings were not answered", engine->servers.current->text,

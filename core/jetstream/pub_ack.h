@@ -40,6 +40,13 @@ static inline bool nki_pub_ack_in_process(const struct nki_pub_ack *ack)
     return ack->err_code == NKI_PUB_ACK_IN_PROCESS;
 }
 
+/* What an answer tells of a message of which an earlier frame may have come, too: a refusal says nothing of
+ * that one, since a replicated stream looks at its limits before it looks for duplicates. */
+static inline int32_t nki_pub_ack_outcome(const struct nki_pub_ack *ack, bool doubt)
+{
+    return doubt && ack->outcome == NKI_OUTCOME_REJECTED ? NKI_OUTCOME_UNKNOWN : ack->outcome;
+}
+
 /* Makes a message of what was received as an answer and read with nki_pub_ack_read, in its place: it has the
  * kind from then on, and nothing of a message. It has one reference, and a subject of at least
  * NKI_PUB_ACK_SUBJECT_MIN bytes. */

@@ -123,6 +123,12 @@ static enum nki_chain_next read_sum(struct publish *publish, struct nki_msg *msg
 {
     struct nki_buf *text = &publish->text;
     struct nki_str subject = publish->chain.out.subject;
+    if (nki_js_name_fault(ack->stream) != NULL) { /* from whoever answered: it becomes a part of a subject */
+        end->outcome = NKI_OUTCOME_UNKNOWN;
+        end->status = nki_error_set(&end->error, NKI_INVALID_ACK, "the ack's stream has no name of one");
+        nki_msg_release(msg);
+        return NKI_CHAIN_ENDS;
+    }
     bool ok = nki_buf_append_str(text, nki_js_prefix(publish->js)) &&
               nki_buf_append_str(text, NKI_STR(".STREAM.MSG.GET.")) && nki_buf_append_str(text, ack->stream);
     publish->data_at = text->len;
@@ -222,6 +228,7 @@ static enum nki_chain_next reply(struct nki_chain *chain, int32_t status, struct
         if (publish->counts && ack.status == NKI_OK && ack.value.len == 0) {
             not_counted(msg, &ack, end);
         } else {
+            ack.outcome = nki_pub_ack_outcome(&ack, publish->doubt);
             nki_js_end_published(msg, &ack, end);
         }
         return NKI_CHAIN_ENDS;

@@ -68,6 +68,7 @@ static void end_with(struct nki_publisher *publisher, struct nki_publisher_slot 
                      struct nki_pub_ack *ack, struct nki_msg *msg)
 {
     ack->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
+    ack->outcome = nki_pub_ack_outcome(ack, slot->doubt);
     vacate(publisher, slot, ack);
     if (publisher->failures_only && ack->status == NKI_OK) {
         nki_msg_release(msg);

@@ -5,6 +5,7 @@
 #include "jetstream/bucket.h"
 #include "kv/cache.h"
 #include "options/options.h"
+#include "wire/subject.h"
 
 #include <stdio.h>
 
@@ -89,7 +90,8 @@ int32_t nki_kv_bind(struct nki_kv *kv, bool direct, struct nki_str origin, struc
         }
         bucket = nki_str_make(origin.ptr + 3, origin.len - 3);
     }
-    if (nki_kv_bucket_fault(bucket) != NULL || api.len > NKI_JS_PREFIX_MAX) {
+    if (nki_kv_bucket_fault(bucket) != NULL || api.len > NKI_JS_PREFIX_MAX ||
+        (api.len > 0 && nki_subject_publish_fault(api) != NULL)) {
         return NKI_INVALID;
     }
     struct nki_kv_place *place = nki_alloc(sizeof *place);

@@ -12,6 +12,7 @@
 #include "jetstream/publish.h"
 #include "kv/entry.h"
 #include "wire/header.h"
+#include "wire/subject.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -270,6 +271,13 @@ static void begin_workers(struct sweep *sweep, struct nki_engine *engine)
 
 /* -- the list -------------------------------------------------------------------------------------------- */
 
+/* Whether it can stand in a filter: what is stored was published by anybody who may. */
+static bool is_plain(struct nki_str subject)
+{
+    return nki_subject_publish_fault(subject) == NULL && nki_str_utf8_valid(subject) &&
+           memchr(subject.ptr, '"', subject.len) == NULL && memchr(subject.ptr, '\\', subject.len) == NULL;
+}
+
 static bool keep(struct sweep *sweep, struct nki_str subject, const struct nki_kv_entry *entry)
 {
     if (sweep->count == sweep->cap) {
@@ -296,7 +304,8 @@ static int32_t listed(void *context, struct nki_msg *msg)
     int32_t status = NKI_OK;
     if (nki_kv_entry_read(msg, &entry)) {
         bool has_value = entry.operation == NKI_KV_PUT;
-        bool wanted = has_value != (sweep->action == NKI_KV_SWEEP_DELETES);
+        bool removes = sweep->action == NKI_KV_SWEEP_DELETES;
+        bool wanted = has_value != removes && (!removes || is_plain(nki_msg_subject(msg)));
         if (wanted && !keep(sweep, nki_msg_subject(msg), &entry)) {
             status = NKI_NO_MEMORY;
         }

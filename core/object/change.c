@@ -146,7 +146,7 @@ static enum nki_chain_next delete_next(struct nki_object_task *task, const struc
         return nki_object_task_mute(end, NKI_NO_MEMORY);
     }
     const struct nki_object_info *old = nki_object_info_of(change->old);
-    if (old->size == 0 || old->nuid.len == 0 || old->link_bucket.len > 0) {
+    if (old->size == 0 || !nki_object_nuid_ok(old->nuid) || old->link_bucket.len > 0) {
         return done(change, end);
     }
     return nki_object_task_ask(nki_object_task_purge_chunks(task, old->nuid), end);
@@ -210,8 +210,11 @@ static enum nki_chain_next update_next(struct nki_object_task *task, const struc
     if (!keep_made(change, told->number)) {
         return nki_object_task_mute(end, NKI_NO_MEMORY);
     }
-    return renames(change) ? nki_object_task_ask(nki_object_task_purge_meta(task, str_of(&change->name)), end)
-                           : done(change, end);
+    return renames(change)
+               ? nki_object_task_ask(nki_object_task_purge_meta(task, str_of(&change->name),
+                                                                nki_object_info_of(change->old)->revision),
+                                     end)
+               : done(change, end);
 }
 
 /* -- linking --------------------------------------------------------------------------------------------- */

@@ -343,7 +343,7 @@ static int32_t check(const struct nki_object_info *info, struct nki_error *err)
         return nki_error_set(err, NKI_INVALID,
                              "info: of a link, which has no content; it has to be followed");
     }
-    bool token = info->nuid.len > 0 && info->nuid.len <= 255 && nki_js_name_fault(info->nuid) == NULL;
+    bool token = nki_object_nuid_ok(info->nuid);
     bool named = nki_bucket_fault(info->bucket, NKI_OBJECT_BUCKET_MAX) == NULL;
     return named && (token || info->size == 0)
                ? NKI_OK

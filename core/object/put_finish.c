@@ -76,8 +76,8 @@ static enum nki_chain_next stored(struct finish *finish, struct nki_chain_end *e
     struct nki_msg *made = finish->made;
     atomic_store(&finish->put->state, NKI_PUT_STORED);
     finish->task.retries = 2; /* it is stored: what is left behind is no reason to wait for long */
-    if (old != NULL && !old->deleted && old->size > 0 && old->nuid.len > 0 && old->link_bucket.len == 0 &&
-        !nki_str_eq(old->nuid, nki_put_nuid(finish->put))) {
+    if (old != NULL && !old->deleted && old->size > 0 && nki_object_nuid_ok(old->nuid) &&
+        old->link_bucket.len == 0 && !nki_str_eq(old->nuid, nki_put_nuid(finish->put))) {
         return nki_object_task_ask(nki_object_task_purge_chunks(&finish->task, old->nuid), end);
     }
     finish->made = NULL;

@@ -86,6 +86,11 @@ bool nki_object_append_metas_subject(struct nki_buf *out, struct nki_str bucket)
     return append_begin(out, bucket, NKI_STR(".M.>"));
 }
 
+bool nki_object_nuid_ok(struct nki_str nuid)
+{
+    return nuid.len <= 255 && nki_js_name_fault(nuid) == NULL && memchr(nuid.ptr, '"', nuid.len) == NULL;
+}
+
 bool nki_object_append_chunk_subject(struct nki_buf *out, struct nki_str bucket, struct nki_str nuid)
 {
     return append_begin(out, bucket, NKI_STR(".C.")) && nki_buf_append_str(out, nuid);

@@ -44,6 +44,8 @@ bool nki_object_append_meta_subject(struct nki_buf *out, struct nki_str bucket, 
     __attribute__((warn_unused_result));
 bool nki_object_append_metas_subject(struct nki_buf *out, struct nki_str bucket)
     __attribute__((warn_unused_result));
+/* Whether chunks can have it: what a stored description says was written by anybody who may. */
+bool nki_object_nuid_ok(struct nki_str nuid);
 bool nki_object_append_chunk_subject(struct nki_buf *out, struct nki_str bucket, struct nki_str nuid)
     __attribute__((warn_unused_result));
 

@@ -154,23 +154,20 @@ static bool begin_purge(struct nki_object_task *task)
            nki_buf_append_str(&task->body, NKI_STR("{\"filter\":\""));
 }
 
-static bool end_purge(struct nki_object_task *task)
-{
-    return nki_buf_append(&task->body, "\"}", 2) && show(task, NKI_OBJECT_PURGE);
-}
-
 bool nki_object_task_purge_chunks(struct nki_object_task *task, struct nki_str nuid)
 {
     return begin_purge(task) &&
            nki_object_append_chunk_subject(&task->body, nki_object_store_bucket(task->store), nuid) &&
-           end_purge(task);
+           nki_buf_append(&task->body, "\"}", 2) && show(task, NKI_OBJECT_PURGE);
 }
 
-bool nki_object_task_purge_meta(struct nki_object_task *task, struct nki_str name)
+bool nki_object_task_purge_meta(struct nki_object_task *task, struct nki_str name, uint64_t revision)
 {
     return begin_purge(task) &&
            nki_object_append_meta_subject(&task->body, nki_object_store_bucket(task->store), name) &&
-           end_purge(task);
+           nki_buf_append_str(&task->body, NKI_STR("\",\"seq\":")) &&
+           nki_buf_append_u64(&task->body, revision + 1) && nki_buf_append(&task->body, "}", 1) &&
+           show(task, NKI_OBJECT_PURGE);
 }
 
 /* -- answers --------------------------------------------------------------------------------------------- */

@@ -58,10 +58,11 @@ bool nki_object_task_store(struct nki_object_task *task, const struct nki_object
  * says, the chunks that were sent before it are stored or refused. */
 bool nki_object_task_fence(struct nki_object_task *task, struct nki_str nuid)
     __attribute__((warn_unused_result));
-/* Purges the chunks of a nuid of this store, or with one of nki_object_task_purge_meta what an object was. */
+/* Purges the chunks of a nuid of this store, or with nki_object_task_purge_meta what an object was up to a
+ * revision: what somebody put meanwhile stays. */
 bool nki_object_task_purge_chunks(struct nki_object_task *task, struct nki_str nuid)
     __attribute__((warn_unused_result));
-bool nki_object_task_purge_meta(struct nki_object_task *task, struct nki_str name)
+bool nki_object_task_purge_meta(struct nki_object_task *task, struct nki_str name, uint64_t revision)
     __attribute__((warn_unused_result));
 
 /* Ends it with a status of its own words, or with an object's name in them. */

@@ -213,6 +213,31 @@ static void test_sweep(void **state)
     finish(peer, kv);
 }
 
+/* What somebody stored under a subject that would say more in a filter than itself stays. */
+static void test_sweep_strange_subjects(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"a\",\"filter\":\"$KV.B.b", "a.>", "a.*.b", "a\\", "a\xff"};
+    struct nki_kv *kv;
+    struct peer *peer = begin(&kv);
+    struct nki_op *op;
+    struct asked asked;
+    struct peer_pub pub;
+    int count = (int)NKI_ARRAY_LEN(keys);
+    assert_int_equal(sweep_with(peer, kv, NKI_KV_SWEEP_DELETES, 1, &op), NKI_OK);
+    expect_create(peer, &asked, LAST);
+    say_made(peer, &asked, (uint64_t)count + 1);
+    for (int i = 0; i < count; i++) {
+        say(peer, &asked, keys[i], DEL, i + 1, i + 1, count - i);
+    }
+    say(peer, &asked, "c", DEL, count + 1, count + 1, 0);
+    expect_change(peer, &pub, "$JS.API.STREAM.PURGE.KV_B", "{\"filter\":\"$KV.B.c\",");
+    answer(peer, &pub, PURGED);
+    expect_result(peer, op, NKI_OK, "{\"keys\":1}");
+    peer_expect_none(peer);
+    finish(peer, kv);
+}
+
 /* One at a time; what was written meanwhile stays, and is not counted. */
 static void test_sweep_written_meanwhile(void **state)
 {
@@ -836,6 +861,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_sweep_strange_subjects),
         cmocka_unit_test(test_sweep_written_meanwhile),
         cmocka_unit_test(test_sweep_cut),
         cmocka_unit_test(test_sweep_gap),

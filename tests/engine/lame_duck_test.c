@@ -310,6 +310,48 @@ static void test_a_drain_in_the_hold(void **state)
     rig_free(rig);
 }
 
+/* A PONG that nobody asked for is not taken for that of a ping which is still held. */
+static void test_a_pong_too_many(void **state)
+{
+    (void)state;
+    struct nki_op *op;
+    struct rig *rig = rig_in_phase(3, &op);
+    struct nki_op *flush = rig_flush(rig, -1);
+    rig_say(rig, RIG_PONG);
+    assert_int_equal(nki_op_result(flush, NULL, NULL), NKI_PENDING);
+    rig_pass(rig, SETTLE_MS);
+    rig_say(rig, RIG_PONG);
+    rig_hello(rig);
+    assert_int_equal(rig->dials, 2);
+    assert_int_equal(nki_op_result(flush, NULL, NULL), NKI_PENDING);
+    rig_say(rig, RIG_PONG);
+    assert_int_equal(rig_op_status(flush), NKI_OK);
+    nki_op_release(op);
+    rig_free(rig);
+}
+
+/* Pings that are held are not missed, however short their interval is. */
+static void test_held_pings_are_not_missed(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"ping_interval_ms", "200", "max_pings_out", "2", NULL};
+    char reply[ASK_REPLY_MAX];
+    int answered = 1; /* that of the handshake */
+    struct rig *rig = lame_rig(TWO_SERVERS, settings);
+    struct nki_op *op = rig_request(rig, 60000, reply, sizeof reply);
+    rig_say(rig, LAME);
+    for (int64_t end_ns = rig->now_ns + RIG_MS(9000); rig->now_ns < end_ns && rig->dials == 1;) {
+        rig_pass(rig, 10);
+        for (; answered < pings(rig); answered++) {
+            rig_say(rig, RIG_PONG);
+        }
+    }
+    assert_int_equal(rig_event_count(rig, NKI_EVENT_STALE), 0);
+    assert_int_equal(rig->dials, 2); /* it has moved */
+    nki_op_release(op);
+    rig_free(rig);
+}
+
 /* A server that does not answer the last ping is given up like any that does not answer. */
 static void test_a_silent_lame_duck(void **state)
 {
@@ -550,6 +592,8 @@ int main(void)
         cmocka_unit_test(test_lost_on_the_way),
         cmocka_unit_test(test_ended_on_the_way),
         cmocka_unit_test(test_a_drain_in_the_hold),
+        cmocka_unit_test(test_a_pong_too_many),
+        cmocka_unit_test(test_held_pings_are_not_missed),
         cmocka_unit_test(test_a_silent_lame_duck),
         cmocka_unit_test(test_moves_without_reconnects),
         cmocka_unit_test(test_without_memory),

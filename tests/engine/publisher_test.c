@@ -427,6 +427,13 @@ static void test_pause_and_reconnect(void **state)
     rig_pass(bench.rig, 100);
     answer_nobody(&bench, "2");
     expect(&bench, 2, NKI_NO_STREAM, NKI_OUTCOME_UNKNOWN);
+    /* A refusal of what was sent again says nothing of the first frame. */
+    publish_with_id(&bench, "c");
+    rig_eof(bench.rig);
+    rig_pass(bench.rig, 1000);
+    rig_hello(bench.rig);
+    answer(&bench, "3", "{\"error\":{\"code\":400,\"err_code\":10002,\"description\":\"account\"}}");
+    expect(&bench, 3, NKI_JS_LIMIT, NKI_OUTCOME_UNKNOWN);
     end(&bench);
 }
 

@@ -214,12 +214,40 @@ static void test_no_counter(void **state)
     assert_ok(natskit_sub_close(old));
 }
 
+/* Whoever answers first may name any stream: what is no name of one goes into no subject. */
+static void test_answered_by_a_stranger(void **state)
+{
+    (void)state;
+    natskit_error err = {0};
+    int32_t outcome;
+    natskit_sub sub;
+    natskit_op op;
+    natskit_msg *msg;
+    static const char *const streams[] = {"A B", "X 0\\r\\n\\r\\nPUB victim 2\\r\\nhi\\r\\nPUB y", "A.>", ""};
+    assert_ok(natskit_subscribe(conn, "strange", Z, "", 0, NO_OPTIONS, &sub, NULL));
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        char ack[128];
+        int len = snprintf(ack, sizeof ack, "{\"stream\":\"%s\",\"seq\":1,\"duplicate\":true}", streams[i]);
+        assert_ok(
+            natskit_js_increment_start(js, "strange", Z, "5", Z, NO_HEADERS, NO_OPTIONS, WAIT_MS, &op, NULL));
+        assert_ok(natskit_sub_next(sub, WAIT_MS, &msg));
+        assert_ok(natskit_msg_respond(msg, NO_HEADERS, ack, (size_t)len, WAIT_MS));
+        assert_ok(natskit_msg_release(msg));
+        assert_ok(natskit_op_wait(op, WAIT_MS));
+        assert_status(natskit_op_result(op, &outcome, &err), NATSKIT_INVALID_ACK);
+        assert_int_equal(outcome, NATSKIT_OUTCOME_UNKNOWN);
+        assert_ok(natskit_op_close(op));
+    }
+    assert_ok(natskit_sub_close(sub));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_sums), TEST(test_numbers), TEST(test_repeated), TEST(test_sources), TEST(test_no_counter),
+        TEST(test_sums),    TEST(test_numbers),    TEST(test_repeated),
+        TEST(test_sources), TEST(test_no_counter), TEST(test_answered_by_a_stranger),
     };
     return cmocka_run_group_tests(tests, bench_begin, bench_end);
 }

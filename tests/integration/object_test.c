@@ -408,6 +408,15 @@ static void test_damaged(void **state)
     assert_get_fails("x", NATSKIT_OBJECT_CORRUPT, 0);
     publish_meta("eA==", "{'name':'x','nuid':'a.>','size':5,'digest':''}");
     assert_get_fails("x", NATSKIT_OBJECT_CORRUPT, 0);
+    /* one that stands for all chunks: those of others stay when it is replaced, or deleted */
+    ob_put_text(store, "y", "kept");
+    publish_meta("eA==", "{'name':'x','nuid':'>','size':5,'digest':''}");
+    ob_put_text(store, "x", "new");
+    ob_expect_text(store, "x", "new");
+    ob_expect_text(store, "y", "kept");
+    publish_meta("eA==", "{'name':'x','nuid':'>','size':5,'digest':''}");
+    assert_ok(natskit_object_delete(store, "x", Z, WAIT_MS, NULL, NULL));
+    ob_expect_text(store, "y", "kept");
     /* what other clients write of nothing */
     static const char *const same[] = {
         "SHA-256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",

@@ -146,6 +146,10 @@ async def test_full_outbox_has_a_deadline(server: Server) -> None:
         with pytest.raises(errors.TimeoutError) as caught:
             await nc.publish_batch([("full", data)] * 100, timeout=0.2)
         assert caught.value.published < 100
+        sent = nc.stats()["out_msgs"]
+        with pytest.raises(errors.TimeoutError) as caught:
+            await nc.publish_batch([("full", b"")] * 80000, timeout=0.2)
+        assert caught.value.published == nc.stats()["out_msgs"] - sent  # who sends the rest repeats nothing
         with pytest.raises(errors.TimeoutError):
             for _ in range(100):
                 await nc.request("full", data, timeout=0.2)

@@ -112,6 +112,7 @@ async def test_sources(js_url: str, tmp_path: pathlib.Path) -> None:
         await store.put("text", "from text")
         await store.put("view", memoryview(b"from a view"))
         await store.put("file", io.BytesIO(b"from a file"))
+        await store.put("lines", io.StringIO("from a file of text"), metadata={}, headers={}, description="")
         await store.put("path", path)
         await store.put("list", [b"from ", b"a ", bytearray(b"list")])
         await store.put("iteration", pieces())
@@ -119,6 +120,7 @@ async def test_sources(js_url: str, tmp_path: pathlib.Path) -> None:
             ("text", b"from text"),
             ("view", b"from a view"),
             ("file", b"from a file"),
+            ("lines", b"from a file of text"),
             ("path", b"from a path"),
             ("list", b"from a list"),
             ("iteration", b"from an iteration"),
@@ -155,6 +157,31 @@ async def test_files(js_url: str) -> None:
         for said in ({"meta": {"description": "x"}}, {"description": "x"}):
             with pytest.raises(TypeError):
                 await store.open("a", **said)  # type: ignore[call-overload]
+
+
+async def test_a_read_that_fails_loses_nothing(js_url: str) -> None:
+    data = bytes(range(256)) * 2000
+    failed: list[int] = []
+    async with natskit.connect(js_url) as nc:
+        store = await made(nc)
+        await store.put("large", data)
+        async with await store.open("large") as file:
+            real = file._fill
+
+            async def fill(buffer: Any, offset: int) -> int:
+                if offset > 0 and not failed:
+                    failed.append(offset)
+                    raise errors.TimeoutError("now")
+                return await real(buffer, offset)
+
+            file._fill = fill  # type: ignore[method-assign]
+            with pytest.raises(errors.TimeoutError):
+                await file.read()
+            part = bytearray(10)
+            assert await file.readinto(part) == 10 and part == data[:10]
+            assert await file.read(5) == data[10:15]
+            assert await file.read() == data[15:]
+        assert failed
 
 
 async def test_given_up(js_url: str) -> None:

@@ -32,7 +32,11 @@ async def later(
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        await room(size, left)
+        try:
+            await room(size, left)
+        except errors.Error as error:
+            error.published = _published(args)
+            raise
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             work = attempt(*args, left)
@@ -49,6 +53,12 @@ async def later(
             size = max(size, min(size * 2, _ASK_AT_MOST))
             continue
         return await work
+
+
+def _published(args: tuple[Any, ...]) -> int:
+    """How much of a batch was accepted: its arguments are what is left, and how much it was."""
+    batch = len(args) > 1 and isinstance(args[0], list) and isinstance(args[1], int)
+    return args[1] - len(args[0]) if batch else 0
 
 
 async def ready(value: Any) -> Any:

@@ -107,14 +107,17 @@ static int failed(Sub *sub)
 static int start_task(Sub *sub, PyObject *awaitable)
 {
     Handling *h = sub->handling;
+    h->running++; /* before: an eager task runs at once */
+    h->starting = awaitable == NULL;
     PyObject *task = PyObject_CallFunctionObjArgs(sub->st->handler_start, (PyObject *)sub, h->cb, h->context,
                                                   or_none(awaitable), NULL);
-    if (task == NULL)
+    if (task == NULL) {
+        h->running--;
+        h->starting = false;
         return -1;
+    }
     int rc = PySet_Add(h->tasks, task);
     Py_DECREF(task);
-    h->running++;
-    h->starting = awaitable == NULL;
     return rc;
 }
 
@@ -218,6 +221,8 @@ int handle_turn(Sub *sub, Budget *budget)
     } else {
         rc = h->context == Py_None ? calls(sub, budget) : turn_in_context(sub, budget);
     }
+    if (rc > 0 && h->ended) /* from inside its own call, and not seen since: there is no further turn */
+        return release(sub);
     if (rc >= 0 && !h->ended && h->running < h->concurrency && !sub->closed)
         source_arm(&sub->source);
     return rc;

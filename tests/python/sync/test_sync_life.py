@@ -148,6 +148,10 @@ def test_full_outbox_has_a_deadline(server: Server) -> None:
         with pytest.raises(errors.TimeoutError) as caught:
             nc.publish_batch([("full", data)] * 100, timeout=0.2)
         assert caught.value.published < 100
+        sent = nc.stats()["out_msgs"]
+        with pytest.raises(errors.TimeoutError) as caught:
+            nc.publish_batch([("full", b"")] * 80000, timeout=0.2)
+        assert caught.value.published == nc.stats()["out_msgs"] - sent  # who sends the rest repeats nothing
         with pytest.raises(errors.TimeoutError):
             for _ in range(100):
                 nc.request("full", data, timeout=0.2)

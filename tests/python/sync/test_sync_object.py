@@ -113,6 +113,7 @@ def test_sources(js_url: str, tmp_path: pathlib.Path) -> None:
         store.put("text", "from text")
         store.put("view", memoryview(b"from a view"))
         store.put("file", io.BytesIO(b"from a file"))
+        store.put("lines", io.StringIO("from a file of text"), metadata={}, headers={}, description="")
         store.put("path", path)
         store.put("list", [b"from ", b"a ", bytearray(b"list")])
         store.put("iteration", pieces())
@@ -120,6 +121,7 @@ def test_sources(js_url: str, tmp_path: pathlib.Path) -> None:
             ("text", b"from text"),
             ("view", b"from a view"),
             ("file", b"from a file"),
+            ("lines", b"from a file of text"),
             ("path", b"from a path"),
             ("list", b"from a list"),
             ("iteration", b"from an iteration"),
@@ -156,6 +158,31 @@ def test_files(js_url: str) -> None:
         for said in ({"meta": {"description": "x"}}, {"description": "x"}):
             with pytest.raises(TypeError):
                 store.open("a", **said)  # type: ignore[call-overload]
+
+
+def test_a_read_that_fails_loses_nothing(js_url: str) -> None:
+    data = bytes(range(256)) * 2000
+    failed: list[int] = []
+    with natskit.connect(js_url) as nc:
+        store = made(nc)
+        store.put("large", data)
+        with store.open("large") as file:
+            real = file._fill
+
+            def fill(buffer: Any, offset: int) -> int:
+                if offset > 0 and not failed:
+                    failed.append(offset)
+                    raise errors.TimeoutError("now")
+                return real(buffer, offset)
+
+            file._fill = fill  # type: ignore[method-assign]
+            with pytest.raises(errors.TimeoutError):
+                file.read()
+            part = bytearray(10)
+            assert file.readinto(part) == 10 and part == data[:10]
+            assert file.read(5) == data[10:15]
+            assert file.read() == data[15:]
+        assert failed
 
 
 def test_given_up(js_url: str) -> None:

@@ -58,6 +58,7 @@ class ObjectReader:
     def __init__(self, store: ObjectStore, info: ObjectInfo, timeout: float | None) -> None:
         self._stream = store._reader(info)
         self._timeout = timeout
+        self._kept = b""  # of a read that failed
         self.info = info
 
     def readinto(self, buffer: Any) -> int:
@@ -65,6 +66,11 @@ class ObjectReader:
         return self._fill(buffer, 0)
 
     def _fill(self, buffer: Any, offset: int) -> int:
+        if self._kept:
+            room = memoryview(buffer).cast("B")[offset:]
+            count = min(len(room), len(self._kept))
+            room[:count], self._kept = self._kept[:count], self._kept[count:]
+            return count
         while True:
             got = self._stream._read(buffer, offset)
             if got != 0:
@@ -73,15 +79,19 @@ class ObjectReader:
 
     def read(self, size: int = -1) -> bytes:
         """Reads so many bytes, less only at the end; below 0: all that is left."""
-        left = self.info.size - self._stream._progress()[0]
+        left = len(self._kept) + self.info.size - self._stream._progress()[0]
         # One byte more than there are, so that the end is seen.
         room = bytearray(left + 1 if size < 0 else size)
         filled = 0
-        while filled < len(room):
-            got = self._fill(room, filled)
-            if got == 0:
-                break
-            filled += got
+        try:
+            while filled < len(room):
+                got = self._fill(room, filled)
+                if got == 0:
+                    break
+                filled += got
+        except BaseException:  # a time-out, a cancellation: the next call gives what has come
+            self._kept = bytes(memoryview(room)[:filled]) + self._kept
+            raise
         return bytes(memoryview(room)[:filled])
 
     @property
@@ -223,7 +233,8 @@ class ObjectStore(_natskit.SyncObjectStore):
     # ------------------------------------------------------------------------------------------------ content
 
     def _begin(self, name: str, meta: Any, wishes: dict[str, Any], timeout: float | None) -> ObjectWriter:
-        said = {**_said_of(meta), **{key: wishes.pop(key) for key in _SAID if wishes.get(key)}}
+        wished = {key: wishes.pop(key) for key in _SAID if key in wishes}
+        said = {**_said_of(meta), **{key: value for key, value in wished.items() if value}}
         said.pop("name", None)
         chunk_size = said.pop("max_chunk_size", None)
         options = {
@@ -541,7 +552,7 @@ def _pieces(data: Any) -> Iterable[Any]:
     if isinstance(data, str):
         data = data.encode()
     if hasattr(data, "read"):
-        return iter(lambda: data.read(_PIECE), b"")
+        return iter(lambda: data.read(_PIECE) or b"", b"")  # the end of a text is another nothing
     try:
         view = memoryview(data).cast("B")
     except TypeError:
