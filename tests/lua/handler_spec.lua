@@ -136,6 +136,29 @@ describe("a handler", function()
         assert.truthy(output:find("2\t2", 1, true), output)
     end)
 
+    it("runs in a drain after an error has left nats.dispatch", function()
+        local own = helper.connect()
+        local armed = 0
+        local got = 0
+        assert(own:subscribe("left", { handler = function()
+            got = got + 1
+            armed = got
+        end }))
+        assert(own:publish("left", ""))
+        assert(own:flush())
+        debug.sethook(function()
+            if armed == 1 then
+                debug.sethook()
+                error("left", 0)
+            end
+        end, "c")
+        helper.raises("left", nats.dispatch, nil, 2)
+        assert(own:publish("left", ""))
+        assert(own:publish("left", ""))
+        assert(own:drain(5))
+        assert.are.equal(3, got)
+    end)
+
     it("ends a dispatch by Ctrl-C", function()
         for _, body in ipairs { "while true do end", "nc:request('nobody.answers', '')" } do
             local output, exit = helper.child([[

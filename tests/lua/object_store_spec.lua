@@ -161,6 +161,13 @@ cases["a writer that is dropped leaves nothing"] = function(_, js)
     assert.are.equal("old", (store:get("a")))
 end
 
+cases["any size in small pieces"] = function(_, js)
+    local store = make(js)
+    local data = ("0123456789abcdef"):rep(1 << 19) -- waits 4,000 times for room
+    assert(store:put("a", data, { chunk_size = 1000, window_bytes = 2000 }))
+    assert.is_true(store:get("a") == data)
+end
+
 cases["damage is told"] = function(_, js)
     local store = make(js)
     local info = assert(store:put("a", "12345678", { chunk_size = 4 }))

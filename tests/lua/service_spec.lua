@@ -168,6 +168,16 @@ describe("a service", function()
         assert.is_nil(text:find("traceback", 1, true))
         assert.are.equal(1, #errors)
         assert.is_truthy(errors[1]:find("traceback", 1, true))
+        local endpoint = 0
+        for _, chosen in ipairs { 0, -1, 404.5, 2 ^ 40 } do -- none that an answer can have
+            endpoint = endpoint + 1
+            add("bad" .. endpoint, function()
+                error { code = chosen, description = "nope" }
+            end)
+            assert(nc:flush())
+            text, code = ask("h.bad" .. endpoint, { "" })[1]:service_error()
+            assert.are.equal(500, code)
+        end
         assert(client:publish("h.quiet", ""))
         assert(client:flush())
         helper.eventually(function()
@@ -177,6 +187,10 @@ describe("a service", function()
         for _, one in ipairs(service:stats().endpoints) do
             counts[one.name] = { one.num_requests, one.num_errors }
             assert.is_true(one.processing_time > 0)
+        end
+        for i = 1, endpoint do
+            assert.are.same({ 1, 1 }, counts["bad" .. i])
+            counts["bad" .. i] = nil
         end
         assert.are.same({
             echo = { 1, 0 }, refuses = { 1, 1 }, chooses = { 1, 1 }, breaks = { 1, 1 }, quiet = { 1, 0 },

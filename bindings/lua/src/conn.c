@@ -173,14 +173,14 @@ static int close_conn(lua_State *L, lnk_conn *conn, int64_t linger_ms)
 {
     natskit_conn handle = conn->conn;
     natskit_error err;
-    conn->conn.id = 0;
     lua_settop(L, 1);
     if (handle.id == 0) {
         return lnk_result(L, NATSKIT_OK, NULL);
     }
-    lnk_answer_end(L, 1);
-    lnk_wait *wait = lnk_push_wait(L, 1);
+    lnk_wait *wait = lnk_push_wait(L, 1); /* first: without memory for it nothing has happened */
     wait->finish = lnk_finish_plain;
+    lnk_answer_end(L, 1);
+    conn->conn.id = 0;
     natskit_status status = natskit_conn_close_start(handle, linger_ms, &wait->op, &err);
     if (status == NATSKIT_OK) {
         return lnk_await(L, 2);

@@ -408,8 +408,10 @@ static int dispatch_blocking(lua_State *L, lnk_state *st)
     if (status != NATSKIT_OK) {
         return lnk_fail(L, status, NULL);
     }
-    st->end_ms = once ? -1 : deadline;
-    st->last_call = (uint64_t)lua_tointeger(L, D_LAST);
+    int64_t end_ms = once ? -1 : deadline;
+    uint64_t last_call = (uint64_t)lua_tointeger(L, D_LAST);
+    st->end_ms = end_ms;
+    st->last_call = last_call;
     lnk_handler_leftovers(L, st, D_ERROR);
     while (!is_done(L, st)) {
         size_t count = 0;
@@ -420,7 +422,10 @@ static int dispatch_blocking(lua_State *L, lnk_state *st)
             break;
         }
         if (count == 0 && !is_done(L, st)) {
+            let_turns_run(st); /* it may raise */
             lnk_breathe(L);
+            st->end_ms = end_ms;
+            st->last_call = last_call;
             status = lnk_need_waitset(L, st);
             if (status != NATSKIT_OK) {
                 break;

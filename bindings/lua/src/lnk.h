@@ -485,7 +485,10 @@ void lnk_wake_sub(lua_State *L, int index);
 void lnk_breathe(lua_State *L);
 /* Pushes a wait of which the connection is at the absolute `conn_index`. */
 lnk_wait *lnk_push_wait(lua_State *L, int conn_index);
-/* Waits for the operation of the wait at the absolute `index`, then returns what its finish returns. */
+/* Waits for the operation of the wait at the absolute `index`, then returns what its finish returns. That may
+ * have begun another one in the same wait and return LNK_AWAITS: it is waited for at the same depth of calls,
+ * however many follow each other. */
+#define LNK_AWAITS (-1)
 int lnk_await(lua_State *L, int index);
 /* The usual finish: true, or nil, message, code. */
 int lnk_finish_plain(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natskit_status status,

@@ -209,9 +209,13 @@ enum slot { S_MSG = 1, S_SUB, S_TRACEBACK, S_ERROR };
 static int push_failure(lua_State *L)
 {
     static const char trace[] = "\nstack traceback:";
-    if (lua_istable(L, S_ERROR) && lua_getfield(L, S_ERROR, "code") == LUA_TNUMBER &&
-        lua_getfield(L, S_ERROR, "description") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
-        return 1;
+    if (lua_istable(L, S_ERROR)) {
+        lua_getfield(L, S_ERROR, "code");
+        lua_Integer code = lua_type(L, -1) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0; /* 0: not a whole one */
+        if (code > 0 && code <= INT32_MAX && lua_getfield(L, S_ERROR, "description") == LUA_TSTRING &&
+            lua_rawlen(L, -1) > 0) {
+            return 1;
+        }
     }
     lua_settop(L, S_ERROR);
     lua_pushinteger(L, 500);

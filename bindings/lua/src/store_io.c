@@ -58,14 +58,20 @@ static lnk_wait *fresh_wait(lua_State *L)
     return wait;
 }
 
-/* Waits for what was begun, then goes on with `next`. */
+/* What was begun is waited for, then it goes on with `next`. */
 static int go_on(lua_State *L, natskit_status status, const natskit_error *err,
                  int (*next)(lua_State *, lnk_state *, lnk_wait *, int, natskit_status,
                              const natskit_error *))
 {
     lnk_wait *wait = lua_touserdata(L, S_WAIT);
     wait->finish = next;
-    return status == NATSKIT_OK ? lnk_await(L, S_WAIT) : next(L, lnk_state_of(L), wait, S_WAIT, status, err);
+    return status == NATSKIT_OK ? LNK_AWAITS : next(L, lnk_state_of(L), wait, S_WAIT, status, err);
+}
+
+/* The results of a first step, for which nobody waits yet. */
+static int all_steps(lua_State *L, int results)
+{
+    return results == LNK_AWAITS ? lnk_await(L, S_WAIT) : results;
 }
 
 /* -- writing ----------------------------------------------------------------------------------------------
@@ -297,7 +303,7 @@ int lnk_store_put(lua_State *L)
     lua_replace(L, S_STREAM);
     lua_copy(L, 3, S_SOURCE);
     begin_writing(L, 1);
-    return write_step(L);
+    return all_steps(L, write_step(L));
 }
 
 /* store:create(name [, options]) -> writer */
@@ -316,7 +322,7 @@ static int writer_write(lua_State *L)
     check_stream(L, LNK_WRITER);
     luaL_checkstring(L, S_SOURCE);
     begin_writing(L, 0);
-    return write_step(L);
+    return all_steps(L, write_step(L));
 }
 
 /* writer:finish() -> info */
@@ -325,7 +331,7 @@ static int writer_finish(lua_State *L)
     check_stream(L, LNK_WRITER);
     lua_settop(L, S_STREAM);
     begin_writing(L, 1);
-    return finish_object(L);
+    return all_steps(L, finish_object(L));
 }
 
 /* writer:abort(): its chunks are gone */
@@ -338,7 +344,7 @@ static int writer_abort(lua_State *L)
     lnk_wait *wait = fresh_wait(L);
     natskit_status status = natskit_object_writer_abort_start(stream->writer, (natskit_options){0},
                                                               stream->timeout_ms, &wait->op, &err);
-    return go_on(L, status, &err, lnk_finish_plain);
+    return all_steps(L, go_on(L, status, &err, lnk_finish_plain));
 }
 
 static int stream_progress(lua_State *L, enum lnk_kind kind)
@@ -424,7 +430,7 @@ static int reader_read(lua_State *L)
     lua_pushinteger(L, most);
     lua_pushboolean(L, 0);
     lnk_push_wait(L, S_STREAM);
-    return read_step(L);
+    return all_steps(L, read_step(L));
 }
 
 static int piece_k(lua_State *L, int resumed, lua_KContext base)

@@ -323,6 +323,9 @@ static int finish(lua_State *L, lnk_state *st, lnk_wait *wait, int index, natski
                   const natskit_error *err)
 {
     int results = wait->finish(L, st, wait, index, status, err);
+    if (results == LNK_AWAITS) {
+        return results;
+    }
     natskit_op_close(wait->op);
     wait->op.id = 0;
     return results;
@@ -404,7 +407,12 @@ static int await_k(lua_State *L, int status, lua_KContext index)
             result = block_op(L, st, wait, (int)index);
         }
         if (result != NATSKIT_PENDING) {
-            return finish(L, st, wait, (int)index, result, &err);
+            int results = finish(L, st, wait, (int)index, result, &err);
+            if (results != LNK_AWAITS) {
+                return results;
+            }
+            suspend = lnk_may_suspend(L, st);
+            err.status = NATSKIT_OK;
         }
     }
 }
