@@ -507,7 +507,9 @@ bool nki_driver_service(struct nki_conn *conn)
     nki_conn_lock_in_turn(conn);
     int64_t now_ns = nki_clock_now_ns();
     bool ready = conn->io_ready;
+    bool writable = conn->io_writable;
     conn->io_ready = false;
+    conn->io_writable = false;
     nki_lease_look(conn, now_ns);
     if (conn->prepare != NULL && (engine->want & NKI_WANT_HANGUP) == 0) {
         nki_driver_step_prepare(conn, now_ns);
@@ -520,7 +522,7 @@ bool nki_driver_service(struct nki_conn *conn)
     }
     bool right = atomic_exchange_explicit(&conn->tx_owed, false, memory_order_acq_rel);
     right = end_gathering(conn, now_ns) || right;
-    if (ready && conn->tx_waiting) {
+    if (writable && conn->tx_waiting) { /* bytes that come are no sign that the server takes any */
         conn->tx_waiting = false;
         nki_engine_writing(engine, false, now_ns);
         right = true;

@@ -83,6 +83,7 @@ struct nki_conn {
     /* the I/O thread's own */
     struct nki_list run_node; /* in the list of those to be looked at now */
     bool io_ready;
+    bool io_writable; /* or its end has come */
 
     /* guarded by the loop's mutex */
     struct nki_list post_node;

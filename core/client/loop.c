@@ -232,6 +232,7 @@ static void take_events(struct nki_list *run, const struct epoll_event *events, 
             take_asking(run);
         } else {
             conn->io_ready = true;
+            conn->io_writable |= (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
             run_soon(run, conn);
         }
     }

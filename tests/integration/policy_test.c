@@ -389,6 +389,34 @@ static void test_a_write_that_stalls(void **state)
     assert_ok(natskit_conn_close(conn, WAIT_MS));
 }
 
+/* The same while it goes on sending. */
+static void test_a_write_that_stalls_beside_reads(void **state)
+{
+    (void)state;
+    natskit_conn other;
+    natskit_conn conn =
+        connect_with(CONNECT_OPTIONS({"write_stall_ms", "300"}, {"ping_interval_ms", "3600000"}));
+    assert_ok(natskit_connect(ts_server_url(bench.server), Z, NO_OPTIONS, WAIT_MS, &other, NULL));
+    natskit_sub events = open_events(conn);
+    natskit_sub sub = bench_subscribe(conn, "policy.noise", NULL);
+    assert_ok(natskit_flush(conn, WAIT_MS));
+    assert_true(ts_tap_command(bench.tap, "live up stall on"));
+    int64_t deadline_ms = ts_now_ms() + WAIT_MS;
+    while (!has_events(events) && ts_now_ms() < deadline_ms) {
+        (void)publish_bytes(conn, 8192, 0);
+        bench_publish(other, "policy.noise", "x");
+        ts_pause_ms(1);
+    }
+    natskit_event_view view;
+    assert_true(has_events(events));
+    assert_ok(natskit_msg_release(next_event(events, NATSKIT_EVENT_STALE, &view)));
+    bench_expect_event(events, NATSKIT_EVENT_RECONNECTED);
+    assert_ok(natskit_sub_close(sub));
+    assert_ok(natskit_sub_close(events));
+    assert_ok(natskit_conn_close(conn, WAIT_MS));
+    assert_ok(natskit_conn_close(other, WAIT_MS));
+}
+
 /* -- orders and questions -------------------------------------------------------------------------------- */
 
 static void test_forced_reconnect(void **state)
@@ -520,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_takes_less),
         cmocka_unit_test(test_levels_of_delivery),
         cmocka_unit_test(test_a_write_that_stalls),
+        cmocka_unit_test(test_a_write_that_stalls_beside_reads),
         cmocka_unit_test(test_forced_reconnect),
         cmocka_unit_test(test_delays_of_the_application),
         cmocka_unit_test(test_no_answer),
