@@ -316,6 +316,25 @@ async def test_dropped_subscriptions(url: str) -> None:
     await nc.close()
 
 
+async def test_a_loop_that_was_left_holds_nothing(js_url: str) -> None:
+    nc = await nats.connect(js_url)
+    sub = await nc.subscribe("left")
+    for _ in range(3):
+        await nc.publish("left", b"x")
+    async for _ in sub.messages:
+        break
+    assert (await sub.messages.__anext__()).data == b"x"
+    assert (await sub.next_msg()).data == b"x"
+    kv = await nc.jetstream().create_key_value(bucket="left", storage="memory")
+    watcher = await kv.watchall()
+    assert await watcher.updates() is None
+    async for entry in await kv.watchall():
+        assert entry is None
+        break
+    await watcher.stop()
+    await asyncio.wait_for(nc.drain(), 20)  # not as long as a drain may take
+
+
 async def test_drain_that_takes_too_long(url: str) -> None:
     errors: list[Exception] = []
 

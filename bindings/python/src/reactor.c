@@ -472,18 +472,21 @@ void source_wake_all(State *st, Source *source)
         return;
     PyObject *loop;
     int lives = loop_lives(st, source->reactor, &loop);
+    /* Each call may give up the GIL, and what waits may be gone after it: so they are gathered before. */
+    PyObject *futures = lives > 0 ? PyList_New(0) : NULL;
+    int ok = futures != NULL;
+    for (Waiter *waiter = source->first; ok && waiter != NULL; waiter = waiter->next)
+        ok = waiter->future == NULL || PyList_Append(futures, waiter->future) == 0;
     if (lives > 0 && source->handles != NULL)
         turn_soon(st, loop, source->handles);
-    for (Waiter *waiter = source->first; lives > 0 && waiter != NULL; waiter = waiter->next) {
-        if (waiter->future == NULL)
-            continue;
+    for (Py_ssize_t i = 0; ok && i < PyList_Size(futures); i++) {
         PyObject *result = PyObject_CallMethodObjArgs(loop, name_of(st, NAME_call_soon_threadsafe),
-                                                      st->settle, waiter->future, NULL);
-        if (result == NULL)
-            break; /* the loop was closed this moment: nobody waits any more */
-        Py_DECREF(result);
+                                                      st->settle, PyList_GetItem(futures, i), NULL);
+        ok = result != NULL; /* else the loop was closed this moment: nobody waits any more */
+        Py_XDECREF(result);
     }
     PyErr_Clear();
+    Py_XDECREF(futures);
     Py_XDECREF(loop);
 }
 

@@ -45,19 +45,20 @@ def handler(
 
 
 class Messages:
-    """The loop over a subscription."""
+    """The messages of a subscription: each `async for` over it goes on where the last one stopped."""
 
-    def __init__(self, client: Client, raw: natskit.Subscription) -> None:
+    def __init__(self, client: Client, raw: natskit.Subscription, source: AsyncIterator[natskit.Msg]) -> None:
         self._client = client
         self._raw = raw
-        self._loop = raw.__aiter__()
+        self._source = source
 
     def __aiter__(self) -> Messages:
-        return self
+        # The loop of the subscription holds what it has taken, which a drain waits for: it goes with this one.
+        return Messages(self._client, self._raw, self._raw.__aiter__())
 
     async def __anext__(self) -> Msg:
         try:
-            raw = await self._loop.__anext__()
+            raw = await self._source.__anext__()
         except natskit.errors.Error as error:
             if isinstance(error, (natskit.errors.ConnectionClosedError, natskit.errors.DisconnectedError)):
                 raise StopAsyncIteration from error
@@ -91,7 +92,7 @@ class Subscription:
         if self._cb is not None:
             raise errors.Error("cannot iterate over messages with a non iteration subscription type")
         if self._messages is None:
-            self._messages = Messages(self._conn, self._raw)
+            self._messages = Messages(self._conn, self._raw, self._raw)
         return self._messages
 
     @property

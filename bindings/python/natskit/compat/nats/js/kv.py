@@ -26,9 +26,9 @@ _translated = Translated({own.InvalidError: errors.InvalidKeyError})
 class _Watcher:
     """Entries as they are written; None stands for the end of those that there were."""
 
-    def __init__(self, raw: natskit.Watcher[Any]) -> None:
+    def __init__(self, raw: natskit.Watcher[Any], source: Any = None) -> None:
         self._raw = raw
-        self._loop = raw.__aiter__()
+        self._source = source or raw
 
     def _read(self, raw: Any) -> Any:
         return KeyValue.Entry._of(raw)
@@ -44,11 +44,11 @@ class _Watcher:
         return None if update is None else self._read(update)
 
     def __aiter__(self) -> _Watcher:
-        return self
+        return type(self)(self._raw, self._raw.__aiter__())  # which holds what it has taken, as long as it is there
 
     async def __anext__(self) -> Any:
         try:
-            update: Any = await self._loop.__anext__()
+            update: Any = await self._source.__anext__()
         except own.ConnectionClosedError as error:
             raise StopAsyncIteration from error
         except own.Error as error:
