@@ -123,9 +123,10 @@ static enum nki_chain_next read_sum(struct publish *publish, struct nki_msg *msg
 {
     struct nki_buf *text = &publish->text;
     struct nki_str subject = publish->chain.out.subject;
-    if (nki_js_name_fault(ack->stream) != NULL) { /* from whoever answered: it becomes a part of a subject */
+    const char *fault = nki_js_name_fault(ack->stream);
+    if (fault != NULL) { /* whoever answered chose it, and it becomes a part of a subject */
         end->outcome = NKI_OUTCOME_UNKNOWN;
-        end->status = nki_error_set(&end->error, NKI_INVALID_ACK, "the ack's stream has no name of one");
+        end->status = nki_error_set(&end->error, NKI_INVALID_ACK, "the ack's name of a stream %s", fault);
         nki_msg_release(msg);
         return NKI_CHAIN_ENDS;
     }
